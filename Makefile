@@ -1,0 +1,51 @@
+# Imgen: every command for working with it. `make` alone lists them.
+# VENV is where everything gets installed; nothing outside it is touched except by `system-tools`.
+VENV   ?= .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test run bench lint clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.worker ## from a fresh clone to a signed picture in out/
+	@$(BIN)/imgen demo
+
+test: $(VENV)/.test ## run all tests
+	@tests/system-tools
+	@$(BIN)/python -m pytest
+
+run: $(VENV)/.worker ## the whole stack in the foreground, for a person
+	@$(BIN)/imgen up
+
+bench: $(VENV)/.test ## measure, and print the ratios that matter
+	@$(BIN)/python -m bench
+
+lint: $(VENV)/.test ## style, types and import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+clean: ## remove everything that was built or generated, the data folder var/ included
+	rm -rf $(VENV) var out build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip setuptools
+
+$(VENV)/.worker: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing Imgen into $(VENV) (a minute or two the first time)"
+	@$(PIP) torch==2.13.0
+	@$(PIP) -e '.[worker]'
+	@touch $@
+
+# invisible-watermark asks for opencv-python, which needs a display library; the headless build serves it as well.
+$(VENV)/.test: $(VENV)/.worker
+	@$(PIP) -e '.[worker,test]'
+	@$(PIP) --no-deps invisible-watermark
+	@touch $@

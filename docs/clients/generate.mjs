@@ -1,0 +1,212 @@
+#!/usr/bin/env node
+// Asks an Imgen server for one picture, waits for it and saves it. Node 18 or newer, nothing to install.
+//
+//     IMGEN_URL=https://imgen.example IMGEN_KEY=imgen_… node generate.mjs [--option name=value]… [--out DIR] PROMPT
+//
+// Progress goes to stderr; the result is one line of JSON on stdout. Exit codes: 0 saved, 1 error, 2 the job failed,
+// timed out or was cancelled, 3 the picture was blocked by review, 4 gave up waiting. It does not resume a job.
+//
+// In a browser (the server must allow the page's origin) import makePicture and show meta.images[].url yourself:
+//
+//     import { makePicture } from "./generate.mjs";
+//     const { meta } = await makePicture({ url, key, body: { prompt: "@aya red coat" }, say: console.log });
+
+const POLLS = 120;
+const TRIES = 10; // of `generate`, while the answer is 429
+const LONGEST_WAIT_S = 300; // a longer Retry-After (a spent quota, say) ends the script instead
+const DOWNLOAD_TRIES = 3;
+const TIMEOUT_S = 30;
+const FINAL = ["COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED"];
+const TYPED = /^(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|"[^]*")$/;
+const SAFE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
+
+/** Ends the script with its `code`; in a browser, the error to catch. */
+export class Stop extends Error {
+  constructor(code, text) {
+    super(text);
+    this.code = code;
+  }
+}
+
+/** Starts a job and waits for it → {job: the answer to `generate`, meta}. Throws Stop. */
+export async function makePicture({ url, key, body, pollS = 3, say = () => {} }) {
+  const server = { url, key, pollS, say };
+  const job = await start(server, body);
+  if (job.warnings?.length) say(`the server corrected: ${job.warnings.join(", ")}`);
+  const result = await poll(server, job);
+  if (result.status !== "COMPLETED") throw new Stop(2, result.error || result.status);
+  // Before meta: a blocked picture has none.
+  if ((result.compliance ?? "safe") !== "safe") throw new Stop(3, result.error || "Content blocked");
+  if (!Array.isArray(result.meta?.images)) throw new Stop(1, "the answer names no pictures");
+  return { job, meta: result.meta };
+}
+
+/** Sends `generate`. Only a 429 is tried again: after any other failure there may already be a job. */
+async function start(server, body) {
+  for (let attempt = 1; ; attempt++) {
+    let reply;
+    try {
+      reply = await post(server, { ...body, action: "generate" });
+    } catch (error) {
+      throw new Stop(1, `cannot reach ${server.url}: ${reason(error)}`);
+    }
+    if (reply.status === 200 && reply.answer.id) return reply.answer;
+    if (reply.status !== 429 || attempt === TRIES) throw new Stop(1, errorText(reply));
+    await sleep(pauseS(server, reply));
+  }
+}
+
+/** Asks for `status` until it is final: one request at a time, pollS between two, POLLS at most. */
+async function poll(server, { id, prompt, model }) {
+  let shown = "";
+  let waitS = 0; // a cache hit is there at once
+  for (let count = 0; count < POLLS; count++) {
+    await sleep(waitS);
+    waitS = server.pollS;
+    let reply;
+    try {
+      reply = await post(server, { action: "status", id, prompt, model });
+    } catch (error) {
+      server.say(`no answer (${reason(error)}), asking again`);
+      continue;
+    }
+    const { status, answer } = reply;
+    if (status === 429) {
+      waitS = pauseS(server, reply);
+    } else if (status >= 500 || (status === 200 && !answer.status)) {
+      server.say(`${errorText(reply)}, asking again`);
+    } else if (status !== 200) {
+      throw new Stop(1, errorText(reply));
+    } else if (FINAL.includes(answer.status)) {
+      return answer;
+    } else {
+      const told = ["position", "progress", "eta"].filter((name) => answer[name] != null);
+      const line = [id, answer.status, ...told.map((name) => `${name} ${answer[name]}`)].join(" ");
+      if (line !== shown) server.say(line);
+      shown = line;
+    }
+  }
+  throw new Stop(4, `gave up after ${POLLS} polls; ${id} may still end`);
+}
+
+/** One request to the Action API → {status, retryAfter: seconds or null, answer: the JSON object or {}}. */
+async function post({ url, key }, body) {
+  const response = await fetch(`${url.replace(/\/+$/, "")}/api/v2`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    redirect: "manual", // the key goes to this server and no other
+    signal: AbortSignal.timeout(TIMEOUT_S * 1000),
+  });
+  const text = await response.text();
+  let answer = {};
+  try {
+    answer = JSON.parse(text) ?? {};
+  } catch {
+    // a proxy's page, told by its HTTP status
+  }
+  const retryAfter = response.headers.get("Retry-After") ?? "";
+  return { status: response.status, retryAfter: /^[0-9]+$/.test(retryAfter) ? Number(retryAfter) : null, answer };
+}
+
+/** Seconds that a 429 asks to wait; ends the script where that is too long. */
+function pauseS({ pollS, say }, reply) {
+  const text = errorText(reply);
+  if (reply.retryAfter > LONGEST_WAIT_S) throw new Stop(1, `${text}, try again in ${reply.retryAfter} s`);
+  const waitS = Math.max(reply.retryAfter ?? 0, pollS);
+  say(`${text}, waiting ${waitS} s`);
+  return waitS;
+}
+
+const errorText = ({ status, answer }) => String(answer.error || `HTTP ${status}`);
+const reason = (error) => error.cause?.message || error.cause?.code || error.message;
+const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+
+// ------------------------------------------------------------------ the command line, not used by browsers
+
+/** Downloads one picture into the folder → its path. Of the server's file name only the last part counts. */
+async function save(image, folder, pollS, writeFile) {
+  const name = String(image.filename).split(/[/\\]/).at(-1);
+  if (!SAFE_NAME.test(name) || !/^https?:\/\//.test(image.url)) {
+    throw new Stop(1, `refused to save ${JSON.stringify(name)} from ${image.url}`);
+  }
+  const path = `${folder.replace(/\/+$/, "")}/${name}`;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      // No Authorization header: the address is signed, and S3 refuses a request that is signed twice.
+      const response = await fetch(image.url, { redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_S * 1000) });
+      if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
+      await writeFile(path, new Uint8Array(await response.arrayBuffer()));
+      return path;
+    } catch (error) {
+      if (attempt === DOWNLOAD_TRIES) throw new Stop(1, `cannot save ${name}: ${reason(error)}`);
+    }
+    await sleep(pollS);
+  }
+}
+
+function readArguments(given) {
+  const words = [];
+  const options = {};
+  let folder = ".";
+  const rest = given[Symbol.iterator]();
+  for (const word of rest) {
+    if (word === "--option") {
+      const [, name, value] = /^([^=]+)=([^]*)$/.exec(rest.next().value ?? "") ?? [];
+      if (!name) throw new Stop(1, "--option needs name=value");
+      options[name] = typed(value);
+    } else if (word === "--out") {
+      folder = rest.next().value;
+      if (!folder) throw new Stop(1, "--out needs a folder");
+    } else if (word.startsWith("--")) {
+      throw new Stop(1, `unknown option ${word}`);
+    } else {
+      words.push(word); // one "-" begins a negative term, not an option
+    }
+  }
+  return { prompt: words.join(" "), options, folder };
+}
+
+/** JSON numbers, true, false and quoted strings keep their type; all else is a string as it stands. */
+function typed(value) {
+  try {
+    return TYPED.test(value) ? JSON.parse(value) : value;
+  } catch {
+    return value;
+  }
+}
+
+async function main(process) {
+  const say = (text) => process.stderr.write(`imgen: ${text}\n`);
+  try {
+    const { mkdir, writeFile } = await import("node:fs/promises");
+    const { prompt, options, folder } = readArguments(process.argv.slice(2));
+    const { IMGEN_URL: url, IMGEN_KEY: key, IMGEN_POLL_S } = process.env;
+    const pollS = Number(IMGEN_POLL_S || 3);
+    if (!url || !key) throw new Stop(1, "set IMGEN_URL and IMGEN_KEY");
+    await mkdir(folder, { recursive: true }).catch((error) => {
+      throw new Stop(1, `cannot use ${folder}: ${error.message}`);
+    });
+
+    const { job, meta } = await makePicture({ url, key, body: { ...options, prompt }, pollS, say });
+    const files = [];
+    for (const kind of ["signed", "thumbnail"]) {
+      const image = meta.images.find(({ type }) => type === kind);
+      if (!image) throw new Stop(1, "the answer names no pictures");
+      files.push(await save(image, folder, pollS, writeFile));
+    }
+    const { gen_id = null, seed = null, fingerprint = null, watermark_id = null } = meta;
+    process.stdout.write(`${JSON.stringify({ id: job.id, gen_id, files, seed, fingerprint, watermark_id })}\n`);
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+    say(error.message);
+    process.exitCode = error.code;
+  }
+}
+
+if (globalThis.process?.versions?.node) {
+  const { existsSync, realpathSync } = await import("node:fs");
+  const { pathToFileURL } = await import("node:url");
+  const script = process.argv[1]; // something else where this file was imported
+  if (existsSync(script) && pathToFileURL(realpathSync(script)).href === import.meta.url) await main(process);
+}

@@ -1,0 +1,114 @@
+"""create_app(settings): the composition root of the API. SURFACES are mounted, parts are opened and closed, nothing else."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from imgen import composition
+from imgen.domain.wordlists import parse_wordlists
+from imgen.live.executors import Coalescer
+from imgen.live.queue import Publisher
+from imgen.objects.disk import DiskStore
+from imgen.services.core import Core, ruleset_names
+from imgen.services.enhance import open_enhancer
+from imgen.services.keyring import Keyring
+from imgen.services.reconcile import Reconciler
+from imgen.services.request_counts import RequestCounts
+from imgen.settings import Settings, load_catalog, load_plans, read_toml
+from imgen.surfaces import action, files, health
+from imgen.surfaces.http import json_response
+
+SURFACES: tuple[Callable[[Core], Sequence[BaseRoute]], ...] = (action.routes, health.routes)
+"""Core → routes. A new surface is a module with such a function and its name here."""
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The API as an ASGI application; call it inside the process that serves it.
+
+    Raises:
+        ConfigurationError: before anything is listened to.
+    """
+    core = open_core(settings)
+    routes = [route for surface in SURFACES for route in surface(core)]
+    if isinstance(core.objects, DiskStore):
+        routes += files.routes(core.objects)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        reconciler = asyncio.create_task(Reconciler(core).run())
+        try:
+            yield
+        finally:
+            reconciler.cancel()
+            await asyncio.gather(reconciler, return_exceptions=True)
+            await close_core(core)
+
+    return Starlette(
+        routes=routes,
+        middleware=_middleware(settings),
+        lifespan=lifespan,
+        exception_handlers={404: _not_found, 405: _not_allowed, 500: _broken},
+    )
+
+
+def open_core(settings: Settings) -> Core:
+    """Opens everything the services need."""
+    words = parse_wordlists(read_toml(settings.config_dir / "prompts" / "words.toml"))
+    database = composition.open_database(settings)
+    url = composition.redis_url(settings)
+    return Core(
+        settings=settings,
+        catalog=load_catalog(settings),
+        plans=load_plans(settings),
+        rulesets=ruleset_names(settings.config_dir),
+        words=words,
+        database=database,
+        live=Coalescer(url),
+        publisher=Publisher(url),
+        objects=composition.open_objects(settings, database),
+        enhancer=open_enhancer(settings.enhancer, words, settings.config_dir / "prompts" / "enhance.md"),
+        keyring=Keyring(),
+        request_counts=RequestCounts(),
+    )
+
+
+async def close_core(core: Core) -> None:
+    """Closes what open_core opened."""
+    await core.live.close()
+    await core.enhancer.close()
+    core.publisher.close()
+    await asyncio.to_thread(core.database.close)
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    origins = list(settings.http.cors_origins)
+    if not origins:
+        return []
+    allowed = ["Authorization", "Content-Type", "Idempotency-Key"]
+    exposed = ["Retry-After"]
+    return [
+        Middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["POST"], allow_headers=allowed, expose_headers=exposed
+        )
+    ]
+
+
+async def _not_found(_request: Request, _exc: Exception) -> Response:
+    return json_response({"error": "Not found"}, 404)
+
+
+async def _not_allowed(_request: Request, exc: Exception) -> Response:
+    headers = exc.headers if isinstance(exc, HTTPException) else None
+    return json_response({"error": "Method not allowed"}, 405, dict(headers or {}))
+
+
+async def _broken(_request: Request, _exc: Exception) -> Response:
+    return json_response({"error": "Internal error"}, 500)

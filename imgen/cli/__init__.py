@@ -1,0 +1,5 @@
+"""The `imgen` command. Each file holds one command or one group of them; main.py joins them."""
+
+from imgen.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,5 @@
+"""`python -m imgen.cli`, for parts that `imgen up` starts: no script of that name need be on PATH."""
+
+from imgen.cli.main import main
+
+main()

@@ -1,0 +1,54 @@
+"""`imgen api`: the API alone, for production."""
+
+import os
+from typing import Annotated
+
+import typer
+import uvicorn
+from starlette.applications import Starlette
+
+from imgen import composition, settings
+from imgen.cli.options import Data
+from imgen.records import schema
+
+
+def api(
+    data: Data = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; default: [http] host.", show_default=False)] = "",
+    port: Annotated[int, typer.Option(help="Port; default: [http] port.", show_default=False)] = 0,
+) -> None:
+    """Serve the API. Upgrades the database first."""
+    _pass_on(data, host, port)
+    loaded = settings.load()
+    database = composition.open_database(loaded)
+    schema.upgrade(database)
+    database.close()
+    uvicorn.run(
+        "imgen.cli.api:application",
+        factory=True,
+        host=loaded.http.host,
+        port=loaded.http.port,
+        workers=loaded.http.processes,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        timeout_graceful_shutdown=loaded.http.shutdown_timeout_s,
+    )
+
+
+def application() -> Starlette:
+    """The ASGI application of this process, from the settings that `api` left in the environment."""
+    from imgen.app import create_app
+
+    loaded = settings.load()
+    composition.configure_logs(loaded.logs)
+    return create_app(loaded)
+
+
+def _pass_on(data: Data, host: str, port: int) -> None:
+    """Puts options where `settings.load` finds them, here and in the processes that uvicorn starts."""
+    given = {"IMGEN_DATA": str(data or ""), "IMGEN_HTTP__HOST": host, "IMGEN_HTTP__PORT": str(port or "")}
+    os.environ.update({name: value for name, value in given.items() if value})

@@ -1,0 +1,79 @@
+"""A small client of the Action API for the command line: generate, poll with a progress bar, download."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from imgen.domain.errors import ImgenError
+
+POLL_S = 0.5
+"""A local server; reference clients wait 3 s."""
+FINAL = frozenset({"COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED"})
+
+
+class ServerError(ImgenError):
+    """The server refused."""
+
+
+class Client:
+    """One server and one key."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._http = httpx2.Client(base_url=url.rstrip("/"), headers={"Authorization": f"Bearer {key}"}, timeout=30)
+
+    def call(self, action: str, **fields: object) -> dict[str, Any]:
+        """One action.
+
+        Raises:
+            ServerError: the server did not answer, or answered with an error; the message is its own.
+        """
+        try:
+            response = self._http.post("/api/v2", json={"action": action, **fields})
+            answer: dict[str, Any] = response.json()
+        except (httpx2.HTTPError, ValueError) as exc:
+            raise ServerError(f"{self._http.base_url}: {exc}") from exc
+        if response.status_code != httpx2.codes.OK:
+            raise ServerError(f"{answer.get('error', response.text)} (HTTP {response.status_code})")
+        return answer
+
+    def wait(self, job: dict[str, Any], console: Console) -> dict[str, Any]:
+        """Polls a job to its end, with a progress bar on the console."""
+        columns = (
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=console) as progress:
+            bar = progress.add_task("queued", total=1.0)
+            while True:
+                answer = self.call("status", id=job["id"], prompt=job["prompt"], model=job["model"])
+                description = "queued" if answer["status"] == "IN_QUEUE" else answer["status"].lower().replace("_", " ")
+                is_final = answer["status"] in FINAL
+                progress.update(
+                    bar, completed=1.0 if is_final else answer.get("progress", 0.0), description=description
+                )
+                if is_final:
+                    return answer
+                time.sleep(POLL_S)
+
+    def download(self, answer: dict[str, Any], folder: Path) -> list[Path]:
+        """Saves all pictures of a completed job; addresses are signed, so the key is not sent along."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for image in answer["meta"]["images"]:
+            path = folder / Path(image["filename"]).name
+            response = httpx2.get(image["url"], timeout=60)
+            if response.status_code != httpx2.codes.OK:
+                raise ServerError(f"{path.name}: HTTP {response.status_code}")
+            path.write_bytes(response.content)
+            paths.append(path)
+        return paths
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._http.close()

@@ -1,0 +1,125 @@
+"""`imgen doctor`: what is configured, what answers, what is missing and how to mend it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from imgen import composition, settings
+from imgen.cli.options import Data
+from imgen.domain.errors import ConfigurationError, ImgenError
+from imgen.live import polls
+from imgen.live.executors import Plain
+from imgen.records import schema
+from imgen.settings import Settings, load_catalog, load_plans
+
+Check = Callable[[Settings], str]
+
+
+def doctor(data: Data = None) -> None:
+    """Check the configuration and every part it names. Exit code 1 if something is missing."""
+    loaded = settings.load(data)
+    table = Table("part", "state", "what it says", title=f"data {loaded.data_dir}, configuration {loaded.config_dir}")
+    failed = 0
+    for name, (check, remedy) in CHECKS.items():
+        try:
+            table.add_row(name, "[green]ok[/]", check(loaded))
+        except (ImgenError, OSError, ValueError) as exc:
+            failed += 1
+            table.add_row(name, "[red]missing[/]", f"{exc}\n→ {remedy}")
+    Console().print(table)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _catalog(loaded: Settings) -> str:
+    catalog = load_catalog(loaded)
+    missing = [m.key for m in catalog.models.values() if not _is_there(loaded, m.source, m.backend)]
+    if missing:
+        raise ConfigurationError(f"no files for {', '.join(missing)}")
+    return f"{', '.join(catalog.models)}; characters {', '.join(catalog.characters) or 'none'}"
+
+
+def _is_there(loaded: Settings, source: str, backend: str) -> bool:
+    if backend != "diffusers" or loaded.workers.allow_downloads:
+        return True
+    return any((folder / source).exists() for folder in loaded.model_folders) or Path(source).is_absolute()
+
+
+def _database(loaded: Settings) -> str:
+    database = composition.open_database(loaded)
+    try:
+        if schema.pending(database):
+            raise ConfigurationError("the database is older than this version")
+        return database.check()
+    finally:
+        database.close()
+
+
+def _redis(loaded: Settings) -> str:
+    live = Plain(composition.redis_url(loaded))
+    try:
+        return f"answers; {live.run(polls.waiting())} jobs wait"
+    finally:
+        live.close()
+
+
+def _workers(loaded: Settings) -> str:
+    from celery import Celery
+
+    from imgen.live.queue import celery_settings
+
+    app = Celery("imgen", set_as_current=False)
+    app.conf.update(celery_settings(composition.redis_url(loaded)))
+    try:
+        answers = app.control.inspect(timeout=1).active_queues() or {}
+    except OSError as exc:
+        raise ConfigurationError(f"the broker does not answer: {type(exc).__name__}") from exc
+    finally:
+        app.close()
+    served = {queue["name"] for queues in answers.values() for queue in queues}
+    wanted = {"finish", *(f"render.{key}" for key in load_catalog(loaded).models)}
+    if wanted - served:
+        raise ConfigurationError(f"nobody works on {', '.join(sorted(wanted - served))}")
+    return ", ".join(sorted(answers))
+
+
+def _objects(loaded: Settings) -> str:
+    database = composition.open_database(loaded)
+    try:
+        return composition.open_objects(loaded, database).check()
+    finally:
+        database.close()
+
+
+def _credentials(loaded: Settings) -> str:
+    configured = loaded.credentials
+    if not configured.certificate_chain:
+        return "development chain: fine for trying out, trusted by nobody else"
+    for path in (configured.certificate_chain, configured.private_key):
+        if not Path(path).is_file():
+            raise ConfigurationError(f"no file {path!r}")
+    return f"{configured.certificate_chain}{configured.tsa_url and f', time-stamps by {configured.tsa_url}'}"
+
+
+def _enhancer(loaded: Settings) -> str:
+    if not loaded.enhancer.base_url:
+        return "embedded: word lists"
+    if not loaded.enhancer.model:
+        raise ConfigurationError("base_url is set but model is not")
+    return f"{loaded.enhancer.model} at {loaded.enhancer.base_url}"
+
+
+CHECKS: dict[str, tuple[Check, str]] = {
+    "models": (_catalog, "put the model's folder under <data>/models, or give an absolute path in <data>/models.toml"),
+    "plans": (lambda loaded: ", ".join(load_plans(loaded)), "mend config/plans.toml"),
+    "rulesets": (lambda loaded: ", ".join(composition.load_rulesets(loaded)), "mend the file in config/rulesets"),
+    "database": (_database, "run `imgen migrate`; check [database] url"),
+    "redis": (_redis, "run `imgen up`, or start the Redis that [redis] url names"),
+    "workers": (_workers, "run `imgen up`, or `imgen worker --queues …` for the queues named"),
+    "objects": (_objects, "check [objects]: the folder must be writable, the bucket must exist"),
+    "credentials": (_credentials, "check [credentials] certificate_chain and private_key"),
+    "enhancer": (_enhancer, "set [enhancer] model, or empty base_url"),
+}

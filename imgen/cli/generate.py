@@ -1,0 +1,48 @@
+"""`imgen generate`: one picture from any server."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from imgen.cli.client import Client, ServerError
+
+
+def generate(
+    prompt: Annotated[str, typer.Argument(help="What to draw: terms, @character, -unwanted.")],
+    url: Annotated[str, typer.Option(envvar="IMGEN_URL", help="The server.")] = "http://127.0.0.1:8000",
+    key: Annotated[str, typer.Option(envvar="IMGEN_KEY", help="The API key; better in the environment.")] = "",
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out"),
+    model: Annotated[str, typer.Option(help="Model; default: the server's first.")] = "",
+    style: Annotated[str, typer.Option(help="Style; default: the model's.")] = "",
+    negative: Annotated[str, typer.Option(help="More of what must not be seen.")] = "",
+    size: Annotated[str, typer.Option(help="Width × height, such as 1344x768.")] = "1344x768",
+    image_format: Annotated[str, typer.Option("--format", help="jpeg, png, webp or avif.")] = "jpeg",
+    quality: Annotated[int, typer.Option(help="1–100.")] = 95,
+    seed: Annotated[int | None, typer.Option(help="For the same picture again.", show_default=False)] = None,
+    *,
+    optimize: Annotated[bool, typer.Option("--optimize", help="Let the server improve the prompt.")] = False,
+) -> None:
+    """Make a picture and save it. Needs a running server and a key (IMGEN_KEY)."""
+    if not key:
+        raise ServerError("No key: set IMGEN_KEY or give --key (imgen keys create NAME makes one)")
+    width, _, height = size.lower().replace("×", "x").partition("x")
+    fields: dict[str, object] = {"prompt": prompt, "negative": negative, "width": width, "height": height}
+    fields |= {"format": image_format, "quality": quality, "optimize": optimize}
+    fields |= {
+        name: value for name, value in {"model": model, "style": style, "seed": seed}.items() if value not in ("", None)
+    }
+    console = Console(stderr=True)
+    client = Client(url, key)
+    try:
+        job = client.call("generate", **fields)
+        if repaired := job.get("warnings"):
+            console.print(f"The server repaired: {', '.join(repaired)}", style="yellow")
+        answer = client.wait(job, console)
+        if "meta" not in answer:
+            raise ServerError(answer.get("error", answer["status"]))
+        for path in client.download(answer, out):
+            typer.echo(path)
+    finally:
+        client.close()

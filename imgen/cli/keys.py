@@ -1,0 +1,109 @@
+"""`imgen keys …`: API keys on the command line. A raw key is printed once, when it is made."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from imgen import composition, settings
+from imgen.cli.options import Data
+from imgen.domain.account import new_raw_key
+from imgen.domain.errors import Unavailable
+from imgen.domain.job import utc_text
+from imgen.live import gate
+from imgen.live.executors import Plain
+from imgen.records import accounts, schema
+from imgen.records.database import Database
+from imgen.settings import Settings
+
+app = typer.Typer(help="Make, list, switch and delete API keys.", no_args_is_help=True)
+
+Which = Annotated[str, typer.Argument(help="The key's name, or the beginning of the key.")]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What to call it; must be new.")],
+    tenant: Annotated[str, typer.Option(help="Whose it is; made if it is not there.")] = "default",
+    plan: Annotated[str, typer.Option(help="Plan of a new tenant; default: default_plan.", show_default=False)] = "",
+    data: Data = None,
+) -> None:
+    """Make a key and print it, alone, on stdout. It cannot be shown again."""
+    with _database(data) as (loaded, database):
+        raw = new_raw_key()
+        with database.write() as connection:
+            owner = accounts.ensure_tenant(connection, tenant, plan or loaded.default_plan)
+            accounts.add_key(connection, raw, tenant=owner, name=name)
+        _announce(loaded)
+    typer.echo(raw)
+
+
+@app.command(name="list")
+def list_keys(data: Data = None) -> None:
+    """List all keys."""
+    with _database(data) as (_, database), database.read() as connection:
+        found = accounts.keys(connection)
+    table = Table("name", "begins with", "tenant", "plan", "enabled", "made", "last used")
+    for who in found:
+        key, last_used = who.key, who.key.last_used_at
+        enabled, used = "yes" if key.enabled else "no", utc_text(last_used) if last_used else "never"
+        table.add_row(key.name, key.prefix, who.tenant.name, who.tenant.plan, enabled, utc_text(key.created_at), used)
+    Console().print(table)
+
+
+@app.command()
+def disable(which: Which, data: Data = None) -> None:
+    """Switch a key off; it stops working with the next request."""
+    _switch(which, data, enabled=False)
+
+
+@app.command()
+def enable(which: Which, data: Data = None) -> None:
+    """Switch a key on again."""
+    _switch(which, data, enabled=True)
+
+
+@app.command()
+def delete(which: Which, data: Data = None) -> None:
+    """Delete a key for good."""
+    with _database(data) as (loaded, database):
+        with database.write() as connection:
+            key = accounts.find_key(connection, which)
+            accounts.delete_key(connection, key)
+        _announce(loaded)
+    typer.echo(f"Deleted {key.name} ({key.prefix}…)")
+
+
+def _switch(which: str, data: Data, *, enabled: bool) -> None:
+    with _database(data) as (loaded, database):
+        with database.write() as connection:
+            key = accounts.find_key(connection, which)
+            accounts.set_enabled(connection, key.id, enabled=enabled)
+        _announce(loaded)
+    typer.echo(f"{'Enabled' if enabled else 'Disabled'} {key.name} ({key.prefix}…)")
+
+
+@contextmanager
+def _database(data: Data) -> Iterator[tuple[Settings, Database]]:
+    loaded = settings.load(data)
+    database = composition.open_database(loaded)
+    try:
+        if schema.pending(database):
+            schema.upgrade(database)
+        yield loaded, database
+    finally:
+        database.close()
+
+
+def _announce(loaded: Settings) -> None:
+    """Tells running API processes. Where no Redis answers none of them trusts its memory, so nothing is missed."""
+    live = Plain(composition.redis_url(loaded))
+    try:
+        live.run(gate.keys_changed())
+    except Unavailable:
+        return
+    finally:
+        live.close()

@@ -1,0 +1,108 @@
+"""`imgen up`: the whole stack in the foreground, for a person."""
+
+import contextlib
+import fcntl
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from imgen import composition, settings
+from imgen.cli.options import Data
+from imgen.domain.account import new_raw_key
+from imgen.domain.errors import ConfigurationError
+from imgen.records import accounts, schema
+from imgen.settings import Settings
+from imgen.stack.parts import stack
+from imgen.stack.supervisor import Supervisor
+
+FIRST_KEY = "first"
+
+
+class _Stop(Exception):
+    """SIGINT or SIGTERM arrived."""
+
+
+def up(
+    data: Data = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; default: [http] host.", show_default=False)] = "",
+    port: Annotated[int, typer.Option(help="Port; default: [http] port.", show_default=False)] = 0,
+) -> None:
+    """Start everything and stay in the foreground. Ctrl-C or SIGTERM stops all of it and loses nothing."""
+    console = Console(highlight=False, soft_wrap=True)
+    loaded = settings.load(data).with_address(host, port)
+    try:
+        with running(loaded, console) as supervisor:
+            console.print(f"[bold green]Ready: {loaded.public_url}[/]")
+            supervisor.watch()
+    except _Stop:
+        console.print("Stopped.")
+
+
+@contextlib.contextmanager
+def running(loaded: Settings, console: Console) -> Iterator[Supervisor]:
+    """The stack for the length of a block; on the first run it also makes and prints the first key."""
+
+    def say(part: str, state: str) -> None:
+        console.print(f"  {part:<14} {state}")
+
+    with _only_one(loaded.data_dir), _signals():
+        _prepare(loaded, say)
+        with Supervisor(say) as supervisor:
+            for part in stack(loaded):
+                supervisor.start(part)
+            yield supervisor
+
+
+def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
+    database = composition.open_database(loaded)
+    try:
+        schema.upgrade(database)
+        say("database", f"ready ({database.check()})")
+        with database.write() as connection:
+            if not accounts.keys(connection):
+                raw = new_raw_key()
+                tenant = accounts.ensure_tenant(connection, "default", loaded.default_plan)
+                accounts.add_key(connection, raw, tenant=tenant, name=FIRST_KEY)
+                say("first key", f"[bold]{raw}[/] (shown this once)")
+    finally:
+        database.close()
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """SIGINT and SIGTERM raise `_Stop` once; while everything stops, more of them change nothing."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        raise _Stop
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _only_one(data_dir: Path) -> Iterator[None]:
+    """Two stacks over one data folder would share a Redis socket and fight."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            lock.seek(0)
+            raise ConfigurationError(f"Already running over {data_dir} (process {lock.read().strip()})") from exc
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

@@ -1,0 +1,33 @@
+"""`imgen worker`: one Celery worker, for production."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imgen import composition, settings
+from imgen.cli.options import Data
+
+
+def worker(
+    queues: Annotated[str, typer.Option(help="Queues to consume, such as render.eros or finish; commas between them.")],
+    data: Data = None,
+    processes: Annotated[int, typer.Option(help="Child processes; for render queues one for each GPU.")] = 1,
+    ready_file: Annotated[Path | None, typer.Option(hidden=True, help="Touched once the worker consumes.")] = None,
+) -> None:
+    """Work on jobs until a signal says stop; what is under way may end first."""
+    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # Celery reads it at import: SIGTERM then is its soft shutdown
+    from workers import app  # the API's package never imports workers, but this command is one
+
+    loaded = settings.load(data)
+    composition.configure_logs(loaded.logs)
+    names = [name.strip() for name in queues.split(",") if name.strip()]
+    app.run(loaded, queues=names, processes=processes, name="+".join(names), on_ready=lambda: _sign(ready_file))
+
+
+def _sign(ready_file: Path | None) -> None:
+    if ready_file is not None:
+        with contextlib.suppress(FileNotFoundError):  # nobody waits any more
+            ready_file.touch()

@@ -1,0 +1,213 @@
+"""Every error a caller can be told. The docstring is the message; surfaces map the class to a status, workers to retry or fail."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imgen.domain.job import Blocked
+
+
+class ImgenError(Exception):
+    """Something went wrong."""
+
+    code = "internal"
+
+    def __init__(self, message: str | None = None, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().rstrip("."))
+        self.retry_after_s = retry_after_s
+
+
+class Unauthorized(ImgenError):
+    """Unauthorized."""
+
+    code = "unauthorized"
+
+
+class InvalidKey(Unauthorized):
+    """Invalid API key."""
+
+    code = "invalid_key"
+
+
+class KeyDisabled(Unauthorized):
+    """API key is disabled."""
+
+    code = "key_disabled"
+
+
+class Invalid(ImgenError):
+    """Invalid request."""
+
+    code = "invalid"
+
+
+class InvalidJson(Invalid):
+    """Invalid JSON."""
+
+    code = "invalid_json"
+
+
+class MissingAction(Invalid):
+    """Missing action."""
+
+    code = "missing_action"
+
+
+class UnknownAction(Invalid):
+    """Unknown action."""
+
+    code = "unknown_action"
+
+
+class PromptRequired(Invalid):
+    """Prompt is required."""
+
+    code = "prompt_required"
+
+
+class InvalidCharacter(Invalid):
+    """Invalid character."""
+
+    code = "invalid_character"
+
+
+class TooManyCharacters(Invalid):
+    """Only one character per prompt."""
+
+    code = "too_many_characters"
+
+
+class BadId(Invalid):
+    """Bad ID."""
+
+    code = "bad_id"
+
+
+class InvalidField(Invalid):
+    """Invalid field."""
+
+    code = "invalid_field"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"Invalid {field}")
+        self.field = field
+
+
+class JobNotFound(ImgenError):
+    """Job not found."""
+
+    code = "job_not_found"
+
+
+class CacheMiss(ImgenError):
+    """No cached result found."""
+
+    code = "cache_miss"
+
+
+class CacheExpired(ImgenError):
+    """Cached result not found or expired."""
+
+    code = "cache_expired"
+
+
+class TooLarge(ImgenError):
+    """Request too large."""
+
+    code = "too_large"
+
+
+class RequestTimeout(ImgenError):
+    """Request timed out."""
+
+    code = "request_timeout"
+
+
+class RateLimited(ImgenError):
+    """Rate limit exceeded."""
+
+    code = "rate_limited"
+
+
+class QuotaExceeded(ImgenError):
+    """Quota exceeded."""
+
+    code = "quota_exceeded"
+
+
+class QueueFull(ImgenError):
+    """Queue is full."""
+
+    code = "queue_full"
+
+
+class GenerationFailed(ImgenError):
+    """Generation failed."""
+
+    code = "generation_failed"
+
+
+class EnhancementFailed(ImgenError):
+    """Enhancement failed."""
+
+    code = "enhancement_failed"
+
+
+class Unavailable(ImgenError):
+    """Service unavailable."""
+
+    code = "unavailable"
+
+
+class ConfigurationError(ImgenError):
+    """The configuration is wrong."""
+
+    code = "configuration"
+
+
+# ------------------------------------------------------------------ told to workers, never to a caller
+
+
+class Cancelled(ImgenError):
+    """Cancelled."""
+
+    code = "cancelled"
+
+
+class TimedOut(ImgenError):
+    """Timed out."""
+
+    code = "timed_out"
+
+
+class LeaseLost(ImgenError):
+    """Another worker owns this job now."""
+
+    code = "lease_lost"
+
+
+class PictureBlocked(ImgenError):
+    """Content blocked."""
+
+    code = "blocked"
+
+    def __init__(self, blocked: "Blocked") -> None:
+        super().__init__()
+        self.blocked = blocked
+
+
+class Retryable(ImgenError):
+    """A part that should answer did not; the same work may succeed later."""
+
+    code = "retryable"
+
+
+class ModelError(ImgenError):
+    """A model, LoRA or picture cannot be used; trying again will not help."""
+
+    code = "model"
+
+
+class ObjectNotFound(ImgenError):
+    """No such object."""
+
+    code = "object_not_found"

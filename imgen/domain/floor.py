@@ -1,0 +1,127 @@
+"""The floor over words (contract, section 8): sexual content with minors. Code on purpose: no configuration reaches it.
+
+It asks whether words for a child and sexual words meet anywhere in what is wanted, all parts taken together. It is wide
+where it must be (an adult nude with a child beside it is refused) and looks no further: pictures are reviewed as well.
+
+- Denials do not help: image models ignore "no", so "child, no nudity" is refused. Callers have `-terms` for that.
+- Negatives protect ("kids in a park, -nude") and do not count by themselves or against the wanted part, except that
+  one term with both words in it is refused, for a negative can become the picture (a guidance scale under 1), and that
+  asking clothes away from a child, or adults away from a sexual scene, is asking for the thing.
+- Hints are notes such as "sexual/minors: 0.01", never drawn. A clause with both words and without a denial is refused
+  all the same: whoever writes that knows what the picture is. Otherwise hints change nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from imgen.domain import floor_words
+from imgen.domain.folding import compile_terms, fold, variants
+from imgen.domain.review import CompiledRuleset, Match, Sides, Verdict, combine, judge, split_sides
+
+FLOOR_VERSION = 1
+"""Goes up with every change of words or logic: what was cached under an older floor is looked at again."""
+
+MINORS = "minors"
+"""Rule id told as `filter_categories`."""
+NAME = "Sexual content with minors"
+
+_ADULT_AGE = 18
+_CLAUSE_END = re.compile(r"[,;\n，、。]|\.(?!\d)")
+_CHILD = compile_terms(floor_words.CHILD)
+_SEXUAL = compile_terms(floor_words.SEXUAL)
+_ALONE = compile_terms(floor_words.ALONE)
+_CHILDLESS = compile_terms(floor_words.CHILDLESS)
+_SEXLESS = compile_terms(floor_words.SEXLESS)
+_CLOTHED = re.compile(f" (?:{compile_terms(floor_words.CLOTHED).pattern}) ")
+_ADULT = re.compile(f" (?:{compile_terms(floor_words.ADULT).pattern}) ")
+_DENIAL = compile_terms(floor_words.DENIAL)
+_AGE_IN_DIGITS = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(floor_words.AGE_IN_DIGITS)})")
+_AGE_IN_WORDS = re.compile(
+    "|".join((rf"(?<= )(?:{'|'.join(floor_words.AGE_IN_WORDS)})(?= )", *floor_words.AGE_UNSPACED))
+)
+
+_Where = tuple[str, str]
+"""A part's name and its text, or the folded words that were met in it."""
+
+
+def judge_words(compiled: CompiledRuleset, parts: Mapping[str, str]) -> Verdict:
+    """Floor and ruleset over the words of a request: what everyone calls."""
+    ruled = judge(compiled, parts)
+    floored = judge_floor(parts)
+    return combine((floored, ruled)) if floored else ruled
+
+
+def judge_floor(parts: Mapping[str, str]) -> Verdict | None:
+    """The floor's verdict over all parts of a request, or None where it is not met. Linear time."""
+    met = _met(split_sides(parts))
+    if not met:
+        return None
+    return Verdict(
+        safe=False,
+        codes=(MINORS,),
+        names=(NAME,),
+        floor=True,
+        reason=f"floor {FLOOR_VERSION}: {', '.join(dict.fromkeys(part for part, _ in met))}",
+        matches=tuple(Match(rule_id=MINORS, name=NAME, part=part, term=term) for part, term in met),
+    )
+
+
+def _met(sides: Sides) -> tuple[_Where, ...]:
+    """Where the first of the meetings that make the floor takes place, or nothing."""
+    wanted, negative = _read(sides.wanted), _read(dict.fromkeys(sides.negative))
+    clauses = ((part, clause) for part, text in sides.hints for clause in _CLAUSE_END.split(text))
+    hints = _read((part, clause) for part, clause in clauses if not _DENIAL.search(fold(clause)))
+    child, sexual = _first(_child, wanted), _first(_sexual, wanted)
+    meetings = (
+        (_first(_alone, wanted),),
+        (child, sexual),
+        (child, _first(_clothed, negative)),
+        (sexual, _first(_adult, negative)),
+        (_first(_both, negative),),
+        (_first(_both, hints),),
+    )
+    return next((tuple(filter(None, meeting)) for meeting in meetings if all(meeting)), ())
+
+
+def _read(texts: Iterable[_Where]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((part, variants(text)) for part, text in texts if text)
+
+
+def _first(find: Callable[[str], str], readings: Iterable[tuple[str, tuple[str, ...]]]) -> _Where | None:
+    found = ((part, find(folded)) for part, texts in readings for folded in texts)
+    return next((where for where in found if where[1]), None)
+
+
+def _child(folded: str) -> str:
+    """The first child word or age under eighteen, or nothing."""
+    text = _CHILDLESS.sub("", folded)
+    word = _CHILD.search(text) or _AGE_IN_WORDS.search(text)
+    if word:
+        return word.group().strip()
+    ages = (age for age in _AGE_IN_DIGITS.finditer(text) if int(next(filter(None, age.groups()))) < _ADULT_AGE)
+    return next((age.group().strip() for age in ages), "")
+
+
+def _sexual(folded: str) -> str:
+    return _matched(_SEXUAL.search(_SEXLESS.sub("", folded)))
+
+
+def _both(folded: str) -> str:
+    child, sexual = _child(folded), _sexual(folded)
+    return f"{child} + {sexual}" if child and sexual else ""
+
+
+def _alone(folded: str) -> str:
+    return _matched(_ALONE.search(folded))
+
+
+def _clothed(folded: str) -> str:
+    return _matched(_CLOTHED.fullmatch(folded))
+
+
+def _adult(folded: str) -> str:
+    return _matched(_ADULT.fullmatch(folded))
+
+
+def _matched(match: re.Match[str] | None) -> str:
+    return match.group().strip() if match else ""

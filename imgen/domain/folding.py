@@ -1,0 +1,123 @@
+"""Folds text so that one spelling of a word stands for its disguises, and matches lists of terms. Judges nothing.
+
+A folded text is lower-case words between single spaces, with a space at both ends: `" red coat "`. Terms match whole
+words only, so "class", "grape" and "Scunthorpe" hold nothing but themselves.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from itertools import product
+
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef]"
+)
+_LONG_RUN = re.compile(r"([^\w\s]{30})[^\w\s]+")
+"""Python sorts stacked combining marks in quadratic time; no honest text stacks thirty."""
+_MARKS = re.compile("[\u0300-\u036f]")
+"""Combining diacritics of Latin, Greek and Cyrillic; the voicing marks of kana are letters and stay."""
+_WEIGHT = re.compile(r":\s*\d?\.\d+\s*\)")
+_WORD = re.compile(r"[^\W_]+")
+_SPACED = re.compile(r"(?<![\w@$])[\w@$](?:[^\w@$]{1,3}[\w@$](?![\w@$])){2,}")
+_STRETCH = range(4, 10)
+"""Letters in a word looked for inside a run of single letters; shorter ones are found everywhere by chance."""
+_NOT_LETTER = re.compile(r"[^\w@$]+")
+_INSIDE_WORD = re.compile(r"(?<=[\w@$])[-.'’·•*/|~+^=]{1,3}(?=[\w@$])")
+_TOKEN = re.compile(r"\S+")
+_TRIPLE = re.compile(r"([^\W\d_])\1{2,}")
+_EXCLAMATION = re.compile(r"!(?=\w)")
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_KATAKANA = re.compile("[\u30a1-\u30fc]+")
+
+_STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d"})
+"""Latin letters that Unicode does not decompose."""
+_DIGITS = str.maketrans("034578@$", "oeastbas")
+_LOOKALIKES = str.maketrans(
+    "авсԁеһіјкӏмнорԛѕтухѵѡгпиь" + "αβγεηικμνορςτυχω" + "ոօսհց" + "ɑɡɩɪʟɴʀɢʙʜᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜱǝʏ",
+    "abcdehijklmhopqstyxvwrnub" + "abyenikuvopstuxw" + "nouhg" + "agiilnrgbhacdejkmoptuvwzsey",
+)
+"""Cyrillic, Greek, Armenian and phonetic letters to the Latin ones they look like (after Unicode TR 39, shortened)."""
+
+
+def variants(text: str) -> tuple[str, ...]:
+    """Readings of a text, folded: first as it stands, then with its disguises undone where it has any.
+
+    Undone are zero-width characters, look-alike letters, digits and signs for letters, single letters that are spaced
+    or dotted apart, punctuation inside words, and letters repeated three times or more. Linear time; ten at most.
+    """
+    found: dict[str, None] = {}
+    text = _WEIGHT.sub(")", text)  # "(old age:1.2)" says nothing about an age of one or two
+    for shown in dict.fromkeys((_INVISIBLE.sub("", text), _INVISIBLE.sub(" ", text))):
+        plain = _plain(shown)
+        found[_words(plain)] = None
+        for letter, times in product(
+            "il" if "1" in plain else "i", (r"\1", r"\1\1") if _TRIPLE.search(plain) else ("",)
+        ):
+            undone = _undisguised(plain, letter)
+            found[_words(_TRIPLE.sub(times, undone) if times else undone)] = None
+    return tuple(found)
+
+
+def fold(text: str) -> str:
+    """The text as it stands: case, accents, width and punctuation folded, nothing guessed."""
+    return _words(_plain(_INVISIBLE.sub("", text)))
+
+
+def compile_terms(terms: Iterable[str]) -> re.Pattern[str]:
+    """A pattern that finds any of the terms in a folded text.
+
+    Latin, Cyrillic and Greek terms match whole words; a `*` at the end allows any ending (`undress*`), and a space in
+    a term may be missing in the text. Chinese, Japanese and Korean terms match anywhere, since their words are not
+    spaced; katakana ones only where no katakana goes on. No terms: a pattern that finds nothing.
+
+    Raises:
+        ValueError: a term holds no letter.
+    """
+    spaced: list[str] = []
+    unspaced: list[str] = []
+    for term in sorted(set(terms), key=lambda term: (-len(term), term)):
+        words = fold(term.removesuffix("*")).strip()
+        if not words:
+            raise ValueError(f"term {term!r} holds no letter")
+        if _KATAKANA.fullmatch(words):
+            unspaced.append(f"(?<![\u30a1-\u30fc]){words}(?![\u30a1-\u30fc])")
+        elif _UNSPACED.search(words):
+            unspaced.append(words)
+        else:
+            spaced.append(words.replace(" ", " ?") + (r"\w*" if term.endswith("*") else ""))
+    ways = [f"(?<= )(?:{'|'.join(spaced)})(?= )"] if spaced else []
+    ways += [f"(?={_UNSPACED.pattern})(?:{'|'.join(unspaced)})"] if unspaced else []
+    return re.compile("|".join(ways) or r"(?!)")
+
+
+def _plain(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", _LONG_RUN.sub(r"\1", text)).casefold()
+    return unicodedata.normalize("NFC", _MARKS.sub("", decomposed)).translate(_STROKED)
+
+
+def _words(plain: str) -> str:
+    return f" {' '.join(_WORD.findall(plain))} "
+
+
+def _undisguised(plain: str, one: str) -> str:
+    """`one` is the letter that the digit 1 stands for: `i` or `l`."""
+    text = _SPACED.sub(_closed_up, plain.replace("_", " "))
+    text = _INSIDE_WORD.sub("", text)
+    return _TOKEN.sub(lambda token: _relettered(token.group(), one), text)
+
+
+def _closed_up(run: re.Match[str]) -> str:
+    """`n u d e` as one word; where several words may have run together, every stretch of a usual word's length too."""
+    word = _NOT_LETTER.sub("", run.group())
+    bare = [word[1:]] if word[0] in "ai" else []  # "a n u d e": an article, and a word of any length
+    stretches = (word[at : at + size] for size in _STRETCH for at in range(len(word) - size + 1))
+    return " ".join(dict.fromkeys((word, *bare, *stretches)))
+
+
+def _relettered(token: str, one: str) -> str:
+    if not any(map(str.isalpha, token)):
+        return token  # a number stays a number
+    word = _EXCLAMATION.sub("i", token.translate(_DIGITS).replace("1", one))
+    latin = word.translate(_LOOKALIKES)
+    return latin if latin.isascii() else word

@@ -1,0 +1,206 @@
+"""A request for a picture in surface-free terms, and the rules that repair its optional fields (contract, `generate`).
+
+A wrong value of an optional field is repaired and named in `warnings`, never refused: old clients must not break. Two
+things are refused all the same: an unknown ruleset, because safety never falls back in silence, and words that are missing.
+"""
+
+import secrets
+
+from msgspec import Struct
+
+from imgen.domain.catalog import SIZES, Catalog, Model, clamp
+from imgen.domain.errors import InvalidField
+from imgen.domain.recipe import Brand, Claim, Output
+
+FORMATS = ("jpeg", "png", "webp", "avif")
+LOSSLESS_FORMATS = frozenset({"webp", "avif"})
+POSITIONS = ("bottom-right", "top-left", "top-right", "center", "bottom-left")
+MAX_SEED = 2**32 - 1
+MAX_PRECOMPLIANCE_CHARS = 2000
+MAX_CLAIM_CHARS = 1000
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """What a caller asks for. Fields typed `object` are choices: whatever is not one of them falls back."""
+
+    prompt: str | None = None
+    model: object = None
+    negative: str | None = None
+    optimize: bool | None = None
+    use_cache: bool | None = None
+    cache_only: bool | None = None
+    cache_force: bool | None = None
+    cache_pick: float | None = None
+    width: object = None
+    height: object = None
+    style: object = None
+    format: object = None
+    quality: float | None = None
+    lossless: bool | None = None
+    compliance_ruleset: str | None = None
+    precompliance: str | None = None
+    wm_image: str | None = None
+    wm_position: object = None
+    wm_scale: float | None = None
+    wm_transparency: float | None = None
+    wm_rotation: float | None = None
+    wm_padding_x: float | None = None
+    wm_padding_y: float | None = None
+    cs_author: str | None = None
+    cs_title: str | None = None
+    cs_description: str | None = None
+    cs_organization: str | None = None
+    cs_vendor: str | None = None
+    seed: object = None
+    steps: float | None = None
+    guidance: float | None = None
+    lora_scale: float | None = None
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """The same request with every value inside its limits."""
+
+    model: Model
+    style: str
+    width: int
+    height: int
+    seed: int
+    num_inference_steps: int
+    guidance_scale: float
+    lora_scale: float
+    output: Output
+    brand: Brand
+    """Without its image, which has to be opened first."""
+    claim: Claim
+    ruleset: str
+    precompliance: str
+    warnings: tuple[str, ...]
+    """Names of the fields that were repaired, in the contract's order."""
+
+
+def repair(ask: Ask, catalog: Catalog, rulesets: frozenset[str]) -> Order:
+    """Applies every fallback and clamp.
+
+    Raises:
+        InvalidField: `compliance_ruleset` names none that is configured.
+    """
+    repairs = _Repairs()
+    model = catalog.model(repairs.choice("model", ask.model, tuple(catalog.models)))
+    style = repairs.choice("style", ask.style, (model.default_style, *model.styles))
+    width, height = repairs.size(ask.width, ask.height)
+    picture_format = repairs.choice("format", ask.format, FORMATS)
+    return Order(
+        model=model,
+        width=width,
+        height=height,
+        style=style,
+        output=Output(
+            format=picture_format,
+            quality=repairs.whole("quality", ask.quality, 95, 1, 100),
+            lossless=repairs.lossless(ask.lossless, picture_format),
+        ),
+        ruleset=_ruleset(ask.compliance_ruleset, rulesets),
+        precompliance=repairs.text("precompliance", ask.precompliance, MAX_PRECOMPLIANCE_CHARS),
+        brand=Brand(
+            position=repairs.choice("wm_position", ask.wm_position, POSITIONS),
+            scale=repairs.whole("wm_scale", ask.wm_scale, 5, 1, 100),
+            transparency=repairs.whole("wm_transparency", ask.wm_transparency, 100, 0, 100),
+            rotation=repairs.whole("wm_rotation", ask.wm_rotation, 0, -360, 360),
+            padding_x=repairs.whole("wm_padding_x", ask.wm_padding_x, 10, 0, 500),
+            padding_y=repairs.whole("wm_padding_y", ask.wm_padding_y, 10, 0, 500),
+        ),
+        claim=Claim(
+            author=repairs.text("cs_author", ask.cs_author, MAX_CLAIM_CHARS),
+            title=repairs.text("cs_title", ask.cs_title, MAX_CLAIM_CHARS),
+            description=repairs.text("cs_description", ask.cs_description, MAX_CLAIM_CHARS),
+            organization=repairs.text("cs_organization", ask.cs_organization, MAX_CLAIM_CHARS),
+            vendor=repairs.text("cs_vendor", ask.cs_vendor, MAX_CLAIM_CHARS),
+        ),
+        seed=repairs.seed(ask.seed),
+        num_inference_steps=repairs.whole("steps", ask.steps, model.steps.default, model.steps.min, model.steps.max),
+        guidance_scale=repairs.number(
+            "guidance", ask.guidance, model.guidance.default, model.guidance.min, model.guidance.max
+        ),
+        lora_scale=repairs.number("lora_scale", ask.lora_scale, 1.0, 0.0, 2.0),
+        warnings=repairs.warnings(),  # last: arguments are evaluated in order
+    )
+
+
+class _Repairs:
+    """Remembers which fields it had to change."""
+
+    def __init__(self) -> None:
+        self._changed: list[str] = []
+
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self._changed))
+
+    def choice(self, field: str, value: object, allowed: tuple[str, ...]) -> str:
+        """One of the allowed words, or the first of them; absent and empty mean the first."""
+        if isinstance(value, str) and value in allowed:
+            return value
+        if value is not None and value != "":
+            self._changed.append(field)
+        return allowed[0]
+
+    def whole(self, field: str, value: float | None, default: int, low: int, high: int) -> int:
+        return round(self.number(field, None if value is None else round(value), default, low, high))
+
+    def number(self, field: str, value: float | None, default: float, low: float, high: float) -> float:
+        if value is None:
+            return default
+        repaired = clamp(value, low, high)
+        if repaired != value:
+            self._changed.append(field)
+        return float(repaired)
+
+    def size(self, width: object, height: object) -> tuple[int, int]:
+        """A pair of the list, or the first pair."""
+        if width is None and height is None:
+            return SIZES[0]
+        wanted = (_whole(width), _whole(height))
+        if wanted in SIZES:
+            return wanted[0] or 0, wanted[1] or 0
+        for field, value, fallback in zip(("width", "height"), wanted, SIZES[0], strict=True):
+            if value != fallback:
+                self._changed.append(field)
+        return SIZES[0]
+
+    def lossless(self, value: bool | None, picture_format: str) -> bool:  # noqa: FBT001 - it is the value, not a mode
+        if value and picture_format not in LOSSLESS_FORMATS:
+            self._changed.append("lossless")
+        return bool(value) and picture_format in LOSSLESS_FORMATS
+
+    def seed(self, value: object) -> int:
+        if value is None:
+            return secrets.randbelow(MAX_SEED + 1)
+        whole = _whole(value)
+        if whole is None or not 0 <= whole <= MAX_SEED:
+            self._changed.append("seed")
+            return secrets.randbelow(MAX_SEED + 1)
+        return whole
+
+    def text(self, field: str, value: str | None, max_chars: int) -> str:
+        """The text without control characters, cut at its limit."""
+        plain = "".join(letter for letter in value or "" if letter.isprintable() or letter in "\n\t")
+        if len(plain) > max_chars:
+            self._changed.append(field)
+        return plain[:max_chars]
+
+
+def _whole(value: object) -> int | None:
+    """A whole number, from a number or from the digits that form-minded clients send; None: it is none."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 12 else None  # noqa: PLR2004 - over any limit
+    return value if isinstance(value, int) else None
+
+
+def _ruleset(name: str | None, rulesets: frozenset[str]) -> str:
+    wanted = (name or "").strip() or "default"
+    if wanted not in rulesets:
+        raise InvalidField("compliance_ruleset")
+    return wanted

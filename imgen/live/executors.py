@@ -1,0 +1,171 @@
+"""Two ways to send an Op: the API's, which puts all operations of one event-loop turn into one round trip, and a worker's.
+
+Both raise `Unavailable` when Redis does not answer; the caller then goes to SQL, which is the truth.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import redis
+import redis.asyncio
+from redis.asyncio.connection import AbstractConnection
+
+from imgen.domain.errors import Unavailable
+from imgen.live.op import Command, Op
+
+T = TypeVar("T")
+
+TIMEOUT_S = 5.0
+"""Enough for a server that saves its log; without a limit a half-open link hangs for minutes."""
+DOWN_S = 0.5
+"""After a failure operations fail at once for this long, so that polls do not queue up behind a dead server."""
+CONNECTIONS = 2
+"""While one batch is under way the next is collected and sent; a third would only make batches smaller."""
+
+_Waiting = tuple[Op[Any], "asyncio.Future[Any]"]
+
+
+class Coalescer:
+    """The API's executor. Belongs to one event loop."""
+
+    def __init__(self, url: str) -> None:
+        self._pool: redis.asyncio.ConnectionPool = redis.asyncio.ConnectionPool.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, protocol=2, max_connections=CONNECTIONS
+        )
+        self._idle: list[AbstractConnection] = []
+        self._under_way = 0
+        self._pending: list[_Waiting] = []
+        self._scheduled = False
+        self._down_until = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self, op: Op[T]) -> "asyncio.Future[T]":
+        """Sends the operation with all others of this turn of the loop, from the call on: awaiting it may come later.
+
+        Raises:
+            Unavailable: when awaited, if Redis does not answer.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if time.monotonic() < self._down_until:
+            _fail(future, Unavailable())
+            return future
+        self._pending.append((op, future))
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._flush)
+        return future
+
+    async def close(self) -> None:
+        """Waits for what is under way, then closes the connections."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for connection in self._idle:
+            await connection.disconnect()
+        self._idle.clear()
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        if not self._pending or self._under_way >= CONNECTIONS:
+            return
+        batch, self._pending = self._pending, []
+        self._under_way += 1
+        task = asyncio.get_running_loop().create_task(self._exchange(batch))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _exchange(self, batch: list[_Waiting]) -> None:
+        commands = [command for op, _ in batch for command in op.commands]
+        try:
+            replies = await self._round_trip(commands)
+        except (redis.RedisError, OSError, TimeoutError) as exc:
+            self._down_until = time.monotonic() + DOWN_S
+            for _, future in batch:
+                failure = Unavailable()
+                failure.__cause__ = exc
+                _fail(future, failure)
+        else:
+            position = 0
+            for op, future in batch:
+                own = replies[position : position + len(op.commands)]
+                position += len(op.commands)
+                refused = next((reply for reply in own if isinstance(reply, redis.ResponseError)), None)
+                if refused is not None:
+                    _fail(future, Unavailable(f"Redis refused: {refused}"))
+                elif not future.done():
+                    future.set_result(op.decode(own))
+        finally:
+            self._under_way -= 1
+            self._flush()
+
+    async def _round_trip(self, commands: list[Command]) -> list[Any]:
+        connection = self._idle.pop() if self._idle else None
+        if connection is not None:
+            try:
+                return await self._send(connection, commands)
+            except redis.ConnectionError:
+                await connection.disconnect(nowait=True)  # closed while idle, as a restarted server does: one fresh try
+        connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # the library has no types here
+        try:
+            await connection.connect()
+            return await self._send(connection, commands)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+
+    async def _send(self, connection: AbstractConnection, commands: list[Command]) -> list[Any]:
+        async with asyncio.timeout(TIMEOUT_S):
+            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            replies: list[Any] = []
+            for _ in commands:
+                try:
+                    replies.append(await connection.read_response(disable_decoding=True, timeout=math.inf))
+                except redis.ResponseError as exc:
+                    replies.append(exc)
+        self._idle.append(connection)
+        return replies
+
+
+def _fail(future: "asyncio.Future[Any]", failure: Unavailable) -> None:
+    """Fails a future whose owner may never look: a request that was refused drops what it asked for beside."""
+    if not future.done():
+        future.set_exception(failure)
+        future.exception()
+
+
+class Plain:
+    """A worker's executor: sends at once, on the calling thread. Thread-safe; make it after forking."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            health_check_interval=int(TIMEOUT_S),
+            protocol=2,
+        )
+
+    def run(self, op: Op[T]) -> T:
+        """Sends the operation.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        try:
+            pipeline = self._client.pipeline(transaction=False)
+            for command in op.commands:
+                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]  # the library has no types here
+            return op.decode([_raw(reply) for reply in pipeline.execute()])
+        except (redis.RedisError, OSError) as exc:
+            raise Unavailable from exc
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+
+def _raw(reply: object) -> object:
+    """Undoes what the client makes of `SET` and the like, so that decoders see one form of reply."""
+    return b"OK" if reply is True else reply

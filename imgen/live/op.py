@@ -1,0 +1,28 @@
+"""A Redis operation as a value: commands and how to read their replies. Executors send it; nothing here does I/O."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+Command = tuple[str | bytes | int | float, ...]
+PREFIX = "imgen:"
+
+
+@dataclass(frozen=True, slots=True)
+class Op(Generic[T]):
+    """Commands that are sent together, and the function that makes their raw replies (bytes, ints, None) into a value."""
+
+    commands: tuple[Command, ...]
+    decode: Callable[[Sequence[Any]], T]
+
+
+def ignore(_replies: Sequence[Any]) -> None:
+    """For operations whose replies say nothing."""
+    return
+
+
+def first(replies: Sequence[Any]) -> Any:
+    """For operations of one command whose reply is the value."""
+    return replies[0]

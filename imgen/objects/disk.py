@@ -1,0 +1,245 @@
+"""Objects as files under one folder, with HMAC-signed addresses. Serving them over HTTP is imgen/surfaces/files.py.
+
+A body is written to `<root>/~part/`, synced, then hard-linked to its key: a link never replaces a file, so the first
+writer wins and readers see all or nothing. `~` is in no key, so no key reaches what is half written.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+from urllib.parse import urlencode
+
+from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, Retryable, Unauthorized
+from imgen.objects import ObjectInfo
+from imgen.objects.keys import checked_expiry, checked_key, checked_prefix, probe
+
+MIN_SECRET_BYTES = 32
+"""RFC 2104, section 3: a key shorter than the hash's output weakens the signature."""
+_PARTS = "~part"
+_PART_STALE_S = 3600
+"""No write takes an hour: an older part was left by a process that died."""
+_LINK_TRIES = 100
+"""Each race lost against a `delete` that removes an empty folder costs one try."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedFile:
+    """A file that the holder of a signed address may have."""
+
+    path: Path
+    stat: os.stat_result
+    filename: str
+    expires_in_s: int
+
+
+class DiskStore:
+    """An ObjectStore in a folder, which it makes. Symbolic links below it are not followed: they count as missing."""
+
+    def __init__(self, root: Path, *, base_url: str, secret: bytes, clock: Callable[[], float] = time.time) -> None:
+        """`base_url` is where the API is reached from outside, `secret` signs addresses, `clock` gives Unix seconds.
+
+        Raises:
+            ConfigurationError: the folder cannot be made or written, or the secret is short.
+        """
+        if len(secret) < MIN_SECRET_BYTES:
+            raise ConfigurationError(f"The secret that signs file addresses needs {MIN_SECRET_BYTES} bytes or more")
+        self._base_url = base_url.rstrip("/")
+        self._secret = secret
+        self._clock = clock
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            self._root = root.resolve(strict=True)
+            self._parts = self._root / _PARTS
+            self._parts.mkdir(exist_ok=True)
+            _remove_stale(self._parts, before=time.time() - _PART_STALE_S)
+        except OSError as exc:
+            raise ConfigurationError(f"The object folder {root} cannot be used: {exc}") from exc
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:  # noqa: ARG002  # served by the key's suffix
+        """Stores atomically and durably; an existing key stays as it is.
+
+        Raises:
+            ConfigurationError: a symbolic link, or a file, is where the key needs a folder.
+        """
+        checked_key(key)
+        part = self._parts / secrets.token_hex(16)
+        with _translated(key, missing=Retryable):
+            try:
+                with part.open("xb") as file:
+                    file.write(body)
+                    file.flush()
+                    os.fsync(file.fileno())
+                self._link(part, key)
+            finally:
+                part.unlink(missing_ok=True)
+
+    def get(self, key: str) -> bytes:
+        """The whole object."""
+        with _translated(key):
+            return self._find(key)[0].read_bytes()
+
+    def exists(self, key: str) -> bool:
+        """Whether the key is stored."""
+        try:
+            with _translated(key):
+                self._find(key)
+        except ObjectNotFound:
+            return False
+        return True
+
+    def delete(self, key: str) -> None:
+        """Removes the key and the folders that it leaves empty."""
+        try:
+            with _translated(key):
+                path, _ = self._find(key)
+                path.unlink()
+        except ObjectNotFound:
+            return
+        for folder in path.parents:
+            if folder == self._root:
+                return
+            try:
+                folder.rmdir()
+            except OSError:  # not empty, or another delete was first
+                return
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """All objects whose key starts with the prefix, in key order."""
+        return self._walk(self._root, "", checked_prefix(prefix))
+
+    def url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str:
+        """`<base_url>/files/<key>?expires=…&signature=…[&filename=…]`; `filename` is what a browser saves it as."""
+        checked_key(key)
+        expires = str(int(self._clock()) + checked_expiry(expires_s))
+        query = {"expires": expires, "signature": self._signature(key, expires, filename)}
+        if filename:
+            query["filename"] = filename
+        return f"{self._base_url}/files/{key}?{urlencode(query)}"
+
+    def open_signed(self, key: str, query: Mapping[str, str]) -> SignedFile:
+        """The file behind an address that `url` gave; nothing is looked at before the signature.
+
+        Raises:
+            Unauthorized: absent, wrong or expired signature.
+            ObjectNotFound: properly signed, but not (or no longer) stored.
+        """
+        expires, filename = query.get("expires", ""), query.get("filename", "")
+        given = query.get("signature", "").encode()
+        if not hmac.compare_digest(given, self._signature(key, expires, filename).encode()):
+            raise Unauthorized("Forbidden")
+        # From here on key and expiry are what `url` once wrote.
+        expires_in_s = int(expires) - int(self._clock())
+        if expires_in_s <= 0:
+            raise Unauthorized("Forbidden")
+        with _translated(key):
+            path, stat = self._find(key)
+        return SignedFile(path=path, stat=stat, filename=filename or path.name, expires_in_s=expires_in_s)
+
+    def check(self) -> str:
+        """One line that tells the folder and its free space, after a real write, read and delete."""
+        probe(self)
+        free_gib = shutil.disk_usage(self._root).free / 2**30
+        return f"disk: {self._root} ({free_gib:.1f} GiB free)"
+
+    def _signature(self, key: str, expires: str, filename: str) -> str:
+        # The file name is last: it alone may hold a line break, so no two triples give the same text.
+        return hmac.new(self._secret, f"GET\n{key}\n{expires}\n{filename}".encode(), hashlib.sha256).hexdigest()
+
+    def _find(self, key: str) -> tuple[Path, os.stat_result]:
+        """The file and its state, reached through plain folders alone."""
+        *folders, name = checked_key(key).split("/")
+        path = self._root
+        for word in folders:
+            path = path / word
+            if not S_ISDIR(path.lstat().st_mode):
+                raise ObjectNotFound
+        path = path / name
+        stat = path.lstat()
+        if not S_ISREG(stat.st_mode):
+            raise ObjectNotFound
+        return path, stat
+
+    def _link(self, part: Path, key: str) -> None:
+        for _ in range(_LINK_TRIES):
+            try:
+                folder = self._make_folders(key)
+                os.link(part, self._root / key)
+            except FileNotFoundError:
+                continue
+            except FileExistsError:
+                if not self.exists(key):
+                    raise ConfigurationError(f"{self._root / key} is in the way: it is no plain file") from None
+            # Also where another writer was first: it may have died between its link and this.
+            _sync_folder(folder)
+            return
+        raise Retryable(f"The folder of {key} is removed again and again")
+
+    def _make_folders(self, key: str) -> Path:
+        folder = self._root
+        for word in key.split("/")[:-1]:
+            parent, folder = folder, folder / word
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                if not S_ISDIR(folder.lstat().st_mode):
+                    raise ConfigurationError(f"{folder} is in the way: it is no plain folder") from None
+            else:
+                _sync_folder(parent)
+        return folder
+
+    def _walk(self, folder: Path, start: str, prefix: str) -> Iterator[ObjectInfo]:
+        """Depth first. A folder sorts as its name with `/`, which makes the order that of the whole keys."""
+        for name, entry in _entries(folder):
+            key = start + name
+            if name == f"{_PARTS}/" or not (key.startswith(prefix) or prefix.startswith(key)):
+                continue
+            if name.endswith("/"):
+                yield from self._walk(folder / entry.name, key, prefix)
+            elif key.startswith(prefix):
+                with contextlib.suppress(FileNotFoundError):  # deleted since its folder was read
+                    stat = entry.stat(follow_symlinks=False)
+                    if S_ISREG(stat.st_mode):
+                        yield ObjectInfo(key, stat.st_size, stat.st_mtime)
+
+
+@contextlib.contextmanager
+def _translated(key: str, *, missing: type[ImgenError] = ObjectNotFound) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise missing from exc
+    except OSError as exc:  # a full disk, a lost mount, too many open files, rights taken away
+        raise Retryable(f"The object folder failed at {key}: {exc.strerror}") from exc
+
+
+def _entries(folder: Path) -> list[tuple[str, os.DirEntry[str]]]:
+    try:
+        with _translated(str(folder)), os.scandir(folder) as entries:
+            return sorted((entry.name + "/" * entry.is_dir(follow_symlinks=False), entry) for entry in entries)
+    except ObjectNotFound:  # removed since its parent was read
+        return []
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):  # removed meanwhile: nothing is left to make durable
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _remove_stale(folder: Path, *, before: float) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                if entry.stat(follow_symlinks=False).st_mtime < before:
+                    Path(entry.path).unlink()

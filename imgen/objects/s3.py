@@ -1,0 +1,243 @@
+"""Objects in an S3 bucket, through boto3; pre-signed addresses through our own signer. The bucket must exist.
+
+boto3 is imported here and nowhere else, so a disk store never pays for it.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Literal
+from urllib.parse import parse_qs, quote, urlsplit
+
+from boto3.session import Session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, Retryable
+from imgen.objects import ObjectInfo
+from imgen.objects.keys import checked_expiry, checked_key, checked_prefix, probe
+from imgen.objects.sigv4 import Signer, host_header, presign_get
+
+CONNECT_TIMEOUT_S = 3.0
+READ_TIMEOUT_S = 20.0
+MAX_ATTEMPTS = 3
+POOL_CONNECTIONS = 32
+"""Threads that talk to S3 at the same time without making a connection each; more only warn and reconnect."""
+
+_ERRORS: dict[str, type[ImgenError]] = {
+    "NoSuchKey": ObjectNotFound,
+    "NoSuchBucket": ConfigurationError,
+    "InvalidAccessKeyId": ConfigurationError,
+    "SignatureDoesNotMatch": ConfigurationError,
+    "AccessDenied": ConfigurationError,
+    "AuthorizationHeaderMalformed": ConfigurationError,  # another region's bucket
+    "PermanentRedirect": ConfigurationError,
+    "RequestTimeTooSkewed": ConfigurationError,  # this machine's clock is off by over 15 minutes
+    "InvalidBucketName": ConfigurationError,
+}
+"""By S3's error code; the statuses below decide about the others, and HEAD answers have no code but their status."""
+_STATUSES: dict[int, type[ImgenError]] = {
+    HTTPStatus.MOVED_PERMANENTLY: ConfigurationError,
+    HTTPStatus.UNAUTHORIZED: ConfigurationError,
+    HTTPStatus.FORBIDDEN: ConfigurationError,
+    HTTPStatus.NOT_FOUND: ObjectNotFound,
+}
+_UNCONDITIONAL = {"NotImplemented", "InvalidArgument", "InvalidRequest", "MethodNotAllowed"}
+"""What servers that do not know `If-None-Match` on PUT answer with, apart from status 501."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Options:
+    """What an operator says about the bucket."""
+
+    bucket: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    region: str = "us-east-1"
+    endpoint_url: str = ""
+    """Empty: Amazon's own for the region."""
+    public_endpoint_url: str = ""
+    """What clients reach it by, if that differs. The host is signed: an address for another host is refused."""
+    addressing: Literal["path", "virtual", "auto"] = "auto"
+    """`auto`: virtual hosts at Amazon, path everywhere else."""
+    prefix: str = ""
+    """Before every key, for a bucket that others use as well; a `/` is added where it lacks one."""
+
+
+class S3Store:
+    """An ObjectStore in one bucket. Its client is thread-safe and opens no connection before the first call."""
+
+    def __init__(
+        self,
+        options: S3Options,
+        *,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        read_timeout_s: float = READ_TIMEOUT_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` gives the Unix seconds that addresses are signed at.
+
+        Raises:
+            ConfigurationError: an option is empty or malformed.
+        """
+        for name in ("bucket", "access_key_id", "secret_access_key", "region"):
+            if not getattr(options, name):
+                raise ConfigurationError(f"The S3 store needs a value for {name}")
+        self._bucket = options.bucket
+        self._prefix = f"{options.prefix.strip('/')}/" if options.prefix.strip("/") else ""
+        self._clock = clock
+        self._conditional = True
+        try:
+            checked_prefix(self._prefix)
+            config = _config(options, connect_timeout_s, read_timeout_s)
+            self._client = _client(options, options.endpoint_url, config)
+            public_url = options.public_endpoint_url
+            public = _client(options, public_url, config) if public_url else self._client
+            self._signer = _signer(options, public, self._prefix)
+        except (BotoCoreError, ValueError) as exc:
+            raise ConfigurationError(f"The S3 store cannot be used: {exc}") from exc
+        self._place = f"bucket {options.bucket} at {self._client.meta.endpoint_url}"
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Stores in one request. An existing key stays as it is: S3 refuses the second writer, or is asked before."""
+        checked_key(key)
+        if self._conditional:
+            try:
+                self._put(key, body, content_type, IfNoneMatch="*")
+            except ClientError as exc:
+                status, code = _status(exc), exc.response["Error"]["Code"]
+                if status == HTTPStatus.PRECONDITION_FAILED:
+                    return
+                if status == HTTPStatus.CONFLICT:  # another writer, not yet done: only what is there counts
+                    if self.exists(key):
+                        return
+                    raise Retryable(f"Another write of {key} is under way") from exc
+                if status != HTTPStatus.NOT_IMPLEMENTED and code not in _UNCONDITIONAL:
+                    raise self._translation(exc) from exc
+            else:
+                return
+        if not self.exists(key):
+            with self._translated():
+                self._put(key, body, content_type)
+                # Learnt only now: what fails without the header too has another cause.
+                self._conditional = False
+
+    def get(self, key: str) -> bytes:
+        """The whole object."""
+        with self._translated():
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + checked_key(key))
+            with contextlib.closing(answer["Body"]) as stream:
+                body: bytes = stream.read()
+        return body
+
+    def exists(self, key: str) -> bool:
+        """Whether the key is stored."""
+        try:
+            with self._translated():
+                self._client.head_object(Bucket=self._bucket, Key=self._prefix + checked_key(key))
+        except ObjectNotFound:
+            return False
+        return True
+
+    def delete(self, key: str) -> None:
+        """Removes the key; a missing one is no error."""
+        with contextlib.suppress(ObjectNotFound), self._translated():
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + checked_key(key))
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """All objects whose key starts with the prefix, in key order, a thousand to a request."""
+        return self._pages(self._prefix + checked_prefix(prefix))
+
+    def url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str:
+        """A pre-signed GET address at the public endpoint; costs no I/O."""
+        query = {"response-content-disposition": _disposition(filename)} if filename else None
+        at_unix, expires_s = self._clock(), checked_expiry(expires_s)
+        return presign_get(self._signer, checked_key(key), at_unix=at_unix, expires_s=expires_s, query=query)
+
+    def check(self) -> str:
+        """One line that tells the bucket and its endpoint, after a real write, read and delete.
+
+        Raises:
+            ConfigurationError: no such bucket, or the key may not use it.
+        """
+        if not probe(self):
+            self._conditional = False  # a server that drops the header it does not know overwrites in silence
+        manner = "conditional writes" if self._conditional else "no conditional writes"
+        return f"s3: {self._place} ({manner})"
+
+    def _put(self, key: str, body: bytes, content_type: str, **more: str) -> None:
+        try:
+            self._client.put_object(
+                Bucket=self._bucket, Key=self._prefix + key, Body=body, ContentType=content_type, **more
+            )
+        except BotoCoreError as exc:
+            raise self._translation(exc) from exc
+
+    def _pages(self, prefix: str) -> Iterator[ObjectInfo]:
+        pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix))
+        while True:
+            with self._translated():
+                page = next(pages, None)
+            if page is None:
+                return
+            for entry in page.get("Contents", ()):
+                key = entry["Key"].removeprefix(self._prefix)
+                yield ObjectInfo(key, entry["Size"], entry["LastModified"].timestamp())
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as exc:
+            raise self._translation(exc) from exc
+
+    def _translation(self, exc: BotoCoreError | ClientError) -> ImgenError:
+        if not isinstance(exc, ClientError):  # timeouts, resets, refused connections, cut bodies
+            return Retryable(f"The S3 {self._place} did not answer: {exc}")
+        kind = _ERRORS.get(exc.response["Error"]["Code"]) or _STATUSES.get(_status(exc), Retryable)
+        return kind() if kind is ObjectNotFound else kind(f"The S3 {self._place} refused: {exc}")
+
+
+def _config(options: S3Options, connect_timeout_s: float, read_timeout_s: float) -> Config:
+    return Config(
+        signature_version="s3v4",  # the default for custom endpoints pre-signs with version 2
+        ignore_configured_endpoint_urls=True,  # AWS_ENDPOINT_URL of the environment is not for us
+        s3={"addressing_style": options.addressing},
+        request_checksum_calculation="when_required",  # the newer default sends trailers few servers know
+        response_checksum_validation="when_required",
+        connect_timeout=connect_timeout_s,
+        read_timeout=read_timeout_s,
+        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        max_pool_connections=POOL_CONNECTIONS,
+    )
+
+
+def _client(options: S3Options, endpoint_url: str, config: Config) -> Any:
+    session = Session(options.access_key_id, options.secret_access_key, region_name=options.region)
+    return session.client("s3", endpoint_url=endpoint_url or None, config=config)
+
+
+def _signer(options: S3Options, public: Any, prefix: str) -> Signer:
+    """Asks botocore once how it addresses this bucket, so that all its rules about hosts, paths and regions hold."""
+    sample = urlsplit(public.generate_presigned_url("get_object", Params={"Bucket": options.bucket, "Key": "x"}))
+    origin = f"{sample.scheme}://{sample.netloc}"
+    return Signer(
+        origin=origin,
+        path=sample.path.removesuffix("x") + quote(prefix),
+        host=host_header(origin),
+        region=parse_qs(sample.query)["X-Amz-Credential"][0].split("/")[-3],
+        access_key_id=options.access_key_id,
+        secret_access_key=options.secret_access_key,
+    )
+
+
+def _status(exc: ClientError) -> int:
+    return int(exc.response["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def _disposition(filename: str) -> str:
+    """RFC 6266: a plain name in quotes, any other in its encoded form."""
+    encoded = quote(filename)
+    return f'inline; filename="{filename}"' if encoded == filename else f"inline; filename*=utf-8''{encoded}"

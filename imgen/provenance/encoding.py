@@ -1,0 +1,79 @@
+"""Pixels to file bytes and back, and thumbnails. For our own pictures; what callers send is opened by intake.py.
+
+Settings are the fast end of each encoder, and the same pixels give the same bytes. No EXIF, ICC or XMP is written:
+pixels are sRGB, which is what viewers take a file without a profile for.
+"""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+MIME = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
+
+EXTENSIONS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}
+
+THUMBNAIL_PIXELS = 384
+"""Long edge."""
+
+_THUMBNAIL_QUALITY = 85
+
+_FULL_CHROMA = 90
+"""From this quality on, JPEG and AVIF keep colour at full resolution: halved, it is what shows first on hard edges."""
+
+
+def encode(pixels: NDArray[np.uint8], file_format: str, *, quality: int, lossless: bool = False) -> bytes:
+    """File bytes of a picture (H, W, 3) uint8, sRGB.
+
+    Args:
+        pixels: the picture.
+        file_format: a key of `MIME`.
+        quality: 1–100; means nothing to PNG.
+        lossless: for WebP exact; for AVIF within 3 levels, since neither Pillow nor its plugin lets AV1 code RGB
+            without going through YUV. JPEG and PNG ignore it.
+    """
+    file = io.BytesIO()
+    options = _LOSSLESS[file_format] if lossless and file_format in _LOSSLESS else _LOSSY[file_format](quality)
+    Image.fromarray(pixels).save(file, file_format, **options)
+    return file.getvalue()
+
+
+def decode(body: bytes) -> NDArray[np.uint8]:
+    """Pixels (H, W, 3) of a file that `encode` made. Not for strangers' files."""
+    with Image.open(io.BytesIO(body), formats=tuple(MIME)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def thumbnail(pixels: NDArray[np.uint8], file_format: str) -> bytes:
+    """A file of the same format, 384 pixels at its long edge, never larger than the picture."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return encode(np.asarray(image), file_format, quality=_THUMBNAIL_QUALITY)
+
+
+def _jpeg(quality: int) -> dict[str, Any]:
+    return {"quality": quality, "subsampling": "4:4:4" if quality >= _FULL_CHROMA else "4:2:0"}
+
+
+def _png(_quality: int) -> dict[str, Any]:
+    return {"compress_level": 1}
+
+
+def _webp(quality: int) -> dict[str, Any]:
+    return {"quality": quality, "method": 2}
+
+
+def _avif(quality: int) -> dict[str, Any]:
+    # One thread: bytes that do not depend on the machine, and there is a worker process per core anyway
+    return {**_jpeg(quality), "speed": 8, "max_threads": 1}
+
+
+_LOSSY: dict[str, Callable[[int], dict[str, Any]]] = {"jpeg": _jpeg, "png": _png, "webp": _webp, "avif": _avif}
+
+_LOSSLESS: dict[str, dict[str, Any]] = {
+    "webp": {"lossless": True, "quality": 20, "method": 1},  # here quality is effort: photographs as small as at 80
+    "avif": _avif(100),
+}

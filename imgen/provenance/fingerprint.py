@@ -1,0 +1,36 @@
+"""The PDQ perceptual hash: like pictures have hashes few bits apart. Compares two hashes; lists of them live elsewhere.
+
+Source: Facebook, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm", 2019. Two pictures
+count as the same at a distance of 31 or less, if the quality of both is 50 or more.
+"""
+
+import numpy as np
+import pdqhash
+from msgspec import Struct
+from numpy.typing import NDArray
+
+ALGORITHM = "com.facebook.pdq"
+"""Name in the C2PA soft-binding assertion and in the resolution API."""
+
+
+class Fingerprint(Struct, frozen=True, kw_only=True):
+    """A hash and how much can be relied on it."""
+
+    hash: str
+    """256 bits as 64 lowercase hex digits."""
+    quality: int
+    """0–100; a plain sky scores low, and its hash says little."""
+
+
+def fingerprint(pixels: NDArray[np.uint8]) -> Fingerprint:
+    """PDQ of a picture (H, W, 3) uint8, sRGB.
+
+    Not shrunk beforehand: published lists are made at full size, and a first reduction moves a few bits.
+    """
+    bits, quality = pdqhash.compute(pixels)
+    return Fingerprint(hash=np.packbits(bits.astype(np.uint8)).tobytes().hex(), quality=int(quality))
+
+
+def distance(a: str, b: str) -> int:
+    """Number of bits in which two hashes of 64 hex digits differ, 0–256."""
+    return (int(a, 16) ^ int(b, 16)).bit_count()

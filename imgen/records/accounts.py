@@ -1,0 +1,124 @@
+"""Tenants and API keys in SQL. Raw keys never come here: only their hash and the visible prefix."""
+
+import secrets
+import time
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, Row, Select, insert, or_, select, update
+
+from imgen.domain.account import SCOPES, ApiKey, Principal, Tenant, hash_key, visible_prefix
+from imgen.domain.errors import Invalid
+from imgen.records.tables import api_keys, tenants
+
+
+def ensure_tenant(connection: Connection, name: str, plan: str) -> Tenant:
+    """The tenant of that name, made if it is not there."""
+    row = connection.execute(select(tenants).where(tenants.c.name == name)).first()
+    if row is None:
+        tenant = Tenant(id="ten_" + secrets.token_hex(8), name=name, plan=plan)
+        connection.execute(insert(tenants).values(id=tenant.id, name=name, plan=plan, created_at=time.time()))
+        return tenant
+    return Tenant(id=row.id, name=row.name, plan=row.plan)
+
+
+def add_key(connection: Connection, raw: str, *, tenant: Tenant, name: str, scopes: Iterable[str] = SCOPES) -> ApiKey:
+    """Stores a new key.
+
+    Raises:
+        Invalid: the name is taken or is the beginning of a key, which would make `keys disable` ambiguous.
+    """
+    if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
+        raise Invalid("A key needs a name of 1 to 200 characters")
+    if connection.execute(select(api_keys.c.id).where(api_keys.c.name == name)).first():
+        raise Invalid(f"There is a key named {name!r} already")
+    key = ApiKey(
+        id="key_" + secrets.token_hex(8),
+        tenant_id=tenant.id,
+        name=name,
+        prefix=visible_prefix(raw),
+        scopes=tuple(scopes),
+        enabled=True,
+        created_at=time.time(),
+    )
+    connection.execute(
+        insert(api_keys).values(
+            id=key.id,
+            tenant_id=tenant.id,
+            name=name,
+            hash=hash_key(raw),
+            prefix=key.prefix,
+            scopes=" ".join(key.scopes),
+            enabled=True,
+            created_at=key.created_at,
+        )
+    )
+    return key
+
+
+def principal(connection: Connection, key_hash: str) -> Principal | None:
+    """Who the key with that hash stands for, disabled ones included; None: nobody."""
+    row = connection.execute(_keys_and_tenants().where(api_keys.c.hash == key_hash)).first()
+    return None if row is None else _principal(row)
+
+
+def keys(connection: Connection) -> list[Principal]:
+    """All keys that are not deleted, oldest first."""
+    return [_principal(row) for row in connection.execute(_keys_and_tenants().order_by(api_keys.c.created_at))]
+
+
+def find_key(connection: Connection, name_or_prefix: str) -> ApiKey:
+    """A key by its name, or by its visible prefix, or by as much of the prefix as tells it apart.
+
+    Raises:
+        Invalid: none, or more than one.
+    """
+    wanted = or_(api_keys.c.name == name_or_prefix, api_keys.c.prefix.startswith(name_or_prefix, autoescape=True))
+    found = [_principal(row).key for row in connection.execute(_keys_and_tenants().where(wanted))]
+    exact = [key for key in found if name_or_prefix in (key.name, key.prefix)]
+    matching = exact or found
+    if len(matching) != 1:
+        raise Invalid(f"{'No key' if not matching else 'More than one key'} goes by {name_or_prefix!r}")
+    return matching[0]
+
+
+def set_enabled(connection: Connection, key_id: str, *, enabled: bool) -> None:
+    """Switches a key on or off."""
+    connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(enabled=enabled))
+
+
+def delete_key(connection: Connection, key: ApiKey) -> None:
+    """Makes a key unknown. The row stays for the jobs that name it; its name is free again."""
+    connection.execute(
+        update(api_keys)
+        .where(api_keys.c.id == key.id)
+        .values(deleted_at=time.time(), enabled=False, name=f"{key.name} (deleted {key.id})")
+    )
+
+
+def used(connection: Connection, key_ids: Iterable[str], *, now: float) -> None:
+    """Notes that keys were in use."""
+    connection.execute(update(api_keys).where(api_keys.c.id.in_(list(key_ids))).values(last_used_at=now))
+
+
+def _keys_and_tenants() -> Select[tuple[object, ...]]:
+    return (
+        select(*api_keys.c, tenants.c.name.label("tenant_name"), tenants.c.plan)
+        .join(tenants, tenants.c.id == api_keys.c.tenant_id)
+        .where(api_keys.c.deleted_at.is_(None))
+    )
+
+
+def _principal(row: Row[tuple[object, ...]]) -> Principal:
+    return Principal(
+        key=ApiKey(
+            id=row.id,
+            tenant_id=row.tenant_id,
+            name=row.name,
+            prefix=row.prefix,
+            scopes=tuple(row.scopes.split()),
+            enabled=row.enabled,
+            created_at=row.created_at,
+            last_used_at=row.last_used_at,
+        ),
+        tenant=Tenant(id=row.tenant_id, name=row.tenant_name, plan=row.plan),
+    )

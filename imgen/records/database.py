@@ -1,0 +1,149 @@
+"""The connection to SQL: one engine, transactions for reading and for writing, and threads for callers on an event loop.
+
+Both kinds of process use the same record functions, which take a plain Connection: a worker calls them inside
+`with database.write()`, the API awaits `database.writing(function, …)`, which runs the same thing in a thread.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+
+from imgen.domain.errors import Retryable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SQLITE_BUSY_TIMEOUT_S = 15
+WRITE_TRIES = 5
+
+
+class Database:
+    """An engine and its threads. Make it after forking; close it with `close`."""
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
+        # SQLite lets one writer in at a time and makes the others sleep and try: one thread that writes is faster.
+        self._writers = ThreadPoolExecutor(1 if self.is_sqlite else pool_size, thread_name_prefix="sql-write")
+        self._readers = ThreadPoolExecutor(4 if self.is_sqlite else pool_size, thread_name_prefix="sql-read")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent look at the truth.
+
+        Raises:
+            Retryable: the database does not answer.
+        """
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, committed at the end of the block, rolled back if it raises.
+
+        Raises:
+            Retryable: the database does not answer, or stayed locked.
+            IntegrityError: a uniqueness rule was broken; the caller knows which and why.
+        """
+        with (
+            _translated(),
+            self.engine.connect().execution_options(imgen_writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def attempt(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`function(connection, …)` as one writing transaction, run again where the database asks for that."""
+        for tries_left in reversed(range(WRITE_TRIES)):
+            try:
+                with self.write() as connection:
+                    return function(connection, *args, **kwargs)
+            except Retryable:
+                if not tries_left:
+                    raise
+                time.sleep(0.05 * (WRITE_TRIES - tries_left))
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def reading(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Awaits `function(connection, …)` with a reading connection, off the event loop."""
+
+        def call() -> T:
+            with self.read() as connection:
+                return function(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, call)
+
+    async def writing(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Awaits `function(connection, …)` in one writing transaction, off the event loop."""
+
+        def call() -> T:
+            with self.write() as connection:
+                return function(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._writers, call)
+
+    def check(self) -> str:
+        """One line for `imgen doctor`: where it is and that it answers."""
+        with self.read() as connection:
+            connection.execute(text("SELECT 1"))
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def close(self) -> None:
+        """Ends the threads and closes every connection."""
+        self._writers.shutdown()
+        self._readers.shutdown()
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (OperationalError, DBAPIError) as exc:
+        raise Retryable(f"The database does not answer: {type(exc.orig).__name__}") from exc
+    except SQLAlchemyError as exc:
+        raise Retryable(f"The database does not answer: {type(exc).__name__}") from exc
+
+
+def _postgres_engine(url: str, pool_size: int) -> Engine:
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 5, "options": "-c statement_timeout=15000 -c lock_timeout=10000"},
+    )
+
+
+def _sqlite_engine(url: str, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S, "isolation_level": None, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(dbapi_connection: Any, _record: object) -> None:
+        cursor = dbapi_connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")  # WAL's NORMAL may lose the last commits when power fails
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that first reads and then writes cannot wait for another writer; IMMEDIATE waits at the start.
+        writes = connection.get_execution_options().get("imgen_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

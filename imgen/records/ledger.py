@@ -1,0 +1,127 @@
+"""What is held and what is charged: an append-only ledger and its running sums. One hold a job, one charge or release."""
+
+import time
+from collections.abc import Iterable
+
+from msgspec import Struct
+from sqlalchemy import Connection, Insert, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from imgen.domain.account import Plan
+from imgen.domain.errors import QuotaExceeded, QueueFull
+from imgen.domain.job import Job
+from imgen.records.tables import counters, ledger
+
+OPEN_PERIOD = "open"
+"""The period under which a tenant's jobs that have not ended are counted."""
+
+
+class Count(Struct, frozen=True, kw_only=True):
+    """Sums of one owner in one period."""
+
+    requests: int = 0
+    held: int = 0
+    pictures: int = 0
+
+
+def periods(at: float) -> tuple[str, str]:
+    """Day and month (UTC) that a time falls into: `2026-11-21`, `2026-11`."""
+    utc = time.gmtime(at)
+    return time.strftime("%Y-%m-%d", utc), time.strftime("%Y-%m", utc)
+
+
+def seconds_left(now: float, *, month: bool) -> int:
+    """Seconds until the present day or month (UTC) ends: what `Retry-After` says."""
+    utc = time.gmtime(now)
+    year, following = (utc.tm_year + 1, 1) if utc.tm_mon == 12 else (utc.tm_year, utc.tm_mon + 1)  # noqa: PLR2004 - December
+    day_end = (int(now) // 86400 + 1) * 86400
+    if not month:
+        return int(day_end - now) + 1
+    start = time.strptime(f"{year}-{following:02}-01 UTC", "%Y-%m-%d %Z")
+    return int(_epoch(start) - now) + 1
+
+
+def hold(connection: Connection, job: Job, plan: Plan) -> None:
+    """Reserves one picture for a job, in the transaction that inserts it.
+
+    Raises:
+        QuotaExceeded: the plan's pictures for today or this month are used up, those being made counted in.
+        QueueFull: the tenant has as many open jobs as the plan allows.
+    """
+    day, month = periods(job.created_at)
+    _reserve(connection, job.tenant_id, OPEN_PERIOD, plan.open_jobs, QueueFull(retry_after_s=5))
+    for period, limit, is_month in ((day, plan.pictures_per_day, False), (month, plan.pictures_per_month, True)):
+        over = QuotaExceeded(retry_after_s=seconds_left(job.created_at, month=is_month))
+        _reserve(connection, job.tenant_id, period, limit, over)
+        _reserve(connection, job.key_id, period, 0, over)
+    connection.execute(insert(ledger).values(_entry(job, "hold", job.created_at)))
+
+
+def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> None:
+    """Turns the job's hold into a charge or gives it back. The ledger's key lets it happen once."""
+    connection.execute(insert(ledger).values(_entry(job, "charge" if charge else "release", now)))
+    day, month = periods(job.created_at)
+    for owner, period in (
+        (job.tenant_id, OPEN_PERIOD),
+        *((o, p) for o in (job.tenant_id, job.key_id) for p in (day, month)),
+    ):
+        connection.execute(
+            update(counters)
+            .where(counters.c.owner == owner, counters.c.period == period)
+            .values(held=counters.c.held - 1, pictures=counters.c.pictures + int(charge))
+        )
+
+
+def add_requests(connection: Connection, requests: Iterable[tuple[str, int]], *, now: float) -> None:
+    """Adds to the request counts of today and this month: (owner, how many)."""
+    for owner, number in requests:
+        for period in periods(now):
+            _upsert(connection, owner, period, requests=number)
+
+
+def counts(connection: Connection, owners: Iterable[str], *, now: float) -> dict[tuple[str, str], Count]:
+    """(owner, period) → sums, for today, this month and the open jobs; periods without an entry are left out."""
+    query = select(counters).where(
+        counters.c.owner.in_(list(owners)), counters.c.period.in_([*periods(now), OPEN_PERIOD])
+    )
+    return {
+        (row.owner, row.period): Count(requests=row.requests, held=row.held, pictures=row.pictures)
+        for row in connection.execute(query)
+    }
+
+
+def _reserve(connection: Connection, owner: str, period: str, limit: int, over: Exception) -> None:
+    _upsert(connection, owner, period, held=1)
+    if not limit:
+        return
+    used = select(counters.c.held + counters.c.pictures * int(period != OPEN_PERIOD))
+    if connection.execute(used.where(counters.c.owner == owner, counters.c.period == period)).scalar_one() > limit:
+        raise over
+
+
+def _upsert(connection: Connection, owner: str, period: str, **more: int) -> None:
+    """Adds to the sums of an owner. The row stays locked until the transaction ends, so a limit cannot be raced."""
+    make = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
+    statement: Insert = make(counters).values(owner=owner, period=period, **more)
+    connection.execute(
+        statement.on_conflict_do_update(  # type: ignore[attr-defined]  # both dialects have it, their base has not
+            index_elements=["owner", "period"], set_={name: counters.c[name] + value for name, value in more.items()}
+        )
+    )
+
+
+def _entry(job: Job, kind: str, at: float) -> dict[str, object]:
+    return {
+        "job_id": job.id,
+        "kind": kind,
+        "tenant_id": job.tenant_id,
+        "key_id": job.key_id,
+        "pictures": 1,
+        "at": at,
+    }
+
+
+def _epoch(utc: time.struct_time) -> float:
+    import calendar
+
+    return calendar.timegm(utc)

@@ -1,0 +1,137 @@
+"""The tables, as SQLAlchemy Core sees them. migrations/ makes them; a test checks that both agree.
+
+Times are seconds since the epoch. Recipes and outcomes are JSON text made from Structs by msgspec.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("plan", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant_id", Text, ForeignKey("tenants.id"), nullable=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("prefix", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_used_at", Double),
+    Column("deleted_at", Double),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("gen_id", Text, nullable=False, unique=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("surface", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("recipe", Text, nullable=False),
+    Column("watermark_id", Text, nullable=False, unique=True),
+    Column("master_key", Text, nullable=False),
+    Column("timings", Text, nullable=False),
+    Column("outcome", Text),
+    Column("created_at", Double, nullable=False),
+    Column("available_at", Double, nullable=False),
+    Column("published_at", Double),
+    Column("claimed_at", Double),
+    Column("lease_until", Double),
+    Column("deadline_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("stripped_at", Double),
+    Index(None, "tenant_id", "created_at", "id"),
+    Index(None, "state", "lease_until"),
+    Index(None, "state", "queue", "published_at"),
+    Index(None, "ended_at"),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("queue", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("published_at", Double, nullable=False),
+    PrimaryKeyConstraint("queue", "priority"),
+)
+"""When the latest message that was claimed from a queue had been published: a waiting job published well before that was
+overtaken, so its message is lost (see records/reconcile.py)."""
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("job_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("pictures", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+    PrimaryKeyConstraint("job_id", "kind"),
+    Index(None, "tenant_id", "at"),
+)
+"""One `hold` for each job and one `charge` or `release` when it ends; never changed, never removed."""
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("owner", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("requests", Integer, nullable=False, server_default="0"),
+    Column("held", Integer, nullable=False, server_default="0"),
+    Column("pictures", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("owner", "period"),
+)
+"""Sums of the ledger by owner (tenant or key id) and period (`2026-11-21`, `2026-11`; UTC)."""
+
+locks = Table(
+    "locks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("until", Double, nullable=False),
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    UniqueConstraint("name"),
+)
+"""Facts of this installation that all its processes must agree on, such as the secret that signs disk addresses."""

@@ -1,0 +1,142 @@
+"""How a job stands: one coalesced Redis trip, SQL only where Redis knows nothing; and the list of a tenant's jobs."""
+
+import base64
+import binascii
+import contextlib
+from collections.abc import Awaitable
+
+from msgspec import Struct
+
+from imgen.domain.account import Principal
+from imgen.domain.errors import BadId, CacheExpired, InvalidField, JobNotFound, Unavailable
+from imgen.domain.job import Job, State, View, is_job_id, view_of
+from imgen.live import polls
+from imgen.live.polls import Glimpse
+from imgen.records import jobs
+from imgen.services.core import Core
+
+RENDER_SHARE = 0.9
+"""How much of a job's progress the render half makes up."""
+_HALVES: dict[State, tuple[float, float]] = {
+    State.QUEUED: (0.0, 0.0),
+    State.RENDERING: (0.0, RENDER_SHARE),
+    State.RENDERED: (RENDER_SHARE, 0.0),
+    State.FINISHING: (RENDER_SHARE, 0.0),
+}
+"""Open state → progress at its beginning, and what the denoising adds to it."""
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """A job as its owner may see it."""
+
+    view: View
+    position: int | None = None
+    """Place among all waiting jobs, 1 is next; only while it waits to be rendered."""
+    progress: float | None = None
+    eta_s: int | None = None
+
+
+def look(core: Core, job_id: str) -> Awaitable[Glimpse]:
+    """Asks Redis for a job, from the call on. Call it before awaiting admission: both then travel in one round trip."""
+    return core.live.run(polls.look(job_id))
+
+
+async def standing(core: Core, principal: Principal, job_id: str, glimpse: Awaitable[Glimpse]) -> Standing:
+    """How the job stands.
+
+    Raises:
+        BadId: this is no id.
+        JobNotFound: no such job of this tenant.
+        CacheExpired: a `cache_` id that is not known (any more).
+    """
+    if not is_job_id(job_id):
+        raise BadId
+    try:
+        view, denoised = await glimpse
+    except Unavailable:
+        view, denoised = None, None
+    if view is None:
+        view = await _from_record(core, principal, job_id)
+    if view.tenant_id != principal.tenant.id:
+        raise JobNotFound
+    if view.state not in _HALVES:
+        return Standing(view=view)
+    begins_at, render_share = _HALVES[view.state]
+    done = denoised or 0.0
+    seconds = core.average_seconds.get(view.model)
+    if view.state is State.QUEUED:
+        before = await _jobs_before(core, job_id)
+        eta = None if seconds is None or before is None else round((before + 1) * seconds)
+        return Standing(view=view, position=None if before is None else before + 1, progress=0.0, eta_s=eta)
+    remaining = None if seconds is None else round(seconds * (1 - done)) if render_share else 1
+    return Standing(view=view, progress=round(begins_at + render_share * done, 3), eta_s=remaining)
+
+
+class JobsPage(Struct, frozen=True, kw_only=True):
+    """Some of a tenant's jobs, newest first."""
+
+    jobs: list[Job]
+    cursor: str
+    """Where the next page begins; empty: there is none."""
+
+
+async def page(core: Core, principal: Principal, *, limit: int, cursor: str, states: frozenset[State]) -> JobsPage:
+    """One page of the tenant's jobs; no states: all.
+
+    Raises:
+        InvalidField: `cursor` is not one that an earlier page gave.
+    """
+    before = _read_cursor(cursor) if cursor else None
+    found = await core.database.reading(jobs.page, principal.tenant.id, limit=limit + 1, before=before, states=states)
+    more = found[:limit]
+    return JobsPage(jobs=more, cursor=_write_cursor(more[-1]) if len(found) > limit else "")
+
+
+async def cancel(core: Core, principal: Principal, job_id: str) -> Job:
+    """Ends an open job now; the worker that has it stops at its next step and can commit nothing. Ended jobs stay as they are.
+
+    Raises:
+        BadId, JobNotFound: as for a poll.
+    """
+    if not is_job_id(job_id):
+        raise BadId
+    job = await core.database.writing(jobs.cancel, job_id, principal.tenant.id)
+    with contextlib.suppress(Unavailable):  # the row says it; the worker finds out when it renews its lease
+        shown = core.live.run(polls.show(job_id, view_of(job)))
+        if job.state is State.CANCELLED:
+            await core.live.run(polls.ask_to_stop(job_id))
+        await shown
+    return job
+
+
+async def _from_record(core: Core, principal: Principal, job_id: str) -> View:
+    """The view of the row, put back where the next poll will find it."""
+    try:
+        job = await core.database.reading(jobs.find, job_id, tenant_id=principal.tenant.id)
+    except JobNotFound:
+        if job_id.startswith("cache_"):
+            raise CacheExpired from None
+        raise
+    view = view_of(job)
+    with contextlib.suppress(Unavailable):
+        await core.live.run(polls.remember(job_id, view))
+    return view
+
+
+async def _jobs_before(core: Core, job_id: str) -> int | None:
+    try:
+        return await core.live.run(polls.place(job_id))
+    except Unavailable:
+        return None
+
+
+def _write_cursor(job: Job) -> str:
+    return base64.urlsafe_b64encode(f"{job.created_at!r} {job.id}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[float, str]:
+    try:
+        created_at, job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
+        return float(created_at), job_id
+    except (binascii.Error, ValueError) as exc:
+        raise InvalidField("cursor") from exc

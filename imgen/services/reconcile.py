@@ -1,0 +1,140 @@
+"""The reconciler: finds lost messages, dead workers, overdue and outlived jobs, and mends or ends them.
+
+Every API process runs it; a lock in SQL lets one at a time do the work. The queue is a hint, the record is the truth.
+"""
+
+import asyncio
+import time
+from collections import Counter
+
+import structlog
+
+from imgen.domain.errors import ImgenError, Retryable, Unavailable
+from imgen.domain.job import Job, State, view_of
+from imgen.live import polls
+from imgen.records import jobs, reconcile
+from imgen.services.core import Core
+
+log = structlog.get_logger(__name__)
+
+LOCK = "reconciler"
+PUBLISH_GRACE_S = 3
+"""A row this old without a message was left by a submitter that died or could not reach the broker."""
+VANISH_GRACE_S = 5
+"""A message may lie between the queue and a worker's record of it for a moment."""
+SWEEP_EVERY_S = 60
+
+
+class Reconciler:
+    """Runs until it is cancelled."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._owner = reconcile.new_owner()
+        self._swept_at = 0.0
+
+    async def run(self) -> None:
+        """Goes round for ever. A part that does not answer costs one round, never the loop."""
+        pause_s = self._core.settings.jobs.reconcile_s
+        try:
+            while True:
+                try:
+                    await self.round()
+                except ImgenError as exc:
+                    log.warning("reconciler: a round failed", reason=str(exc))
+                await asyncio.sleep(pause_s)
+        finally:
+            await self._let_go()
+
+    async def round(self) -> Counter[str]:
+        """One look at everything, if this process holds the lock. Returns how many jobs it touched, by reason."""
+        core, did = self._core, Counter[str]()
+        await core.request_counts.write(core.database, now=core.clock())
+        core.average_seconds.update(await core.database.reading(jobs.average_seconds))
+        hold_s = max(10, core.settings.jobs.reconcile_s * 5)
+        if not await core.database.writing(reconcile.lead, LOCK, self._owner, for_s=hold_s):
+            return did
+        for reason, found in (
+            (
+                "worker lost",
+                await core.database.writing(reconcile.put_back_lost, max_attempts=core.settings.jobs.max_attempts),
+            ),
+            ("deadline passed", await core.database.writing(reconcile.end_overdue)),
+        ):
+            await self._show(found)
+            did[reason] += len(found)
+            self._tell(reason, found)
+        for reason, lost in (("never published", await self._unpublished()), ("message lost", await self._vanished())):
+            did[reason] += await self._publish(lost)
+            self._tell(reason, lost)
+        if time.monotonic() - self._swept_at > SWEEP_EVERY_S:
+            did["kept long enough"] += await self.sweep()
+            self._swept_at = time.monotonic()
+        return did
+
+    async def sweep(self) -> int:
+        """Removes pictures and jobs past their keep. Returns how many jobs lost something."""
+        core, now, day_s = self._core, self._core.clock(), 86400
+        swept = 0
+        for days, rows_too in (
+            (core.settings.jobs.keep_pictures_days, False),
+            (core.settings.jobs.keep_jobs_days, True),
+        ):
+            if not days:
+                continue
+            old = await core.database.reading(reconcile.expired, ended_before=now - days * day_s, rows_too=rows_too)
+            for job in old:
+                await asyncio.to_thread(_delete_pictures, core, job)
+            ids = [job.id for job in old]
+            await core.database.writing(reconcile.forget if rows_too else reconcile.strip, ids)
+            swept += len(old)
+        return swept
+
+    async def _unpublished(self) -> list[Job]:
+        return await self._core.database.reading(reconcile.unpublished, grace_s=PUBLISH_GRACE_S)
+
+    async def _vanished(self) -> list[Job]:
+        core, lost = self._core, list[Job]()
+        for queue in await core.database.reading(reconcile.waiting_queues):
+            is_empty = not await asyncio.to_thread(core.publisher.depth, queue)
+            lost += await core.database.reading(
+                reconcile.vanished, queue, queue_is_empty=is_empty, grace_s=VANISH_GRACE_S
+            )
+        return lost
+
+    async def _publish(self, waiting: list[Job]) -> int:
+        core = self._core
+        for job in waiting:
+            await asyncio.to_thread(core.publisher.publish, job.queue, job.id, job.priority)
+            if job.state is State.QUEUED:
+                await core.live.run(polls.enter(job.id, priority=job.priority, created_at=job.created_at))
+            await core.database.writing(jobs.published, job.id, job.queue)
+        return len(waiting)
+
+    async def _show(self, moved: list[Job]) -> None:
+        try:
+            for job in moved:
+                await self._core.live.run(polls.show(job.id, view_of(job)))
+        except Unavailable:
+            pass  # views of open jobs run out by themselves, those of ended ones are made from SQL
+
+    def _tell(self, reason: str, found: list[Job]) -> None:
+        if found:
+            log.warning("reconciler", reason=reason, jobs=[job.id for job in found[:10]], number=len(found))
+
+    async def _let_go(self) -> None:
+        try:
+            await asyncio.shield(self._core.database.writing(reconcile.release, LOCK, self._owner))
+        except (Retryable, RuntimeError, asyncio.CancelledError):
+            return  # the lock runs out by itself
+
+
+def _delete_pictures(core: Core, job: Job) -> None:
+    """Everything a job may have left in the object store."""
+    for prefix in (
+        f"pictures/{job.tenant_id}/{job.gen_id}/",
+        f"withheld/{job.tenant_id}/{job.gen_id}/",
+        f"work/{job.id}/",
+    ):
+        for stored in list(core.objects.list(prefix)):
+            core.objects.delete(stored.key)

@@ -1,0 +1,140 @@
+"""Runs parts as child processes: starts them in order, starts a fallen one again, stops them in reverse. Knows no part."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from imgen.domain.errors import ConfigurationError
+
+PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal a child gets when its parent dies, so that a killed supervisor leaves no process behind."""
+RESTART_PAUSE_S = 1.0
+MAX_RESTARTS = 20
+"""In a row, each within RESTART_WINDOW_S of its start: a part that cannot live stops the stack with its own words."""
+RESTART_WINDOW_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One process of the stack."""
+
+    name: str
+    command: Sequence[str]
+    is_ready: Callable[[], bool]
+    """Asked until it says yes; must not block for long."""
+    detail: str = ""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    grace_s: float = 10
+    """How long it may take to end after SIGTERM."""
+    ready_within_s: float = 60
+
+
+@dataclass
+class _Running:
+    part: Part
+    process: subprocess.Popen[bytes]
+    started_at: float
+    quick_falls: int = 0
+
+
+class Supervisor:
+    """Use it as a context manager; leaving it stops every part."""
+
+    def __init__(self, say: Callable[[str, str], None]) -> None:
+        """`say(part's name, what became of it)` tells a person."""
+        self._say = say
+        self._running: list[_Running] = []
+
+    def __enter__(self) -> "Supervisor":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, part: Part) -> None:
+        """Starts a part and waits until it is ready.
+
+        Raises:
+            ConfigurationError: it ended or did not get ready in time.
+        """
+        running = _Running(part, _spawn(part), time.monotonic())
+        self._running.append(running)
+        while not part.is_ready():
+            if running.process.poll() is not None:
+                raise ConfigurationError(f"{part.name} ended with {running.process.returncode} before it was ready")
+            if time.monotonic() - running.started_at > part.ready_within_s:
+                raise ConfigurationError(f"{part.name} was not ready within {part.ready_within_s:.0f} s")
+            time.sleep(0.05)
+        self._say(part.name, f"ready{part.detail and f' ({part.detail})'}")
+
+    def watch(self) -> None:
+        """Starts fallen parts again, for ever; a signal handler that raises ends it.
+
+        Raises:
+            ConfigurationError: a part falls again and again.
+        """
+        while True:
+            for running in self._running:
+                if running.process.poll() is not None:
+                    self._restart(running)
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stops all parts, the last started first. Each may end its work within its grace."""
+        while self._running:
+            running = self._running.pop()
+            _end(running)
+            self._say(running.part.name, "stopped")
+
+    def processes(self) -> dict[str, int]:
+        """Part → process id."""
+        return {running.part.name: running.process.pid for running in self._running}
+
+    def _restart(self, running: _Running) -> None:
+        quick = time.monotonic() - running.started_at < RESTART_WINDOW_S
+        running.quick_falls = running.quick_falls + 1 if quick else 0
+        if running.quick_falls > MAX_RESTARTS:
+            raise ConfigurationError(f"{running.part.name} falls again and again")
+        self._say(running.part.name, f"ended with {running.process.returncode}, starting again")
+        _kill_group(running.process.pid)  # children that outlived their parent
+        time.sleep(RESTART_PAUSE_S if quick else 0)
+        running.process = _spawn(running.part)
+        running.started_at = time.monotonic()
+
+
+def _spawn(part: Part) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - the command is ours
+        part.command,
+        env=os.environ | dict(part.environ),
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # the terminal's Ctrl-C reaches us alone; we stop the parts in order
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads here
+    )
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _end(running: _Running) -> None:
+    process = running.process
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        process.wait(running.part.grace_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    finally:
+        _kill_group(process.pid)
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)

@@ -1,0 +1,222 @@
+"""The Action API, `POST /api/v2`: decode, dispatch over ACTIONS, translate errors over STATUSES. Decides nothing itself."""
+
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from imgen.domain import errors
+from imgen.domain.account import Principal
+from imgen.domain.job import Job, Outcome, State, utc_text
+from imgen.services import poll, prompts, submit, usage
+from imgen.services.admission import admit
+from imgen.services.core import Core
+from imgen.surfaces import action_wire as wire
+from imgen.surfaces.http import bearer_key, json_response, read_body
+
+log = structlog.get_logger(__name__)
+
+Admission = Awaitable[Principal]
+"""Who is calling. Awaited by the handler, so that a poll can look up its job in the same round trip."""
+Handler = Callable[[Core, Admission, Any], Awaitable[dict[str, Any]]]
+
+STATUSES: dict[type[errors.ImgenError], int] = {
+    errors.Unauthorized: 401,
+    errors.Invalid: 400,
+    errors.JobNotFound: 404,
+    errors.CacheMiss: 404,
+    errors.CacheExpired: 404,
+    errors.RequestTimeout: 408,
+    errors.TooLarge: 413,
+    errors.RateLimited: 429,
+    errors.QuotaExceeded: 429,
+    errors.QueueFull: 429,
+    errors.GenerationFailed: 502,
+    errors.EnhancementFailed: 502,
+    errors.Unavailable: 503,
+    errors.Retryable: 503,
+}
+"""Error → HTTP status; a child class counts as its nearest parent in here."""
+
+WIRE_STATUS: dict[State, str] = {
+    State.QUEUED: "IN_QUEUE",
+    State.RENDERING: "IN_PROGRESS",
+    State.RENDERED: "IN_PROGRESS",
+    State.FINISHING: "IN_PROGRESS",
+    State.COMPLETED: "COMPLETED",
+    State.BLOCKED: "COMPLETED",
+    State.FAILED: "FAILED",
+    State.TIMED_OUT: "TIMED_OUT",
+    State.CANCELLED: "CANCELLED",
+}
+
+MAX_JOBS_PAGE = 100
+
+
+def routes(core: Core) -> list[Route]:
+    """The surface's one route."""
+    max_bytes = int(core.settings.http.max_body_mib * 1024 * 1024)
+    timeout_s = core.settings.http.read_timeout_s
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            key = bearer_key(request)
+            body = await read_body(request, max_bytes=max_bytes, timeout_s=timeout_s)
+            return json_response(await dispatch(core, key, body))
+        except errors.ImgenError as exc:
+            return error_response(exc)
+        except ClientDisconnect:
+            return Response(status_code=499)
+
+    return [Route("/api/v2", endpoint, methods=["POST"])]
+
+
+async def dispatch(core: Core, key: str, body: bytes) -> dict[str, Any]:
+    """Answers one call. A wrong key comes before a wrong body."""
+    try:
+        call = wire.decode(body)
+    except errors.ImgenError:
+        await admit(core, key)
+        raise
+    return await ACTIONS[type(call)](core, admit(core, key), call)
+
+
+def error_response(error: errors.ImgenError) -> Response:
+    """`{"error": text}` with its status, and `Retry-After` where trying again helps."""
+    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
+    if status >= 500:  # noqa: PLR2004 - ours, not the client's
+        log.error("request failed", code=error.code, reason=str(error), exc_info=status == 500)  # noqa: PLR2004
+    retry_after_s = error.retry_after_s or (2 if status in (429, 503) else None)
+    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    text = "Service unavailable" if status == 503 else str(error) if status != 500 else "Internal error"  # noqa: PLR2004
+    return json_response({"error": text}, status, headers)
+
+
+async def models(core: Core, admission: Admission, _call: wire.Models) -> dict[str, Any]:
+    await admission
+    catalog = core.catalog
+
+    def described(key: str) -> dict[str, Any]:
+        model = catalog.models[key]
+        styles = {name: {"label": style.label} for name, style in model.styles.items()}
+        own = catalog.characters_of(model)
+        restricted = {} if own == tuple(catalog.characters) else {"characters": own}
+        return {"label": model.label, "default_style": model.default_style, "styles": styles, **restricted}
+
+    return {"characters": list(catalog.characters), "models": {key: described(key) for key in catalog.models}}
+
+
+async def generate(core: Core, admission: Admission, call: wire.Generate) -> dict[str, Any]:
+    principal = await admission
+    submitted = await submit.submit(core, principal, wire.ask_of(call), surface="action")
+    job = submitted.job
+    answer = {
+        "id": job.id,
+        "prompt": job.recipe.words.prompt,
+        "model": job.recipe.model,
+        "format": job.recipe.output.format,
+        "gen_id": job.gen_id,
+    }
+    return answer | ({"warnings": submitted.warnings} if submitted.warnings else {})
+
+
+async def status(core: Core, admission: Admission, call: wire.Status) -> dict[str, Any]:
+    job_id = call.id if isinstance(call.id, str) else ""
+    glimpse = poll.look(core, job_id)
+    principal = await admission
+    standing = await poll.standing(core, principal, job_id, glimpse)
+    outcome = standing.view.outcome
+    answer = {"status": WIRE_STATUS[standing.view.state]} | ({} if outcome is None else told(core, outcome))
+    ours = {"position": standing.position, "progress": standing.progress, "eta": standing.eta_s}
+    return answer | {name: value for name, value in ours.items() if value is not None}
+
+
+async def optimize(core: Core, admission: Admission, call: wire.Optimize) -> dict[str, Any]:
+    await admission
+    return {"prompt": await prompts.optimize(core, call.prompt, model=call.model, style=call.style)}
+
+
+async def random(core: Core, admission: Admission, call: wire.Random) -> dict[str, Any]:
+    await admission
+    wanted = None if call.character is msgspec.UNSET else call.character
+    return {"prompt": prompts.randomize(core, wanted)}
+
+
+async def cancel(core: Core, admission: Admission, call: wire.Cancel) -> dict[str, Any]:
+    job_id = call.id if isinstance(call.id, str) else ""
+    job = await poll.cancel(core, await admission, job_id)
+    return {"status": WIRE_STATUS[job.state]}
+
+
+async def jobs(core: Core, admission: Admission, call: wire.Jobs) -> dict[str, Any]:
+    principal = await admission
+    limit = max(1, min(MAX_JOBS_PAGE, round(call.limit or 20)))
+    states = frozenset(state for state, name in WIRE_STATUS.items() if name == call.status)
+    page = await poll.page(core, principal, limit=limit, cursor=call.cursor or "", states=states)
+    answer: dict[str, Any] = {"jobs": [listed(job) for job in page.jobs], "cursor": page.cursor}
+    return answer | ({"warnings": ["status"]} if call.status and not states else {})
+
+
+async def usages(core: Core, admission: Admission, _call: wire.Usage) -> dict[str, Any]:
+    answer: dict[str, Any] = msgspec.to_builtins(await usage.usage(core, await admission))
+    return answer
+
+
+ACTIONS: dict[type, Handler] = {
+    wire.Models: models,
+    wire.Generate: generate,
+    wire.Status: status,
+    wire.Optimize: optimize,
+    wire.Random: random,
+    wire.Cancel: cancel,
+    wire.Jobs: jobs,
+    wire.Usage: usages,
+}
+"""Request → handler. A new action is a Struct in action_wire.py, a handler and a line here."""
+
+
+def told(core: Core, outcome: Outcome) -> dict[str, Any]:
+    """What a client is told of an ended job, with addresses signed now."""
+    expires_s = core.settings.objects.url_expires_s
+
+    def signed(key: str, filename: str = "") -> str:
+        return core.objects.url(key, expires_s=expires_s, filename=filename)
+
+    if outcome.meta is not None:
+        images = [
+            {"url": signed(image.key, image.filename), "filename": image.filename, "type": image.type}
+            for image in outcome.images
+        ]
+        meta = {name: getattr(outcome.meta, name) for name in outcome.meta.__struct_fields__}
+        return {"meta": meta | {"images": images}}
+    if outcome.blocked is not None:
+        blocked = outcome.blocked
+        answer: dict[str, Any] = {
+            "compliance": "unsafe",
+            "error": f"Content blocked — flagged for: {', '.join(blocked.names)}",
+            "filter_categories": blocked.categories,
+        }
+        if blocked.unsafe_key and not blocked.floor:
+            answer["unsafe_url"] = base64.b64encode(signed(blocked.unsafe_key).encode()).decode()
+        return answer
+    return {"error": outcome.error}
+
+
+def listed(job: Job) -> dict[str, Any]:
+    """One line of `jobs`."""
+    return {
+        "id": job.id,
+        "gen_id": job.gen_id,
+        "status": WIRE_STATUS[job.state],
+        "compliance": {State.COMPLETED: "safe", State.BLOCKED: "unsafe"}.get(job.state, ""),
+        "prompt": job.recipe.words.prompt,
+        "model": job.recipe.model,
+        "format": job.recipe.output.format,
+        "time": utc_text(job.created_at),
+        "ended": utc_text(job.ended_at) if job.ended_at else None,
+    }

@@ -1,0 +1,65 @@
+"""A byte-pair vocabulary out of a word list, in the form CLIP's tokenizer reads. Knows nothing of models."""
+
+from collections import Counter
+from itertools import pairwise
+
+WORDS = """
+a an and at in of on the with from to under over near one person people woman man figure portrait standing sitting
+walking smiling looking camera close up full body face eyes hair hat coat dress suit shirt jacket scarf boots glasses
+red green blue yellow orange purple pink white black brown grey silver golden blond dark light bright pale deep soft
+warm cold beach sea forest city street park garden mountain snow desert field river lake bridge house room window door
+bench table chair tree flower grass cloud sky sun moon star night day morning evening noon dusk dawn lighting shadow
+rain fog storm wind cat dog bird horse boat car bicycle book cup lamp photo photograph picture painting drawing ink
+pastel neon paper watercolor sketch cinematic professional film grain detailed sharp focus quality high best low worst
+blurry ugly hands fingers extra missing text watermark logo signature style color colors background simple clean old
+young adult happy calm serious long short curly straight big small tall wide aaliyah aya bella
+"""
+"""What the pipeline's words are cut by; anything else is spelled in pieces, down to single bytes."""
+
+Symbols = tuple[str, ...]
+
+
+def byte_pairs(words: str, *, merges: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Learns a vocabulary by joining the most frequent neighbours, ties in alphabetical order.
+
+    Args:
+        words: separated by white space; each counts once per mention.
+        merges: how many joins to learn, fewer if every word is whole before.
+
+    Returns:
+        Token → id (bytes, bytes at a word's end, joins, then the two markers) and the joins in order. Method:
+        Sennrich et al. 2016, https://arxiv.org/abs/1508.07909.
+    """
+    pieces: dict[Symbols, int] = Counter((*word[:-1], f"{word[-1]}</w>") for word in words.split())
+    learned: list[tuple[str, str]] = []
+    while len(learned) < merges:
+        pairs: Counter[tuple[str, str]] = Counter()
+        for symbols, count in pieces.items():
+            for pair in pairwise(symbols):
+                pairs[pair] += count
+        if not pairs:
+            break
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        learned.append(best)
+        pieces = {_joined(symbols, best): count for symbols, count in pieces.items()}
+    alphabet = sorted(_byte_symbols())
+    tokens = [*alphabet, *(f"{symbol}</w>" for symbol in alphabet), *("".join(pair) for pair in learned)]
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    return {token: number for number, token in enumerate(dict.fromkeys(tokens))}, learned
+
+
+def _joined(symbols: Symbols, pair: tuple[str, str]) -> Symbols:
+    joined: list[str] = []
+    for symbol in symbols:
+        if joined and (joined[-1], symbol) == pair:
+            joined[-1] += symbol
+        else:
+            joined.append(symbol)
+    return tuple(joined)
+
+
+def _byte_symbols() -> list[str]:
+    """The printable characters that stand for the 256 bytes: printable ones stay, others move up from 256."""
+    printable = {*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)}
+    moved = iter(range(256, 512))
+    return [chr(byte if byte in printable else next(moved)) for byte in range(256)]

@@ -1,0 +1,85 @@
+"""Fixtures that several folders share: a running stack, a Redis, databases of both kinds."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+from servers.postgres import start_postgres
+from servers.stack import Stack, start_stack
+
+from imgen.records import schema
+from imgen.records.database import Database
+from imgen.records.tables import metadata
+from imgen.stack.redis import find_server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Stack]:
+    """The whole stack with an instant engine, shared by tests that leave it as they found it."""
+    with start_stack(tmp_path_factory.mktemp("stack") / "var") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory) -> Iterator[str]:
+    """A real Redis on a socket, in memory alone."""
+    socket = tmp_path_factory.mktemp("redis") / "redis.sock"
+    process = subprocess.Popen(
+        [find_server(), "--port", "0", "--unixsocket", str(socket), "--save", "", "--loglevel", "warning"]
+    )
+    url = f"unix://{socket}?db=0"
+    client = redis.Redis.from_url(url)
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            client.ping()
+            break
+        except redis.RedisError:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    yield url
+    client.close()
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def clean_redis(redis_url: str) -> Iterator[str]:
+    """The Redis, empty."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    return redis_url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory) -> Iterator[str]:
+    """A real PostgreSQL."""
+    with start_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request, tmp_path) -> Iterator[Database]:
+    """A database with our tables, empty; each test that takes it runs on both kinds."""
+    is_sqlite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path / 'imgen.db'}" if is_sqlite else request.getfixturevalue("postgres_url")
+    opened = Database(url)
+    schema.upgrade(opened)
+    with opened.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+    yield opened
+    opened.close()
+
+
+def pytest_runtest_makereport(item, call):
+    """Where no skip is allowed, a skip is a failure."""
+    if (
+        call.excinfo is not None
+        and call.excinfo.errisinstance(pytest.skip.Exception)
+        and os.environ.get("IMGEN_TEST_NO_SKIP")
+    ):
+        raise pytest.fail.Exception(f"skipped where no skip is allowed: {call.excinfo.value}", pytrace=False)

@@ -1,0 +1,47 @@
+"""Values for tests, whole and valid, with whatever a test cares about replaced."""
+
+import time
+
+from msgspec import structs
+
+from imgen.domain.account import Plan
+from imgen.domain.job import Job, State, new_gen_id, new_job_id, new_watermark_id
+from imgen.domain.recipe import Diffusion, Recipe, Words
+
+PLAN = Plan(key="standard", label="Standard")
+
+
+def make_recipe(**changes) -> Recipe:
+    """A recipe for a red coat."""
+    recipe = Recipe(
+        model="eros",
+        style="professional",
+        words=Words(prompt="red coat", original_prompt="red coat", positive="red coat"),
+        diffusion=Diffusion(
+            positive="red coat", negative="blurry", width=1344, height=768, seed=7, num_inference_steps=4, guidance_scale=3.5
+        ),
+    )
+    return structs.replace(recipe, **changes)
+
+
+def make_job(**changes) -> Job:
+    """A queued job, made now."""
+    now = time.time()
+    job = Job(
+        id=new_job_id(),
+        gen_id=new_gen_id(),
+        tenant_id="ten_1",
+        key_id="key_1",
+        surface="action",
+        state=State.QUEUED,
+        queue="render.eros",
+        priority=3,
+        fence=0,
+        attempts=0,
+        recipe=make_recipe(),
+        watermark_id=new_watermark_id(),
+        created_at=now,
+        available_at=now,
+        deadline_at=now + 600,
+    )
+    return structs.replace(job, **changes)

@@ -1,0 +1,321 @@
+"""What every ObjectStore promises, checked on each one over the real server that serves its addresses."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import httpx2
+import pytest
+
+from imgen.domain.errors import ObjectNotFound
+
+BAD_KEYS = [
+    "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/..", "a/../b", "a/./b", "a\\b", "a b", "a\n", "a\x00b", "ä", "a~b",
+    "a%2e", "x" * 513, "x" * 256, "a/" + "x" * 256, "C:a",
+]  # fmt: skip
+GOOD_KEYS = ["a", "a.b", ".hidden", "...", "a/..b/c..", "-", "_/-/.x", "x" * 255, "/".join(["y" * 127] * 4)]
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[httpx2.Client]:
+    with httpx2.Client(trust_env=False, timeout=20) as client:
+        yield client
+
+
+# ------------------------------------------------------------------ bytes in, bytes out
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\x00", bytes(range(256)) * 300, b"\r\n\r\n", bytes(range(251)) * 20_889],
+    ids=["empty", "nul", "binary", "line breaks", "5 MB"],
+)
+def test_gives_back_the_bytes_that_were_put(store, body):
+    """Every body comes back as it was."""
+    store.put("work/x.bin", body, "application/octet-stream")
+    assert store.get("work/x.bin") == body
+
+
+def test_takes_every_key_of_the_alphabet(store, http):
+    """Odd but legal keys are stored, told, found, handed out and removed."""
+    for key in GOOD_KEYS:
+        store.put(key, key.encode(), "text/plain")
+        assert store.get(key) == key.encode()
+        assert [info.key for info in store.list("")] == [key]
+        assert http.get(store.url(key)).content == key.encode()
+        store.delete(key)
+        assert not store.exists(key)
+
+
+def test_refuses_bad_keys_everywhere(store):
+    """A key outside the alphabet, too long, or with dot parts never reaches the storage."""
+    uses = [lambda key: store.put(key, b"", "text/plain"), store.get, store.exists, store.delete, store.url]
+    for key in BAD_KEYS:
+        for use in uses:
+            with pytest.raises(ValueError, match="Bad object key"):
+                use(key)
+    assert list(store.list("")) == []
+
+
+def test_a_missing_key_is_missing(store):
+    """A key that was never put, or was deleted, is absent for every call, and deleting it is no error."""
+    store.put("a/b", b"1", "text/plain")
+    store.delete("a/b")
+    for key in ("a/b", "a", "a/b/c", "never"):
+        assert not store.exists(key)
+        store.delete(key)
+        with pytest.raises(ObjectNotFound):
+            store.get(key)
+
+
+def test_exists_after_put_until_delete(store):
+    """`exists` follows put and delete, and one delete leaves the neighbours alone."""
+    store.put("a/1", b"1", "text/plain")
+    store.put("a/2", b"2", "text/plain")
+    store.delete("a/1")
+    assert (store.exists("a/1"), store.exists("a/2")) == (False, True)
+
+
+def test_an_existing_key_stays_as_it_is(store):
+    """The first body wins; a second put of the key counts as done and changes nothing."""
+    store.put("a/b", b"first", "text/plain")
+    store.put("a/b", b"second", "text/plain")
+    assert store.get("a/b") == b"first"
+    assert [info.size_bytes for info in store.list("")] == [5]
+
+
+def test_a_deleted_key_can_be_put_again(store):
+    """Delete frees the key."""
+    store.put("a/b", b"first", "text/plain")
+    store.delete("a/b")
+    store.put("a/b", b"second", "text/plain")
+    assert store.get("a/b") == b"second"
+
+
+# ------------------------------------------------------------------ listings
+
+
+def test_lists_in_key_order_with_sizes_and_times(store):
+    """The order is that of the whole keys, also where a folder's name sorts apart from its contents."""
+    before = time.time()
+    keys = ["a-b", "a.b", "a/b", "a/b.c", "a/b0/c", "a0", "A", "b/1", "_z", "a/b-", *(f"n/{n}" for n in range(22))]
+    for size, key in enumerate(keys):
+        store.put(key, b"x" * size, "text/plain")
+    found = list(store.list(""))
+    assert [info.key for info in found] == sorted(keys)
+    assert {info.key: info.size_bytes for info in found} == {key: size for size, key in enumerate(keys)}
+    assert all(before - 2 <= info.modified_at <= time.time() + 2 for info in found)
+
+
+def test_lists_by_any_beginning_of_a_key(store):
+    """A prefix may end in the middle of a word, and one that nothing begins with gives nothing."""
+    for key in ("work/a1", "work/a2", "work/b", "works"):
+        store.put(key, b"", "text/plain")
+    expected = {
+        "work": ["work/a1", "work/a2", "work/b", "works"],
+        "work/": ["work/a1", "work/a2", "work/b"],
+        "work/a": ["work/a1", "work/a2"],
+        "work/a1": ["work/a1"],
+        "work/a1/": [],
+        "x": [],
+    }
+    assert {prefix: [info.key for info in store.list(prefix)] for prefix in expected} == expected
+
+
+def test_refuses_prefixes_that_no_key_has(store):
+    """A prefix with foreign characters is a mistake, told before the listing is read."""
+    for prefix in ("a b", "../~", "\x00", "*", "ä", "x" * 513):
+        with pytest.raises(ValueError, match="Bad object prefix"):
+            store.list(prefix)
+
+
+def test_deleting_what_is_listed_while_listing(store):
+    """A sweep may delete each object as the listing gives it."""
+    for number in range(12):
+        store.put(f"sweep/{number:02}/x", b"", "text/plain")
+    for info in store.list("sweep/"):
+        store.delete(info.key)
+    assert list(store.list("")) == []
+
+
+# ------------------------------------------------------------------ many at once
+
+
+def test_twenty_threads_put_one_key(store):
+    """All are told it is done; what is stored is one of the bodies, whole, and stays."""
+    bodies = [bytes([number]) * 100_000 for number in range(20)]
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(lambda body: store.put("race/x", body, "text/plain"), bodies))
+    stored = store.get("race/x")
+    assert stored in bodies
+    store.put("race/x", b"late", "text/plain")
+    assert store.get("race/x") == stored
+
+
+def test_twenty_threads_put_read_and_delete_their_own(store):
+    """Threads with keys in one folder, which comes and goes with them, do not disturb one another."""
+
+    def work(number: int) -> None:
+        for turn in range(3):
+            key, body = f"one/folder/{number}-{turn}", b"%d-%d" % (number, turn)
+            store.put(key, body, "text/plain")
+            assert store.get(key) == body
+            store.delete(key)
+            assert not store.exists(key)
+
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(work, range(20)))
+    assert list(store.list("")) == []
+
+
+def test_readers_see_all_or_nothing(store):
+    """While a large body is being put, a reader finds no object or the whole one."""
+    body = bytes(range(250)) * 20_000
+    done, lengths = Event(), set()
+
+    def read() -> None:
+        while True:
+            last = done.is_set()
+            try:
+                lengths.add(len(store.get("big")))
+            except ObjectNotFound:
+                lengths.add(None)
+            if last:
+                return
+
+    with ThreadPoolExecutor(2) as threads:
+        readers = [threads.submit(read) for _ in range(2)]
+        while None not in lengths:  # the readers are at work before the writer starts
+            time.sleep(0.001)
+        store.put("big", body, "application/octet-stream")
+        done.set()
+        for reader in readers:
+            reader.result()
+    assert lengths == {None, len(body)}
+
+
+def test_check_tells_the_place_and_leaves_nothing(place, store):
+    """The doctor's line names the folder or bucket, and the probe's own object is gone afterwards."""
+    assert place.name in store.check()
+    assert list(store.list("")) == []
+
+
+# ------------------------------------------------------------------ addresses
+
+
+@pytest.fixture
+def picture(store) -> str:
+    """The key of a stored picture of 26 bytes."""
+    store.put("done/a.png", b"abcdefghijklmnopqrstuvwxyz", "image/png")
+    return "done/a.png"
+
+
+def changed(url: str, name: str, value: str) -> str:
+    """The address with one query value replaced, everything else byte for byte as it was."""
+    old = parse_qs(urlsplit(url).query)[name][0]
+    assert old != value
+    before, after = url.split(f"{name}=", 1)
+    return f"{before}{name}={value}{'&' + after.split('&', 1)[1] if '&' in after else ''}"
+
+
+def test_a_signed_address_gives_the_object(store, picture, http):
+    """Anybody with the address gets the bytes, their type, and a name to save them as."""
+    answer = http.get(store.url(picture, filename="final_00001.png"))
+    assert answer.status_code == 200
+    assert answer.content == b"abcdefghijklmnopqrstuvwxyz"
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["content-disposition"] == 'inline; filename="final_00001.png"'
+
+
+def test_odd_file_names_are_signed_and_encoded(store, picture, http):
+    """Names with spaces, quotes, line breaks or separators arrive encoded and make no header of their own."""
+    for filename in ("ä b.png", 'x"; evil="1.png', "a\r\nSet-Cookie: b=1.png", "a&signature=b", "a+b%20.png"):
+        answer = http.get(store.url(picture, filename=filename))
+        assert answer.status_code == 200
+        kind, encoded = answer.headers["content-disposition"].split("filename*=utf-8''")
+        assert (kind, unquote(encoded)) == ("inline; ", filename)
+        assert "set-cookie" not in answer.headers
+
+
+def test_an_address_costs_no_look_at_the_store(place, http):
+    """A missing key is signed like any other, and its address answers 404."""
+    assert http.get(place.open().url("never/was.png")).status_code == 404
+
+
+def test_an_address_ends_at_its_time(place, picture, http):
+    """One second before its end an address works, one second after it does not."""
+    now = time.time()
+    assert http.get(place.open(clock=lambda: now - 3590).url(picture, expires_s=3600)).status_code == 200
+    assert http.get(place.open(clock=lambda: now - 3601).url(picture, expires_s=3600)).status_code == 403
+    assert http.get(place.open(clock=lambda: now - 3).url(picture, expires_s=1)).status_code == 403
+
+
+def test_an_address_signed_with_another_secret_is_refused(place, picture, http):
+    """Only the holder of the secret can sign."""
+    assert http.get(place.open(wrong_secret=True).url(picture)).status_code == 403
+
+
+def test_an_unsigned_address_is_refused(store, picture, http):
+    """The bare path gives nothing, for a stored key and for a missing one."""
+    bare = store.url(picture).split("?")[0]
+    for url in (bare, bare.replace("a.png", "b.png")):
+        answer = http.get(url)
+        assert answer.status_code in (400, 403)  # Swift takes an unsigned path for its own dialect and finds no account
+        assert b"abc" not in answer.content
+
+
+def test_a_changed_address_is_refused(store, picture, http):
+    """Key, signature, lifetime and file name are all part of what is signed."""
+    store.put("done/b.png", b"secret", "image/png")
+    url = store.url(picture, filename="a.png")
+    names = parse_qs(urlsplit(url).query)
+    signature = next(name for name in names if name.lower().endswith("signature"))
+    expires = next(name for name in names if name.lower().endswith("expires"))
+    filename = next(name for name in names if name in ("filename", "response-content-disposition"))
+    good = names[signature][0]
+    attempts = [
+        url.replace("done/a.png", "done/b.png"),
+        changed(url, signature, good[:-1] + ("0" if good[-1] != "0" else "1")),
+        changed(url, signature, good[:-1]),
+        changed(url, signature, "%C3%A4"),
+        changed(url, signature, ""),
+        changed(url, expires, str(int(names[expires][0]) + 1)),
+        changed(url, expires, "x"),
+        changed(url, filename, "b.exe"),
+    ]
+    assert http.get(url).status_code == 200
+    refused = [http.get(attempt) for attempt in attempts]
+    assert all(answer.status_code in (400, 403) for answer in refused), [answer.status_code for answer in refused]
+    assert all(b"secret" not in answer.content and b"abc" not in answer.content for answer in refused)
+
+
+def test_refuses_lifetimes_that_no_store_can_give(store):
+    """An address lasts one second to seven days."""
+    for expires_s in (0, -1, 7 * 24 * 3600 + 1):
+        with pytest.raises(ValueError, match="lasts"):
+            store.url("a", expires_s=expires_s)
+
+
+def test_gives_parts_of_an_object(store, picture, http):
+    """First, last, open and too long byte ranges follow RFC 9110."""
+    expected = {
+        "bytes=2-5": (206, b"cdef", "bytes 2-5/26"),
+        "bytes=20-": (206, b"uvwxyz", "bytes 20-25/26"),
+        "bytes=-4": (206, b"wxyz", "bytes 22-25/26"),
+        "bytes=24-99": (206, b"yz", "bytes 24-25/26"),
+        "bytes=-99": (206, b"abcdefghijklmnopqrstuvwxyz", "bytes 0-25/26"),
+    }
+    answers = {asked: http.get(store.url(picture), headers={"Range": asked}) for asked in expected}
+    assert {
+        asked: (answer.status_code, answer.content, answer.headers["content-range"])
+        for asked, answer in answers.items()
+    } == expected
+
+
+def test_a_range_past_the_end_cannot_be_had(store, picture, http):
+    """The answer is 416 and holds none of the object's bytes."""
+    answer = http.get(store.url(picture), headers={"Range": "bytes=26-"})
+    assert answer.status_code == 416
+    assert b"xyz" not in answer.content

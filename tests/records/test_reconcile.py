@@ -1,0 +1,133 @@
+"""Finding what was lost."""
+
+import time
+
+from factories import PLAN, make_job
+from msgspec import structs
+
+from imgen.domain.job import Blocked, Outcome, State, StoredImage
+from imgen.records import jobs, ledger, reconcile
+
+NOW = 1_800_000_000.0
+
+
+def add(database, **changes):
+    job = make_job(created_at=NOW, available_at=NOW, deadline_at=NOW + 600)
+    job = structs.replace(job, **changes)
+    with database.write() as connection:
+        jobs.add(connection, job)
+        ledger.hold(connection, job, PLAN)
+    return job
+
+
+def claim(database, job, now, lease_s=10):
+    with database.write() as connection:
+        return jobs.claim(connection, job.id, waiting=State.QUEUED, lease_s=lease_s, max_attempts=3, now=now)
+
+
+def test_one_process_leads_at_a_time(database):
+    """A lock held by one owner is refused to another until it runs out or is released."""
+    def lead(owner, now):
+        with database.write() as connection:
+            return reconcile.lead(connection, "x", owner, for_s=10, now=now)
+
+    assert lead("a", NOW)
+    assert not lead("b", NOW + 5)
+    assert lead("a", NOW + 6)
+    assert not lead("b", NOW + 15)
+    assert lead("b", NOW + 17)
+    with database.write() as connection:
+        reconcile.release(connection, "x", "b")
+    assert lead("a", NOW + 18)
+
+
+def test_a_job_whose_worker_died_waits_again(database):
+    """A lease that ran out puts the job back at once; a live one is left alone."""
+    dead, alive = claim(database, add(database), NOW), claim(database, add(database), NOW + 8)
+    with database.write() as connection:
+        moved = reconcile.put_back_lost(connection, max_attempts=3, now=NOW + 11)
+    assert [(job.id, job.state) for job in moved] == [(dead.id, State.QUEUED)]
+    with database.read() as connection:
+        assert jobs.find(connection, alive.id).state is State.RENDERING
+
+
+def test_a_job_that_kills_its_workers_is_given_up(database):
+    """The third lease that runs out ends the job as failed."""
+    job = add(database)
+    for attempt in range(3):
+        now = NOW + attempt * 20
+        assert claim(database, job, now).attempts == attempt + 1
+        with database.write() as connection:
+            (moved,) = reconcile.put_back_lost(connection, max_attempts=3, now=now + 11)
+    assert (moved.state, moved.outcome.error) == (State.FAILED, "Generation failed")
+
+
+def test_unpublished_jobs_are_found_after_a_grace(database):
+    """A row without a message is left to its submitter first, then found; a pause that is not over hides it."""
+    job = add(database)
+    add(database, available_at=NOW + 100)
+    with database.write() as connection:
+        assert reconcile.unpublished(connection, grace_s=3, now=NOW + 2) == []
+        assert [found.id for found in reconcile.unpublished(connection, grace_s=3, now=NOW + 4)] == [job.id]
+        jobs.published(connection, job.id, job.queue, now=NOW + 4)
+        assert reconcile.unpublished(connection, grace_s=3, now=NOW + 50) == []
+
+
+def test_messages_missing_from_an_empty_queue_are_found(database):
+    """A waiting job whose queue is empty has lost its message."""
+    job = add(database, published_at=NOW)
+    with database.read() as connection:
+        assert reconcile.waiting_queues(connection) == ["render.eros"]
+        look = lambda now, empty: [  # noqa: E731 - one expression, used four times
+            found.id for found in reconcile.vanished(connection, "render.eros", queue_is_empty=empty, grace_s=5, now=now)
+        ]
+        assert look(NOW + 4, True) == []
+        assert look(NOW + 6, True) == [job.id]
+        assert look(NOW + 60, False) == []
+
+
+def test_an_overtaken_message_is_found(database):
+    """A job stays behind while one published much later is claimed: its message is gone, whatever the queue holds."""
+    lost, later, next_one = (add(database, published_at=NOW + n) for n in (0, 30, 31))
+    claim(database, later, NOW + 32)
+    with database.read() as connection:
+        found = reconcile.vanished(connection, "render.eros", queue_is_empty=False, grace_s=5, now=NOW + 40)
+    assert [job.id for job in found] == [lost.id]
+    assert next_one.id not in {job.id for job in found}
+
+
+def test_a_higher_priority_overtakes_without_harm(database):
+    """A job that waits behind a more urgent one has lost nothing."""
+    add(database, published_at=NOW, priority=6)
+    urgent = add(database, published_at=NOW + 30, priority=0)
+    claim(database, urgent, NOW + 31)
+    with database.read() as connection:
+        assert reconcile.vanished(connection, "render.eros", queue_is_empty=False, grace_s=5, now=NOW + 40) == []
+
+
+def test_overdue_jobs_time_out(database):
+    """A job past its deadline ends as timed out and costs nothing."""
+    job = add(database)
+    with database.write() as connection:
+        assert reconcile.end_overdue(connection, now=NOW + 599) == []
+        (ended,) = reconcile.end_overdue(connection, now=NOW + 601)
+    assert (ended.id, ended.state, ended.outcome.error) == (job.id, State.TIMED_OUT, "Timed out")
+
+
+def test_old_jobs_lose_their_pictures_and_then_themselves(database):
+    """Retention strips files first and keeps the ledger for ever."""
+    job = claim(database, add(database), NOW)
+    image = StoredImage(key="pictures/a", filename="a", type="signed")
+    outcome = Outcome(images=(image,), blocked=Blocked(names=("x",), categories=("x",), unsafe_key="withheld/a"))
+    with database.write() as connection:
+        jobs.end(connection, job, State.BLOCKED, outcome, now=NOW)
+    with database.write() as connection:
+        (old,) = reconcile.expired(connection, ended_before=NOW + 1, rows_too=False)
+        reconcile.strip(connection, [old.id])
+        assert reconcile.expired(connection, ended_before=NOW + 1, rows_too=False) == []
+        bare = jobs.find(connection, job.id).outcome
+        assert (bare.images, bare.blocked.unsafe_key) == ((), "")
+        (old,) = reconcile.expired(connection, ended_before=NOW + 1, rows_too=True)
+        reconcile.forget(connection, [old.id])
+        assert reconcile.expired(connection, ended_before=time.time(), rows_too=True) == []
+        assert len(connection.execute(ledger.ledger.select()).all()) == 2

@@ -1,0 +1,75 @@
+"""A worker's hold on a job: renewed by a thread while the stages run, and the questions a stage asks before it goes on."""
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from imgen.domain.catalog import Model
+from imgen.domain.errors import Cancelled, ImgenError, LeaseLost, TimedOut, Unavailable
+from imgen.domain.job import Job
+from imgen.live import polls
+from imgen.records import jobs
+from workers.workshop import Workshop
+
+log = structlog.get_logger(__name__)
+
+RENEWALS_PER_LEASE = 4
+PROGRESS_EVERY_S = 0.1
+
+
+class Lease:
+    """Use it as a context manager around the work on a claimed job."""
+
+    def __init__(self, workshop: Workshop, job: Job, model: Model) -> None:
+        self._workshop = workshop
+        self._job = job
+        self._give_up_at = time.monotonic() + model.time_limit_s
+        self._deadline_at = job.deadline_at
+        self._lost = threading.Event()
+        self._done = threading.Event()
+        self._reported_at = 0.0
+        self._thread = threading.Thread(target=self._renew, name=f"lease {job.id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raises `LeaseLost` or `TimedOut` if the work is to stop."""
+        if self._lost.is_set():
+            raise LeaseLost
+        if time.monotonic() > self._give_up_at or time.time() > self._deadline_at:
+            raise TimedOut
+
+    def report(self, done: int, total: int) -> None:
+        """Tells pollers how far it is, ten times a second at most. Raises like `check`, and `Cancelled`."""
+        self.check()
+        now = time.monotonic()
+        if now - self._reported_at < PROGRESS_EVERY_S and done < total:
+            return
+        self._reported_at = now
+        try:
+            is_cancelled = self._workshop.live.run(polls.advance(self._job.id, done / total))
+        except Unavailable:
+            return
+        if is_cancelled:
+            raise Cancelled
+
+    def _renew(self) -> None:
+        lease_s = self._workshop.settings.jobs.lease_s
+        while not self._done.wait(lease_s / RENEWALS_PER_LEASE):
+            try:
+                if not self._workshop.database.attempt(jobs.renew, self._job, lease_s=lease_s):
+                    self._lost.set()
+                    return
+            except ImgenError as exc:
+                log.warning("lease not renewed", job=self._job.id, reason=str(exc))

@@ -1,0 +1,70 @@
+"""What a finished picture is told as: the `meta` of a safe one, or why it is withheld."""
+
+import time
+from collections.abc import Mapping
+
+from imgen.domain.job import Job, Meta, Outcome, State, utc_text
+from workers.picture import Picture
+from workers.stages import review
+
+TIMINGS = ("queue", "render", "review", "finish", "upload")
+
+
+def of(job: Job, picture: Picture, seconds: Mapping[str, float]) -> tuple[State, Outcome]:
+    """The job's last state and its outcome."""
+    verdict = picture.verdict
+    if verdict is None or not verdict.safe:
+        if verdict is None:
+            raise AssertionError("a picture came through without a verdict")
+        return State.BLOCKED, Outcome(blocked=review.blocked(verdict, unsafe_key=picture.images[0].key))
+    return State.COMPLETED, Outcome(meta=_meta(job, picture, verdict.codes, seconds), images=picture.images)
+
+
+def _meta(job: Job, picture: Picture, codes: tuple[str, ...], seconds: Mapping[str, float]) -> Meta:
+    recipe, words, diffusion = job.recipe, job.recipe.words, job.recipe.diffusion
+    timings = {name: round(job.timings.get(name, 0.0) + seconds.get(name, 0.0), 4) for name in TIMINGS}
+    return Meta(
+        id=job.id,
+        gen_id=job.gen_id,
+        time=utc_text(time.time()),
+        prompt=words.prompt,
+        original_prompt=words.original_prompt,
+        positive=diffusion.positive,
+        negative=diffusion.negative,
+        character=words.character,
+        model=recipe.model,
+        style=recipe.style,
+        width=picture.pixels.shape[1],
+        height=picture.pixels.shape[0],
+        format=recipe.output.format,
+        quality=recipe.output.quality,
+        lossless=recipe.output.lossless,
+        optimized=words.optimized,
+        compliance="safe",
+        compliance_codes=codes,
+        compliance_ruleset=recipe.ruleset,
+        precompliance=recipe.precompliance,
+        fingerprint=picture.fingerprint,
+        enable_invisimark=True,
+        enable_c2pa=True,
+        compute_pdq=True,
+        wm_position=recipe.brand.position,
+        wm_scale=recipe.brand.scale,
+        wm_transparency=recipe.brand.transparency,
+        wm_rotation=recipe.brand.rotation,
+        wm_padding_x=recipe.brand.padding_x,
+        wm_padding_y=recipe.brand.padding_y,
+        cs_author=recipe.claim.author,
+        cs_title=recipe.claim.title,
+        cs_description=recipe.claim.description,
+        cs_organization=recipe.claim.organization,
+        cs_vendor=recipe.claim.vendor,
+        seed=diffusion.seed,
+        steps=diffusion.num_inference_steps,
+        guidance=diffusion.guidance_scale,
+        watermark_id=job.watermark_id,
+        watermark_verified=picture.watermark_verified,
+        sha256=picture.sha256,
+        manifest_id=picture.manifest_id,
+        timings=timings,
+    )

@@ -1,0 +1,55 @@
+"""The two halves of a picture as tables of stages, and the fold that runs a table. Read this file to know what happens."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from workers.picture import Context, Picture
+from workers.stages import brand, diffuse, encode, fingerprint, master, mark, review, sign, store, thumbnail
+
+
+class Stage(NamedTuple):
+    """One step."""
+
+    run: Callable[[Picture, Context], Picture]
+    timing: str
+    """Under which of the job's timings its seconds are counted."""
+
+
+RENDER: tuple[Stage, ...] = (
+    Stage(review.words, "review"),  # what may never be shown is not drawn
+    Stage(diffuse.diffuse, "render"),
+    Stage(master.keep, "render"),
+)
+
+FINISH: tuple[Stage, ...] = (
+    Stage(master.fetch, "finish"),
+    Stage(review.picture, "review"),
+    Stage(brand.brand, "finish"),
+    Stage(mark.embed, "finish"),
+    Stage(fingerprint.fingerprint, "finish"),
+    Stage(encode.encode, "finish"),
+    Stage(mark.verify, "finish"),
+    Stage(thumbnail.thumbnail, "finish"),
+    Stage(sign.sign, "finish"),  # last of all changes: one byte later and the signature is void
+    Stage(store.store, "upload"),
+)
+
+
+def run(stages: Sequence[Stage], picture: Picture, context: Context) -> tuple[Picture, dict[str, float]]:
+    """Passes the picture through all stages, asking before each whether to go on.
+
+    Returns:
+        The picture and the seconds spent, by timing.
+
+    Raises:
+        ImgenError: what a stage or the checkpoint raises.
+    """
+    seconds: dict[str, float] = {}
+    for stage in stages:
+        context.checkpoint()
+        started = time.perf_counter()
+        picture = stage.run(picture, context)
+        seconds[stage.timing] = seconds.get(stage.timing, 0.0) + time.perf_counter() - started
+    context.checkpoint()
+    return picture, seconds

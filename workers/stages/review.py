@@ -1,0 +1,64 @@
+"""Review: may this be shown? The words before a pixel is made, words and picture before anything is branded or reachable."""
+
+from dataclasses import replace
+
+from imgen.domain.errors import ConfigurationError, PictureBlocked
+from imgen.domain.floor import judge_words
+from imgen.domain.job import Blocked, Job
+from imgen.domain.review import Verdict
+from workers.picture import Context, Picture
+
+
+def words(picture: Picture, context: Context) -> Picture:
+    """Stops what could never be released; what a ruleset releases to its caller is drawn and reviewed again.
+
+    Raises:
+        PictureBlocked: the floor or a rule without release matched.
+    """
+    return replace(picture, verdict=_decided(_judge(context)))
+
+
+def picture(picture: Picture, context: Context) -> Picture:
+    """The verdict on the finished render; the rules look at its words.
+
+    Raises:
+        PictureBlocked: as for the words.
+    """
+    return replace(picture, verdict=_decided(_judge(context)))
+
+
+def _judge(context: Context) -> Verdict:
+    ruleset = context.workshop.rulesets.get(context.job.recipe.ruleset)
+    if ruleset is None:
+        # It was there at submit. To go on with another would be to publish by rules nobody asked for.
+        raise ConfigurationError(f"Ruleset {context.job.recipe.ruleset!r} is not configured any more")
+    return judge_words(ruleset, parts(context.job))
+
+
+def parts(job: Job) -> dict[str, str]:
+    """All words of a job by the names that rules know (see domain/review.py)."""
+    recipe = job.recipe
+    return {
+        "prompt": recipe.words.prompt,
+        "original_prompt": recipe.words.original_prompt,
+        "positive": recipe.diffusion.positive,
+        "negative": recipe.words.negative,
+        "character": recipe.words.character,
+        "precompliance": recipe.precompliance,
+        "cs_author": recipe.claim.author,
+        "cs_title": recipe.claim.title,
+        "cs_description": recipe.claim.description,
+        "cs_organization": recipe.claim.organization,
+        "cs_vendor": recipe.claim.vendor,
+    }
+
+
+def blocked(verdict: Verdict, *, unsafe_key: str = "") -> Blocked:
+    """What is told of a verdict that is not safe."""
+    return Blocked(names=verdict.names, categories=verdict.codes, floor=verdict.floor, unsafe_key=unsafe_key)
+
+
+def _decided(verdict: Verdict) -> Verdict:
+    if not verdict.safe and not verdict.release:
+        raise PictureBlocked(blocked(verdict))
+    return verdict

@@ -1,0 +1,11 @@
+"""The thumbnail."""
+
+from dataclasses import replace
+
+from imgen.provenance import encoding
+from workers.picture import Context, Picture
+
+
+def thumbnail(picture: Picture, context: Context) -> Picture:
+    """Makes a small copy in the same format."""
+    return replace(picture, thumbnail=encoding.thumbnail(picture.pixels, context.job.recipe.output.format))

@@ -1,0 +1,93 @@
+"""What a worker process works with. Made after the fork, once a process; models and the signer are opened at first use."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from imgen import composition
+from imgen.domain.catalog import Catalog, Model
+from imgen.domain.errors import Unavailable
+from imgen.domain.review import CompiledRuleset
+from imgen.live.executors import Plain
+from imgen.live.op import Op
+from imgen.live.queue import Publisher
+from imgen.objects import ObjectStore
+from imgen.provenance.credentials import Signer, open_signer
+from imgen.provenance.development_chain import make_development_chain
+from imgen.records.database import Database
+from imgen.settings import Settings, load_catalog
+from workers import backends
+
+
+@dataclass(kw_only=True)
+class Workshop:
+    """One per process."""
+
+    settings: Settings
+    catalog: Catalog
+    database: Database
+    live: Plain
+    publisher: Publisher
+    objects: ObjectStore
+    rulesets: Mapping[str, CompiledRuleset]
+    _loaded: dict[str, backends.Backend] = field(default_factory=dict)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """The C2PA signer: configured files, or the development chain in the data folder."""
+        configured = self.settings.credentials
+        chain, key = Path(configured.certificate_chain), Path(configured.private_key)
+        if not configured.certificate_chain:
+            folder = self.settings.data_dir / "credentials"
+            make_development_chain(folder)
+            chain, key = folder / "chain.pem", folder / "key.pem"
+        return open_signer(chain.read_bytes(), key.read_bytes(), tsa_url=configured.tsa_url or None)
+
+    def backend(self, model: Model) -> backends.Backend:
+        """The loaded model. One is kept at a time: two would not fit where one just does."""
+        if model.key not in self._loaded:
+            while self._loaded:
+                self._loaded.popitem()[1].unload()
+            folders, downloads = self.settings.model_folders, self.settings.workers.allow_downloads
+            self._loaded[model.key] = backends.load(model, folders=folders, allow_downloads=downloads)
+        return self._loaded[model.key]
+
+    def tell(self, op: Op[None]) -> None:
+        """Sends news that pollers would like to have; they find it in SQL where Redis does not answer."""
+        with contextlib.suppress(Unavailable):
+            self.live.run(op)
+
+    def close(self) -> None:
+        """Closes every connection."""
+        for loaded in self._loaded.values():
+            loaded.unload()
+        self.live.close()
+        self.publisher.close()
+        self.database.close()
+
+
+def open_workshop(settings: Settings) -> Workshop:
+    """Opens everything but models and the signer."""
+    database = composition.open_database(settings)
+    url = composition.redis_url(settings)
+    return Workshop(
+        settings=settings,
+        catalog=load_catalog(settings),
+        database=database,
+        live=Plain(url),
+        publisher=Publisher(url),
+        objects=composition.open_objects(settings, database),
+        rulesets=composition.load_rulesets(settings),
+    )
+
+
+@contextlib.contextmanager
+def workshop(settings: Settings) -> Iterator[Workshop]:
+    """A workshop for the length of a block."""
+    opened = open_workshop(settings)
+    try:
+        yield opened
+    finally:
+        opened.close()
