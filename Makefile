@@ -36,7 +36,6 @@ clean: ## remove everything that was built or generated, the data folder var/ in
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip setuptools
 
 $(VENV)/.worker: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing Imgen into $(VENV) (a minute or two the first time)"

@@ -63,7 +63,7 @@ def open_core(settings: Settings) -> Core:
     """Opens everything the services need."""
     words = parse_wordlists(read_toml(settings.config_dir / "prompts" / "words.toml"))
     database = composition.open_database(settings)
-    url = composition.redis_url(settings)
+    url = settings.redis_url
     return Core(
         settings=settings,
         catalog=load_catalog(settings),

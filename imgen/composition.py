@@ -59,16 +59,6 @@ def open_objects(settings: Settings, database: Database) -> ObjectStore:
     return opener(settings, database)
 
 
-def redis_url(settings: Settings) -> str:
-    """The configured Redis, else the one that `imgen up` runs in the data folder."""
-    configured = settings.redis.url.get_secret_value()
-    if configured:
-        return configured
-    from imgen.stack.redis import socket_path
-
-    return f"unix://{socket_path(settings.data_dir)}?db=0"
-
-
 def load_rulesets(settings: Settings) -> dict[str, CompiledRuleset]:
     """All rulesets by name, ready to judge; `default` must be among them.
 

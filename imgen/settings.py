@@ -4,7 +4,9 @@ Later layers win: config/imgen.toml, then <data>/imgen.toml (the operator's own)
 between levels, such as `IMGEN_HTTP__PORT=9000`.
 """
 
+import hashlib
 import os
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -165,6 +167,11 @@ class Settings(_Base):
         return self.database.url.get_secret_value() or f"sqlite:///{self.data_dir / 'imgen.db'}"
 
     @property
+    def redis_url(self) -> str:
+        """The configured Redis, else the socket of the one that `imgen up` runs."""
+        return self.redis.url.get_secret_value() or f"unix://{redis_socket(self.data_dir)}?db=0"
+
+    @property
     def public_url(self) -> str:
         """How clients reach the API, without a slash at the end."""
         return (self.http.public_url or f"http://{self.http.host}:{self.http.port}").rstrip("/")
@@ -205,6 +212,19 @@ def load(data_dir: Path | str | None = None, *, environ: Mapping[str, str] = os.
         raise ConfigurationError(f"Settings: {problems}") from exc
     except tomllib.TOMLDecodeError as exc:
         raise ConfigurationError(f"Settings: {exc}") from exc
+
+
+MAX_SOCKET_PATH = 100
+"""Linux allows 107 bytes, macOS 103."""
+
+
+def redis_socket(data_dir: Path) -> Path:
+    """Where the embedded Redis listens: in the data folder, or under the temporary one if that path is too long."""
+    path = data_dir / "redis" / "redis.sock"
+    if len(str(path).encode()) <= MAX_SOCKET_PATH:
+        return path
+    name = hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"imgen-{name}" / "redis.sock"
 
 
 def read_toml(path: Path) -> dict[str, Any]:

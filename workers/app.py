@@ -19,7 +19,7 @@ from workers.workshop import Workshop, open_workshop
 def create_app(settings: Settings) -> Celery:
     """A Celery app with the tasks `render` and `finish`."""
     app = Celery("imgen")
-    app.conf.update(celery_settings(composition.redis_url(settings)))
+    app.conf.update(celery_settings(settings.redis_url))
     opened: list[Workshop] = []
 
     def workshop() -> Workshop:
@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> Celery:
 def run(
     settings: Settings, *, queues: list[str], processes: int, name: str, on_ready: Callable[[], None] | None = None
 ) -> None:
-    """Consumes queues in the foreground until a signal says stop. SIGTERM lets running tasks end, then requeues them."""
+    """Consumes queues in the foreground until a signal says stop. SIGTERM lets running tasks end and takes no more."""
     app = create_app(settings)
     app.conf.task_queues = [declared(queue) for queue in queues]
     if on_ready is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from workers.picture import Context, Picture
-from workers.stages import brand, diffuse, encode, fingerprint, master, mark, review, sign, store, thumbnail
+from workers.stages import brand, diffuse, encode, fingerprint, mark, master, review, sign, store, thumbnail
 
 
 class Stage(NamedTuple):

@@ -62,9 +62,7 @@ def work(workshop: Workshop, half: Half, job_id: str) -> None:
 def _run(workshop: Workshop, half: Half, job: Job) -> Job | None:
     """The job after the work on it; None: it is no longer ours."""
     try:
-        model = workshop.catalog.models.get(job.recipe.model)
-        if model is None:
-            raise errors.ConfigurationError(f"Model {job.recipe.model!r} is not configured any more")
+        model = workshop.model_of(job)
         with Lease(workshop, job, model) as lease:
             context = Context(job=job, model=model, workshop=workshop, checkpoint=lease.check, report=lease.report)
             picture, seconds = pipeline.run(half.stages, Picture(), context)

@@ -1,14 +1,15 @@
 """What a worker process works with. Made after the fork, once a process; models and the signer are opened at first use."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from imgen import composition
 from imgen.domain.catalog import Catalog, Model
-from imgen.domain.errors import Unavailable
+from imgen.domain.errors import ConfigurationError, Unavailable
+from imgen.domain.job import Job
 from imgen.domain.review import CompiledRuleset
 from imgen.live.executors import Plain
 from imgen.live.op import Op
@@ -45,6 +46,17 @@ class Workshop:
             chain, key = folder / "chain.pem", folder / "key.pem"
         return open_signer(chain.read_bytes(), key.read_bytes(), tsa_url=configured.tsa_url or None)
 
+    def model_of(self, job: Job) -> Model:
+        """The catalog's entry of a job's model.
+
+        Raises:
+            ConfigurationError: the operator took it away since the job was submitted.
+        """
+        model = self.catalog.models.get(job.recipe.model)
+        if model is None:
+            raise ConfigurationError(f"Model {job.recipe.model!r} is not configured any more")
+        return model
+
     def backend(self, model: Model) -> backends.Backend:
         """The loaded model. One is kept at a time: two would not fit where one just does."""
         if model.key not in self._loaded:
@@ -71,7 +83,7 @@ class Workshop:
 def open_workshop(settings: Settings) -> Workshop:
     """Opens everything but models and the signer."""
     database = composition.open_database(settings)
-    url = composition.redis_url(settings)
+    url = settings.redis_url
     return Workshop(
         settings=settings,
         catalog=load_catalog(settings),
@@ -81,13 +93,3 @@ def open_workshop(settings: Settings) -> Workshop:
         objects=composition.open_objects(settings, database),
         rulesets=composition.load_rulesets(settings),
     )
-
-
-@contextlib.contextmanager
-def workshop(settings: Settings) -> Iterator[Workshop]:
-    """A workshop for the length of a block."""
-    opened = open_workshop(settings)
-    try:
-        yield opened
-    finally:
-        opened.close()

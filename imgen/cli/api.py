@@ -1,7 +1,8 @@
 """`imgen api`: the API alone, for production."""
 
 import os
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 import uvicorn
@@ -10,6 +11,7 @@ from starlette.applications import Starlette
 from imgen import composition, settings
 from imgen.cli.options import Data
 from imgen.records import schema
+from imgen.surfaces.protocol import PatientProtocol
 
 
 def api(
@@ -23,6 +25,7 @@ def api(
     database = composition.open_database(loaded)
     schema.upgrade(database)
     database.close()
+    protocol: Any = partial(PatientProtocol, head_timeout_s=loaded.http.read_timeout_s)  # uvicorn only calls it
     uvicorn.run(
         "imgen.cli.api:application",
         factory=True,
@@ -30,7 +33,7 @@ def api(
         port=loaded.http.port,
         workers=loaded.http.processes,
         loop="uvloop",
-        http="httptools",
+        http=protocol,
         ws="none",
         access_log=False,
         server_header=False,

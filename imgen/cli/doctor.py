@@ -59,7 +59,7 @@ def _database(loaded: Settings) -> str:
 
 
 def _redis(loaded: Settings) -> str:
-    live = Plain(composition.redis_url(loaded))
+    live = Plain(loaded.redis_url)
     try:
         return f"answers; {live.run(polls.waiting())} jobs wait"
     finally:
@@ -67,15 +67,17 @@ def _redis(loaded: Settings) -> str:
 
 
 def _workers(loaded: Settings) -> str:
+    import redis
     from celery import Celery
+    from kombu.exceptions import OperationalError
 
     from imgen.live.queue import celery_settings
 
     app = Celery("imgen", set_as_current=False)
-    app.conf.update(celery_settings(composition.redis_url(loaded)))
+    app.conf.update(celery_settings(loaded.redis_url))
     try:
         answers = app.control.inspect(timeout=1).active_queues() or {}
-    except OSError as exc:
+    except (OperationalError, redis.RedisError, OSError) as exc:
         raise ConfigurationError(f"the broker does not answer: {type(exc).__name__}") from exc
     finally:
         app.close()

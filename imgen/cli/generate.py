@@ -11,6 +11,7 @@ from imgen.cli.client import Client, ServerError
 
 def generate(
     prompt: Annotated[str, typer.Argument(help="What to draw: terms, @character, -unwanted.")],
+    *,
     url: Annotated[str, typer.Option(envvar="IMGEN_URL", help="The server.")] = "http://127.0.0.1:8000",
     key: Annotated[str, typer.Option(envvar="IMGEN_KEY", help="The API key; better in the environment.")] = "",
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out"),
@@ -21,7 +22,6 @@ def generate(
     image_format: Annotated[str, typer.Option("--format", help="jpeg, png, webp or avif.")] = "jpeg",
     quality: Annotated[int, typer.Option(help="1–100.")] = 95,
     seed: Annotated[int | None, typer.Option(help="For the same picture again.", show_default=False)] = None,
-    *,
     optimize: Annotated[bool, typer.Option("--optimize", help="Let the server improve the prompt.")] = False,
 ) -> None:
     """Make a picture and save it. Needs a running server and a key (IMGEN_KEY)."""

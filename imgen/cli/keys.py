@@ -51,7 +51,9 @@ def list_keys(data: Data = None) -> None:
         key, last_used = who.key, who.key.last_used_at
         enabled, used = "yes" if key.enabled else "no", utc_text(last_used) if last_used else "never"
         table.add_row(key.name, key.prefix, who.tenant.name, who.tenant.plan, enabled, utc_text(key.created_at), used)
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, 140 if not console.is_terminal else 0)  # a pipe has no width: cut nothing
+    console.print(table)
 
 
 @app.command()
@@ -100,7 +102,7 @@ def _database(data: Data) -> Iterator[tuple[Settings, Database]]:
 
 def _announce(loaded: Settings) -> None:
     """Tells running API processes. Where no Redis answers none of them trusts its memory, so nothing is missed."""
-    live = Plain(composition.redis_url(loaded))
+    live = Plain(loaded.redis_url)
     try:
         live.run(gate.keys_changed())
     except Unavailable:

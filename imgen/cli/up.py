@@ -16,8 +16,10 @@ from imgen import composition, settings
 from imgen.cli.options import Data
 from imgen.domain.account import new_raw_key
 from imgen.domain.errors import ConfigurationError
-from imgen.records import accounts, schema
+from imgen.records import accounts, schema, users
+from imgen.services import passwords
 from imgen.settings import Settings
+from imgen.stack import starter
 from imgen.stack.parts import stack
 from imgen.stack.supervisor import Supervisor
 
@@ -53,13 +55,16 @@ def running(loaded: Settings, console: Console) -> Iterator[Supervisor]:
 
     with _only_one(loaded.data_dir), _signals():
         _prepare(loaded, say)
-        with Supervisor(say) as supervisor:
+        with Supervisor(say, loaded.data_dir / "logs") as supervisor:
             for part in stack(loaded):
                 supervisor.start(part)
             yield supervisor
 
 
 def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
+    if starter.is_missing(loaded):
+        starter.build(loaded)
+        say("model", "built a stand-in with random weights: its pictures are noise, whatever the prompt says")
     database = composition.open_database(loaded)
     try:
         schema.upgrade(database)
@@ -70,6 +75,16 @@ def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
                 tenant = accounts.ensure_tenant(connection, "default", loaded.default_plan)
                 accounts.add_key(connection, raw, tenant=tenant, name=FIRST_KEY)
                 say("first key", f"[bold]{raw}[/] (shown this once)")
+            if not users.number(connection):
+                password = passwords.new_password()
+                users.add(
+                    connection,
+                    name="admin",
+                    role="admin",
+                    password_hash=passwords.hashed(password),
+                    must_change_password=True,
+                )
+                say("panel", f"sign in as admin with [bold]{password}[/] (once; shown this once)")
     finally:
         database.close()
 

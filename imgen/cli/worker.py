@@ -1,7 +1,6 @@
 """`imgen worker`: one Celery worker, for production."""
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,6 @@ def worker(
     ready_file: Annotated[Path | None, typer.Option(hidden=True, help="Touched once the worker consumes.")] = None,
 ) -> None:
     """Work on jobs until a signal says stop; what is under way may end first."""
-    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # Celery reads it at import: SIGTERM then is its soft shutdown
     from workers import app  # the API's package never imports workers, but this command is one
 
     loaded = settings.load(data)

@@ -1,4 +1,4 @@
-"""Every error a caller can be told. The docstring is the message; surfaces map the class to a status, workers to retry or fail."""
+"""Every error there is. The docstring is the message; surfaces map the class to a status, workers to retry or fail."""
 
 from typing import TYPE_CHECKING
 

@@ -116,7 +116,7 @@ _TEENS = "(?:ten|eleven|twelve|(?:thir|four|fif|six|seven)teen)"
 AGE_IN_DIGITS = (
     r"(\d{1,2}) ?(?:years?|yrs?|y) ?(?:olds?|o|of age|young)(?= )(?! (?:single malt|whisk|bourbon|cognac))",
     r"(\d{1,2})y(?= )",
-    r"age[ds]? ?(?:of |about |around |only |just )?(\d{1,2})(?!\d)",
+    r"age[ds]? ?(?:of |about |around |only |just )?(\d{1,2})(?!\d| \d{3}(?!\d))",
     r"(\d{1,2}) ?(?:jahre? alt|jahrige?[rsn]?|ans|anos|anni|jaar|jarige?|lat|letni\w?)(?= )",
     r"(\d{1,2}) ?(?:лет|года?|летн\w{1,3})(?= )",
     r"(\d{1,2}) ?[岁歲歳才살세]",

@@ -6,7 +6,6 @@ Both raise `Unavailable` when Redis does not answer; the caller then goes to SQL
 import asyncio
 import math
 import time
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import redis

@@ -42,8 +42,6 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
         "task_create_missing_queues": True,
         "task_default_priority": 3,
         "worker_prefetch_multiplier": 1,
-        "worker_soft_shutdown_timeout": 60,
-        "worker_enable_soft_shutdown_on_idle": False,
         "worker_hijack_root_logger": False,
         "worker_send_task_events": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,

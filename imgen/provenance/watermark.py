@@ -62,10 +62,9 @@ def embed(pixels: NDArray[np.uint8], watermark_id: str) -> NDArray[np.uint8]:
     largest, left, right = _singular(low_band)
     bits = np.resize(codeword.encode(watermark_id), largest.size).astype(np.float32)
     phase = largest / np.float32(_STEP) - (bits / 2 + 0.25)
-    move: NDArray[np.float32] = (np.rint(phase) - phase) * np.float32(
-        _STEP
-    )  # to the nearest value that says the bit: −18 … 18
-    move, mix = _fit(move, means)
+    # To the nearest value that says the bit: −18 … 18
+    near = ((np.rint(phase) - phase) * _STEP).astype(np.float32)
+    move, mix = _fit(near, means)
 
     # The inverse Haar gives each pixel of a 2×2 cell half of the cell's change
     change = left[:, None] * right[None] * (move / 2)

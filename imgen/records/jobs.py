@@ -71,9 +71,11 @@ def claim(
     """
     now = now or time.time()
     running = RUNNING_AS[waiting]
+    # A first try is due whatever this machine's clock says: it may be behind that of the machine that sent the message.
+    is_due = or_(jobs.c.attempts == 0, jobs.c.available_at <= now)
     found = connection.execute(
         update(jobs)
-        .where(jobs.c.id == job_id, jobs.c.state == waiting, jobs.c.attempts < max_attempts, jobs.c.available_at <= now)
+        .where(jobs.c.id == job_id, jobs.c.state == waiting, jobs.c.attempts < max_attempts, is_due)
         .values(
             state=running,
             attempts=jobs.c.attempts + 1,
@@ -225,6 +227,7 @@ def _row(job: Job) -> dict[str, object]:
 
 
 def from_row(row: RowMapping) -> Job:
+    """A job out of a row of the jobs table."""
     values = {name: row[name] for name in Job.__struct_fields__}
     return Job(
         **values

@@ -1,5 +1,6 @@
 """What is held and what is charged: an append-only ledger and its running sums. One hold a job, one charge or release."""
 
+import calendar
 import time
 from collections.abc import Iterable
 
@@ -8,7 +9,7 @@ from sqlalchemy import Connection, Insert, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from imgen.domain.account import Plan
-from imgen.domain.errors import QuotaExceeded, QueueFull
+from imgen.domain.errors import QueueFull, QuotaExceeded
 from imgen.domain.job import Job
 from imgen.records.tables import counters, ledger
 
@@ -38,7 +39,7 @@ def seconds_left(now: float, *, month: bool) -> int:
     if not month:
         return int(day_end - now) + 1
     start = time.strptime(f"{year}-{following:02}-01 UTC", "%Y-%m-%d %Z")
-    return int(_epoch(start) - now) + 1
+    return calendar.timegm(start) - int(now) + 1
 
 
 def hold(connection: Connection, job: Job, plan: Plan) -> None:
@@ -119,9 +120,3 @@ def _entry(job: Job, kind: str, at: float) -> dict[str, object]:
         "pictures": 1,
         "at": at,
     }
-
-
-def _epoch(utc: time.struct_time) -> float:
-    import calendar
-
-    return calendar.timegm(utc)

@@ -5,7 +5,7 @@ import time
 
 import msgspec
 from msgspec import structs
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.job import ENDED, OPEN, RUNNING_AS, WAITING_AS, Job, Outcome, State
@@ -68,11 +68,13 @@ def end_overdue(connection: Connection, *, limit: int = 200, now: float | None =
 
 
 def unpublished(connection: Connection, *, grace_s: float, limit: int = 500, now: float | None = None) -> list[Job]:
-    """Waiting jobs whose message was never sent, or was taken back for a later try that is now due."""
+    """Waiting jobs whose message was never sent, or was taken back for a later try that is now due.
+
+    The grace is for whoever is about to send a first message; nobody but the caller sends those of later tries.
+    """
     now = now or time.time()
-    query = select(jobs).where(
-        jobs.c.state.in_(RUNNING_AS), jobs.c.published_at.is_(None), jobs.c.available_at < now - grace_s
-    )
+    is_due = or_(jobs.c.available_at < now - grace_s, and_(jobs.c.attempts > 0, jobs.c.available_at < now))
+    query = select(jobs).where(jobs.c.state.in_(RUNNING_AS), jobs.c.published_at.is_(None), is_due)
     return _jobs(connection, query.order_by(jobs.c.available_at).limit(limit))
 
 

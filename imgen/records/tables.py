@@ -50,6 +50,18 @@ api_keys = Table(
     Column("deleted_at", Double),
 )
 
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("must_change_password", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+"""People who sign in to the panel. `password_hash` is Argon2id's own form, parameters included."""
+
 jobs = Table(
     "jobs",
     metadata,

@@ -68,7 +68,7 @@ async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) ->
     final = parsed
     if ask.optimize:
         final = await enhance(core.enhancer, parsed, order.model, order.model.styles[order.style])
-    recipe = _recipe(core, ask, parsed, final, order, brand)
+    recipe = _recipe(core, ask, order, brand, parsed=parsed, final=final)
     plan = core.plan_of(principal.tenant.plan)
     job = await _insert(core, _job(core, principal, recipe, plan, surface), plan)
     await _publish(core, job)
@@ -95,7 +95,7 @@ def check_character(core: Core, parsed: Parsed, order: Order) -> None:
         raise InvalidCharacter
 
 
-def _recipe(core: Core, ask: Ask, parsed: Parsed, final: Parsed, order: Order, brand: Brand) -> Recipe:
+def _recipe(core: Core, ask: Ask, order: Order, brand: Brand, *, parsed: Parsed, final: Parsed) -> Recipe:
     negative = (ask.negative or "").strip()
     if len(negative) > core.settings.jobs.max_prompt_chars:
         raise InvalidField("negative")

@@ -8,14 +8,13 @@ from pathlib import Path
 import httpx2
 import redis
 
-from imgen import composition
 from imgen.domain.job import FINISHER, render_queue
 from imgen.settings import Settings, load_catalog
 from imgen.stack import redis as embedded
 from imgen.stack.supervisor import Part
 
 WORKER_GRACE_S = 75
-"""Over Celery's soft shutdown of 60 s, in which a running picture may end."""
+"""In which a running picture may end; one that takes longer is broken off, and made anew by the next worker."""
 
 
 def stack(settings: Settings) -> Iterator[Part]:
@@ -25,7 +24,7 @@ def stack(settings: Settings) -> Iterator[Part]:
         yield Part(
             name="redis",
             command=embedded.command(settings.data_dir),
-            is_ready=lambda: _answers(composition.redis_url(settings)),
+            is_ready=lambda: _answers(settings.redis_url),
             detail=embedded.find_server(),
         )
     models = load_catalog(settings).models

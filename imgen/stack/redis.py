@@ -1,21 +1,9 @@
-"""The embedded Redis: which binary, which options, which socket. Runs on a socket in the data folder, on no port."""
+"""The embedded Redis: which binary, which options. Runs on a socket in the data folder, on no port."""
 
-import hashlib
 import shutil
-import tempfile
 from pathlib import Path
 
-MAX_SOCKET_PATH = 100
-"""Linux allows 107 bytes, macOS 103."""
-
-
-def socket_path(data_dir: Path) -> Path:
-    """Where its socket lies: in the data folder, or under the temporary folder where that path is too long for a socket."""
-    path = data_dir / "redis" / "redis.sock"
-    if len(str(path).encode()) <= MAX_SOCKET_PATH:
-        return path
-    name = hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"imgen-{name}" / "redis.sock"
+from imgen.settings import redis_socket
 
 
 def find_server() -> str:
@@ -38,7 +26,7 @@ def command(data_dir: Path) -> list[str]:
     """The command line; makes the folders it needs. AOF: what is queued outlives a restart of the whole stack."""
     folder = data_dir / "redis"
     folder.mkdir(parents=True, exist_ok=True)
-    socket = socket_path(data_dir)
+    socket = redis_socket(data_dir)
     socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     options = {
         "port": "0",

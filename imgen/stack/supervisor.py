@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
 
 from imgen.domain.errors import ConfigurationError
 
@@ -46,12 +48,14 @@ class _Running:
 class Supervisor:
     """Use it as a context manager; leaving it stops every part."""
 
-    def __init__(self, say: Callable[[str, str], None]) -> None:
-        """`say(part's name, what became of it)` tells a person."""
+    def __init__(self, say: Callable[[str, str], None], log_dir: Path) -> None:
+        """`say(part's name, what became of it)` tells a person; what parts write goes to `<log_dir>/<part>.log`."""
         self._say = say
+        self._log_dir = log_dir
+        log_dir.mkdir(parents=True, exist_ok=True)
         self._running: list[_Running] = []
 
-    def __enter__(self) -> "Supervisor":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -63,11 +67,11 @@ class Supervisor:
         Raises:
             ConfigurationError: it ended or did not get ready in time.
         """
-        running = _Running(part, _spawn(part), time.monotonic())
+        running = _Running(part, self._spawn(part), time.monotonic())
         self._running.append(running)
         while not part.is_ready():
             if running.process.poll() is not None:
-                raise ConfigurationError(f"{part.name} ended with {running.process.returncode} before it was ready")
+                raise ConfigurationError(f"{part.name} ended before it was ready: {self._last_words(part)}")
             if time.monotonic() - running.started_at > part.ready_within_s:
                 raise ConfigurationError(f"{part.name} was not ready within {part.ready_within_s:.0f} s")
             time.sleep(0.05)
@@ -104,18 +108,27 @@ class Supervisor:
         self._say(running.part.name, f"ended with {running.process.returncode}, starting again")
         _kill_group(running.process.pid)  # children that outlived their parent
         time.sleep(RESTART_PAUSE_S if quick else 0)
-        running.process = _spawn(running.part)
+        running.process = self._spawn(running.part)
         running.started_at = time.monotonic()
 
+    def _spawn(self, part: Part) -> subprocess.Popen[bytes]:
+        with self._log(part).open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - the command is ours
+                part.command,
+                env=os.environ | dict(part.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # the terminal's Ctrl-C reaches us alone; we stop the parts in order
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads here
+            )
 
-def _spawn(part: Part) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - the command is ours
-        part.command,
-        env=os.environ | dict(part.environ),
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,  # the terminal's Ctrl-C reaches us alone; we stop the parts in order
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads here
-    )
+    def _log(self, part: Part) -> Path:
+        return self._log_dir / f"{part.name.replace(' ', '-')}.log"
+
+    def _last_words(self, part: Part) -> str:
+        lines = self._log(part).read_text("utf-8", "replace").strip().splitlines()
+        return f"{lines[-1] if lines else 'no word'} (see {self._log(part)})"
 
 
 def _die_with_parent() -> None:

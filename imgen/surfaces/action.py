@@ -98,6 +98,7 @@ def error_response(error: errors.ImgenError) -> Response:
 
 
 async def models(core: Core, admission: Admission, _call: wire.Models) -> dict[str, Any]:
+    """Characters, models and styles, in configured order."""
     await admission
     catalog = core.catalog
 
@@ -112,6 +113,7 @@ async def models(core: Core, admission: Admission, _call: wire.Models) -> dict[s
 
 
 async def generate(core: Core, admission: Admission, call: wire.Generate) -> dict[str, Any]:
+    """Makes a job and tells its id."""
     principal = await admission
     submitted = await submit.submit(core, principal, wire.ask_of(call), surface="action")
     job = submitted.job
@@ -126,6 +128,7 @@ async def generate(core: Core, admission: Admission, call: wire.Generate) -> dic
 
 
 async def status(core: Core, admission: Admission, call: wire.Status) -> dict[str, Any]:
+    """How a job stands, with addresses signed now."""
     job_id = call.id if isinstance(call.id, str) else ""
     glimpse = poll.look(core, job_id)
     principal = await admission
@@ -137,23 +140,27 @@ async def status(core: Core, admission: Admission, call: wire.Status) -> dict[st
 
 
 async def optimize(core: Core, admission: Admission, call: wire.Optimize) -> dict[str, Any]:
+    """A better prompt."""
     await admission
     return {"prompt": await prompts.optimize(core, call.prompt, model=call.model, style=call.style)}
 
 
 async def random(core: Core, admission: Admission, call: wire.Random) -> dict[str, Any]:
+    """A prompt out of the word lists."""
     await admission
     wanted = None if call.character is msgspec.UNSET else call.character
     return {"prompt": prompts.randomize(core, wanted)}
 
 
 async def cancel(core: Core, admission: Admission, call: wire.Cancel) -> dict[str, Any]:
+    """Ends a job."""
     job_id = call.id if isinstance(call.id, str) else ""
     job = await poll.cancel(core, await admission, job_id)
     return {"status": WIRE_STATUS[job.state]}
 
 
 async def jobs(core: Core, admission: Admission, call: wire.Jobs) -> dict[str, Any]:
+    """A page of the tenant's jobs."""
     principal = await admission
     limit = max(1, min(MAX_JOBS_PAGE, round(call.limit or 20)))
     states = frozenset(state for state, name in WIRE_STATUS.items() if name == call.status)
@@ -163,6 +170,7 @@ async def jobs(core: Core, admission: Admission, call: wire.Jobs) -> dict[str, A
 
 
 async def usages(core: Core, admission: Admission, _call: wire.Usage) -> dict[str, Any]:
+    """Counts, limits and what remains."""
     answer: dict[str, Any] = msgspec.to_builtins(await usage.usage(core, await admission))
     return answer
 

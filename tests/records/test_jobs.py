@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from imgen.domain.errors import JobNotFound, LeaseLost, QuotaExceeded, QueueFull
+from imgen.domain.errors import JobNotFound, LeaseLost, QueueFull, QuotaExceeded
 from imgen.domain.job import ENDED, TRANSITIONS, Outcome, State
 from imgen.records import jobs, ledger
 

@@ -27,6 +27,7 @@ def claim(database, job, now, lease_s=10):
 
 def test_one_process_leads_at_a_time(database):
     """A lock held by one owner is refused to another until it runs out or is released."""
+
     def lead(owner, now):
         with database.write() as connection:
             return reconcile.lead(connection, "x", owner, for_s=10, now=now)
@@ -79,7 +80,8 @@ def test_messages_missing_from_an_empty_queue_are_found(database):
     with database.read() as connection:
         assert reconcile.waiting_queues(connection) == ["render.eros"]
         look = lambda now, empty: [  # noqa: E731 - one expression, used four times
-            found.id for found in reconcile.vanished(connection, "render.eros", queue_is_empty=empty, grace_s=5, now=now)
+            found.id
+            for found in reconcile.vanished(connection, "render.eros", queue_is_empty=empty, grace_s=5, now=now)
         ]
         assert look(NOW + 4, True) == []
         assert look(NOW + 6, True) == [job.id]

@@ -132,12 +132,13 @@ def start_stack(
         '[aaliyah]\nloras = {}\n[aya]\ntrigger = "aya"\nloras = {}\n[bella]\nloras = {}\n'
     )
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "imgen.cli", "up", "--data", str(data), "--port", str(port)],
-        stdout=subprocess.PIPE,
-        stderr=(data / "stderr.log").open("ab"),
-        env=os.environ | {"PYTHONUNBUFFERED": "1"} | (environ or {}),
-    )
+    with (data / "stderr.log").open("ab") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "imgen.cli", "up", "--data", str(data), "--port", str(port)],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"} | (environ or {}),
+        )
     stack = Stack(f"http://127.0.0.1:{port}", key, data, process)
     try:
         _await_ready(stack)

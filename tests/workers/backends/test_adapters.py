@@ -83,7 +83,6 @@ def test_text_encoders(backend, family, ask, lora):
     ]
     assert np.array_equal(plain, pictures[0])
     assert np.array_equal(plain, pictures[5])
-    print(np.abs(pictures[1].astype(int)-pictures[4]).max(), np.abs(pictures[1].astype(int)-pictures[4]).mean())
     assert np.array_equal(pictures[1], pictures[4])
     for number, one in enumerate(pictures[:4]):
         assert all(not np.array_equal(one, other) for other in pictures[number + 1 : 4])

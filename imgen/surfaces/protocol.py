@@ -1,0 +1,132 @@
+"""uvicorn's HTTP protocol with the limits it lacks: time for a head, size of a head, what is read after an early answer.
+
+The body of a request that is being answered is not its business: see `read_body`. Without these limits a client that
+sends half a request holds its connection for ever, and one that never ends a header fills the memory.
+"""
+
+from asyncio import AbstractEventLoop, TimerHandle, Transport
+from typing import Any
+
+import msgspec
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of a head, a trailer or a chunk's own line; eight times what nginx takes for a head."""
+LINGER_S = 5.0
+MAX_LINGER_BYTES = 16 * 1024 * 1024
+"""How long and how much is read of a request that is answered already. To close at once would reset the connection, and
+many clients write to the end before they look for an answer."""
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: AbstractEventLoop | None = None,
+        *,
+        head_timeout_s: float,
+    ) -> None:
+        """`head_timeout_s`: from the connection or the last answer until a whole head is here; then 408."""
+        super().__init__(config, server_state, app_state, _loop)
+        self._head_timeout_s = head_timeout_s
+        self._timer: TimerHandle | None = None
+        self._in_head = False
+        self._in_message = False
+        self._silent_bytes = 0
+        self._lingered_bytes = 0
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Begins to wait for a head."""
+        super().connection_made(transport)
+        self._wait(self._head_timeout_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops waiting."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parses, and counts bytes that bring neither body nor the end of a head."""
+        self._silent_bytes += len(data)
+        super().data_received(data)
+        if self._silent_bytes > MAX_HEAD_BYTES:
+            self._refuse(431, "Request header fields too large")
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._in_head = self._in_message = True
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Takes headers; trailers, which nobody reads, are dropped."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is here: from now on the application keeps the time."""
+        self._in_head = False
+        self._silent_bytes = self._lingered_bytes = 0
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Passes the body on, or drops it where the answer is out."""
+        self._silent_bytes = 0
+        super().on_body(body)
+        if self.cycle.response_complete:
+            self._lingered_bytes += len(body)
+            if self._lingered_bytes > MAX_LINGER_BYTES:
+                self.transport.close()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._in_message = False
+        self._silent_bytes = 0
+        super().on_message_complete()
+        if self._timer is not None:  # the answer was out before the request was in
+            self._wait(self._head_timeout_s)
+
+    def on_response_complete(self) -> None:
+        """Waits for the rest of this request, or for the next head."""
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self._wait(LINGER_S if self._in_message and not self._in_head else self._head_timeout_s)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is told so in the same form as every other error."""
+        self._refuse(400, msg.rstrip("."))
+
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        self._timer = self.loop.call_later(seconds, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            return  # a pipelined request is being answered; its end starts the timer anew
+        if self._in_head:
+            self._refuse(408, "Request timed out")
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Ends the connection, with an answer unless another one is on its way."""
+        if self.transport.is_closing():
+            return
+        cycle = self.cycle
+        if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
+            body = msgspec.json.encode({"error": text})
+            length = str(len(body)).encode()
+            head = (b"content-type: application/json\r\ncontent-length: ", length, b"\r\nconnection: close\r\n\r\n")
+            self.transport.write(b"".join((STATUS_LINE[status], *head, body)))
+        self.transport.close()

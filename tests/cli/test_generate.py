@@ -1,0 +1,63 @@
+"""`imgen generate` and `imgen verify` against a running stack."""
+
+import os
+import subprocess
+import sys
+
+
+def imgen(server, *arguments, key=None):
+    environ = os.environ | {"IMGEN_URL": server.url, "IMGEN_KEY": key or server.key}
+    command = [sys.executable, "-m", "imgen.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environ)
+
+
+def test_a_picture_is_made_saved_and_verified(server, tmp_path):
+    """Both files lie in the folder, and `verify` finds our credentials and mark in the picture."""
+    out = tmp_path / "out"
+    done = imgen(
+        server,
+        "generate",
+        "red coat, on a beach",
+        "--out",
+        str(out),
+        "--format",
+        "webp",
+        "--size",
+        "768x1344",
+        "--seed",
+        "5",
+    )
+    assert done.returncode == 0, done.stderr
+    picture, thumbnail = done.stdout.split()
+    assert sorted(str(path) for path in out.iterdir()) == sorted([picture, thumbnail])
+    found = imgen(server, "verify", picture, "--data", str(server.data))
+    assert found.returncode == 0, found.stderr
+    assert "768 × 1344" in found.stdout
+    assert "Trusted" in found.stdout
+
+
+def test_a_strangers_picture_is_not_ours(server, tmp_path):
+    """A picture without credentials and mark ends with exit code 1, a file that is none as well."""
+    from PIL import Image
+
+    Image.new("RGB", (640, 480), "teal").save(tmp_path / "plain.png")
+    (tmp_path / "text.png").write_text("not a picture")
+    for name in ("plain.png", "text.png"):
+        found = imgen(server, "verify", str(tmp_path / name), "--data", str(server.data))
+        assert found.returncode == 1
+        assert "Traceback" not in found.stderr
+
+
+def test_refusals_are_told_in_one_line(server, tmp_path):
+    """The server's words reach the person: a wrong key, a wrong prompt, a blocked picture, no server."""
+    cases = [
+        (imgen(server, "generate", "x", key="imgen_wrong"), "Invalid API key"),
+        (imgen(server, "generate", "-hat"), "No such option"),
+        (imgen(server, "generate", "@nobody"), "Invalid character"),
+        (imgen(server, "generate", "gore", "--out", str(tmp_path)), "Content blocked"),
+        (imgen(server, "generate", "x", "--url", "http://127.0.0.1:1"), "127.0.0.1:1"),
+    ]
+    for done, said in cases:
+        assert done.returncode != 0
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr

@@ -1,0 +1,98 @@
+"""`imgen keys` and the other commands that need no running stack."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def imgen(tmp_path):
+    """Runs a command over an empty data folder."""
+
+    def run(*arguments, check=True):
+        command = [sys.executable, "-m", "imgen.cli", *arguments, "--data", str(tmp_path / "var")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+def test_a_new_key_is_alone_on_stdout_and_nowhere_on_disk(imgen, tmp_path):
+    """The raw key can be piped; what is kept of it is a hash and a prefix."""
+    raw = imgen("keys", "create", "shop").stdout
+    assert re.fullmatch(r"imgen_[0-9a-f]{64}\n", raw)
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "var").rglob("*") if path.is_file())
+    assert raw.strip().encode() not in kept
+    assert raw[:14].encode() in kept
+
+
+def test_keys_are_listed_switched_and_deleted_by_name_or_prefix(imgen):
+    """A key goes by its name or the beginning of itself; what is ambiguous or unknown is refused in one line."""
+    raw = imgen("keys", "create", "shop").stdout.strip()
+    imgen("keys", "create", "app")
+    listed = imgen("keys", "list").stdout
+    assert "shop" in listed
+    assert raw[:14] in listed
+    assert raw not in listed
+    assert "Disabled shop" in imgen("keys", "disable", raw[:14]).stdout
+    assert re.search(r"shop.*no", imgen("keys", "list").stdout)
+    assert "Enabled shop" in imgen("keys", "enable", "shop").stdout
+    assert "Deleted shop" in imgen("keys", "delete", "shop").stdout
+    assert "shop" not in imgen("keys", "list").stdout
+    for which in ("shop", "imgen_"):
+        refused = imgen("keys", "disable", which, check=which == "imgen_")
+        assert which == "imgen_" or (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+
+
+def test_a_name_can_be_used_once_and_again_after_a_delete(imgen):
+    """Two keys of one name could not be told apart."""
+    imgen("keys", "create", "shop")
+    refused = imgen("keys", "create", "shop", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "already" in refused.stderr
+    imgen("keys", "delete", "shop")
+    assert imgen("keys", "create", "shop").stdout
+
+
+def test_migrate_says_where_it_went(imgen):
+    """One command brings the database up to date, as often as it is called."""
+    assert "Up to date: sqlite:///" in imgen("migrate").stdout
+    assert "Up to date" in imgen("migrate").stdout
+
+
+def test_doctor_names_what_is_missing_and_how_to_mend_it(imgen):
+    """Over an empty folder nothing runs: exit code 1, and a remedy for each part."""
+    done = imgen("doctor", check=False)
+    assert done.returncode == 1
+    assert "imgen up" in done.stdout
+    assert "imgen migrate" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[http]\nport = 'x'\n", "http.port"),
+        ("[http]\nprot = 1\n", "http.prot"),
+        ("nonsense", "Settings"),
+        ("[database]\nurl = 5\n", "database.url"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line(imgen, tmp_path, text, said):
+    """No traceback, the setting's name, exit code 1."""
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "imgen.toml").write_text(text)
+    done = imgen("migrate", check=False)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_secret_in_a_setting_is_never_told(imgen, tmp_path):
+    """A database that does not answer is named without its password."""
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "imgen.toml").write_text('[database]\nurl = "postgresql+psycopg://me:hunter22@127.0.0.1:1/x"\n')
+    done = imgen("doctor", check=False)
+    assert "hunter22" not in done.stdout + done.stderr

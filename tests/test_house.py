@@ -1,0 +1,148 @@
+"""The house itself: imports, the README's tree, the changelog, what the repository must not hold."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imgen import __version__
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(path for folder in ("imgen", "workers") for path in (ROOT / folder).rglob("*.py"))
+
+
+def tracked():
+    """Files that git knows, or would add."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [path for name in listed.stdout.splitlines() if (path := ROOT / name).is_file()]
+
+
+def test_imports_point_one_way():
+    """The contracts of pyproject.toml hold."""
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_serving_api_has_no_engine_in_memory():
+    """After the app is made, neither torch nor workers nor what only workers need is loaded."""
+    code = (
+        "import sys; from imgen import settings; from imgen.app import create_app; create_app(settings.load(sys.argv[1]));"
+        "print([name for name in ('torch', 'diffusers', 'workers', 'numpy', 'PIL', 'boto3', 'openai', 'alembic') if name in sys.modules])"
+    )
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as data:
+        subprocess.run([sys.executable, "-m", "imgen.cli", "migrate", "--data", data], check=True, capture_output=True)
+        done = subprocess.run([sys.executable, "-c", code, data], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_readme_tree_is_the_disk():
+    """Every entry of the README's tree exists, and every folder and top-level module that exists is in it."""
+    block = re.search(r"## The house\n\n```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    listed, parent = set(), ""
+    for line in block.splitlines():
+        name = line.split()[0]
+        if not line.startswith(" "):
+            parent = name
+            listed.add(name)
+        else:
+            listed.add(parent + name)
+    assert [name for name in sorted(listed) if not (ROOT / name).exists()] == []
+    known = {path.relative_to(ROOT) for path in tracked()}
+    folders = {f"{path.parts[0]}/" for path in known if len(path.parts) > 1 and not path.parts[0].startswith(".")}
+    rooms = {
+        f"{path.parts[0]}/{path.parts[1]}/"
+        for path in known
+        if len(path.parts) > 2 and path.parts[0] in ("imgen", "workers", "config")
+    }
+    modules = {str(path) for path in known if len(path.parts) == 2 and path.parts[0] in ("imgen", "workers", "config")}
+    assert sorted((folders | rooms | modules) - listed - {"imgen/__init__.py", "workers/__init__.py"}) == []
+
+
+def test_the_changelog_tells_of_this_version():
+    """Its top entry is the package's version."""
+    assert re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1] == __version__
+    assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_every_make_target_says_what_it_does():
+    """`make` alone lists the targets that the README and CI use."""
+    listed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"make (\w+)", listed)) >= {"demo", "test", "run", "bench", "lint", "clean"}
+
+
+def test_every_setting_is_explained():
+    """config/imgen.toml names each setting with the default that the code has."""
+    import tomllib
+
+    from imgen import settings
+
+    document = tomllib.loads((ROOT / "config" / "imgen.toml").read_text())
+    loaded = settings.load(ROOT / "no-such-folder", environ={})
+    plain = loaded.model_dump(mode="json", exclude={"data_dir", "config_dir"})
+
+    def paths(table, before=""):
+        for name, value in table.items():
+            yield from paths(value, f"{before}{name}.") if isinstance(value, dict) else [f"{before}{name}"]
+
+    assert set(paths(document)) == set(paths(plain))
+    bare = settings.Settings.model_construct(data_dir=Path(), config_dir=Path()).model_dump(
+        mode="json", exclude={"data_dir", "config_dir"}
+    )
+    assert plain == bare
+
+
+def test_nothing_reads_the_environment_but_settings():
+    """Only settings.py reads it; the command line and the supervisor hand it on to processes they start."""
+    allowed = {"imgen/settings.py", "imgen/cli/api.py", "imgen/cli/worker.py", "imgen/stack/supervisor.py"}
+    found = {
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("environ", "getenv")
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    }
+    assert found <= allowed
+
+
+def test_every_module_says_what_it_is():
+    """The first line of each module is its docstring."""
+    silent = [
+        path for path in SOURCES if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert [str(path.relative_to(ROOT)) for path in silent if path.name != "__init__.py"] == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"imgen_[0-9a-f]{64}",
+        r"imgf_[0-9a-f]{64}",
+        r"BEGIN [A-Z ]*PRIVATE KEY",
+        r"AKIA(?![0-9A-Z]*EXAMPLE)[0-9A-Z]{16}",
+        r"pypi\.org|pythonhosted|registry\.npmjs",
+    ],
+)
+def test_the_repository_holds_no_secret_and_no_registry(pattern):
+    """No key, private key or registry address is committed."""
+    allowed = {"tests/test_house.py"}
+    found = [
+        str(path.relative_to(ROOT))
+        for path in tracked()
+        if str(path.relative_to(ROOT)) not in allowed and re.search(pattern, path.read_text("utf-8", "ignore"))
+    ]
+    assert found == []
