@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from imgen import composition, settings
@@ -25,10 +26,10 @@ def doctor(data: Data = None) -> None:
     failed = 0
     for name, (check, remedy) in CHECKS.items():
         try:
-            table.add_row(name, "[green]ok[/]", check(loaded))
+            table.add_row(name, "[green]ok[/]", escape(check(loaded)))
         except (ImgenError, OSError, ValueError) as exc:
             failed += 1
-            table.add_row(name, "[red]missing[/]", f"{exc}\n→ {remedy}")
+            table.add_row(name, "[red]missing[/]", escape(f"{exc}\n→ {remedy}"))
     Console().print(table)
     if failed:
         raise typer.Exit(1)

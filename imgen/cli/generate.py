@@ -6,13 +6,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from imgen import settings
 from imgen.cli.client import Client, ServerError
+from imgen.cli.options import Data
 
 
 def generate(
     prompt: Annotated[str, typer.Argument(help="What to draw: terms, @character, -unwanted.")],
     *,
-    url: Annotated[str, typer.Option(envvar="IMGEN_URL", help="The server.")] = "http://127.0.0.1:8000",
+    url: Annotated[
+        str, typer.Option(envvar="IMGEN_URL", help="The server; default: the one of --data.", show_default=False)
+    ] = "",
     key: Annotated[str, typer.Option(envvar="IMGEN_KEY", help="The API key; better in the environment.")] = "",
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out"),
     model: Annotated[str, typer.Option(help="Model; default: the server's first.")] = "",
@@ -22,6 +26,7 @@ def generate(
     image_format: Annotated[str, typer.Option("--format", help="jpeg, png, webp or avif.")] = "jpeg",
     quality: Annotated[int, typer.Option(help="1–100.")] = 95,
     seed: Annotated[int | None, typer.Option(help="For the same picture again.", show_default=False)] = None,
+    data: Data = None,
     optimize: Annotated[bool, typer.Option("--optimize", help="Let the server improve the prompt.")] = False,
 ) -> None:
     """Make a picture and save it. Needs a running server and a key (IMGEN_KEY)."""
@@ -34,7 +39,7 @@ def generate(
         name: value for name, value in {"model": model, "style": style, "seed": seed}.items() if value not in ("", None)
     }
     console = Console(stderr=True)
-    client = Client(url, key)
+    client = Client(url or settings.load(data).public_url, key)
     try:
         job = client.call("generate", **fields)
         if repaired := job.get("warnings"):

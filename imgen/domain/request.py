@@ -4,6 +4,7 @@ A wrong value of an optional field is repaired and named in `warnings`, never re
 things are refused all the same: an unknown ruleset, because safety never falls back in silence, and words that are missing.
 """
 
+import math
 import secrets
 
 from msgspec import Struct
@@ -144,12 +145,12 @@ class _Repairs:
         return allowed[0]
 
     def whole(self, field: str, value: float | None, default: int, low: int, high: int) -> int:
-        return round(self.number(field, None if value is None else round(value), default, low, high))
+        return round(self.number(field, value, default, low, high))
 
     def number(self, field: str, value: float | None, default: float, low: float, high: float) -> float:
         if value is None:
             return default
-        repaired = clamp(value, low, high)
+        repaired = default if math.isnan(value) else clamp(value, low, high)
         if repaired != value:
             self._changed.append(field)
         return float(repaired)
@@ -182,8 +183,10 @@ class _Repairs:
 
     def text(self, field: str, value: str | None, max_chars: int) -> str:
         """The text without control characters, cut at its limit."""
-        plain = "".join(letter for letter in value or "" if letter.isprintable() or letter in "\n\t")
-        if len(plain) > max_chars:
+        sent = value or ""
+        looked_at = sent[: 2 * max_chars]  # a letter takes 0.1 µs, and a body holds 12 million
+        plain = "".join(letter for letter in looked_at if letter.isprintable() or letter in "\n\t")
+        if len(plain) > max_chars or len(sent) > len(looked_at):
             self._changed.append(field)
         return plain[:max_chars]
 

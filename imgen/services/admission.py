@@ -6,6 +6,9 @@ from imgen.live import gate
 from imgen.records import accounts
 from imgen.services.core import Core
 
+UNKNOWN_EPOCH = b"unknown"
+"""Unlike any that Redis can answer."""
+
 
 async def admit(core: Core, raw_key: str) -> Principal:
     """The principal of a raw key, counted against its plan's rate.
@@ -21,7 +24,9 @@ async def admit(core: Core, raw_key: str) -> Principal:
     try:
         passage = await core.live.run(gate.enter(principal.key.id, now))
     except Unavailable:
-        # Without Redis nobody can tell us of a changed key, so SQL is asked each time; rates are not counted meanwhile.
+        # Without Redis nobody can tell us of a changed key, so SQL is asked each time, and nothing that was known before
+        # is believed after, when the epoch may be the old one. Rates are not counted meanwhile.
+        core.keyring.forget_all(UNKNOWN_EPOCH)
         return _checked(await core.database.reading(accounts.principal, key_hash))
     if passage.epoch != core.keyring.epoch:
         core.keyring.forget_all(passage.epoch)
@@ -36,13 +41,16 @@ async def admit(core: Core, raw_key: str) -> Principal:
 
 
 async def _look_up(core: Core, key_hash: str) -> Principal | None:
-    if key_hash not in core.keyring:
-        epoch = core.keyring.epoch
-        principal = await core.database.reading(accounts.principal, key_hash)
-        if epoch != core.keyring.epoch:
-            return principal  # keys changed while we read: true now, but not to be remembered under the new epoch
+    known = core.keyring.get(key_hash)
+    if known is not None:
+        return known
+    epoch = core.keyring.epoch
+    principal = await core.database.reading(accounts.principal, key_hash)
+    # Only who may pass is remembered: the epoch, which tells that a key was switched on, is read behind this door. And
+    # if keys changed while we read, this is true now but not to be remembered under the new epoch.
+    if principal is not None and principal.key.enabled and epoch == core.keyring.epoch:
         core.keyring.put(key_hash, principal)
-    return core.keyring.get(key_hash)
+    return principal
 
 
 def _checked(principal: Principal | None) -> Principal:

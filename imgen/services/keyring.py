@@ -3,31 +3,34 @@
 The epoch is read with every request, so a key that is switched off anywhere stops working everywhere at once.
 """
 
+import time
 from collections import OrderedDict
 
 from imgen.domain.account import Principal
 
 CAPACITY = 10_000
+REMEMBER_S = 30.0
+"""A key that changes while Redis is away changes no epoch: who saw nothing of that must not remember for long."""
 
 
 class Keyring:
-    """Hash → principal, the least recently used forgotten first. None: a key that does not exist, remembered as well."""
+    """Hash → principal whose key is switched on; the least recently used is forgotten first."""
 
     def __init__(self) -> None:
         self.epoch: bytes | None = None
-        self._known: OrderedDict[str, Principal | None] = OrderedDict()
-
-    def __contains__(self, key_hash: str) -> bool:
-        return key_hash in self._known
+        self._known: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
 
     def get(self, key_hash: str) -> Principal | None:
-        """The principal of a hash that is in here."""
+        """The principal, if it is in here and fresh."""
+        principal, read_at = self._known.get(key_hash, (None, 0.0))
+        if principal is None or time.monotonic() - read_at > REMEMBER_S:
+            return None
         self._known.move_to_end(key_hash)
-        return self._known[key_hash]
+        return principal
 
-    def put(self, key_hash: str, principal: Principal | None) -> None:
+    def put(self, key_hash: str, principal: Principal) -> None:
         """Remembers what SQL said."""
-        self._known[key_hash] = principal
+        self._known[key_hash] = principal, time.monotonic()
         if len(self._known) > CAPACITY:
             self._known.popitem(last=False)
 

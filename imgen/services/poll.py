@@ -3,6 +3,7 @@
 import base64
 import binascii
 import contextlib
+import math
 from collections.abc import Awaitable
 
 from msgspec import Struct
@@ -38,7 +39,7 @@ class Standing(Struct, frozen=True, kw_only=True):
 
 def look(core: Core, job_id: str) -> Awaitable[Glimpse]:
     """Asks Redis for a job, from the call on. Call it before awaiting admission: both then travel in one round trip."""
-    return core.live.run(polls.look(job_id))
+    return core.live.run(polls.look(job_id if is_job_id(job_id) else ""))  # Redis sees no megabytes of a stranger's
 
 
 async def standing(core: Core, principal: Principal, job_id: str, glimpse: Awaitable[Glimpse]) -> Standing:
@@ -137,6 +138,9 @@ def _write_cursor(job: Job) -> str:
 def _read_cursor(cursor: str) -> tuple[float, str]:
     try:
         created_at, job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
-        return float(created_at), job_id
+        before = float(created_at), job_id
     except (binascii.Error, ValueError) as exc:
         raise InvalidField("cursor") from exc
+    if not math.isfinite(before[0]) or not is_job_id(job_id):
+        raise InvalidField("cursor")
+    return before

@@ -1,26 +1,36 @@
 """Which parts make the stack, in the order they are started. The table `imgen up` and `imgen demo` walk."""
 
+import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import redis
 
+from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import FINISHER, render_queue
 from imgen.settings import Settings, load_catalog
 from imgen.stack import redis as embedded
 from imgen.stack.supervisor import Part
 
+OLD_REDIS_S = 10
 WORKER_GRACE_S = 75
 """In which a running picture may end; one that takes longer is broken off, and made anew by the next worker."""
 
 
 def stack(settings: Settings) -> Iterator[Part]:
-    """The parts for these settings. Made one by one: a later one may need what an earlier one has brought up."""
+    """The parts for these settings. Made one by one: a later one may need what an earlier one has brought up.
+
+    Raises:
+        ConfigurationError: another server has the port, or an earlier run's Redis is still there.
+    """
+    _check_port(settings.http.host, settings.http.port)
     environ = {"IMGEN_DATA": str(settings.data_dir), "IMGEN_CONFIG": str(settings.config_dir)}
     if not settings.redis.url.get_secret_value():
+        _await_silence(settings.redis_url)
         yield Part(
             name="redis",
             command=embedded.command(settings.data_dir),
@@ -64,6 +74,25 @@ def _take(sign: Path) -> bool:
     sign.unlink()
     sign.parent.rmdir()
     return True
+
+
+def _check_port(host: str, port: int) -> None:
+    """Asked beforehand: once the API is started, whoever has its port would answer for it."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the API does
+            probe.bind((host, port))
+    except OSError as exc:
+        raise ConfigurationError(f"Cannot listen on {host}, port {port}: {exc.strerror}") from exc
+
+
+def _await_silence(url: str) -> None:
+    """A second Redis on the same files would ruin them; the one of a run that was killed ends in a moment."""
+    deadline = time.monotonic() + OLD_REDIS_S
+    while _answers(url):
+        if time.monotonic() > deadline:
+            raise ConfigurationError(f"A Redis that an earlier run left behind still answers at {url}; end it first")
+        time.sleep(0.05)
 
 
 def _answers(url: str) -> bool:

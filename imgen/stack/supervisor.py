@@ -43,6 +43,8 @@ class _Running:
     process: subprocess.Popen[bytes]
     started_at: float
     quick_falls: int = 0
+    start_again_at: float | None = None
+    """Set while it has fallen and waits to be started again."""
 
 
 class Supervisor:
@@ -85,9 +87,12 @@ class Supervisor:
         """
         while True:
             for running in self._running:
-                if running.process.poll() is not None:
-                    self._restart(running)
-            time.sleep(0.2)
+                if running.start_again_at is None and running.process.poll() is not None:
+                    self._fallen(running)
+                if running.start_again_at is not None and time.monotonic() >= running.start_again_at:
+                    running.process, running.started_at = self._spawn(running.part), time.monotonic()
+                    running.start_again_at = None
+            time.sleep(0.1)
 
     def stop(self) -> None:
         """Stops all parts, the last started first. Each may end its work within its grace."""
@@ -100,16 +105,14 @@ class Supervisor:
         """Part → process id."""
         return {running.part.name: running.process.pid for running in self._running}
 
-    def _restart(self, running: _Running) -> None:
+    def _fallen(self, running: _Running) -> None:
         quick = time.monotonic() - running.started_at < RESTART_WINDOW_S
         running.quick_falls = running.quick_falls + 1 if quick else 0
         if running.quick_falls > MAX_RESTARTS:
-            raise ConfigurationError(f"{running.part.name} falls again and again")
+            raise ConfigurationError(f"{running.part.name} falls again and again: {self._last_words(running.part)}")
         self._say(running.part.name, f"ended with {running.process.returncode}, starting again")
         _kill_group(running.process.pid)  # children that outlived their parent
-        time.sleep(RESTART_PAUSE_S if quick else 0)
-        running.process = self._spawn(running.part)
-        running.started_at = time.monotonic()
+        running.start_again_at = time.monotonic() + (RESTART_PAUSE_S if quick else 0)
 
     def _spawn(self, part: Part) -> subprocess.Popen[bytes]:
         with self._log(part).open("ab") as log:

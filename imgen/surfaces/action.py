@@ -93,6 +93,8 @@ def error_response(error: errors.ImgenError) -> Response:
         log.error("request failed", code=error.code, reason=str(error), exc_info=status == 500)  # noqa: PLR2004
     retry_after_s = error.retry_after_s or (2 if status in (429, 503) else None)
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    if isinstance(error, errors.RequestTimeout):
+        headers["Connection"] = "close"  # nobody waits for the rest of that request
     text = "Service unavailable" if status == 503 else str(error) if status != 500 else "Internal error"  # noqa: PLR2004
     return json_response({"error": text}, status, headers)
 
@@ -129,7 +131,7 @@ async def generate(core: Core, admission: Admission, call: wire.Generate) -> dic
 
 async def status(core: Core, admission: Admission, call: wire.Status) -> dict[str, Any]:
     """How a job stands, with addresses signed now."""
-    job_id = call.id if isinstance(call.id, str) else ""
+    job_id = id_of(call)
     glimpse = poll.look(core, job_id)
     principal = await admission
     standing = await poll.standing(core, principal, job_id, glimpse)
@@ -142,31 +144,31 @@ async def status(core: Core, admission: Admission, call: wire.Status) -> dict[st
 async def optimize(core: Core, admission: Admission, call: wire.Optimize) -> dict[str, Any]:
     """A better prompt."""
     await admission
-    return {"prompt": await prompts.optimize(core, call.prompt, model=call.model, style=call.style)}
+    model, style = wire.choice(call.model), wire.choice(call.style)
+    return {"prompt": await prompts.optimize(core, call.prompt, model=model, style=style)}
 
 
 async def random(core: Core, admission: Admission, call: wire.Random) -> dict[str, Any]:
     """A prompt out of the word lists."""
     await admission
-    wanted = None if call.character is msgspec.UNSET else call.character
-    return {"prompt": prompts.randomize(core, wanted)}
+    return {"prompt": prompts.randomize(core, wire.choice(call.character))}
 
 
 async def cancel(core: Core, admission: Admission, call: wire.Cancel) -> dict[str, Any]:
     """Ends a job."""
-    job_id = call.id if isinstance(call.id, str) else ""
-    job = await poll.cancel(core, await admission, job_id)
+    job = await poll.cancel(core, await admission, id_of(call))
     return {"status": WIRE_STATUS[job.state]}
 
 
 async def jobs(core: Core, admission: Admission, call: wire.Jobs) -> dict[str, Any]:
     """A page of the tenant's jobs."""
     principal = await admission
-    limit = max(1, min(MAX_JOBS_PAGE, round(call.limit or 20)))
-    states = frozenset(state for state, name in WIRE_STATUS.items() if name == call.status)
+    limit = round(max(1, min(MAX_JOBS_PAGE, call.limit or 20)))  # clamped first: "inf" and "nan" are numbers as well
+    wanted = wire.choice(call.status)
+    states = frozenset(state for state, name in WIRE_STATUS.items() if name == wanted)
     page = await poll.page(core, principal, limit=limit, cursor=call.cursor or "", states=states)
     answer: dict[str, Any] = {"jobs": [listed(job) for job in page.jobs], "cursor": page.cursor}
-    return answer | ({"warnings": ["status"]} if call.status and not states else {})
+    return answer | ({"warnings": ["status"]} if wanted and not states else {})
 
 
 async def usages(core: Core, admission: Admission, _call: wire.Usage) -> dict[str, Any]:
@@ -186,6 +188,12 @@ ACTIONS: dict[type, Handler] = {
     wire.Usage: usages,
 }
 """Request → handler. A new action is a Struct in action_wire.py, a handler and a line here."""
+
+
+def id_of(call: wire.Status | wire.Cancel) -> str:
+    """The job id that was sent; empty where it is no text."""
+    sent = wire.choice(call.id)
+    return sent if isinstance(sent, str) else ""
 
 
 def told(core: Core, outcome: Outcome) -> dict[str, Any]:

@@ -1,12 +1,17 @@
 """The Action API's requests as one tagged union of Structs, and the decoder that names what is wrong with a body."""
 
 import re
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
 from imgen.domain.errors import ImgenError, InvalidField, InvalidJson, MissingAction, UnknownAction
 from imgen.domain.request import Ask
+
+Choice = msgspec.Raw
+"""A field that takes anything, kept as it came until `choice` reads it: 12 MiB of `[[],[],[]…` would become 300 MB of
+lists that nobody looks at. Empty: left out."""
 
 
 class _Call(Struct, frozen=True, kw_only=True, tag_field="action"):
@@ -21,23 +26,23 @@ class Generate(_Call, frozen=True, kw_only=True, tag="generate"):
     """Make a picture. Choice fields take anything: what is no choice falls back (contract, `generate`)."""
 
     prompt: str | None = None
-    model: object = None
+    model: Choice = Choice()
     negative: str | None = None
     optimize: bool | None = None
     use_cache: bool | None = None
     cache_only: bool | None = None
     cache_force: bool | None = None
     cache_pick: float | None = None
-    width: object = None
-    height: object = None
-    style: object = None
-    format: object = None
+    width: Choice = Choice()
+    height: Choice = Choice()
+    style: Choice = Choice()
+    format: Choice = Choice()
     quality: float | None = None
     lossless: bool | None = None
     compliance_ruleset: str | None = None
     precompliance: str | None = None
     wm_image: str | None = None
-    wm_position: object = None
+    wm_position: Choice = Choice()
     wm_scale: float | None = None
     wm_transparency: float | None = None
     wm_rotation: float | None = None
@@ -48,7 +53,7 @@ class Generate(_Call, frozen=True, kw_only=True, tag="generate"):
     cs_description: str | None = None
     cs_organization: str | None = None
     cs_vendor: str | None = None
-    seed: object = None
+    seed: Choice = Choice()
     steps: float | None = None
     guidance: float | None = None
     lora_scale: float | None = None
@@ -57,29 +62,29 @@ class Generate(_Call, frozen=True, kw_only=True, tag="generate"):
 class Status(_Call, frozen=True, kw_only=True, tag="status"):
     """How a job stands. `prompt` and `model` are what `generate` answered; old clients send them."""
 
-    id: object = None
-    prompt: object = None
-    model: object = None
+    id: Choice = Choice()
+    prompt: Choice = Choice()
+    model: Choice = Choice()
 
 
 class Optimize(_Call, frozen=True, kw_only=True, tag="optimize"):
     """A better prompt, without a picture."""
 
     prompt: str | None = None
-    model: object = None
-    style: object = None
+    model: Choice = Choice()
+    style: Choice = Choice()
 
 
 class Random(_Call, frozen=True, kw_only=True, tag="random"):
     """A prompt out of the word lists. `character` left out: any; empty: none."""
 
-    character: object = msgspec.UNSET
+    character: Choice = Choice()
 
 
 class Cancel(_Call, frozen=True, kw_only=True, tag="cancel"):
     """End a job."""
 
-    id: object = None
+    id: Choice = Choice()
 
 
 class Jobs(_Call, frozen=True, kw_only=True, tag="jobs"):
@@ -87,7 +92,7 @@ class Jobs(_Call, frozen=True, kw_only=True, tag="jobs"):
 
     limit: float | None = None
     cursor: str | None = None
-    status: object = None
+    status: Choice = Choice()
 
 
 class Usage(_Call, frozen=True, kw_only=True, tag="usage"):
@@ -139,6 +144,21 @@ def _reason(body: bytes, message: str) -> ImgenError:
 ACTION_NAMES = frozenset(kind.__struct_config__.tag for kind in Call.__args__)
 
 
+_scalar = msgspec.json.Decoder(str | int | float | bool | None)
+
+
+def choice(raw: Choice) -> object:
+    """What such a field holds; None: nothing. What is no text, number, bool or null comes back unread: it is no choice."""
+    if not raw:
+        return None
+    try:
+        return _scalar.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return raw
+
+
 def ask_of(call: Generate) -> Ask:
     """The call without its tag, in the core's terms."""
-    return Ask(**{name: getattr(call, name) for name in call.__struct_fields__})
+    values: dict[str, Any] = {name: getattr(call, name) for name in call.__struct_fields__}
+    values |= {name: choice(value) for name, value in values.items() if isinstance(value, Choice)}
+    return Ask(**values)

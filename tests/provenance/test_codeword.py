@@ -31,8 +31,21 @@ def test_id_comes_back_out_of_noise(watermark_id, seed, loudness):
     assert codeword.decode(votes * loudness)[0] == watermark_id
 
 
+def test_words_have_the_roots_that_promise_their_distance():
+    """Twenty-six powers of a root of x⁷ + x³ + 1 are roots of every word, so that no two differ in fewer than 27 bits."""
+    powers = [1]
+    while len(powers) < 127:
+        doubled = powers[-1] << 1
+        powers.append(doubled ^ 0b10001001 if doubled & 128 else doubled)
+    whitening = codeword.encode("0" * 12)
+    for watermark_id in ("000000000001", "800000000000", "0123456789ab"):
+        places = np.flatnonzero((codeword.encode(watermark_id) ^ whitening)[::-1])
+        for root in range(1, 27):
+            assert np.bitwise_xor.reduce([powers[root * int(place) % 127] for place in places]) == 0
+
+
 def test_words_of_different_ids_differ_in_27_bits_or_more():
-    """The code's distance is what BCH(127, 50) promises: a wrong constant would make it fall."""
+    """The distance holds between words as they are laid down."""
     rng = np.random.default_rng(0)
     words = np.array([codeword.encode(f"{int(number):012x}") for number in rng.integers(0, 2**48, 300)])
     near = [codeword.encode(f"{1 << place:012x}") for place in range(48)]

@@ -167,6 +167,7 @@ def test_broken_files_are_invalid_and_raise_nothing(signer, small):
     states = {credentials.read(body, "image/jpeg").state for body in broken}
     assert states <= {"Invalid", "None"}
     assert "Invalid" in states
+    assert credentials.read(signed[:3000], "image/jpeg").state == "Invalid"
 
 
 @pytest.mark.parametrize(("file_format", "mime"), encoding.MIME.items())

@@ -133,6 +133,12 @@ def test_a_job_put_back_waits_out_its_pause(database):
     assert claim(database, job, now=time.time() + 31).attempts == 2
 
 
+def test_a_first_try_is_due_at_once(database):
+    """A worker whose clock is behind takes a job that was submitted this moment: its message comes only once."""
+    job = add(database)
+    assert claim(database, job, now=job.available_at - 5).attempts == 1
+
+
 def test_the_fourth_claim_fails_the_job(database):
     """A job that was claimed three times without an end is failed, not run again."""
     job = add(database)

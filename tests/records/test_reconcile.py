@@ -74,6 +74,15 @@ def test_unpublished_jobs_are_found_after_a_grace(database):
         assert reconcile.unpublished(connection, grace_s=3, now=NOW + 50) == []
 
 
+def test_later_tries_are_sent_without_a_grace(database):
+    """A job whose worker died is found at once: nobody else is about to send its message."""
+    job = claim(database, add(database), NOW)
+    with database.write() as connection:
+        reconcile.put_back_lost(connection, max_attempts=3, now=NOW + 11)
+        found = reconcile.unpublished(connection, grace_s=3, now=NOW + 11.001)
+    assert [lost.id for lost in found] == [job.id]
+
+
 def test_messages_missing_from_an_empty_queue_are_found(database):
     """A waiting job whose queue is empty has lost its message."""
     job = add(database, published_at=NOW)

@@ -40,6 +40,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with one small pipeline folder per architecture, named as in FAMILIES."""
     folder = tmp_path_factory.mktemp("models")
     quiet()
+    torch.set_num_threads(1)  # for models this small, more threads only wait for one another
     torch.manual_seed(0)
     for name, build in (("sd15", _sd15), ("sdxl", _sdxl), ("sd3", _sd3), ("flux", _flux)):
         build().save_pretrained(folder / name, safe_serialization=True)

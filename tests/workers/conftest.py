@@ -1,0 +1,36 @@
+"""A workshop over real parts: SQLite, Redis, a disk store and the instant engine."""
+
+import pytest
+
+from imgen import composition, settings
+from imgen.records import schema
+from workers.workshop import open_workshop
+
+MODELS = """
+[eros]
+label = "Eros"
+source = "none"
+backend = "instant"
+steps = { default = 4 }
+guidance = { default = 3.5 }
+time_limit_s = 30
+default_style = "professional"
+styles = { professional = { label = "Professional" } }
+call = { step_s = 0.0, fail_on = "brokenmodel", retry_on = "flaky" }
+"""
+
+
+@pytest.fixture
+def workshop(tmp_path, clean_redis):
+    """What a worker process works with; nothing waits between tries."""
+    data = tmp_path / "var"
+    data.mkdir()
+    (data / "models.toml").write_text(MODELS)
+    (data / "imgen.toml").write_text(f'[redis]\nurl = "{clean_redis}"\n[jobs]\nretry_pauses_s = [0]\nlease_s = 5\n')
+    loaded = settings.load(data, environ={})
+    database = composition.open_database(loaded)
+    schema.upgrade(database)
+    database.close()
+    opened = open_workshop(loaded)
+    yield opened
+    opened.close()
