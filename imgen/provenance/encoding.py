@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, features
+
+if not features.check("avif"):  # a Pillow without it, as some distributions build it
+    import pillow_avif  # noqa: F401 - it registers the format
 
 MIME = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
 

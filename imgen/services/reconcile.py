@@ -12,6 +12,7 @@ import structlog
 from imgen.domain.errors import ImgenError, Retryable, Unavailable
 from imgen.domain.job import Job, State, view_of
 from imgen.live import polls
+from imgen.objects import ObjectStore
 from imgen.records import jobs, reconcile
 from imgen.services.core import Core
 
@@ -73,7 +74,7 @@ class Reconciler:
         return did
 
     async def sweep(self) -> int:
-        """Removes pictures and jobs past their keep. Returns how many jobs lost something."""
+        """Removes pictures and jobs past their keep, and masters nobody will finish. Returns how many jobs lost something."""
         core, now, day_s = self._core, self._core.clock(), 86400
         swept = 0
         for days, rows_too in (
@@ -88,6 +89,7 @@ class Reconciler:
             ids = [job.id for job in old]
             await core.database.writing(reconcile.forget if rows_too else reconcile.strip, ids)
             swept += len(old)
+        await asyncio.to_thread(_delete_orphans, core.objects, before=now - 2 * core.settings.jobs.deadline_s)
         return swept
 
     async def _unpublished(self) -> list[Job]:
@@ -127,6 +129,13 @@ class Reconciler:
             await asyncio.shield(self._core.database.writing(reconcile.release, LOCK, self._owner))
         except (Retryable, RuntimeError, asyncio.CancelledError):
             return  # the lock runs out by itself
+
+
+def _delete_orphans(objects: ObjectStore, *, before: float) -> None:
+    """Masters of jobs that were cancelled between their halves, or of attempts that were given up."""
+    for stored in list(objects.list("work/")):
+        if stored.modified_at < before:
+            objects.delete(stored.key)
 
 
 def _delete_pictures(core: Core, job: Job) -> None:

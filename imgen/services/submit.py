@@ -72,7 +72,16 @@ async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) ->
     plan = core.plan_of(principal.tenant.plan)
     job = await _insert(core, _job(core, principal, recipe, plan, surface), plan)
     await _publish(core, job)
-    log.info("job submitted", job=job.id, gen_id=job.gen_id, tenant=job.tenant_id, model=recipe.model, surface=surface)
+    prompt = {"prompt": recipe.words.prompt} if core.settings.logs.prompts else {}
+    log.info(
+        "job submitted",
+        job=job.id,
+        gen_id=job.gen_id,
+        tenant=job.tenant_id,
+        model=recipe.model,
+        surface=surface,
+        **prompt,
+    )
     return Submitted(job=job, warnings=order.warnings)
 
 

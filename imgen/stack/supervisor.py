@@ -101,10 +101,6 @@ class Supervisor:
             _end(running)
             self._say(running.part.name, "stopped")
 
-    def processes(self) -> dict[str, int]:
-        """Part → process id."""
-        return {running.part.name: running.process.pid for running in self._running}
-
     def _fallen(self, running: _Running) -> None:
         quick = time.monotonic() - running.started_at < RESTART_WINDOW_S
         running.quick_falls = running.quick_falls + 1 if quick else 0

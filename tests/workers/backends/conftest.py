@@ -48,7 +48,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def entry(models: Path) -> Callable[..., Model]:
     """Makes an entry of models.toml, the SD3 users' line included where it is needed."""
 

@@ -23,9 +23,7 @@ def family(request):
 
 @pytest.fixture
 def backend(family, entry, models, tmp_path):
-    loaded = load(entry(family), folders=(tmp_path, models), allow_downloads=False)
-    yield loaded
-    loaded.unload()
+    return load(entry(family), folders=(tmp_path, models), allow_downloads=False)
 
 
 @pytest.fixture

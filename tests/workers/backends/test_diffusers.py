@@ -1,6 +1,7 @@
 """One engine for four architectures: pictures, seeds, prompts, schedulers, stopping and staying offline."""
 
 import itertools
+import weakref
 
 import msgspec
 import numpy as np
@@ -18,16 +19,15 @@ LONG = ", ".join(f"a {colour} {thing} in the {place}" for colour, thing, place i
 ))  # fmt: skip
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=FAMILIES, scope="module")
 def family(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def backend(family, entry, models):
-    loaded = load(entry(family), folders=(models,), allow_downloads=False)
-    yield loaded
-    loaded.unload()
+    """One for all tests: no render leaves a trace, as some of them show."""
+    return load(entry(family), folders=(models,), allow_downloads=False)
 
 
 def quietly(_done, _steps):
@@ -109,8 +109,9 @@ def test_negative_longer_than_the_positive(backend, ask):
     assert short.shape == long.shape
 
 
-def test_no_request_leaves(backend, ask, no_network):
+def test_no_request_leaves(family, entry, models, ask, no_network):
     """Loading and drawing asks no other machine for anything."""
+    backend = load(entry(family), folders=(models,), allow_downloads=False)
     backend.render(ask(f"({LONG}:1.1)", negative="ugly"), quietly)
     assert no_network == []
 
@@ -211,6 +212,15 @@ def test_leaves_out_what_the_entry_says(entry, models, ask):
     part = load(entry("sd3", leave_out=("text_encoder_3", "tokenizer_3")), folders=(models,), allow_downloads=False)
     assert part._pipe.text_encoder_3 is None
     assert not np.array_equal(whole.render(ask(), quietly), part.render(ask(), quietly))
+
+
+def test_unload(family, entry, models, ask):
+    """An unloaded model's weights are gone from memory."""
+    backend = load(entry(family), folders=(models,), allow_downloads=False)
+    backend.render(ask(), quietly)
+    weights = [weakref.ref(weight) for weight in backend._pipe.vae.parameters()]
+    backend.unload()
+    assert [reference() for reference in weights] == [None] * len(weights)
 
 
 def test_guidance_and_steps_reach_the_pipeline(backend, ask):

@@ -1,0 +1,149 @@
+"""The reconciler over real parts: what it publishes, mends and sweeps."""
+
+import asyncio
+import os
+import time
+
+import pytest
+from factories import PLAN, make_job
+
+from imgen import composition, settings
+from imgen.app import close_core, open_core
+from imgen.domain.job import Outcome, State, StoredImage
+from imgen.live import polls
+from imgen.records import jobs, ledger, schema
+from imgen.records.tables import locks
+from imgen.services.reconcile import Reconciler
+
+
+@pytest.fixture
+def rounds(tmp_path, clean_redis):
+    """Runs a function with a core and a reconciler over an empty database."""
+
+    def run(work):
+        data = tmp_path / "var"
+        data.mkdir(exist_ok=True)
+        (data / "imgen.toml").write_text(f'[redis]\nurl = "{clean_redis}"\n')
+        loaded = settings.load(data, environ={})
+        database = composition.open_database(loaded)
+        schema.upgrade(database)
+        database.close()
+
+        async def main():
+            core = open_core(loaded)
+            try:
+                return await work(core, Reconciler(core))
+            finally:
+                await close_core(core)
+
+        return asyncio.run(main())
+
+    return run
+
+
+def add(core, **changes):
+    job = make_job(**changes)
+
+    def write(connection):
+        jobs.add(connection, job)
+        ledger.hold(connection, job, PLAN)
+
+    core.database.attempt(write)
+    return job
+
+
+def read(core, job):
+    with core.database.read() as connection:
+        return jobs.find(connection, job.id)
+
+
+def test_a_row_without_a_message_is_published(rounds):
+    """What a dead submitter left is in the broker after one round, once, and counted as waiting."""
+
+    async def work(core, reconciler):
+        job = add(core, available_at=time.time() - 10)
+        first, second = await reconciler.round(), await reconciler.round()
+        return (
+            first["never published"],
+            second["never published"],
+            core.publisher.depth(job.queue),
+            await core.live.run(polls.waiting()),
+            read(core, job),
+        )
+
+    first, second, depth, waiting, job = rounds(work)
+    assert (first, second, depth, waiting) == (1, 0, 1, 1)
+    assert job.published_at is not None
+
+
+def test_a_message_lost_from_an_empty_broker_is_sent_again(rounds):
+    """A published job whose queue is empty gets a new message."""
+
+    async def work(core, reconciler):
+        job = add(core, published_at=time.time() - 10)
+        did = await reconciler.round()
+        return did["message lost"], core.publisher.depth(job.queue)
+
+    assert rounds(work) == (1, 1)
+
+
+def test_two_reconcilers_do_the_work_once(rounds):
+    """The lock lets one of them through."""
+
+    async def work(core, reconciler):
+        add(core, available_at=time.time() - 10)
+        did = await asyncio.gather(reconciler.round(), Reconciler(core).round())
+        return sorted(one["never published"] for one in did)
+
+    assert rounds(work) == [0, 1]
+
+
+def test_pollers_hear_of_a_job_that_timed_out(rounds):
+    """The poll view is the end as soon as the round is over."""
+
+    async def work(core, reconciler):
+        job = add(core, deadline_at=time.time() - 1, published_at=time.time())
+        await reconciler.round()
+        return await core.live.run(polls.look(job.id))
+
+    assert rounds(work).view.state is State.TIMED_OUT
+
+
+def test_pictures_and_orphans_are_swept_at_their_time(rounds):
+    """Old pictures go, their row stays till its own time; old masters go, fresh ones stay."""
+
+    async def work(core, reconciler):
+        long_ago = time.time() - 40 * 86400
+        job = add(core, state=State.FINISHING)
+        key = f"pictures/{job.tenant_id}/{job.gen_id}/1/a.jpg"
+        for name in (key, "work/run_old/1.webp", "work/run_new/1.webp"):
+            core.objects.put(name, b"x", "image/jpeg")
+        old = core.settings.data_dir / "objects" / "work" / "run_old" / "1.webp"
+        os.utime(old, (long_ago, long_ago))
+        outcome = Outcome(images=(StoredImage(key=key, filename="a.jpg", type="signed"),))
+        core.database.attempt(jobs.end, job, State.COMPLETED, outcome, now=long_ago)
+        swept = await reconciler.sweep()
+        return swept, [stored.key for stored in core.objects.list("")], read(core, job).outcome.images
+
+    swept, left, images = rounds(work)
+    assert (swept, left, images) == (1, ["work/run_new/1.webp"], ())
+
+
+def test_the_loop_runs_until_it_is_cancelled(rounds):
+    """Started like the API starts it, it publishes what is there and ends when told to, giving its lock back."""
+
+    async def work(core, reconciler):
+        job = add(core, available_at=time.time() - 10)
+        task = asyncio.create_task(reconciler.run())
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            if read(core, job).published_at is not None:
+                break
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        with core.database.read() as connection:
+            return read(core, job).published_at, connection.execute(locks.select()).all()
+
+    published_at, held = rounds(work)
+    assert published_at is not None
+    assert held == []
