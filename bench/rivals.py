@@ -7,7 +7,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import redis
 import uvicorn
 from starlette.applications import Starlette
@@ -48,7 +47,7 @@ def sync(data: Path) -> Starlette:
             with core.database.read() as connection:
                 known[key_hash] = accounts.principal(connection, key_hash)
         principal = known[key_hash]
-        counted, looked = gate.enter(principal.key.id, core.clock()), polls.look(call.id)
+        counted, looked = gate.enter(principal.key.id, core.clock()), polls.look(action.id_of(call))
         pipeline = client.pipeline(transaction=False)
         for command in (*counted.commands, *looked.commands):
             pipeline.execute_command(*command)

@@ -7,7 +7,9 @@ from imgen.domain.account import Principal
 from imgen.domain.job import Job, Meta, Outcome, State, StoredImage, new_gen_id, new_job_id, new_watermark_id, utc_text
 from imgen.domain.recipe import Diffusion, Recipe, Words
 
-PROMPT = "@aya red coat, sitting on a beach at dusk, warm rim light, 85 mm portrait, shallow depth of field, -hat, -blurry"
+PROMPT = (
+    "@aya red coat, sitting on a beach at dusk, warm rim light, 85 mm portrait, shallow depth of field, -hat, -blurry"
+)
 POSITIVE = "red coat, sitting on a beach at dusk, warm rim light, 85 mm portrait, shallow depth of field"
 
 
@@ -28,7 +30,9 @@ def queued_job(principal: Principal, *, queue: str) -> Job:
         recipe=Recipe(
             model="eros",
             style="professional",
-            words=Words(prompt=PROMPT, original_prompt=PROMPT, character="aya", positive=POSITIVE, negative="hat, blurry"),
+            words=Words(
+                prompt=PROMPT, original_prompt=PROMPT, character="aya", positive=POSITIVE, negative="hat, blurry"
+            ),
             diffusion=Diffusion(
                 positive=f"aya, {POSITIVE}, clean lines, fine detail",
                 negative="blurry, low quality, jpeg artefacts, hat",

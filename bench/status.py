@@ -26,7 +26,9 @@ def measure(*, rounds: int = 7, seconds: float = 1.5) -> list[tuple[str, float, 
     """Throughput of `status` as a share of the echo's, and as a multiple of the sync version's."""
     with open_stand() as stand, contextlib.ExitStack() as servers:
         job = _finished_job(stand)
-        body = msgspec.json.encode({"action": "status", "id": job.id, "prompt": job.recipe.words.prompt, "model": "eros"})
+        body = msgspec.json.encode(
+            {"action": "status", "id": job.id, "prompt": job.recipe.words.prompt, "model": "eros"}
+        )
         rival = [sys.executable, "-m", "bench.rivals"]
         running: dict[str, Server] = {
             "status": servers.enter_context(serve_api(stand)),

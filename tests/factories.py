@@ -18,7 +18,13 @@ def make_recipe(**changes) -> Recipe:
         style="professional",
         words=Words(prompt="red coat", original_prompt="red coat", positive="red coat"),
         diffusion=Diffusion(
-            positive="red coat", negative="blurry", width=1344, height=768, seed=7, num_inference_steps=4, guidance_scale=3.5
+            positive="red coat",
+            negative="blurry",
+            width=1344,
+            height=768,
+            seed=7,
+            num_inference_steps=4,
+            guidance_scale=3.5,
         ),
     )
     return structs.replace(recipe, **changes)

@@ -58,6 +58,8 @@ async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) ->
         GenerationFailed: the job could not be written.
     """
     parsed = parse_prompt(core, ask.prompt)
+    if len(ask.negative or "") > core.settings.jobs.max_prompt_chars:
+        raise InvalidField("negative")
     order = repair(ask, core.catalog, core.rulesets)
     check_character(core, parsed, order)
     if ask.use_cache and ask.cache_only:
@@ -106,8 +108,6 @@ def check_character(core: Core, parsed: Parsed, order: Order) -> None:
 
 def _recipe(core: Core, ask: Ask, order: Order, brand: Brand, *, parsed: Parsed, final: Parsed) -> Recipe:
     negative = (ask.negative or "").strip()
-    if len(negative) > core.settings.jobs.max_prompt_chars:
-        raise InvalidField("negative")
     character = core.catalog.characters.get(final.character)
     positive_text, negative_text = compose(
         final, model=order.model, style=order.model.styles[order.style], character=character, negative=negative

@@ -16,7 +16,7 @@ from imgen.domain.errors import ConfigurationError
 
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal a child gets when its parent dies, so that a killed supervisor leaves no process behind."""
-RESTART_PAUSE_S = 1.0
+RESTART_PAUSE_S = 0.5
 MAX_RESTARTS = 20
 """In a row, each within RESTART_WINDOW_S of its start: a part that cannot live stops the stack with its own words."""
 RESTART_WINDOW_S = 10.0

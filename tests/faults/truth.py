@@ -216,5 +216,3 @@ def await_gone(data: Path, within_s: float = 90) -> float:
         assert time.monotonic() - started < within_s, f"still running after {within_s} s: {left}"
         time.sleep(0.1)
     return time.monotonic() - started
-
-

@@ -66,7 +66,10 @@ def test_a_refused_command_fails_alone(clean_redis):
     async def main():
         live = Coalescer(clean_redis)
         answers = await asyncio.gather(
-            live.run(put("a", "text")), live.run(Op((("INCR", "a"),), first)), live.run(get("a")), return_exceptions=True
+            live.run(put("a", "text")),
+            live.run(Op((("INCR", "a"),), first)),
+            live.run(get("a")),
+            return_exceptions=True,
         )
         await live.close()
         return answers
@@ -79,7 +82,18 @@ def test_a_refused_command_fails_alone(clean_redis):
 
 def test_both_executors_decode_the_same_replies(clean_redis):
     """An operation means the same in the API and in a worker."""
-    op = Op((("SET", "x", 5), ("INCR", "x"), ("MGET", "x", "none"), ("EXISTS", "x"), ("ZADD", "z", 1, "m"), ("ZRANK", "z", "m"), ("ZRANK", "z", "q")), list)
+    op = Op(
+        (
+            ("SET", "x", 5),
+            ("INCR", "x"),
+            ("MGET", "x", "none"),
+            ("EXISTS", "x"),
+            ("ZADD", "z", 1, "m"),
+            ("ZRANK", "z", "m"),
+            ("ZRANK", "z", "q"),
+        ),
+        list,
+    )
 
     async def main():
         live = Coalescer(clean_redis)

@@ -40,7 +40,9 @@ class Api:
 
 
 @contextlib.contextmanager
-def start_api(data: Path, *, settings: str | None = None, environ: dict | None = None, name: str = "api") -> Iterator[Api]:
+def start_api(
+    data: Path, *, settings: str | None = None, environ: dict | None = None, name: str = "api"
+) -> Iterator[Api]:
     """The API over a data folder for the length of the block. Another one beside it leaves `settings` out."""
     data.mkdir(parents=True, exist_ok=True)
     if settings is not None:

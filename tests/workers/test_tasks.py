@@ -169,8 +169,9 @@ def test_a_cancelled_job_stops_at_its_next_step(workshop):
     workshop.catalog.models["eros"].call["step_s"] = 0.01
     job = submit(workshop)
     with workshop.database.write() as connection:
-        from imgen.records.tables import jobs as table
         import msgspec
+
+        from imgen.records.tables import jobs as table
 
         recipe = structs.replace(job.recipe, diffusion=slow)
         connection.execute(

@@ -35,7 +35,7 @@ def build(model: Model, folders: tuple[Path, ...], *, allow_downloads: bool) -> 
     device = _device(model)
     options = {"dtype": _dtype(model, device), "local_files_only": True, **dict.fromkeys(model.leave_out)}
     try:
-        if path.is_dir():
+        if path.is_dir():  # noqa: SIM108 - one line would be too long
             pipe = _from_folder(path, options)
         else:
             pipe = _from_file(model, path, options, allow_downloads=allow_downloads)

@@ -97,7 +97,9 @@ def ask(request: pytest.FixtureRequest) -> Callable[..., Diffusion]:
 def lora(tmp_path: Path) -> Callable[..., Path]:
     """Writes a LoRA file over every attention projection of the named components of a pipeline."""
 
-    def make(pipe: Any, name: str, *components: str, rank: int = 2, seed: int = 0, metadata: dict | None = None) -> Path:
+    def make(
+        pipe: Any, name: str, *components: str, rank: int = 2, seed: int = 0, metadata: dict | None = None
+    ) -> Path:
         generator = torch.Generator().manual_seed(seed)
         tensors = {}
         for component in components:

@@ -115,8 +115,14 @@ def test_misfit(backend, family, ask, lora, tmp_path):
     weights = state(backend)
     plain, with_a = (backend.render(ask(lora=name), quietly) for name in ("", "a.safetensors"))
     tensors = load_file(fitting)
-    save_file({key: torch.cat([tensor, tensor], dim=-1) if ".lora_A." in key else tensor for key, tensor in tensors.items()}, tmp_path / "wide.safetensors")
-    save_file({key: tensor[..., :-1].contiguous() if ".lora_A." in key else tensor for key, tensor in tensors.items()}, tmp_path / "narrow.safetensors")
+    save_file(
+        {key: torch.cat([tensor, tensor], dim=-1) if ".lora_A." in key else tensor for key, tensor in tensors.items()},
+        tmp_path / "wide.safetensors",
+    )
+    save_file(
+        {key: tensor[..., :-1].contiguous() if ".lora_A." in key else tensor for key, tensor in tensors.items()},
+        tmp_path / "narrow.safetensors",
+    )
     last = list(tensors)[-1]
     save_file(tensors | {last: torch.cat([tensors[last], tensors[last]], dim=0)}, tmp_path / "late.safetensors")
     save_file({key.replace("to_", "into_"): tensor for key, tensor in tensors.items()}, tmp_path / "alien.safetensors")
@@ -129,7 +135,9 @@ def test_misfit(backend, family, ask, lora, tmp_path):
         assert np.array_equal(plain, backend.render(ask(), quietly)), name
         assert np.array_equal(with_a, backend.render(ask(lora="a.safetensors"), quietly)), name
     assert same(weights, state(backend))
-    assert list(backend._adapters.sizes) == [name for names in [backend._pipe.get_list_adapters()] for name in names[DENOISER[family]]]
+    assert list(backend._adapters.sizes) == [
+        name for names in [backend._pipe.get_list_adapters()] for name in names[DENOISER[family]]
+    ]
 
 
 def test_base_layers_in_a_lora_file_are_refused(backend, family, ask, lora, tmp_path):
@@ -174,7 +182,7 @@ def test_loaded_once(small, ask, lora, tmp_path):
     first = small.render(ask(lora="a.safetensors"), quietly)
     stat = file.stat()
     size = file.stat().st_size
-    file.write_bytes(file.read_bytes()[:-size // 2] + bytes(size // 2))  # other content under the same date and size
+    file.write_bytes(file.read_bytes()[: -size // 2] + bytes(size // 2))  # other content under the same date and size
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert np.array_equal(first, small.render(ask(lora="a.safetensors"), quietly))
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))

@@ -132,7 +132,11 @@ def test_hub_ids_are_asked_for_where_allowed(entry, models, no_network):
 
 @pytest.mark.parametrize(
     ("source", "scheduler"),
-    [("sd15", "EulerAncestralDiscreteScheduler"), ("sdxl", "DPMSolverMultistepScheduler"), ("sd3", "FlowMatchHeunDiscreteScheduler")],
+    [
+        ("sd15", "EulerAncestralDiscreteScheduler"),
+        ("sdxl", "DPMSolverMultistepScheduler"),
+        ("sd3", "FlowMatchHeunDiscreteScheduler"),
+    ],
 )
 def test_scheduler_by_name(source, scheduler, entry, models, ask):
     """A scheduler named in models.toml takes the place of the model's own, and its pictures differ."""
@@ -142,7 +146,9 @@ def test_scheduler_by_name(source, scheduler, entry, models, ask):
     assert not np.array_equal(own.render(asked, quietly), named.render(asked, quietly))
 
 
-@pytest.mark.parametrize("scheduler", ["FlowMatchEulerDiscreteScheduler", "AutoencoderKL", "os", "__class__", "Nonsense"])
+@pytest.mark.parametrize(
+    "scheduler", ["FlowMatchEulerDiscreteScheduler", "AutoencoderKL", "os", "__class__", "Nonsense"]
+)
 def test_unfit_scheduler(scheduler, entry, models):
     """A scheduler of another kind, or no scheduler at all, is refused with the names that would do."""
     with pytest.raises(ModelError, match="EulerDiscreteScheduler"):
@@ -164,7 +170,11 @@ def test_unfit_scheduler(scheduler, entry, models):
 def test_wrong_entries(overrides, told, entry, models):
     """An entry that asks for what is not there is refused when the model is loaded, naming what is wrong."""
     with pytest.raises(ModelError, match=told):
-        load(entry("sd15", **overrides) if "source" not in overrides else entry(**overrides), folders=(models,), allow_downloads=False)
+        load(
+            entry("sd15", **overrides) if "source" not in overrides else entry(**overrides),
+            folders=(models,),
+            allow_downloads=False,
+        )
 
 
 def test_call_arguments_reach_the_pipeline(entry, models, ask):

@@ -56,7 +56,17 @@ def test_the_canary_sings(tmp_path):
     assert path.exists()
 
 
-NAMES = ("a.bin", "a.safetensors", "a.Safetensors", "a.SAFETENSORS", "a.pt", "a.ckpt", "a.safetensors.bin", "a", ".safetensors")
+NAMES = (
+    "a.bin",
+    "a.safetensors",
+    "a.Safetensors",
+    "a.SAFETENSORS",
+    "a.pt",
+    "a.ckpt",
+    "a.safetensors.bin",
+    "a",
+    ".safetensors",
+)
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -104,7 +114,9 @@ test_pickles_beside_safetensors = pytest.mark.filterwarnings("ignore:__array__:D
 )
 
 
-@pytest.mark.parametrize("shard", ["model.bin", "../model.safetensors", "/etc/model.safetensors", "..\\model.safetensors"])
+@pytest.mark.parametrize(
+    "shard", ["model.bin", "../model.safetensors", "/etc/model.safetensors", "..\\model.safetensors"]
+)
 def test_index_of_shards(shard, poison, tmp_path, models, entry):
     """An index that names shards of another kind or place is refused."""
     folder = tmp_path / "models" / "sd15"
@@ -118,7 +130,9 @@ def test_index_of_shards(shard, poison, tmp_path, models, entry):
         load(entry("sd15"), folders=(tmp_path / "models",), allow_downloads=False)
 
 
-@pytest.mark.parametrize("change", [{"_class_name": ["mine", "Pipeline"]}, {"unet": ["mine", "Net"]}, {"unet": ["os", "system"]}])
+@pytest.mark.parametrize(
+    "change", [{"_class_name": ["mine", "Pipeline"]}, {"unet": ["mine", "Net"]}, {"unet": ["os", "system"]}]
+)
 def test_code_in_the_folder(change, tmp_path, models, entry, sign):
     """Python that a model folder brings along is never run, nor are other modules taken for models."""
     folder = tmp_path / "models" / "sd15"
@@ -132,7 +146,15 @@ def test_code_in_the_folder(change, tmp_path, models, entry, sign):
         load(entry("sd15"), folders=(tmp_path / "models",), allow_downloads=False)
 
 
-TRICKS = ("../secret.safetensors", "a/../../secret.safetensors", "..", "link.safetensors", "linked/secret.safetensors", "", "\0")
+TRICKS = (
+    "../secret.safetensors",
+    "a/../../secret.safetensors",
+    "..",
+    "link.safetensors",
+    "linked/secret.safetensors",
+    "",
+    "\0",
+)
 
 
 @pytest.mark.parametrize("name", TRICKS)
@@ -219,7 +241,9 @@ def test_left_out_components_are_not_looked_at(tmp_path, models, poison, entry):
     poison(folder / "text_encoder_3" / "pytorch_model.bin")
     with pytest.raises(ModelError, match="only as pytorch_model.bin"):
         load(entry("sd3"), folders=(tmp_path / "models",), allow_downloads=False)
-    load(entry("sd3", leave_out=("text_encoder_3", "tokenizer_3")), folders=(tmp_path / "models",), allow_downloads=False)
+    load(
+        entry("sd3", leave_out=("text_encoder_3", "tokenizer_3")), folders=(tmp_path / "models",), allow_downloads=False
+    )
 
 
 def test_half_precision_names(tmp_path, models, entry):
