@@ -1,7 +1,6 @@
 """The stand-in model is laid out like the starter, is made once, and says what it is."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -31,13 +30,13 @@ def test_layout(folder):
     index = json.loads((folder / "model_index.json").read_text())
     assert index["_class_name"] == "StableDiffusion3Pipeline"
     assert index["text_encoder_3"] == index["tokenizer_3"] == [None, None]
-    weights = [file for file in folder.rglob("*.safetensors")]
+    weights = list(folder.rglob("*.safetensors"))
     assert {tensor.dtype for file in weights for tensor in load_file(file).values() if tensor.is_floating_point()} == {
         torch.float16
     }
     assert sum(file.stat().st_size for file in folder.rglob("*")) < 16e6
     assert all(file.stat().st_mode & 0o444 == 0o444 for file in folder.rglob("*"))
-    assert os.listdir(folder.parent) == [folder.name]
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
 def test_says_what_it_is(folder):
