@@ -23,7 +23,6 @@ from redis import Redis
 from servers.stack import Stack, start_stack
 
 from imgen.domain.job import FINISHER, State, render_queue
-from imgen.live.queue import Publisher
 from imgen.settings import redis_socket
 
 
@@ -76,16 +75,20 @@ def test_messages_that_die_with_their_worker_are_found(stack: Stack, truth: Trut
     """Workers stopped in their pop, then killed with the message in hand: twenty of twenty jobs are recovered in 20 s."""
     lost, killed_at = [], {}
     with publisher(stack.data) as sender, Redis(unix_socket_path=str(redis_socket(stack.data))) as client:
-        for _ in range(10):
-            await_consumers(stack, client, 2)
+        while len(lost) < 20:
+            await_blocked_pops(stack, client)
             finish, render = main_of(stack, "finish"), main_of(stack, "render")
             finish.suspend()
             rendered = truth.submit(1)[0]
-            truth.await_state(rendered, State.RENDERED)
-            await_consumers(stack, client, 2)
+            await_true(lambda job_id=rendered: is_published(truth, job_id, State.RENDERED))
             render.suspend()
             queued = truth.submit(1)[0]
-            await_popped(sender, FINISHER, render_queue("eros"))
+            time.sleep(0.1)
+            if sender.depth(FINISHER) or sender.depth(render_queue("eros")):  # a pop had run out before the message came
+                finish.resume()
+                render.resume()
+                truth.await_ended([rendered, queued])
+                continue
             kill_group(finish)
             kill_group(render)
             lost += [rendered, queued]
@@ -189,13 +192,14 @@ def await_true(asked: Callable[[], bool], within_s: float = 60) -> None:
         time.sleep(0.01)
 
 
-def await_consumers(stack: Stack, client: Redis, number: int) -> None:
-    """Waits until both workers run and so many consumers are blocked in a pop."""
+def await_blocked_pops(stack: Stack, client: Redis) -> None:
+    """Waits until both workers run and each is blocked in a pop."""
     for part in ("render", "finish"):
         pids(stack, part)
-    await_true(lambda: sum("b" in consumer["flags"] for consumer in client.client_list()) >= number)
+    await_true(lambda: sum("b" in consumer["flags"] for consumer in client.client_list()) >= 2)
 
 
-def await_popped(sender: Publisher, *queues: str) -> None:
-    """Waits until no message is left in the queues: each is in the hands of a worker, be it a stopped one."""
-    await_true(lambda: not any(sender.depth(queue) for queue in queues))
+def is_published(truth: Truth, job_id: str, state: State) -> bool:
+    """Whether the job is in the state and its message has been sent."""
+    (job,) = truth.jobs([job_id])
+    return job.state is state and job.published_at is not None
