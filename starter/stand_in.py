@@ -8,13 +8,17 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import AutoencoderTiny, FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
 from safetensors.torch import save_file
-from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
 from starter.vocabulary import WORDS, byte_pairs
+from workers.backends.quiet import quiet
+
+if TYPE_CHECKING:  # loaded where they are used, after `quiet`: loading them already talks
+    from diffusers import AutoencoderTiny, SD3Transformer2DModel, StableDiffusion3Pipeline
+    from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
 SEED = 20240607
 CHARACTERS = ("aaliyah", "aya", "bella")
@@ -40,6 +44,7 @@ def build(folder: Path) -> None:
     if folder.exists():
         raise FileExistsError(f"{folder} is there and is no stand-in model; move it away or choose another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
+    quiet()
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         pipe = pipeline()
@@ -49,7 +54,8 @@ def build(folder: Path) -> None:
             lora = lora_tensors(pipe.transformer, seed=SEED + 1 + number)
             save_file(lora, work / "loras" / f"{name}.safetensors", metadata={"format": "pt"})
         (work / MARKER).write_text(ABOUT)
-        work.chmod(0o755)
+        for path in (work, *work.rglob("*")):  # temporary folders and safetensors files are their owner's alone
+            path.chmod(0o755 if path.is_dir() else 0o644)
         try:
             work.rename(folder)
         except OSError:
@@ -59,8 +65,10 @@ def build(folder: Path) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def pipeline() -> StableDiffusion3Pipeline:
-    """An SD3 pipeline without T5, about 2.5 million random parameters, float16."""
+def pipeline() -> "StableDiffusion3Pipeline":
+    """An SD3 pipeline without T5, about 3.7 million random parameters, float16."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         words = tokenizer()
@@ -93,13 +101,15 @@ def pipeline() -> StableDiffusion3Pipeline:
     ).to(torch.float16)
 
 
-def tokenizer() -> CLIPTokenizer:
+def tokenizer() -> "CLIPTokenizer":
     """CLIP's tokenizer over the word list's vocabulary, 77 tokens at most."""
+    from transformers import CLIPTokenizer
+
     vocabulary, merges = byte_pairs(WORDS, merges=400)
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77)
 
 
-def lora_tensors(transformer: SD3Transformer2DModel, *, seed: int) -> dict[str, torch.Tensor]:
+def lora_tensors(transformer: "SD3Transformer2DModel", *, seed: int) -> dict[str, torch.Tensor]:
     """A random LoRA on the attention projections of every block, named as `load_lora_weights` reads it, float16."""
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
@@ -112,7 +122,9 @@ def lora_tensors(transformer: SD3Transformer2DModel, *, seed: int) -> dict[str, 
     return tensors
 
 
-def _text_encoder(words: CLIPTokenizer, width: int) -> CLIPTextModelWithProjection:
+def _text_encoder(words: "CLIPTokenizer", width: int) -> "CLIPTextModelWithProjection":
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
     return CLIPTextModelWithProjection(
         CLIPTextConfig(
             vocab_size=len(words),
@@ -129,8 +141,10 @@ def _text_encoder(words: CLIPTokenizer, width: int) -> CLIPTextModelWithProjecti
     ).eval()
 
 
-def _vae() -> AutoencoderTiny:
+def _vae() -> "AutoencoderTiny":
     """A 32× autoencoder whose decoder spreads its output over the range of a picture instead of grey."""
+    from diffusers import AutoencoderTiny
+
     vae = AutoencoderTiny(
         encoder_block_out_channels=(32,) * 6,
         decoder_block_out_channels=(32,) * 6,

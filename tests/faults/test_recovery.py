@@ -84,7 +84,9 @@ def test_messages_that_die_with_their_worker_are_found(stack: Stack, truth: Trut
             render.suspend()
             queued = truth.submit(1)[0]
             time.sleep(0.1)
-            if sender.depth(FINISHER) or sender.depth(render_queue("eros")):  # a pop had run out before the message came
+            if sender.depth(FINISHER) or sender.depth(
+                render_queue("eros")
+            ):  # a pop had run out before the message came
                 finish.resume()
                 render.resume()
                 truth.await_ended([rendered, queued])

@@ -60,19 +60,6 @@ def test_steps(backend, ask):
     assert 0.06 <= time.monotonic() - started < 2
 
 
-def test_quick(backend, ask):
-    """A picture takes under 15 ms of one core."""
-    engine = backend()
-    asked = ask(width=1344, height=768)
-    engine.render(asked, quietly)
-    times = []
-    for _ in range(5):
-        started = time.process_time()
-        engine.render(asked, quietly)
-        times.append(time.process_time() - started)
-    assert min(times) < 0.015
-
-
 def test_fails_as_told(backend, ask):
     """The words that are to make it fail do, and others do not."""
     engine = backend(fail_on="broken", retry_on="flaky")

@@ -83,7 +83,7 @@ def test_windows(pipes, name):
 def test_windows_of_sd3(pipes):
     """SD3's windows go side by side for CLIP, while T5 reads the whole prompt once."""
     first = ", ".join(["a red coat"] * 18) + ","
-    second = "on a beach"
+    second = "on a beach at night with a lamp"
     pipe = pipes["sd3"]
     ours = conditioning(pipe, f"{first} {second}", "", {})["prompt_embeds"][0]
     assert torch.equal(ours[:WINDOW], embeds(pipe, first)[:WINDOW])
@@ -95,7 +95,7 @@ def test_weights_in_later_windows(pipes):
     """A weight counts in whichever window its word falls."""
     first = ", ".join(["a red coat"] * 18) + ","
     plain, weighted = (
-        conditioning(pipes["sd15"], f"{first} on a {beach}", "", {})["prompt_embeds"][0]
+        conditioning(pipes["sd15"], f"{first} on a {beach} at night with a lamp", "", {})["prompt_embeds"][0]
         for beach in ("beach", "(beach:2)")
     )
     assert [i for i in range(2 * WINDOW) if not torch.equal(plain[i], weighted[i])] == [WINDOW + 3]
