@@ -62,7 +62,7 @@ def sync(data: Path) -> Starlette:
         return {"status": action.WIRE_STATUS[view.state]} | action.told(core, view.outcome)
 
     async def endpoint(request: Request) -> Response:
-        return json_response(await run_in_threadpool(work, bearer_key(request), await request.body()))
+        return json_response(await run_in_threadpool(work, bearer_key(request.scope), await request.body()))
 
     return Starlette(routes=[Route("/api/v2", endpoint, methods=["POST"])])
 

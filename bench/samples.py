@@ -13,7 +13,7 @@ PROMPT = (
 POSITIVE = "red coat, sitting on a beach at dusk, warm rim light, 85 mm portrait, shallow depth of field"
 
 
-def queued_job(principal: Principal, *, queue: str) -> Job:
+def queued_job(principal: Principal, *, queue: str, steps: int = 28) -> Job:
     """A job that waits to be rendered, published just now."""
     now = time.time()
     return Job(
@@ -39,7 +39,7 @@ def queued_job(principal: Principal, *, queue: str) -> Job:
                 width=1344,
                 height=768,
                 seed=123456789,
-                num_inference_steps=28,
+                num_inference_steps=steps,
                 guidance_scale=5.0,
             ),
         ),

@@ -25,7 +25,7 @@ def api(
     database = composition.open_database(loaded)
     schema.upgrade(database)
     database.close()
-    protocol: Any = partial(PatientProtocol, head_timeout_s=loaded.http.read_timeout_s)  # uvicorn only calls it
+    protocol: Any = partial(PatientProtocol, read_timeout_s=loaded.http.read_timeout_s)  # uvicorn only calls it
     uvicorn.run(
         "imgen.cli.api:application",
         factory=True,

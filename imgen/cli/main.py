@@ -1,32 +1,38 @@
 """Joins the commands and turns our errors into one line and exit code 1."""
 
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
 from imgen import __version__
-from imgen.cli import api, demo, doctor, generate, keys, migrate, up, verify, worker
 from imgen.domain.errors import ImgenError
 
-app = typer.Typer(
-    name="imgen",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Self-hosted image generation.",
-)
-app.command(name="up")(up.up)
-app.command(name="demo")(demo.demo)
-app.command(name="generate")(generate.generate)
-app.command(name="verify")(verify.verify)
-app.add_typer(keys.app, name="keys")
-app.command(name="doctor")(doctor.doctor)
-app.command(name="migrate")(migrate.migrate)
-app.command(name="api")(api.api)
-app.command(name="worker")(worker.worker)
+COMMANDS = ("up", "demo", "generate", "verify", "keys", "doctor", "migrate", "api", "worker")
+"""Each is a module of this package with a function of its name, or with an `app` of several."""
 
 
-@app.callback(invoke_without_command=True)
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """The command line, of which only the command that is asked for is loaded: an API carries nothing of `verify`."""
+    app = typer.Typer(
+        name="imgen",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="Self-hosted image generation.",
+    )
+    app.callback(invoke_without_command=True)(version)
+    asked = next((word for word in arguments if not word.startswith("-")), None)
+    for name in (asked,) if asked in COMMANDS else COMMANDS:
+        module = import_module(f"imgen.cli.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name=name)(getattr(module, name))
+    return app
+
+
 def version(*, version: bool = typer.Option(False, "--version", help="Print the version and end.")) -> None:  # noqa: FBT003 - typer's way
     """Self-hosted image generation: reviewed, branded, watermarked, fingerprinted and signed pictures."""
     if version:
@@ -37,7 +43,7 @@ def version(*, version: bool = typer.Option(False, "--version", help="Print the 
 def main() -> None:
     """Entry point of the console script."""
     try:
-        app()
+        build(sys.argv[1:])()
     except ImgenError as exc:
         sys.stderr.write(f"imgen: {exc}\n")
         sys.exit(1)

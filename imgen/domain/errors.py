@@ -116,12 +116,6 @@ class TooLarge(ImgenError):
     code = "too_large"
 
 
-class RequestTimeout(ImgenError):
-    """Request timed out."""
-
-    code = "request_timeout"
-
-
 class RateLimited(ImgenError):
     """Rate limit exceeded."""
 

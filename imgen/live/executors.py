@@ -4,15 +4,15 @@ Both raise `Unavailable` when Redis does not answer; the caller then goes to SQL
 """
 
 import asyncio
-import math
 import time
 from typing import Any, TypeVar
 
+import hiredis
 import redis
 import redis.asyncio
-from redis.asyncio.connection import AbstractConnection
 
 from imgen.domain.errors import Unavailable
+from imgen.live.link import Link
 from imgen.live.op import Command, Op
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Coalescer:
         self._pool: redis.asyncio.ConnectionPool = redis.asyncio.ConnectionPool.from_url(
             url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, protocol=2, max_connections=CONNECTIONS
         )
-        self._idle: list[AbstractConnection] = []
+        self._idle: list[Link] = []
         self._under_way = 0
         self._pending: list[_Waiting] = []
         self._scheduled = False
@@ -49,7 +49,7 @@ class Coalescer:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        if time.monotonic() < self._down_until:
+        if self._down_until and time.monotonic() < self._down_until:
             _fail(future, Unavailable())
             return future
         self._pending.append((op, future))
@@ -61,8 +61,8 @@ class Coalescer:
     async def close(self) -> None:
         """Waits for what is under way, then closes the connections."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for connection in self._idle:
-            await connection.disconnect()
+        for link in self._idle:
+            link.close()
         self._idle.clear()
 
     def _flush(self) -> None:
@@ -86,13 +86,14 @@ class Coalescer:
                 failure.__cause__ = exc
                 _fail(future, failure)
         else:
+            self._down_until = 0.0
+            is_clean = hiredis.ReplyError not in map(type, replies)
             position = 0
             for op, future in batch:
                 own = replies[position : position + len(op.commands)]
                 position += len(op.commands)
-                refused = next((reply for reply in own if isinstance(reply, redis.ResponseError)), None)
-                if refused is not None:
-                    _fail(future, Unavailable(f"Redis refused: {refused}"))
+                if not is_clean and (refused := [reply for reply in own if isinstance(reply, hiredis.ReplyError)]):
+                    _fail(future, Unavailable(f"Redis refused: {refused[0]}"))
                 elif not future.done():
                     future.set_result(op.decode(own))
         finally:
@@ -100,30 +101,23 @@ class Coalescer:
             self._flush()
 
     async def _round_trip(self, commands: list[Command]) -> list[Any]:
-        connection = self._idle.pop() if self._idle else None
-        if connection is not None:
+        if self._idle:
             try:
-                return await self._send(connection, commands)
+                return await self._send(self._idle.pop(), commands)
             except redis.ConnectionError:
-                await connection.disconnect(nowait=True)  # closed while idle, as a restarted server does: one fresh try
+                pass  # closed while idle, as a restarted server does: one fresh try
         connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # the library has no types here
-        try:
-            await connection.connect()
-            return await self._send(connection, commands)
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            raise
+        await connection.connect()
+        return await self._send(Link(connection), commands)
 
-    async def _send(self, connection: AbstractConnection, commands: list[Command]) -> list[Any]:
-        async with asyncio.timeout(TIMEOUT_S):
-            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            replies: list[Any] = []
-            for _ in commands:
-                try:
-                    replies.append(await connection.read_response(disable_decoding=True, timeout=math.inf))
-                except redis.ResponseError as exc:
-                    replies.append(exc)
-        self._idle.append(connection)
+    async def _send(self, link: Link, commands: list[Command]) -> list[Any]:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                replies = await link.exchange(commands)
+        except BaseException:
+            link.close()
+            raise
+        self._idle.append(link)
         return replies
 
 

@@ -1,17 +1,15 @@
 """A Redis operation as a value: commands and how to read their replies. Executors send it; nothing here does I/O."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-Command = tuple[str | bytes | int | float, ...]
+Command = tuple[str | int | float | bytes, ...]
 PREFIX = "imgen:"
 
 
-@dataclass(frozen=True, slots=True)
-class Op(Generic[T]):
+class Op(NamedTuple, Generic[T]):
     """Commands that are sent together, and the function that makes their raw replies (bytes, ints, None) into a value."""
 
     commands: tuple[Command, ...]

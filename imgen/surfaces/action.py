@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 import structlog
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from msgspec import structs
 from starlette.routing import Route
+from starlette.types import Receive, Scope
 
 from imgen.domain import errors
 from imgen.domain.account import Principal
@@ -17,7 +17,7 @@ from imgen.services import poll, prompts, submit, usage
 from imgen.services.admission import admit
 from imgen.services.core import Core
 from imgen.surfaces import action_wire as wire
-from imgen.surfaces.http import bearer_key, json_response, read_body
+from imgen.surfaces.http import Answer, Endpoint, bearer_key, json_answer, read_body
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,6 @@ STATUSES: dict[type[errors.ImgenError], int] = {
     errors.JobNotFound: 404,
     errors.CacheMiss: 404,
     errors.CacheExpired: 404,
-    errors.RequestTimeout: 408,
     errors.TooLarge: 413,
     errors.RateLimited: 429,
     errors.QuotaExceeded: 429,
@@ -61,19 +60,16 @@ MAX_JOBS_PAGE = 100
 def routes(core: Core) -> list[Route]:
     """The surface's one route."""
     max_bytes = int(core.settings.http.max_body_mib * 1024 * 1024)
-    timeout_s = core.settings.http.read_timeout_s
 
-    async def endpoint(request: Request) -> Response:
+    async def answer(scope: Scope, receive: Receive) -> Answer:
         try:
-            key = bearer_key(request)
-            body = await read_body(request, max_bytes=max_bytes, timeout_s=timeout_s)
-            return json_response(await dispatch(core, key, body))
+            key = bearer_key(scope)
+            body = await read_body(scope, receive, max_bytes=max_bytes)
+            return json_answer(await dispatch(core, key, body))
         except errors.ImgenError as exc:
-            return error_response(exc)
-        except ClientDisconnect:
-            return Response(status_code=499)
+            return error_answer(exc)
 
-    return [Route("/api/v2", endpoint, methods=["POST"])]
+    return [Route("/api/v2", Endpoint(answer), methods=["POST"])]
 
 
 async def dispatch(core: Core, key: str, body: bytes) -> dict[str, Any]:
@@ -86,17 +82,15 @@ async def dispatch(core: Core, key: str, body: bytes) -> dict[str, Any]:
     return await ACTIONS[type(call)](core, admit(core, key), call)
 
 
-def error_response(error: errors.ImgenError) -> Response:
+def error_answer(error: errors.ImgenError) -> Answer:
     """`{"error": text}` with its status, and `Retry-After` where trying again helps."""
     status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
     if status >= 500:  # noqa: PLR2004 - ours, not the client's
         log.error("request failed", code=error.code, reason=str(error), exc_info=status == 500)  # noqa: PLR2004
     retry_after_s = error.retry_after_s or (2 if status in (429, 503) else None)
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    if isinstance(error, errors.RequestTimeout):
-        headers["Connection"] = "close"  # nobody waits for the rest of that request
     text = "Service unavailable" if status == 503 else str(error) if status != 500 else "Internal error"  # noqa: PLR2004
-    return json_response({"error": text}, status, headers)
+    return json_answer({"error": text}, status, headers)
 
 
 async def models(core: Core, admission: Admission, _call: wire.Models) -> dict[str, Any]:
@@ -136,7 +130,9 @@ async def status(core: Core, admission: Admission, call: wire.Status) -> dict[st
     principal = await admission
     standing = await poll.standing(core, principal, job_id, glimpse)
     outcome = standing.view.outcome
-    answer = {"status": WIRE_STATUS[standing.view.state]} | ({} if outcome is None else told(core, outcome))
+    answer = {"status": WIRE_STATUS[standing.view.state], **({} if outcome is None else told(core, outcome))}
+    if outcome is not None:
+        return answer
     ours = {"position": standing.position, "progress": standing.progress, "eta": standing.eta_s}
     return answer | {name: value for name, value in ours.items() if value is not None}
 
@@ -208,8 +204,7 @@ def told(core: Core, outcome: Outcome) -> dict[str, Any]:
             {"url": signed(image.key, image.filename), "filename": image.filename, "type": image.type}
             for image in outcome.images
         ]
-        meta = {name: getattr(outcome.meta, name) for name in outcome.meta.__struct_fields__}
-        return {"meta": meta | {"images": images}}
+        return {"meta": structs.asdict(outcome.meta) | {"images": images}}
     if outcome.blocked is not None:
         blocked = outcome.blocked
         answer: dict[str, Any] = {

@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with the limits it lacks: time for a head, size of a head, what is read after an early answer.
+"""uvicorn's HTTP protocol with the limits it lacks: time for a head and a body, size of a head, what is read after an answer.
 
-The body of a request that is being answered is not its business: see `read_body`. Without these limits a client that
-sends half a request holds its connection for ever, and one that never ends a header fills the memory.
+The size of a body is not its business: see `read_body`. Without these limits a client that sends half a request holds its
+connection for ever, and one that never ends a header fills the memory.
 """
 
 from asyncio import AbstractEventLoop, TimerHandle, Transport
@@ -11,6 +11,8 @@ import msgspec
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
+
+from imgen.surfaces.transport import JoiningTransport
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of a head, a trailer or a chunk's own line; eight times what nginx takes for a head."""
@@ -30,12 +32,13 @@ class PatientProtocol(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: AbstractEventLoop | None = None,
         *,
-        head_timeout_s: float,
+        read_timeout_s: float,
     ) -> None:
-        """`head_timeout_s`: from the connection or the last answer until a whole head is here; then 408."""
+        """`read_timeout_s`: from the connection or the last answer to the end of a head, and again to that of its body."""
         super().__init__(config, server_state, app_state, _loop)
-        self._head_timeout_s = head_timeout_s
+        self._read_timeout_s = read_timeout_s
         self._timer: TimerHandle | None = None
+        self._give_up_at: float | None = None
         self._in_head = False
         self._in_message = False
         self._silent_bytes = 0
@@ -43,12 +46,14 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Begins to wait for a head."""
-        super().connection_made(transport)
-        self._wait(self._head_timeout_s)
+        super().connection_made(JoiningTransport(transport, self.loop))  # type: ignore[arg-type]  # it is all that is used of one
+        self._wait(self._read_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stops waiting."""
         self._stop_waiting()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -57,6 +62,8 @@ class PatientProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._silent_bytes > MAX_HEAD_BYTES:
             self._refuse(431, "Request header fields too large")
+        elif self._in_message and not self._in_head and self._give_up_at is None:  # the rest of a body is yet to come
+            self._wait(self._read_timeout_s)
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -69,7 +76,7 @@ class PatientProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is here: from now on the application keeps the time."""
+        """The head is here."""
         self._in_head = False
         self._silent_bytes = self._lingered_bytes = 0
         self._stop_waiting()
@@ -89,32 +96,50 @@ class PatientProtocol(HttpToolsProtocol):
         self._in_message = False
         self._silent_bytes = 0
         super().on_message_complete()
-        if self._timer is not None:  # the answer was out before the request was in
-            self._wait(self._head_timeout_s)
+        if self._give_up_at is None:
+            return
+        self._stop_waiting()
+        if self.cycle.response_complete:  # the answer was out before the request was in
+            self._wait(self._read_timeout_s)
 
     def on_response_complete(self) -> None:
         """Waits for the rest of this request, or for the next head."""
         super().on_response_complete()
         if not self.transport.is_closing():
-            self._wait(LINGER_S if self._in_message and not self._in_head else self._head_timeout_s)
+            self._wait(LINGER_S if self._in_message and not self._in_head else self._read_timeout_s)
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is told so in the same form as every other error."""
         self._refuse(400, msg.rstrip("."))
 
     def _wait(self, seconds: float) -> None:
-        self._stop_waiting()
-        self._timer = self.loop.call_later(seconds, self._give_up)
-
-    def _stop_waiting(self) -> None:
-        if self._timer is not None:
+        """Gives up in so many seconds unless something else happens. A timer that runs is kept: to make one is dear."""
+        self._give_up_at = self.loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._give_up_at:
             self._timer.cancel()
             self._timer = None
+        if self._timer is None:
+            self._timer = self.loop.call_at(self._give_up_at, self._look_at_the_time)
+
+    def _stop_waiting(self) -> None:
+        self._give_up_at = None
+
+    def _look_at_the_time(self) -> None:
+        self._timer = None
+        if self._give_up_at is None or self.transport.is_closing():
+            return
+        if self.loop.time() < self._give_up_at:
+            self._timer = self.loop.call_at(self._give_up_at, self._look_at_the_time)
+            return
+        self._give_up_at = None
+        self._give_up()
 
     def _give_up(self) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        in_body = self._in_message and not self._in_head
+        if is_answering and (self.pipeline or not in_body):
             return  # a pipelined request is being answered; its end starts the timer anew
-        if self._in_head:
+        if self._in_head or is_answering:
             self._refuse(408, "Request timed out")
         else:
             self.transport.close()

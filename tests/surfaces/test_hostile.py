@@ -5,6 +5,7 @@ import collections
 import contextlib
 import io
 import json
+import math
 import re
 import select
 import struct
@@ -263,11 +264,16 @@ def is_json_object(body):
     def refuse(constant):
         raise json.JSONDecodeError("no constant of JSON", constant, 0)
 
+    def within_range(number):
+        if math.isinf(float(number)):
+            raise OverflowError(number)  # JSON by its grammar, and refused all the same
+        return float(number)
+
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=refuse)
+        value = json.loads(body.decode("utf-8"), parse_constant=refuse, parse_float=within_range)
     except json.JSONDecodeError:
         return False
-    except (UnicodeDecodeError, RecursionError, ValueError):
+    except (UnicodeDecodeError, RecursionError, OverflowError, ValueError):
         return None
     if body.count(b"[") + body.count(b"{") > 300 or re.search(rb"\\u[dD][89a-fA-F]", body):
         return None

@@ -1,0 +1,29 @@
+"""One measured figure with what it is to reach. Measures nothing itself."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """What every benchmark gives back."""
+
+    what: str
+    value: float
+    unit: str = "×"
+    at_least: float | None = None
+    at_most: float | None = None
+    detail: str = ""
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the value is within its bounds; one without bounds always is."""
+        return (self.at_least is None or self.value >= self.at_least) and (
+            self.at_most is None or self.value <= self.at_most
+        )
+
+    def __str__(self) -> str:
+        bounds = [
+            f"{sign} {bound:g}" for sign, bound in (("≥", self.at_least), ("≤", self.at_most)) if bound is not None
+        ]
+        verdict = ("ok  " if self.is_met else "MISS") if bounds else "    "
+        return f"{verdict} {self.what:<26} {self.value:8.2f} {self.unit:<3} {' '.join(bounds):<8} {self.detail}"

@@ -1,0 +1,80 @@
+"""What the render task costs besides the pipeline call: claim, review, conditioning, LoRA, master, commit.
+
+The stand-in model at the default size and steps, in a worker's own workshop; the first render, which loads the model, is not
+counted. The call's time is taken by wrapping the pipeline class's `__call__`, from outside.
+"""
+
+import functools
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench.figure import Figure
+from bench.samples import queued_job
+from bench.stand import open_stand
+from imgen import settings
+from imgen.domain.job import State
+from imgen.records import jobs
+from imgen.stack import starter
+
+RENDERS = 7
+MOST_PERCENT = 5.0
+
+
+def measure(*, renders: int = RENDERS) -> list[Figure]:
+    """Median share of a render task that is not the pipeline call."""
+    from workers import tasks
+    from workers.workshop import open_workshop
+
+    with open_stand() as stand:
+        loaded = settings.load(stand.data)
+        if starter.is_missing(loaded):
+            starter.build(loaded)
+        workshop = open_workshop(loaded)
+        try:
+            model = next(iter(workshop.catalog.models.values()))
+            inside = _time_calls(type(workshop.backend(model)._pipe))  # noqa: SLF001 - it is what is measured
+            outside: list[tuple[float, float]] = []
+            for number in range(renders + 1):
+                job = queued_job(stand.principal, queue=f"render.{model.key}", steps=model.steps.default)
+                with workshop.database.write() as connection:
+                    jobs.add(connection, job)
+                before, started = sum(inside), time.perf_counter()
+                tasks.work(workshop, tasks.RENDER, job.id)
+                whole = time.perf_counter() - started
+                with workshop.database.read() as connection:
+                    assert jobs.find(connection, job.id).state is State.RENDERED
+                if number:
+                    outside.append((whole, sum(inside) - before))
+        finally:
+            workshop.close()
+    shares = [100 * (1 - call / whole) for whole, call in outside]
+    whole, call = (statistics.median(times) for times in zip(*outside, strict=True))
+    detail = f"task {whole * 1e3:.0f} ms, call {call * 1e3:.0f} ms, {model.steps.default} steps at 1344×768"
+    return [
+        Figure(
+            what="render outside the call",
+            value=statistics.median(shares),
+            unit="%",
+            at_most=MOST_PERCENT,
+            detail=detail,
+        )
+    ]
+
+
+def _time_calls(kind: Any) -> list[float]:
+    """Seconds of every later call of a pipeline class, appended as they end."""
+    seconds: list[float] = []
+    call: Callable[..., Any] = kind.__call__
+
+    @functools.wraps(call)
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return call(*args, **kwargs)
+        finally:
+            seconds.append(time.perf_counter() - started)
+
+    kind.__call__ = timed
+    return seconds

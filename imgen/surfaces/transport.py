@@ -1,0 +1,48 @@
+"""A transport that sends what is written in one turn of the event loop with one system call. Otherwise as the one it wraps.
+
+uvicorn writes the head of an answer and its body apart, and uvloop sends each write at once: 10 µs each, of the hundred that
+a poll takes.
+"""
+
+from asyncio import AbstractEventLoop, Transport
+from typing import Any
+
+MOST_BYTES = 64 * 1024
+"""As much as asyncio holds back before it asks to pause; more is sent without waiting for the turn's end."""
+
+
+class JoiningTransport:
+    """Wraps a transport of the running loop."""
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+        self._bytes = 0
+        self.is_closing = transport.is_closing
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the transport's own."""
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Sends at the end of this turn."""
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+        self._bytes += len(data)
+        if self._bytes > MOST_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        """Closes once everything is sent."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if not self._parts:
+            return
+        joined = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        self._bytes = 0
+        self._transport.write(joined)

@@ -1,0 +1,46 @@
+"""Every benchmark runs and gives figures; what the figures are is no test's business."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+
+from bench import api, enqueue, finish, render, status
+from bench.figure import Figure
+
+SHORT = {
+    finish: {"rounds": 1},
+    render: {"renders": 1},
+    api: {"starts": 1, "seconds": 0.2},
+    status: {"rounds": 1, "seconds": 0.2},
+    enqueue: {"queued": 50, "rounds": 1, "seconds": 0.2},
+}
+
+
+@pytest.mark.parametrize("benchmark", SHORT, ids=lambda module: module.__name__)
+def test_a_short_run(benchmark):
+    """A run of a second or two measures something and says what it is to reach."""
+    figures = benchmark.measure(**SHORT[benchmark])
+    assert figures
+    for figure in figures:
+        assert math.isfinite(figure.value)
+        assert figure.value > 0
+        assert figure.at_least is not None or figure.at_most is not None
+        assert figure.what in str(figure)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "is_met"), [({"at_least": 2}, True), ({"at_least": 2.1}, False), ({"at_most": 1.9}, False), ({}, True)]
+)
+def test_a_missed_figure_says_so(bounds, is_met):
+    """The verdict compares with both bounds."""
+    figure = Figure(what="x", value=2.0, **bounds)
+    assert figure.is_met is is_met
+    assert ("MISS" in str(figure)) is not is_met
+
+
+def test_unknown_benchmarks_are_refused():
+    """A name that is none is an error, not an empty success."""
+    done = subprocess.run([sys.executable, "-m", "bench", "nothing"], capture_output=True, check=False)
+    assert done.returncode != 0
