@@ -122,15 +122,21 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def start_stack(
-    data: Path, *, settings: str = "", models: str = INSTANT_MODELS, environ: dict | None = None, key: str = ""
+    data: Path,
+    *,
+    settings: str = "",
+    models: str | None = INSTANT_MODELS,
+    environ: dict | None = None,
+    key: str = "",
 ) -> Iterator[Stack]:
-    """`imgen up` until the block ends. `key` is for a folder whose first run is past."""
+    """`imgen up` until the block ends. `key` is for a folder whose first run is past; no `models`: those that ship."""
     data.mkdir(parents=True, exist_ok=True)
     (data / "imgen.toml").write_text(settings)
-    (data / "models.toml").write_text(models)
-    (data / "characters.toml").write_text(
-        '[aaliyah]\nloras = {}\n[aya]\ntrigger = "aya"\nloras = {}\n[bella]\nloras = {}\n'
-    )
+    if models is not None:
+        (data / "models.toml").write_text(models)
+        (data / "characters.toml").write_text(
+            '[aaliyah]\nloras = {}\n[aya]\ntrigger = "aya"\nloras = {}\n[bella]\nloras = {}\n'
+        )
     port = free_port()
     with (data / "stderr.log").open("ab") as stderr:
         process = subprocess.Popen(
