@@ -160,6 +160,7 @@ class Settings(_Base):
     workers: Workers = Workers()
     logs: Logs = Logs()
     default_plan: str = Field(default="standard")
+    default_model: str = ""
 
     @property
     def database_url(self) -> str:
@@ -258,7 +259,10 @@ def load_catalog(settings: Settings) -> Catalog:
             )
     if not catalog.models:
         raise ConfigurationError("models.toml: no model is configured")
-    return catalog
+    default = settings.default_model or next(iter(catalog.models))
+    if default not in catalog.models:
+        raise ConfigurationError(f"models.toml: no model {default!r} (default_model)")
+    return msgspec.structs.replace(catalog, models={default: catalog.models[default], **catalog.models})
 
 
 def load_plans(settings: Settings) -> dict[str, Plan]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 MAX_ANSWER_BYTES = 64 * 1024
+_MISSHAPEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What comes of an answer of any other shape: the client does not check it, and an error with status 200 has no `choices`."""
 
 
 class Enhancer(Protocol):
@@ -106,7 +108,7 @@ class ChatEnhancer:
                 )
             text = completion.choices[0].message.content or ""
             answer = msgspec.json.decode(text.encode("utf-8", "replace")[:MAX_ANSWER_BYTES], type=_Answer)
-        except (openai.OpenAIError, TimeoutError, msgspec.DecodeError, IndexError, AttributeError, ValueError) as exc:
+        except (openai.OpenAIError, TimeoutError, msgspec.DecodeError, *_MISSHAPEN) as exc:
             raise EnhancementFailed from exc
         terms = plain_terms(answer.prompt, max_chars=self._settings.max_chars)
         if not terms:

@@ -19,6 +19,10 @@ OnStep = Callable[[int, int], None]
 class Backend(Protocol):
     """One loaded model."""
 
+    @property
+    def architecture(self) -> str:
+        """What kind of model it is, in the engine's own terms: diffusers' pipeline class, say."""
+
     def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
         """One picture, (height, width, 3) uint8 sRGB, the same for the same arguments.
 

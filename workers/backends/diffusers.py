@@ -59,6 +59,11 @@ class DiffusersBackend:
         self._extra = extra
         self._accepted = frozenset(inspect.signature(pipe.__call__).parameters)
 
+    @property
+    def architecture(self) -> str:
+        """The pipeline's class."""
+        return type(self._pipe).__name__
+
     def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
         """See `workers.backends.Backend`. What `on_step` raises comes out unchanged."""
         steps = _Steps(on_step)

@@ -51,6 +51,11 @@ class InstantBackend:
 
     knobs: Knobs
 
+    @property
+    def architecture(self) -> str:
+        """Its own name."""
+        return "instant"
+
     def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
         """See `workers.backends.Backend`."""
         if _said(self.knobs.fail_on, diffusion):

@@ -147,6 +147,17 @@ def read_index(folder: Path) -> dict[str, object]:
     return index
 
 
+def absent_components(source: str, folders: tuple[Path, ...], *, allow_downloads: bool) -> tuple[str, ...]:
+    """Components that a model's index names as not there, such as SD3's T5 in many folders: they are to be left out.
+
+    Raises:
+        ModelError: see `find_model`.
+    """
+    path = find_model(source, folders, allow_downloads=allow_downloads)
+    index = read_index(path) if path.is_dir() else {}
+    return tuple(name for name, value in index.items() if isinstance(value, list) and value[:1] == [None])
+
+
 def in_cache(source: str) -> Path | None:
     """The folder of a hub id in the hub's local cache, None where there is none.
 
