@@ -224,7 +224,7 @@ def test_an_address_holds_base_key_and_expiry(root):
     expires, signature = values.split("&")
     assert expires == "expires=1700000060"
     assert len(bytes.fromhex(signature.removeprefix("signature="))) == 32
-    assert store.url("done/a.png", filename="b c.png").endswith("&filename=b+c.png")
+    assert store.url("done/a.png", filename="b c.png").endswith("&filename=b%20c.png")
 
 
 def test_a_signed_file_tells_what_is_left_of_its_time(root):

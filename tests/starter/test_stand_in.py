@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
@@ -89,6 +89,7 @@ def test_words_are_whole():
     assert words.model_max_length == 77
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_spelled(text):
     """Every text has tokens, between one mark at its start and one at its end, and none is unknown."""
