@@ -1,0 +1,139 @@
+"""An OpenAI-compatible chat endpoint on 127.0.0.1 that answers, or fails, as it is told; it keeps every request. No model in it."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from servers.faulty_http import Behaviour, Exchange, FaultyServer, answer, cut, hang, reset, start_faulty_http
+
+JSON = {"Content-Type": "application/json"}
+ADDED = "golden light"
+"""What the endpoint adds to every prompt while nothing else is asked of it."""
+
+
+class Asked(NamedTuple):
+    """One request, in the protocol's terms."""
+
+    path: str
+    authorization: str
+    body: dict
+
+    def said(self, role: str) -> str:
+        """The only message of that role."""
+        (content,) = [message["content"] for message in self.body["messages"] if message["role"] == role]
+        return content
+
+
+class Chat:
+    """The endpoint's address, what it was asked, and what it will do."""
+
+    def __init__(self, server: FaultyServer) -> None:
+        self._server = server
+        self.base_url = f"{server.url}/v1"
+
+    def will(self, *then: Behaviour, always: Behaviour | None = None) -> None:
+        """Forgets what it was asked; answers the next requests with `then`, one each, and all others with `always`."""
+        with self._server.lock:
+            self._server.requests.clear()
+            self._server.script[:] = then
+            self._server.standing = always or improve
+
+    @property
+    def asked(self) -> list[Asked]:
+        """Requests since the last `will`."""
+        with self._server.lock:
+            kept = list(self._server.requests)
+        return [Asked(one.path, one.headers.get("Authorization", ""), json.loads(one.body)) for one in kept]
+
+
+@contextlib.contextmanager
+def start_chat() -> Iterator[Chat]:
+    """Serves on a free port for the length of the block."""
+    with start_faulty_http(improve) as server:
+        yield Chat(server)
+
+
+def completion(content: str | None, **changes) -> Behaviour:
+    """A whole chat completion whose message has this content."""
+    message = {"role": "assistant", "content": content}
+    body = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1_760_000_000,
+        "model": "wordsmith",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }
+    return answer(200, json.dumps(body | changes).encode(), JSON)
+
+
+def better(prompt: str) -> Behaviour:
+    """What a model answers that does as it is told."""
+    return completion(json.dumps({"prompt": prompt}))
+
+
+def improve(exchange: Exchange) -> None:
+    """Answers with the prompt that it was given, and something behind it."""
+    messages = json.loads(exchange.request_read.body)["messages"]
+    better(f"{messages[-1]['content']}, {ADDED}")(exchange)
+
+
+def refuse_by_name(exchange: Exchange) -> None:
+    """401 with the caller's own key and words in the text, as some endpoints do."""
+    given = f"{exchange.request_read.headers.get('Authorization')} {exchange.request_read.body.decode()}"
+    answer(401, json.dumps({"error": {"message": f"Incorrect API key provided: {given}"}}).encode(), JSON)(exchange)
+
+
+def drip(exchange: Exchange) -> None:
+    """Begins an answer and goes on with a byte now and then, so that no read ever takes long."""
+    exchange.send_response_only(200)
+    exchange.send_header("Content-Length", "100000")
+    exchange.end_headers()
+    with contextlib.suppress(ConnectionError):
+        while not exchange.server.closing.wait(0.05):
+            exchange.wfile.write(b" ")
+            exchange.wfile.flush()
+    exchange.close_connection = True
+
+
+HANGS: dict[str, Behaviour] = {"never answers": hang, "drips": drip}
+
+FAULTS: dict[str, Behaviour] = {
+    "400": answer(400, b'{"error": {"message": "response_format is not supported"}}', JSON),
+    "401": refuse_by_name,
+    "404": answer(404, b"404 page not found"),
+    "429": answer(429, b'{"error": {"message": "slow down"}}', JSON),
+    "429, come back in a minute": answer(429, b"{}", JSON | {"Retry-After": "60"}),
+    "500": answer(500, b"<h1>Internal Server Error</h1>"),
+    "503": answer(503),
+    "302 to elsewhere": answer(302, b"", {"Location": "http://127.0.0.1:1/"}),
+    "reset": reset,
+    "cut in the middle": cut,
+    "empty body": answer(200, b"", JSON),
+    "no JSON": answer(200, b'{"choices": [', JSON),
+    "no JSON by its type": answer(200, b"<html>Sign in</html>", {"Content-Type": "text/html"}),
+    "not UTF-8": answer(200, b'{"choices": "\xff\xfe"}', JSON),
+    "nested without end": answer(200, b"[" * 100_000, JSON),
+    "JSON of another kind": answer(200, b'["choices"]', JSON),
+    "an error with 200": answer(200, b'{"error": {"message": "model is loading", "code": 503}}', JSON),
+    "null choices": completion(None, choices=None),
+    "no choices": completion(None, choices=[]),
+    "choices by name": completion(None, choices={"first": {}}),
+    "no message": completion(None, choices=[{"index": 0}]),
+    "refusal": completion(None),
+    "parts for content": completion(None, choices=[{"message": {"content": [{"type": "text", "text": "x"}]}}]),
+    "empty content": completion(""),
+    "blank prompt": better("  ,, \n"),
+    "negatives and names alone": better("-hat, @bella, -ugly hands"),
+    "prose": completion("Sure, here is a better prompt: red coat on a sunny beach. Let me know if you like it!"),
+    "prose before JSON": completion('Sure, here is your prompt:\n{"prompt": "red coat, golden light"}'),
+    "quoted prose": completion('"red coat, golden light"'),
+    "markdown": completion('```json\n{"prompt": "red coat, golden light"}\n```'),
+    "other JSON": completion('{"text": "red coat, golden light"}'),
+    "prompt is no text": completion('{"prompt": ["red coat", "golden light"]}'),
+    "broken off": completion('{"prompt": "red coat, golden li'),
+    "nested content": completion('{"prompt": "red coat", "why": ' + "[" * 60_000),
+    "far too long": completion(json.dumps({"prompt": "red coat, " * 20_000})),
+}
+"""What an endpoint may do wrong, each for every request: nothing of it is a prompt."""
