@@ -96,7 +96,26 @@ class Enhancer(_Section):
     api_key: SecretStr = SecretStr("")
     model: str = ""
     timeout_s: float = 15
+    pause_s: float = 20
     max_chars: int = 1500
+
+
+class Review(_Section):
+    """Who judges pictures, and what happens while nobody does."""
+
+    reviewers: tuple[str, ...] = ("rules",)
+    base_url: str = ""
+    api_key: SecretStr = SecretStr("")
+    model: str = ""
+    moderation_model: str = "omni-moderation-latest"
+    timeout_s: float = 15
+    pause_s: float = 20
+    first_pause_s: float = 2
+    longest_pause_s: float = 120
+    give_up_s: float = 900
+    free_blocks: int = 20
+    slow_down_s: float = 5
+    longest_slow_down_s: float = 600
 
 
 class CredentialSettings(_Section):
@@ -156,6 +175,7 @@ class Settings(_Base):
     objects: Objects = Objects()
     jobs: Jobs = Jobs()
     enhancer: Enhancer = Enhancer()
+    review: Review = Review()
     credentials: CredentialSettings = CredentialSettings()
     workers: Workers = Workers()
     logs: Logs = Logs()

@@ -19,7 +19,8 @@ from imgen.stack.redis import find_server
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[Stack]:
     """The whole stack with an instant engine, shared by tests that leave it as they found it."""
-    with start_stack(tmp_path_factory.mktemp("stack") / "var") as stack:
+    settings = "[review]\nfree_blocks = 100000\n"  # tests of blocked prompts are not to slow the others down
+    with start_stack(tmp_path_factory.mktemp("stack") / "var", settings=settings) as stack:
         yield stack
 
 

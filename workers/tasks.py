@@ -8,12 +8,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import structlog
+from sqlalchemy import Connection
 
 from imgen.domain import errors
+from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.job import FINISHER, Job, Outcome, State, view_of
-from imgen.live import polls
-from imgen.records import jobs
+from imgen.domain.review import Verdict
+from imgen.live import polls, slowdown
+from imgen.records import audit, jobs
 from workers import outcome, pipeline
 from workers.lease import Lease
 from workers.picture import Context, Picture
@@ -72,16 +76,22 @@ def _run(workshop: Workshop, half: Half, job: Job) -> Job | None:
         return None
     except errors.PictureBlocked as exc:
         log.info("job blocked", categories=exc.blocked.categories)
-        return _end(workshop, job, State.BLOCKED, Outcome(blocked=exc.blocked))
+        return _end(workshop, job, State.BLOCKED, Outcome(blocked=exc.blocked), exc.verdict)
     except errors.ImgenError as exc:
-        ending = next((ENDS[kind] for kind in type(exc).__mro__ if kind in ENDS), None)
-        log.warning("job stopped", reason=str(exc), code=exc.code)
-        if ending is None:
-            return _try_again(workshop, job)
-        return _end(workshop, job, ending[0], Outcome(error=ending[1]))
+        return _after_error(workshop, job, exc)
     except Exception:  # the map's last line: an error nobody foresaw must not take the worker along
         log.exception("job failed unexpectedly")
         return _try_again(workshop, job)
+
+
+def _after_error(workshop: Workshop, job: Job, error: errors.ImgenError) -> Job | None:
+    log.warning("job stopped", reason=str(error), code=error.code)
+    if isinstance(error, errors.ReviewerUnavailable):
+        return _wait_for_review(workshop, job)
+    ending = next((ENDS[kind] for kind in type(error).__mro__ if kind in ENDS), None)
+    if ending is None:
+        return _try_again(workshop, job)
+    return _end(workshop, job, ending[0], Outcome(error=ending[1]))
 
 
 def _try_again(workshop: Workshop, job: Job) -> Job | None:
@@ -94,10 +104,31 @@ def _try_again(workshop: Workshop, job: Job) -> Job | None:
     return None
 
 
-def _end(workshop: Workshop, job: Job, state: State, result: Outcome) -> Job | None:
+def _wait_for_review(workshop: Workshop, job: Job) -> Job | None:
+    """Not an attempt that is held against the job: it waits, each time as long as it has waited before."""
+    review = workshop.settings.review
+    waited_s = 0.0 if job.unreviewed_since is None else time.time() - job.unreviewed_since
+    if waited_s > review.give_up_s:
+        return _end(workshop, job, State.FAILED, Outcome(error="Generation failed"))
+    pause_s = min(max(review.first_pause_s, waited_s), review.longest_pause_s)
     with contextlib.suppress(errors.LeaseLost):
-        return workshop.database.attempt(jobs.end, job, state, result)
+        return workshop.database.attempt(jobs.put_back, job, pause_s=pause_s, count=False, is_unreviewed=True)
     return None
+
+
+def _end(workshop: Workshop, job: Job, state: State, result: Outcome, verdict: Verdict | None = None) -> Job | None:
+    with contextlib.suppress(errors.LeaseLost):
+        return workshop.database.attempt(_write_end, job, state, result, verdict)
+    return None
+
+
+def _write_end(connection: Connection, job: Job, state: State, result: Outcome, verdict: Verdict | None) -> Job:
+    """The last transition; where a picture is withheld, with its record for the audit, in one transaction."""
+    ended = jobs.end(connection, job, state, result)
+    if result.blocked is not None and verdict is not None:
+        told = {"ruleset": job.recipe.ruleset, "floor_version": FLOOR_VERSION} | msgspec.to_builtins(verdict)
+        audit.note(connection, actor="reviewer", action="blocked", tenant_id=job.tenant_id, subject=job.id, detail=told)
+    return ended
 
 
 def _hand_on(workshop: Workshop, job: Job, picture: Picture, seconds: Mapping[str, float]) -> Job:
@@ -113,7 +144,7 @@ def _hand_on(workshop: Workshop, job: Job, picture: Picture, seconds: Mapping[st
 
 def _settle(workshop: Workshop, job: Job, picture: Picture, seconds: Mapping[str, float]) -> Job:
     state, result = outcome.of(job, picture, seconds)
-    return workshop.database.attempt(jobs.end, job, state, result)
+    return workshop.database.attempt(_write_end, job, state, result, picture.verdict)
 
 
 def _after(workshop: Workshop, job: Job) -> None:
@@ -123,11 +154,23 @@ def _after(workshop: Workshop, job: Job) -> None:
         with contextlib.suppress(errors.Unavailable, errors.Retryable):  # the reconciler publishes it then
             workshop.publisher.publish(job.queue, job.id, job.priority)
             workshop.database.attempt(jobs.published, job.id, job.queue)
+    if job.state is State.BLOCKED:
+        _slow_down(workshop, job.tenant_id)
     if job.ended_at is not None:
         log.info("job ended", state=job.state.value, seconds=round(job.ended_at - job.created_at, 2))
         with contextlib.suppress(errors.Retryable):  # the sweeper removes it then
             for stored in list(workshop.objects.list(f"work/{job.id}/")):
                 workshop.objects.delete(stored.key)
+
+
+def _slow_down(workshop: Workshop, tenant_id: str) -> None:
+    """Each blocked picture beyond the free ones keeps its tenant out for twice as long as the one before."""
+    review = workshop.settings.review
+    with contextlib.suppress(errors.Unavailable):
+        too_many = workshop.live.run(slowdown.count(tenant_id)) - review.free_blocks
+        if too_many > 0:
+            pause_s = min(review.slow_down_s * 2.0 ** min(too_many - 1, 20), review.longest_slow_down_s)
+            workshop.live.run(slowdown.slow(tenant_id, pause_s))
 
 
 RENDER = Half(waiting=State.QUEUED, stages=pipeline.RENDER, commit=_hand_on)

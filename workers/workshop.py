@@ -20,6 +20,7 @@ from imgen.provenance.development_chain import make_development_chain
 from imgen.records.database import Database
 from imgen.settings import Settings, load_catalog
 from workers import backends
+from workers.reviewers import Board, open_board
 
 
 @dataclass(kw_only=True)
@@ -33,6 +34,7 @@ class Workshop:
     publisher: Publisher
     objects: ObjectStore
     rulesets: Mapping[str, CompiledRuleset]
+    board: Board
     _loaded: dict[str, backends.Backend] = field(default_factory=dict)
 
     @cached_property
@@ -92,4 +94,5 @@ def open_workshop(settings: Settings) -> Workshop:
         publisher=Publisher(url),
         objects=composition.open_objects(settings, database),
         rulesets=composition.load_rulesets(settings),
+        board=open_board(settings),
     )

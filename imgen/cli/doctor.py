@@ -13,6 +13,7 @@ from imgen.cli.options import Data
 from imgen.domain.errors import ConfigurationError, ImgenError
 from imgen.live import polls
 from imgen.live.executors import Plain
+from imgen.provenance.matchlist import parse
 from imgen.records import schema
 from imgen.settings import Settings, load_catalog, load_plans
 
@@ -107,6 +108,15 @@ def _credentials(loaded: Settings) -> str:
     return f"{configured.certificate_chain}{configured.tsa_url and f', time-stamps by {configured.tsa_url}'}"
 
 
+def _review(loaded: Settings) -> str:
+    review = loaded.review
+    if set(review.reviewers) - {"rules"} and not review.base_url:
+        raise ConfigurationError(f"{', '.join(review.reviewers)} are configured without a base_url")
+    lists = [path for folder in (loaded.config_dir, loaded.data_dir) for path in (folder / "matches").glob("*.csv")]
+    hashes = sum(len(parse(path.read_text("utf-8"), str(path)).hashes) for path in lists)
+    return f"{', '.join(review.reviewers)}; {hashes} hashes in {len(lists)} match lists"
+
+
 def _enhancer(loaded: Settings) -> str:
     if not loaded.enhancer.base_url:
         return "embedded: word lists"
@@ -124,5 +134,6 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "workers": (_workers, "run `imgen up`, or `imgen worker --queues …` for the queues named"),
     "objects": (_objects, "check [objects]: the folder must be writable, the bucket must exist"),
     "credentials": (_credentials, "check [credentials] certificate_chain and private_key"),
+    "review": (_review, "check [review], and the rows of the match list that is named"),
     "enhancer": (_enhancer, "set [enhancer] model, or empty base_url"),
 }

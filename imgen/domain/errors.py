@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imgen.domain.job import Blocked
+    from imgen.domain.review import Verdict
 
 
 class ImgenError(Exception):
@@ -184,15 +185,22 @@ class PictureBlocked(ImgenError):
 
     code = "blocked"
 
-    def __init__(self, blocked: "Blocked") -> None:
+    def __init__(self, blocked: "Blocked", verdict: "Verdict") -> None:
         super().__init__()
         self.blocked = blocked
+        self.verdict = verdict
 
 
 class Retryable(ImgenError):
     """A part that should answer did not; the same work may succeed later."""
 
     code = "retryable"
+
+
+class ReviewerUnavailable(Retryable):
+    """A reviewer did not answer in a form that can be relied on; nothing is published without it."""
+
+    code = "reviewer_unavailable"
 
 
 class ModelError(ImgenError):

@@ -161,6 +161,8 @@ class Job(Struct, frozen=True, kw_only=True):
     published_at: float | None = None
     claimed_at: float | None = None
     lease_until: float | None = None
+    unreviewed_since: float | None = None
+    """When a reviewer first did not answer for it."""
     deadline_at: float
     ended_at: float | None = None
 

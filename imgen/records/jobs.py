@@ -133,7 +133,13 @@ def hand_on(
 
 
 def put_back(
-    connection: Connection, job: Job, *, pause_s: float = 0, count: bool = True, now: float | None = None
+    connection: Connection,
+    job: Job,
+    *,
+    pause_s: float = 0,
+    count: bool = True,
+    is_unreviewed: bool = False,
+    now: float | None = None,
 ) -> Job:
     """A running job waits again, to be tried after a pause.
 
@@ -142,8 +148,10 @@ def put_back(
         job: as it was claimed or last read.
         pause_s: how long nobody may claim it.
         count: False where the attempt was broken off by us (a shutdown) and is not held against the job.
+        is_unreviewed: a reviewer did not answer; since when is remembered.
         now: for tests.
     """
+    now = now or time.time()
     return _move(
         connection,
         job,
@@ -151,7 +159,8 @@ def put_back(
         attempts=job.attempts if count else max(0, job.attempts - 1),
         lease_until=None,
         published_at=None,
-        available_at=(now or time.time()) + pause_s,
+        available_at=now + pause_s,
+        unreviewed_since=(job.unreviewed_since or now) if is_unreviewed else None,
     )
 
 

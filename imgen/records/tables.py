@@ -88,6 +88,7 @@ jobs = Table(
     Column("deadline_at", Double, nullable=False),
     Column("ended_at", Double),
     Column("stripped_at", Double),
+    Column("unreviewed_since", Double),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "state", "lease_until"),
     Index(None, "state", "queue", "published_at"),
@@ -130,6 +131,22 @@ counters = Table(
     PrimaryKeyConstraint("owner", "period"),
 )
 """Sums of the ledger by owner (tenant or key id) and period (`2026-11-21`, `2026-11`; UTC)."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index(None, "at"),
+    Index(None, "tenant_id", "at"),
+    Index(None, "subject"),
+)
+"""Who did what to whom: appended to, never changed. `actor` is a key, a person or `reviewer`; `detail` is JSON."""
 
 locks = Table(
     "locks",

@@ -5,11 +5,14 @@ negatives, and reviewers see the result like any other prompt.
 """
 
 import asyncio
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+import structlog
 
+from imgen.domain.breaker import Breaker
 from imgen.domain.catalog import Model, Style
 from imgen.domain.embellish import embellish
 from imgen.domain.errors import ConfigurationError, EnhancementFailed
@@ -19,6 +22,8 @@ from imgen.settings import Enhancer as EnhancerSettings
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+
+log = structlog.get_logger(__name__)
 
 MAX_ANSWER_BYTES = 64 * 1024
 _MISSHAPEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -88,15 +93,16 @@ class ChatEnhancer:
         self._settings = settings
         self._instructions = instructions
         self._client: AsyncOpenAI | None = None
+        self._breaker = Breaker(pause_s=settings.pause_s)
 
     async def terms(self, positive: tuple[str, ...], model: Model, style: Style) -> tuple[str, ...]:
         """See Enhancer."""
-        import openai
-
+        if not self._breaker.allows():
+            raise EnhancementFailed("Enhancement failed")  # again and again: it is left alone for a while
+        openai = await asyncio.to_thread(import_module, "openai")  # half a second and 12 MB at first use
         try:
-            async with asyncio.timeout(
-                self._settings.timeout_s * 1.5
-            ):  # the client's limit is for each of its two tries
+            # The client's own limit is for each of its two tries, and for each read
+            async with asyncio.timeout(self._settings.timeout_s * 1.5):
                 completion = await self._open().chat.completions.create(
                     model=self._settings.model,
                     messages=[
@@ -109,7 +115,11 @@ class ChatEnhancer:
             text = completion.choices[0].message.content or ""
             answer = msgspec.json.decode(text.encode("utf-8", "replace")[:MAX_ANSWER_BYTES], type=_Answer)
         except (openai.OpenAIError, TimeoutError, msgspec.DecodeError, *_MISSHAPEN) as exc:
+            if isinstance(exc, openai.OpenAIError | TimeoutError):  # an odd answer may be the prompt's fault
+                self._breaker.failed()
+            log.warning("enhancer failed", reason=type(exc).__name__, status=getattr(exc, "status_code", None))
             raise EnhancementFailed from exc
+        self._breaker.succeeded()
         terms = plain_terms(answer.prompt, max_chars=self._settings.max_chars)
         if not terms:
             raise EnhancementFailed
@@ -121,7 +131,7 @@ class ChatEnhancer:
             await self._client.close()
 
     def _open(self) -> "AsyncOpenAI":
-        """The client, made at first use: importing it takes half a second and 12 MB."""
+        """The client, made at first use."""
         if self._client is None:
             from openai import AsyncOpenAI
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import math
 import re
 
 import structlog
@@ -18,6 +19,7 @@ from imgen.domain.errors import (
     InvalidCharacter,
     InvalidField,
     QueueFull,
+    RateLimited,
     Retryable,
     Unavailable,
 )
@@ -25,7 +27,7 @@ from imgen.domain.job import Job, State, new_gen_id, new_job_id, new_watermark_i
 from imgen.domain.prompt import Parsed, compose, parse, unparse
 from imgen.domain.recipe import Brand, Diffusion, Recipe, Words
 from imgen.domain.request import Ask, Order, repair
-from imgen.live import polls
+from imgen.live import polls, slowdown
 from imgen.records import jobs, ledger
 from imgen.services.core import Core
 from imgen.services.enhance import enhance
@@ -53,7 +55,7 @@ async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) ->
         PromptRequired, InvalidCharacter, TooManyCharacters, InvalidField: the request.
         EnhancementFailed: `optimize` was asked for and the enhancer did not answer; no job is made.
         CacheMiss: only a cached picture was wanted.
-        QueueFull, QuotaExceeded: try again later.
+        QueueFull, QuotaExceeded, RateLimited: try again later; the last after too many blocked pictures.
         Unavailable: Redis does not answer, so that nothing could be queued; no job is made.
         GenerationFailed: the job could not be written.
     """
@@ -65,8 +67,11 @@ async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) ->
     if ask.use_cache and ask.cache_only:
         raise CacheMiss  # there is no semantic cache yet: every look-up is a miss
     brand = await _store_mark(core, principal, ask.wm_image, order.brand)
+    slowed = core.live.run(slowdown.remaining_ms(principal.tenant.id))
     if await core.live.run(polls.waiting()) >= core.settings.jobs.max_queued:
         raise QueueFull(retry_after_s=10)
+    if (slowed_ms := await slowed) > 0:
+        raise RateLimited(retry_after_s=math.ceil(slowed_ms / 1000))
     final = parsed
     if ask.optimize:
         final = await enhance(core.enhancer, parsed, order.model, order.model.styles[order.style])

@@ -6,12 +6,13 @@ import sys
 
 import pytest
 
-from bench import api, enqueue, finish, render, status
+from bench import api, enqueue, finish, matchlist, render, status
 from bench.figure import Figure
 
 SHORT = {
     finish: {"rounds": 1},
     render: {"renders": 1},
+    matchlist: {"hashes": 100, "looks": 2},
     api: {"starts": 1, "seconds": 0.2},
     status: {"rounds": 1, "seconds": 0.2},
     enqueue: {"queued": 50, "rounds": 1, "seconds": 0.2},

@@ -16,10 +16,10 @@ def parts_of(entry):
 
 
 def test_the_list_is_long_enough():
-    """There are at least 120 labelled prompts, a third of them benign, and none twice."""
+    """There are at least 300 labelled prompts, a third of them benign, and none twice."""
     every = [repr(entry) for entry in LABELS["floor"] + LABELS["benign"]]
     every += [prompt for rule in LABELS["blocked"] for prompt in rule["prompts"]]
-    assert len(every) >= 120
+    assert len(every) >= 300
     assert len(LABELS["benign"]) * 3 >= len(every)
     assert len(set(every)) == len(every)
 
@@ -47,7 +47,25 @@ def test_the_default_ruleset_refuses_by_the_right_rule(rule, prompt, rulesets):
 def test_harmless_prompts_pass_the_default_ruleset(rulesets):
     """At least 95 % of the benign prompts with alarming words pass."""
     refused = [entry for entry in LABELS["benign"] if not judge_words(rulesets["default"], parts_of(entry)).safe]
-    assert len(refused) <= len(LABELS["benign"]) * (1 - PRECISION), refused
+    share = 1 - len(refused) / len(LABELS["benign"])
+    print(
+        f"{len(LABELS['floor'])} floor cases; {len(LABELS['benign'])} benign prompts, {share:.1%} pass; refused: {refused}"
+    )
+    assert share >= PRECISION
+
+
+def test_precision_and_recall_over_the_whole_list(rulesets):
+    """Of what the default ruleset refuses at least 95 % is to be refused, and it refuses all that is."""
+    bad = [parts_of(entry) for entry in LABELS["floor"]]
+    bad += [{"prompt": prompt} for rule in LABELS["blocked"] for prompt in rule["prompts"]]
+    good = [parts_of(entry) for entry in LABELS["benign"]]
+    hits, alarms = (
+        sum(not judge_words(rulesets["default"], parts).safe for parts in entries) for entries in (bad, good)
+    )
+    precision, recall = hits / (hits + alarms), hits / len(bad)
+    print(f"default ruleset over {len(bad) + len(good)} prompts: precision {precision:.3f}, recall {recall:.3f}")
+    assert recall == 1
+    assert precision >= PRECISION
 
 
 def test_harmless_prompts_never_meet_the_floor():

@@ -244,6 +244,32 @@ def test_the_embedded_one_leaves_alone_what_is_good(improved):
         assert improved(prompt, base_url="") == prompt
 
 
+def test_a_dead_endpoint_is_left_alone(chat, words, catalog):
+    """After three failures in a row it is not asked at all; once the pause is over it is tried, and used if it answers."""
+    given = {"base_url": chat.base_url, "model": "wordsmith", "timeout_s": TIMEOUT_S, "pause_s": 0.3}
+    model = catalog.models["eros"]
+
+    async def main():
+        enhancer = open_enhancer(EnhancerSettings(**given), words, INSTRUCTIONS)
+        style = model.styles["cinematic"]
+        chat.will(always=FAULTS["503"])
+        for _ in range(3):
+            with pytest.raises(EnhancementFailed):
+                await enhance(enhancer, PROMPT, model, style)
+        asked = len(chat.asked)
+        for _ in range(20):
+            with pytest.raises(EnhancementFailed):
+                await enhance(enhancer, PROMPT, model, style)
+        assert len(chat.asked) == asked
+        await asyncio.sleep(0.35)
+        chat.will()
+        better = await enhance(enhancer, PROMPT, model, style)
+        await enhancer.close()
+        return better
+
+    assert asyncio.run(main()).positive != PROMPT.positive
+
+
 # ------------------------------------------------------------------ over HTTP
 
 HTTP_TIMEOUT_S = 1
@@ -259,6 +285,7 @@ base_url = "{running_chat.base_url}"
 api_key = "{KEY}"
 model = "wordsmith"
 timeout_s = {HTTP_TIMEOUT_S}
+pause_s = 0
 [logs]
 level = "DEBUG"
 """

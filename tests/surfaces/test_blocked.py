@@ -2,10 +2,12 @@
 
 import base64
 import io
+import time
 
 import httpx2
 import pytest
 from PIL import Image
+from servers.stack import start_stack
 
 from imgen.provenance.readback import read_back
 
@@ -52,3 +54,20 @@ def test_a_stricter_ruleset_refuses_more(server):
     assert passed["meta"]["compliance_codes"] == ["nudity"]
     blocked = server.wait(server.generate("nude marble statue of a woman", compliance_ruleset="strict"))
     assert (blocked["compliance"], "unsafe_url" in blocked) == ("unsafe", False)
+
+
+def test_who_is_blocked_again_and_again_is_slowed_down(tmp_path):
+    """After the free blocks `generate` answers 429 for a while; polls and other tenants go on."""
+    settings = "[review]\nfree_blocks = 2\nslow_down_s = 30\n[jobs]\nreconcile_s = 0.5\n"
+    with start_stack(tmp_path / "var", settings=settings) as stack:
+        other = stack.imgen("keys", "create", "other", "--tenant", "other")
+        for _ in range(3):
+            blocked = stack.generate("a hakenkreuz")
+            assert stack.wait(blocked)["compliance"] == "unsafe"
+        deadline = time.monotonic() + 5
+        while (answer := stack.post({"action": "generate", "prompt": "red coat"})).status_code == 200:
+            assert time.monotonic() < deadline
+        assert (answer.status_code, answer.json()) == (429, {"error": "Rate limit exceeded"})
+        assert 20 < int(answer.headers["Retry-After"]) <= 30
+        assert stack.status(blocked)["compliance"] == "unsafe"
+        assert stack.post({"action": "generate", "prompt": "red coat"}, key=other).status_code == 200

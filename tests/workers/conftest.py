@@ -21,16 +21,29 @@ call = { step_s = 0.0, fail_on = "brokenmodel", retry_on = "flaky" }
 
 
 @pytest.fixture
-def workshop(tmp_path, clean_redis):
-    """What a worker process works with; nothing waits between tries."""
+def make_workshop(tmp_path, clean_redis):
+    """Opens what a worker process works with; nothing waits between tries. `more` is added to its settings."""
+    opened = []
     data = tmp_path / "var"
     data.mkdir()
     (data / "models.toml").write_text(MODELS)
-    (data / "imgen.toml").write_text(f'[redis]\nurl = "{clean_redis}"\n[jobs]\nretry_pauses_s = [0]\nlease_s = 5\n')
-    loaded = settings.load(data, environ={})
-    database = composition.open_database(loaded)
-    schema.upgrade(database)
-    database.close()
-    opened = open_workshop(loaded)
-    yield opened
-    opened.close()
+
+    def make(more=""):
+        ours = f'[redis]\nurl = "{clean_redis}"\n[jobs]\nretry_pauses_s = [0]\nlease_s = 5\n'
+        (data / "imgen.toml").write_text(ours + more)
+        loaded = settings.load(data, environ={})
+        database = composition.open_database(loaded)
+        schema.upgrade(database)
+        database.close()
+        opened.append(open_workshop(loaded))
+        return opened[-1]
+
+    yield make
+    for workshop in opened:
+        workshop.close()
+
+
+@pytest.fixture
+def workshop(make_workshop):
+    """What a worker process works with."""
+    return make_workshop()

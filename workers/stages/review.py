@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imgen.domain.errors import ConfigurationError, PictureBlocked
-from imgen.domain.floor import judge_words
 from imgen.domain.job import Blocked, Job
 from imgen.domain.review import Verdict
 from workers.picture import Context, Picture
+from workers.reviewers import Case
 
 
 def words(picture: Picture, context: Context) -> Picture:
@@ -15,24 +18,25 @@ def words(picture: Picture, context: Context) -> Picture:
     Raises:
         PictureBlocked: the floor or a rule without release matched.
     """
-    return replace(picture, verdict=_decided(_judge(context)))
+    return replace(picture, verdict=_decided(_review(context)))
 
 
 def picture(picture: Picture, context: Context) -> Picture:
-    """The verdict on the finished render; the rules look at its words.
+    """The verdict on the finished, unbranded render.
 
     Raises:
         PictureBlocked: as for the words.
+        ReviewerUnavailable: nobody judged it; it waits.
     """
-    return replace(picture, verdict=_decided(_judge(context)))
+    return replace(picture, verdict=_decided(_review(context, picture.pixels)))
 
 
-def _judge(context: Context) -> Verdict:
+def _review(context: Context, pixels: NDArray[np.uint8] | None = None) -> Verdict:
     ruleset = context.workshop.rulesets.get(context.job.recipe.ruleset)
     if ruleset is None:
         # It was there at submit. To go on with another would be to publish by rules nobody asked for.
         raise ConfigurationError(f"Ruleset {context.job.recipe.ruleset!r} is not configured any more")
-    return judge_words(ruleset, parts(context.job))
+    return context.workshop.board.review(Case(ruleset=ruleset, parts=parts(context.job), pixels=pixels))
 
 
 def parts(job: Job) -> dict[str, str]:
@@ -60,5 +64,5 @@ def blocked(verdict: Verdict, *, unsafe_key: str = "") -> Blocked:
 
 def _decided(verdict: Verdict) -> Verdict:
     if not verdict.safe and not verdict.release:
-        raise PictureBlocked(blocked(verdict))
+        raise PictureBlocked(blocked(verdict), verdict)
     return verdict

@@ -1,0 +1,36 @@
+"""The audit keeps what it is told, in order, apart by subject."""
+
+import pytest
+
+from imgen.records import audit
+
+
+def test_entries_are_kept_by_subject_in_order(database):
+    """What was noted comes back as it was, oldest first, and nothing of another subject."""
+    details = [{"codes": ["hate"], "reason": "„Grund“"}, {"floor": True}]
+    with database.write() as connection:
+        for number, detail in enumerate(details):
+            audit.note(
+                connection,
+                actor="reviewer",
+                action="blocked",
+                tenant_id="ten_1",
+                subject="run_a",
+                detail=detail,
+                now=100.0 + number,
+            )
+        audit.note(connection, actor="key_1", action="deleted", tenant_id="ten_1", subject="run_b", detail={})
+    with database.read() as connection:
+        kept = audit.of_subject(connection, "run_a")
+    assert [entry.detail for entry in kept] == details
+    assert [entry.at for entry in kept] == [100.0, 101.0]
+    assert {(entry.actor, entry.action, entry.tenant_id) for entry in kept} == {("reviewer", "blocked", "ten_1")}
+
+
+def test_an_entry_is_undone_with_what_it_tells(database):
+    """A transaction that fails leaves no entry behind."""
+    with pytest.raises(TypeError), database.write() as connection:
+        audit.note(connection, actor="a", action="b", tenant_id="t", subject="run_c", detail={})
+        audit.note(connection, actor="a", action="b", tenant_id="t", subject="run_c", detail={"x": object()})
+    with database.read() as connection:
+        assert audit.of_subject(connection, "run_c") == []

@@ -1,0 +1,165 @@
+"""Review in the life of a job: waiting for a reviewer, what is kept of a blocked picture, and who is slowed down."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from factories import PLAN, make_job, make_recipe
+from msgspec import structs
+from servers.chat import FAULTS, completion, start_chat
+
+from imgen.domain.job import Blocked, State
+from imgen.domain.recipe import Words
+from imgen.live import slowdown
+from imgen.provenance.fingerprint import fingerprint
+from imgen.records import audit, jobs, ledger
+from workers import tasks
+from workers.backends import instant
+
+SAFE = completion(json.dumps({"safe": True, "rules": [], "reason": "fine"}))
+
+
+@pytest.fixture(scope="module")
+def chat():
+    with start_chat() as started:
+        yield started
+
+
+@pytest.fixture
+def reviewed(make_workshop, chat):
+    """A workshop whose pictures are looked at, with pauses short enough for a test."""
+    chat.will(always=SAFE)
+    return make_workshop(
+        f'[review]\nreviewers = ["rules", "vision"]\nbase_url = "{chat.base_url}"\nmodel = "eye"\n'
+        "timeout_s = 0.5\npause_s = 0\nfirst_pause_s = 0.1\nlongest_pause_s = 0.2\ngive_up_s = 0.5\n"
+    )
+
+
+def submit(workshop, prompt="red coat", **changes):
+    recipe = make_recipe(words=Words(prompt=prompt, original_prompt=prompt, positive=prompt))
+    recipe = structs.replace(recipe, diffusion=structs.replace(recipe.diffusion, positive=prompt))
+    job = make_job(recipe=recipe, **changes)
+    with workshop.database.write() as connection:
+        jobs.add(connection, job)
+        ledger.hold(connection, job, PLAN)
+    return job
+
+
+def read(workshop, job):
+    with workshop.database.read() as connection:
+        return jobs.find(connection, job.id)
+
+
+def finish(workshop, job):
+    """The finish half, once it is due."""
+    time.sleep(max(0, read(workshop, job).available_at - time.time()))
+    tasks.work(workshop, tasks.FINISH, job.id)
+    return read(workshop, job)
+
+
+def entries(workshop, job):
+    with workshop.database.read() as connection:
+        return audit.of_subject(connection, job.id)
+
+
+def test_a_job_waits_for_its_reviewer_and_is_published_when_it_answers(reviewed, chat):
+    """While nobody answers the job is in progress, costs no attempt and shows nothing; then it completes."""
+    job = submit(reviewed)
+    tasks.work(reviewed, tasks.RENDER, job.id)
+    chat.will(always=FAULTS["503"])
+    for _ in range(5):
+        waiting = finish(reviewed, job)
+        assert (waiting.state, waiting.attempts, waiting.outcome) == (State.RENDERED, 0, None)
+        assert not list(reviewed.objects.list("pictures/"))
+        if time.time() - waiting.unreviewed_since > 0.3:
+            break
+    chat.will(always=SAFE)
+    assert finish(reviewed, job).state is State.COMPLETED
+
+
+def test_pauses_grow_and_have_an_end(reviewed, chat):
+    """Each pause is as long as the wait before it, up to the longest; then the job fails and nothing was published."""
+    job = submit(reviewed)
+    tasks.work(reviewed, tasks.RENDER, job.id)
+    chat.will(always=FAULTS["prose"])
+    pauses = []
+    deadline = time.monotonic() + 20
+    while (waiting := finish(reviewed, job)).state is State.RENDERED:
+        pauses.append(waiting.available_at - time.time())
+        assert time.monotonic() < deadline
+    assert waiting.state is State.FAILED
+    assert waiting.outcome.error == "Generation failed"
+    assert len(pauses) >= 3
+    assert pauses[0] <= 0.1
+    assert max(pauses) <= 0.2
+    assert not list(reviewed.objects.list("pictures/"))
+    with reviewed.database.read() as connection:
+        kinds = connection.execute(ledger.ledger.select().where(ledger.ledger.c.job_id == job.id)).all()
+    assert sorted(row.kind for row in kinds) == ["hold", "release"]
+
+
+def test_a_picture_that_a_reviewer_refuses_is_kept_back(reviewed, chat):
+    """A rule without release: no file, no picture address, an audit record, no charge."""
+    chat.will(always=completion(json.dumps({"safe": False, "rules": ["hate"], "reason": "a hate symbol"})))
+    job = submit(reviewed, "a harmless banner")
+    tasks.work(reviewed, tasks.RENDER, job.id)
+    ended = finish(reviewed, job)
+    assert ended.state is State.BLOCKED
+    assert ended.outcome.blocked == Blocked(names=ended.outcome.blocked.names, categories=("hate",))
+    assert [
+        stored.key for prefix in ("pictures/", "withheld/", "work/") for stored in reviewed.objects.list(prefix)
+    ] == []
+    (entry,) = entries(reviewed, job)
+    assert (entry.actor, entry.action, entry.tenant_id) == ("reviewer", "blocked", job.tenant_id)
+    assert entry.detail["codes"] == ["hate"]
+    assert entry.detail["reason"] == "vision: a hate symbol"
+    assert entry.detail["ruleset"] == "default"
+
+
+def test_a_released_picture_is_in_the_audit_as_well(reviewed, chat):
+    """A rule with release: the picture lies apart, and the record says that it may be seen."""
+    chat.will(always=completion(json.dumps({"safe": False, "rules": ["gore"], "reason": "blood"})))
+    job = submit(reviewed)
+    tasks.work(reviewed, tasks.RENDER, job.id)
+    ended = finish(reviewed, job)
+    assert ended.outcome.blocked.unsafe_key.startswith("withheld/")
+    assert not list(reviewed.objects.list("pictures/"))
+    (entry,) = entries(reviewed, job)
+    assert (entry.detail["codes"], entry.detail["release"]) == (["gore"], True)
+
+
+def test_a_listed_picture_leaves_no_byte(make_workshop):
+    """A picture on a match list is stored under no key, has no thumbnail and is never released, under any ruleset."""
+    workshop = make_workshop()
+    job = submit(workshop)
+    pixels = instant.draw(job.recipe.diffusion)
+    known = fingerprint(np.ascontiguousarray(pixels))
+    folder = workshop.settings.data_dir / "matches"
+    folder.mkdir()
+    (folder / "list.csv").write_text(known.hash)
+    assert known.quality >= 50
+    tasks.work(workshop, tasks.RENDER, job.id)
+    ended = finish(workshop, job)
+    assert ended.state is State.BLOCKED
+    blocked = ended.outcome.blocked
+    assert (blocked.floor, blocked.categories, blocked.unsafe_key) == (True, ("listed",), "")
+    assert [
+        stored.key for prefix in ("pictures/", "withheld/", "work/") for stored in workshop.objects.list(prefix)
+    ] == []
+    assert entries(workshop, job)[0].detail["floor"] is True
+
+
+def test_who_is_blocked_again_and_again_is_slowed_down(make_workshop):
+    """The free blocks cost nothing; each one after doubles the pause, and other tenants are not touched."""
+    workshop = make_workshop("[review]\nfree_blocks = 2\nslow_down_s = 10\nlongest_slow_down_s = 35\n")
+    remaining = []
+    for _ in range(6):
+        job = submit(workshop, "a hakenkreuz", tenant_id="ten_bad")
+        tasks.work(workshop, tasks.RENDER, job.id)
+        assert read(workshop, job).state is State.BLOCKED
+        remaining.append(workshop.live.run(slowdown.remaining_ms("ten_bad")) / 1000)
+    assert [seconds > 0 for seconds in remaining] == [False, False, True, True, True, True]
+    assert [round(seconds, -1) for seconds in remaining[2:4]] == [10, 20]
+    assert 30 < remaining[5] <= 35
+    assert workshop.live.run(slowdown.remaining_ms("ten_1")) <= 0

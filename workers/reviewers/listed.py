@@ -1,0 +1,75 @@
+"""The floor over pixels: pictures whose PDQ hash is on a match list. A changed file of hashes counts with the next picture."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from imgen.domain.errors import ConfigurationError
+from imgen.domain.review import Verdict
+from imgen.provenance.fingerprint import fingerprint
+from imgen.provenance.matchlist import LEAST_QUALITY, MATCH_DISTANCE, MatchList, join, parse
+
+log = structlog.get_logger(__name__)
+
+LISTED = "listed"
+"""Rule id told as `filter_categories`."""
+UNCLEAR = Verdict(
+    safe=False,
+    codes=("unclear",),
+    names=("Could not be compared with the match list",),
+    reason="PDQ quality too low to compare, and no reviewer sees pictures",
+)
+"""What becomes of a picture too plain to compare where nobody else looks at it."""
+
+_Snapshot = tuple[tuple[str, int, int], ...]
+
+
+class Listed:
+    """The lists of some folders, `*.csv`."""
+
+    def __init__(self, folders: tuple[Path, ...]) -> None:
+        """Raises ConfigurationError if a list is broken."""
+        self._folders = folders
+        self._lock = threading.Lock()
+        self._snapshot = self._look()
+        self._list = self._read(self._snapshot)
+
+    def judge(self, pixels: NDArray[np.uint8]) -> Verdict:
+        """The verdict on a picture (H, W, 3) uint8. Too plain a picture is a suspicion: somebody must look at it."""
+        matches = self._current()
+        if not len(matches.hashes):
+            return Verdict(safe=True)
+        found = fingerprint(pixels)
+        if found.quality < LEAST_QUALITY:
+            return Verdict(safe=True, suspicions=(LISTED,))
+        distance = matches.nearest(found.hash)
+        if distance is None or distance > MATCH_DISTANCE:
+            return Verdict(safe=True)
+        reason = f"match list: distance {distance}"
+        return Verdict(safe=False, codes=(LISTED,), names=("Listed picture",), floor=True, reason=reason)
+
+    def _current(self) -> MatchList:
+        with self._lock:
+            snapshot = self._look()
+            if snapshot != self._snapshot:
+                try:
+                    self._list = self._read(snapshot)
+                except ConfigurationError as exc:
+                    log.warning("match lists not reloaded; the old ones stay in force", reason=str(exc))
+                self._snapshot = snapshot
+            return self._list
+
+    def _look(self) -> _Snapshot:
+        files = [path for folder in self._folders if folder.is_dir() for path in sorted(folder.glob("*.csv"))]
+        states = [(path, path.stat()) for path in files]
+        return tuple((str(path), state.st_mtime_ns, state.st_size) for path, state in states)
+
+    @staticmethod
+    def _read(snapshot: _Snapshot) -> MatchList:
+        try:
+            return join(parse(Path(name).read_text("utf-8"), name) for name, _, _ in snapshot)
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ConfigurationError(f"match list: {exc}") from exc

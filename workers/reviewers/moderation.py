@@ -1,0 +1,95 @@
+"""An OpenAI-compatible moderations endpoint over words and picture. A category counts where the ruleset has a rule for it."""
+
+from typing import Any
+
+import msgspec
+
+from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
+from imgen.domain.floor import MINORS, NAME
+from imgen.domain.review import Rule, Verdict, combine, split_sides
+from imgen.settings import Settings, read_toml
+from workers.reviewers import Case
+from workers.reviewers.upstream import Upstream, data_uri
+
+FLOOR_CATEGORIES = frozenset({"sexual/minors"})
+"""Met under every ruleset."""
+
+
+class _Result(msgspec.Struct):
+    flagged: bool
+    categories: dict[str, bool | None]
+
+
+class _Answer(msgspec.Struct):
+    results: list[_Result]
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+def load(settings: Settings) -> "ModerationReviewer":
+    """See REVIEWERS."""
+    path = settings.config_dir / "moderation.toml"
+    try:
+        categories = msgspec.convert(read_toml(path), dict[str, tuple[str, ...]])
+    except msgspec.ValidationError as exc:
+        raise ConfigurationError(f"{path}: {exc}") from exc
+    return ModerationReviewer(Upstream(settings.review), settings.review.moderation_model, categories)
+
+
+class ModerationReviewer:
+    """Asks about all wanted words and the picture at once."""
+
+    sees_pictures = True
+
+    def __init__(self, upstream: Upstream, model: str, categories: dict[str, tuple[str, ...]]) -> None:
+        """`categories`: the endpoint's category → ids of our rules, of which the first that the ruleset has counts."""
+        self._upstream = upstream
+        self._model = model
+        self._categories = categories
+
+    def review(self, case: Case) -> Verdict:
+        """See Reviewer."""
+        inputs: list[Any] = [
+            {"type": "text", "text": "\n".join(text for _, text in split_sides(case.parts).wanted if text)}
+        ]
+        if case.pixels is not None:
+            inputs.append({"type": "image_url", "image_url": {"url": data_uri(case.pixels)}})
+        body = self._upstream.ask(
+            lambda client: client.moderations.with_streaming_response.create(model=self._model, input=inputs)
+        )
+        try:
+            results = _decode(body).results
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
+            raise ReviewerUnavailable("the moderation's answer is none") from exc
+        if not results:
+            raise ReviewerUnavailable("the moderation's answer is empty")
+        met = {name for result in results for name, is_met in result.categories.items() if is_met}
+        unknown = met - self._categories.keys() - FLOOR_CATEGORIES
+        if any(result.flagged for result in results) and (unknown or not met):
+            raise ReviewerUnavailable(
+                f"the moderation flagged what moderation.toml does not know: {', '.join(sorted(unknown))}"
+            )
+        return combine(self._verdicts(case, met))
+
+    def _verdicts(self, case: Case, met: set[str]) -> list[Verdict]:
+        verdicts = [Verdict(safe=True)]
+        if met & FLOOR_CATEGORIES:
+            verdicts.append(Verdict(safe=False, codes=(MINORS,), names=(NAME,), floor=True, reason="moderation"))
+        rules = {rule.id: rule for rule in case.ruleset.ruleset.rules}
+        for name in sorted(met - FLOOR_CATEGORIES):
+            rule = next((rules[rule_id] for rule_id in self._categories[name] if rule_id in rules), None)
+            if rule is not None:
+                verdicts.append(_verdict(rule, name))
+        return verdicts
+
+
+def _verdict(rule: Rule, category: str) -> Verdict:
+    blocks = rule.action == "block"
+    return Verdict(
+        safe=not blocks,
+        codes=(rule.id,),
+        names=(rule.name,),
+        release=blocks and rule.release,
+        reason=f"moderation: {category}" if blocks else "",
+    )

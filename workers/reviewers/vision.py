@@ -1,0 +1,141 @@
+"""A chat model that looks at the picture, with the ruleset as its instructions. It counts only in the form asked for."""
+
+import json
+import secrets
+from typing import Any
+
+import msgspec
+
+from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
+from imgen.domain.floor import MINORS, NAME
+from imgen.domain.review import HINTS, Ruleset, Verdict
+from imgen.settings import Settings
+from workers.reviewers import Case
+from workers.reviewers.upstream import Upstream, data_uri
+
+FLOOR_RULE = (
+    "Anyone who looks under eighteen in a sexual pose, context or state of undress. This rule cannot be lifted."
+)
+MAX_REASON_CHARS = 200
+
+
+class _Judgement(msgspec.Struct):
+    safe: bool
+    rules: list[str]
+    reason: str
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_Choice]
+
+
+_completion = msgspec.json.Decoder(_Completion).decode
+_judgement = msgspec.json.Decoder(_Judgement).decode
+
+
+def load(settings: Settings) -> "VisionReviewer":
+    """See REVIEWERS."""
+    if not settings.review.model:
+        raise ConfigurationError("[review] model is empty, and the reviewer `vision` needs it")
+    path = settings.config_dir / "prompts" / "review.md"
+    try:
+        return VisionReviewer(Upstream(settings.review), settings.review.model, path.read_text("utf-8"))
+    except OSError as exc:
+        raise ConfigurationError(f"{path}: {exc}") from exc
+
+
+class VisionReviewer:
+    """Shows the picture, its words as data behind a fence of the moment, and hints labelled as such."""
+
+    sees_pictures = True
+
+    def __init__(self, upstream: Upstream, model: str, instructions: str) -> None:
+        """`instructions` holds `{rules}` and `{fence}`."""
+        self._upstream = upstream
+        self._model = model
+        self._instructions = instructions
+
+    def review(self, case: Case) -> Verdict:
+        """See Reviewer."""
+        fence = secrets.token_hex(8)
+        rules = {MINORS: FLOOR_RULE} | {rule.id: rule.description for rule in case.ruleset.ruleset.rules}
+        system = self._instructions.replace("{fence}", fence).replace(
+            "{rules}", "\n".join(f"- {rule_id}: {description}" for rule_id, description in rules.items())
+        )
+        shown: list[dict[str, Any]] = [{"type": "text", "text": _words(case, fence)}]
+        if case.pixels is not None:
+            shown.append({"type": "image_url", "image_url": {"url": data_uri(case.pixels)}})
+        messages: Any = [{"role": "system", "content": system}, {"role": "user", "content": shown}]
+        body = self._upstream.ask(
+            lambda client: client.chat.completions.with_streaming_response.create(
+                model=self._model,
+                messages=messages,
+                response_format=_response_format(tuple(rules)),
+                max_completion_tokens=512,
+                temperature=0,
+            )
+        )
+        return _verdict(_read(body), case.ruleset.ruleset)
+
+
+def _words(case: Case, fence: str) -> str:
+    """The request's words, each side under its own name; JSON keeps them from ending the fence."""
+    said = {part: text for part, text in case.parts.items() if text and part not in HINTS}
+    hints = {part: text for part, text in case.parts.items() if text and part in HINTS}
+    lines = [f"<<{fence}", json.dumps({"words of the request": said}, ensure_ascii=False)]
+    lines.append(json.dumps({"unverified notes of the caller": hints}, ensure_ascii=False))
+    if case.suspicions:
+        lines.append(json.dumps({"look closely at": case.suspicions}))
+    return "\n".join([*lines, f"{fence}>>"])
+
+
+def _read(body: bytes) -> _Judgement:
+    try:
+        content = _completion(body).choices[0].message.content or ""
+        return _judgement(content.encode("utf-8", "replace"))
+    except (msgspec.MsgspecError, IndexError, RecursionError, UnicodeDecodeError) as exc:
+        raise ReviewerUnavailable("the reviewer's answer is not in the form that was asked for") from exc
+
+
+def _verdict(judgement: _Judgement, ruleset: Ruleset) -> Verdict:
+    """What was judged, as a verdict. A judgement that contradicts itself or names what is no rule is none."""
+    known = {rule.id: rule for rule in ruleset.rules}
+    named = dict.fromkeys(judgement.rules)
+    if unknown := [rule_id for rule_id in named if rule_id not in known and rule_id != MINORS]:
+        raise ReviewerUnavailable(f"the reviewer named {len(unknown)} rules that there are not")
+    if MINORS in named:
+        return Verdict(safe=False, codes=(MINORS,), names=(NAME,), floor=True, reason="vision")
+    met = [known[rule_id] for rule_id in named]
+    blocking = [rule for rule in met if rule.action == "block"]
+    if not judgement.safe and not blocking:
+        raise ReviewerUnavailable("the reviewer refused without naming a rule that does")
+    told = blocking or met
+    return Verdict(
+        safe=not blocking,
+        codes=tuple(rule.id for rule in told),
+        names=tuple(rule.name for rule in told),
+        release=bool(blocking) and all(rule.release for rule in blocking),
+        reason=f"vision: {judgement.reason[:MAX_REASON_CHARS]}" if blocking else "",
+    )
+
+
+def _response_format(rule_ids: tuple[str, ...]) -> Any:
+    schema = {
+        "type": "object",
+        "properties": {
+            "safe": {"type": "boolean"},
+            "rules": {"type": "array", "items": {"type": "string", "enum": list(rule_ids)}},
+            "reason": {"type": "string"},
+        },
+        "required": ["safe", "rules", "reason"],
+        "additionalProperties": False,
+    }
+    return {"type": "json_schema", "json_schema": {"name": "judgement", "strict": True, "schema": schema}}
