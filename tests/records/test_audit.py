@@ -29,8 +29,12 @@ def test_entries_are_kept_by_subject_in_order(database):
 
 def test_an_entry_is_undone_with_what_it_tells(database):
     """A transaction that fails leaves no entry behind."""
-    with pytest.raises(TypeError), database.write() as connection:
+
+    def note_twice(connection):
         audit.note(connection, actor="a", action="b", tenant_id="t", subject="run_c", detail={})
         audit.note(connection, actor="a", action="b", tenant_id="t", subject="run_c", detail={"x": object()})
+
+    with pytest.raises(TypeError):
+        database.attempt(note_twice)
     with database.read() as connection:
         assert audit.of_subject(connection, "run_c") == []
