@@ -263,7 +263,7 @@ def test_an_unsigned_address_is_refused(store, picture, http):
     for url in (bare, bare.replace("a.png", "b.png")):
         answer = http.get(url)
         assert answer.status_code in (400, 403)  # Swift takes an unsigned path for its own dialect and finds no account
-        assert b"abc" not in answer.content
+        assert b"wxyz" not in answer.content
 
 
 def test_a_changed_address_is_refused(store, picture, http):
@@ -288,7 +288,7 @@ def test_a_changed_address_is_refused(store, picture, http):
     assert http.get(url).status_code == 200
     refused = [http.get(attempt) for attempt in attempts]
     assert all(answer.status_code in (400, 403) for answer in refused), [answer.status_code for answer in refused]
-    assert all(b"secret" not in answer.content and b"abc" not in answer.content for answer in refused)
+    assert all(b"secret" not in answer.content and b"wxyz" not in answer.content for answer in refused)
 
 
 def test_refuses_lifetimes_that_no_store_can_give(store):

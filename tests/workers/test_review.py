@@ -27,13 +27,20 @@ def chat():
 
 
 @pytest.fixture
-def reviewed(make_workshop, chat):
-    """A workshop whose pictures are looked at, with pauses short enough for a test."""
+def make_reviewed(make_workshop, chat):
+    """Opens a workshop whose pictures are looked at, with pauses short enough for a test."""
     chat.will(always=SAFE)
-    return make_workshop(
+    settings = (
         f'[review]\nreviewers = ["rules", "vision"]\nbase_url = "{chat.base_url}"\nmodel = "eye"\n'
-        "timeout_s = 0.5\npause_s = 0\nfirst_pause_s = 0.1\nlongest_pause_s = 0.2\ngive_up_s = 0.5\n"
+        "timeout_s = 0.5\npause_s = 0\nfirst_pause_s = 0.1\nlongest_pause_s = 0.2\n"
     )
+    return lambda give_up_s: make_workshop(f"{settings}give_up_s = {give_up_s}\n")
+
+
+@pytest.fixture
+def reviewed(make_reviewed):
+    """A workshop with all the patience that a slow machine needs."""
+    return make_reviewed(600)
 
 
 def submit(workshop, prompt="red coat", **changes):
@@ -72,14 +79,13 @@ def test_a_job_waits_for_its_reviewer_and_is_published_when_it_answers(reviewed,
         waiting = finish(reviewed, job)
         assert (waiting.state, waiting.attempts, waiting.outcome) == (State.RENDERED, 0, None)
         assert not list(reviewed.objects.list("pictures/"))
-        if time.time() - waiting.unreviewed_since > 0.3:
-            break
     chat.will(always=SAFE)
     assert finish(reviewed, job).state is State.COMPLETED
 
 
-def test_pauses_grow_and_have_an_end(reviewed, chat):
-    """Each pause is as long as the wait before it, up to the longest; then the job fails and nothing was published."""
+def test_pauses_have_an_end(make_reviewed, chat):
+    """Pauses keep within the first and the longest; once nobody answered for too long the job fails, unpublished."""
+    reviewed = make_reviewed(0.5)
     job = submit(reviewed)
     tasks.work(reviewed, tasks.RENDER, job.id)
     chat.will(always=FAULTS["prose"])
@@ -90,7 +96,7 @@ def test_pauses_grow_and_have_an_end(reviewed, chat):
         assert time.monotonic() < deadline
     assert waiting.state is State.FAILED
     assert waiting.outcome.error == "Generation failed"
-    assert len(pauses) >= 3
+    assert pauses
     assert pauses[0] <= 0.1
     assert max(pauses) <= 0.2
     assert not list(reviewed.objects.list("pictures/"))
