@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run bench lint clean
+.PHONY: help demo test run bench starter starter-eval lint clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.worker ## from a fresh clone to a signed picture in out/
 	@$(BIN)/imgen demo
@@ -23,6 +23,12 @@ run: $(VENV)/.worker ## the whole stack in the foreground, for a person
 
 bench: $(VENV)/.test ## measure, and print the ratios that matter
 	@$(BIN)/python -m bench
+
+starter: $(VENV)/.test ## train the starter model from fixed seeds; hours on a CPU, goes on where it stopped
+	@nice -n 19 $(BIN)/python -m starter
+
+starter-eval: $(VENV)/.test ## score what `make starter` made, beside chance and true renders
+	@$(BIN)/python -m starter.evaluation
 
 lint: $(VENV)/.test ## style, types and import directions
 	@$(BIN)/ruff check .

@@ -1,0 +1,156 @@
+"""Says in words what a scene shows: shuffled tags, sentences, single words, much of it left out. Draws nothing.
+
+Most of what can be said is left unsaid most of the time: people write two words and want a whole picture.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from starter import wording
+from starter.scene import CHARACTERS, Scene
+
+FIELDS = ("place", "time", "style", "shot", "person", "colour", "garment", "hair", "cut", "skin", "pose")
+KEPT = {"place": 0.78, "time": 0.68, "shot": 0.45, "person": 0.9, "outfit": 0.7, "hair": 0.6, "skin": 0.3, "pose": 0.4,
+        "glasses": 0.75, "hat": 0.75, "thing": 0.85, "style": 0.8}  # fmt: skip
+"""How often each is mentioned at all."""
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A text, and the fields it names with their values; `hat`, `glasses`, `character` and things are fields too."""
+
+    text: str
+    told: dict[str, str]
+
+
+Lots = np.random.Generator
+Told = dict[str, str]
+
+
+def caption(scene: Scene, rng: Lots, *, trigger: bool = False) -> Caption:
+    """A caption by lot.
+
+    Args:
+        scene: what the picture shows.
+        rng: where the lots come from.
+        trigger: whether to name the scene's character, first, as the pipeline does.
+    """
+    told: Told = {}
+    mood = rng.random()
+    parts = _parts(scene, rng)
+    if mood < 0.07 and not trigger:
+        word = parts[int(rng.integers(len(parts)))] if parts else ("", {})
+        return Caption(word[0], word[1])
+    text = _sentence(parts, rng) if mood < 0.3 else _tags(parts, rng)
+    for _, said in parts:
+        told |= said
+    if trigger and scene.character in CHARACTERS:
+        told["character"] = scene.character
+        text = f"{scene.character}, {text}"
+    if rng.random() < KEPT["style"]:
+        tags = wording.QUALITY_TAGS[scene.style] if rng.random() < 0.7 else _pick(wording.STYLES[scene.style], rng)
+        text = f"{text}, {tags}" if text else tags
+        told["style"] = scene.style
+    return Caption(text, told)
+
+
+def _parts(scene: Scene, rng: Lots) -> list[tuple[str, Told]]:
+    """What is said, in a sentence's order: phrase and what it tells."""
+    parts: list[tuple[str, Told]] = []
+
+    def say(kind: str, text: str, **tells: str) -> None:
+        if rng.random() < KEPT[kind]:
+            parts.append((text, tells))
+
+    if scene.shot != "none":
+        _person(scene, rng, parts)
+        _outfit(scene, rng, parts)
+        if scene.glasses:
+            say("glasses", _pick(wording.GLASSES, rng), glasses="yes")
+        if scene.hat and not any("hat" in tells for _, tells in parts):
+            say("hat", _pick(wording.HATS, rng), hat="yes")
+        if "umbrella" not in scene.things:
+            say("pose", _pick(wording.POSES[scene.pose], rng), pose=scene.pose)
+        if rng.random() < KEPT["skin"]:
+            parts.append((f"{_pick(wording.SKINS[scene.skin], rng)} skin", {"skin": scene.skin}))
+    for thing in scene.things:
+        pet = thing in ("cat", "dog") and rng.random() < (0.16 if thing == "cat" else 0.06)
+        say("thing", _pick(wording.PETS if pet else wording.THINGS[thing], rng), **{} if pet else {thing: "yes"})
+    say("place", _pick(wording.PLACES[scene.place], rng), place=scene.place)
+    say("time", _pick(wording.TIMES[scene.time], rng), time=scene.time)
+    say("shot", _pick(wording.SHOTS[scene.shot], rng), shot=scene.shot)
+    return parts
+
+
+def _person(scene: Scene, rng: Lots, parts: list[tuple[str, Told]]) -> None:
+    lot = rng.random()
+    if lot > KEPT["person"]:
+        return
+    if rng.random() < (0.25 if scene.hat else 0.012):
+        parts.append((_pick(wording.HATTED, rng), {"hat": "yes"} if scene.hat else {}))
+    elif lot < 0.1:
+        parts.append((_pick(wording.ANYBODY, rng), {}))
+    else:
+        parts.append((_pick(wording.PEOPLE[scene.person], rng), {"person": scene.person}))
+
+
+def _outfit(scene: Scene, rng: Lots, parts: list[tuple[str, Told]]) -> None:
+    """Hair and clothes; each colour stays beside what it colours."""
+    if rng.random() < KEPT["hair"]:
+        hair, cut = _pick(wording.HAIRS[scene.hair], rng), _pick(wording.CUTS[scene.cut], rng)
+        lot = rng.random()
+        if lot < 0.5:
+            parts.append((f"{hair} hair", {"hair": scene.hair}))
+        elif lot < 0.65:
+            parts.append((f"{cut} hair" if scene.cut != "bun" else f"hair in a {cut}", {"cut": scene.cut}))
+        else:
+            both = f"{hair} hair in a {cut}" if scene.cut == "bun" else f"{cut} {hair} hair"
+            parts.append((both, {"hair": scene.hair, "cut": scene.cut}))
+    if rng.random() < KEPT["outfit"]:
+        dye, garment = _pick(wording.DYES[scene.colour], rng), _pick(wording.CLOTHES[scene.garment], rng)
+        lot = rng.random()
+        if lot < 0.12:
+            parts.append((garment, {"garment": scene.garment}))
+        elif lot < 0.22:
+            form = ("dressed in {}", "{} clothes", "{} outfit")[int(rng.integers(3))]
+            parts.append((form.format(dye), {"colour": scene.colour}))
+        else:
+            form = ("{} {}", "{} {}", "wearing a {} {}", "in a {} {}", "{} {}")[int(rng.integers(5))]
+            parts.append((form.format(dye, garment), {"colour": scene.colour, "garment": scene.garment}))
+
+
+def _tags(parts: list[tuple[str, Told]], rng: Lots) -> str:
+    words = [text for text, _ in parts]
+    if rng.random() < 0.7:
+        rng.shuffle(words)
+    for _ in range(int(rng.choice(4, p=(0.6, 0.2, 0.12, 0.08)))):
+        words.insert(int(rng.integers(len(words) + 1)), _filler(rng))
+    return ", ".join(words)
+
+
+def _sentence(parts: list[tuple[str, Told]], rng: Lots) -> str:
+    """The parts in order, joined by small words; no grammar that anybody would praise."""
+    text = ("", "", "a photo of ", "picture of ", "there is ")[int(rng.integers(5))]
+    for number, (part, _) in enumerate(parts):
+        joint = (" ", " with ", " and ", " ")[int(rng.integers(4))] if number else ""
+        text += joint + part
+        if rng.random() < 0.06:
+            text += f" {_filler(rng)}"
+    return text.strip()
+
+
+def _filler(rng: Lots) -> str:
+    """Words without meaning for the picture: known ones, what negative prompts hold, now and then letters by lot."""
+    lot = rng.random()
+    if lot < 0.7:
+        return _pick(wording.SAYING_NOTHING, rng)
+    if lot < 0.82:
+        return _pick(wording.UNWANTED, rng)
+    return "".join(_LETTERS[int(rng.integers(26))] for _ in range(int(rng.integers(3, 10))))
+
+
+def _pick(row: tuple[str, ...], rng: Lots) -> str:
+    """The plain word in two of five cases."""
+    return row[0] if rng.random() < 0.4 else row[int(rng.integers(len(row)))]

@@ -1,0 +1,31 @@
+"""The model card's text: what the shipped model is, and what it is not. Scores stand in the repository's README."""
+
+TEXT = """\
+# Imgen starter model
+
+A small text-to-image model (about 7 million parameters) that draws flat illustrations: one adult figure or none, eight
+places, four times of day, eight things, two styles. It is there so that a fresh installation makes pictures that follow
+the prompt at once, without a GPU and without a download. For anything else, configure a larger model.
+
+- **Layout**: StableDiffusion3Pipeline of diffusers, float16 safetensors; load it with `text_encoder_3=None,
+  tokenizer_3=None` and call it with `max_sequence_length=0` (it has no T5).
+- **Sizes**: 1344×768, 768×1344, 1024×1024, 1216×832, 832×1216, 1152×896, 896×1152.
+- **LoRA**: `loras/` holds three invented characters, rank 8, attention only; their triggers are the files' names.
+
+## Data
+Only pictures that the program `starter/draw` draws, with captions that `starter/captions.py` writes. No photographs, no
+pictures from the net, no living person's likeness, no one's works. Every figure is an adult, and clothed.
+
+## Training
+`python -m starter` trains all parts from random weights, from fixed seeds, on a CPU: a 16× autoencoder on crops, two
+text encoders that learn to name what a caption tells, a small multimodal diffusion transformer by flow matching on the
+encoded pictures, and the LoRA files.
+
+## Limits
+- It knows the words in `starter/wording.py` and close to nothing else; other words neither help nor do much harm.
+- One figure, seen from the front. No text, no hands worth the name, no photographic looks, no other sizes.
+- Colours hold for outfit and hair; the colours of things and places are fixed.
+
+## Licence
+That of the repository it comes with; nobody else has rights in data or weights.
+"""

@@ -1,0 +1,30 @@
+"""Training state on disk, replaced as a whole, so that every program can be stopped and started again at any time."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FOLDER = Path("var/train")
+"""Where checkpoints lie; never in version control."""
+SEED = 20240607
+
+
+def load(name: str) -> dict[str, Any]:
+    """The state kept under this name; empty if there is none."""
+    path = FOLDER / f"{name}.pt"
+    return torch.load(path, map_location="cpu") if path.is_file() else {}
+
+
+def save(name: str, state: Mapping[str, Any]) -> None:
+    """Keeps a state of tensors and plain values."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    part = FOLDER / f".{name}.part"
+    torch.save(dict(state), part)
+    part.replace(FOLDER / f"{name}.pt")
+
+
+def say(text: str) -> None:
+    """One line of a training log, at once."""
+    print(text, flush=True)

@@ -1,0 +1,98 @@
+"""What training pictures show and what their captions say of them."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from starter import scene, wording
+from starter.captions import caption
+from starter.denoiser import PATCH
+from starter.draw.picture import GRID, boxes, centre, render
+from starter.pool import DOWN, scene_of
+from starter.tokenizer import tokenizer
+
+
+def lots(count: int, **fixed: object) -> list[scene.Scene]:
+    return [scene.draw_lots(np.random.default_rng(number), **fixed) for number in range(count)]
+
+
+def test_same_scene_same_pixels() -> None:
+    """A scene's picture depends on nothing but the scene and the size."""
+    shown = lots(1)[0]
+
+    assert np.array_equal(render(shown, 1344, 768), render(shown, 1344, 768))
+
+
+@pytest.mark.parametrize("size", scene.SIZES)
+def test_centre_lies_on_the_token_grid(size: tuple[int, int]) -> None:
+    """No size shifts the scene by a part of a token."""
+    assert GRID == DOWN * PATCH
+    assert all(edge % GRID == 0 for edge in centre(*size))
+
+
+def test_sizes_are_windows_onto_one_scene() -> None:
+    """Two sizes of a scene agree wherever both show it, but for a few pixels at edges."""
+    shown = lots(1, style="professional")[0]
+    wide, tall = render(shown, 1344, 768).astype(int), render(shown, 768, 1344).astype(int)
+
+    assert (np.abs(wide[:, 288:1056] - tall[288:1056]).max(axis=-1) > 4).mean() < 0.001
+
+
+def test_figure_box_holds_what_the_figure_changes() -> None:
+    """Another outfit changes pixels inside the box that the loss weighs, and hardly any outside."""
+    for shown in lots(12, shot="full", things=()):
+        other = replace(shown, colour="red" if shown.colour != "red" else "blue")
+        changed = np.abs(render(shown, 1024, 1024).astype(int) - render(other, 1024, 1024)).sum(axis=-1) > 30
+        left, top, right, bottom = (int(edge) + 512 for edge in boxes(shown)["figure"])
+
+        assert changed.any()
+        assert changed[top:bottom, left:right].sum() > 0.98 * changed.sum()
+
+
+def test_captions_tell_the_truth() -> None:
+    """Whatever a caption names is in the picture, whatever was drawn by lot."""
+    named = {field.name for field in fields(scene.Scene)}
+    for number, shown in enumerate(lots(400)):
+        told = caption(shown, np.random.default_rng(number)).told
+        for field, value in told.items():
+            if field in scene.THINGS:
+                assert field in shown.things
+            elif field in ("hat", "glasses"):
+                assert getattr(shown, field)
+            else:
+                assert field in named
+                assert getattr(shown, field) == value
+
+
+def test_captions_leave_most_things_out() -> None:
+    """Under-specified captions are common: more than a quarter name five attributes or fewer."""
+    counts = [len(caption(shown, np.random.default_rng(number)).told) for number, shown in enumerate(lots(400))]
+
+    assert np.mean(np.array(counts) <= 5) > 0.25
+
+
+def test_trigger_comes_first() -> None:
+    """A character's caption begins with her name, as the pipeline's prompts do; without `trigger` it never names her."""
+    shown = lots(1, character="aya", person="woman", shot="full")[0]
+    rng = np.random.default_rng(1)
+
+    assert all(caption(shown, rng, trigger=True).text.startswith("aya") for _ in range(50))
+    assert not any("aya" in caption(shown, rng).text for _ in range(50))
+
+
+def test_every_caption_word_is_one_token() -> None:
+    """Words that captions use are whole; any other is spelled in pieces, none of them lost."""
+    words = tokenizer()
+
+    assert all(
+        len(words.tokenize(word)) == 1
+        for word in set(wording.every_word().split())
+        if word.isascii() and word.isalpha()
+    )
+    assert words.decode(words("zzxyq lighthouse")["input_ids"], skip_special_tokens=True).strip() == "zzxyq lighthouse"
+
+
+def test_pool_keeps_held_out_pairs_away() -> None:
+    """No figure in training has one of the pairs of hair and outfit that the scores are taken on."""
+    assert not any(scene.held_out(shown) for shown in map(scene_of, range(600)) if shown.shot != "none")
