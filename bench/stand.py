@@ -45,7 +45,7 @@ def open_stand(own_settings: str = "") -> Iterator[Stand]:
     """A fresh folder with a running Redis until the block ends; `own_settings` is its imgen.toml."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         data = Path(folder)
-        (data / "imgen.toml").write_text(own_settings)
+        (data / "imgen.toml").write_text(f'{own_settings}\n[logs]\nlevel = "WARNING"\n')
         loaded = settings.load(data)
         url = loaded.redis_url
         with _process(embedded.command(data), LOAD_CORE):
