@@ -53,7 +53,7 @@ def decode(body: bytes) -> NDArray[np.uint8]:
 def thumbnail(pixels: NDArray[np.uint8], file_format: str) -> bytes:
     """A file of the same format, 384 pixels at its long edge, never larger than the picture."""
     image = Image.fromarray(pixels)
-    image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS, reducing_gap=1.5)
     return encode(np.asarray(image), file_format, quality=_THUMBNAIL_QUALITY)
 
 
