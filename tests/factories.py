@@ -5,8 +5,10 @@ import time
 from msgspec import structs
 
 from imgen.domain.account import Plan
+from imgen.domain.floor import judge_floor
 from imgen.domain.job import Job, State, new_gen_id, new_job_id, new_watermark_id
 from imgen.domain.recipe import Diffusion, Recipe, Words
+from imgen.domain.review import CompiledRuleset, Verdict, combine, judge
 
 PLAN = Plan(key="standard", label="Standard")
 
@@ -51,3 +53,9 @@ def make_job(**changes) -> Job:
         deadline_at=now + 600,
     )
     return structs.replace(job, **changes)
+
+
+def judge_words(compiled: CompiledRuleset, parts: dict[str, str]) -> Verdict:
+    """Floor and ruleset over the words of a request, as the board of reviewers asks them."""
+    floored, ruled = judge_floor(parts), judge(compiled, parts)
+    return combine((floored, ruled)) if floored else ruled

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from imgen.domain import floor_words
 from imgen.domain.folding import compile_terms, fold, variants
-from imgen.domain.review import CompiledRuleset, Match, Sides, Verdict, combine, judge, split_sides
+from imgen.domain.review import Match, Sides, Verdict, split_sides
 
 FLOOR_VERSION = 1
 """Goes up with every change of words or logic: what was cached under an older floor is looked at again."""
@@ -42,13 +42,6 @@ _AGE_IN_WORDS = re.compile(
 
 _Where = tuple[str, str]
 """A part's name and its text, or the folded words that were met in it."""
-
-
-def judge_words(compiled: CompiledRuleset, parts: Mapping[str, str]) -> Verdict:
-    """Floor and ruleset over the words of a request: what everyone calls."""
-    ruled = judge(compiled, parts)
-    floored = judge_floor(parts)
-    return combine((floored, ruled)) if floored else ruled
 
 
 def judge_floor(parts: Mapping[str, str]) -> Verdict | None:

@@ -148,7 +148,7 @@ def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
 def judge(compiled: CompiledRuleset, parts: Mapping[str, str]) -> Verdict:
     """What the ruleset says about the words of a request; `parts` maps a part's name to its text. Linear time.
 
-    The floor is not looked at here: callers use `floor.judge_words`, which does both.
+    The floor is not looked at here: the board of reviewers judges it first, whatever the ruleset (workers/reviewers).
     """
     sides = split_sides(parts)
     wanted, negative, hints = _read(sides.wanted), _read(dict.fromkeys(sides.negative)), _read(sides.hints)

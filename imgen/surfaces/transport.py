@@ -45,4 +45,5 @@ class JoiningTransport:
         joined = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
         self._bytes = 0
-        self._transport.write(joined)
+        if not self._transport.is_closing():  # the client may have gone since the turn began
+            self._transport.write(joined)

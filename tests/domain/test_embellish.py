@@ -3,11 +3,11 @@
 import string
 
 import pytest
+from factories import judge_words
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imgen.domain.embellish import MAX_CHARS, embellish
-from imgen.domain.floor import judge_words
 
 HINTS = "low sun, long shadows, depth, strong silhouette"
 WORDS = st.sampled_from(

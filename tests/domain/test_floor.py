@@ -4,10 +4,11 @@ import inspect
 import itertools
 
 import pytest
+from factories import judge_words
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgen.domain.floor import FLOOR_VERSION, MINORS, judge_floor, judge_words
+from imgen.domain.floor import FLOOR_VERSION, MINORS, judge_floor
 from imgen.domain.review import Rule, Ruleset, compile_ruleset
 
 PERMISSIVE = compile_ruleset(

@@ -4,8 +4,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from factories import judge_words
 
-from imgen.domain.floor import judge_floor, judge_words
+from imgen.domain.floor import judge_floor
 
 LABELS = tomllib.loads((Path(__file__).parent / "labelled_prompts.toml").read_text("utf-8"))
 PRECISION = 0.95

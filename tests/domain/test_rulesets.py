@@ -1,8 +1,7 @@
 """The rulesets that are shipped: complete, and different where they say so."""
 
 import pytest
-
-from imgen.domain.floor import judge_words
+from factories import judge_words
 
 
 def test_three_rulesets_are_shipped(rulesets):

@@ -4,8 +4,8 @@ import random
 
 import msgspec
 import pytest
+from factories import judge_words
 
-from imgen.domain.floor import judge_words
 from imgen.domain.prompt import parse, unparse
 from imgen.domain.wordlists import Wordlists, parse_wordlists, random_prompt
 

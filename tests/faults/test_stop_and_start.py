@@ -86,6 +86,7 @@ def test_a_killed_supervisor_leaves_no_process(data):
         stack.process.kill()
         stack.process.wait(10)
         print("gone after", await_gone(data, within_s=30))
+    assert left_behind(data) == []
 
 
 def test_a_port_in_use_is_told(data):

@@ -53,13 +53,14 @@ class Listed:
 
     def _current(self) -> MatchList:
         with self._lock:
-            snapshot = self._look()
-            if snapshot != self._snapshot:
-                try:
-                    self._list = self._read(snapshot)
-                except ConfigurationError as exc:
-                    log.warning("match lists not reloaded; the old ones stay in force", reason=str(exc))
-                self._snapshot = snapshot
+            try:
+                if any(not Path(name).parent.is_dir() for name, _, _ in self._snapshot):
+                    raise ConfigurationError("a folder of match lists is gone")  # noqa: TRY301 - a lost mount, say
+                snapshot = self._look()
+                if snapshot != self._snapshot:
+                    self._list, self._snapshot = self._read(snapshot), snapshot
+            except (ConfigurationError, OSError) as exc:
+                log.warning("match lists not reloaded; the old ones stay in force", reason=str(exc))
             return self._list
 
     def _look(self) -> _Snapshot:

@@ -92,6 +92,8 @@ def test_wrong_knobs(backend, knobs):
         backend(**knobs)
 
 
-def test_unload(backend):
-    """Unloading is harmless."""
-    backend().unload()
+def test_unload(backend, ask):
+    """Unloading one leaves another as it was."""
+    kept, gone = backend(), backend()
+    gone.unload()
+    assert kept.render(ask(), quietly).shape[2] == 3

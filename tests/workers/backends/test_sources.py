@@ -106,7 +106,8 @@ def test_pickles_beside_safetensors(poison, tmp_path, models, entry, ask):
     shutil.copytree(models / "sd15", folder)
     poison(folder / "text_encoder" / "pytorch_model.bin")
     poison(folder / "unet" / "diffusion_pytorch_model.bin")
-    load(entry("sd15"), folders=(tmp_path / "models",), allow_downloads=False).render(ask(), lambda *_: None)
+    pixels = load(entry("sd15"), folders=(tmp_path / "models",), allow_downloads=False).render(ask(), lambda *_: None)
+    assert pixels.shape == (128, 64, 3)
 
 
 test_pickles_beside_safetensors = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")(
@@ -252,7 +253,7 @@ def test_half_precision_names(tmp_path, models, entry):
     shutil.copytree(models / "sd15", folder)
     for file in folder.glob("*/*.safetensors"):
         file.rename(file.with_name(file.name.replace(".safetensors", ".fp16.safetensors")))
-    load(entry("sd15"), folders=(tmp_path,), allow_downloads=False)
+    assert load(entry("sd15"), folders=(tmp_path,), allow_downloads=False).architecture == "StableDiffusionPipeline"
 
 
 def test_cache_lookup_asks_no_one(no_network):

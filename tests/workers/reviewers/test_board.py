@@ -115,6 +115,9 @@ def test_a_listed_picture_is_refused_under_every_ruleset(board, tmp_path):
     assert review(noise()).floor
     (folder / "more.csv").write_text(fingerprint(noise(2)).hash)
     assert review(noise(2)).floor
+    folder.rename(tmp_path / "elsewhere")  # as a lost mount looks
+    assert review(noise()).floor
+    (tmp_path / "elsewhere").rename(folder)
     (folder / "list.csv").unlink()
     assert review(noise()).safe
 
