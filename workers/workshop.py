@@ -77,6 +77,7 @@ class Workshop:
         """Closes every connection."""
         for loaded in self._loaded.values():
             loaded.unload()
+        self.board.close()
         self.live.close()
         self.publisher.close()
         self.database.close()

@@ -44,6 +44,9 @@ class Reviewer(Protocol):
             ReviewerUnavailable: it did not answer, or not in a form that can be relied on.
         """
 
+    def close(self) -> None:
+        """Closes connections."""
+
 
 REVIEWERS: dict[str, str] = {
     "rules": "workers.reviewers.rules",
@@ -79,6 +82,11 @@ class Board:
         if verdict.safe and LISTED in verdict.suspicions and not any(one.sees_pictures for one in asked):
             return combine((*verdicts, UNCLEAR))
         return verdict
+
+    def close(self) -> None:
+        """Closes every reviewer's connections."""
+        for reviewer in self._reviewers:
+            reviewer.close()
 
 
 def open_board(settings: Settings) -> Board:

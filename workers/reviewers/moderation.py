@@ -83,6 +83,10 @@ class ModerationReviewer:
                 verdicts.append(_verdict(rule, name))
         return verdicts
 
+    def close(self) -> None:
+        """See Reviewer."""
+        self._upstream.close()
+
 
 def _verdict(rule: Rule, category: str) -> Verdict:
     blocks = rule.action == "block"

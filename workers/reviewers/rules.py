@@ -18,3 +18,6 @@ class RulesReviewer:
     def review(self, case: Case) -> Verdict:
         """See Reviewer."""
         return judge(case.ruleset, case.parts)
+
+    def close(self) -> None:
+        """Nothing to close."""

@@ -66,6 +66,10 @@ class Upstream:
         self._breaker.failed()
         raise ReviewerUnavailable("the reviewer's answer has no end")
 
+    def close(self) -> None:
+        """Closes the client's connections."""
+        self._client.close()
+
 
 def data_uri(pixels: NDArray[np.uint8]) -> str:
     """A picture (H, W, 3) uint8 as a JPEG of at most MAX_SIDE, in the form such endpoints take."""

@@ -85,6 +85,10 @@ class VisionReviewer:
         )
         return _verdict(_read(body), case.ruleset.ruleset)
 
+    def close(self) -> None:
+        """See Reviewer."""
+        self._upstream.close()
+
 
 def _words(case: Case, fence: str) -> str:
     """The request's words, each side under its own name; JSON keeps them from ending the fence."""

@@ -1,5 +1,6 @@
 """Floor and reviewers together: nobody's word lifts the floor, and nothing passes that nobody judged."""
 
+import contextlib
 import itertools
 import json
 
@@ -48,6 +49,7 @@ def chat():
 def board(tmp_path, chat):
     """Opens a board with some reviewers, and the case of some words and pixels before it."""
     chat.will(always=CONTENT)
+    boards = contextlib.ExitStack()
 
     def make(*reviewers):
         names = json.dumps(reviewers or ("rules",))
@@ -55,12 +57,16 @@ def board(tmp_path, chat):
             f'[review]\nreviewers = {names}\nbase_url = "{chat.base_url}"\nmodel = "eye"\npause_s = 0\ntimeout_s = 0.5\n'
         )
         loaded = settings.load(tmp_path, environ={})
-        opened, rulesets = open_board(loaded), composition.load_rulesets(loaded)
+        opened, rulesets = (
+            boards.enter_context(contextlib.closing(open_board(loaded))),
+            composition.load_rulesets(loaded),
+        )
         return lambda pixels=None, ruleset="default", **parts: opened.review(
             Case(ruleset=rulesets[ruleset], parts=parts or {"prompt": "red coat"}, pixels=pixels)
         )
 
-    return make
+    with boards:
+        yield make
 
 
 @pytest.mark.parametrize("ruleset", ["default", "strict", "art"])
