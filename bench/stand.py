@@ -89,13 +89,19 @@ def serve_api(stand: Stand) -> Iterator[Server]:
 @contextlib.contextmanager
 def serve(command: list[str]) -> Iterator[Server]:
     """A server that takes `--port`, on the first core, from when it answers GET /healthz in any way."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     started = time.perf_counter()
     with _process([*command, "--port", str(port)], SERVER_CORE) as pid:
         _await(lambda: _answers(port))
         yield Server(port, pid, time.perf_counter() - started)
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def request(stand: Stand, path: str, body: bytes) -> bytes:

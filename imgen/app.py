@@ -18,7 +18,9 @@ from imgen.domain.wordlists import parse_wordlists
 from imgen.live.executors import Coalescer
 from imgen.live.queue import Publisher
 from imgen.objects.disk import DiskStore
-from imgen.services.core import Core, ruleset_names
+from imgen.services.cache import SemanticCache
+from imgen.services.core import Core, ruleset_digests
+from imgen.services.embeddings import Embedder
 from imgen.services.enhance import open_enhancer
 from imgen.services.keyring import Keyring
 from imgen.services.reconcile import Reconciler
@@ -46,12 +48,13 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         gc.collect()
         gc.freeze()  # what is loaded by now stays to the end: the collector need not look at it again
-        reconciler = asyncio.create_task(Reconciler(core).run())
+        tasks = [asyncio.create_task(Reconciler(core).run()), asyncio.create_task(core.cache.warm())]
         try:
             yield
         finally:
-            reconciler.cancel()
-            await asyncio.gather(reconciler, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await close_core(core)
 
     return Starlette(
@@ -66,18 +69,20 @@ def open_core(settings: Settings) -> Core:
     """Opens everything the services need."""
     words = parse_wordlists(read_toml(settings.config_dir / "prompts" / "words.toml"))
     database = composition.open_database(settings)
-    url = settings.redis_url
+    live = Coalescer(settings.redis_url)
+    embedder = Embedder(settings.cache, settings.embedder_socket)
     return Core(
         settings=settings,
         catalog=load_catalog(settings),
         plans=load_plans(settings),
-        rulesets=ruleset_names(settings.config_dir),
+        rulesets=ruleset_digests(settings.config_dir),
         words=words,
         database=database,
-        live=Coalescer(url),
-        publisher=Publisher(url),
+        live=live,
+        publisher=Publisher(settings.redis_url),
         objects=composition.open_objects(settings, database),
         enhancer=open_enhancer(settings.enhancer, words, settings.config_dir / "prompts" / "enhance.md"),
+        cache=SemanticCache(settings.cache, database, live, embedder, composition.load_guard(settings)),
         keyring=Keyring(),
         request_counts=RequestCounts(),
     )
@@ -87,6 +92,7 @@ async def close_core(core: Core) -> None:
     """Closes what open_core opened."""
     await core.live.close()
     await core.enhancer.close()
+    await core.cache.close()
     core.publisher.close()
     await asyncio.to_thread(core.database.close)
 

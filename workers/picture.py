@@ -15,6 +15,14 @@ NO_PIXELS: NDArray[np.uint8] = np.zeros((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kept:
+    """The master that the semantic cache keeps."""
+
+    key: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Picture:
     """A picture on its way. Fields are empty until the stage that fills them has run."""
 
@@ -34,6 +42,7 @@ class Picture:
     """JUMBF: what finds the credentials again after a platform stripped them from the file."""
     sha256: str = ""
     images: tuple[StoredImage, ...] = ()
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ RENDER: tuple[Stage, ...] = (
 FINISH: tuple[Stage, ...] = (
     Stage(master.fetch, "finish"),
     Stage(review.picture, "review"),
+    Stage(master.keep_for_reuse, "upload"),  # before anything is laid over it
     Stage(brand.brand, "finish"),
     Stage(mark.embed, "finish"),
     Stage(fingerprint.fingerprint, "finish"),

@@ -15,9 +15,8 @@ from sqlalchemy import Connection
 from imgen.domain import errors
 from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.job import FINISHER, Job, Outcome, State, view_of
-from imgen.domain.review import Verdict
-from imgen.live import polls, slowdown
-from imgen.records import audit, jobs
+from imgen.live import cache_news, polls, slowdown
+from imgen.records import audit, cache, jobs
 from workers import outcome, pipeline
 from workers.lease import Lease
 from workers.picture import Context, Picture
@@ -76,7 +75,7 @@ def _run(workshop: Workshop, half: Half, job: Job) -> Job | None:
         return None
     except errors.PictureBlocked as exc:
         log.info("job blocked", categories=exc.blocked.categories)
-        return _end(workshop, job, State.BLOCKED, Outcome(blocked=exc.blocked), exc.verdict)
+        return _end(workshop, job, State.BLOCKED, Outcome(blocked=exc.blocked), Picture(verdict=exc.verdict))
     except errors.ImgenError as exc:
         return _after_error(workshop, job, exc)
     except Exception:  # the map's last line: an error nobody foresaw must not take the worker along
@@ -116,18 +115,28 @@ def _wait_for_review(workshop: Workshop, job: Job) -> Job | None:
     return None
 
 
-def _end(workshop: Workshop, job: Job, state: State, result: Outcome, verdict: Verdict | None = None) -> Job | None:
+def _end(workshop: Workshop, job: Job, state: State, result: Outcome, picture: Picture | None = None) -> Job | None:
     with contextlib.suppress(errors.LeaseLost):
-        return workshop.database.attempt(_write_end, job, state, result, verdict)
+        return workshop.database.attempt(_write_end, job, state, result, picture or Picture())
     return None
 
 
-def _write_end(connection: Connection, job: Job, state: State, result: Outcome, verdict: Verdict | None) -> Job:
-    """The last transition; where a picture is withheld, with its record for the audit, in one transaction."""
+def _write_end(connection: Connection, job: Job, state: State, result: Outcome, picture: Picture) -> Job:
+    """The last transition, with the audit's record of a picture withheld or the cache's of one it keeps, in one transaction."""
     ended = jobs.end(connection, job, state, result)
+    verdict, kept = picture.verdict, picture.kept
     if result.blocked is not None and verdict is not None:
         told = {"ruleset": job.recipe.ruleset, "floor_version": FLOOR_VERSION} | msgspec.to_builtins(verdict)
         audit.note(connection, actor="reviewer", action="blocked", tenant_id=job.tenant_id, subject=job.id, detail=told)
+    if state is State.COMPLETED and kept is not None and verdict is not None:
+        cache.finish(
+            connection,
+            job.recipe.keep_as,
+            master_key=kept.key,
+            size_bytes=kept.size_bytes,
+            codes=verdict.codes,
+            floor_version=FLOOR_VERSION,
+        )
     return ended
 
 
@@ -144,7 +153,7 @@ def _hand_on(workshop: Workshop, job: Job, picture: Picture, seconds: Mapping[st
 
 def _settle(workshop: Workshop, job: Job, picture: Picture, seconds: Mapping[str, float]) -> Job:
     state, result = outcome.of(job, picture, seconds)
-    return workshop.database.attempt(_write_end, job, state, result, picture.verdict)
+    return workshop.database.attempt(_write_end, job, state, result, picture)
 
 
 def _after(workshop: Workshop, job: Job) -> None:
@@ -154,6 +163,8 @@ def _after(workshop: Workshop, job: Job) -> None:
         with contextlib.suppress(errors.Unavailable, errors.Retryable):  # the reconciler publishes it then
             workshop.publisher.publish(job.queue, job.id, job.priority)
             workshop.database.attempt(jobs.published, job.id, job.queue)
+    if job.state is State.COMPLETED and job.recipe.keep_as:
+        workshop.tell(cache_news.changed())
     if job.state is State.BLOCKED:
         _slow_down(workshop, job.tenant_id)
     if job.ended_at is not None:

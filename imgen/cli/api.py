@@ -21,6 +21,7 @@ def api(
 ) -> None:
     """Serve the API. Upgrades the database first."""
     _pass_on(data, host, port)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the cache's search waits for memory, not for cores
     loaded = settings.load()
     database = composition.open_database(loaded)
     schema.upgrade(database)

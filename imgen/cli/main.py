@@ -9,7 +9,20 @@ import typer
 from imgen import __version__
 from imgen.domain.errors import ImgenError
 
-COMMANDS = ("up", "demo", "generate", "verify", "keys", "models", "doctor", "migrate", "api", "worker")
+COMMANDS = (
+    "up",
+    "demo",
+    "generate",
+    "verify",
+    "keys",
+    "models",
+    "doctor",
+    "cache",
+    "migrate",
+    "api",
+    "worker",
+    "embedder",
+)
 """Each is a module of this package with a function of its name, or with an `app` of several."""
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from imgen.domain.recipe import Recipe
 
+CACHED = "cache_"
 RENDERER = "render"
 FINISHER = "finish"
 
@@ -188,6 +189,16 @@ _GEN_ID_LETTERS = string.ascii_lowercase + string.digits
 def is_job_id(text: str) -> bool:
     """Whether the text has the form of a job id (contract: `run_…` or `cache_…`)."""
     return _ID.fullmatch(text) is not None
+
+
+def is_cached(job_id: str) -> bool:
+    """Whether the id is that of a cache hit."""
+    return job_id.startswith(CACHED)
+
+
+def new_cached_id() -> str:
+    """`cache_` and 32 hex digits."""
+    return CACHED + secrets.token_hex(16)
 
 
 def new_job_id() -> str:

@@ -69,6 +69,15 @@ class Claim(Struct, frozen=True, kw_only=True):
     vendor: str = ""
 
 
+class Reused(Struct, frozen=True, kw_only=True):
+    """The picture is there already: only the finish half is done anew."""
+
+    entry_id: str
+    """Of the semantic cache."""
+    codes: tuple[str, ...] = ()
+    """Rule ids that were noted when it was reviewed."""
+
+
 class Recipe(Struct, frozen=True, kw_only=True):
     """One picture, fully decided."""
 
@@ -82,3 +91,6 @@ class Recipe(Struct, frozen=True, kw_only=True):
     """The caller's overrides; an empty field falls back to the configured default when signing."""
     ruleset: str = "default"
     precompliance: str = ""
+    reused: Reused | None = None
+    keep_as: str = ""
+    """Entry of the semantic cache that keeps the master if the picture is safe; empty: none does."""

@@ -6,6 +6,7 @@ things are refused all the same: an unknown ruleset, because safety never falls 
 
 import math
 import secrets
+from collections.abc import Container
 
 from msgspec import Struct
 
@@ -75,11 +76,13 @@ class Order(Struct, frozen=True, kw_only=True):
     claim: Claim
     ruleset: str
     precompliance: str
+    cache_pick: int
+    """One of so many of the best cached pictures, 1–10."""
     warnings: tuple[str, ...]
     """Names of the fields that were repaired, in the contract's order."""
 
 
-def repair(ask: Ask, catalog: Catalog, rulesets: frozenset[str]) -> Order:
+def repair(ask: Ask, catalog: Catalog, rulesets: Container[str]) -> Order:
     """Applies every fallback and clamp.
 
     Raises:
@@ -87,11 +90,13 @@ def repair(ask: Ask, catalog: Catalog, rulesets: frozenset[str]) -> Order:
     """
     repairs = _Repairs()
     model = catalog.model(repairs.choice("model", ask.model, tuple(catalog.models)))
+    cache_pick = repairs.whole("cache_pick", ask.cache_pick, 5, 1, 10)
     style = repairs.choice("style", ask.style, (model.default_style, *model.styles))
     width, height = repairs.size(ask.width, ask.height)
     picture_format = repairs.choice("format", ask.format, FORMATS)
     return Order(
         model=model,
+        cache_pick=cache_pick,
         width=width,
         height=height,
         style=style,
@@ -202,7 +207,7 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _ruleset(name: str | None, rulesets: frozenset[str]) -> str:
+def _ruleset(name: str | None, rulesets: Container[str]) -> str:
     wanted = (name or "").strip() or "default"
     if wanted not in rulesets:
         raise InvalidField("compliance_ruleset")

@@ -11,14 +11,19 @@ from imgen.domain.errors import Invalid
 from imgen.records.tables import api_keys, tenants
 
 
+def tenant_named(connection: Connection, name: str) -> Tenant | None:
+    """The tenant of that name; None: there is none."""
+    row = connection.execute(select(tenants).where(tenants.c.name == name)).first()
+    return None if row is None else Tenant(id=row.id, name=row.name, plan=row.plan)
+
+
 def ensure_tenant(connection: Connection, name: str, plan: str) -> Tenant:
     """The tenant of that name, made if it is not there."""
-    row = connection.execute(select(tenants).where(tenants.c.name == name)).first()
-    if row is None:
+    tenant = tenant_named(connection, name)
+    if tenant is None:
         tenant = Tenant(id="ten_" + secrets.token_hex(8), name=name, plan=plan)
         connection.execute(insert(tenants).values(id=tenant.id, name=name, plan=plan, created_at=time.time()))
-        return tenant
-    return Tenant(id=row.id, name=row.name, plan=row.plan)
+    return tenant
 
 
 def add_key(connection: Connection, raw: str, *, tenant: Tenant, name: str, scopes: Iterable[str] = SCOPES) -> ApiKey:

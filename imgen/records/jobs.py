@@ -62,6 +62,13 @@ def published(connection: Connection, job_id: str, queue: str, *, now: float | N
     )
 
 
+def not_published(connection: Connection, job: Job) -> None:
+    """Notes that the message its row tells of was never sent."""
+    connection.execute(
+        update(jobs).where(jobs.c.id == job.id, jobs.c.published_at == job.published_at).values(published_at=None)
+    )
+
+
 def claim(
     connection: Connection, job_id: str, *, waiting: State, lease_s: float, max_attempts: int, now: float | None = None
 ) -> Job | None:
@@ -193,7 +200,8 @@ def average_seconds(connection: Connection, *, limit: int = 50) -> dict[str, flo
     query = select(jobs.c.recipe, jobs.c.timings).where(jobs.c.state == State.COMPLETED)
     sums: dict[str, list[float]] = {}
     for recipe, timings in connection.execute(query.order_by(jobs.c.ended_at.desc()).limit(limit)):
-        sums.setdefault(_recipe.decode(recipe).model, []).append(_timings.decode(timings).get("render", 0.0))
+        if (seconds := _timings.decode(timings).get("render")) is not None:  # a cache hit is not rendered
+            sums.setdefault(_recipe.decode(recipe).model, []).append(seconds)
     return {model: sum(seconds) / len(seconds) for model, seconds in sums.items()}
 
 

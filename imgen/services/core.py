@@ -1,8 +1,9 @@
 """Everything the services work with, in one value that the composition root makes and hands to each of them."""
 
+import hashlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from imgen.live.executors import Coalescer
 from imgen.live.queue import Publisher
 from imgen.objects import ObjectStore
 from imgen.records.database import Database
+from imgen.services.cache import SemanticCache
 from imgen.services.enhance import Enhancer
 from imgen.services.keyring import Keyring
 from imgen.services.request_counts import RequestCounts
@@ -26,14 +28,15 @@ class Core:
     settings: Settings
     catalog: Catalog
     plans: dict[str, Plan]
-    rulesets: frozenset[str]
-    """Names a caller may give as `compliance_ruleset`."""
+    rulesets: Mapping[str, str]
+    """Names a caller may give as `compliance_ruleset`, each with a digest of its rules."""
     words: Wordlists
     database: Database
     live: Coalescer
     publisher: Publisher
     objects: ObjectStore
     enhancer: Enhancer
+    cache: SemanticCache
     keyring: Keyring
     request_counts: RequestCounts
     clock: Callable[[], float] = time.time
@@ -46,6 +49,7 @@ class Core:
         return self.plans.get(key) or self.plans[self.settings.default_plan]
 
 
-def ruleset_names(config_dir: Path) -> frozenset[str]:
-    """The rulesets there are, one file each."""
-    return frozenset(path.stem for path in (config_dir / "rulesets").glob("*.toml"))
+def ruleset_digests(config_dir: Path) -> dict[str, str]:
+    """The rulesets there are, one file each: name → digest of the file."""
+    files = sorted((config_dir / "rulesets").glob("*.toml"))
+    return {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

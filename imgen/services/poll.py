@@ -10,12 +10,14 @@ from msgspec import Struct
 
 from imgen.domain.account import Principal
 from imgen.domain.errors import BadId, CacheExpired, InvalidField, JobNotFound, Unavailable
-from imgen.domain.job import Job, State, View, is_job_id, view_of
+from imgen.domain.job import Job, State, View, is_cached, is_job_id, view_of
 from imgen.live import polls
 from imgen.live.polls import Glimpse
 from imgen.records import jobs
 from imgen.services.core import Core
 
+CACHED_ID_S = polls.ENDED_VIEW_S
+"""How long a `cache_` id can be polled (contract, section 2): as long as its view lives in Redis."""
 RENDER_SHARE = 0.9
 """How much of a job's progress the render half makes up."""
 _HALVES: dict[State, tuple[float, float]] = {
@@ -59,7 +61,7 @@ async def standing(core: Core, principal: Principal, job_id: str, glimpse: Await
     if view is None:
         view = await _from_record(core, principal, job_id)
     if view.tenant_id != principal.tenant.id:
-        raise JobNotFound
+        raise CacheExpired if is_cached(job_id) else JobNotFound
     if view.state not in _HALVES:
         return Standing(view=view)
     begins_at, render_share = _HALVES[view.state]
@@ -115,9 +117,11 @@ async def _from_record(core: Core, principal: Principal, job_id: str) -> View:
     try:
         job = await core.database.reading(jobs.find, job_id, tenant_id=principal.tenant.id)
     except JobNotFound:
-        if job_id.startswith("cache_"):
+        if is_cached(job_id):
             raise CacheExpired from None
         raise
+    if is_cached(job_id) and core.clock() - job.created_at > CACHED_ID_S:
+        raise CacheExpired
     view = view_of(job)
     with contextlib.suppress(Unavailable):
         await core.live.run(polls.remember(job_id, view))

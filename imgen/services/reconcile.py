@@ -89,6 +89,7 @@ class Reconciler:
             ids = [job.id for job in old]
             await core.database.writing(reconcile.forget if rows_too else reconcile.strip, ids)
             swept += len(old)
+        await core.cache.sweep(core.objects, now=now, job_deadline_s=core.settings.jobs.deadline_s)
         await asyncio.to_thread(_delete_orphans, core.objects, before=now - 2 * core.settings.jobs.deadline_s)
         return swept
 

@@ -1,8 +1,9 @@
-"""From a request to a job: parse, repair, enhance, open the mark, write row and hold in one transaction, publish."""
+"""From a request to a job: parse, repair, look into the cache, enhance, write row and hold in one transaction, publish."""
 
 import asyncio
 import base64
 import binascii
+import contextlib
 import hashlib
 import math
 import re
@@ -23,12 +24,25 @@ from imgen.domain.errors import (
     Retryable,
     Unavailable,
 )
-from imgen.domain.job import Job, State, new_gen_id, new_job_id, new_watermark_id, render_queue, view_of
+from imgen.domain.job import (
+    FINISHER,
+    Job,
+    State,
+    new_cached_id,
+    new_gen_id,
+    new_job_id,
+    new_watermark_id,
+    render_queue,
+    view_of,
+)
 from imgen.domain.prompt import Parsed, compose, parse, unparse
-from imgen.domain.recipe import Brand, Diffusion, Recipe, Words
+from imgen.domain.recipe import Brand, Diffusion, Recipe, Reused, Words
 from imgen.domain.request import Ask, Order, repair
 from imgen.live import polls, slowdown
+from imgen.records import cache as cache_records
 from imgen.records import jobs, ledger
+from imgen.records.cache import Draft, Entry
+from imgen.services import cache
 from imgen.services.core import Core
 from imgen.services.enhance import enhance
 
@@ -64,20 +78,25 @@ async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) ->
         raise InvalidField("negative")
     order = repair(ask, core.catalog, core.rulesets)
     check_character(core, parsed, order)
-    if ask.use_cache and ask.cache_only:
-        raise CacheMiss  # there is no semantic cache yet: every look-up is a miss
-    brand = await _store_mark(core, principal, ask.wm_image, order.brand)
     slowed = core.live.run(slowdown.remaining_ms(principal.tenant.id))
-    if await core.live.run(polls.waiting()) >= core.settings.jobs.max_queued:
-        raise QueueFull(retry_after_s=10)
+    waiting = core.live.run(polls.waiting())
     if (slowed_ms := await slowed) > 0:
         raise RateLimited(retry_after_s=math.ceil(slowed_ms / 1000))
+    brand = await _store_mark(core, principal, ask.wm_image, order.brand)
+    draft, entry = await _look_up(core, principal, ask, order, parsed)
+    if entry is None and await waiting >= core.settings.jobs.max_queued:
+        raise QueueFull(retry_after_s=10)
     final = parsed
-    if ask.optimize:
+    if ask.optimize and entry is None:
         final = await enhance(core.enhancer, parsed, order.model, order.model.styles[order.style])
     recipe = _recipe(core, ask, order, brand, parsed=parsed, final=final)
     plan = core.plan_of(principal.tenant.plan)
-    job = await _insert(core, _job(core, principal, recipe, plan, surface), plan)
+    job = _job(core, principal, recipe, plan, surface)
+    if entry is not None:
+        job = _finished_anew(job, entry)
+    elif draft is not None:
+        job = structs.replace(job, recipe=structs.replace(recipe, keep_as=cache_records.new_entry_id()))
+    job = await _insert(core, job, plan, draft, is_looked_up=bool(ask.use_cache))
     await _publish(core, job)
     prompt = {"prompt": recipe.words.prompt} if core.settings.logs.prompts else {}
     log.info(
@@ -109,6 +128,60 @@ def check_character(core: Core, parsed: Parsed, order: Order) -> None:
     """Raises InvalidCharacter if the chosen model does not have the prompt's character."""
     if parsed.character and parsed.character not in core.catalog.characters_of(order.model):
         raise InvalidCharacter
+
+
+async def _look_up(
+    core: Core, principal: Principal, ask: Ask, order: Order, parsed: Parsed
+) -> tuple[Draft | None, Entry | None]:
+    """What to look for, or to keep the new picture under, and what was found. A cache that does not answer is a miss.
+
+    Raises:
+        CacheMiss: only a cached picture was wanted.
+    """
+    draft, entry = None, None
+    if core.cache.wants(is_asked=bool(ask.use_cache)):
+        owner = "" if core.settings.cache.shared else principal.tenant.id
+        ruleset, negative = core.rulesets[order.ruleset], ask.negative or ""
+        partition = cache.partition_of(
+            core.catalog, order, parsed, owner=owner, negative=negative, ruleset=f"{order.ruleset} {ruleset}"
+        )
+        draft = await core.cache.draft(
+            tenant_id=principal.tenant.id,
+            model=order.model.key,
+            partition=partition,
+            text=", ".join(parsed.positive),
+        )
+    if draft is not None and ask.use_cache:
+        try:
+            entry = await core.cache.find(draft, pick=order.cache_pick, force=bool(ask.cache_force), rng=core.rng)
+        except Retryable as exc:
+            log.warning("cache not searched", reason=str(exc))
+    if entry is None and ask.use_cache and ask.cache_only:
+        with contextlib.suppress(Retryable):
+            await core.database.writing(cache_records.count_lookup, principal.tenant.id, is_hit=False, now=core.clock())
+        raise CacheMiss
+    return draft, entry
+
+
+def _finished_anew(job: Job, entry: Entry) -> Job:
+    """The job as one that is rendered and reviewed already: what it is told to have been drawn with is the truth."""
+    made = entry.made_with
+    diffusion = structs.replace(
+        job.recipe.diffusion,
+        seed=made.seed,
+        num_inference_steps=made.num_inference_steps,
+        guidance_scale=made.guidance_scale,
+        lora_scale=made.lora_scale,
+    )
+    reused = Reused(entry_id=entry.id, codes=entry.codes)
+    return structs.replace(
+        job,
+        id=new_cached_id(),
+        state=State.RENDERED,
+        queue=FINISHER,
+        master_key=entry.master_key,
+        recipe=structs.replace(job.recipe, diffusion=diffusion, reused=reused),
+    )
 
 
 def _recipe(core: Core, ask: Ask, order: Order, brand: Brand, *, parsed: Parsed, final: Parsed) -> Recipe:
@@ -164,20 +237,30 @@ def _job(core: Core, principal: Principal, recipe: Recipe, plan: Plan, surface: 
         watermark_id=new_watermark_id(),
         created_at=now,
         available_at=now,
+        published_at=now,
         deadline_at=now + core.settings.jobs.deadline_s,
     )
 
 
-async def _insert(core: Core, job: Job, plan: Plan) -> Job:
+async def _insert(core: Core, job: Job, plan: Plan, draft: Draft | None, *, is_looked_up: bool) -> Job:
+    reused = job.recipe.reused
+
     def write(connection: Connection, job: Job) -> None:
         jobs.add(connection, job)
         ledger.hold(connection, job, plan)
+        if is_looked_up:
+            cache_records.count_lookup(connection, job.tenant_id, is_hit=reused is not None, now=job.created_at)
+        if reused is not None:
+            cache_records.use(connection, reused.entry_id, now=job.created_at)
+        elif draft is not None:
+            cache_records.begin(connection, draft, job)
 
     for _ in range(INSERT_TRIES):
         try:
             await core.database.writing(write, job)
         except IntegrityError:  # one of the random ids is taken: 48 bits of watermark id are few after millions of jobs
-            job = structs.replace(job, id=new_job_id(), gen_id=new_gen_id(), watermark_id=new_watermark_id())
+            new_id = new_job_id if reused is None else new_cached_id
+            job = structs.replace(job, id=new_id(), gen_id=new_gen_id(), watermark_id=new_watermark_id())
         except Retryable as exc:
             raise GenerationFailed from exc
         else:
@@ -186,16 +269,19 @@ async def _insert(core: Core, job: Job, plan: Plan) -> Job:
 
 
 async def _publish(core: Core, job: Job) -> None:
-    """Sends the message; where that fails the row is left to the reconciler, for the job is already answered for."""
+    """Sends the message that the row says is sent; where that fails the row is left to the reconciler, with a word that it did.
+
+    The job is already answered for. If this process dies before it says so, the reconciler finds the message missing.
+    """
+    news = [core.live.run(polls.remember(job.id, view_of(job)))]
+    if job.state is State.QUEUED:
+        news.append(core.live.run(polls.enter(job.id, priority=job.priority, created_at=job.created_at)))
     try:
-        await asyncio.gather(
-            asyncio.to_thread(core.publisher.publish, job.queue, job.id, job.priority),
-            core.live.run(polls.enter(job.id, priority=job.priority, created_at=job.created_at)),
-            core.live.run(polls.remember(job.id, view_of(job))),
-        )
-        await core.database.writing(jobs.published, job.id, job.queue, now=core.clock())
+        await asyncio.gather(asyncio.to_thread(core.publisher.publish, job.queue, job.id, job.priority), *news)
     except (Unavailable, Retryable) as exc:
         log.warning("job not published yet", job=job.id, reason=str(exc))
+        with contextlib.suppress(Retryable):
+            await core.database.writing(jobs.not_published, job)
 
 
 async def _store_mark(core: Core, principal: Principal, data_uri: str | None, brand: Brand) -> Brand:

@@ -1,5 +1,7 @@
 """Which parts make the stack, in the order they are started. The table `imgen up` and `imgen demo` walk."""
 
+import contextlib
+import importlib.util
 import socket
 import sys
 import tempfile
@@ -12,7 +14,7 @@ import redis
 
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import FINISHER, render_queue
-from imgen.settings import Settings, load_catalog
+from imgen.settings import EMBEDDED_MODEL, EMBEDDED_PACKAGE, Settings, load_catalog
 from imgen.stack import redis as embedded
 from imgen.stack.supervisor import Part
 
@@ -40,6 +42,15 @@ def stack(settings: Settings) -> Iterator[Part]:
     models = load_catalog(settings).models
     yield _worker("render worker", [render_queue(key) for key in models], 1, environ)
     yield _worker("finish worker", [FINISHER], settings.workers.finish_processes, environ)
+    if settings.cache.enabled and not settings.cache.base_url and importlib.util.find_spec(EMBEDDED_PACKAGE):
+        socket_file = settings.embedder_socket
+        yield Part(
+            name="embedder",
+            command=_imgen("embedder"),
+            is_ready=lambda: _listens(socket_file),
+            detail=EMBEDDED_MODEL,
+            environ=environ,
+        )
     host, port = settings.http.host, settings.http.port
     yield Part(
         name="api",
@@ -103,6 +114,14 @@ def _answers(url: str) -> bool:
         return False
     finally:
         client.close()
+
+
+def _listens(socket_file: Path) -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        probe.connect(str(socket_file))
+        return True
+    return False
 
 
 def _is_up(url: str) -> bool:

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from imgen.settings import redis_socket
+from imgen.settings import socket_path
 
 
 def find_server() -> str:
@@ -26,7 +26,7 @@ def command(data_dir: Path) -> list[str]:
     """The command line; makes the folders it needs. AOF: what is queued outlives a restart of the whole stack."""
     folder = data_dir / "redis"
     folder.mkdir(parents=True, exist_ok=True)
-    socket = redis_socket(data_dir)
+    socket = socket_path(data_dir, "redis")
     socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     options = {
         "port": "0",

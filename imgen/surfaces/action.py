@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope
 
 from imgen.domain import errors
 from imgen.domain.account import Principal
-from imgen.domain.job import Job, Outcome, State, utc_text
+from imgen.domain.job import Job, Outcome, State, is_cached, utc_text
 from imgen.services import poll, prompts, submit, usage
 from imgen.services.admission import admit
 from imgen.services.core import Core
@@ -119,6 +119,7 @@ async def generate(core: Core, admission: Admission, call: wire.Generate) -> dic
         "model": job.recipe.model,
         "format": job.recipe.output.format,
         "gen_id": job.gen_id,
+        **({"cache": True} if is_cached(job.id) else {}),
     }
     return answer | ({"warnings": submitted.warnings} if submitted.warnings else {})
 
@@ -132,7 +133,7 @@ async def status(core: Core, admission: Admission, call: wire.Status) -> dict[st
     outcome = standing.view.outcome
     answer = {"status": WIRE_STATUS[standing.view.state], **({} if outcome is None else told(core, outcome))}
     if outcome is not None:
-        return answer
+        return answer | ({"cache": True} if outcome.meta and is_cached(job_id) else {})
     ours = {"position": standing.position, "progress": standing.progress, "eta": standing.eta_s}
     return answer | {name: value for name, value in ours.items() if value is not None}
 

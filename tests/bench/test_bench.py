@@ -6,13 +6,14 @@ import sys
 
 import pytest
 
-from bench import api, enqueue, finish, matchlist, render, status
+from bench import api, cache, enqueue, finish, matchlist, render, status
 from bench.figure import Figure
 
 SHORT = {
     finish: {"rounds": 1},
     render: {"renders": 1},
     matchlist: {"hashes": 100, "looks": 2},
+    cache: {"kept": 50, "searched": 100, "hits": 2},
     api: {"starts": 1, "seconds": 0.2},
     status: {"rounds": 1, "seconds": 0.2},
     enqueue: {"queued": 50, "rounds": 1, "seconds": 0.2},

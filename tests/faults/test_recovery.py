@@ -27,7 +27,7 @@ from redis import Redis
 from servers.stack import Stack, start_stack
 
 from imgen.domain.job import FINISHER, State, render_queue
-from imgen.settings import redis_socket
+from imgen.settings import socket_path
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_a_killed_worker_process_costs_no_job(stack: Stack, truth: Truth, proces
 def test_messages_that_die_with_their_worker_are_found(stack: Stack, truth: Truth):
     """Workers stopped in their pop, then killed with the message in hand: twenty of twenty jobs are recovered in 20 s."""
     lost, killed_at = [], {}
-    with publisher(stack.data) as sender, Redis(unix_socket_path=str(redis_socket(stack.data))) as client:
+    with publisher(stack.data) as sender, Redis(unix_socket_path=str(socket_path(stack.data, "redis"))) as client:
         while len(lost) < 20:
             await_blocked_pops(stack, client)
             finish, render = main_of(stack, "finish"), main_of(stack, "render")
@@ -174,7 +174,7 @@ def test_an_emptied_redis_loses_no_job(stack: Stack, truth: Truth):
     """FLUSHALL with jobs in both queues: all of them end, once, and so does what is submitted afterwards."""
     ids = truth.submit(10) + truth.submit(1, model="slow", steps=4) + truth.submit(5)
     truth.await_state(ids[10], State.RENDERING)
-    with Redis(unix_socket_path=str(redis_socket(stack.data))) as client:
+    with Redis(unix_socket_path=str(socket_path(stack.data, "redis"))) as client:
         client.flushall()
     ids.append(stack.generate()["id"])
     seconds = truth.await_ended(ids)
@@ -209,9 +209,7 @@ def slow_worker(stack: Stack, folder: Path, *, processes: int) -> Iterator[SlowW
     """A render worker on another host, as it were: the stack's stores, but each step of `eros` takes it half a second."""
     data, ready = folder / "var", folder / "ready"
     data.mkdir()
-    shared = (
-        f'[redis]\nurl = "unix://{redis_socket(stack.data)}?db=0"\n[objects]\nfolder = "{stack.data / "objects"}"\n'
-    )
+    shared = f'[redis]\nurl = "unix://{socket_path(stack.data, "redis")}?db=0"\n[objects]\nfolder = "{stack.data / "objects"}"\n'
     (data / "imgen.toml").write_text(f'{FAST}{shared}[database]\nurl = "sqlite:///{stack.data / "imgen.db"}"\n')
     (data / "models.toml").write_text(MODELS.replace("step_s = 0.0", "step_s = 0.5"))
     (data / "characters.toml").write_text((stack.data / "characters.toml").read_text())

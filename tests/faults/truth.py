@@ -22,7 +22,7 @@ from imgen.records.database import Database
 from imgen.records.tables import counters
 from imgen.records.tables import jobs as job_rows
 from imgen.records.tables import ledger as entries
-from imgen.settings import redis_socket
+from imgen.settings import socket_path
 
 FAST = """
 default_plan = "unlimited"
@@ -164,7 +164,7 @@ def truth_of(data: Path) -> Iterator[Truth]:
 @contextlib.contextmanager
 def publisher(data: Path) -> Iterator[Publisher]:
     """A second publisher on the stack's broker."""
-    opened = Publisher(f"unix://{redis_socket(data)}?db=0")
+    opened = Publisher(f"unix://{socket_path(data, 'redis')}?db=0")
     try:
         yield opened
     finally:

@@ -29,6 +29,8 @@ class Case:
     """(H, W, 3) uint8, sRGB, unbranded; None: nothing is drawn yet."""
     suspicions: tuple[str, ...] = ()
     """Rule ids that others had a doubt about."""
+    is_known: bool = False
+    """Reviewers of pictures passed these very pixels before: the floor, the match lists and judges of words are asked."""
 
 
 class Reviewer(Protocol):
@@ -72,7 +74,8 @@ class Board:
         verdicts = [judge_floor(case.parts) or Verdict(safe=True)]
         if case.pixels is not None:
             verdicts.append(self._listed.judge(case.pixels))
-        asked = [one for one in self._reviewers if case.pixels is not None or not one.sees_pictures]
+        is_new = case.pixels is not None and not case.is_known
+        asked = [one for one in self._reviewers if is_new or not one.sees_pictures]
         for reviewer in asked:
             if not all(verdict.safe for verdict in verdicts):
                 break

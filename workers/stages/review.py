@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,13 +23,16 @@ def words(picture: Picture, context: Context) -> Picture:
 
 
 def picture(picture: Picture, context: Context) -> Picture:
-    """The verdict on the finished, unbranded render.
+    """The verdict on the finished, unbranded render. One out of the cache was passed before; what stands beside it was not.
 
     Raises:
         PictureBlocked: as for the words.
         ReviewerUnavailable: nobody judged it; it waits.
     """
-    return replace(picture, verdict=_decided(_review(context, picture.pixels)))
+    verdict = _decided(_review(context, picture.pixels))
+    if reused := context.job.recipe.reused:
+        verdict = msgspec.structs.replace(verdict, codes=tuple(dict.fromkeys((*reused.codes, *verdict.codes))))
+    return replace(picture, verdict=verdict)
 
 
 def _review(context: Context, pixels: NDArray[np.uint8] | None = None) -> Verdict:
@@ -36,7 +40,10 @@ def _review(context: Context, pixels: NDArray[np.uint8] | None = None) -> Verdic
     if ruleset is None:
         # It was there at submit. To go on with another would be to publish by rules nobody asked for.
         raise ConfigurationError(f"Ruleset {context.job.recipe.ruleset!r} is not configured any more")
-    return context.workshop.board.review(Case(ruleset=ruleset, parts=parts(context.job), pixels=pixels))
+    is_known = context.job.recipe.reused is not None
+    return context.workshop.board.review(
+        Case(ruleset=ruleset, parts=parts(context.job), pixels=pixels, is_known=is_known)
+    )
 
 
 def parts(job: Job) -> dict[str, str]:

@@ -1,0 +1,72 @@
+"""`imgen cache …`: what the semantic cache holds, and emptying it."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from imgen import composition, settings
+from imgen.cli.options import Data
+from imgen.domain.errors import ConfigurationError, Unavailable
+from imgen.live import cache_news
+from imgen.live.executors import Plain
+from imgen.records import accounts, cache
+from imgen.records.database import Database
+
+app = typer.Typer(help="Look at the semantic cache, and empty it.", no_args_is_help=True)
+
+Tenant = Annotated[str, typer.Option(help="Only this tenant's entries.", show_default=False)]
+
+
+@app.command()
+def stats(tenant: Tenant = "", data: Data = None) -> None:
+    """Show how many pictures it holds and how often it was of use."""
+    database = composition.open_database(settings.load(data))
+    try:
+        owner = _tenant_id(database, tenant)
+        with database.read() as connection:
+            found = cache.statistics(connection, tenant_id=owner)
+    finally:
+        database.close()
+    asked = found.hits + found.misses
+    table = Table("entries", "MiB", "hits", "misses", "hit share")
+    share = f"{found.hits / asked:.1%}" if asked else "never asked"
+    table.add_row(
+        f"{found.entries:,}", f"{found.size_bytes / 2**20:,.1f}", f"{found.hits:,}", f"{found.misses:,}", share
+    )
+    Console().print(table)
+
+
+@app.command()
+def purge(
+    tenant: Tenant = "",
+    model: Annotated[str, typer.Option(help="Only entries of this model, by its key.", show_default=False)] = "",
+    everything: Annotated[bool, typer.Option("--all", help="All entries of all tenants.")] = False,  # noqa: FBT002 - a switch
+    data: Data = None,
+) -> None:
+    """Take entries out, at once and in every API process."""
+    if not (tenant or model or everything):
+        raise ConfigurationError("Say which: --tenant NAME, --model KEY or --all")
+    loaded = settings.load(data)
+    database, live = composition.open_database(loaded), Plain(loaded.redis_url)
+    try:
+        number = database.attempt(cache.purge, tenant_id=_tenant_id(database, tenant), model=model or None)
+        live.run(cache_news.changed())
+    except Unavailable:  # SQL is asked about whatever is found, so what is purged is never shown
+        pass
+    finally:
+        live.close()
+        database.close()
+    typer.echo(f"Purged {number} {'entry' if number == 1 else 'entries'}")
+
+
+def _tenant_id(database: Database, name: str) -> str | None:
+    """None: all tenants."""
+    if not name:
+        return None
+    with database.read() as connection:
+        found = accounts.tenant_named(connection, name)
+    if found is None:
+        raise ConfigurationError(f"There is no tenant {name!r}")
+    return found.id

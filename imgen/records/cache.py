@@ -1,0 +1,245 @@
+"""The semantic cache in SQL: entries from their job's first moment to the end of their master, and how often they were asked."""
+
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Insert, delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from imgen.domain.job import OPEN, Job
+from imgen.records.tables import cache_entries as entries
+from imgen.records.tables import cache_lookups as lookups
+from imgen.records.tables import jobs
+
+
+class MadeWith(Struct, frozen=True, kw_only=True):
+    """What a picture was drawn with, which `meta` tells of each of its copies."""
+
+    seed: int
+    num_inference_steps: int
+    guidance_scale: float
+    lora_scale: float
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """An entry before its picture is there."""
+
+    tenant_id: str
+    model: str
+    partition: str
+    """Digest of all that must be equal; see services/cache.py."""
+    embedder: str
+    text: str
+    """The positive prompt, as the caller wrote it."""
+    vector: bytes
+    """float32, little-endian, length 1."""
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A picture that may be shown again."""
+
+    id: str
+    text: str
+    made_with: MadeWith
+    codes: tuple[str, ...]
+    """Rule ids that were noted at its review."""
+    master_key: str
+
+
+class Statistics(Struct, frozen=True, kw_only=True):
+    """What there is, and how often it was of use."""
+
+    entries: int
+    size_bytes: int
+    hits: int
+    misses: int
+
+
+def new_entry_id() -> str:
+    """`ent_` and 20 hex digits."""
+    return "ent_" + secrets.token_hex(10)
+
+
+def begin(connection: Connection, draft: Draft, job: Job) -> None:
+    """Notes that a job's picture is to be kept, under the name its recipe says. Nobody finds it before it is ready."""
+    diffusion = job.recipe.diffusion
+    made_with = {name: getattr(diffusion, name) for name in MadeWith.__struct_fields__}
+    connection.execute(
+        entries.insert().values(
+            id=job.recipe.keep_as,
+            job_id=job.id,
+            made_with=msgspec.json.encode(made_with).decode(),
+            codes="[]",
+            floor_version=0,
+            master_key="",
+            size_bytes=0,
+            created_at=job.created_at,
+            used_at=job.created_at,
+            **{name: getattr(draft, name) for name in draft.__struct_fields__},
+        )
+    )
+
+
+def finish(
+    connection: Connection,
+    entry_id: str,
+    *,
+    master_key: str,
+    size_bytes: int,
+    codes: Sequence[str],
+    floor_version: int,
+    now: float | None = None,
+) -> None:
+    """The picture is safe and its master stored: from the commit on it is found. One that was purged meanwhile stays so."""
+    now = now or time.time()
+    connection.execute(
+        update(entries)
+        .where(entries.c.id == entry_id)
+        .values(
+            master_key=master_key,
+            size_bytes=size_bytes,
+            codes=msgspec.json.encode(codes).decode(),
+            floor_version=floor_version,
+            ready_at=now,
+            used_at=now,
+        )
+    )
+
+
+def use(connection: Connection, entry_id: str, *, now: float) -> None:
+    """Counts one more use."""
+    connection.execute(update(entries).where(entries.c.id == entry_id).values(hits=entries.c.hits + 1, used_at=now))
+
+
+def changed_since(connection: Connection, since: float, *, embedder: str) -> tuple[list[str], list[str], float]:
+    """Ids that got ready and ids that were purged after a time, and the time of the latest of both changes."""
+    ready = connection.execute(
+        select(entries.c.id, entries.c.ready_at).where(
+            entries.c.ready_at >= since, entries.c.purged_at.is_(None), entries.c.embedder == embedder
+        )
+    ).all()
+    purged = connection.execute(select(entries.c.id, entries.c.purged_at).where(entries.c.purged_at >= since)).all()
+    latest = max((at for _, at in (*ready, *purged)), default=since)
+    return [row.id for row in ready], [row.id for row in purged], latest
+
+
+def vectors(connection: Connection, entry_ids: Sequence[str]) -> list[tuple[str, str, bytes]]:
+    """(id, partition, vector) of the entries that are there and ready."""
+    query = select(entries.c.id, entries.c.partition, entries.c.vector)
+    found = connection.execute(query.where(entries.c.id.in_(entry_ids), _is_live()))
+    return [(row.id, row.partition, row.vector) for row in found]
+
+
+def find(connection: Connection, entry_ids: Iterable[str], *, floor_version: int) -> dict[str, Entry]:
+    """Those of the entries that are there and were judged under this version of the floor."""
+    columns = (entries.c[name] for name in Entry.__struct_fields__)
+    query = select(*columns).where(
+        entries.c.id.in_(list(entry_ids)), entries.c.floor_version == floor_version, _is_live()
+    )
+    return {row["id"]: _entry(row) for row in connection.execute(query).mappings()}
+
+
+def purge(
+    connection: Connection,
+    *,
+    tenant_id: str | None = None,
+    model: str | None = None,
+    entry_ids: Sequence[str] | None = None,
+    now: float | None = None,
+) -> int:
+    """Takes entries out, all of them if nothing is named; returns how many. Their masters go with the sweep."""
+    query = update(entries).where(entries.c.purged_at.is_(None))
+    for column, wanted in ((entries.c.tenant_id, tenant_id), (entries.c.model, model)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if entry_ids is not None:
+        query = query.where(entries.c.id.in_(entry_ids))
+    return connection.execute(query.values(purged_at=now or time.time())).rowcount
+
+
+def outlived(
+    connection: Connection,
+    *,
+    used_before: float,
+    max_bytes: int,
+    max_entries: int,
+    floor_version: int,
+    limit: int = 500,
+) -> list[str]:
+    """Entries to purge: too long unused, judged under another floor, or the longest unused beyond the cap."""
+    old = select(entries.c.id).where(
+        _is_live(), or_(entries.c.used_at < used_before, entries.c.floor_version != floor_version)
+    )
+    ids = list(connection.execute(old.limit(limit)).scalars())
+    total = select(func.count(), func.coalesce(func.sum(entries.c.size_bytes), 0)).where(_is_live())
+    number, size_bytes = connection.execute(total).one()
+    if size_bytes <= max_bytes and number <= max_entries:
+        return ids
+    by_use = select(entries.c.id, entries.c.size_bytes).where(_is_live()).order_by(entries.c.used_at, entries.c.id)
+    for row in connection.execute(by_use.limit(limit)):
+        if size_bytes <= max_bytes and number <= max_entries:
+            break
+        ids.append(row.id)
+        size_bytes, number = size_bytes - row.size_bytes, number - 1
+    return list(dict.fromkeys(ids))
+
+
+def abandoned(connection: Connection, *, begun_before: float, purged_before: float, limit: int = 500) -> list[str]:
+    """Entries nobody needs: purged for long, or of a job that ended without a safe picture."""
+    is_open = select(jobs.c.id).where(jobs.c.id == entries.c.job_id, jobs.c.state.in_(OPEN)).exists()
+    query = select(entries.c.id).where(
+        or_(
+            entries.c.purged_at < purged_before,
+            entries.c.ready_at.is_(None) & (entries.c.created_at < begun_before) & ~is_open,
+        )
+    )
+    return list(connection.execute(query.limit(limit)).scalars())
+
+
+def forget(connection: Connection, entry_ids: Sequence[str]) -> None:
+    """Removes rows whose masters are gone."""
+    connection.execute(delete(entries).where(entries.c.id.in_(entry_ids)))
+
+
+def count_lookup(connection: Connection, tenant_id: str, *, is_hit: bool, now: float) -> None:
+    """One more look-up of today."""
+    make = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
+    column = lookups.c.hits if is_hit else lookups.c.misses
+    day = time.strftime("%Y-%m-%d", time.gmtime(now))
+    statement: Insert = make(lookups).values(tenant_id=tenant_id, day=day, **{column.name: 1})
+    connection.execute(
+        statement.on_conflict_do_update(  # type: ignore[attr-defined]  # both dialects have it, their base has not
+            index_elements=["tenant_id", "day"], set_={column.name: column + 1}
+        )
+    )
+
+
+def statistics(connection: Connection, *, tenant_id: str | None = None, since_day: str = "") -> Statistics:
+    """Of one tenant or of all; look-ups from that day on."""
+
+    def own(table: Any) -> Any:
+        return table.c.tenant_id == tenant_id if tenant_id is not None else True
+
+    kept = select(func.count(), func.coalesce(func.sum(entries.c.size_bytes), 0)).where(_is_live(), own(entries))
+    asked = select(func.coalesce(func.sum(lookups.c.hits), 0), func.coalesce(func.sum(lookups.c.misses), 0))
+    number, size_bytes = connection.execute(kept).one()
+    hits, misses = connection.execute(asked.where(lookups.c.day >= since_day, own(lookups))).one()
+    return Statistics(entries=number, size_bytes=int(size_bytes), hits=int(hits), misses=int(misses))
+
+
+def _is_live() -> Any:
+    return entries.c.ready_at.is_not(None) & entries.c.purged_at.is_(None)
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(
+        id=row["id"],
+        text=row["text"],
+        made_with=msgspec.json.decode(row["made_with"], type=MadeWith),
+        codes=msgspec.json.decode(row["codes"], type=tuple[str, ...]),
+        master_key=row["master_key"],
+    )

@@ -1,0 +1,212 @@
+"""The semantic cache (contract, section 2): a picture that was made for words of the same meaning is finished anew.
+
+Vectors are searched in memory; what is found is asked of SQL once more, so that nothing purged, and nothing judged under an
+older floor, is ever shown. Every process reads what is new before it searches: a token in Redis tells it that there is.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import random
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from imgen.domain.catalog import Catalog
+from imgen.domain.errors import Retryable, Unavailable
+from imgen.domain.floor import FLOOR_VERSION
+from imgen.domain.meaning import Guard, mean_different_things
+from imgen.domain.prompt import Parsed, compose
+from imgen.domain.request import Order
+from imgen.live import cache_news
+from imgen.live.executors import Coalescer
+from imgen.objects import ObjectStore
+from imgen.records import cache as records
+from imgen.records.cache import Draft, Entry
+from imgen.records.database import Database
+from imgen.services.embeddings import Embedder
+from imgen.settings import Cache as CacheSettings
+
+if TYPE_CHECKING:
+    from imgen.services.vectors import VectorIndex
+
+log = structlog.get_logger(__name__)
+
+LOOKED_AT = 64
+"""Nearest entries that are looked at for some the guard lets pass."""
+OVERLAP_S = 60
+"""Clocks of the machines that write entries may differ by so much."""
+REREAD_S = 30.0
+"""What a worker commits just before it dies is news that nobody sends."""
+ROWS_AT_ONCE = 1000
+GIB = 1024**3
+
+
+class SemanticCache:
+    """One per API process."""
+
+    def __init__(
+        self, settings: CacheSettings, database: Database, live: Coalescer, embedder: Embedder, guard: Guard
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._live = live
+        self._embedder = embedder
+        self._guard = guard
+        self._lock = asyncio.Lock()
+        self._epoch: bytes | None = None
+        self._seen_until = 0.0
+        self._read_at = -REREAD_S
+
+    @cached_property
+    def _index(self) -> "VectorIndex":
+        from imgen.services.vectors import VectorIndex  # NumPy takes 15 MB, and many an installation has no cache
+
+        return VectorIndex()
+
+    def wants(self, *, is_asked: bool) -> bool:
+        """Whether a request's picture is looked for or kept at all."""
+        return self._settings.enabled and (is_asked or self._settings.keep == "all")
+
+    async def draft(self, *, tenant_id: str, model: str, partition: str, text: str) -> Draft | None:
+        """What is looked for, and kept if it is not found; None: its meaning cannot be told now, or it is too long."""
+        if len(text) > self._settings.max_prompt_chars:
+            return None
+        vector = await self._embedder.vector(text)
+        if vector is None:
+            return None
+        return Draft(
+            tenant_id=tenant_id,
+            model=model,
+            partition=partition,
+            embedder=self._embedder.name,
+            text=text,
+            vector=vector,
+        )
+
+    async def find(self, draft: Draft, *, pick: int, force: bool, rng: random.Random) -> Entry | None:
+        """One by lot of the `pick` nearest entries that are near enough; with `force`, of the nearest however far they are.
+
+        Raises:
+            Unavailable: Redis does not answer, so nobody can tell what is new.
+        """
+        await self.read_news()
+        over = -2.0 if force else self._settings.similarity
+        near = await asyncio.to_thread(self._index.nearest, draft.partition, draft.vector, over=over, limit=LOOKED_AT)
+        if not near:
+            return None
+        ids = [entry_id for entry_id, _ in near]
+        entries = await self._database.reading(records.find, ids, floor_version=FLOOR_VERSION)
+        fitting = (entries[entry_id] for entry_id in ids if entry_id in entries)
+        if self._settings.guard and not force:
+            fitting = (entry for entry in fitting if not mean_different_things(draft.text, entry.text, self._guard))
+        best = list(itertools.islice(fitting, pick))
+        return rng.choice(best) if best else None
+
+    async def read_news(self) -> None:
+        """Brings the index up to what SQL holds, if anything has changed.
+
+        Raises:
+            Unavailable, Retryable: Redis or SQL does not answer.
+        """
+        epoch = await self._live.run(cache_news.epoch())
+        if self._knows(epoch):
+            return
+        async with self._lock:
+            if self._knows(epoch):
+                return
+            since = self._seen_until - OVERLAP_S
+            ready, purged, latest = await self._database.reading(
+                records.changed_since, since, embedder=self._embedder.name
+            )
+            new = [entry_id for entry_id in ready if entry_id not in self._index]
+            for start in range(0, len(new), ROWS_AT_ONCE):
+                rows = await self._database.reading(records.vectors, new[start : start + ROWS_AT_ONCE])
+                self._index.add(rows)
+            if purged:
+                self._index.remove(purged)
+            self._epoch, self._seen_until, self._read_at = epoch, max(latest, self._seen_until), time.monotonic()
+
+    async def purge(self, *, tenant_id: str | None = None, model: str | None = None) -> int:
+        """Takes entries out everywhere, all of them if nothing is named. Returns how many."""
+        number = await self._database.writing(records.purge, tenant_id=tenant_id, model=model)
+        await self._tell()
+        return number
+
+    async def sweep(self, objects: ObjectStore, *, now: float, job_deadline_s: float) -> int:
+        """Purges what outlived its keep, its cap or its floor, and removes what nobody reads any more. Returns how many."""
+        settings = self._settings
+        outlived = await self._database.reading(
+            records.outlived,
+            used_before=now - settings.keep_days * 86400 if settings.keep_days else 0.0,
+            max_bytes=int(settings.max_gib * GIB),
+            max_entries=settings.max_entries,
+            floor_version=FLOOR_VERSION,
+        )
+        if outlived:
+            await self._database.writing(records.purge, entry_ids=outlived, now=now)
+            await self._tell()
+        before = now - 2 * job_deadline_s  # a job that was handed the master may still read it
+        abandoned = await self._database.reading(records.abandoned, begun_before=before, purged_before=before)
+        for entry_id in abandoned:
+            await asyncio.to_thread(_delete_all, objects, f"cache/{entry_id}/")
+        if abandoned:
+            await self._database.writing(records.forget, abandoned)
+        return len(outlived)
+
+    async def warm(self) -> None:
+        """Reads everything beforehand, so that no request waits for it."""
+        started = time.monotonic()
+        with contextlib.suppress(Unavailable, Retryable):  # the first look-up tries again
+            await self.read_news()
+        if self._seen_until:
+            log.info("semantic cache read", entries=len(self._index), seconds=round(time.monotonic() - started, 2))
+
+    async def close(self) -> None:
+        """Closes the embedder's connections."""
+        await self._embedder.close()
+
+    def _knows(self, epoch: bytes | None) -> bool:
+        return epoch is not None and epoch == self._epoch and time.monotonic() - self._read_at < REREAD_S
+
+    async def _tell(self) -> None:
+        with contextlib.suppress(Unavailable):  # SQL is asked about all that is found: nobody shows what is purged
+            await self._live.run(cache_news.changed())
+
+
+def partition_of(catalog: Catalog, order: Order, parsed: Parsed, *, owner: str, negative: str, ruleset: str) -> str:
+    """Digest of all that must be equal for one picture to serve two requests, but for the positive words themselves.
+
+    Args:
+        catalog: for what model, style and character add to the prompt: a picture made with other words is another one.
+        order: model, style and size.
+        parsed: character and `-terms`.
+        owner: the tenant, or nothing where pictures are shared between tenants.
+        negative: the explicit one; what is unwanted counts as a set of terms.
+        ruleset: digest of the rules it was judged by.
+    """
+    character = catalog.characters.get(parsed.character)
+    style = order.model.styles[order.style]
+    unwanted = {" ".join(term.casefold().split()) for term in (*parsed.negative, *negative.split(","))}
+    told = (
+        owner,
+        order.model.key,
+        order.model.source,
+        order.style,
+        parsed.character,
+        character.loras.get(order.model.key, "") if character else "",
+        compose(Parsed(), model=order.model, style=style, character=character),
+        (order.width, order.height),
+        ruleset,
+        sorted(unwanted - {""}),
+    )
+    return hashlib.sha256(msgspec.json.encode(told)).hexdigest()
+
+
+def _delete_all(objects: ObjectStore, prefix: str) -> None:
+    for stored in list(objects.list(prefix)):
+        objects.delete(stored.key)
