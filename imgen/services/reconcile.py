@@ -13,7 +13,7 @@ from imgen.domain.errors import ImgenError, Retryable, Unavailable
 from imgen.domain.job import Job, State, view_of
 from imgen.live import polls
 from imgen.objects import ObjectStore
-from imgen.records import jobs, reconcile
+from imgen.records import jobs, reconcile, users
 from imgen.services.core import Core
 
 log = structlog.get_logger(__name__)
@@ -89,6 +89,7 @@ class Reconciler:
             ids = [job.id for job in old]
             await core.database.writing(reconcile.forget if rows_too else reconcile.strip, ids)
             swept += len(old)
+        await core.database.writing(users.forget_old_sessions, now=now)
         await core.cache.sweep(core.objects, now=now, job_deadline_s=core.settings.jobs.deadline_s)
         await asyncio.to_thread(_delete_orphans, core.objects, before=now - 2 * core.settings.jobs.deadline_s)
         return swept
