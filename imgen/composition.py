@@ -81,13 +81,16 @@ def load_guard(settings: Settings) -> Guard:
     """The lexical guard's words.
 
     Raises:
-        ConfigurationError: config/cache.toml is wrong.
+        ConfigurationError: config/cache.toml is wrong, or lists what no folded text can hold.
     """
     path = settings.config_dir / "cache.toml"
     try:
-        return msgspec.convert(read_toml(path), Guard)
+        guard = msgspec.convert(read_toml(path), Guard)
     except msgspec.ValidationError as exc:
         raise ConfigurationError(f"{path}: {exc}") from exc
+    if unfolded := guard.unfolded():
+        raise ConfigurationError(f"{path}: not single words in small letters without accents: {', '.join(unfolded)}")
+    return guard
 
 
 def trust_anchors(settings: Settings) -> bytes:

@@ -20,6 +20,8 @@ class Kept:
 
     key: str
     size_bytes: int
+    judged_by: str
+    """Digest of the reviewers and rules that passed it."""
 
 
 @dataclass(frozen=True, kw_only=True)

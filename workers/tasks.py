@@ -15,11 +15,13 @@ from sqlalchemy import Connection
 from imgen.domain import errors
 from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.job import FINISHER, Job, Outcome, State, view_of
+from imgen.domain.recipe import Reused
 from imgen.live import cache_news, polls, slowdown
 from imgen.records import audit, cache, jobs
 from workers import outcome, pipeline
 from workers.lease import Lease
 from workers.picture import Context, Picture
+from workers.reviewers.listed import LISTED
 from workers.workshop import Workshop
 
 log = structlog.get_logger(__name__)
@@ -75,6 +77,8 @@ def _run(workshop: Workshop, half: Half, job: Job) -> Job | None:
         return None
     except errors.PictureBlocked as exc:
         log.info("job blocked", categories=exc.blocked.categories)
+        if LISTED in exc.verdict.codes and job.recipe.reused is not None:
+            _drop_entry(workshop, job.recipe.reused)
         return _end(workshop, job, State.BLOCKED, Outcome(blocked=exc.blocked), Picture(verdict=exc.verdict))
     except errors.ImgenError as exc:
         return _after_error(workshop, job, exc)
@@ -87,10 +91,20 @@ def _after_error(workshop: Workshop, job: Job, error: errors.ImgenError) -> Job 
     log.warning("job stopped", reason=str(error), code=error.code)
     if isinstance(error, errors.ReviewerUnavailable):
         return _wait_for_review(workshop, job)
+    if isinstance(error, errors.ObjectNotFound) and job.recipe.reused is not None:
+        _drop_entry(workshop, job.recipe.reused)
+        return _end(workshop, job, State.FAILED, Outcome(error="Generation failed"))
     ending = next((ENDS[kind] for kind in type(error).__mro__ if kind in ENDS), None)
     if ending is None:
         return _try_again(workshop, job)
     return _end(workshop, job, ending[0], Outcome(error=ending[1]))
+
+
+def _drop_entry(workshop: Workshop, reused: Reused) -> None:
+    """A cached picture that cannot be shown, because its master is gone or a list names it now, is not found again."""
+    with contextlib.suppress(errors.Retryable):
+        workshop.database.attempt(cache.purge, entry_ids=[reused.entry_id])
+        workshop.tell(cache_news.changed())
 
 
 def _try_again(workshop: Workshop, job: Job) -> Job | None:
@@ -135,6 +149,7 @@ def _write_end(connection: Connection, job: Job, state: State, result: Outcome, 
             master_key=kept.key,
             size_bytes=kept.size_bytes,
             codes=verdict.codes,
+            judged_by=kept.judged_by,
             floor_version=FLOOR_VERSION,
         )
     return ended

@@ -20,7 +20,7 @@ from imgen.provenance.development_chain import make_development_chain
 from imgen.records.database import Database
 from imgen.settings import Settings, load_catalog
 from workers import backends
-from workers.reviewers import Board, open_board
+from workers.reviewers import Board, digests, open_board
 
 
 @dataclass(kw_only=True)
@@ -35,6 +35,8 @@ class Workshop:
     objects: ObjectStore
     rulesets: Mapping[str, CompiledRuleset]
     board: Board
+    judged_by: Mapping[str, str]
+    """Ruleset → digest of the board and its rules."""
     _loaded: dict[str, backends.Backend] = field(default_factory=dict)
 
     @cached_property
@@ -96,4 +98,5 @@ def open_workshop(settings: Settings) -> Workshop:
         objects=composition.open_objects(settings, database),
         rulesets=composition.load_rulesets(settings),
         board=open_board(settings),
+        judged_by=digests(settings),
     )

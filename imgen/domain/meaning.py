@@ -2,7 +2,7 @@
 
 Such models hear what a sentence is about, and little of what it says of it: "with a hat" and "without a hat", "red coat,
 blue hat" and "blue coat, red hat" score over 0.95. Looked at here, in this order: what is negated, digits, words that
-exclude each other, what such a word is said of, and who does what to whom.
+exclude each other, singular and plural, what such a word is said of, and who does what to whom.
 """
 
 from collections import Counter
@@ -25,6 +25,11 @@ class Guard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=
     fillers: frozenset[str] = frozenset()
     groups: Mapping[str, frozenset[str]] = {}
 
+    def unfolded(self) -> list[str]:
+        """Listed words that no text can hold once it is folded."""
+        listed = self.negations | self.joiners | self.fillers | self.exclusive
+        return sorted(word for word in listed if fold(word).split() != [word])
+
     @cached_property
     def exclusive(self) -> frozenset[str]:
         """Members of all groups."""
@@ -36,35 +41,41 @@ class _Phrase(Struct, frozen=True):
     words: tuple[str, ...]
 
 
-class _Reading(Struct, frozen=True):
+class Reading(Struct, frozen=True):
     """One sentence taken apart."""
 
     phrases: tuple[_Phrase, ...]
     negated: frozenset[str]
     words: Counter[str]
+    """Without negations, joiners and fillers."""
+    exclusive: Counter[str]
+    """Members of groups, joiners among them."""
 
 
-def mean_different_things(one: str, other: str, guard: Guard) -> bool:
-    """Whether one's picture would be wrong for the other, as far as words tell. Symmetric; equal texts never do."""
-    first, second = _read(one, guard), _read(other, guard)
-    return (
-        first.negated != second.negated
-        or _digits(first) != _digits(second)
-        or any(_members(first, group) != _members(second, group) for group in guard.groups.values())
-        or _said_of_others(first, second, guard)
-        or _in_other_roles(first, second)
-    )
-
-
-def _read(text: str, guard: Guard) -> _Reading:
-    phrases, negated = list[_Phrase](), set[str]()
+def read(text: str, guard: Guard) -> Reading:
+    """Takes a sentence apart. Linear time."""
+    phrases, negated, exclusive = list[_Phrase](), set[str](), Counter[str]()
     for term in text.translate(_APART).split("\n"):
-        for phrase, is_negated in _phrases(fold(term).split(), guard):
+        words = fold(term).split()
+        exclusive.update(word for word in words if word in guard.exclusive)
+        for phrase, is_negated in _phrases(words, guard):
             phrases.append(phrase)
             if is_negated:
                 negated.update(phrase.words)
-    words = Counter(word for phrase in phrases for word in phrase.words)
-    return _Reading(tuple(phrases), frozenset(negated), words)
+    words_of_all = Counter(word for phrase in phrases for word in phrase.words)
+    return Reading(tuple(phrases), frozenset(negated), words_of_all, exclusive)
+
+
+def mean_different_things(first: Reading, second: Reading, guard: Guard) -> bool:
+    """Whether one's picture would be wrong for the other, as far as words tell. Symmetric; equal texts never do."""
+    return (
+        first.negated != second.negated
+        or first.exclusive != second.exclusive
+        or _digits(first) != _digits(second)
+        or _bent_apart(first, second)
+        or _said_of_others(first, second, guard)
+        or _in_other_roles(first, second)
+    )
 
 
 def _phrases(words: list[str], guard: Guard) -> Iterator[tuple[_Phrase, bool]]:
@@ -87,15 +98,21 @@ def _phrases(words: list[str], guard: Guard) -> Iterator[tuple[_Phrase, bool]]:
         yield _Phrase(joiner, tuple(gathered)), is_negated
 
 
-def _digits(reading: _Reading) -> Counter[str]:
+def _digits(reading: Reading) -> Counter[str]:
     return Counter(word for word in reading.words.elements() if any(map(str.isdecimal, word)))
 
 
-def _members(reading: _Reading, group: frozenset[str]) -> Counter[str]:
-    return Counter({word: times for word, times in reading.words.items() if word in group})
+def _bent_apart(first: Reading, second: Reading) -> bool:
+    """Whether a word is there in the singular here and in the plural there, or with `-less` on one side alone."""
+    here, there = first.words.keys() - second.words.keys(), second.words.keys() - first.words.keys()
+    return (
+        any(f"{word}{ending}" in there for word in here for ending in ("s", "es"))
+        or any(f"{word}{ending}" in here for word in there for ending in ("s", "es"))
+        or any(word.endswith("less") for word in here | there)
+    )
 
 
-def _said_of_others(first: _Reading, second: _Reading, guard: Guard) -> bool:
+def _said_of_others(first: Reading, second: Reading, guard: Guard) -> bool:
     """Whether a word such as a colour is said of one thing here, and of another there that both know."""
     here, there = _attributions(first, guard), _attributions(second, guard)
     return any(
@@ -104,42 +121,37 @@ def _said_of_others(first: _Reading, second: _Reading, guard: Guard) -> bool:
     )
 
 
-def _attributions(reading: _Reading, guard: Guard) -> dict[str, set[str]]:
-    """Word of a group → what it is said of: what follows up to the phrase's next plain word, else the word before."""
+def _attributions(reading: Reading, guard: Guard) -> dict[str, set[str]]:
+    """Word of a group → what it is said of: the next word and the next plain one, else the word before."""
     said: dict[str, set[str]] = {}
     for words in (phrase.words for phrase in reading.phrases):
-        for at, word in enumerate(words):
+        plain: tuple[str, ...] = ()
+        for at in range(len(words) - 1, -1, -1):
+            word = words[at]
             if word not in guard.exclusive:
-                continue
-            plain = next(
-                (place for place in range(at + 1, len(words)) if words[place] not in guard.exclusive), len(words)
-            )
-            if things := words[at + 1 : plain + 1] or words[:at][-1:]:
+                plain = (word,)
+            elif things := (*words[at + 1 : at + 2], *plain) or words[:at][-1:]:
                 said.setdefault(word, set()).update(things)
     return said
 
 
-def _in_other_roles(first: _Reading, second: _Reading) -> bool:
+def _in_other_roles(first: Reading, second: Reading) -> bool:
     """Whether words that both know stand in another order within a phrase, or have changed places between phrases."""
     common = {word for word in first.words if first.words[word] == second.words.get(word) == 1}
     here, there = _orders(first, common), _orders(second, common)
     if any(here[words] != there[words] for words in here.keys() & there.keys()):
         return True
     behind, ahead = _joined(first, common), _joined(second, common)
-    moved = [word for word in common if behind[word] != ahead[word]]
-    return any(
-        behind[one] == ahead[other] and behind[other] == ahead[one]
-        for at, one in enumerate(moved)
-        for other in moved[at + 1 :]
-    )
+    moves = {(behind[word], ahead[word]) for word in common if behind[word] != ahead[word]}
+    return any((after, before) in moves for before, after in moves)
 
 
-def _orders(reading: _Reading, common: set[str]) -> dict[frozenset[str], tuple[str, ...]]:
+def _orders(reading: Reading, common: set[str]) -> dict[frozenset[str], tuple[str, ...]]:
     """Set of known words in a phrase → their order."""
     kept = (tuple(word for word in phrase.words if word in common) for phrase in reading.phrases)
     return {frozenset(words): words for words in kept if words}
 
 
-def _joined(reading: _Reading, common: set[str]) -> dict[str, str]:
+def _joined(reading: Reading, common: set[str]) -> dict[str, str]:
     """Known word → the joiner of its phrase."""
     return {word: phrase.joiner for phrase in reading.phrases for word in phrase.words if word in common}

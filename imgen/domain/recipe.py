@@ -76,6 +76,8 @@ class Reused(Struct, frozen=True, kw_only=True):
     """Of the semantic cache."""
     codes: tuple[str, ...] = ()
     """Rule ids that were noted when it was reviewed."""
+    judged_by: str = ""
+    """Digest of the reviewers and rules that passed it; others look at it anew."""
 
 
 class Recipe(Struct, frozen=True, kw_only=True):

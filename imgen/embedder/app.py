@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope
 
 from imgen.domain.errors import InvalidKey, TooLarge, Unauthorized
-from imgen.embedder.minilm import Matrix, MiniLM, TooLong
+from imgen.embedder.minilm import Matrix, MiniLM, Unreadable
 from imgen.settings import EMBEDDED_MODEL
 from imgen.surfaces.http import Answer, Endpoint, bearer_key, json_answer, read_body
 
@@ -61,7 +61,7 @@ def create_app(model: MiniLM, *, api_key: str = "") -> Starlette:
             return _refused(401, exc)
         except TooLarge as exc:
             return _refused(413, exc)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as exc:  # TooLong is one
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as exc:  # Unreadable is one
             return _refused(400, exc)
 
     async def models(_scope: Scope, _receive: Receive) -> Answer:
@@ -83,5 +83,5 @@ def _written(vector: Matrix, encoding_format: str) -> list[float] | str:
 
 
 def _refused(status: int, exc: Exception) -> Answer:
-    kind = "context_length_exceeded" if isinstance(exc, TooLong) else "invalid_request"
+    kind = "unreadable" if isinstance(exc, Unreadable) else "invalid_request"
     return json_answer({"error": {"message": str(exc), "type": "invalid_request_error", "code": kind}}, status)

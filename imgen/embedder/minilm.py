@@ -32,8 +32,8 @@ class _Limits(msgspec.Struct):
     max_seq_length: int
 
 
-class TooLong(ValueError):
-    """More tokens than the model reads: what is cut off would not count, so two texts could seem the same."""
+class Unreadable(ValueError):
+    """More tokens than the model reads, or letters it does not know: to its eyes two such texts could be one."""
 
 
 class MiniLM:
@@ -56,13 +56,14 @@ class MiniLM:
             raise ConfigurationError(f"{folder} holds no sentence model: {exc}") from exc
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._unknown = self._tokenizer.token_to_id("[UNK]")
         self._max_tokens = limits.max_seq_length
 
     def tokens(self, text: str) -> int:
         """How many tokens the text has.
 
         Raises:
-            TooLong: over 256.
+            Unreadable: over 256, or one of them is unknown.
         """
         return len(self._ids(text))
 
@@ -70,7 +71,7 @@ class MiniLM:
         """(384,), length 1: the mean of the last layer over all tokens.
 
         Raises:
-            TooLong: the text has more than 256 tokens.
+            Unreadable: see `tokens`.
         """
         mean = self._layers(np.asarray(self._ids(text))).mean(axis=0)
         unit: Matrix = mean / max(float(np.linalg.norm(mean)), 1e-12)
@@ -79,7 +80,9 @@ class MiniLM:
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text).ids
         if len(ids) > self._max_tokens:
-            raise TooLong(f"{len(ids)} tokens, where {self._max_tokens} are read")
+            raise Unreadable(f"{len(ids)} tokens, where {self._max_tokens} are read")
+        if self._unknown in ids:
+            raise Unreadable("letters or signs that the model does not know")
         return ids
 
     def _layers(self, ids: NDArray[np.int64]) -> Matrix:

@@ -47,6 +47,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     made_with: MadeWith
     codes: tuple[str, ...]
     """Rule ids that were noted at its review."""
+    judged_by: str
+    """Digest of the reviewers and the rules that passed it."""
     master_key: str
 
 
@@ -74,6 +76,7 @@ def begin(connection: Connection, draft: Draft, job: Job) -> None:
             job_id=job.id,
             made_with=msgspec.json.encode(made_with).decode(),
             codes="[]",
+            judged_by="",
             floor_version=0,
             master_key="",
             size_bytes=0,
@@ -91,6 +94,7 @@ def finish(
     master_key: str,
     size_bytes: int,
     codes: Sequence[str],
+    judged_by: str,
     floor_version: int,
     now: float | None = None,
 ) -> None:
@@ -103,6 +107,7 @@ def finish(
             master_key=master_key,
             size_bytes=size_bytes,
             codes=msgspec.json.encode(codes).decode(),
+            judged_by=judged_by,
             floor_version=floor_version,
             ready_at=now,
             used_at=now,
@@ -110,9 +115,10 @@ def finish(
     )
 
 
-def use(connection: Connection, entry_id: str, *, now: float) -> None:
-    """Counts one more use."""
-    connection.execute(update(entries).where(entries.c.id == entry_id).values(hits=entries.c.hits + 1, used_at=now))
+def use(connection: Connection, entry_id: str, *, now: float) -> bool:
+    """Counts one more use. False: it was purged since it was found."""
+    found = update(entries).where(entries.c.id == entry_id, _is_live())
+    return connection.execute(found.values(hits=entries.c.hits + 1, used_at=now)).rowcount == 1
 
 
 def changed_since(connection: Connection, since: float, *, embedder: str) -> tuple[list[str], list[str], float]:
@@ -170,22 +176,23 @@ def outlived(
     floor_version: int,
     limit: int = 500,
 ) -> list[str]:
-    """Entries to purge: too long unused, judged under another floor, or the longest unused beyond the cap."""
+    """Some entries to purge: too long unused, judged under another floor, or else the longest unused beyond a cap."""
     old = select(entries.c.id).where(
         _is_live(), or_(entries.c.used_at < used_before, entries.c.floor_version != floor_version)
     )
-    ids = list(connection.execute(old.limit(limit)).scalars())
+    if ids := list(connection.execute(old.limit(limit)).scalars()):
+        return ids  # first what goes anyway; the caps are looked at when none of it is left
     total = select(func.count(), func.coalesce(func.sum(entries.c.size_bytes), 0)).where(_is_live())
     number, size_bytes = connection.execute(total).one()
     if size_bytes <= max_bytes and number <= max_entries:
-        return ids
+        return []
     by_use = select(entries.c.id, entries.c.size_bytes).where(_is_live()).order_by(entries.c.used_at, entries.c.id)
     for row in connection.execute(by_use.limit(limit)):
         if size_bytes <= max_bytes and number <= max_entries:
             break
         ids.append(row.id)
         size_bytes, number = size_bytes - row.size_bytes, number - 1
-    return list(dict.fromkeys(ids))
+    return ids
 
 
 def abandoned(connection: Connection, *, begun_before: float, purged_before: float, limit: int = 500) -> list[str]:
@@ -241,5 +248,6 @@ def _entry(row: Any) -> Entry:
         text=row["text"],
         made_with=msgspec.json.decode(row["made_with"], type=MadeWith),
         codes=msgspec.json.decode(row["codes"], type=tuple[str, ...]),
+        judged_by=row["judged_by"],
         master_key=row["master_key"],
     )

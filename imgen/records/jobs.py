@@ -7,7 +7,7 @@ from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from imgen.domain.errors import JobNotFound, LeaseLost
-from imgen.domain.job import OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, Outcome, State
+from imgen.domain.job import CACHED, OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, Outcome, State
 from imgen.domain.recipe import Recipe
 from imgen.records import ledger
 from imgen.records.tables import claims, jobs
@@ -197,11 +197,11 @@ def cancel(connection: Connection, job_id: str, tenant_id: str) -> Job:
 
 def average_seconds(connection: Connection, *, limit: int = 50) -> dict[str, float]:
     """Model key → mean seconds its latest finished renders took, for estimates."""
-    query = select(jobs.c.recipe, jobs.c.timings).where(jobs.c.state == State.COMPLETED)
+    is_rendered = ~jobs.c.id.startswith(CACHED, autoescape=True)
+    query = select(jobs.c.recipe, jobs.c.timings).where(jobs.c.state == State.COMPLETED, is_rendered)
     sums: dict[str, list[float]] = {}
     for recipe, timings in connection.execute(query.order_by(jobs.c.ended_at.desc()).limit(limit)):
-        if (seconds := _timings.decode(timings).get("render")) is not None:  # a cache hit is not rendered
-            sums.setdefault(_recipe.decode(recipe).model, []).append(seconds)
+        sums.setdefault(_recipe.decode(recipe).model, []).append(_timings.decode(timings).get("render", 0.0))
     return {model: sum(seconds) / len(seconds) for model, seconds in sums.items()}
 
 

@@ -189,6 +189,7 @@ cache_entries = Table(
     Column("vector", LargeBinary, nullable=False),
     Column("made_with", Text, nullable=False),
     Column("codes", Text, nullable=False),
+    Column("judged_by", Text, nullable=False),
     Column("floor_version", Integer, nullable=False),
     Column("master_key", Text, nullable=False),
     Column("size_bytes", Integer, nullable=False),

@@ -19,7 +19,7 @@ import structlog
 from imgen.domain.catalog import Catalog
 from imgen.domain.errors import Retryable, Unavailable
 from imgen.domain.floor import FLOOR_VERSION
-from imgen.domain.meaning import Guard, mean_different_things
+from imgen.domain.meaning import Guard, mean_different_things, read
 from imgen.domain.prompt import Parsed, compose
 from imgen.domain.request import Order
 from imgen.live import cache_news
@@ -103,8 +103,9 @@ class SemanticCache:
         entries = await self._database.reading(records.find, ids, floor_version=FLOOR_VERSION)
         fitting = (entries[entry_id] for entry_id in ids if entry_id in entries)
         if self._settings.guard and not force:
-            fitting = (entry for entry in fitting if not mean_different_things(draft.text, entry.text, self._guard))
-        best = list(itertools.islice(fitting, pick))
+            best = await asyncio.to_thread(self._passed, draft.text, list(fitting), pick)
+        else:
+            best = list(itertools.islice(fitting, pick))
         return rng.choice(best) if best else None
 
     async def read_news(self) -> None:
@@ -126,9 +127,9 @@ class SemanticCache:
             new = [entry_id for entry_id in ready if entry_id not in self._index]
             for start in range(0, len(new), ROWS_AT_ONCE):
                 rows = await self._database.reading(records.vectors, new[start : start + ROWS_AT_ONCE])
-                self._index.add(rows)
+                await asyncio.to_thread(self._index.add, rows)  # copies, where a matrix is full or a row goes
             if purged:
-                self._index.remove(purged)
+                await asyncio.to_thread(self._index.remove, purged)
             self._epoch, self._seen_until, self._read_at = epoch, max(latest, self._seen_until), time.monotonic()
 
     async def purge(self, *, tenant_id: str | None = None, model: str | None = None) -> int:
@@ -140,26 +141,28 @@ class SemanticCache:
     async def sweep(self, objects: ObjectStore, *, now: float, job_deadline_s: float) -> int:
         """Purges what outlived its keep, its cap or its floor, and removes what nobody reads any more. Returns how many."""
         settings = self._settings
-        outlived = await self._database.reading(
+        purged, before = 0, now - 2 * job_deadline_s  # a job that was handed a master may still read it
+        while outlived := await self._database.reading(
             records.outlived,
             used_before=now - settings.keep_days * 86400 if settings.keep_days else 0.0,
             max_bytes=int(settings.max_gib * GIB),
             max_entries=settings.max_entries,
             floor_version=FLOOR_VERSION,
-        )
-        if outlived:
+        ):
             await self._database.writing(records.purge, entry_ids=outlived, now=now)
+            purged += len(outlived)
+        if purged:
             await self._tell()
-        before = now - 2 * job_deadline_s  # a job that was handed the master may still read it
-        abandoned = await self._database.reading(records.abandoned, begun_before=before, purged_before=before)
-        for entry_id in abandoned:
-            await asyncio.to_thread(_delete_all, objects, f"cache/{entry_id}/")
-        if abandoned:
+        while abandoned := await self._database.reading(records.abandoned, begun_before=before, purged_before=before):
+            for entry_id in abandoned:
+                await asyncio.to_thread(_delete_all, objects, f"cache/{entry_id}/")
             await self._database.writing(records.forget, abandoned)
-        return len(outlived)
+        return purged
 
     async def warm(self) -> None:
         """Reads everything beforehand, so that no request waits for it."""
+        if not self._settings.enabled:
+            return
         started = time.monotonic()
         with contextlib.suppress(Unavailable, Retryable):  # the first look-up tries again
             await self.read_news()
@@ -169,6 +172,12 @@ class SemanticCache:
     async def close(self) -> None:
         """Closes the embedder's connections."""
         await self._embedder.close()
+
+    def _passed(self, text: str, entries: list[Entry], pick: int) -> list[Entry]:
+        """The first so many of which the guard says nothing."""
+        wanted = read(text, self._guard)
+        same = (one for one in entries if not mean_different_things(wanted, read(one.text, self._guard), self._guard))
+        return list(itertools.islice(same, pick))
 
     def _knows(self, epoch: bytes | None) -> bool:
         return epoch is not None and epoch == self._epoch and time.monotonic() - self._read_at < REREAD_S

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 MAX_ANSWER_BYTES = 1024 * 1024
 MAX_NUMBERS = 8192
 SHORTEST = 1e-6
+ABOUT_THE_TEXT = frozenset({400, 413, 422})
+"""Statuses with which servers refuse what is too long or not theirs to read."""
 
 _MISSHAPEN = (LookupError, RecursionError, ValueError)
 """What comes of an answer that holds something else."""
@@ -71,7 +73,7 @@ class Embedder:
                 vector = _unit(_decode(await self._ask(text)).data[0].embedding)
         except (openai.OpenAIError, httpx2.HTTPError, OSError, msgspec.MsgspecError, *_MISSHAPEN) as exc:
             # A text it refuses says nothing of its health
-            if not isinstance(exc, openai.BadRequestError):
+            if getattr(exc, "status_code", None) not in ABOUT_THE_TEXT:
                 self._breaker.failed()
             log.warning("embedder failed", reason=type(exc).__name__, status=getattr(exc, "status_code", None))
             return None

@@ -123,8 +123,9 @@ async def _from_record(core: Core, principal: Principal, job_id: str) -> View:
     if is_cached(job_id) and core.clock() - job.created_at > CACHED_ID_S:
         raise CacheExpired
     view = view_of(job)
-    with contextlib.suppress(Unavailable):
-        await core.live.run(polls.remember(job_id, view))
+    if not is_cached(job_id):  # whose hour would begin anew
+        with contextlib.suppress(Unavailable):
+            await core.live.run(polls.remember(job_id, view))
     return view
 
 

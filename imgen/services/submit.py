@@ -62,6 +62,10 @@ class Submitted(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
 
+class _EntryGone(Exception):
+    """What was found in the cache has been purged meanwhile."""
+
+
 async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) -> Submitted:
     """Makes a job.
 
@@ -84,7 +88,9 @@ async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) ->
         raise RateLimited(retry_after_s=math.ceil(slowed_ms / 1000))
     brand = await _store_mark(core, principal, ask.wm_image, order.brand)
     draft, entry = await _look_up(core, principal, ask, order, parsed)
-    if entry is None and await waiting >= core.settings.jobs.max_queued:
+    if entry is not None:
+        waiting = asyncio.ensure_future(asyncio.to_thread(core.publisher.depth, FINISHER))
+    if await waiting >= core.settings.jobs.max_queued:
         raise QueueFull(retry_after_s=10)
     final = parsed
     if ask.optimize and entry is None:
@@ -96,7 +102,10 @@ async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) ->
         job = _finished_anew(job, entry)
     elif draft is not None:
         job = structs.replace(job, recipe=structs.replace(recipe, keep_as=cache_records.new_entry_id()))
-    job = await _insert(core, job, plan, draft, is_looked_up=bool(ask.use_cache))
+    try:
+        job = await _insert(core, job, plan, draft, is_looked_up=bool(ask.use_cache))
+    except _EntryGone:
+        return await submit(core, principal, ask, surface=surface)  # which finds it no more
     await _publish(core, job)
     prompt = {"prompt": recipe.words.prompt} if core.settings.logs.prompts else {}
     log.info(
@@ -173,7 +182,7 @@ def _finished_anew(job: Job, entry: Entry) -> Job:
         guidance_scale=made.guidance_scale,
         lora_scale=made.lora_scale,
     )
-    reused = Reused(entry_id=entry.id, codes=entry.codes)
+    reused = Reused(entry_id=entry.id, codes=entry.codes, judged_by=entry.judged_by)
     return structs.replace(
         job,
         id=new_cached_id(),
@@ -251,7 +260,8 @@ async def _insert(core: Core, job: Job, plan: Plan, draft: Draft | None, *, is_l
         if is_looked_up:
             cache_records.count_lookup(connection, job.tenant_id, is_hit=reused is not None, now=job.created_at)
         if reused is not None:
-            cache_records.use(connection, reused.entry_id, now=job.created_at)
+            if not cache_records.use(connection, reused.entry_id, now=job.created_at):
+                raise _EntryGone
         elif draft is not None:
             cache_records.begin(connection, draft, job)
 

@@ -9,15 +9,17 @@ import numpy as np
 from numpy import float32
 from numpy.typing import NDArray
 
-_FIRST_ROWS = 8
+_FIRST_ROWS = 1
+_Where = tuple[str, int]
+"""A partition's name and how many numbers its vectors have: one width cannot be compared with another."""
 
 
 class VectorIndex:
     """Vectors by id. One thread changes it; others may search meanwhile: what they look at stays as it is."""
 
     def __init__(self) -> None:
-        self._partitions: dict[str, _Partition] = {}
-        self._partition_of: dict[str, str] = {}
+        self._partitions: dict[_Where, _Partition] = {}
+        self._partition_of: dict[str, _Where] = {}
 
     def __len__(self) -> int:
         return len(self._partition_of)
@@ -31,29 +33,31 @@ class VectorIndex:
             if entry_id in self._partition_of:
                 continue
             vector = np.frombuffer(written, "<f4")
-            partition = self._partitions.get(name)
+            where = name, vector.size
+            partition = self._partitions.get(where)
             if partition is None:
-                partition = self._partitions[name] = _Partition(vector.size)
+                partition = self._partitions[where] = _Partition(vector.size)
             partition.add(entry_id, vector)
-            self._partition_of[entry_id] = name
+            self._partition_of[entry_id] = where
 
     def remove(self, entry_ids: Iterable[str]) -> None:
         """Ids that are not there are no error."""
-        gone: dict[str, set[str]] = {}
+        gone: dict[_Where, set[str]] = {}
         for entry_id in entry_ids:
-            if (name := self._partition_of.pop(entry_id, None)) is not None:
-                gone.setdefault(name, set()).add(entry_id)
-        for name, ids in gone.items():
-            left = self._partitions[name].without(ids)
+            if (where := self._partition_of.pop(entry_id, None)) is not None:
+                gone.setdefault(where, set()).add(entry_id)
+        for where, ids in gone.items():
+            left = self._partitions[where].without(ids)
             if left is None:
-                del self._partitions[name]
+                del self._partitions[where]
             else:
-                self._partitions[name] = left
+                self._partitions[where] = left
 
     def nearest(self, name: str, vector: bytes, *, over: float, limit: int) -> list[tuple[str, float]]:
         """(id, cosine) of at most `limit` entries of a partition whose cosine is over a value, the best first."""
-        partition, wanted = self._partitions.get(name), np.frombuffer(vector, "<f4")
-        if partition is None or partition.width != wanted.size:
+        wanted = np.frombuffer(vector, "<f4")
+        partition = self._partitions.get((name, wanted.size))
+        if partition is None:
             return []
         ids, rows = partition.snapshot()
         likeness = rows @ wanted

@@ -9,10 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgen.domain.meaning import Guard, mean_different_things
+from imgen.domain.meaning import Guard, mean_different_things, read
 
 CONFIG = Path(__file__).parents[2] / "config" / "cache.toml"
 GUARD = msgspec.convert(tomllib.loads(CONFIG.read_text("utf-8")), Guard)
+
+
+def differ(one, other, guard=GUARD):
+    return mean_different_things(read(one, guard), read(other, guard), guard)
+
+
 WORDS = st.lists(
     st.sampled_from(["red", "blue", "coat", "hat", "without", "with", "a", "two", "cat", "dog", ",", "on", "chasing"]),
     max_size=12,
@@ -45,12 +51,23 @@ WORDS = st.lists(
         ("cat on a dog", "dog on a cat"),
         ("a car in front of a house", "a house in front of a car"),
         ("cat, open window", "cat, closed window"),
+        ("a lamp above a bed", "a lamp below a bed"),
+        ("a cat on a table", "a cat under a table"),
+        ("a bird inside a cage", "a bird outside a cage"),
+        ("walking to a house", "walking from a house"),
+        ("looking up", "looking down"),
+        ("a smoking area", "a non-smoking area"),
+        ("a fish eating", "a fish eaten by"),
+        ("the north face", "the south face"),
+        ("a flower", "flowers"),
+        ("a bearded man", "a beardless man"),
+        ("a waiter", "a waitress"),
     ],
 )
 def test_near_sentences_that_say_something_else(one, other):
     """Negations, numbers, contraries, swapped attributes and swapped roles are told apart, either way round."""
-    assert mean_different_things(one, other, GUARD)
-    assert mean_different_things(other, one, GUARD)
+    assert differ(one, other)
+    assert differ(other, one)
 
 
 @pytest.mark.parametrize(
@@ -72,32 +89,41 @@ def test_near_sentences_that_say_something_else(one, other):
 )
 def test_the_same_in_other_words(one, other):
     """Order of terms, articles, case and synonyms change nothing that the guard could tell."""
-    assert not mean_different_things(one, other, GUARD)
-    assert not mean_different_things(other, one, GUARD)
+    assert not differ(one, other)
+    assert not differ(other, one)
 
 
 @given(WORDS, WORDS)
 def test_it_is_symmetric_and_equal_texts_agree(one, other):
     """Neither depends on which prompt was there first."""
-    assert mean_different_things(one, other, GUARD) == mean_different_things(other, one, GUARD)
-    assert not mean_different_things(one, one, GUARD)
+    assert differ(one, other) == differ(other, one)
+    assert not differ(one, one)
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_any_text_is_looked_at(one, other):
     """No text breaks it."""
-    assert mean_different_things(one, other, GUARD) in (True, False)
+    assert differ(one, other) in (True, False)
 
 
 def test_long_texts_take_no_time():
-    """Two prompts of the longest kind in well under a second."""
-    text = " ".join(f"word{number} red" for number in range(120))
+    """Two prompts of the longest kind, which differ in nothing but their order, in far less than a poll may wait."""
+    one, other = f"{'red ' * 250}zz yy", f"yy zz {'red ' * 250}"
+    many = " ".join(f"word{chr(97 + n % 26)}{chr(97 + n // 26)} red" for n in range(90))
     started = time.perf_counter()
-    mean_different_things(text, text[::-1], GUARD)
+    for _ in range(20):
+        differ(one, other)
+        differ(many, f"{many} red")
     assert time.perf_counter() - started < 1
 
 
 def test_without_words_it_only_compares_what_is_there():
     """An empty list of words leaves digits and the order of words."""
-    assert not mean_different_things("with a hat", "without a hat", Guard())
-    assert mean_different_things("2 hats", "3 hats", Guard())
+    assert not differ("with a hat", "without a hat", Guard())
+    assert differ("2 hats", "3 hats", Guard())
+
+
+def test_words_that_no_text_can_hold_are_named():
+    """What folding would change never matches, so a list may not hold it; the shipped ones do not."""
+    assert GUARD.unfolded() == []
+    assert Guard(negations={"ne-pas"}, groups={"age": {"Old", "young"}}).unfolded() == ["Old", "ne-pas"]

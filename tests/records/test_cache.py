@@ -38,6 +38,7 @@ def keep(database):
                     master_key=f"cache/{entry_id}/1.png",
                     size_bytes=size_bytes,
                     codes=("violence",),
+                    judged_by="rules 1",
                     floor_version=floor_version,
                     now=used_at or ready_at,
                 )
@@ -72,6 +73,7 @@ def test_an_entry_is_found_once_its_picture_is_there(keep, ask):
     )
     assert (entry.made_with.seed, entry.made_with.num_inference_steps) == (7, 4)
     assert job.recipe.diffusion.seed == 7
+    assert entry.judged_by == "rules 1"
     assert ask(cache.vectors, ["ent_a", "ent_b"]) == [("ent_b", "p", b"\0\0\x80?")]
 
 
@@ -112,7 +114,7 @@ def test_one_that_is_purged_while_its_picture_is_made_stays_purged(keep, ask):
     """The worker's news comes too late."""
     keep("ent_a", ready_at=None)
     assert ask(cache.purge) == 1
-    ask(cache.finish, "ent_a", master_key="k", size_bytes=1, codes=(), floor_version=FLOOR_VERSION)
+    ask(cache.finish, "ent_a", master_key="k", size_bytes=1, codes=(), judged_by="", floor_version=FLOOR_VERSION)
     assert ask(cache.find, ["ent_a"], floor_version=FLOOR_VERSION) == {}
 
 
@@ -120,9 +122,12 @@ def test_what_is_used_least_goes_first(keep, ask):
     """Beyond the cap in bytes or in number, and what nobody used for too long."""
     for number in range(5):
         keep(f"ent_{number}", used_at=NOW + number)
-    ask(cache.use, "ent_0", now=NOW + 100)
+    assert ask(cache.use, "ent_0", now=NOW + 100)
     limits = {"used_before": 0.0, "max_bytes": 10**9, "max_entries": 10, "floor_version": FLOOR_VERSION}
     assert ask(cache.outlived, **limits) == []
+    ask(cache.purge, entry_ids=["ent_4"])
+    assert not ask(cache.use, "ent_4", now=NOW + 200)
+    keep("ent_5", used_at=NOW + 4)
     assert ask(cache.outlived, **limits | {"max_bytes": 300}) == ["ent_1", "ent_2"]
     assert ask(cache.outlived, **limits | {"max_entries": 4}) == ["ent_1"]
     assert sorted(ask(cache.outlived, **limits | {"used_before": NOW + 3})) == ["ent_1", "ent_2"]

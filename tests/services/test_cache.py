@@ -20,6 +20,7 @@ from imgen.live.executors import Coalescer, Plain
 from imgen.objects.disk import DiskStore
 from imgen.records import cache as records
 from imgen.records import jobs
+from imgen.records.tables import cache_entries
 from imgen.services.cache import SemanticCache, partition_of
 from imgen.services.embeddings import Embedder
 
@@ -81,6 +82,7 @@ class Keeper:
                 master_key=f"cache/{job.recipe.keep_as}/1.png",
                 size_bytes=1000,
                 codes=(),
+                judged_by="rules 1",
                 floor_version=FLOOR_VERSION,
             )
 
@@ -180,6 +182,23 @@ def test_what_redis_forgets_is_in_sql(caches, clean_redis):
         assert await found(second, keeper, "red coat") is None
         second._read_at -= 31
         assert await found(second, keeper, "a white horse") == late
+
+    caches(work)
+
+
+def test_a_vector_of_another_width_harms_nobody(caches, database):
+    """An endpoint that changed its model under the same name: the old entries and the new ones live side by side, unfound."""
+
+    async def work(cache, _, keeper):
+        kept = await keeper.keep("red coat")
+        odd = await keeper.keep("a green lamp")
+        database.attempt(
+            lambda connection: connection.execute(
+                cache_entries.update().where(cache_entries.c.id == odd).values(vector=b"\0\0\x80?")
+            )
+        )
+        assert await found(cache, keeper, "red coat") == kept
+        assert await found(cache, keeper, "a green lamp") is None
 
     caches(work)
 

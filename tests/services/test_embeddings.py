@@ -87,9 +87,10 @@ def test_a_dead_endpoint_costs_nothing_after_three_failures(endpoint, ask):
     assert found[-1][1] < 0.05
 
 
-def test_texts_it_refuses_do_not_make_it_dead(endpoint, ask):
-    """400 is about the text."""
-    endpoint.script[:] = [answer(400, b'{"error": {"message": "too long"}}')] * 5
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_texts_it_refuses_do_not_make_it_dead(endpoint, ask, status):
+    """These are about the text."""
+    endpoint.script[:] = [answer(status, b'{"error": {"message": "too long"}}')] * 5
     found = ask(*"abcdef")
     assert [vector is not None for vector, _ in found] == [False] * 5 + [True]
 

@@ -213,8 +213,22 @@ def test_a_picture_that_was_listed_since_is_not_shown_again(stack):
         while "meta" in (ended := hit(stack, "a stone tower")):
             assert time.monotonic() < deadline
         assert (ended["compliance"], "unsafe_url" in ended) == ("unsafe", False)
+        assert ask(stack, "a stone tower") == MISS
     finally:
         (folder / "new.csv").unlink()
+
+
+def test_a_master_that_is_gone_is_not_found_again(stack):
+    """The hit fails, once; the next request is a miss and makes the picture anew."""
+    keep(stack, "a velvet armchair")
+    for file in (stack.data / "objects" / "cache").rglob("*.png"):
+        file.unlink()
+    status, body = ask(stack, "a velvet armchair")
+    assert status == 200
+    assert stack.wait(body) == {"status": "FAILED", "error": "Generation failed"}
+    assert ask(stack, "a velvet armchair") == MISS
+    keep(stack, "a velvet armchair")
+    assert hit(stack, "a velvet armchair")["cache"] is True
 
 
 def test_an_id_can_be_polled_for_an_hour(stack):

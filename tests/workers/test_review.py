@@ -3,20 +3,24 @@
 import json
 import time
 
+import msgspec
 import numpy as np
 import pytest
 from factories import PLAN, make_job, make_recipe
 from msgspec import structs
 from servers.chat import FAULTS, completion, start_chat
 
-from imgen.domain.job import Blocked, State
-from imgen.domain.recipe import Words
+from imgen.domain.floor import FLOOR_VERSION
+from imgen.domain.job import Blocked, State, new_cached_id
+from imgen.domain.recipe import Reused, Words
 from imgen.live import slowdown
 from imgen.provenance.fingerprint import fingerprint
-from imgen.records import audit, jobs, ledger
+from imgen.records import audit, cache, jobs, ledger
+from imgen.records.tables import jobs as job_rows
 from workers import tasks
 from workers.backends import instant
 
+UNSAFE = completion(json.dumps({"safe": False, "rules": ["sexual"], "reason": "no"}))
 SAFE = completion(json.dumps({"safe": True, "rules": [], "reason": "fine"}))
 
 
@@ -169,3 +173,66 @@ def test_who_is_blocked_again_and_again_is_slowed_down(make_workshop):
     assert [round(seconds, -1) for seconds in remaining[2:4]] == [10, 20]
     assert 30 < remaining[5] <= 35
     assert workshop.live.run(slowdown.remaining_ms("ten_1")) <= 0
+
+
+# ------------------------------------------------------------------ the semantic cache
+
+
+def begin_entry(workshop, entry_id, **changes):
+    """A job whose picture is to be kept."""
+    job = submit(workshop, **changes)
+    job = structs.replace(job, recipe=structs.replace(job.recipe, keep_as=entry_id))
+    draft = cache.Draft(tenant_id="ten_1", model="eros", partition="p", embedder="m", text="red coat", vector=b"1234")
+    with workshop.database.write() as connection:
+        connection.execute(
+            job_rows.update().where(job_rows.c.id == job.id).values(recipe=msgspec.json.encode(job.recipe).decode())
+        )
+        cache.begin(connection, draft, job)
+    tasks.work(workshop, tasks.RENDER, job.id)
+    return finish(workshop, job)
+
+
+def found(workshop, entry_id):
+    with workshop.database.read() as connection:
+        return cache.find(connection, [entry_id], floor_version=FLOOR_VERSION).get(entry_id)
+
+
+def submit_again(workshop, entry):
+    """A hit on an entry."""
+    reused = Reused(entry_id=entry.id, codes=("violence",), judged_by=entry.judged_by)
+    recipe = structs.replace(make_recipe(), reused=reused)
+    job = make_job(id=new_cached_id(), recipe=recipe, state=State.RENDERED, queue="finish", master_key=entry.master_key)
+    with workshop.database.write() as connection:
+        jobs.add(connection, job)
+        ledger.hold(connection, job, PLAN)
+    return finish(workshop, job)
+
+
+def test_a_hit_is_not_looked_at_again_by_those_who_passed_it(reviewed, chat):
+    """The same reviewers are not asked; what they noted the first time is told; another board looks at it anew."""
+    assert begin_entry(reviewed, "ent_1").state is State.COMPLETED
+    entry = found(reviewed, "ent_1")
+    asked = len(chat.asked)
+    again = submit_again(reviewed, entry)
+    assert (again.state, again.outcome.meta.compliance_codes) == (State.COMPLETED, ("violence",))
+    assert len(chat.asked) == asked
+    chat.will(always=UNSAFE)
+    assert submit_again(reviewed, entry).state is State.COMPLETED
+    assert submit_again(reviewed, structs.replace(entry, judged_by="others")).state is State.BLOCKED
+    assert len(chat.asked) == 1
+
+
+def test_a_picture_somebody_doubted_is_not_kept(reviewed, chat, monkeypatch):
+    """Safe with a suspicion is safe enough to show, and not to show again; blocked is neither."""
+    folder = reviewed.settings.data_dir / "matches"
+    folder.mkdir()
+    (folder / "list.csv").write_text("0" * 64)
+    assert begin_entry(reviewed, "ent_sure").state is State.COMPLETED
+    assert found(reviewed, "ent_sure").master_key.startswith("cache/ent_sure/")
+    grey = np.full((768, 1344, 3), 90, np.uint8)  # too plain to compare with the list, so somebody had to look
+    monkeypatch.setattr(instant.InstantBackend, "render", lambda *_: grey)
+    assert begin_entry(reviewed, "ent_doubted").state is State.COMPLETED
+    assert found(reviewed, "ent_doubted") is None
+    chat.will(always=UNSAFE)
+    assert begin_entry(reviewed, "ent_blocked").state is State.BLOCKED
+    assert found(reviewed, "ent_blocked") is None

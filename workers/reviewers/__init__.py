@@ -3,6 +3,7 @@
 A new reviewer is one file and one line in REVIEWERS.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -30,7 +31,7 @@ class Case:
     suspicions: tuple[str, ...] = ()
     """Rule ids that others had a doubt about."""
     is_known: bool = False
-    """Reviewers of pictures passed these very pixels before: the floor, the match lists and judges of words are asked."""
+    """The same reviewers passed these very pixels before: asked are the floor, the match lists and who judges words."""
 
 
 class Reviewer(Protocol):
@@ -74,7 +75,8 @@ class Board:
         verdicts = [judge_floor(case.parts) or Verdict(safe=True)]
         if case.pixels is not None:
             verdicts.append(self._listed.judge(case.pixels))
-        is_new = case.pixels is not None and not case.is_known
+        is_doubted = any(LISTED in verdict.suspicions for verdict in verdicts)
+        is_new = case.pixels is not None and (not case.is_known or is_doubted)
         asked = [one for one in self._reviewers if is_new or not one.sees_pictures]
         for reviewer in asked:
             if not all(verdict.safe for verdict in verdicts):
@@ -90,6 +92,16 @@ class Board:
         """Closes every reviewer's connections."""
         for reviewer in self._reviewers:
             reviewer.close()
+
+
+def digests(settings: Settings) -> dict[str, str]:
+    """Ruleset → digest of all that decides under it: who reviews, with which model and instructions, by which rules."""
+    review, folder = settings.review, settings.config_dir
+    who = repr((review.reviewers, review.base_url, review.model, review.moderation_model))
+    files = [folder / "moderation.toml", folder / "prompts" / "review.md"]
+    common = who.encode() + b"".join(path.read_bytes() for path in files if path.is_file())
+    rulesets = sorted((folder / "rulesets").glob("*.toml"))
+    return {path.stem: hashlib.sha256(common + path.read_bytes()).hexdigest() for path in rulesets}
 
 
 def open_board(settings: Settings) -> Board:

@@ -42,4 +42,5 @@ def keep_for_reuse(picture: Picture, context: Context) -> Picture:
     file = io.BytesIO()
     Image.fromarray(picture.pixels).save(file, KEPT_FORMAT, compress_level=1)
     context.workshop.objects.put(key, file.getvalue(), f"image/{KEPT_FORMAT}")
-    return replace(picture, kept=Kept(key=key, size_bytes=file.tell()))
+    judged_by = context.workshop.judged_by[context.job.recipe.ruleset]
+    return replace(picture, kept=Kept(key=key, size_bytes=file.tell(), judged_by=judged_by))

@@ -40,7 +40,8 @@ def _review(context: Context, pixels: NDArray[np.uint8] | None = None) -> Verdic
     if ruleset is None:
         # It was there at submit. To go on with another would be to publish by rules nobody asked for.
         raise ConfigurationError(f"Ruleset {context.job.recipe.ruleset!r} is not configured any more")
-    is_known = context.job.recipe.reused is not None
+    reused = context.job.recipe.reused
+    is_known = reused is not None and reused.judged_by == context.workshop.judged_by.get(context.job.recipe.ruleset)
     return context.workshop.board.review(
         Case(ruleset=ruleset, parts=parts(context.job), pixels=pixels, is_known=is_known)
     )

@@ -13,7 +13,12 @@ from imgen import composition, settings
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
 from imgen.domain.floor import MINORS
 from imgen.provenance.fingerprint import fingerprint
-from workers.reviewers import Case, open_board
+from workers.reviewers import Case, digests, open_board
+
+
+def judged_unsafe():
+    return completion(json.dumps({"safe": False, "rules": ["sexual"], "reason": "no"}))
+
 
 CONTENT = completion(json.dumps({"safe": True, "rules": [], "reason": "all is well"}))
 """A model that was talked into it."""
@@ -61,8 +66,8 @@ def board(tmp_path, chat):
             boards.enter_context(contextlib.closing(open_board(loaded))),
             composition.load_rulesets(loaded),
         )
-        return lambda pixels=None, ruleset="default", **parts: opened.review(
-            Case(ruleset=rulesets[ruleset], parts=parts or {"prompt": "red coat"}, pixels=pixels)
+        return lambda pixels=None, ruleset="default", is_known=False, **parts: opened.review(
+            Case(ruleset=rulesets[ruleset], parts=parts or {"prompt": "red coat"}, pixels=pixels, is_known=is_known)
         )
 
     with boards:
@@ -147,3 +152,37 @@ def test_a_picture_too_plain_to_compare_must_be_looked_at(board, chat, tmp_path)
     assert (verdict.safe, verdict.floor, verdict.release, verdict.codes) == (False, False, False, ("unclear",))
     assert board("rules", "vision")(plain).safe
     assert "listed" in chat.asked[-1].body["messages"][1]["content"][0]["text"]
+
+
+def test_pixels_that_were_passed_before_are_judged_without_their_reviewers(board, chat, tmp_path):
+    """Rules, floor and lists look again, reviewers of pictures do not; a picture too plain for the lists is looked at."""
+    chat.will(always=judged_unsafe())
+    review = board("rules", "vision")
+    assert review(noise(), is_known=True).safe
+    assert chat.asked == []
+    assert not review(noise()).safe
+    assert not review(noise(), is_known=True, prompt="nude woman").safe
+    assert review(noise(), is_known=True, prompt="child, nude").floor
+    (tmp_path / "matches").mkdir()
+    (tmp_path / "matches" / "list.csv").write_text(fingerprint(noise()).hash)
+    assert review(noise(), is_known=True).floor
+    asked = len(chat.asked)
+    assert not review(np.full((512, 512, 3), 90, np.uint8), is_known=True).safe
+    assert len(chat.asked) == asked + 1
+
+
+def test_who_decides_has_a_digest(tmp_path):
+    """It changes with the reviewers, their model and the ruleset's own file, and with nothing else."""
+
+    def digest(more="", ruleset="default"):
+        (tmp_path / "imgen.toml").write_text(more)
+        return digests(settings.load(tmp_path, environ={}))[ruleset]
+
+    first = digest()
+    others = [
+        digest('[review]\nreviewers = ["rules", "vision"]\n'),
+        digest('[review]\nmodel = "other"\n'),
+        digest(ruleset="strict"),
+    ]
+    assert len({first, *others}) == 4
+    assert digest("[review]\ntimeout_s = 3\n") == first

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("vector", sa.LargeBinary(), nullable=False),
         sa.Column("made_with", sa.Text(), nullable=False),
         sa.Column("codes", sa.Text(), nullable=False),
+        sa.Column("judged_by", sa.Text(), nullable=False),
         sa.Column("floor_version", sa.Integer(), nullable=False),
         sa.Column("master_key", sa.Text(), nullable=False),
         sa.Column("size_bytes", sa.Integer(), nullable=False),
