@@ -12,9 +12,11 @@ def count(*names: str) -> Op[tuple[int, ...]]:
     """One more try under each name; how many there were within the window, this one included."""
 
     def decode(replies: Sequence[Any]) -> tuple[int, ...]:
-        return tuple(replies[::2])
+        return tuple(replies[1::2])
 
-    commands = [command for name in names for command in (("INCR", _key(name)), ("EXPIRE", _key(name), WINDOW_S, "NX"))]
+    commands = [
+        command for name in names for command in (("SET", _key(name), 0, "EX", WINDOW_S, "NX"), ("INCR", _key(name)))
+    ]
     return Op(tuple(commands), decode)
 
 
