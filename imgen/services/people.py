@@ -6,7 +6,8 @@ import secrets
 
 from sqlalchemy import Connection
 
-from imgen.domain.errors import Invalid, RateLimited
+from imgen.domain.account import SCOPES, ApiKey, Principal, Tenant
+from imgen.domain.errors import Forbidden, Invalid, RateLimited
 from imgen.domain.people import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Person
 from imgen.live import throttle
 from imgen.records import audit, users
@@ -97,6 +98,26 @@ async def change_password(core: Core, person: Person, token: str, *, old: str, n
         _note(connection, person, "changed password", {})
 
     await core.database.writing(write)
+
+
+def principal_of(person: Person, tenant: Tenant) -> Principal:
+    """Whom a person acts as in the playground: counted under the person's own id, within the tenant's plan.
+
+    Raises:
+        Forbidden: it is another's tenant.
+    """
+    if person.scope is not None and tenant.id not in person.scope:
+        raise Forbidden
+    key = ApiKey(
+        id=person.id,
+        tenant_id=tenant.id,
+        name=person.name,
+        prefix="playground",
+        scopes=SCOPES,
+        enabled=True,
+        created_at=0.0,
+    )
+    return Principal(key=key, tenant=tenant)
 
 
 def token_hash(token: str) -> str:

@@ -164,7 +164,8 @@ class Desk:
         if is_ours:
             log.error("page failed", path=request.url.path, reason=str(exc))
         text = "A part of the service does not answer. Try again in a moment." if is_ours else str(exc)
-        return self.page(request, "error.html", status=503 if is_ours else 400, title="Not possible", text=text)
+        status = 503 if is_ours else 403 if isinstance(exc, errors.Forbidden) else 400
+        return self.page(request, "error.html", status=status, title="Not possible", text=text)
 
     async def _refuse_forged(self, scope: Scope, send: Send, _reason: int) -> None:
         response = HTMLResponse("<h1>Forbidden</h1><p>This form has expired. Go back and load the page anew.</p>", 403)
