@@ -12,6 +12,8 @@ from imgen.domain.recipe import Recipe
 from imgen.records import ledger
 from imgen.records.tables import claims, jobs
 
+SEARCHED_CHARS = 300
+"""Of a prompt; PostgreSQL takes no index entries over 2.7 KB."""
 _recipe = msgspec.json.Decoder(Recipe)
 _outcome = msgspec.json.Decoder(Outcome)
 _timings = msgspec.json.Decoder(dict[str, float])
@@ -240,7 +242,8 @@ def _row(job: Job) -> dict[str, object]:
     row["recipe"] = msgspec.json.encode(job.recipe).decode()
     row["timings"] = msgspec.json.encode(job.timings).decode()
     row["outcome"] = None if job.outcome is None else msgspec.json.encode(job.outcome).decode()
-    return row
+    words = job.recipe.words
+    return row | {"model": job.recipe.model, "character": words.character, "prompt": words.prompt[:SEARCHED_CHARS]}
 
 
 def from_row(row: RowMapping) -> Job:

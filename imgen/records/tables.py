@@ -104,6 +104,9 @@ jobs = Table(
     Column("fence", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("recipe", Text, nullable=False),
+    Column("model", Text, nullable=False, server_default=""),
+    Column("character", Text, nullable=False, server_default=""),
+    Column("prompt", Text, nullable=False, server_default=""),
     Column("watermark_id", Text, nullable=False, unique=True),
     Column("master_key", Text, nullable=False),
     Column("timings", Text, nullable=False),
@@ -121,7 +124,10 @@ jobs = Table(
     Index(None, "state", "lease_until"),
     Index(None, "state", "queue", "published_at"),
     Index(None, "ended_at"),
+    Index("ix_jobs_gallery", "created_at", "id", "tenant_id", "state", "key_id", "model", "character", "prompt"),
 )
+"""`model`, `character` and the prompt's beginning are the recipe's own, for searching: the gallery's index holds all that
+a search looks at, so that it need not read the rows."""
 
 claims = Table(
     "claims",

@@ -3,14 +3,15 @@
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from imgen.domain.account import SCOPES, ApiKey, Principal, Tenant
 from imgen.domain.errors import Forbidden, Invalid, RateLimited
-from imgen.domain.people import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Person
+from imgen.domain.people import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, ROLES, Person
 from imgen.live import throttle
-from imgen.records import audit, users
+from imgen.records import accounts, audit, users
 from imgen.services import passwords
 from imgen.services.core import Core
 
@@ -100,6 +101,68 @@ async def change_password(core: Core, person: Person, token: str, *, old: str, n
     await core.database.writing(write)
 
 
+async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Sequence[str]) -> str:
+    """A new person's first password.
+
+    Raises:
+        Invalid: the name is taken or none, or there is no such role.
+    """
+    if role not in ROLES:
+        raise Invalid(f"A role is one of {', '.join(ROLES)}")
+    first = passwords.new_password()
+    async with _hashing:
+        first_hash = await asyncio.to_thread(passwords.hashed, first)
+
+    def write(connection: Connection) -> None:
+        person = users.add(connection, name=name, role=role, password_hash=first_hash, must_change_password=True)
+        known = {tenant.id for tenant in accounts.all_tenants(connection)}
+        users.set_memberships(connection, person.id, known & set(tenant_ids))
+        detail: dict[str, object] = {"name": name, "role": role, "tenants": sorted(known & set(tenant_ids))}
+        _note(connection, by, "added person", detail, subject=person.id)
+
+    await core.database.writing(write)
+    return first
+
+
+async def new_first_password(core: Core, by: Person, name: str) -> str:
+    """Replaces somebody's password and ends all their sessions.
+
+    Raises:
+        Invalid: nobody has that name.
+    """
+    first = passwords.new_password()
+    async with _hashing:
+        first_hash = await asyncio.to_thread(passwords.hashed, first)
+
+    def write(connection: Connection) -> None:
+        person = _named(connection, name)
+        users.set_password(connection, person.id, first_hash, must_change_password=True)
+        users.close_sessions(connection, person.id)
+        _note(connection, by, "set password", {"name": name}, subject=person.id)
+
+    await core.database.writing(write)
+    return first
+
+
+async def remove(core: Core, by: Person, name: str) -> None:
+    """Takes a person away, signed out everywhere.
+
+    Raises:
+        Invalid: nobody has that name, or it is the last administrator, or oneself.
+    """
+
+    def write(connection: Connection) -> None:
+        person = _named(connection, name)
+        if person.id == by.id:
+            raise Invalid("You cannot remove yourself")
+        if person.is_admin and sum(one.is_admin for one in users.everybody(connection)) == 1:
+            raise Invalid("The last administrator cannot be removed")
+        users.remove(connection, person.id)
+        _note(connection, by, "removed person", {"name": name}, subject=person.id)
+
+    await core.database.writing(write)
+
+
 def principal_of(person: Person, tenant: Tenant) -> Principal:
     """Whom a person acts as in the playground: counted under the person's own id, within the tenant's plan.
 
@@ -132,5 +195,12 @@ async def _fits(password: str, stored: str) -> bool:
         return await asyncio.to_thread(passwords.fits, password, stored)
 
 
-def _note(connection: Connection, person: Person, action: str, detail: dict[str, object]) -> None:
-    audit.note(connection, actor=person.name, action=action, tenant_id="", subject=person.id, detail=detail)
+def _named(connection: Connection, name: str) -> Person:
+    person = users.named(connection, name)
+    if person is None:
+        raise Invalid(f"Nobody is named {name!r}")
+    return person
+
+
+def _note(connection: Connection, person: Person, action: str, detail: dict[str, object], *, subject: str = "") -> None:
+    audit.note(connection, actor=person.name, action=action, tenant_id="", subject=subject or person.id, detail=detail)

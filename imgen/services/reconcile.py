@@ -4,6 +4,7 @@ Every API process runs it; a lock in SQL lets one at a time do the work. The que
 """
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 
@@ -138,6 +139,14 @@ def _delete_orphans(objects: ObjectStore, *, before: float) -> None:
     for stored in list(objects.list("work/")):
         if stored.modified_at < before:
             objects.delete(stored.key)
+
+
+async def remove(core: Core, job: Job) -> None:
+    """Takes an ended job away at once, with all its files; the ledger keeps what it cost."""
+    await asyncio.to_thread(_delete_pictures, core, job)
+    await core.database.writing(reconcile.forget, [job.id])
+    with contextlib.suppress(Unavailable):
+        await core.live.run(polls.forget(job.id))
 
 
 def _delete_pictures(core: Core, job: Job) -> None:

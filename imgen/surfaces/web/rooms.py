@@ -9,6 +9,10 @@ from starlette.routing import BaseRoute, Mount
 from imgen.services.core import Core
 from imgen.surfaces.web.account import Account
 from imgen.surfaces.web.desk import Desk
+from imgen.surfaces.web.jobs import Jobs
+from imgen.surfaces.web.keys import Keys
+from imgen.surfaces.web.overview import Overview
+from imgen.surfaces.web.settings import Settings
 from imgen.surfaces.web.static import static_files
 
 
@@ -21,7 +25,7 @@ class Room(Protocol):
         """Its pages."""
 
 
-ROOMS: tuple[type[Room], ...] = (Account,)
+ROOMS: tuple[type[Room], ...] = (Account, Overview, Jobs, Keys, Settings)
 """A new page is a method and a template; a new room is a module and its name here."""
 
 

@@ -16,6 +16,24 @@ def upgrade() -> None:
         batch.add_column(sa.Column("old_hash", sa.Text(), nullable=True))
         batch.add_column(sa.Column("old_until", sa.Double(), nullable=True))
         batch.create_unique_constraint(batch.f("uq_api_keys_old_hash"), ["old_hash"])
+    with op.batch_alter_table("jobs") as batch:
+        for name in ("model", "character", "prompt"):
+            batch.add_column(sa.Column(name, sa.Text(), server_default="", nullable=False))
+    is_sqlite = op.get_bind().dialect.name == "sqlite"
+    field = "json_extract(recipe, '$.{}')" if is_sqlite else "(recipe::json #>> '{{{}}}')"
+    model, character, prompt = (
+        field.format(path if is_sqlite else path.replace(".", ","))
+        for path in ("model", "words.character", "words.prompt")
+    )
+    op.execute(
+        f"UPDATE jobs SET model = COALESCE({model}, ''), character = COALESCE({character}, ''), "  # noqa: S608 - all of it is above
+        f"prompt = SUBSTR(COALESCE({prompt}, ''), 1, 300)"
+    )
+    op.create_index(
+        "ix_jobs_gallery",
+        "jobs",
+        ["created_at", "id", "tenant_id", "state", "key_id", "model", "character", "prompt"],
+    )
     op.create_table(
         "memberships",
         sa.Column("user_id", sa.Text(), nullable=False),
@@ -41,6 +59,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """To the version before."""
+    op.drop_index("ix_jobs_gallery", "jobs")
+    with op.batch_alter_table("jobs") as batch:
+        for name in ("model", "character", "prompt"):
+            batch.drop_column(name)
     op.drop_table("sessions")
     op.drop_table("memberships")
     with op.batch_alter_table("api_keys") as batch:
