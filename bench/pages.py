@@ -10,7 +10,7 @@ from sqlalchemy import insert
 
 from bench.figure import Figure
 from bench.stand import HOST, Stand, open_stand, serve_api
-from imgen.domain.job import State
+from imgen.domain.job import ENDED, State
 from imgen.records import users
 from imgen.records.tables import jobs
 from imgen.services import passwords
@@ -58,7 +58,7 @@ def _fill(stand: Stand, stored: int) -> None:
     template, now, states = (
         make_job(tenant_id=stand.principal.tenant.id, key_id=stand.principal.key.id),
         time.time(),
-        list(State),
+        sorted(ENDED),
     )
     recipe = msgspec.json.encode(template.recipe).decode()
     rows = [
@@ -69,7 +69,7 @@ def _fill(stand: Stand, stored: int) -> None:
             "character": "aya" if number % 3 else "", "prompt": f"red coat number {number}, on a beach", "master_key": "",
             "watermark_id": secrets.token_hex(6), "timings": '{"render": 1.5}', "created_at": now - number * 26,
             "available_at": now, "deadline_at": now + 9e6, "ended_at": now - number * 26 + 3, "claimed_at": now,
-            "outcome": "{}", "lease_until": now + 9e6, "published_at": now,
+            "outcome": _OUTCOME, "lease_until": now + 9e6, "published_at": now,
         }
         for number in range(stored)
     ]  # fmt: skip
@@ -78,6 +78,10 @@ def _fill(stand: Stand, stored: int) -> None:
         users.add(
             connection, name="bench", role="admin", password_hash=passwords.hashed("bench"), must_change_password=False
         )
+
+
+_OUTCOME = '{"blocked": {"names": ["Violence"], "categories": ["violence"]}}'
+"""As a withheld picture has it; pages look at it of those alone."""
 
 
 def _sign_in(client: httpx2.Client) -> None:

@@ -9,11 +9,25 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Integer, Select, and_, cast, func, or_, select
 
-from imgen.domain.job import ENDED, Job, State
+from imgen.domain.job import Job, State
 from imgen.records.jobs import from_row
 from imgen.records.tables import api_keys, jobs, tenants
 
 _timings = msgspec.json.Decoder(dict[str, float])
+
+
+class _Meta(Struct):
+    timings: dict[str, float]
+
+
+class _Told(Struct):
+    """Of an outcome, what is counted."""
+
+    meta: _Meta | None = None
+
+
+_COMPLETED = frozenset({State.COMPLETED})
+_told = msgspec.json.Decoder(_Told)
 _ESCAPED = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
 
 
@@ -90,6 +104,18 @@ def tenant_names(connection: Connection, *, scope: frozenset[str] | None) -> dic
     return {row.id: row.name for row in connection.execute(query)}
 
 
+def samples(connection: Connection, *, scope: frozenset[str] | None, latest: int) -> dict[tuple[str, str], Job]:
+    """("model" or "character", its key) → the newest completed job with it, among so many of the latest."""
+    query = _narrowed(select(jobs.c.id, jobs.c.model, jobs.c.character), Wanted(scope=scope, states=_COMPLETED))
+    found: dict[tuple[str, str], str] = {}
+    for row in connection.execute(query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(latest)):
+        found.setdefault(("model", row.model), row.id)
+        found.setdefault(("character", row.character), row.id)
+    rows = connection.execute(select(jobs).where(jobs.c.id.in_(set(found.values())))).mappings()
+    shown = {row["id"]: from_row(row) for row in rows}
+    return {name: shown[job_id] for name, job_id in found.items()}
+
+
 def per_minute(connection: Connection, *, scope: frozenset[str] | None, minutes: int, now: float) -> list[int]:
     """How many jobs came in each of the last minutes, the oldest first."""
     query = _narrowed(select(jobs.c.created_at), Wanted(scope=scope, since=now - minutes * 60))
@@ -99,9 +125,7 @@ def per_minute(connection: Connection, *, scope: frozenset[str] | None, minutes:
 
 def performance(connection: Connection, *, scope: frozenset[str] | None, latest: int, now: float) -> Performance:
     """Of the latest jobs that ended within a day."""
-    query = select(jobs.c.id, jobs.c.state, jobs.c.timings, jobs.c.outcome).where(
-        jobs.c.state.in_(ENDED), jobs.c.ended_at > now - 86400
-    )
+    query = select(jobs.c.id, jobs.c.state, jobs.c.timings, jobs.c.outcome).where(jobs.c.ended_at > now - 86400)
     if scope is not None:
         query = query.where(jobs.c.tenant_id.in_(scope))
     rows = connection.execute(query.order_by(jobs.c.ended_at.desc()).limit(latest)).all()
@@ -154,9 +178,8 @@ def _narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
 
 def _timings_of(row: Any) -> dict[str, float]:
     """What `meta` told; the row's own timings end with the render half."""
-    meta = msgspec.json.decode(row.outcome or "{}").get("meta") or {}
-    timings: dict[str, float] = meta.get("timings") or _timings.decode(row.timings)
-    return timings
+    meta = _told.decode(row.outcome or "{}").meta
+    return meta.timings if meta is not None else _timings.decode(row.timings)
 
 
 def _quantile(values: Iterable[float], share: float) -> float:

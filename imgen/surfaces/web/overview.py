@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain.job import FINISHER, render_queue
 from imgen.domain.people import Person
 from imgen.live import workers
-from imgen.records import cache, gallery
+from imgen.records import gallery
 from imgen.surfaces.web import filters
 from imgen.surfaces.web.desk import Desk
 
@@ -42,17 +42,17 @@ class Overview:
     async def overview(self, request: Request, person: Person) -> Response:
         """Rates, shares and times of late, and what waits."""
         core, scope, now = self._desk.core, person.scope, self._desk.core.clock()
-        per_minute = await core.database.reading(gallery.per_minute, scope=scope, minutes=MINUTES, now=now)
-        done = await core.database.reading(gallery.performance, scope=scope, latest=LATEST, now=now)
-        looked = await core.database.reading(cache.statistics)
-        page = await core.database.reading(gallery.search, gallery.Wanted(scope=scope), limit=8)
+        per_minute, done, page = await asyncio.gather(
+            core.database.reading(gallery.per_minute, scope=scope, minutes=MINUTES, now=now),
+            core.database.reading(gallery.performance, scope=scope, latest=LATEST, now=now),
+            core.database.reading(gallery.search, gallery.Wanted(scope=scope), limit=8),
+        )
         return self._desk.page(
             request,
             "overview.html",
             per_minute=per_minute,
             done=done,
             parts=[(part, *done.seconds[part]) for part in PARTS if part in done.seconds],
-            looked=looked,
             depths=await self._depths() if person.is_admin else {},
             beats=await core.live.run(workers.beats()) if person.is_admin else [],
             latest=[

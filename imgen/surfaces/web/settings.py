@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
-from imgen.domain.job import State
 from imgen.domain.people import ROLES, Person
 from imgen.domain.review import parse_ruleset
 from imgen.records import accounts, audit, cache, gallery, users
@@ -17,6 +15,8 @@ from imgen.settings import read_toml
 from imgen.surfaces.web.desk import Desk
 
 ROWS = 100
+LOOKED_AT = 2000
+"""Latest pictures among which samples are looked for."""
 
 
 class Settings:
@@ -46,14 +46,12 @@ class Settings:
             name: parse_ruleset(name, read_toml(core.settings.config_dir / "rulesets" / f"{name}.toml"))
             for name in sorted(core.rulesets)
         }
-        samples = {}
-        completed = gallery.Wanted(scope=person.scope, states=frozenset({State.COMPLETED}))
-        for kind, names in (("model", core.catalog.models), ("character", core.catalog.characters)):
-            for name in names:
-                wanted = structs.replace(completed, **{kind: name})
-                found = await core.database.reading(gallery.search, wanted, limit=1)
-                images = [i for job in found.jobs if job.outcome for i in job.outcome.images if i.type == "thumbnail"]
-                samples[kind, name] = core.objects.url(images[0].key) if images else ""
+        found = await core.database.reading(gallery.samples, scope=person.scope, latest=LOOKED_AT)
+        samples = {
+            name: next((core.objects.url(i.key) for i in job.outcome.images if i.type == "thumbnail"), "")
+            for name, job in found.items()
+            if job.outcome is not None
+        }
         return self._desk.page(request, "catalog.html", catalog=core.catalog, rulesets=rulesets, samples=samples)
 
     async def cache(self, request: Request, _person: Person) -> Response:
