@@ -1,6 +1,7 @@
 """What is configured, the semantic cache, people, and the audit."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
 from imgen.domain.people import ROLES, Person
-from imgen.domain.review import parse_ruleset
+from imgen.domain.review import Ruleset, parse_ruleset
 from imgen.records import accounts, audit, cache, gallery, users
 from imgen.services import people
 from imgen.settings import read_toml
@@ -39,20 +40,23 @@ class Settings:
             Route("/panel/audit", person(self.audit, admin=True), methods=["GET"]),
         ]
 
+    @cached_property
+    def _rulesets(self) -> dict[str, Ruleset]:
+        """As they were when the service started, like everything else that is configured."""
+        core = self._desk.core
+        folder = core.settings.config_dir / "rulesets"
+        return {name: parse_ruleset(name, read_toml(folder / f"{name}.toml")) for name in sorted(core.rulesets)}
+
     async def catalog(self, request: Request, person: Person) -> Response:
         """Models with their styles, characters and rulesets, each with a sample out of the person's own pictures."""
         core = self._desk.core
-        rulesets = {
-            name: parse_ruleset(name, read_toml(core.settings.config_dir / "rulesets" / f"{name}.toml"))
-            for name in sorted(core.rulesets)
-        }
         found = await core.database.reading(gallery.samples, scope=person.scope, latest=LOOKED_AT)
         samples = {
             name: next((core.objects.url(i.key) for i in job.outcome.images if i.type == "thumbnail"), "")
             for name, job in found.items()
             if job.outcome is not None
         }
-        return self._desk.page(request, "catalog.html", catalog=core.catalog, rulesets=rulesets, samples=samples)
+        return self._desk.page(request, "catalog.html", catalog=core.catalog, rulesets=self._rulesets, samples=samples)
 
     async def cache(self, request: Request, _person: Person) -> Response:
         """What the semantic cache holds, by tenant, and emptying it."""
