@@ -163,7 +163,7 @@ class Ready(Struct, frozen=True, kw_only=True):
     parts: Annotated[dict[str, Literal["ok", "unavailable"]], Meta(description="`database` and `redis`.")]
 
 
-ABOUT = {
+_META = {
     "time": "When the picture was made: UTC, to the second.",
     "original_prompt": "The prompt as it was sent.",
     "positive": "The prompt's positive terms.",
@@ -183,3 +183,13 @@ ABOUT = {
     "timings": "Seconds spent in each part.",
 }
 """Fields of `meta` that do not repeat the request."""
+ABOUT: dict[type[Struct], dict[str, str]] = {
+    PictureMeta: _META,
+    UsageAnswer: {
+        "key": "Of this key, by period: `today` and `month`.",
+        "tenant": "Of all keys of the tenant, by period: `today` and `month`.",
+        "limits": "What the plan allows. Null: no limit.",
+        "remaining": "What is left of it. Null: no limit, or not told.",
+    },
+}
+"""Answer → field → words, for Structs that other parts of the house share."""

@@ -101,9 +101,9 @@ def answer_schemas() -> dict[str, Schema]:
     """Name → schema of each answer, and of what it is made of."""
     told = (*(answer for action in ACTIONS for answer in action.answers), answers.Failure, answers.Alive, answers.Ready)
     _, schemas = msgspec.json.schema_components(told, ref_template=AT + "{name}")
-    about = schemas[answers.PictureMeta.__name__]["properties"]
-    for name, words in answers.ABOUT.items():
-        about[name]["description"] = words
+    for answer, about in answers.ABOUT.items():
+        for field, words in about.items():
+            schemas[answer.__name__]["properties"][field]["description"] = words
     return schemas
 
 

@@ -16,7 +16,8 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 """Beside imgen/ in a checkout; an installation from a wheel has none."""
 FIRST = "action"
 """The page that stands before all others, which go by their names."""
-_LINK = re.compile(r"\]\(([^)\s#]+\.md)(#[^)\s]*)?\)")
+_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#|/)([^)\s#]+)(#[^)\s]*)?\)")
+"""A link to another file: its text, path and anchor."""
 
 
 class Heading(NamedTuple):
@@ -36,7 +37,7 @@ class Page(NamedTuple):
     summary: str
     """The text's first sentence, without markup."""
     text: str
-    """Markdown whose links to other files of docs/ lead to their pages."""
+    """Markdown whose links to other files of docs/ lead to their pages; links to files elsewhere are only their text."""
     html: str
     headings: tuple[Heading, ...]
 
@@ -67,8 +68,8 @@ def _name(path: Path) -> str:
 
 def _page(path: Path, names: dict[Path, str]) -> Page:
     def to_page(link: re.Match[str]) -> str:
-        name = names.get((path.parent / link[1]).resolve())
-        return link[0] if name is None else f"](/docs/{name}{link[2] or ''})"
+        name = names.get((path.parent / link[2]).resolve())
+        return link[1] if name is None else f"[{link[1]}](/docs/{name}{link[3] or ''})"
 
     text = _LINK.sub(to_page, path.read_text("utf-8"))
     markdown = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
