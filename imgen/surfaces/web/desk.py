@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import jinja2
 import structlog
 from asgi_csrf import asgi_csrf
 from starlette.exceptions import HTTPException
@@ -16,19 +14,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Scope, Send
 
-from imgen import __version__
 from imgen.domain import errors
 from imgen.domain.people import Person
 from imgen.records import installation
 from imgen.services import people
 from imgen.services.core import Core
-from imgen.surfaces.http import json_response
+from imgen.surfaces.http import json_response, page_headers
 from imgen.surfaces.web import filters
-from imgen.surfaces.web.static import address
+from imgen.surfaces.web.templates import environment
 
 log = structlog.get_logger(__name__)
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "web" / "templates"
 COOKIE = "imgen_session"
 BAR = (
     ("/", "Playground", False),
@@ -56,15 +52,9 @@ class Desk:
         self._secret = installation.secret(core.database, installation.WEB).hex()
         self._is_tls = core.settings.public_url.startswith("https://")
         self._policy = _policy(core)
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = environment()
         self._templates.filters |= filters.FILTERS
-        self._templates.globals |= {"static": address, "version": __version__, "rooms": BAR}
+        self._templates.globals |= {"rooms": BAR}
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A rendered page. `news` left by the page before is shown once."""
@@ -81,13 +71,7 @@ class Desk:
 
     def headers(self, policy: str = "") -> dict[str, str]:
         """What every page is sent with."""
-        return {
-            "Content-Security-Policy": policy or self._policy,
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": "DENY",
-            "Referrer-Policy": "same-origin",
-            "Cache-Control": "no-store",
-        }
+        return page_headers(policy or self._policy) | {"Cache-Control": "no-store"}
 
     def back(self, request: Request, path: str, news: str = "") -> Response:
         """Sends the browser to a page after a change, with one line to show there."""
