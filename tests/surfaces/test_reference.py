@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from starlette.testclient import TestClient
 
 from imgen.domain import errors
 from imgen.domain.job import Meta
@@ -20,6 +21,7 @@ from imgen.surfaces import action, action_wire
 from imgen.surfaces.reference import answers, fields, prose
 from imgen.surfaces.reference.actions import ACTIONS
 from imgen.surfaces.reference.failures import FAILURES
+from imgen.surfaces.reference.pages import application
 
 ROOT = Path(__file__).parents[2]
 TYPES = {"string": str, "boolean": bool, "integer": float, "number": float}
@@ -404,8 +406,12 @@ def test_pages_that_are_not_there(server):
 
 
 def test_an_installation_without_docs_has_no_pages(tmp_path):
-    """From a wheel there is no folder: no page, and no error."""
-    assert prose.pages(tmp_path / "docs") == {}
+    """From a wheel there is no folder: the list and every page say so, with 404."""
+    with TestClient(application(None, tmp_path / "docs")) as client:  # pages need nothing of a core
+        for path in ("/docs", "/docs/action"):
+            response = client.get(path, headers={"Accept": "text/html"})
+            assert response.status_code == 404
+            assert "came without the folder <code>docs</code>" in response.text
 
 
 def test_raw_html_is_shown_as_text(tmp_path):

@@ -6,6 +6,7 @@ An entry is the field's JSON Schema. Its limits and defaults are those that the 
 from typing import Any
 
 from imgen.domain.catalog import SIZES, Model
+from imgen.domain.job import ID_FORM
 from imgen.domain.request import (
     FORMATS,
     LOSSLESS_FORMATS,
@@ -51,7 +52,7 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
     job_id = {
         "type": "string",
         "description": "What `generate` answered.",
-        "pattern": "^(run_[A-Za-z0-9_-]{22,64}|cache_[0-9a-f]{32})$",
+        "pattern": f"^({ID_FORM})$",
     }
     return {
         wire.Models: {},

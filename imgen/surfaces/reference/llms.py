@@ -13,10 +13,9 @@ PROSE = ("Requests and answers", "Prompts", "The cache", "Polling", "From a brow
 """Sections of the Action API's page that say what no schema can."""
 
 
-def short(document: dict[str, Any]) -> str:
+def short(document: dict[str, Any], pages: dict[str, prose.Page]) -> str:
     """What this is, and where to read on."""
     url = document["servers"][0]["url"]
-    pages = prose.pages()
     return "\n".join(
         [
             *_head(document),
@@ -44,7 +43,7 @@ def short(document: dict[str, Any]) -> str:
     )
 
 
-def full(document: dict[str, Any]) -> str:
+def full(document: dict[str, Any], pages: dict[str, prose.Page]) -> str:
     """All that is needed to call the API."""
     return "\n".join(
         [
@@ -53,7 +52,7 @@ def full(document: dict[str, Any]) -> str:
             *_actions(document),
             *_meta(document),
             *_errors(),
-            *_prose(),
+            *_prose(pages.get(prose.FIRST)),
         ]
     )
 
@@ -104,8 +103,7 @@ def _errors() -> Iterator[str]:
         yield f"| {row.status} | `{row.text}` | {row.when} | {row.then} |"
 
 
-def _prose() -> Iterator[str]:
-    page = prose.pages().get(prose.FIRST)
+def _prose(page: prose.Page | None) -> Iterator[str]:
     if page is not None:
         for title in PROSE:
             yield f"\n## {title}\n\n{prose.section(page, title)}"

@@ -1,7 +1,12 @@
-"""The addresses of the reference. What they show is made once, when it is first asked for, and kept."""
+"""The addresses of the reference. What they show is made once, when it is first asked for, and kept.
+
+The prose, which takes a quarter of a second, is made with the application, in a thread; the rest takes milliseconds.
+"""
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
@@ -20,9 +25,9 @@ STRICT = (
 )
 
 
-def application(core: Core) -> Starlette:
+def application(core: Core, docs: Path = prose.DOCS) -> Starlette:
     """All of them."""
-    reference = _Reference(core)
+    reference = _Reference(core, docs)
     return Starlette(
         routes=[
             Route("/openapi.json", reference.openapi),
@@ -38,8 +43,9 @@ def application(core: Core) -> Starlette:
 
 
 class _Reference:
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, docs: Path) -> None:
         self._core = core
+        self._pages = prose.pages(docs)
         self._templates = environment()
 
     @cached_property
@@ -52,7 +58,7 @@ class _Reference:
 
     @cached_property
     def _texts(self) -> tuple[str, str]:
-        return llms.short(self._document), llms.full(self._document)
+        return llms.short(self._document, self._pages), llms.full(self._document, self._pages)
 
     async def openapi(self, _request: Request) -> Response:
         """The OpenAPI document. It may be read from any page: there is nothing in it that is not public."""
@@ -72,26 +78,26 @@ class _Reference:
 
         Requests are sent from the page itself, to this server alone.
         """
-        url = self._core.settings.public_url
+        api = urlsplit(self._core.settings.public_url)
         policy = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
-        return self._html(request, "interactive", policy=f"{policy}; connect-src 'self' {url}; font-src 'self'")
+        return self._html(
+            request, "interactive", policy=f"{policy}; connect-src 'self' {api.scheme}://{api.netloc}; font-src 'self'"
+        )
 
     async def contents(self, request: Request) -> Response:
         """All pages of the documentation."""
-        pages = prose.pages()
-        return self._html(request, "contents", status=200 if pages else 404, pages=pages)
+        return self._html(request, "contents", status=200 if self._pages else 404, pages=self._pages)
 
     async def page(self, request: Request) -> Response:
         """One of them."""
-        pages = prose.pages()
-        name = request.path_params["page"]
-        if name not in pages:
+        page = self._pages.get(request.path_params["page"])
+        if page is None:
             return await self.missing(request, None)
-        return self._html(request, "page", pages=pages, page=pages[name])
+        return self._html(request, "page", pages=self._pages, page=page)
 
     async def source(self, request: Request) -> Response:
         """The same as Markdown."""
-        page = prose.pages().get(request.path_params["page"])
+        page = self._pages.get(request.path_params["page"])
         if page is None:
             return await self.missing(request, None)
         return Response(page.text, headers=page_headers(STRICT), media_type="text/markdown")
@@ -100,7 +106,7 @@ class _Reference:
         """Says so, in the form that was asked for."""
         if "text/html" not in request.headers.get("accept", ""):
             return json_response({"error": "Not found"}, 404)
-        return self._html(request, "missing", status=404, pages=prose.pages())
+        return self._html(request, "missing", status=404, pages=self._pages)
 
     def _html(
         self, request: Request, template: str, *, status: int = 200, policy: str = STRICT, **values: Any

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,7 +41,6 @@ class Page(NamedTuple):
     headings: tuple[Heading, ...]
 
 
-@lru_cache
 def pages(folder: Path = DOCS) -> dict[str, Page]:
     """All pages by name, in the order they are told in; none where the folder is missing."""
     names = {path: _name(path) for path in folder.rglob("*.md")}
