@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from imgen.services.core import Core
 
-FIRST_WORDS = frozenset({"", "panel", "sign-in", "sign-out", "static"})
+FIRST_WORDS = frozenset({"", "panel", "play", "sign-in", "sign-out", "static"})
 """What the paths of pages begin with; all others are other surfaces'."""
 
 

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Mount
 from imgen.services.core import Core
 from imgen.surfaces.web.account import Account
 from imgen.surfaces.web.desk import Desk
+from imgen.surfaces.web.playground import Playground
 from imgen.surfaces.web.static import static_files
 
 
@@ -21,7 +22,7 @@ class Room(Protocol):
         """Its pages."""
 
 
-ROOMS: tuple[type[Room], ...] = (Account,)
+ROOMS: tuple[type[Room], ...] = (Account, Playground)
 """A new page is a method and a template; a new room is a module and its name here."""
 
 
