@@ -181,8 +181,9 @@
   document.addEventListener("htmx:afterSwap", (event) => {
     const now = document.querySelector("#result [data-say]");
     if (now) say(now.dataset.say);
-    if (event.detail.requestConfig?.elt === form && event.detail.target.id === "result") {
-      event.detail.target.scrollIntoView({ block: "nearest" });
+    const asked = event.detail.requestConfig?.elt;
+    if (event.detail.target.id === "result" && (asked === form || asked?.classList.contains("thumb"))) {
+      event.detail.target.scrollIntoView({ block: asked === form ? "nearest" : "start" });
     }
   });
 })();
