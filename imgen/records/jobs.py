@@ -55,6 +55,15 @@ def page(
     return [from_row(row) for row in connection.execute(query).mappings()]
 
 
+def latest_of_key(connection: Connection, key_id: str, *, scope: frozenset[str] | None = None, limit: int) -> list[Job]:
+    """The latest jobs that one key, or one person in the playground, asked for, newest first; `scope`: of these tenants alone."""
+    query = select(jobs).where(jobs.c.key_id == key_id)
+    if scope is not None:
+        query = query.where(jobs.c.tenant_id.in_(scope))
+    query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+    return [from_row(row) for row in connection.execute(query).mappings()]
+
+
 def published(connection: Connection, job_id: str, queue: str, *, now: float | None = None) -> None:
     """Notes that the job's message is in the broker (again)."""
     connection.execute(

@@ -130,3 +130,10 @@ def test_the_list_goes_on_behind_the_first_page(web, admin):
     assert len(first) == 24
     admin.get_by_role("button", name="Older jobs").click()
     assert len(set(first) | set(titles(admin))) == 26
+
+
+def test_a_job_is_opened_in_the_playground(made, admin):
+    """Its words and settings are in the form."""
+    admin.goto(f"/panel/jobs/{made['kite']['id']}")
+    admin.get_by_role("button", name="Open in the playground").click()
+    expect(admin.get_by_label("Prompt", exact=True)).to_have_value("@aya a yellow kite")

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from imgen.services.core import Core
 from imgen.surfaces.later import Later
 
-FIRST_WORDS = frozenset({"", "panel", "sign-in", "sign-out", "static"})
+FIRST_WORDS = frozenset({"", "panel", "play", "sign-in", "sign-out", "static"})
 """What the paths of pages begin with; all others are other surfaces'."""
 
 

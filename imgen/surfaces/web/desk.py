@@ -164,11 +164,17 @@ class _Everything:
 
 
 class _Csrf:
-    """asgi-csrf with our settings, as a class for Starlette's list."""
+    """asgi-csrf with our settings, as a class for Starlette's list.
+
+    It cannot read multipart bodies with the parser that Starlette needs, so it is not told of them: those need the header.
+    """
 
     def __init__(self, app: ASGIApp, secret: str, is_tls: bool, refuse: Any) -> None:  # noqa: FBT001 - Starlette's way
+        async def passed(scope: Scope, receive: Any, send: Send) -> None:
+            await app({**scope, "headers": scope["all_headers"]}, receive, send)
+
         self.app = asgi_csrf(
-            app,
+            passed,
             signing_secret=secret,
             always_protect=_Everything(),
             cookie_secure=is_tls,
@@ -177,7 +183,9 @@ class _Csrf:
         )
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
-        await self.app(scope, receive, send)
+        headers = scope["headers"]
+        told = [(name, value) for name, value in headers if not value.strip().lower().startswith(b"multipart/")]
+        await self.app({**scope, "headers": told, "all_headers": headers}, receive, send)
 
 
 async def _no_body() -> Any:

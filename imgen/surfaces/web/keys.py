@@ -11,8 +11,10 @@ from imgen.domain.account import ApiKey
 from imgen.domain.people import Person
 from imgen.records import accounts, ledger
 from imgen.services import keys
+from imgen.surfaces.web import snippets
 from imgen.surfaces.web.desk import Desk
 
+EXAMPLE: snippets.Fields = {"prompt": "red coat, on a beach", "seed": 7}
 GRACE_DAYS = 1
 """What the form for a rotation begins with."""
 
@@ -97,8 +99,11 @@ class Keys:
     def _shown_once(
         self, request: Request, key: ApiKey, raw: str, title: str, *, grace_days: int | None = None
     ) -> Response:
-        url = self._desk.core.settings.public_url
-        return self._desk.page(request, "key_made.html", key=key, raw=raw, title=title, url=url, grace_days=grace_days)
+        url = f"{self._desk.core.settings.public_url}/api/v2"
+        texts = {name: (label, write(url, EXAMPLE)) for name, (label, write) in snippets.LANGUAGES.items()}
+        return self._desk.page(
+            request, "key_made.html", key=key, raw=raw, title=title, texts=texts, grace_days=grace_days
+        )
 
 
 def _whole(text: str) -> int:

@@ -12,6 +12,7 @@ from imgen.surfaces.web.desk import Desk
 from imgen.surfaces.web.jobs import Jobs
 from imgen.surfaces.web.keys import Keys
 from imgen.surfaces.web.overview import Overview
+from imgen.surfaces.web.playground import Playground
 from imgen.surfaces.web.settings import Settings
 from imgen.surfaces.web.static import static_files
 
@@ -25,7 +26,7 @@ class Room(Protocol):
         """Its pages."""
 
 
-ROOMS: tuple[type[Room], ...] = (Account, Overview, Jobs, Keys, Settings)
+ROOMS: tuple[type[Room], ...] = (Account, Playground, Overview, Jobs, Keys, Settings)
 """A new page is a method and a template; a new room is a module and its name here."""
 
 
