@@ -252,7 +252,7 @@ def test_an_open_job_shows_its_place_and_can_be_cancelled(admin, web):
         assert violations(page) == ""
         page.reload()
         page.locator("#result", has_text="in the queue").wait_for()
-        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Cancel", exact=True).click()
         page.locator("#result", has_text="Cancelled").wait_for()
     page.get_by_label("Prompt", exact=True).fill("a slow train")
     page.get_by_role("button", name="Try again").click()
