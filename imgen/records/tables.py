@@ -124,6 +124,7 @@ jobs = Table(
     Index(None, "state", "lease_until"),
     Index(None, "state", "queue", "published_at"),
     Index(None, "ended_at"),
+    Index(None, "key_id", "created_at"),
     Index("ix_jobs_gallery", "created_at", "id", "tenant_id", "state", "key_id", "model", "character", "prompt"),
 )
 """`model`, `character` and the prompt's beginning are the recipe's own, for searching: the gallery's index holds all that

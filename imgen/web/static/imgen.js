@@ -9,12 +9,18 @@ document.addEventListener("click", (event) => {
   }
   const copy = event.target.closest("[data-copy]");
   if (copy) {
-    const text = document.getElementById(copy.dataset.copy).textContent.trim();
-    navigator.clipboard.writeText(text).then(() => {
-      const label = copy.textContent;
-      copy.textContent = "Copied";
+    const source = document.getElementById(copy.dataset.copy);
+    const label = copy.textContent;
+    const say = (text) => {
+      copy.textContent = text;
       setTimeout(() => { copy.textContent = label; }, 1500);
-    });
+    };
+    if (navigator.clipboard) {
+      navigator.clipboard.writeText(source.textContent.trim()).then(() => say("Copied"));
+    } else { // over plain HTTP browsers give no clipboard
+      window.getSelection().selectAllChildren(source);
+      say("Selected");
+    }
   }
   const reveal = event.target.closest("[data-reveal]");
   if (reveal) {

@@ -29,6 +29,7 @@ def upgrade() -> None:
         f"UPDATE jobs SET model = COALESCE({model}, ''), character = COALESCE({character}, ''), "  # noqa: S608 - all of it is above
         f"prompt = SUBSTR(COALESCE({prompt}, ''), 1, 300)"
     )
+    op.create_index(op.f("ix_jobs_key_id_created_at"), "jobs", ["key_id", "created_at"])
     op.create_index(
         "ix_jobs_gallery",
         "jobs",
@@ -60,6 +61,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """To the version before."""
     op.drop_index("ix_jobs_gallery", "jobs")
+    op.drop_index("ix_jobs_key_id_created_at", "jobs")
     with op.batch_alter_table("jobs") as batch:
         for name in ("model", "character", "prompt"):
             batch.drop_column(name)
