@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHMARKS = ("finish", "render", "matchlist", "cache", "api", "status", "enqueue")
+BENCHMARKS = ("finish", "render", "matchlist", "cache", "pages", "api", "status", "enqueue")
 
 missed = 0
 for name in sys.argv[1:] or BENCHMARKS:

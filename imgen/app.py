@@ -26,10 +26,15 @@ from imgen.services.keyring import Keyring
 from imgen.services.reconcile import Reconciler
 from imgen.services.request_counts import RequestCounts
 from imgen.settings import Settings, load_catalog, load_plans, read_toml
-from imgen.surfaces import action, files, health
+from imgen.surfaces import action, files, health, reference, web
 from imgen.surfaces.http import json_response
 
-SURFACES: tuple[Callable[[Core], Sequence[BaseRoute]], ...] = (action.routes, health.routes)
+SURFACES: tuple[Callable[[Core], Sequence[BaseRoute]], ...] = (
+    action.routes,
+    health.routes,
+    reference.routes,
+    web.routes,
+)
 """Core → routes. A new surface is a module with such a function and its name here."""
 
 

@@ -27,7 +27,7 @@ def open_disk(settings: Settings, database: Database) -> ObjectStore:
     """Files in a folder, served by the API at signed addresses."""
     folder = Path(settings.objects.folder) if settings.objects.folder else settings.data_dir / "objects"
     folder.mkdir(parents=True, exist_ok=True)
-    return DiskStore(folder, base_url=settings.public_url, secret=installation.signing_secret(database))
+    return DiskStore(folder, base_url=settings.public_url, secret=installation.secret(database, installation.DISK))
 
 
 def open_s3(settings: Settings, _database: Database) -> ObjectStore:

@@ -61,6 +61,11 @@ class Workshop:
             raise ConfigurationError(f"Model {job.recipe.model!r} is not configured any more")
         return model
 
+    @property
+    def loaded_model(self) -> str:
+        """Key of the model in memory; empty: none is."""
+        return next(iter(self._loaded), "")
+
     def backend(self, model: Model) -> backends.Backend:
         """The loaded model. One is kept at a time: two would not fit where one just does."""
         if model.key not in self._loaded:

@@ -15,6 +15,7 @@ COMMANDS = (
     "generate",
     "verify",
     "keys",
+    "users",
     "models",
     "doctor",
     "cache",

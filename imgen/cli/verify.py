@@ -1,8 +1,10 @@
 """`imgen verify`: what a picture file says about its origin."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -16,11 +18,15 @@ from imgen.provenance.readback import Readback, read_back
 def verify(
     file: Annotated[Path, typer.Argument(help="A picture: PNG, JPEG, WebP or AVIF.", exists=True, dir_okay=False)],
     data: Data = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,  # noqa: FBT002 - a switch
 ) -> None:
     """Read a picture's Content Credentials, invisible mark and fingerprint. Exit code 1 if it carries nothing of ours."""
     loaded = settings.load(data)
     found = read_back(file.read_bytes(), anchors=composition.trust_anchors(loaded))
-    Console().print(summary(file, found))
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+    else:
+        Console().print(summary(file, found))
     if found.credentials.state != "Trusted" and found.mark.id is None:
         raise Invalid(f"{file.name} carries neither credentials that we trust nor our mark")
 

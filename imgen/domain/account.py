@@ -46,6 +46,8 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     enabled: bool
     created_at: float
     last_used_at: float | None = None
+    expires_at: float | None = None
+    """From then on nobody may use it; for the old half of a rotated key, the end of its grace."""
 
 
 class Principal(Struct, frozen=True, kw_only=True):

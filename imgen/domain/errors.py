@@ -35,6 +35,12 @@ class KeyDisabled(Unauthorized):
     code = "key_disabled"
 
 
+class Forbidden(ImgenError):
+    """This is not yours to see."""
+
+    code = "forbidden"
+
+
 class Invalid(ImgenError):
     """Invalid request."""
 

@@ -182,7 +182,9 @@ def view_of(job: Job) -> View:
     return View(tenant_id=job.tenant_id, state=job.state, model=job.recipe.model, outcome=job.outcome)
 
 
-_ID = re.compile(r"run_[A-Za-z0-9_-]{22,64}|cache_[0-9a-f]{32}")
+ID_FORM = r"run_[A-Za-z0-9_-]{22,64}|cache_[0-9a-f]{32}"
+"""The whole of a job id, as a regular expression."""
+_ID = re.compile(ID_FORM)
 _GEN_ID_LETTERS = string.ascii_lowercase + string.digits
 
 

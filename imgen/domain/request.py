@@ -7,6 +7,7 @@ things are refused all the same: an unknown ruleset, because safety never falls 
 import math
 import secrets
 from collections.abc import Container
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -20,6 +21,27 @@ POSITIONS = ("bottom-right", "top-left", "top-right", "center", "bottom-left")
 MAX_SEED = 2**32 - 1
 MAX_PRECOMPLIANCE_CHARS = 2000
 MAX_CLAIM_CHARS = 1000
+
+
+class Range(NamedTuple):
+    """What a number is where none is sent, and the closed range it is clamped to."""
+
+    default: float
+    low: float
+    high: float
+
+
+RANGES = {
+    "cache_pick": Range(5, 1, 10),
+    "quality": Range(95, 1, 100),
+    "wm_scale": Range(5, 1, 100),
+    "wm_transparency": Range(100, 0, 100),
+    "wm_rotation": Range(0, -360, 360),
+    "wm_padding_x": Range(10, 0, 500),
+    "wm_padding_y": Range(10, 0, 500),
+    "lora_scale": Range(1.0, 0.0, 2.0),
+}
+"""Field → its range, where no model says otherwise."""
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -90,10 +112,12 @@ def repair(ask: Ask, catalog: Catalog, rulesets: Container[str]) -> Order:
     """
     repairs = _Repairs()
     model = catalog.model(repairs.choice("model", ask.model, tuple(catalog.models)))
-    cache_pick = repairs.whole("cache_pick", ask.cache_pick, 5, 1, 10)
+    cache_pick = repairs.whole("cache_pick", ask.cache_pick, RANGES["cache_pick"])
     style = repairs.choice("style", ask.style, (model.default_style, *model.styles))
     width, height = repairs.size(ask.width, ask.height)
     picture_format = repairs.choice("format", ask.format, FORMATS)
+    steps = Range(model.steps.default, model.steps.min, model.steps.max)
+    guidance = Range(model.guidance.default, model.guidance.min, model.guidance.max)
     return Order(
         model=model,
         cache_pick=cache_pick,
@@ -102,18 +126,18 @@ def repair(ask: Ask, catalog: Catalog, rulesets: Container[str]) -> Order:
         style=style,
         output=Output(
             format=picture_format,
-            quality=repairs.whole("quality", ask.quality, 95, 1, 100),
+            quality=repairs.whole("quality", ask.quality, RANGES["quality"]),
             lossless=repairs.lossless(ask.lossless, picture_format),
         ),
         ruleset=_ruleset(ask.compliance_ruleset, rulesets),
         precompliance=repairs.text("precompliance", ask.precompliance, MAX_PRECOMPLIANCE_CHARS),
         brand=Brand(
             position=repairs.choice("wm_position", ask.wm_position, POSITIONS),
-            scale=repairs.whole("wm_scale", ask.wm_scale, 5, 1, 100),
-            transparency=repairs.whole("wm_transparency", ask.wm_transparency, 100, 0, 100),
-            rotation=repairs.whole("wm_rotation", ask.wm_rotation, 0, -360, 360),
-            padding_x=repairs.whole("wm_padding_x", ask.wm_padding_x, 10, 0, 500),
-            padding_y=repairs.whole("wm_padding_y", ask.wm_padding_y, 10, 0, 500),
+            scale=repairs.whole("wm_scale", ask.wm_scale, RANGES["wm_scale"]),
+            transparency=repairs.whole("wm_transparency", ask.wm_transparency, RANGES["wm_transparency"]),
+            rotation=repairs.whole("wm_rotation", ask.wm_rotation, RANGES["wm_rotation"]),
+            padding_x=repairs.whole("wm_padding_x", ask.wm_padding_x, RANGES["wm_padding_x"]),
+            padding_y=repairs.whole("wm_padding_y", ask.wm_padding_y, RANGES["wm_padding_y"]),
         ),
         claim=Claim(
             author=repairs.text("cs_author", ask.cs_author, MAX_CLAIM_CHARS),
@@ -123,11 +147,9 @@ def repair(ask: Ask, catalog: Catalog, rulesets: Container[str]) -> Order:
             vendor=repairs.text("cs_vendor", ask.cs_vendor, MAX_CLAIM_CHARS),
         ),
         seed=repairs.seed(ask.seed),
-        num_inference_steps=repairs.whole("steps", ask.steps, model.steps.default, model.steps.min, model.steps.max),
-        guidance_scale=repairs.number(
-            "guidance", ask.guidance, model.guidance.default, model.guidance.min, model.guidance.max
-        ),
-        lora_scale=repairs.number("lora_scale", ask.lora_scale, 1.0, 0.0, 2.0),
+        num_inference_steps=repairs.whole("steps", ask.steps, steps),
+        guidance_scale=repairs.number("guidance", ask.guidance, guidance),
+        lora_scale=repairs.number("lora_scale", ask.lora_scale, RANGES["lora_scale"]),
         warnings=repairs.warnings(),  # last: arguments are evaluated in order
     )
 
@@ -149,13 +171,13 @@ class _Repairs:
             self._changed.append(field)
         return allowed[0]
 
-    def whole(self, field: str, value: float | None, default: int, low: int, high: int) -> int:
-        return round(self.number(field, value, default, low, high))
+    def whole(self, field: str, value: float | None, range_: Range) -> int:
+        return round(self.number(field, value, range_))
 
-    def number(self, field: str, value: float | None, default: float, low: float, high: float) -> float:
+    def number(self, field: str, value: float | None, range_: Range) -> float:
         if value is None:
-            return default
-        repaired = default if math.isnan(value) else clamp(value, low, high)
+            return range_.default
+        repaired = range_.default if math.isnan(value) else clamp(value, range_.low, range_.high)
         if repaired != value:
             self._changed.append(field)
         return float(repaired)

@@ -59,6 +59,11 @@ def ask_to_stop(job_id: str) -> Op[None]:
     return Op((("SET", _key("cancel", job_id), 1, "EX", ENDED_VIEW_S),), ignore)
 
 
+def forget(job_id: str) -> Op[None]:
+    """Nothing is known of the job any more."""
+    return Op((("DEL", _key("ended", job_id), _key("open", job_id), _key("progress", job_id)),), ignore)
+
+
 def enter(job_id: str, *, priority: int, created_at: float) -> Op[None]:
     """Notes that the job waits to be rendered: the queue's order is priority, then time."""
     return Op((("ZADD", _WAITING, priority * 1e12 + created_at, job_id),), ignore)

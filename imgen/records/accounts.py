@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Iterable
 
+from msgspec import structs
 from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 
 from imgen.domain.account import SCOPES, ApiKey, Principal, Tenant, hash_key, visible_prefix
@@ -26,7 +27,15 @@ def ensure_tenant(connection: Connection, name: str, plan: str) -> Tenant:
     return tenant
 
 
-def add_key(connection: Connection, raw: str, *, tenant: Tenant, name: str, scopes: Iterable[str] = SCOPES) -> ApiKey:
+def add_key(
+    connection: Connection,
+    raw: str,
+    *,
+    tenant: Tenant,
+    name: str,
+    scopes: Iterable[str] = SCOPES,
+    expires_at: float | None = None,
+) -> ApiKey:
     """Stores a new key.
 
     Raises:
@@ -44,6 +53,7 @@ def add_key(connection: Connection, raw: str, *, tenant: Tenant, name: str, scop
         scopes=tuple(scopes),
         enabled=True,
         created_at=time.time(),
+        expires_at=expires_at,
     )
     connection.execute(
         insert(api_keys).values(
@@ -55,6 +65,7 @@ def add_key(connection: Connection, raw: str, *, tenant: Tenant, name: str, scop
             scopes=" ".join(key.scopes),
             enabled=True,
             created_at=key.created_at,
+            expires_at=expires_at,
         )
     )
     return key
@@ -62,8 +73,15 @@ def add_key(connection: Connection, raw: str, *, tenant: Tenant, name: str, scop
 
 def principal(connection: Connection, key_hash: str) -> Principal | None:
     """Who the key with that hash stands for, disabled ones included; None: nobody."""
-    row = connection.execute(_keys_and_tenants().where(api_keys.c.hash == key_hash)).first()
-    return None if row is None else _principal(row)
+    known_by = or_(api_keys.c.hash == key_hash, api_keys.c.old_hash == key_hash)
+    row = connection.execute(_keys_and_tenants().where(known_by)).first()
+    if row is None:
+        return None
+    found = _principal(row)
+    if row.hash == key_hash or row.old_until is None:
+        return found
+    ends_at = min(row.old_until, found.key.expires_at or row.old_until)
+    return structs.replace(found, key=structs.replace(found.key, expires_at=ends_at))
 
 
 def keys(connection: Connection) -> list[Principal]:
@@ -89,6 +107,27 @@ def find_key(connection: Connection, name_or_prefix: str) -> ApiKey:
 def set_enabled(connection: Connection, key_id: str, *, enabled: bool) -> None:
     """Switches a key on or off."""
     connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(enabled=enabled))
+
+
+def rotate_key(connection: Connection, key: ApiKey, raw: str, *, old_until: float) -> None:
+    """Gives a key a new secret; the old one goes on working until then."""
+    connection.execute(
+        update(api_keys)
+        .where(api_keys.c.id == key.id)
+        .values(old_hash=api_keys.c.hash, old_until=old_until, hash=hash_key(raw), prefix=visible_prefix(raw))
+    )
+
+
+def key_of_id(connection: Connection, key_id: str) -> Principal | None:
+    """The key with that id and its tenant; None: there is none, or it was deleted."""
+    row = connection.execute(_keys_and_tenants().where(api_keys.c.id == key_id)).first()
+    return None if row is None else _principal(row)
+
+
+def all_tenants(connection: Connection) -> list[Tenant]:
+    """By name."""
+    found = connection.execute(select(tenants).order_by(tenants.c.name))
+    return [Tenant(id=row.id, name=row.name, plan=row.plan) for row in found]
 
 
 def delete_key(connection: Connection, key: ApiKey) -> None:
@@ -124,6 +163,7 @@ def _principal(row: Row[tuple[object, ...]]) -> Principal:
             enabled=row.enabled,
             created_at=row.created_at,
             last_used_at=row.last_used_at,
+            expires_at=row.expires_at,
         ),
         tenant=Tenant(id=row.tenant_id, name=row.tenant_name, plan=row.plan),
     )

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
 from imgen.records.tables import audit
 
@@ -46,10 +46,31 @@ def note(
     )
 
 
+def page(connection: Connection, *, limit: int, before: str = "", words: str = "") -> list[Entry]:
+    """Rows of all, newest first, older than that of an id; `words` may be in the actor, the action or the subject."""
+    query = select(audit).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
+    if before:
+        place = select(audit.c.at).where(audit.c.id == before).scalar_subquery()
+        query = query.where(or_(audit.c.at < place, and_(audit.c.at == place, audit.c.id < before)))
+    if words:
+        query = query.where(
+            or_(
+                *(
+                    column.icontains(words, autoescape=True)
+                    for column in (audit.c.actor, audit.c.action, audit.c.subject)
+                )
+            )
+        )
+    return [_entry(row) for row in connection.execute(query).mappings()]
+
+
 def of_subject(connection: Connection, subject: str) -> list[Entry]:
     """All rows about a job, key or person, oldest first."""
     found = connection.execute(select(audit).where(audit.c.subject == subject).order_by(audit.c.at, audit.c.id))
-    return [
-        Entry(**{name: row[name] for name in Entry.__struct_fields__} | {"detail": msgspec.json.decode(row["detail"])})
-        for row in found.mappings()
-    ]
+    return [_entry(row) for row in found.mappings()]
+
+
+def _entry(row: RowMapping) -> Entry:
+    return Entry(
+        **{name: row[name] for name in Entry.__struct_fields__} | {"detail": msgspec.json.decode(row["detail"])}
+    )

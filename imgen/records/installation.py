@@ -7,24 +7,25 @@ from sqlalchemy import Connection, insert, select
 from imgen.records.database import Database
 from imgen.records.tables import installation
 
-SIGNING = "disk-signing"
+DISK, WEB = "disk-signing", "web-signing"
+"""What signs the disk store's addresses, and what signs the web face's cookies."""
 
 
-def signing_secret(database: Database) -> bytes:
-    """What signs the disk store's addresses: 256 random bits."""
+def secret(database: Database, name: str) -> bytes:
+    """256 random bits under a name."""
     with database.read() as connection:
-        found = _read(connection)
-    return found or database.attempt(_read_or_make)
+        found = _read(connection, name)
+    return found or database.attempt(_read_or_make, name)
 
 
-def _read(connection: Connection) -> bytes | None:
-    value = connection.execute(select(installation.c.value).where(installation.c.name == SIGNING)).scalar()
+def _read(connection: Connection, name: str) -> bytes | None:
+    value = connection.execute(select(installation.c.value).where(installation.c.name == name)).scalar()
     return None if value is None else bytes.fromhex(value)
 
 
-def _read_or_make(connection: Connection) -> bytes:
-    found = _read(connection)
+def _read_or_make(connection: Connection, name: str) -> bytes:
+    found = _read(connection, name)
     if found is None:
         found = secrets.token_bytes(32)
-        connection.execute(insert(installation).values(name=SIGNING, value=found.hex()))
+        connection.execute(insert(installation).values(name=name, value=found.hex()))
     return found

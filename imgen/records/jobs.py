@@ -12,6 +12,8 @@ from imgen.domain.recipe import Recipe
 from imgen.records import ledger
 from imgen.records.tables import claims, jobs
 
+SEARCHED_CHARS = 300
+"""Of a prompt; PostgreSQL takes no index entries over 2.7 KB."""
 _recipe = msgspec.json.Decoder(Recipe)
 _outcome = msgspec.json.Decoder(Outcome)
 _timings = msgspec.json.Decoder(dict[str, float])
@@ -49,6 +51,15 @@ def page(
         )
     if states:
         query = query.where(jobs.c.state.in_(states))
+    query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+    return [from_row(row) for row in connection.execute(query).mappings()]
+
+
+def latest_of_key(connection: Connection, key_id: str, *, scope: frozenset[str] | None = None, limit: int) -> list[Job]:
+    """The latest jobs that one key, or one person in the playground, asked for, newest first; `scope`: of these tenants alone."""
+    query = select(jobs).where(jobs.c.key_id == key_id)
+    if scope is not None:
+        query = query.where(jobs.c.tenant_id.in_(scope))
     query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
     return [from_row(row) for row in connection.execute(query).mappings()]
 
@@ -240,7 +251,8 @@ def _row(job: Job) -> dict[str, object]:
     row["recipe"] = msgspec.json.encode(job.recipe).decode()
     row["timings"] = msgspec.json.encode(job.timings).decode()
     row["outcome"] = None if job.outcome is None else msgspec.json.encode(job.outcome).decode()
-    return row
+    words = job.recipe.words
+    return row | {"model": job.recipe.model, "character": words.character, "prompt": words.prompt[:SEARCHED_CHARS]}
 
 
 def from_row(row: RowMapping) -> Job:

@@ -48,8 +48,12 @@ api_keys = Table(
     Column("enabled", Boolean, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("last_used_at", Double),
+    Column("expires_at", Double),
+    Column("old_hash", Text, unique=True),
+    Column("old_until", Double),
     Column("deleted_at", Double),
 )
+"""A key that was rotated is known by its old hash as well, until then."""
 
 users = Table(
     "users",
@@ -62,6 +66,29 @@ users = Table(
     Column("created_at", Double, nullable=False),
 )
 """People who sign in to the panel. `password_hash` is Argon2id's own form, parameters included."""
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id"), nullable=False),
+    Column("tenant_id", Text, ForeignKey("tenants.id"), nullable=False),
+    PrimaryKeyConstraint("user_id", "tenant_id"),
+)
+"""Whose keys and pictures a `member` sees; an `admin` sees all."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id"), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index(None, "user_id"),
+    Index(None, "expires_at"),
+)
+"""Signed-in browsers. A cookie whose row is gone is worth nothing."""
 
 jobs = Table(
     "jobs",
@@ -77,6 +104,9 @@ jobs = Table(
     Column("fence", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("recipe", Text, nullable=False),
+    Column("model", Text, nullable=False, server_default=""),
+    Column("character", Text, nullable=False, server_default=""),
+    Column("prompt", Text, nullable=False, server_default=""),
     Column("watermark_id", Text, nullable=False, unique=True),
     Column("master_key", Text, nullable=False),
     Column("timings", Text, nullable=False),
@@ -94,7 +124,11 @@ jobs = Table(
     Index(None, "state", "lease_until"),
     Index(None, "state", "queue", "published_at"),
     Index(None, "ended_at"),
+    Index(None, "key_id", "created_at"),
+    Index("ix_jobs_gallery", "created_at", "id", "tenant_id", "state", "key_id", "model", "character", "prompt"),
 )
+"""`model`, `character` and the prompt's beginning are the recipe's own, for searching: the gallery's index holds all that
+a search looks at, so that it need not read the rows."""
 
 claims = Table(
     "claims",

@@ -1,18 +1,30 @@
-"""People in SQL. Passwords never come here, only their hashes."""
+"""People in SQL, what they are members of, and their signed-in browsers. Only hashes of passwords and tokens come here."""
 
 import secrets
 import time
+from collections.abc import Iterable
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from imgen.records.tables import users
+from imgen.domain.errors import Invalid
+from imgen.domain.people import Person
+from imgen.records.tables import memberships, sessions, users
 
 
-def add(connection: Connection, *, name: str, role: str, password_hash: str, must_change_password: bool) -> None:
-    """Stores a new person; the name must be new."""
+def add(connection: Connection, *, name: str, role: str, password_hash: str, must_change_password: bool) -> Person:
+    """Stores a new person.
+
+    Raises:
+        Invalid: the name is taken, empty or too long.
+    """
+    if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
+        raise Invalid("A person needs a name of 1 to 200 characters")
+    if connection.execute(select(users.c.id).where(users.c.name == name)).first():
+        raise Invalid(f"There is a person named {name!r} already")
+    person_id = "usr_" + secrets.token_hex(8)
     connection.execute(
         insert(users).values(
-            id="usr_" + secrets.token_hex(8),
+            id=person_id,
             name=name,
             role=role,
             password_hash=password_hash,
@@ -20,6 +32,7 @@ def add(connection: Connection, *, name: str, role: str, password_hash: str, mus
             created_at=time.time(),
         )
     )
+    return Person(id=person_id, name=name, role=role, must_change_password=must_change_password)
 
 
 def number(connection: Connection) -> int:
@@ -27,6 +40,92 @@ def number(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(users)).scalar_one()
 
 
+def everybody(connection: Connection) -> list[Person]:
+    """All people, by name."""
+    return [_person(connection, row) for row in connection.execute(select(users).order_by(users.c.name)).all()]
+
+
+def named(connection: Connection, name: str) -> Person | None:
+    """The person of that name; None: there is none."""
+    row = connection.execute(select(users).where(users.c.name == name)).first()
+    return None if row is None else _person(connection, row)
+
+
 def password_hash(connection: Connection, name: str) -> str | None:
     """The hash to check a sign-in against; None: nobody has that name."""
     return connection.execute(select(users.c.password_hash).where(users.c.name == name)).scalar()
+
+
+def set_password(connection: Connection, person_id: str, new_hash: str, *, must_change_password: bool = False) -> None:
+    """Replaces the hash."""
+    values = {"password_hash": new_hash, "must_change_password": must_change_password}
+    connection.execute(update(users).where(users.c.id == person_id).values(values))
+
+
+def remove(connection: Connection, person_id: str) -> None:
+    """Takes a person away, signed out everywhere."""
+    for table, column in ((sessions, sessions.c.user_id), (memberships, memberships.c.user_id), (users, users.c.id)):
+        connection.execute(delete(table).where(column == person_id))
+
+
+def set_memberships(connection: Connection, person_id: str, tenant_ids: Iterable[str]) -> None:
+    """Replaces what a person is a member of."""
+    connection.execute(delete(memberships).where(memberships.c.user_id == person_id))
+    if rows := [{"user_id": person_id, "tenant_id": tenant_id} for tenant_id in sorted(set(tenant_ids))]:
+        connection.execute(insert(memberships), rows)
+
+
+def open_session(
+    connection: Connection, token_hash: str, person_id: str, *, address: str, agent: str, now: float, lasts_s: float
+) -> None:
+    """Signs a browser in."""
+    connection.execute(
+        insert(sessions).values(
+            token_hash=token_hash,
+            user_id=person_id,
+            address=address[:100],
+            agent=agent[:300],
+            created_at=now,
+            expires_at=now + lasts_s,
+        )
+    )
+
+
+def signed_in(connection: Connection, token_hash: str, *, now: float) -> Person | None:
+    """Who is signed in with that token; None: nobody, or not any more."""
+    query = select(users).join(sessions, sessions.c.user_id == users.c.id)
+    row = connection.execute(query.where(sessions.c.token_hash == token_hash, sessions.c.expires_at > now)).first()
+    return None if row is None else _person(connection, row)
+
+
+def close_session(connection: Connection, token_hash: str) -> None:
+    """Signs one browser out."""
+    connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash))
+
+
+def close_sessions(connection: Connection, person_id: str, *, but: str = "") -> int:
+    """Signs a person out everywhere but in the browser with that token hash; returns in how many."""
+    found = delete(sessions).where(sessions.c.user_id == person_id, sessions.c.token_hash != but)
+    return connection.execute(found).rowcount
+
+
+def session_count(connection: Connection, person_id: str, *, now: float) -> int:
+    """In how many browsers a person is signed in."""
+    query = select(func.count()).where(sessions.c.user_id == person_id, sessions.c.expires_at > now)
+    return connection.execute(query).scalar_one()
+
+
+def forget_old_sessions(connection: Connection, *, now: float) -> None:
+    """Removes what has expired."""
+    connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
+
+
+def _person(connection: Connection, row: object) -> Person:
+    owned = select(memberships.c.tenant_id).where(memberships.c.user_id == row.id)  # type: ignore[attr-defined]  # a Row of users
+    return Person(
+        id=row.id,  # type: ignore[attr-defined]
+        name=row.name,  # type: ignore[attr-defined]
+        role=row.role,  # type: ignore[attr-defined]
+        must_change_password=row.must_change_password,  # type: ignore[attr-defined]
+        tenant_ids=frozenset(connection.execute(owned).scalars()),
+    )

@@ -1,5 +1,7 @@
 """Who is calling, and may they call now: the one place where a key becomes a principal, for every surface."""
 
+import math
+
 from imgen.domain.account import Principal, hash_key
 from imgen.domain.errors import InvalidKey, KeyDisabled, RateLimited, Unavailable
 from imgen.live import gate
@@ -15,22 +17,22 @@ async def admit(core: Core, raw_key: str) -> Principal:
 
     Raises:
         InvalidKey: nobody has this key.
-        KeyDisabled: it is switched off.
+        KeyDisabled: it is switched off, or has expired.
         RateLimited: more requests in a minute than the plan allows.
     """
     key_hash = hash_key(raw_key)
-    principal = core.keyring.get(key_hash) or _checked(await _look_up(core, key_hash))
     now = core.clock()
+    principal = _checked(core.keyring.get(key_hash) or await _look_up(core, key_hash), now)
     try:
         passage = await core.live.run(gate.enter(principal.key.id, now))
     except Unavailable:
         # Without Redis nobody can tell us of a changed key, so SQL is asked each time, and nothing that was known before
         # is believed after, when the epoch may be the old one. Rates are not counted meanwhile.
         core.keyring.forget_all(UNKNOWN_EPOCH)
-        return _checked(await core.database.reading(accounts.principal, key_hash))
+        return _checked(await core.database.reading(accounts.principal, key_hash), now)
     if passage.epoch != core.keyring.epoch:
         core.keyring.forget_all(passage.epoch)
-        principal = _checked(await _look_up(core, key_hash))
+        principal = _checked(await _look_up(core, key_hash), now)
     if passage.is_first:
         await core.live.run(gate.expire(principal.key.id, now))
     core.request_counts.note(principal)
@@ -50,9 +52,9 @@ async def _look_up(core: Core, key_hash: str) -> Principal | None:
     return principal
 
 
-def _checked(principal: Principal | None) -> Principal:
+def _checked(principal: Principal | None, now: float) -> Principal:
     if principal is None:
         raise InvalidKey
-    if not principal.key.enabled:
+    if not principal.key.enabled or (principal.key.expires_at or math.inf) <= now:
         raise KeyDisabled
     return principal

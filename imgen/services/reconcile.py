@@ -4,6 +4,7 @@ Every API process runs it; a lock in SQL lets one at a time do the work. The que
 """
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 
@@ -13,7 +14,7 @@ from imgen.domain.errors import ImgenError, Retryable, Unavailable
 from imgen.domain.job import Job, State, view_of
 from imgen.live import polls
 from imgen.objects import ObjectStore
-from imgen.records import jobs, reconcile
+from imgen.records import jobs, reconcile, users
 from imgen.services.core import Core
 
 log = structlog.get_logger(__name__)
@@ -89,6 +90,7 @@ class Reconciler:
             ids = [job.id for job in old]
             await core.database.writing(reconcile.forget if rows_too else reconcile.strip, ids)
             swept += len(old)
+        await core.database.writing(users.forget_old_sessions, now=now)
         await core.cache.sweep(core.objects, now=now, job_deadline_s=core.settings.jobs.deadline_s)
         await asyncio.to_thread(_delete_orphans, core.objects, before=now - 2 * core.settings.jobs.deadline_s)
         return swept
@@ -137,6 +139,14 @@ def _delete_orphans(objects: ObjectStore, *, before: float) -> None:
     for stored in list(objects.list("work/")):
         if stored.modified_at < before:
             objects.delete(stored.key)
+
+
+async def remove(core: Core, job: Job) -> None:
+    """Takes an ended job away at once, with all its files; the ledger keeps what it cost."""
+    await asyncio.to_thread(_delete_pictures, core, job)
+    await core.database.writing(reconcile.forget, [job.id])
+    with contextlib.suppress(Unavailable):
+        await core.live.run(polls.forget(job.id))
 
 
 def _delete_pictures(core: Core, job: Job) -> None:

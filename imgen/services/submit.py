@@ -120,6 +120,27 @@ async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) ->
     return Submitted(job=job, warnings=order.warnings)
 
 
+async def again(core: Core, principal: Principal, job: Job, *, surface: str) -> Job:
+    """A new job with the recipe of an earlier one, seed included: rendered, reviewed and charged anew.
+
+    Raises:
+        QueueFull, QuotaExceeded, RateLimited, Unavailable, GenerationFailed: as for `submit`.
+        InvalidField: its model or ruleset is not configured any more.
+    """
+    recipe = structs.replace(job.recipe, reused=None, keep_as="")
+    if recipe.model not in core.catalog.models or recipe.ruleset not in core.rulesets:
+        raise InvalidField("model")
+    slowed_ms = await core.live.run(slowdown.remaining_ms(principal.tenant.id))
+    if slowed_ms > 0:
+        raise RateLimited(retry_after_s=math.ceil(slowed_ms / 1000))
+    if await core.live.run(polls.waiting()) >= core.settings.jobs.max_queued:
+        raise QueueFull(retry_after_s=10)
+    plan = core.plan_of(principal.tenant.plan)
+    made = await _insert(core, _job(core, principal, recipe, plan, surface), plan, None, is_looked_up=False)
+    await _publish(core, made)
+    return made
+
+
 def parse_prompt(core: Core, prompt: str | None) -> Parsed:
     """The prompt in its parts.
 

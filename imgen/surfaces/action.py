@@ -54,6 +54,7 @@ WIRE_STATUS: dict[State, str] = {
     State.CANCELLED: "CANCELLED",
 }
 
+JOBS_PAGE = 20
 MAX_JOBS_PAGE = 100
 
 
@@ -84,13 +85,18 @@ async def dispatch(core: Core, key: str, body: bytes) -> dict[str, Any]:
 
 def error_answer(error: errors.ImgenError) -> Answer:
     """`{"error": text}` with its status, and `Retry-After` where trying again helps."""
-    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
+    status = status_of(type(error))
     if status >= 500:  # noqa: PLR2004 - ours, not the client's
         log.error("request failed", code=error.code, reason=str(error), exc_info=status == 500)  # noqa: PLR2004
     retry_after_s = error.retry_after_s or (2 if status in (429, 503) else None)
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     text = "Service unavailable" if status == 503 else str(error) if status != 500 else "Internal error"  # noqa: PLR2004
     return json_answer({"error": text}, status, headers)
+
+
+def status_of(error: type[errors.ImgenError]) -> int:
+    """The HTTP status that such an error is answered with."""
+    return next((STATUSES[kind] for kind in error.__mro__ if kind in STATUSES), 500)
 
 
 async def models(core: Core, admission: Admission, _call: wire.Models) -> dict[str, Any]:
@@ -160,7 +166,9 @@ async def cancel(core: Core, admission: Admission, call: wire.Cancel) -> dict[st
 async def jobs(core: Core, admission: Admission, call: wire.Jobs) -> dict[str, Any]:
     """A page of the tenant's jobs."""
     principal = await admission
-    limit = round(max(1, min(MAX_JOBS_PAGE, call.limit or 20)))  # clamped first: "inf" and "nan" are numbers as well
+    limit = round(
+        max(1, min(MAX_JOBS_PAGE, call.limit or JOBS_PAGE))
+    )  # clamped first: "inf" and "nan" are numbers as well
     wanted = wire.choice(call.status)
     states = frozenset(state for state, name in WIRE_STATUS.items() if name == wanted)
     page = await poll.page(core, principal, limit=limit, cursor=call.cursor or "", states=states)

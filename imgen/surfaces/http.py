@@ -91,3 +91,14 @@ def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A Struct or plain value as Starlette's response."""
     return Response(_encode(value), status, headers, media_type="application/json")
+
+
+def page_headers(policy: str) -> dict[str, str]:
+    """What every page is sent with; `policy` is its Content-Security-Policy."""
+    return {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Cache-Control": "no-cache",
+    }

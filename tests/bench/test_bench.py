@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bench import api, cache, enqueue, finish, matchlist, render, status
+from bench import api, cache, enqueue, finish, matchlist, pages, render, status
 from bench.figure import Figure
 
 SHORT = {
@@ -14,6 +14,7 @@ SHORT = {
     render: {"renders": 1},
     matchlist: {"hashes": 100, "looks": 2},
     cache: {"kept": 50, "searched": 100, "hits": 2},
+    pages: {"stored": 50, "rounds": 1},
     api: {"starts": 1, "seconds": 0.2},
     status: {"rounds": 1, "seconds": 0.2},
     enqueue: {"queued": 50, "rounds": 1, "seconds": 0.2},

@@ -56,6 +56,24 @@ def test_another_tenants_job_looks_unknown(database):
             jobs.find(connection, job_id, tenant_id=tenant)
 
 
+def test_the_latest_of_a_key_are_its_own_and_the_newest_first(database):
+    """Neither another key's jobs nor, with a scope, another tenant's; no more than asked for, ties told apart by id."""
+    made = [
+        add(database, key_id="usr_1", tenant_id=tenant, created_at=at)
+        for at, tenant in ((1.0, "ten_1"), (3.0, "ten_2"), (2.0, "ten_1"))
+    ]
+    add(database, key_id="usr_2", created_at=4.0)
+    with database.read() as connection:
+        everything = jobs.latest_of_key(connection, "usr_1", limit=9)
+        newest = jobs.latest_of_key(connection, "usr_1", limit=2)
+        own = jobs.latest_of_key(connection, "usr_1", scope=frozenset({"ten_1"}), limit=9)
+        nobodys = jobs.latest_of_key(connection, "usr_1", scope=frozenset(), limit=9)
+    assert everything == [made[1], made[2], made[0]]
+    assert newest == everything[:2]
+    assert own == [made[2], made[0]]
+    assert nobodys == []
+
+
 def test_the_whole_way_is_charged_once(database):
     """Claim, hand on, claim, end: one hold, one charge, and the counters agree."""
     rendering = claim(database, add(database))

@@ -1,0 +1,132 @@
+"""`imgen users …`: people who sign in to the web face."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection
+
+from imgen import composition, settings
+from imgen.cli.options import Data
+from imgen.domain.errors import Invalid
+from imgen.domain.people import ADMIN, MEMBER, MIN_PASSWORD_CHARS, ROLES, Person
+from imgen.records import accounts, audit, schema, users
+from imgen.services import passwords
+
+app = typer.Typer(help="Add, list and remove people who sign in to the web face.", no_args_is_help=True)
+
+Who = Annotated[str, typer.Argument(help="The person's name.")]
+Tenants = Annotated[
+    list[str] | None, typer.Option("--tenant", help="A tenant whose things a member sees; may be repeated.")
+]
+
+
+@app.command()
+def add(
+    name: Who,
+    role: Annotated[str, typer.Option(help=f"{ADMIN} sees all, {MEMBER} own tenants.")] = MEMBER,
+    tenant: Tenants = None,
+    data: Data = None,
+) -> None:
+    """Add a person and print a first password, alone, on stdout. It has to be changed at the first sign-in."""
+    if role not in ROLES:
+        raise Invalid(f"A role is one of {', '.join(ROLES)}")
+    password = passwords.new_password()
+    with _writing(data) as connection:
+        owned = _tenant_ids(connection, tenant or [])
+        person = users.add(
+            connection, name=name, role=role, password_hash=passwords.hashed(password), must_change_password=True
+        )
+        users.set_memberships(connection, person.id, owned)
+        _note(connection, "added person", person)
+    typer.echo(password)
+
+
+@app.command(name="list")
+def list_people(data: Data = None) -> None:
+    """List all people."""
+    with _writing(data) as connection:
+        names = {tenant.id: tenant.name for tenant in accounts.all_tenants(connection)}
+        people = users.everybody(connection)
+    table = Table("name", "role", "tenants", "first password")
+    for one in people:
+        owned = "all" if one.is_admin else ", ".join(sorted(names[key] for key in one.tenant_ids)) or "none"
+        table.add_row(one.name, one.role, owned, "not changed yet" if one.must_change_password else "")
+    Console().print(table)
+
+
+@app.command()
+def password(
+    name: Who,
+    password: Annotated[
+        str, typer.Option(help="Set this one; default: a new first password.", show_default=False)
+    ] = "",
+    data: Data = None,
+) -> None:
+    """Give a person a new password and end all their sessions. Without one given, a first password is printed."""
+    if password and len(password) < MIN_PASSWORD_CHARS:
+        raise Invalid(f"A password has at least {MIN_PASSWORD_CHARS} characters")
+    new = password or passwords.new_password()
+    with _writing(data) as connection:
+        person = _find(connection, name)
+        users.set_password(connection, person.id, passwords.hashed(new), must_change_password=not password)
+        users.close_sessions(connection, person.id)
+        _note(connection, "set password", person)
+    typer.echo("Changed" if password else new)
+
+
+@app.command()
+def tenants(name: Who, tenant: Tenants = None, data: Data = None) -> None:
+    """Set the tenants that a member belongs to; none named: none."""
+    with _writing(data) as connection:
+        person = _find(connection, name)
+        users.set_memberships(connection, person.id, _tenant_ids(connection, tenant or []))
+        _note(connection, "set tenants", person)
+    typer.echo(f"{name}: {', '.join(tenant or []) or 'none'}")
+
+
+@app.command()
+def delete(name: Who, data: Data = None) -> None:
+    """Remove a person, signed out everywhere. The last administrator stays."""
+    with _writing(data) as connection:
+        person = _find(connection, name)
+        if person.is_admin and sum(one.is_admin for one in users.everybody(connection)) == 1:
+            raise Invalid("The last administrator cannot be removed")
+        users.remove(connection, person.id)
+        _note(connection, "removed person", person)
+    typer.echo(f"Removed {name}")
+
+
+@contextmanager
+def _writing(data: Data) -> Iterator[Connection]:
+    database = composition.open_database(settings.load(data))
+    try:
+        if schema.pending(database):
+            schema.upgrade(database)
+        with database.write() as connection:
+            yield connection
+    finally:
+        database.close()
+
+
+def _find(connection: Connection, name: str) -> Person:
+    person = users.named(connection, name)
+    if person is None:
+        raise Invalid(f"Nobody is named {name!r}")
+    return person
+
+
+def _tenant_ids(connection: Connection, names: list[str]) -> list[str]:
+    found = {name: accounts.tenant_named(connection, name) for name in names}
+    if missing := [name for name, tenant in found.items() if tenant is None]:
+        raise Invalid(f"There is no tenant {', '.join(missing)}")
+    return [tenant.id for tenant in found.values() if tenant is not None]
+
+
+def _note(connection: Connection, action: str, person: Person) -> None:
+    audit.note(
+        connection, actor="command line", action=action, tenant_id="", subject=person.id, detail={"name": person.name}
+    )

@@ -1,0 +1,131 @@
+"""Changes to API keys by people: each with its row in the audit, and heard of by every API process at once."""
+
+import contextlib
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from imgen.domain.account import ApiKey, Principal, Tenant, new_raw_key
+from imgen.domain.errors import Forbidden, Invalid, Unavailable
+from imgen.domain.people import Person
+from imgen.live import gate
+from imgen.records import accounts, audit
+from imgen.services.core import Core
+
+DAY_S = 86400
+LONGEST_GRACE_DAYS = 30
+T = TypeVar("T")
+
+
+async def create(core: Core, person: Person, *, name: str, tenant: str, days: int | None) -> tuple[ApiKey, str]:
+    """A new key and its raw form, which nobody can be shown again.
+
+    Args:
+        core: the core.
+        person: who makes it.
+        name: must be new.
+        tenant: the tenant's name; administrators make new ones by naming them.
+        days: after which it expires; None: never.
+
+    Raises:
+        Invalid: the name is taken, or a number makes no sense.
+        Forbidden: it is another's tenant.
+    """
+    if days is not None and not 1 <= days <= 3650:  # noqa: PLR2004 - ten years
+        raise Invalid("A key lasts 1 to 3650 days")
+    raw = new_raw_key()
+
+    def write(connection: Connection) -> ApiKey:
+        owner = _owner(connection, core, person, tenant)
+        expires_at = None if days is None else core.clock() + days * DAY_S
+        key = accounts.add_key(connection, raw, tenant=owner, name=name, expires_at=expires_at)
+        _note(connection, person, key, "made key", {"name": key.name, "tenant": owner.name, "expires_at": expires_at})
+        return key
+
+    return await _changed(core, write), raw
+
+
+async def switch(core: Core, person: Person, key_id: str, *, enabled: bool) -> ApiKey:
+    """Switches a key on or off, from the next request on.
+
+    Raises:
+        Invalid: there is no such key.
+        Forbidden: it is another tenant's.
+    """
+
+    def write(connection: Connection) -> ApiKey:
+        key = _own(connection, person, key_id).key
+        accounts.set_enabled(connection, key.id, enabled=enabled)
+        _note(connection, person, key, "switched key", {"before": key.enabled, "after": enabled})
+        return key
+
+    return await _changed(core, write)
+
+
+async def rotate(core: Core, person: Person, key_id: str, *, grace_days: int) -> tuple[ApiKey, str]:
+    """A new raw form for a key; the old one works for some days more.
+
+    Raises:
+        Invalid: there is no such key, or the grace is none.
+        Forbidden: it is another tenant's.
+    """
+    if not 0 <= grace_days <= LONGEST_GRACE_DAYS:
+        raise Invalid(f"A grace is 0 to {LONGEST_GRACE_DAYS} days")
+    raw = new_raw_key()
+
+    def write(connection: Connection) -> ApiKey:
+        key = _own(connection, person, key_id).key
+        accounts.rotate_key(connection, key, raw, old_until=core.clock() + grace_days * DAY_S)
+        _note(connection, person, key, "rotated key", {"grace_days": grace_days})
+        return key
+
+    return await _changed(core, write), raw
+
+
+async def revoke(core: Core, person: Person, key_id: str) -> ApiKey:
+    """Makes a key unknown for good.
+
+    Raises:
+        Invalid: there is no such key.
+        Forbidden: it is another tenant's.
+    """
+
+    def write(connection: Connection) -> ApiKey:
+        key = _own(connection, person, key_id).key
+        accounts.delete_key(connection, key)
+        _note(connection, person, key, "revoked key", {"name": key.name})
+        return key
+
+    return await _changed(core, write)
+
+
+def _own(connection: Connection, person: Person, key_id: str) -> Principal:
+    found = accounts.key_of_id(connection, key_id)
+    if found is None:
+        raise Invalid("There is no such key")
+    if person.scope is not None and found.tenant.id not in person.scope:
+        raise Forbidden
+    return found
+
+
+def _owner(connection: Connection, core: Core, person: Person, name: str) -> Tenant:
+    tenant = accounts.tenant_named(connection, name)
+    if person.scope is not None and (tenant is None or tenant.id not in person.scope):
+        raise Forbidden
+    if tenant is not None:
+        return tenant
+    if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
+        raise Invalid("A tenant needs a name of 1 to 200 characters")
+    return accounts.ensure_tenant(connection, name, core.settings.default_plan)
+
+
+async def _changed(core: Core, write: Callable[[Connection], T]) -> T:
+    result = await core.database.writing(write)
+    with contextlib.suppress(Unavailable):  # no process trusts its memory of keys while Redis is away
+        await core.live.run(gate.keys_changed())
+    return result
+
+
+def _note(connection: Connection, person: Person, key: ApiKey, action: str, detail: dict[str, object]) -> None:
+    audit.note(connection, actor=person.name, action=action, tenant_id=key.tenant_id, subject=key.id, detail=detail)

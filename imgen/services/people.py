@@ -1,0 +1,206 @@
+"""Signing in and out of the web face, and passwords. A session is a random token in a cookie and its hash in SQL."""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from imgen.domain.account import SCOPES, ApiKey, Principal, Tenant
+from imgen.domain.errors import Forbidden, Invalid, RateLimited
+from imgen.domain.people import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, ROLES, Person
+from imgen.live import throttle
+from imgen.records import accounts, audit, users
+from imgen.services import passwords
+from imgen.services.core import Core
+
+SESSION_S = 14 * 24 * 3600
+TRIES_BY_NAME, TRIES_BY_ADDRESS = 10, 50
+"""Within a quarter of an hour; the second is wide because a whole office may have one address."""
+_NOBODYS = passwords.hashed(secrets.token_hex(16))
+"""Checked where nobody has the name, so that an unknown name takes as long as a wrong password."""
+_hashing = asyncio.Semaphore(2)
+"""Each check takes 64 MiB."""
+
+
+async def sign_in(core: Core, name: str, password: str, *, address: str, agent: str) -> str:
+    """The new session's token.
+
+    Raises:
+        Invalid: wrong name or password; which of them is not told.
+        RateLimited: too many tries for this name or from this address.
+        Unavailable: Redis does not answer, so nobody can count tries.
+    """
+    by_name = "name:" + token_hash(name)[:32]
+    tries = await core.live.run(throttle.count(by_name, "address:" + token_hash(address)[:32]))
+    if tries[0] > TRIES_BY_NAME or tries[1] > TRIES_BY_ADDRESS:
+        raise RateLimited("Too many tries; wait a quarter of an hour", retry_after_s=throttle.WINDOW_S)
+    stored = await core.database.reading(users.password_hash, name)
+    fits = await _fits(password, stored or _NOBODYS)
+    person = await core.database.reading(users.named, name)
+    if stored is None or not fits or person is None:
+        raise Invalid("Wrong name or password")
+    token, now = secrets.token_urlsafe(32), core.clock()
+
+    def write(connection: Connection) -> None:
+        users.open_session(
+            connection, token_hash(token), person.id, address=address, agent=agent, now=now, lasts_s=SESSION_S
+        )
+        _note(connection, person, "signed in", {"address": address})
+
+    await core.database.writing(write)
+    await core.live.run(throttle.forgive(by_name))
+    return token
+
+
+async def signed_in(core: Core, token: str) -> Person | None:
+    """Whose token it is; None: nobody's, or not any more."""
+    if not token:
+        return None
+    return await core.database.reading(users.signed_in, token_hash(token), now=core.clock())
+
+
+async def sign_out(core: Core, token: str) -> None:
+    """Ends one session."""
+    await core.database.writing(users.close_session, token_hash(token))
+
+
+async def sign_out_elsewhere(core: Core, person: Person, token: str) -> int:
+    """Ends all other sessions of a person; how many."""
+
+    def write(connection: Connection) -> int:
+        number = users.close_sessions(connection, person.id, but=token_hash(token))
+        _note(connection, person, "signed out elsewhere", {"sessions": number})
+        return number
+
+    return await core.database.writing(write)
+
+
+async def change_password(core: Core, person: Person, token: str, *, old: str, new: str) -> None:
+    """Sets a new password and ends all other sessions.
+
+    Raises:
+        Invalid: the old one is wrong, or the new one is too short, too long or the same.
+    """
+    if not MIN_PASSWORD_CHARS <= len(new) <= MAX_PASSWORD_CHARS:
+        raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
+    stored = await core.database.reading(users.password_hash, person.name)
+    if stored is None or not await _fits(old, stored):
+        raise Invalid("The present password is wrong")
+    if old == new:
+        raise Invalid("The new password is the old one")
+    async with _hashing:
+        new_hash = await asyncio.to_thread(passwords.hashed, new)
+
+    def write(connection: Connection) -> None:
+        users.set_password(connection, person.id, new_hash)
+        users.close_sessions(connection, person.id, but=token_hash(token))
+        _note(connection, person, "changed password", {})
+
+    await core.database.writing(write)
+
+
+async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Sequence[str]) -> str:
+    """A new person's first password.
+
+    Raises:
+        Invalid: the name is taken or none, or there is no such role.
+    """
+    if role not in ROLES:
+        raise Invalid(f"A role is one of {', '.join(ROLES)}")
+    first = passwords.new_password()
+    async with _hashing:
+        first_hash = await asyncio.to_thread(passwords.hashed, first)
+
+    def write(connection: Connection) -> None:
+        person = users.add(connection, name=name, role=role, password_hash=first_hash, must_change_password=True)
+        known = {tenant.id for tenant in accounts.all_tenants(connection)}
+        users.set_memberships(connection, person.id, known & set(tenant_ids))
+        detail: dict[str, object] = {"name": name, "role": role, "tenants": sorted(known & set(tenant_ids))}
+        _note(connection, by, "added person", detail, subject=person.id)
+
+    await core.database.writing(write)
+    return first
+
+
+async def new_first_password(core: Core, by: Person, name: str) -> str:
+    """Replaces somebody's password and ends all their sessions.
+
+    Raises:
+        Invalid: nobody has that name.
+    """
+    first = passwords.new_password()
+    async with _hashing:
+        first_hash = await asyncio.to_thread(passwords.hashed, first)
+
+    def write(connection: Connection) -> None:
+        person = _named(connection, name)
+        users.set_password(connection, person.id, first_hash, must_change_password=True)
+        users.close_sessions(connection, person.id)
+        _note(connection, by, "set password", {"name": name}, subject=person.id)
+
+    await core.database.writing(write)
+    return first
+
+
+async def remove(core: Core, by: Person, name: str) -> None:
+    """Takes a person away, signed out everywhere.
+
+    Raises:
+        Invalid: nobody has that name, or it is the last administrator, or oneself.
+    """
+
+    def write(connection: Connection) -> None:
+        person = _named(connection, name)
+        if person.id == by.id:
+            raise Invalid("You cannot remove yourself")
+        if person.is_admin and sum(one.is_admin for one in users.everybody(connection)) == 1:
+            raise Invalid("The last administrator cannot be removed")
+        users.remove(connection, person.id)
+        _note(connection, by, "removed person", {"name": name}, subject=person.id)
+
+    await core.database.writing(write)
+
+
+def principal_of(person: Person, tenant: Tenant) -> Principal:
+    """Whom a person acts as in the playground: counted under the person's own id, within the tenant's plan.
+
+    Raises:
+        Forbidden: it is another's tenant.
+    """
+    if person.scope is not None and tenant.id not in person.scope:
+        raise Forbidden
+    key = ApiKey(
+        id=person.id,
+        tenant_id=tenant.id,
+        name=person.name,
+        prefix="playground",
+        scopes=SCOPES,
+        enabled=True,
+        created_at=0.0,
+    )
+    return Principal(key=key, tenant=tenant)
+
+
+def token_hash(token: str) -> str:
+    """What SQL keeps: a token has 256 random bits, so a slow hash would add nothing."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def _fits(password: str, stored: str) -> bool:
+    if len(password) > MAX_PASSWORD_CHARS:
+        return False
+    async with _hashing:
+        return await asyncio.to_thread(passwords.fits, password, stored)
+
+
+def _named(connection: Connection, name: str) -> Person:
+    person = users.named(connection, name)
+    if person is None:
+        raise Invalid(f"Nobody is named {name!r}")
+    return person
+
+
+def _note(connection: Connection, person: Person, action: str, detail: dict[str, object], *, subject: str = "") -> None:
+    audit.note(connection, actor=person.name, action=action, tenant_id="", subject=subject or person.id, detail=detail)

@@ -1,0 +1,211 @@
+"""The actions, each with what it does, what it answers, and examples. Examples are made of the running catalog's names."""
+
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from imgen.domain.catalog import SIZES
+from imgen.domain.request import RANGES
+from imgen.services.core import Core
+from imgen.surfaces import action_wire as wire
+from imgen.surfaces.reference import answers
+
+POLL_EVERY_S = 3
+MOST_POLLS = 120
+POLLING = (
+    f"Ask every {POLL_EVERY_S} seconds, at most {MOST_POLLS} times, and never twice at once for one job. `COMPLETED`, `FAILED`, "
+    "`TIMED_OUT` and `CANCELLED` are final, any other status is not. At `COMPLETED` look at `compliance` first: `unsafe` means "
+    "blocked, and there is no `meta`. At 429 wait as many seconds as `Retry-After` says; at a 5xx or a broken connection ask "
+    "again at the next turn; at any other 4xx stop."
+)
+
+
+class Action(NamedTuple):
+    """One of them."""
+
+    name: str
+    call: type[Struct]
+    says: str
+    answers: tuple[type[Struct], ...]
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("models", wire.Models, "Lists models, styles and characters.", (answers.ModelsAnswer,)),
+    Action(
+        "generate",
+        wire.Generate,
+        "Starts a picture and answers its job id at once. A wrong value of an optional field does not fail: it is replaced, and "
+        "the answer names the field in `warnings`.",
+        (answers.GenerateAnswer,),
+    ),
+    Action(
+        "status",
+        wire.Status,
+        f"Says how a job stands, and where its picture is. {POLLING}",
+        (answers.OpenAnswer, answers.CompletedAnswer, answers.BlockedAnswer, answers.EndedAnswer),
+    ),
+    Action(
+        "optimize",
+        wire.Optimize,
+        "Improves the positive part of a prompt without making a picture. Character and negative terms come back as they were.",
+        (answers.PromptAnswer,),
+    ),
+    Action("random", wire.Random, "Writes a prompt out of the server's word lists.", (answers.PromptAnswer,)),
+    Action(
+        "cancel",
+        wire.Cancel,
+        "Ends a job; it is not charged. One that has ended stays as it is and answers with its own status.",
+        (answers.CancelAnswer,),
+    ),
+    Action("jobs", wire.Jobs, "Lists your tenant's latest jobs, newest first.", (answers.JobsAnswer,)),
+    Action(
+        "usage",
+        wire.Usage,
+        "Tells what you have used and what remains. Null in `limits`: no limit.",
+        (answers.UsageAnswer,),
+    ),
+)
+"""In the order they are told in."""
+
+JOB_ID, GEN_ID = "run_Wf3gq0v8hYxQ2d1mC7LkZA", "k3v9x0q2m8c1z7b5n4d6"
+FINGERPRINT = "d8f8f0cce0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22"
+POSITIVE, NEGATIVE = "red coat, on a beach, warm lighting", "hat"
+
+
+def requests(core: Core) -> dict[str, dict[str, Any]]:
+    """Action → a request that this server takes."""
+    model, style, character = _names(core)
+    width, height = SIZES[2]
+    job = {"id": JOB_ID, "prompt": _prompt(character), "model": model}
+    fields: dict[str, dict[str, Any]] = {
+        "models": {},
+        "generate": {
+            "prompt": _prompt(character),
+            "model": model,
+            "style": style,
+            "width": width,
+            "height": height,
+            "format": "webp",
+            "seed": 1234,
+        },
+        "status": job,
+        "optimize": {"prompt": _prompt(character), "model": model},
+        "random": {"character": character},
+        "cancel": {"id": JOB_ID},
+        "jobs": {"limit": 2, "status": "COMPLETED"},
+        "usage": {},
+    }
+    return {name: {"action": name, **sent} for name, sent in fields.items()}
+
+
+def responses(core: Core) -> dict[str, list[dict[str, Any]]]:
+    """Action → answers, one for each kind there is."""
+    model, style, character = _names(core)
+    tally = {"requests": 41, "pictures": 3, "open": 1}
+    limits = {"requests_per_minute": 60, "pictures_per_day": 20, "pictures_per_month": 100, "open_jobs": 5}
+    begun = {"id": JOB_ID, "prompt": _prompt(character), "model": model, "format": "webp", "gen_id": GEN_ID}
+    ended = {
+        "status": "COMPLETED",
+        "compliance": "safe",
+        "time": "2026-03-04T05:06:00Z",
+        "ended": "2026-03-04T05:06:07Z",
+    }
+    return {
+        "models": [
+            {
+                "characters": list(core.catalog.characters),
+                "models": {
+                    model: {
+                        "label": core.catalog.models[model].label,
+                        "default_style": style,
+                        "styles": {
+                            key: {"label": look.label} for key, look in core.catalog.models[model].styles.items()
+                        },
+                    }
+                },
+            }
+        ],
+        "generate": [begun],
+        "status": [
+            {"status": "IN_QUEUE", "position": 3, "progress": 0.0, "eta": 12},
+            {"status": "COMPLETED", "meta": _meta(core)},
+            {
+                "status": "COMPLETED",
+                "compliance": "unsafe",
+                "error": "Content blocked — flagged for: Real people",
+                "filter_categories": ["real_people"],
+            },
+            {"status": "FAILED", "error": "Generation failed"},
+        ],
+        "optimize": [{"prompt": f"{_prompt(character, 'red coat, on a wooden bench, low sun')}"}],
+        "random": [{"prompt": _prompt(character, "linen dress, in a greenhouse")}],
+        "cancel": [{"status": "CANCELLED"}],
+        "jobs": [{"jobs": [begun | ended], "cursor": "MTc3MjYwMDc2Ny4wIHJ1bl8"}],
+        "usage": [
+            {
+                "plan": core.settings.default_plan,
+                "key": {"today": tally, "month": tally},
+                "tenant": {"today": tally, "month": tally},
+                "limits": limits,
+                "remaining": limits | {"requests_per_minute": None, "pictures_per_day": 16, "open_jobs": 4},
+            }
+        ],
+    }
+
+
+def _names(core: Core) -> tuple[str, str, str]:
+    """The first model, its default style and a character it can draw; empty: it has none."""
+    model = next(iter(core.catalog.models.values()))
+    return model.key, model.default_style, next(iter(core.catalog.characters_of(model)), "")
+
+
+def _prompt(character: str, positive: str = POSITIVE) -> str:
+    return f"{f'@{character} ' if character else ''}{positive}, -{NEGATIVE}"
+
+
+def _meta(core: Core) -> dict[str, Any]:
+    model, style, character = _names(core)
+    width, height = SIZES[2]
+    filename = f"{GEN_ID}_{FINGERPRINT}_00001"
+    chosen = core.catalog.models[model]
+    return {
+        "id": JOB_ID,
+        "gen_id": GEN_ID,
+        "time": "2026-03-04T05:06:07Z",
+        "prompt": _prompt(character),
+        "original_prompt": _prompt(character),
+        "positive": POSITIVE,
+        "negative": NEGATIVE,
+        "character": character,
+        "model": model,
+        "style": style,
+        "width": width,
+        "height": height,
+        "format": "webp",
+        "quality": RANGES["quality"].default,
+        "lossless": False,
+        "optimized": False,
+        "compliance": "safe",
+        "compliance_codes": [],
+        "compliance_ruleset": "default",
+        "precompliance": "",
+        "fingerprint": FINGERPRINT,
+        "images": [
+            {"url": f"{core.settings.public_url}/files/…", "filename": f"{filename}.webp", "type": "signed"},
+            {"url": f"{core.settings.public_url}/files/…", "filename": f"{filename}_thumb.webp", "type": "thumbnail"},
+        ],
+        "enable_invisimark": True,
+        "enable_c2pa": True,
+        "compute_pdq": True,
+        "wm_position": "bottom-right",
+        **{name: limits.default for name, limits in RANGES.items() if name.startswith("wm_")},
+        **{f"cs_{name}": "" for name in ("author", "title", "description", "organization", "vendor")},
+        "seed": 1234,
+        "steps": chosen.steps.default,
+        "guidance": chosen.guidance.default,
+        "watermark_id": "9f3c1a7be204",
+        "watermark_verified": True,
+        "sha256": "5b0e61f25a1f2c8e2b7a4a2a0d5e2f8f7c9f6f6f6c7f2a6d1b2e3c4d5f607182",
+        "manifest_id": "urn:c2pa:3fad1ead-8ed5-44d0-873b-ea5f58adea82",
+        "timings": {"queue": 0.1, "render": 6.2, "review": 0.3, "finish": 0.4, "upload": 0.1},
+    }

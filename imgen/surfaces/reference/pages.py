@@ -1,0 +1,119 @@
+"""The addresses of the reference. What they show is made once, when it is first asked for, and kept.
+
+The prose, which takes a quarter of a second, is made with the application, in a thread; the rest takes milliseconds.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from imgen.services.core import Core
+from imgen.surfaces.http import json_response, page_headers
+from imgen.surfaces.reference import llms, openapi, prose
+from imgen.surfaces.web.templates import environment
+
+STRICT = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
+
+
+def application(core: Core, docs: Path = prose.DOCS) -> Starlette:
+    """All of them."""
+    reference = _Reference(core, docs)
+    return Starlette(
+        routes=[
+            Route("/openapi.json", reference.openapi),
+            Route("/reference", reference.interactive),
+            Route("/docs", reference.contents),
+            Route("/docs/{page}.md", reference.source),
+            Route("/docs/{page}", reference.page),
+            Route("/llms.txt", reference.short),
+            Route("/llms-full.txt", reference.full),
+        ],
+        exception_handlers={404: reference.missing, 405: _not_allowed},
+    )
+
+
+class _Reference:
+    def __init__(self, core: Core, docs: Path) -> None:
+        self._core = core
+        self._pages = prose.pages(docs)
+        self._templates = environment()
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return openapi.document(self._core)
+
+    @cached_property
+    def _openapi_json(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self._document), indent=1)
+
+    @cached_property
+    def _texts(self) -> tuple[str, str]:
+        return llms.short(self._document, self._pages), llms.full(self._document, self._pages)
+
+    async def openapi(self, _request: Request) -> Response:
+        """The OpenAPI document. It may be read from any page: there is nothing in it that is not public."""
+        headers = page_headers(STRICT) | {"Access-Control-Allow-Origin": "*"}
+        return Response(self._openapi_json, headers=headers, media_type="application/json")
+
+    async def short(self, _request: Request) -> Response:
+        """llms.txt."""
+        return PlainTextResponse(self._texts[0], headers=page_headers(STRICT))
+
+    async def full(self, _request: Request) -> Response:
+        """llms-full.txt."""
+        return PlainTextResponse(self._texts[1], headers=page_headers(STRICT))
+
+    async def interactive(self, request: Request) -> Response:
+        """Scalar's reference. It makes style elements of its own, so that styles may stand in the page; scripts may not.
+
+        Requests are sent from the page itself, to this server alone.
+        """
+        api = urlsplit(self._core.settings.public_url)
+        policy = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+        return self._html(
+            request, "interactive", policy=f"{policy}; connect-src 'self' {api.scheme}://{api.netloc}; font-src 'self'"
+        )
+
+    async def contents(self, request: Request) -> Response:
+        """All pages of the documentation."""
+        return self._html(request, "contents", status=200 if self._pages else 404, pages=self._pages)
+
+    async def page(self, request: Request) -> Response:
+        """One of them."""
+        page = self._pages.get(request.path_params["page"])
+        if page is None:
+            return await self.missing(request, None)
+        return self._html(request, "page", pages=self._pages, page=page)
+
+    async def source(self, request: Request) -> Response:
+        """The same as Markdown."""
+        page = self._pages.get(request.path_params["page"])
+        if page is None:
+            return await self.missing(request, None)
+        return Response(page.text, headers=page_headers(STRICT), media_type="text/markdown")
+
+    async def missing(self, request: Request, _exc: Exception | None) -> Response:
+        """Says so, in the form that was asked for."""
+        if "text/html" not in request.headers.get("accept", ""):
+            return json_response({"error": "Not found"}, 404)
+        return self._html(request, "missing", status=404, pages=self._pages)
+
+    def _html(
+        self, request: Request, template: str, *, status: int = 200, policy: str = STRICT, **values: Any
+    ) -> Response:
+        text = self._templates.get_template(f"reference/{template}.html").render(path=request.url.path, **values)
+        return HTMLResponse(text, status, headers=page_headers(policy))
+
+
+async def _not_allowed(_request: Request, _exc: Exception) -> Response:
+    return json_response({"error": "Method not allowed"}, 405, {"Allow": "GET, HEAD"})

@@ -1,0 +1,117 @@
+"""The pages of docs/: Markdown files as HTML with a table of contents. Raw HTML in them is shown as text."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+"""Beside imgen/ in a checkout; an installation from a wheel has none."""
+FIRST = "action"
+"""The page that stands before all others, which go by their names."""
+_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#|/)([^)\s#]+)(#[^)\s]*)?\)")
+"""A link to another file: its text, path and anchor."""
+
+
+class Heading(NamedTuple):
+    """One entry of a table of contents."""
+
+    level: int
+    anchor: str
+    text: str
+
+
+class Page(NamedTuple):
+    """One file of docs/."""
+
+    name: str
+    """Its path under /docs: the file's name, or its folder's where the file is a README."""
+    title: str
+    summary: str
+    """The text's first sentence, without markup."""
+    text: str
+    """Markdown whose links to other files of docs/ lead to their pages; links to files elsewhere are only their text."""
+    html: str
+    headings: tuple[Heading, ...]
+
+
+def pages(folder: Path = DOCS) -> dict[str, Page]:
+    """All pages by name, in the order they are told in; none where the folder is missing."""
+    names = {path: _name(path) for path in folder.rglob("*.md")}
+    ordered = sorted(names, key=lambda path: (names[path] != FIRST, names[path]))
+    return {names[path]: _page(path, names) for path in ordered}
+
+
+def section(page: Page, title: str) -> str:
+    """A page's part from that heading to the next one.
+
+    Raises:
+        LookupError: there is no such heading.
+    """
+    found = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^#{{1,6}} |\Z)", page.text, re.DOTALL | re.MULTILINE)
+    if found is None:
+        raise LookupError(title)
+    return found.group(2).strip()
+
+
+def _name(path: Path) -> str:
+    return path.parent.name if path.stem == "README" else path.stem
+
+
+def _page(path: Path, names: dict[Path, str]) -> Page:
+    def to_page(link: re.Match[str]) -> str:
+        name = names.get((path.parent / link[2]).resolve())
+        return link[1] if name is None else f"[{link[1]}](/docs/{name}{link[3] or ''})"
+
+    text = _LINK.sub(to_page, path.read_text("utf-8"))
+    markdown = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
+    tokens = markdown.parse(text)
+    headings = _anchor(tokens)
+    return Page(
+        name=_name(path),
+        title=headings[0].text,
+        summary=_first_sentence(tokens),
+        text=text,
+        html=markdown.renderer.render(tokens, markdown.options, {}),
+        headings=tuple(heading for heading in headings if heading.level > 1),
+    )
+
+
+def _anchor(tokens: list[Token]) -> list[Heading]:
+    """Gives headings the anchors that links in the files go by, which are those of code hosts."""
+    headings = []
+    for opening, content in pairwise(tokens):
+        if opening.type == "heading_open":
+            text = _plain(content)
+            anchor = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+            opening.attrSet("id", anchor)
+            headings.append(Heading(int(opening.tag[1:]), anchor, text))
+    return headings
+
+
+def _first_sentence(tokens: list[Token]) -> str:
+    paragraphs = (content for opening, content in pairwise(tokens) if opening.type == "paragraph_open")
+    return re.split(r"(?<=\.) ", _plain(next(paragraphs)), maxsplit=1)[0]
+
+
+def _plain(inline: Token) -> str:
+    return "".join(child.content or " " for child in inline.children or () if child.nesting == 0)
+
+
+class _Renderer(RendererHTML):
+    """What scrolls sideways can be reached by keyboard."""
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return super().fence(tokens, idx, options, env).replace("<pre>", '<pre tabindex="0">', 1)
+
+    def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return '<div class="scroll" tabindex="0">' + self.renderToken(tokens, idx, options, env)
+
+    def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return self.renderToken(tokens, idx, options, env) + "</div>\n"

@@ -1,0 +1,91 @@
+"""Signing in and out, and one's own password."""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from imgen.domain import errors
+from imgen.domain.people import MIN_PASSWORD_CHARS, Person
+from imgen.records import users
+from imgen.services import people
+from imgen.surfaces.web.desk import Desk
+
+
+class Account:
+    """A room."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Its pages."""
+        all_, person = self._desk.open_to_all, self._desk.signed_in
+        return [
+            Route("/sign-in", all_(self.sign_in_form), methods=["GET"]),
+            Route("/sign-in", all_(self.sign_in), methods=["POST"]),
+            Route("/sign-out", person(self.sign_out), methods=["POST"]),
+            Route("/panel/account", person(self.account), methods=["GET"]),
+            Route("/panel/account", person(self.change_password), methods=["POST"]),
+            Route("/panel/account/sign-out-elsewhere", person(self.sign_out_elsewhere), methods=["POST"]),
+        ]
+
+    async def sign_in_form(self, request: Request, person: Person | None) -> Response:
+        """Asks for name and password."""
+        if person is not None:
+            return self._desk.back(request, "/panel")
+        return self._desk.page(request, "sign_in.html", name="", problem="")
+
+    async def sign_in(self, request: Request, _person: Person | None) -> Response:
+        """Opens a session, in a cookie that holds nothing of an earlier one."""
+        form = await request.form()
+        name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
+        address = request.client.host if request.client else ""
+        agent = request.headers.get("user-agent", "")
+        try:
+            token = await people.sign_in(self._desk.core, name, password, address=address, agent=agent)
+        except (errors.Invalid, errors.RateLimited) as exc:
+            status = 429 if isinstance(exc, errors.RateLimited) else 401
+            return self._desk.page(request, "sign_in.html", status=status, name=name, problem=str(exc))
+        then = request.session.get("then", "/panel")
+        request.session.clear()
+        request.session["token"] = token
+        return self._desk.back(request, then)
+
+    async def sign_out(self, request: Request, _person: Person) -> Response:
+        """Ends the session: its cookie is worth nothing from now on, wherever there is a copy."""
+        await people.sign_out(self._desk.core, self._desk.token(request))
+        request.session.clear()
+        return self._desk.back(request, "/sign-in", "You are signed out.")
+
+    async def account(self, request: Request, person: Person, problem: str = "") -> Response:
+        """Who one is, and the form for a new password."""
+        core = self._desk.core
+        open_sessions = await core.database.reading(users.session_count, person.id, now=core.clock())
+        return self._desk.page(
+            request,
+            "account.html",
+            status=400 if problem else 200,
+            open_sessions=open_sessions,
+            problem=problem,
+            min_chars=MIN_PASSWORD_CHARS,
+        )
+
+    async def change_password(self, request: Request, person: Person) -> Response:
+        """Sets the new password."""
+        form = await request.form()
+        old, new, again = (str(form.get(name, "")) for name in ("old", "new", "again"))
+        if new != again:
+            return await self.account(request, person, "The two new passwords differ")
+        try:
+            await people.change_password(self._desk.core, person, self._desk.token(request), old=old, new=new)
+        except errors.Invalid as exc:
+            return await self.account(request, person, str(exc))
+        news = "Your password is changed, and you are signed out everywhere else."
+        return self._desk.back(request, "/panel/account", news)
+
+    async def sign_out_elsewhere(self, request: Request, person: Person) -> Response:
+        """Ends all other sessions."""
+        number = await people.sign_out_elsewhere(self._desk.core, person, self._desk.token(request))
+        return self._desk.back(request, "/panel/account", f"Signed out of {number} other browsers.")

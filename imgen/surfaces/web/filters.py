@@ -1,0 +1,65 @@
+"""How values are written on pages."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def ago(at: float | None) -> str:
+    """`3 min ago`; empty: never."""
+    if at is None:
+        return ""
+    seconds = max(0, time.time() - at)
+    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= unit:
+            return f"{int(seconds // unit)} {name} ago"
+    return "just now"
+
+
+def moment(at: float | None) -> str:
+    """`2026-11-21 18:05:09 UTC`."""
+    return "" if at is None else time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
+
+
+def day(at: float | None) -> str:
+    """`2026-11-21`."""
+    return "" if at is None else time.strftime("%Y-%m-%d", time.gmtime(at))
+
+
+def seconds(value: float | None) -> str:
+    """`120 ms`, `3.4 s`, `2 min 5 s`."""
+    if value is None:
+        return "–"
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    if value < MINUTE:
+        return f"{value:.1f} s"
+    return f"{int(value // MINUTE)} min {int(value % MINUTE)} s"
+
+
+def number(value: float) -> str:
+    """`12,345`."""
+    return f"{value:,.0f}"
+
+
+def mebibytes(value: float) -> str:
+    """Bytes as `12.3 MiB`."""
+    return f"{value / 2**20:,.1f} MiB"
+
+
+def share(value: float | None) -> str:
+    """`12.3 %`."""
+    return "–" if value is None else f"{value:.1%}"
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "ago": ago,
+    "moment": moment,
+    "day": day,
+    "seconds": seconds,
+    "number": number,
+    "mebibytes": mebibytes,
+    "share": share,
+}

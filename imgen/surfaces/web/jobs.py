@@ -1,0 +1,234 @@
+"""Jobs: gallery and table with filters, one job in full, and what can be done with it. Withheld pictures stay covered."""
+
+import asyncio
+import base64
+import binascii
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from imgen.domain import errors
+from imgen.domain.job import ENDED, OPEN, Job, State, is_cached
+from imgen.domain.people import Person
+from imgen.records import accounts, audit, gallery
+from imgen.services import people, poll, reconcile, submit
+from imgen.surfaces.web.desk import Desk
+
+PAGE = 24
+VIEWS = ("gallery", "table")
+STATES: dict[str, frozenset[State]] = {
+    "open": OPEN,
+    "completed": frozenset({State.COMPLETED}),
+    "blocked": frozenset({State.BLOCKED}),
+    "failed": frozenset({State.FAILED, State.TIMED_OUT}),
+    "cancelled": frozenset({State.CANCELLED}),
+}
+"""What the filter offers → states."""
+READ_WITHIN_S = 30
+
+
+class Jobs:
+    """A room."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Its pages."""
+        person = self._desk.signed_in
+        return [
+            Route("/panel/jobs", person(self.all_jobs), methods=["GET"]),
+            Route("/panel/blocked", person(self.blocked), methods=["GET"]),
+            Route("/panel/jobs/{job}", person(self.one), methods=["GET"]),
+            Route("/panel/jobs/{job}/credentials", person(self.credentials), methods=["GET"]),
+            Route("/panel/jobs/{job}/cancel", person(self.cancel), methods=["POST"]),
+            Route("/panel/jobs/{job}/retry", person(self.retry), methods=["POST"]),
+            Route("/panel/jobs/{job}/delete", person(self.delete), methods=["POST"]),
+        ]
+
+    async def all_jobs(self, request: Request, person: Person) -> Response:
+        """Some jobs, by filter."""
+        return await self._listed(request, person, "jobs.html", request.query_params.get("state", ""))
+
+    async def blocked(self, request: Request, person: Person) -> Response:
+        """What was withheld, and why."""
+        return await self._listed(request, person, "blocked.html", "blocked")
+
+    async def one(self, request: Request, person: Person) -> Response:
+        """Everything about a job."""
+        job = await self._find(request, person)
+        database = self._desk.core.database
+        names = await database.reading(gallery.key_names, scope=person.scope)
+        tenants = await database.reading(gallery.tenant_names, scope=person.scope)
+        records = await database.reading(audit.of_subject, job.id)
+        return self._desk.page(
+            request,
+            "job.html",
+            job=job,
+            facts=self._facts(job),
+            files=self._files(job),
+            key_name=names.get(job.key_id, job.key_id),
+            tenant_name=tenants.get(job.tenant_id, job.tenant_id),
+            records=records,
+            recipe=msgspec.json.format(msgspec.json.encode(job.recipe), indent=2).decode(),
+            is_open=job.state in OPEN,
+            is_cached=is_cached(job.id),
+        )
+
+    async def credentials(self, request: Request, person: Person) -> Response:
+        """What the finished file says of itself, read back by a process of its own."""
+        job = await self._find(request, person)
+        signed = [image for image in (job.outcome.images if job.outcome else ()) if image.type == "signed"]
+        if not signed:
+            raise HTTPException(404, "There is no finished file.")
+        try:
+            body = await asyncio.to_thread(self._desk.core.objects.get, signed[0].key)
+        except errors.ObjectNotFound:
+            raise HTTPException(404, "The file is gone.") from None
+        return self._desk.page(request, "credentials.html", read=await self._read_back(body))
+
+    async def cancel(self, request: Request, person: Person) -> Response:
+        """Ends an open job."""
+        job = await self._find(request, person)
+        ended = await poll.cancel(self._desk.core, await self._principal(person, job), job.id)
+        news = "Cancelled." if ended.state is State.CANCELLED else f"It had ended: {ended.state}."
+        return self._desk.back(request, f"/panel/jobs/{job.id}", news)
+
+    async def retry(self, request: Request, person: Person) -> Response:
+        """The same recipe once more."""
+        job = await self._find(request, person)
+        made = await submit.again(self._desk.core, await self._principal(person, job), job, surface="panel")
+        return self._desk.back(request, f"/panel/jobs/{made.id}", "Made a new job of the same recipe.")
+
+    async def delete(self, request: Request, person: Person) -> Response:
+        """Takes the job and its files away."""
+        job = await self._find(request, person)
+        if job.state not in ENDED:
+            raise errors.Invalid("Cancel it first: it is still open")
+        await reconcile.remove(self._desk.core, job)
+        await self._desk.core.database.writing(
+            audit.note,
+            actor=person.name,
+            action="deleted job",
+            tenant_id=job.tenant_id,
+            subject=job.id,
+            detail={"gen_id": job.gen_id, "state": job.state},
+        )
+        return self._desk.back(request, "/panel/jobs", f"{job.gen_id} and its files are deleted.")
+
+    async def _listed(self, request: Request, person: Person, template: str, state: str) -> Response:
+        given = request.query_params
+        view = given.get("view", "gallery") if given.get("view") in VIEWS else "gallery"
+        wanted = gallery.Wanted(
+            scope=person.scope,
+            states=STATES.get(state, frozenset()),
+            key_id=given.get("key", ""),
+            model=given.get("model", ""),
+            character=given.get("character", ""),
+            words=given.get("words", "").strip()[:300],
+            since=_day(given.get("since", "")),
+            until=_day(given.get("until", ""), days_on=1),
+        )
+        database = self._desk.core.database
+        page = await database.reading(gallery.search, wanted, limit=PAGE, after=_read_cursor(given.get("after", "")))
+        filters = {name: value for name, value in given.items() if name != "after" and value}
+        return self._desk.page(
+            request,
+            template,
+            jobs=[(job, self._files(job), self._facts(job)) for job in page.jobs],
+            keys=await database.reading(gallery.key_names, scope=person.scope),
+            catalog=self._desk.core.catalog,
+            states=list(STATES),
+            state=state,
+            view=view,
+            given=given,
+            filters=filters,
+            other_view=urlencode(filters | {"view": "table" if view == "gallery" else "gallery"}),
+            older=urlencode(filters | {"after": _write_cursor(page.after)}) if page.after else "",
+            is_first="after" not in given,
+            is_live="after" not in given and any(job.state in OPEN for job in page.jobs),
+        )
+
+    async def _find(self, request: Request, person: Person) -> Job:
+        job_id = request.path_params["job"]
+        job = await self._desk.core.database.reading(gallery.of_id, job_id, scope=person.scope)
+        if job is None:
+            raise HTTPException(404, "There is no such job.")
+        return job
+
+    async def _principal(self, person: Person, job: Job) -> Any:
+        tenants = await self._desk.core.database.reading(accounts.all_tenants)
+        return people.principal_of(person, next(one for one in tenants if one.id == job.tenant_id))
+
+    def _files(self, job: Job) -> dict[str, str]:
+        """Kind → address signed now. A picture that the floor withholds has none."""
+        outcome, url = job.outcome, self._desk.core.objects.url
+        if outcome is None:
+            return {}
+        files = {image.type: url(image.key, filename=image.filename) for image in outcome.images}
+        if outcome.blocked and outcome.blocked.unsafe_key and not outcome.blocked.floor:
+            files["withheld"] = url(outcome.blocked.unsafe_key)
+        return files
+
+    def _facts(self, job: Job) -> dict[str, Any]:
+        """What ended jobs tell: `meta`, the rules that blocked, or the error."""
+        if job.outcome is None:
+            return {"meta": None, "blocked": None, "error": ""}
+        return {"meta": job.outcome.meta, "blocked": job.outcome.blocked, "error": job.outcome.error}
+
+    async def _read_back(self, body: bytes) -> dict[str, Any]:
+        settings = self._desk.core.settings
+        with tempfile.TemporaryDirectory(prefix="imgen-") as folder:
+            file = Path(folder) / "picture"
+            await asyncio.to_thread(file.write_bytes, body)
+            command = [
+                sys.executable,
+                "-m",
+                "imgen.cli",
+                "verify",
+                str(file),
+                "--json",
+                "--data",
+                str(settings.data_dir),
+            ]
+            process = await asyncio.create_subprocess_exec(
+                *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            )
+            try:
+                async with asyncio.timeout(READ_WITHIN_S):
+                    out, _ = await process.communicate()
+            finally:
+                if process.returncode is None:
+                    process.kill()
+        found: dict[str, Any] = msgspec.json.decode(out) if out else {}
+        return found
+
+
+def _day(text: str, *, days_on: int = 0) -> float | None:
+    """Midnight (UTC) of a day such as `2026-11-21`; None: it is none."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() + days_on * 86400
+    except ValueError:
+        return None
+
+
+def _write_cursor(after: tuple[float, str]) -> str:
+    return base64.urlsafe_b64encode(f"{after[0]!r} {after[1]}".encode()).decode()
+
+
+def _read_cursor(text: str) -> tuple[float, str] | None:
+    try:
+        at, job_id = base64.urlsafe_b64decode(text).decode().split(" ")
+        return float(at), job_id
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,111 @@
+"""API keys: list, make, switch, rotate, revoke. A raw key is shown once, on the page that answers its making."""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from imgen.domain import errors
+from imgen.domain.account import ApiKey
+from imgen.domain.people import Person
+from imgen.records import accounts, ledger
+from imgen.services import keys
+from imgen.surfaces.web import snippets
+from imgen.surfaces.web.desk import Desk
+
+EXAMPLE: snippets.Fields = {"prompt": "red coat, on a beach", "seed": 7}
+GRACE_DAYS = 1
+"""What the form for a rotation begins with."""
+
+
+class Keys:
+    """A room."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Its pages."""
+        person = self._desk.signed_in
+        return [
+            Route("/panel/keys", person(self.all_keys), methods=["GET"]),
+            Route("/panel/keys", person(self.create), methods=["POST"]),
+            Route("/panel/keys/{key}/switch", person(self.switch), methods=["POST"]),
+            Route("/panel/keys/{key}/rotate", person(self.rotate), methods=["POST"]),
+            Route("/panel/keys/{key}/revoke", person(self.revoke), methods=["POST"]),
+        ]
+
+    async def all_keys(self, request: Request, person: Person, *, problem: str = "", name: str = "") -> Response:
+        """All that the person may see, with what each has used."""
+        core, now = self._desk.core, self._desk.core.clock()
+        await core.request_counts.write(core.database, now=now)
+        known = await core.database.reading(accounts.keys)
+        shown = [one for one in known if person.scope is None or one.tenant.id in person.scope]
+        counts = await core.database.reading(ledger.counts, [one.key.id for one in shown], now=now)
+        tenants = await core.database.reading(accounts.all_tenants)
+        return self._desk.page(
+            request,
+            "keys.html",
+            status=400 if problem else 200,
+            shown=shown,
+            used={
+                one.key.id: [counts.get((one.key.id, period), ledger.Count()) for period in ledger.periods(now)]
+                for one in shown
+            },
+            plans={one.key.id: core.plan_of(one.tenant.plan) for one in shown},
+            tenants=[one for one in tenants if person.scope is None or one.id in person.scope],
+            now=now,
+            problem=problem,
+            name=name,
+            grace_days=GRACE_DAYS,
+        )
+
+    async def create(self, request: Request, person: Person) -> Response:
+        """Makes a key and shows it."""
+        form = await request.form()
+        name, tenant = str(form.get("name", "")).strip(), str(form.get("tenant", "")).strip()
+        days = str(form.get("days", "")).strip()
+        try:
+            key, raw = await keys.create(
+                self._desk.core, person, name=name, tenant=tenant, days=_whole(days) if days else None
+            )
+        except errors.Invalid as exc:
+            return await self.all_keys(request, person, problem=str(exc), name=name)
+        return self._shown_once(request, key, raw, "Your new key")
+
+    async def switch(self, request: Request, person: Person) -> Response:
+        """On or off."""
+        form = await request.form()
+        enabled = form.get("enabled") == "yes"
+        key = await keys.switch(self._desk.core, person, request.path_params["key"], enabled=enabled)
+        return self._desk.back(request, "/panel/keys", f"{key.name} is switched {'on' if enabled else 'off'}.")
+
+    async def rotate(self, request: Request, person: Person) -> Response:
+        """A new raw form."""
+        form = await request.form()
+        grace = str(form.get("grace_days", ""))
+        try:
+            key, raw = await keys.rotate(self._desk.core, person, request.path_params["key"], grace_days=_whole(grace))
+        except errors.Invalid as exc:
+            return await self.all_keys(request, person, problem=str(exc))
+        return self._shown_once(request, key, raw, f"{key.name}, rotated", grace_days=_whole(grace))
+
+    async def revoke(self, request: Request, person: Person) -> Response:
+        """Gone for good."""
+        key = await keys.revoke(self._desk.core, person, request.path_params["key"])
+        return self._desk.back(request, "/panel/keys", f"{key.name} is revoked.")
+
+    def _shown_once(
+        self, request: Request, key: ApiKey, raw: str, title: str, *, grace_days: int | None = None
+    ) -> Response:
+        url = f"{self._desk.core.settings.public_url}/api/v2"
+        texts = {name: (label, write(url, EXAMPLE)) for name, (label, write) in snippets.LANGUAGES.items()}
+        return self._desk.page(
+            request, "key_made.html", key=key, raw=raw, title=title, texts=texts, grace_days=grace_days
+        )
+
+
+def _whole(text: str) -> int:
+    """A number of days; what is none is none that anybody takes."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else -1  # noqa: PLR2004 - over any limit

@@ -1,0 +1,146 @@
+"""The playground's form: what it says in the Action API's words, how a job gets back into it, and errors as sentences."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.datastructures import FormData, UploadFile
+
+from imgen.domain import errors
+from imgen.domain.job import Job
+from imgen.domain.prompt import parse
+from imgen.domain.request import Ask
+from imgen.services.submit import MAX_MARK_BYTES
+from imgen.surfaces.action import STATUSES
+from imgen.surfaces.web.snippets import DATA_URI, Fields, File, Value
+
+MARK = "wm_file"
+MARK_NAME = "wm_name"
+"""The upload itself, and the name of the chosen file, which is all that code needs to know of it."""
+MARK_FIELDS = ("wm_scale", "wm_transparency")
+MAX_DIGITS = 9
+
+SENTENCES: Mapping[str, str] = {
+    "prompt_required": "Prompt is required: say what should be in the picture.",
+    "invalid_character": "Invalid character: this model knows nobody by that @name.",
+    "too_many_characters": "Only one character per prompt: leave one @name.",
+    "forbidden": "You may not make pictures for this tenant.",
+    "too_large": "This is too large to send. Choose a smaller brand mark.",
+    "quota_exceeded": "Quota exceeded: this tenant's pictures are used up for now.",
+    "queue_full": "Queue is full: wait until an open picture has ended, then try again.",
+    "rate_limited": "Rate limit exceeded: too many blocked pictures lately.",
+    "cache_miss": "No cached result found.",
+    "enhancement_failed": "Enhancement failed: try again, or switch off “Improve my prompt”.",
+    "generation_failed": "Generation failed: the picture could not be queued. Try again in a moment.",
+}
+"""Error code → what to do about it."""
+FIELD_SENTENCES: Mapping[str, str] = {
+    "prompt": "Invalid prompt: it is too long.",
+    "negative": "Invalid negative prompt: it is too long.",
+    "wm_image": "Invalid brand mark: choose a PNG, JPEG or WebP of at most 4 MiB and 16 megapixels.",
+}
+
+
+def sentence(error: errors.ImgenError) -> str:
+    """One clear sentence, with the wait where waiting helps."""
+    if isinstance(error, errors.Unavailable | errors.Retryable):
+        return "A part of the service does not answer. Try again in a moment."
+    text = str(error)
+    if isinstance(error, errors.InvalidField):
+        text = FIELD_SENTENCES.get(error.field, text)
+    text = SENTENCES.get(error.code, text)
+    return f"{text} Try again in {_wait(error.retry_after_s)}." if error.retry_after_s else text
+
+
+def status(error: errors.ImgenError) -> int:
+    """The error's HTTP status, as the Action API has it."""
+    known = STATUSES | {errors.Forbidden: 403}
+    return next((known[kind] for kind in type(error).__mro__ if kind in known), 500)
+
+
+async def ask_of(form: FormData) -> Ask:
+    """The request of a form that was sent with its files.
+
+    Raises:
+        InvalidField: a field that no repair mends.
+    """
+    upload = form.get(MARK)
+    mark = ""
+    if isinstance(upload, UploadFile) and upload.filename:
+        body = await upload.read(MAX_MARK_BYTES + 1)
+        await upload.close()
+        if not body or len(body) > MAX_MARK_BYTES:
+            raise errors.InvalidField("wm_image")
+        mark = DATA_URI + base64.b64encode(body).decode()
+    values: dict[str, Any] = _fields(form, mark)
+    return Ask(**values)
+
+
+def fields_of(form: FormData) -> Fields:
+    """The same request for code, which reads the brand mark from a file.
+
+    Raises:
+        InvalidField: as above.
+    """
+    name = _text(form, MARK_NAME)
+    return _fields(form, File(name=name) if name else "")
+
+
+def filling(job: Job) -> dict[str, str | bool]:
+    """The form's fields as they were for a job: the prompt as it was typed; a seed only where somebody asks for it."""
+    recipe = job.recipe
+    words = recipe.words
+    typed = ", ".join(parse(words.original_prompt, (words.character,) if words.character else ()).negative)
+    return {
+        "tenant": job.tenant_id,
+        "prompt": words.original_prompt,
+        "negative": words.negative.removeprefix(typed).removeprefix(", "),
+        "model": recipe.model,
+        "style": recipe.style,
+        "size": f"{recipe.diffusion.width}x{recipe.diffusion.height}",
+        "format": recipe.output.format,
+        "seed": "",
+        "optimize": words.optimized,
+        "use_cache": recipe.reused is not None,
+        "wm_position": recipe.brand.position,
+        "wm_scale": str(recipe.brand.scale),
+        "wm_transparency": str(recipe.brand.transparency),
+    }
+
+
+def _fields(form: FormData, mark: str | File) -> dict[str, Value]:
+    """By the Action API's names; what was left empty is left out."""
+    width, _, height = _text(form, "size").partition("x")
+    fields: dict[str, Value] = {
+        "prompt": _text(form, "prompt").replace("\r\n", "\n")
+    }  # as it was before the form was sent
+    fields |= {name: text for name in ("model", "style") if (text := _text(form, name))}
+    if width or height:
+        fields |= {"width": _whole("width", width), "height": _whole("height", height)}
+    fields |= {name: text for name in ("format", "negative") if (text := _text(form, name).replace("\r\n", "\n"))}
+    if seed := _text(form, "seed").strip():
+        fields["seed"] = int(seed) if seed.isascii() and seed.isdecimal() and len(seed) <= MAX_DIGITS + 1 else seed
+    fields |= {name: True for name in ("optimize", "use_cache") if form.get(name)}
+    if mark:
+        fields["wm_position"] = _text(form, "wm_position")
+        fields |= {name: _whole(name, text) for name in MARK_FIELDS if (text := _text(form, name))}
+        fields["wm_image"] = mark
+    return fields
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _whole(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > MAX_DIGITS:
+        raise errors.InvalidField(name)
+    return int(text)
+
+
+def _wait(seconds: int) -> str:
+    for unit_s, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit_s:
+            return f"{round(seconds / unit_s)} {name}"
+    return f"{seconds} seconds"

@@ -1,0 +1,159 @@
+"""A `generate` request as code that makes the same one: a function for each language. The key is never in it.
+
+Every value is a literal of its language, so that quotes, `$`, backticks and line breaks of a prompt arrive as they were typed.
+"""
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+DATA_URI = "data:application/octet-stream;base64,"
+"""How a file's base64 begins; the server looks at the bytes, not at the type."""
+
+
+class File(Struct, frozen=True, kw_only=True):
+    """A value that the code reads from a file of the caller's and sends as a data URI."""
+
+    name: str
+
+
+Value = str | int | bool | File
+Fields = Mapping[str, Value]
+
+
+def curl(url: str, fields: Fields) -> str:
+    """For any POSIX shell. A file goes through a pipe, because an argument holds no megabytes."""
+    files = {name: value for name, value in fields.items() if isinstance(value, File)}
+    plain = {name: value for name, value in fields.items() if name not in files}
+    body = json.dumps({"action": "generate"} | plain, ensure_ascii=False, indent=2)
+    call = (
+        f"curl --silent --show-error {shlex.quote(url)} \\\n"
+        '  -H "Authorization: Bearer $IMGEN_KEY" \\\n'
+        "  -H 'Content-Type: application/json' \\\n"
+    )
+    if not files:
+        return f"{call}  -d {_shell(body)}\n"
+    head = body.removesuffix("\n}")
+    parts = [
+        f'{{ printf %s {_shell(head)}\n  printf %s \',"{name}":"{DATA_URI}\'\n'
+        f"  base64 < {_shell(file.name)}\n  printf %s '\"'\n"
+        for name, file in files.items()
+    ]
+    return f"{''.join(parts)}  printf %s '}}'\n}} | {call}  -d @-\n"
+
+
+def python(url: str, fields: Fields) -> str:
+    """Standard library only."""
+
+    def literal(value: Value) -> str:
+        if isinstance(value, File):
+            return f"{DATA_URI!r} + base64.b64encode(Path({value.name!r}).read_bytes()).decode()"
+        return repr(value)
+
+    has_file = any(isinstance(value, File) for value in fields.values())
+    imports = ["import base64"] * has_file + ["import json", "import os", "import urllib.request"]
+    imports += ["from pathlib import Path"] * has_file
+    lines = [f'    "{name}": {literal(value)},' for name, value in _request(fields)]
+    return "\n".join(
+        [
+            *imports,
+            "",
+            "body = {",
+            *lines,
+            "}",
+            "request = urllib.request.Request(",
+            f"    {url!r},",
+            "    json.dumps(body).encode(),",
+            '    {"Authorization": "Bearer " + os.environ["IMGEN_KEY"], "Content-Type": "application/json"},',
+            ")",
+            "with urllib.request.urlopen(request) as answer:",
+            "    print(answer.read().decode())",
+            "",
+        ]
+    )
+
+
+def javascript(url: str, fields: Fields) -> str:
+    """An ES module for Node 18 or newer."""
+
+    def literal(value: Value) -> str:
+        if isinstance(value, File):
+            return f'{_json(DATA_URI)} + (await readFile({_json(value.name)})).toString("base64")'
+        return _json(value)
+
+    has_file = any(isinstance(value, File) for value in fields.values())
+    lines = [f"  {name}: {literal(value)}," for name, value in _request(fields)]
+    return "\n".join(
+        [
+            *['import { readFile } from "node:fs/promises";', ""] * has_file,
+            "const body = {",
+            *lines,
+            "};",
+            f"const answer = await fetch({_json(url)}, {{",
+            '  method: "POST",',
+            '  headers: { Authorization: `Bearer ${process.env.IMGEN_KEY}`, "Content-Type": "application/json" },',
+            "  body: JSON.stringify(body),",
+            "});",
+            "console.log(await answer.text());",
+            "",
+        ]
+    )
+
+
+def php(url: str, fields: Fields) -> str:
+    """PHP 8 without extensions."""
+
+    def literal(value: Value) -> str:
+        if isinstance(value, File):
+            return f"{_php(DATA_URI)} . base64_encode(file_get_contents({_php(value.name)}))"
+        return _php(value) if isinstance(value, str) else _json(value)
+
+    lines = [f"    '{name}' => {literal(value)}," for name, value in _request(fields)]
+    return "\n".join(
+        [
+            "<?php",
+            "$body = [",
+            *lines,
+            "];",
+            "$options = ['http' => [",
+            "    'method' => 'POST',",
+            "    'header' => ['Authorization: Bearer ' . getenv('IMGEN_KEY'), 'Content-Type: application/json'],",
+            "    'content' => json_encode($body),",
+            "    'ignore_errors' => true,",
+            "]];",
+            f"echo file_get_contents({_php(url)}, false, stream_context_create($options)), PHP_EOL;",
+            "",
+        ]
+    )
+
+
+LANGUAGES: Mapping[str, tuple[str, Callable[[str, Fields], str]]] = {
+    "curl": ("curl", curl),
+    "python": ("Python", python),
+    "javascript": ("JavaScript", javascript),
+    "php": ("PHP", php),
+}
+"""Key → label and function."""
+
+
+def _request(fields: Fields) -> list[tuple[str, Value]]:
+    return [("action", "generate"), *fields.items()]
+
+
+def _json(value: str | float) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _shell(text: str) -> str:
+    """Between single quotes, where nothing but their end means anything."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _php(text: str) -> str:
+    """Between single quotes if all letters can be seen; else between double ones, with the others named."""
+    if text.isprintable():
+        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    named = {"\n": "\\n", "\t": "\\t", "\\": "\\\\", '"': '\\"', "$": "\\$"}
+    return '"' + "".join(named.get(one, one if one.isprintable() else f"\\u{{{ord(one):x}}}") for one in text) + '"'

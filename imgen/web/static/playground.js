@@ -1,0 +1,191 @@
+// The playground without the server: names after @, styles of the chosen model, old settings put back, errors put beside the form.
+"use strict";
+
+(() => {
+  const form = document.getElementById("play");
+  if (!form) return;
+  const prompt = form.elements.prompt;
+  const names = document.getElementById("names");
+  const said = document.getElementById("said");
+
+  const say = (text) => { if (said.textContent !== text) said.textContent = text; };
+
+  const complain = (text) => {
+    const line = document.createElement("p");
+    line.className = "problem";
+    line.setAttribute("role", "alert");
+    line.textContent = text;
+    document.getElementById("problem").replaceChildren(line);
+  };
+
+  const chosenModel = () => form.elements.model.selectedOptions[0];
+
+  const offerStyles = () => {
+    const { styles, style } = chosenModel().dataset;
+    const options = JSON.parse(styles).map(([key, label]) => new Option(label, key, key === style, key === style));
+    form.elements.style.replaceChildren(...options);
+  };
+
+  const showRange = (input) => {
+    const output = input.parentElement.querySelector("output");
+    if (output) output.textContent = `${input.value} %`;
+  };
+
+  // Names after @: the prompt keeps the focus, the chosen name is its active descendant.
+
+  let chosen = 0;
+
+  const typedName = () => {
+    if (prompt.selectionStart !== prompt.selectionEnd) return null;
+    const found = /(?:^|[\s,(])@([^\s,()@]*)$/.exec(prompt.value.slice(0, prompt.selectionStart));
+    return found && found[1];
+  };
+
+  const close = () => {
+    names.hidden = true;
+    names.replaceChildren();
+    prompt.removeAttribute("aria-activedescendant");
+  };
+
+  const choose = (index) => {
+    const options = [...names.children];
+    chosen = (index + options.length) % options.length;
+    options.forEach((option, at) => option.setAttribute("aria-selected", String(at === chosen)));
+    options[chosen].scrollIntoView({ block: "nearest" });
+    prompt.setAttribute("aria-activedescendant", options[chosen].id);
+  };
+
+  const offerNames = () => {
+    const typed = typedName();
+    if (typed === null) { close(); return; }
+    const fitting = JSON.parse(chosenModel().dataset.characters).filter(
+      ([key, label]) => [key, label].some((word) => word.toLowerCase().startsWith(typed.toLowerCase())),
+    );
+    if (fitting.length === 0 || (fitting.length === 1 && fitting[0][0] === typed)) { close(); return; }
+    names.replaceChildren(...fitting.map(([key, label], at) => {
+      const option = document.createElement("li");
+      option.id = `name-${at}`;
+      option.setAttribute("role", "option");
+      option.dataset.key = key;
+      option.textContent = label === key ? `@${key}` : `@${key}, ${label}`;
+      return option;
+    }));
+    names.hidden = false;
+    choose(0);
+    say(`${fitting.length} characters; up and down choose, Enter takes one`);
+  };
+
+  const take = (key) => {
+    const end = prompt.selectionStart;
+    const start = end - typedName().length;
+    const after = prompt.value.slice(end);
+    prompt.setRangeText(after.startsWith(" ") || after.startsWith(",") ? key : `${key} `, start, end, "end");
+    close();
+    prompt.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+
+  prompt.addEventListener("input", offerNames);
+  prompt.addEventListener("click", offerNames);
+  prompt.addEventListener("blur", close);
+  prompt.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      close();
+      form.requestSubmit();
+      return;
+    }
+    if (names.hidden) return;
+    const actions = {
+      ArrowDown: () => choose(chosen + 1),
+      ArrowUp: () => choose(chosen - 1),
+      Enter: () => take(names.children[chosen].dataset.key),
+      Tab: () => take(names.children[chosen].dataset.key),
+      Escape: close,
+    };
+    if (event.shiftKey || !actions[event.key]) {
+      if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) close();
+      return;
+    }
+    event.preventDefault();
+    actions[event.key]();
+  });
+  names.addEventListener("mousedown", (event) => {
+    event.preventDefault(); // the prompt keeps the focus
+    const option = event.target.closest("[data-key]");
+    if (option) take(option.dataset.key);
+  });
+
+  // The form's own fields.
+
+  const checkMark = (input) => {
+    const file = input.files[0];
+    const isTooLarge = file && file.size > Number(input.dataset.maxBytes);
+    if (isTooLarge) {
+      input.value = "";
+      complain("Invalid brand mark: choose a PNG, JPEG or WebP of at most 4 MiB and 16 megapixels.");
+    }
+    form.elements.wm_name.value = file && !isTooLarge ? file.name : "";
+  };
+
+  form.addEventListener("input", (event) => { if (event.target.type === "range") showRange(event.target); });
+  form.addEventListener("change", (event) => {
+    if (event.target.name === "model") offerStyles();
+    if (event.target.name === "wm_file") checkMark(event.target);
+  });
+
+  const fill = (values) => {
+    const { style, ...others } = values;
+    for (const [name, value] of [...Object.entries(others), ["style", style]]) {
+      const field = form.elements[name];
+      if (!field) continue;
+      if (typeof value === "boolean") field.checked = value;
+      else if (field.options && ![...field.options].some((option) => option.value === value)) continue; // not configured any more
+      else field.value = value;
+      if (name === "model") offerStyles();
+      if (field.type === "range") showRange(field);
+    }
+    if (values.negative || values.use_cache) document.getElementById("more").open = true;
+    form.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+
+  document.addEventListener("click", (event) => {
+    const thumb = event.target.closest("[data-fill]");
+    if (thumb) fill(JSON.parse(thumb.dataset.fill));
+    const seed = event.target.closest("[data-seed]");
+    if (seed) {
+      fill({ seed: seed.dataset.seed });
+      document.getElementById("more").open = true;
+      form.elements.seed.focus();
+    }
+  });
+
+  if (form.dataset.fillNow) fill(JSON.parse(form.dataset.fillNow)); // opened from a job's page
+
+  // What comes back.
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, elt } = event.detail;
+    if (xhr.status < 400) return;
+    if (xhr.getResponseHeader("HX-Retarget")) {
+      event.detail.shouldSwap = true;
+      event.detail.isError = false;
+    } else if (elt === form) {
+      complain("This could not be sent. Load the page anew and try again.");
+    } else if (xhr.status === 404 && elt.classList.contains("standing")) {
+      elt.closest("article").remove();
+      complain("This picture is no longer there.");
+    }
+  });
+  document.addEventListener("htmx:sendError", (event) => {
+    if (event.detail.elt === form) complain("The server does not answer. Try again in a moment.");
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const now = document.querySelector("#result [data-say]");
+    if (now) say(now.dataset.say);
+    const asked = event.detail.requestConfig?.elt;
+    if (event.detail.target.id === "result" && (asked === form || asked?.classList.contains("thumb"))) {
+      event.detail.target.scrollIntoView({ block: asked === form ? "nearest" : "start" });
+    }
+  });
+})();

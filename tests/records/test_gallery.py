@@ -1,0 +1,92 @@
+"""Searching and counting jobs on both kinds of database."""
+
+import time
+
+import pytest
+from factories import make_job, make_recipe
+from msgspec import structs
+
+from imgen.domain.job import State
+from imgen.domain.recipe import Words
+from imgen.records import gallery, jobs
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def stored(database):
+    """Stores a job with these words, so many seconds ago."""
+
+    def store(prompt, ago_s=0.0, character="", **changes):
+        words = Words(prompt=prompt, original_prompt=prompt, positive=prompt, character=character)
+        model = changes.pop("model", "eros")
+        recipe = structs.replace(make_recipe(words=words), model=model)
+        job = make_job(recipe=recipe, created_at=NOW - ago_s, **changes)
+        with database.write() as connection:
+            jobs.add(connection, job)
+        return job.id
+
+    return store
+
+
+@pytest.fixture
+def search(database):
+    def run(*, limit=10, after=None, **wanted):
+        with database.read() as connection:
+            return gallery.search(connection, gallery.Wanted(**wanted), limit=limit, after=after)
+
+    return run
+
+
+def ids(page):
+    return [job.id for job in page.jobs]
+
+
+def test_each_filter_narrows(stored, search):
+    """Newest first; what is empty lets everything pass."""
+    lamp = stored("a Green lamp", 30)
+    kite = stored("a kite", 20, character="aya", tenant_id="ten_2", key_id="key_2")
+    boat = stored("100% a boat", 10, model="other", state=State.FAILED)
+    assert ids(search()) == [boat, kite, lamp]
+    assert ids(search(words="green LAMP")) == [lamp]
+    assert ids(search(words="100%")) == [boat]
+    assert ids(search(words="1_0%")) == []
+    assert (
+        ids(search(character="aya")) == ids(search(key_id="key_2")) == ids(search(scope=frozenset({"ten_2"}))) == [kite]
+    )
+    assert ids(search(model="other")) == ids(search(states=frozenset({State.FAILED}))) == [boat]
+    assert ids(search(since=NOW - 25, until=NOW - 15)) == [kite]
+    assert ids(search(scope=frozenset())) == []
+
+
+def test_pages_follow_each_other(stored, search):
+    """Every job once, also where several came at the same moment."""
+    made = {stored(f"pebble {number}", number // 3) for number in range(10)}
+    page, seen = search(limit=4), []
+    while True:
+        seen += ids(page)
+        if page.after is None:
+            break
+        page = search(limit=4, after=page.after)
+    assert (len(seen), set(seen)) == (10, made)
+
+
+def test_a_long_prompt_is_searched_at_its_beginning(stored, search):
+    """The index takes no more; the job itself has all of it."""
+    job_id = stored("needle " + "x" * 9000 + " haystack")
+    assert ids(search(words="needle")) == [job_id]
+    assert ids(search(words="haystack")) == []
+    assert search(words="needle").jobs[0].recipe.words.prompt.endswith("haystack")
+
+
+def test_counts(stored, database):
+    """By minute and by day."""
+    for ago_s in (5, 65, 66, 90_000):
+        stored("a", ago_s)
+    with database.read() as connection:
+        assert gallery.per_minute(connection, scope=None, minutes=3, now=NOW) == [0, 2, 1]
+        assert gallery.per_minute(connection, scope=frozenset({"other"}), minutes=3, now=NOW) == [0, 0, 0]
+        days = gallery.by_day(connection, scope=None, column="model", days=3, now=NOW)
+    today = time.strftime("%Y-%m-%d", time.gmtime(NOW))
+    assert sum(number for _, _, number in days) == 4
+    assert days[-1] == (today, "eros", 3)

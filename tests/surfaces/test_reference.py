@@ -1,0 +1,439 @@
+"""What the API says of itself, over HTTP and against a running stack: it must be what the code does."""
+
+import json
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import httpx2
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from starlette.testclient import TestClient
+
+from imgen.domain import errors
+from imgen.domain.job import Meta
+from imgen.domain.request import Ask
+from imgen.surfaces import action, action_wire
+from imgen.surfaces.reference import answers, fields, prose
+from imgen.surfaces.reference.actions import ACTIONS
+from imgen.surfaces.reference.failures import FAILURES
+from imgen.surfaces.reference.pages import application
+
+ROOT = Path(__file__).parents[2]
+TYPES = {"string": str, "boolean": bool, "integer": float, "number": float}
+JSON_TYPES = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
+
+
+@pytest.fixture(scope="module")
+def document(server):
+    """The document as it is served."""
+    response = httpx2.get(f"{server.url}/openapi.json")
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    return response.json()
+
+
+def call(document):
+    return document["paths"]["/api/v2"]["post"]
+
+
+def sent_examples(document):
+    return {
+        name: example["value"]
+        for name, example in call(document)["requestBody"]["content"]["application/json"]["examples"].items()
+    }
+
+
+def told_examples(document, status="200"):
+    content = call(document)["responses"][status]["content"]["application/json"]
+    return {name: example["value"] for name, example in content["examples"].items()}
+
+
+def closed(schema):
+    """The schema as one that no unknown field passes."""
+    if isinstance(schema, dict):
+        made = {key: closed(value) for key, value in schema.items()}
+        return made | ({"additionalProperties": False} if isinstance(schema.get("properties"), dict) else {})
+    return [closed(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def check(document, name, value, *, strict=True):
+    """Holds a value to a component; `strict`: no field may be there that the document does not name."""
+    schemas = document["components"]["schemas"]
+    root = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": closed(schemas) if strict else schemas}}
+    Draft202012Validator(root).validate(value)
+
+
+def component(document, cls):
+    return document["components"]["schemas"][cls.__name__]
+
+
+def test_it_is_openapi_3_1(document, server):
+    """The document is valid, tells this server's address and version, and wants the key where the API does."""
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["servers"] == [{"url": server.url}]
+    health = httpx2.get(f"{server.url}/healthz").json()
+    assert document["info"]["version"] == health["version"]
+    assert document["security"] == [{"key": []}]
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+
+
+def test_every_action_and_every_field_is_in_it(document):
+    """The union's Structs and the document name the same actions and fields, of the same types."""
+    body = call(document)["requestBody"]["content"]["application/json"]["schema"]
+    mapping = body["discriminator"]["mapping"]
+    assert set(mapping) == set(action_wire.ACTION_NAMES) == {action.name for action in ACTIONS}
+    assert sorted(mapping.values()) == sorted(part["$ref"] for part in body["oneOf"])
+    for kind in action.ACTIONS:
+        schema = document["components"]["schemas"][mapping[kind.__struct_config__.tag].rpartition("/")[2]]
+        of_code = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        assert set(schema["properties"]) == {"action", *of_code}
+        assert schema["properties"]["action"]["const"] == kind.__struct_config__.tag
+        for name, type_ in of_code.items():
+            told = schema["properties"][name]
+            assert told["description"]
+            assert type_ is msgspec.Raw or type_ == TYPES[told["type"]] | None, name
+
+
+def test_defaults_and_limits_are_the_codes(server, document):
+    """What is sent at a default or a limit passes without a warning; what lies beyond is repaired, as the document says."""
+    properties = document["components"]["schemas"]["GenerateRequest"]["properties"]
+    defaults = {name: about["default"] for name, about in properties.items() if "default" in about}
+    plain = {"action": "generate", "prompt": "red coat"}
+    bare, full = (
+        server.wait(server.post(plain | more).json())["meta"] for more in ({"seed": 1}, {"seed": 1, **defaults})
+    )
+    assert {name: full[name] for name in defaults if name in full} == {
+        name: bare[name] for name in defaults if name in bare
+    }
+    assert {name: defaults[name] for name in defaults if name in full and name != "negative"} == {
+        name: full[name] for name in defaults if name in full and name != "negative"
+    }
+    ranged = {name: about for name, about in properties.items() if "maximum" in about}
+    assert set(ranged) > {"steps", "guidance", "seed", "quality", "lora_scale"}
+    for end, beyond in (("minimum", -1), ("maximum", 1)):
+        at = server.post(plain | {name: about[end] for name, about in ranged.items()}).json()
+        assert "warnings" not in at
+        over = server.post(plain | {name: about[end] + beyond for name, about in ranged.items()}).json()
+        assert set(over["warnings"]) == set(ranged)
+    for name, about in properties.items():
+        for value in about.get("enum", ()) if name not in ("width", "height") else ():
+            assert "warnings" not in server.post(plain | {name: value}).json(), (name, value)
+    pairs = re.findall(r"(\d+)×(\d+)", properties["width"]["description"])
+    assert len(pairs) == 7
+    for width, height in pairs:
+        assert "warnings" not in server.post(plain | {"width": int(width), "height": int(height)}).json()
+    cut = {
+        name: "x" * (about["maxLength"] + 1)
+        for name, about in properties.items()
+        if "Cut at" in about.get("description", "")
+    }
+    assert (
+        set(server.post(plain | cut).json()["warnings"])
+        == set(cut)
+        == {"precompliance", *(name for name in properties if name.startswith("cs_"))}
+    )
+    long = {"prompt": "x" * (properties["prompt"]["maxLength"] + 1)}
+    assert server.post(plain | long).json() == {"error": "Invalid prompt"}
+
+
+def test_required_fields_are_those_without_which_it_fails(server, document):
+    """Each action without one of them is refused, and passes with them alone."""
+    for name, sent in sent_examples(document).items():
+        schema = document["components"]["schemas"][f"{name.title()}Request"]
+        needed = {field: sent[field] for field in schema["required"]}
+        assert server.post(needed).status_code in (200, 404)
+        for field in needed:
+            assert server.post({key: value for key, value in needed.items() if key != field}).status_code == 400
+
+
+def test_example_requests_are_taken(server, document):
+    """The decoder takes every one, they fit their schemas, and the running server answers them without a warning."""
+    examples = sent_examples(document)
+    assert set(examples) == set(action_wire.ACTION_NAMES)
+    for name, sent in examples.items():
+        assert type(action_wire.decode(json.dumps(sent).encode())).__struct_config__.tag == name
+        check(document, f"{name.title()}Request", sent)
+        response = server.post(sent)
+        assert response.status_code == (404 if "id" in sent else 200), (name, response.text)
+        assert "warnings" not in response.json()
+
+
+def test_real_answers_are_as_told(server, document):
+    """What the server answers to every action fits the schema, has no field that the schema lacks, and the example's fields."""
+    examples = told_examples(document)
+
+    def hold(cls, example, answer):
+        check(document, cls.__name__, answer)
+        check(document, cls.__name__, examples[example])
+        assert set(answer) == set(examples[example]), example
+
+    simple = {
+        "models": answers.ModelsAnswer,
+        "optimize": answers.PromptAnswer,
+        "random": answers.PromptAnswer,
+        "usage": answers.UsageAnswer,
+    }
+    for name, cls in simple.items():
+        hold(cls, name, server.post(sent_examples(document)[name]).json())
+    begun = server.generate("@aya red coat, on a beach", format="webp")
+    hold(answers.GenerateAnswer, "generate", begun)
+    check(document, "GenerateAnswer", server.generate("red coat", width=3))
+    done = server.wait(begun)
+    hold(answers.CompletedAnswer, "status_completed", done)
+    assert set(done["meta"]) == set(examples["status_completed"]["meta"])
+    slow = server.generate("red coat", steps=500)
+    check(document, "OpenAnswer", server.status(slow))
+    hold(answers.CancelAnswer, "cancel", server.post({"action": "cancel", "id": slow["id"]}).json())
+    hold(answers.EndedAnswer, "status_ended", server.wait(slow))
+    check(document, "OpenAnswer", examples["status_open"])
+    blocked = server.wait(server.generate("a nude person", compliance_ruleset="strict"))
+    hold(answers.BlockedAnswer, "status_blocked", blocked)
+    page = server.post({"action": "jobs", "limit": 1, "status": "COMPLETED"}).json()
+    hold(answers.JobsAnswer, "jobs", page)
+    assert set(page["jobs"][0]) == set(examples["jobs"]["jobs"][0])
+    for path, name in (("/healthz", "Alive"), ("/readyz", "Ready")):
+        check(document, name, httpx2.get(server.url + path).json())
+    assert {"models", "generate", "optimize", "random", "cancel", "jobs", "usage"} | {
+        f"status_{kind}" for kind in ("open", "completed", "blocked", "ended")
+    } == set(examples)
+
+
+def test_what_answers_may_hold_is_closed(document):
+    """The checks above can fail: an unknown field and a missing one are found."""
+    good = told_examples(document)["generate"]
+    check(document, "GenerateAnswer", good)
+    for bad in (good | {"more": 1}, {key: value for key, value in good.items() if key != "id"}):
+        with pytest.raises(Exception, match="Additional properties|required property"):
+            check(document, "GenerateAnswer", bad)
+
+
+def test_the_200_is_any_of_the_answers(document):
+    """The operation's own schema holds every example."""
+    schema = call(document)["responses"]["200"]["content"]["application/json"]["schema"]
+    root = schema | {"components": document["components"]}
+    for example in told_examples(document).values():
+        Draft202012Validator(root).validate(example)
+
+
+def test_every_field_of_meta_is_explained(document):
+    """Fields that repeat no request have words, and none has words that does not exist."""
+    told = set(Meta.__struct_fields__)
+    about = set(answers.ABOUT[answers.PictureMeta])
+    repeats = {field.name for field in msgspec.structs.fields(Ask)} | {"id", "gen_id"}
+    assert about <= told
+    assert told - repeats <= about
+
+
+def test_every_error_is_in_it(document):
+    """Each error that a caller may be answered with, under the status that the code gives it."""
+    told = {(row.status, row.text) for row in FAILURES}
+
+    def kin(cls):
+        return {cls, *(kind for child in cls.__subclasses__() for kind in kin(child))}
+
+    reachable = {kind for parent in action.STATUSES for kind in kin(parent)} - {errors.Invalid, errors.InvalidField}
+    ours = {kind for kind in reachable if issubclass(kind, errors.Retryable)}
+    assert {(action.status_of(kind), str(kind())) for kind in reachable - ours} <= told
+    assert (400, "Invalid <field>") in told
+    served = {
+        (int(status), example["error"])
+        for status in call(document)["responses"]
+        if status != "200"
+        for example in told_examples(document, status).values()
+    }
+    assert served == told
+    assert {row.status for row in FAILURES} >= {400, 401, 404, 405, 413, 429, 502, 503}
+    assert [row.status for row in FAILURES] == sorted(row.status for row in FAILURES)
+    for status, response in call(document)["responses"].items():
+        assert ("Retry-After" in response.get("headers", {})) == (status in ("429", "503"))
+
+
+def test_real_errors_are_as_told(server, document):
+    """Those that can be provoked are answered with a text of the document."""
+    key = {"Authorization": f"Bearer {server.key}"}
+    big = b" " * (13 * 1024 * 1024)
+    replies = [
+        server.post({}),
+        server.post({"action": "nope"}),
+        server.post({"action": "generate"}),
+        server.post({"action": "generate", "prompt": "@nobody"}),
+        server.post({"action": "status", "id": "x"}),
+        server.post({"action": "status", "id": "run_" + "x" * 22}),
+        server.post({"action": "status", "id": "cache_" + "0" * 32}),
+        server.post({"action": "models"}, "imgen_x"),
+        httpx2.post(f"{server.url}/api/v2", content=b"{", headers=key),
+        httpx2.post(f"{server.url}/api/v2", content=big, headers=key),
+        httpx2.post(f"{server.url}/api/v2"),
+        httpx2.get(f"{server.url}/api/v2"),
+    ]
+    for reply in replies:
+        assert reply.json() in told_examples(document, str(reply.status_code)).values()
+    assert {reply.status_code for reply in replies} == {400, 401, 404, 405, 413}
+
+
+def test_the_largest_mark_is_as_told():
+    """The words say what the code checks."""
+    from imgen.provenance.intake import MAX_PIXELS
+
+    assert fields.MAX_MARK_MEGAPIXELS * 1_000_000 == MAX_PIXELS
+
+
+def test_statuses_are_the_codes():
+    """The answers' statuses are those of the wire."""
+    assert set(answers.AnyStatus.__args__) == set(action.WIRE_STATUS.values())
+
+
+@pytest.mark.parametrize(
+    "path", ["/openapi.json", "/reference", "/docs", "/docs/action", "/llms.txt", "/llms-full.txt"]
+)
+def test_it_is_public_and_guarded(server, path):
+    """Nobody has to sign in, no cookie is set, and the security headers are there; only reading is possible."""
+    response = httpx2.get(server.url + path)
+    assert response.status_code == 200
+    assert "set-cookie" not in response.headers
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert ("unsafe-inline" in policy) == (path == "/reference")
+    assert "unsafe-eval" not in policy
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["x-frame-options"] == "DENY"
+    assert httpx2.head(server.url + path).status_code == 200
+    refused = httpx2.post(server.url + path)
+    assert (refused.status_code, refused.json()) == (405, {"error": "Method not allowed"})
+
+
+def test_nothing_of_it_is_loaded_before_it_is_asked_for(server, tmp_path):
+    """An application that nobody has asked for its reference holds neither templates nor Markdown nor this package's tables."""
+    code = (
+        "import sys; from imgen import settings; from imgen.app import create_app; create_app(settings.load(sys.argv[1]));"
+        "print([name for name in ('jinja2', 'markdown_it', 'imgen.surfaces.reference.pages', 'imgen.surfaces.reference.fields')"
+        " if name in sys.modules])"
+    )
+    subprocess.run([sys.executable, "-m", "imgen.cli", "migrate", "--data", tmp_path], check=True, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_llms_txt_has_the_form_and_live_links(server):
+    """One title, one quoted summary, then sections of links, each of which leads somewhere that is no HTML but for the reference."""
+    text = httpx2.get(f"{server.url}/llms.txt").text
+    lines = text.splitlines()
+    assert lines[0].startswith("# Imgen")
+    assert sum(line.startswith("# ") for line in lines) == 1
+    assert lines[2].startswith("> ")
+    links = re.findall(r"^- \[[^]]+\]\((\S+)\): \S", text, re.MULTILINE)
+    assert len(links) == 3 + len(prose.pages())
+    for link in links:
+        response = httpx2.get(link)
+        assert response.status_code == 200
+        assert ("html" in response.headers["content-type"]) == link.endswith("/reference")
+
+
+def test_llms_full_has_everything(server, document):
+    """Every action, field, default, limit, answer's field, error and example, and the rules that no schema can say."""
+    text = httpx2.get(f"{server.url}/llms-full.txt").text
+    for name, schema in document["components"]["schemas"].items():
+        for field, about in schema["properties"].items():
+            if field == "action":
+                continue
+            row = next(
+                line
+                for line in text.splitlines()
+                if re.match(rf"[|-] `{field}\??`", line) and about.get("description", "") in line
+            )
+            if name.endswith("Request"):
+                assert json.dumps(about["default"]) in row if "default" in about else True
+                assert all(json.dumps(value) in row for value in about.get("enum", ()))
+                assert all(str(about[end]) in row for end in ("minimum", "maximum") if end in about)
+    for row in FAILURES:
+        assert f"| {row.status} | `{row.text}` | {row.when} | {row.then} |" in text
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL) if "…" not in block]
+    for example in [*sent_examples(document).values(), *told_examples(document).values()]:
+        assert example in blocks or "…" in json.dumps(example, ensure_ascii=False)
+    assert "every 3 seconds" in text
+    assert "120 times" in text
+    assert "Prompts\n" in text
+    assert server.key not in text
+
+
+def test_docs_are_pages_with_working_links(server):
+    """Every Markdown file is a page; every link and anchor on it leads somewhere; raw HTML is shown as text."""
+    known = {"action", "cache", "clients", "models", "production", "reliability", "review"}
+    assert known <= set(prose.pages())
+    anchors, links = {}, set()
+    for name in prose.pages():
+        html = httpx2.get(f"{server.url}/docs/{name}").text
+        found = re.findall(r'\bid="([^"]+)"', html)
+        assert len(found) == len(set(found)), name
+        anchors[f"/docs/{name}"] = set(found)
+        links |= {(f"/docs/{name}", link) for link in re.findall(r'href="([^"]+)"', html)}
+        assert re.findall(r"<script(?! src)", html) == []
+        assert " style=" not in html
+    for page, link in links:
+        path, _, anchor = link.partition("#")
+        target = path or page
+        if target in anchors:
+            assert not anchor or anchor in anchors[target], (page, link)
+        elif target.startswith("/"):
+            assert httpx2.get(server.url + target, follow_redirects=True).status_code == 200, (page, link)
+        else:
+            assert target.startswith("https://"), (page, link)
+    action_page = httpx2.get(f"{server.url}/docs/action").text
+    assert '<a href="/docs/clients">' in action_page
+    levels = [int(level) for level in re.findall(r"<h(\d)", action_page)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_pages_that_are_not_there(server):
+    """404, in the form that was asked for; no path leads out of the folder."""
+    for path in (
+        "/docs/nope",
+        "/docs/nope.md",
+        "/docs/..%2f..%2fREADME",
+        "/docs/%2e%2e/README",
+        "/reference/x",
+        "/docs/a/b",
+    ):
+        response = httpx2.get(server.url + path)
+        assert (response.status_code, response.json()) == (404, {"error": "Not found"}), path
+    assert "<h1>Not found</h1>" in httpx2.get(f"{server.url}/docs/nope", headers={"Accept": "text/html"}).text
+
+
+def test_an_installation_without_docs_has_no_pages(tmp_path):
+    """From a wheel there is no folder: the list and every page say so, with 404."""
+    with TestClient(application(None, tmp_path / "docs")) as client:  # pages need nothing of a core
+        for path in ("/docs", "/docs/action"):
+            response = client.get(path, headers={"Accept": "text/html"})
+            assert response.status_code == 404
+            assert "came without the folder <code>docs</code>" in response.text
+
+
+def test_raw_html_is_shown_as_text(tmp_path):
+    """Neither tags nor script addresses of a file reach the page."""
+    (tmp_path / "x.md").write_text("# T\n\nOne. <b>bold</b> [l](javascript:alert(1))\n\n<script>alert(1)</script>\n")
+    page = prose.pages(tmp_path)["x"]
+    assert (page.title, page.summary) == ("T", "One.")
+    assert "<script" not in page.html
+    assert "<b>" not in page.html
+    assert 'href="javascript' not in page.html
+
+
+def test_the_written_page_names_everything():
+    """docs/reference/action.md tells every action, field, field of `meta` and error that the code has."""
+    text = (ROOT / "docs" / "reference" / "action.md").read_text()
+    for entry in ACTIONS:
+        assert f"\n## `{entry.name}`\n" in text
+        for field in entry.call.__struct_fields__:
+            assert f"`{field}`" in text, field
+    for field in Meta.__struct_fields__:
+        assert f'"{field}"' in text, field
+    for row in FAILURES:
+        assert f"`{row.text}`" in text, row.text
+    for path in ("/openapi.json", "/reference", "/docs", "/llms.txt", "/llms-full.txt"):
+        assert f"`{path}`" in text, path

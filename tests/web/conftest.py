@@ -1,0 +1,98 @@
+"""A stack with the web face and a real browser that reports every console error and every request to elsewhere."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+from servers.stack import start_stack
+
+AXE = Path(__file__).parents[1] / "servers" / "vendor" / "axe-4.14.1.min.js"
+PASSWORD = "correct horse battery"
+FLAGS = (
+    "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def web(tmp_path_factory):
+    """The whole stack with an instant engine; its first administrator has chosen PASSWORD."""
+    with start_stack(tmp_path_factory.mktemp("web") / "var", settings="[review]\nfree_blocks = 100000\n") as stack:
+        stack.first_password = re.search(r"sign in as admin with (\S+)", "\n".join(stack.lines))[1]
+        stack.imgen("users", "password", "admin", "--password", PASSWORD)
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The system's Chromium."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium: tests/system-tools installs it where it may")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(web, chromium):
+    """Opens pages, each in a browser profile of its own; at the end no console error and no request to elsewhere is allowed."""
+    contexts, problems = [], []
+
+    def make(**options):
+        context = chromium.new_context(base_url=web.url, viewport={"width": 1280, "height": 900}, **options)
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        page.expected = []  # substrings of console errors that the test provokes itself
+        page.on(
+            "console",
+            lambda message: (
+                message.type == "error"
+                and not any(words in message.text for words in page.expected)
+                and problems.append(f"console: {message.text} at {page.url}")
+            ),
+        )
+        page.on("pageerror", lambda error: problems.append(f"script: {error}"))
+        page.on(
+            "request",
+            lambda request: (
+                request.url.startswith((web.url, "data:", "blob:")) or problems.append(f"request to {request.url}")
+            ),
+        )
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def sign_in(page, name="admin", password=PASSWORD):
+    """Through the form."""
+    page.goto("/sign-in")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(re.compile(r"/(panel.*)?$"))
+    return page
+
+
+@pytest.fixture
+def admin(open_page):
+    """A page of the signed-in administrator."""
+    return sign_in(open_page())
+
+
+def violations(page):
+    """What axe-core finds against WCAG 2 A and AA on the page as it is, in light or dark."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate(
+        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
+        ".then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.target.join(' '))]))"
+    )
+    return json.dumps(found) if found else ""

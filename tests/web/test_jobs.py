@@ -1,0 +1,139 @@
+"""Jobs in the panel: found by filters, seen in full, cancelled, retried, deleted; withheld ones covered."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.web.conftest import sign_in
+
+
+@pytest.fixture(scope="module")
+def made(web):
+    """Some jobs of one tenant: two completed, one withheld with a picture, one by the floor."""
+    jobs = {
+        "lamp": web.generate("a green lamp <b>bold</b>", format="png"),
+        "kite": web.generate("@aya a yellow kite"),
+        "statue": web.generate("nude marble statue of a woman"),
+        "floor": web.generate("nude child"),
+    }
+    for job in jobs.values():
+        web.wait(job)
+    return jobs
+
+
+def titles(page):
+    return [one.inner_text() for one in page.locator(".caption").all()]
+
+
+def test_jobs_are_found_by_state_words_and_character(made, admin):
+    """Each filter narrows, together they narrow more; the address can be kept."""
+    admin.goto("/panel/jobs?words=green+LAMP")
+    assert titles(admin) == ["a green lamp <b>bold</b>"]
+    admin.goto("/panel/jobs")
+    admin.get_by_label("Character").select_option("aya")
+    expect(admin).to_have_url(re.compile("character=aya"))
+    assert "@aya a yellow kite" in titles(admin)
+    assert "a green lamp <b>bold</b>" not in titles(admin)
+    admin.goto("/panel/jobs?state=blocked&words=statue")
+    assert titles(admin) == ["nude marble statue of a woman"]
+    admin.goto("/panel/jobs?words=100%25_nothing")
+    expect(admin.get_by_text("No job fits.")).to_be_visible()
+    for odd in ("since=yesterday", "until=2026-13-45", "after=nonsense", "state=perhaps", "view=3d", "key=x'--"):
+        assert admin.goto(f"/panel/jobs?{odd}").status == 200
+
+
+def test_a_job_in_full(web, made, admin):
+    """Prompt parts, recipe, mark and credentials, which are read back from the file."""
+    admin.goto(f"/panel/jobs/{made['lamp']['id']}")
+    meta = web.status(made["lamp"])["meta"]
+    for text in (str(meta["seed"]), meta["watermark_id"], meta["fingerprint"], "a green lamp <b>bold</b>"):
+        expect(admin.get_by_text(text, exact=True).first).to_be_visible()
+    expect(admin.locator(".picture img")).to_have_js_property("naturalWidth", 1344)
+    expect(admin.get_by_text("Trusted")).to_be_visible(timeout=30_000)
+    assert admin.locator("b", has_text="bold").count() == 0
+
+
+def test_a_withheld_picture_is_covered_until_asked_for_and_the_floor_shows_none(made, admin):
+    """The rule stands beside it."""
+    admin.goto("/panel/blocked")
+    statue = admin.locator("article", has_text="nude marble statue")
+    expect(statue.get_by_text("sexual", exact=True)).to_be_visible()
+    picture = statue.get_by_role("img")
+    assert "blur" in picture.evaluate("one => getComputedStyle(one).filter")
+    statue.get_by_role("button", name="Show the picture").click()
+    expect(picture).to_have_css("filter", "none")
+    floor = admin.locator("article", has_text="nude child")
+    expect(floor.get_by_text("No picture: the floor")).to_be_visible()
+    assert floor.locator("img").count() == 0
+    admin.goto(f"/panel/jobs/{made['floor']['id']}")
+    assert admin.locator("main img").count() == 0
+
+
+def test_retry_makes_the_same_picture_again_and_delete_takes_it_away(web, admin):
+    """A new job of the same recipe and seed; deleted, neither page nor poll knows it."""
+    job = web.generate("a wooden boat")
+    first = web.wait(job)["meta"]
+    admin.goto(f"/panel/jobs/{job['id']}")
+    admin.get_by_role("button", name="Retry").click()
+    expect(admin.get_by_role("status")).to_have_text("Made a new job of the same recipe.")
+    again = {"id": admin.url.rsplit("/", 1)[1]}
+    assert again["id"] != job["id"]
+    second = web.wait(again)["meta"]
+    assert (second["seed"], second["prompt"]) == (first["seed"], first["prompt"])
+    assert second["watermark_id"] != first["watermark_id"]
+    folder = web.data / "objects" / "pictures"
+    assert list(folder.rglob(f"*{second['gen_id']}*"))
+    admin.goto(f"/panel/jobs/{again['id']}")
+    admin.on("dialog", lambda dialog: dialog.accept())
+    admin.get_by_role("button", name="Delete").click()
+    expect(admin.get_by_role("status")).to_contain_text("are deleted")
+    assert not list(folder.rglob(f"*{second['gen_id']}*"))
+    assert web.post({"action": "status", "id": again["id"]}).status_code == 404
+    admin.expected.append("404")
+    assert admin.goto(f"/panel/jobs/{again['id']}").status == 404
+
+
+def test_a_question_that_is_denied_changes_nothing(web, admin):
+    """Who says no to the question keeps the job."""
+    job = web.generate("a stone well")
+    web.wait(job)
+    admin.goto(f"/panel/jobs/{job['id']}")
+    admin.on("dialog", lambda dialog: dialog.dismiss())
+    admin.get_by_role("button", name="Delete").click()
+    assert web.status(job)["status"] == "COMPLETED"
+
+
+def test_a_member_sees_no_job_of_another_tenant(web, made, open_page):
+    """Neither in the list nor by its address, and can do nothing to it."""
+    web.imgen("keys", "create", "elsewhere", "--tenant", "elsewhere")
+    web.imgen("users", "add", "lone", "--tenant", "elsewhere")
+    web.imgen("users", "password", "lone", "--password", "a password of my own")
+    page = sign_in(open_page(), "lone", "a password of my own")
+    page.goto("/panel/jobs")
+    expect(page.get_by_text("No job fits.")).to_be_visible()
+    token = page.locator("input[name=csrftoken]").first.input_value()
+    job = f"/panel/jobs/{made['lamp']['id']}"
+    for path in (job, f"{job}/credentials"):
+        assert page.request.get(path).status == 404
+    for act in ("cancel", "retry", "delete"):
+        assert page.request.post(f"{job}/{act}", form={"csrftoken": token}).status == 404
+    assert web.status(made["lamp"])["status"] == "COMPLETED"
+
+
+def test_the_list_goes_on_behind_the_first_page(web, admin):
+    """Older jobs, none twice."""
+    for number in range(26):
+        web.generate(f"pebble number {number}")
+    admin.goto("/panel/jobs?words=pebble")
+    first = titles(admin)
+    assert len(first) == 24
+    admin.get_by_role("button", name="Older jobs").click()
+    assert len(set(first) | set(titles(admin))) == 26
+
+
+def test_a_job_is_opened_in_the_playground(made, admin):
+    """Its words and settings are in the form."""
+    admin.goto(f"/panel/jobs/{made['kite']['id']}")
+    admin.get_by_role("button", name="Open in the playground").click()
+    expect(admin.get_by_label("Prompt", exact=True)).to_have_value("@aya a yellow kite")

@@ -1,0 +1,136 @@
+"""Keys in the panel: made once, used at once, switched off at once."""
+
+import time
+
+import httpx2
+from playwright.sync_api import expect
+
+from tests.web.conftest import sign_in
+
+
+def usage(web, key):
+    return web.post({"action": "usage"}, key=key)
+
+
+def make(page, name, tenant="default"):
+    """Through the form; the raw key."""
+    page.goto("/panel/keys")
+    page.get_by_text("Make a key").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Tenant").fill(tenant)
+    page.get_by_role("button", name="Make it").click()
+    return page.locator("#raw").inner_text()
+
+
+def row(page, name):
+    return page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))
+
+
+def test_a_key_is_made_used_switched_off_and_on_rotated_and_revoked(web, admin):
+    """Each change holds from the very next request."""
+    raw = make(admin, "webshop")
+    assert usage(web, raw).status_code == 200
+    admin.goto("/panel/keys")
+    assert raw not in admin.content()
+    row(admin, "webshop").get_by_role("button", name="Switch off").click()
+    expect(admin.get_by_role("status")).to_have_text("webshop is switched off.")
+    refused = usage(web, raw)
+    assert (refused.status_code, refused.json()) == (401, {"error": "API key is disabled"})
+    row(admin, "webshop").get_by_role("button", name="Switch on").click()
+    expect(admin.get_by_role("status")).to_have_text("webshop is switched on.")
+    assert usage(web, raw).status_code == 200
+
+    admin.on("dialog", lambda dialog: dialog.accept())
+    row(admin, "webshop").get_by_role("button", name="Rotate").click()
+    new = admin.locator("#raw").inner_text()
+    assert new != raw
+    assert usage(web, new).status_code == usage(web, raw).status_code == 200  # the old one within its grace
+    admin.goto("/panel/keys")
+    row(admin, "webshop").get_by_label("old one works for").fill("0")
+    row(admin, "webshop").get_by_role("button", name="Rotate").click()
+    newest = admin.locator("#raw").inner_text()
+    assert usage(web, newest).status_code == 200
+    assert usage(web, new).status_code == 401
+    assert usage(web, raw).status_code == 401
+
+    admin.goto("/panel/keys")
+    row(admin, "webshop").get_by_role("button", name="Revoke").click()
+    expect(admin.get_by_role("status")).to_have_text("webshop is revoked.")
+    gone = usage(web, newest)
+    assert (gone.status_code, gone.json()) == (401, {"error": "Invalid API key"})
+    admin.goto("/panel/audit?words=webshop")
+    admin.goto("/panel/audit")
+    for action in ("made key", "switched key", "rotated key", "revoked key"):
+        expect(admin.get_by_role("cell", name=action, exact=True).first).to_be_visible()
+
+
+def test_what_was_typed_wrong_is_told_and_nothing_is_made(web, admin):
+    """A name that is taken, and one that is markup, which is shown as text."""
+    make(admin, "twice")
+    admin.expected.append("400")
+    admin.goto("/panel/keys")
+    admin.get_by_text("Make a key").click()
+    admin.get_by_label("Name").fill("twice")
+    admin.get_by_role("button", name="Make it").click()
+    expect(admin.get_by_role("alert")).to_have_text("There is a key named 'twice' already")
+    make(admin, "<img src=x onerror=alert(1)>")
+    admin.goto("/panel/keys")
+    expect(admin.get_by_role("rowheader", name="<img src=x onerror=alert(1)>")).to_be_visible()
+
+
+def test_a_key_expires(web, admin):
+    """After its last day it is like one that is switched off."""
+    raw = make(admin, "short-lived")
+    from imgen.records.database import Database
+    from imgen.records.tables import api_keys
+
+    database = Database(f"sqlite:///{web.data / 'imgen.db'}")
+    with database.write() as connection:
+        connection.execute(api_keys.update().where(api_keys.c.name == "short-lived").values(expires_at=time.time() - 1))
+    database.close()
+    web.imgen("keys", "create", "news")  # whose news makes every process read keys anew
+    assert (usage(web, raw).status_code, usage(web, raw).json()) == (401, {"error": "API key is disabled"})
+    admin.goto("/panel/keys")
+    expect(row(admin, "short-lived").get_by_text("expired")).to_be_visible()
+
+
+def test_a_member_sees_and_changes_own_tenants_alone(web, open_page):
+    """Others' keys are not listed, cannot be switched by their address, and administrators' pages are closed."""
+    web.imgen("keys", "create", "theirs", "--tenant", "studio")
+    web.imgen("keys", "create", "others", "--tenant", "rival")
+    first = web.imgen("users", "add", "mira", "--tenant", "studio")
+    web.imgen("users", "password", "mira", "--password", "a password of her own")
+    page = sign_in(open_page(), "mira", "a password of her own")
+    assert first
+    page.goto("/panel/keys")
+    expect(page.get_by_role("rowheader", name="theirs")).to_be_visible()
+    assert "others" not in page.content()
+    others = web_key_id(web, "others")
+    page.expected.append("403")
+    for path, data in ((f"/panel/keys/{others}/switch", {"enabled": "no"}), (f"/panel/keys/{others}/revoke", {})):
+        token = page.locator("input[name=csrftoken]").first.input_value()
+        answer = page.request.post(path, form=data | {"csrftoken": token})
+        assert answer.status == 403, path
+    made = page.request.post("/panel/keys", form={"name": "sly", "tenant": "rival", "csrftoken": token})
+    assert made.status == 403
+    for path in ("/panel/workers", "/panel/cache", "/panel/people", "/panel/audit"):
+        assert page.request.get(path).status == 403, path
+    assert page.request.post("/panel/cache/purge", form={"csrftoken": token}).status == 403
+    assert "yes" in next(line for line in web.imgen("keys", "list").splitlines() if "others" in line)
+
+
+def web_key_id(web, name):
+    from imgen.records import accounts
+    from imgen.records.database import Database
+
+    database = Database(f"sqlite:///{web.data / 'imgen.db'}")
+    try:
+        with database.read() as connection:
+            return accounts.find_key(connection, name).id
+    finally:
+        database.close()
+
+
+def test_a_revoked_key_is_unknown_to_http_clients(web):
+    """Sanity of the fixture: a key that never was is the same."""
+    assert httpx2.post(f"{web.url}/api/v2", headers={"Authorization": "Bearer imgen_0"}, json={}).status_code == 401

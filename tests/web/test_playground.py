@@ -1,0 +1,476 @@
+"""The playground in a real browser."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import time
+
+import httpx2
+import pytest
+from servers.stack import INSTANT_MODELS, start_stack
+from web.conftest import PASSWORD, sign_in, violations
+from web.test_snippets import run
+
+OTHER_ROOMS = "404"
+"""The panel and a picture's credentials are other rooms' and may not be there."""
+
+
+def enter(page, name="admin"):
+    """The playground as somebody sees it who has just signed in."""
+    page.expected.append(OTHER_ROOMS)
+    sign_in(page, name)
+    page.goto("/")
+    return page
+
+
+@pytest.fixture
+def admin(open_page):
+    """The playground of the administrator."""
+    return enter(open_page())
+
+
+def generate(page, prompt):
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    page.get_by_role("button", name="Generate").click()
+
+
+def until(holds, within_s=15):
+    """Waits; the browser itself may not: its pages allow no eval."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def drawn(image):
+    """Once the picture is there and its bytes are one."""
+    image.wait_for()
+    until(lambda: image.evaluate("image => image.naturalWidth > 0"))
+    return image
+
+
+def picture(page):
+    """The picture that was made."""
+    return drawn(page.locator("#result figure img"))
+
+
+def refused(page, status, words):
+    """The one sentence beside the form, while the browser notes the status."""
+    page.expected.append(f"status of {status}")
+    page.get_by_role("button", name="Generate").click()
+    page.locator("#problem .problem", has_text=words).wait_for()
+
+
+@pytest.fixture(scope="module")
+def member(web):
+    """Makes members, each with a password of its own choice."""
+
+    def make(name, *tenants):
+        arguments = [part for tenant in tenants for part in ("--tenant", tenant)]
+        web.imgen("users", "add", name, *arguments)
+        web.imgen("users", "password", name, "--password", PASSWORD)
+        return name
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def tenants(web):
+    """Two tenants by name, each with a key of its own."""
+    return {name: web.imgen("keys", "create", name, "--tenant", name) for name in ("north", "south")}
+
+
+@contextlib.contextmanager
+def nobody_renders(web):
+    """No job gets further than the queue."""
+    workers = web.pids()["render"]
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_picture_is_made_and_shown_with_its_facts(admin):
+    """From the form to the picture, its facts, its file and its thumbnail; its seed goes back into the form."""
+    page = admin
+    page.get_by_label("768 × 1344").check()
+    page.get_by_text("More settings").click()
+    page.get_by_label("Format").select_option("webp")
+    generate(page, "red coat, on a beach, -hat")
+    image = picture(page)
+    assert image.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [768, 1344]
+    facts = page.get_by_label("Facts")
+    assert "768 × 1344" in facts.inner_text()
+    assert "WEBP" in facts.inner_text()
+    assert re.search(r"Invisible mark\s+[0-9a-f]{12}", facts.inner_text())
+    assert re.search(r"PDQ fingerprint\s+[0-9a-f]{64}", facts.inner_text())
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert download.value.suggested_filename.endswith(".webp")
+    seed = facts.locator("dt:text-is('Seed') + dd").inner_text()
+    page.get_by_role("button", name="Use this seed").click()
+    assert page.get_by_label("Seed").input_value() == seed
+    job_id = page.get_by_role("button", name="Open in Jobs").get_attribute("href").removeprefix("/panel/jobs/")
+    drawn(page.locator(f"#thumb-{job_id} img"))
+
+
+def test_the_same_seed_gives_the_same_picture(admin):
+    """A seed that is typed is the one that is used; one that is none is replaced, and the page says so."""
+    page = admin
+    page.get_by_text("More settings").click()
+    page.get_by_label("Seed").fill("4294967295")
+    generate(page, "a lighthouse")
+    picture(page)
+    assert page.get_by_label("Facts").locator("dt:text-is('Seed') + dd").inner_text() == "4294967295"
+    page.get_by_label("Seed").fill("a lot")
+    generate(page, "a lighthouse")
+    page.locator("#problem .warning", has_text="seed").wait_for()
+    assert page.get_by_label("Seed").input_value() == "a lot"
+    picture(page)
+    assert page.get_by_label("Facts").locator("dt:text-is('Seed') + dd").inner_text() != "4294967295"
+
+
+def test_characters_are_completed_by_keyboard(admin):
+    """Down, up, Enter and Escape; letters narrow the list; an e-mail address opens none."""
+    page = admin
+    prompt, names = page.get_by_label("Prompt", exact=True), page.get_by_role("listbox")
+    prompt.press_sequentially("portrait, @")
+    assert names.get_by_role("option").all_inner_texts() == ["@aaliyah", "@aya", "@bella"]
+
+    def active():
+        return page.locator(f"#{prompt.get_attribute('aria-activedescendant')}").inner_text()
+
+    assert active() == "@aaliyah"
+    prompt.press("ArrowDown")
+    assert active() == "@aya"
+    prompt.press("ArrowUp")
+    prompt.press("ArrowUp")
+    assert active() == "@bella"
+    assert names.get_by_role("option", selected=True).all_inner_texts() == ["@bella"]
+    prompt.press("Escape")
+    assert names.is_hidden()
+    assert prompt.get_attribute("aria-activedescendant") is None
+    assert prompt.input_value() == "portrait, @"
+    prompt.press_sequentially("ay")
+    assert names.get_by_role("option").all_inner_texts() == ["@aya"]
+    prompt.press("Enter")
+    assert names.is_hidden()
+    prompt.press_sequentially("red coat")
+    assert prompt.input_value() == "portrait, @aya red coat"
+    prompt.fill("")
+    prompt.press_sequentially("me@")
+    assert names.is_hidden()
+    prompt.press("Enter")
+    assert prompt.input_value() == "me@\n"
+
+
+def test_characters_are_completed_by_mouse(admin):
+    """A click takes a name and leaves the caret behind it."""
+    page = admin
+    prompt = page.get_by_label("Prompt", exact=True)
+    prompt.press_sequentially("@b")
+    page.get_by_role("option", name="@bella").click()
+    prompt.press_sequentially("smiling")
+    assert prompt.input_value() == "@bella smiling"
+
+
+def test_a_blocked_prompt_says_which_rules_and_hides_what_it_may_show(admin):
+    """A released picture is blurred until it is asked for; of what the floor blocks there is none."""
+    page = admin
+    generate(page, "nude marble statue of a woman")
+    withheld = page.get_by_alt_text("The withheld picture")
+    withheld.wait_for()
+    assert "Sexual content" in page.locator("#result").inner_text()
+    assert "blur" in withheld.evaluate("image => getComputedStyle(image).filter")
+    assert violations(page) == ""
+    page.get_by_role("button", name="Show the picture").click()
+    assert withheld.evaluate("image => getComputedStyle(image).filter") == "none"
+    generate(page, "nude child")
+    page.locator("#result", has_text="Minors").wait_for()
+    assert page.locator("#result img").count() == 0
+
+
+def test_an_error_keeps_the_form(admin, tmp_path):
+    """Each mistake is told in one sentence, and everything typed is still there."""
+    page = admin
+    page.get_by_text("More settings").click()
+    page.get_by_label("Negative prompt").fill("rain")
+    page.get_by_label("1024 × 1024").check()
+    refused(page, 400, "Prompt is required")
+    page.get_by_label("Prompt", exact=True).fill("@nobody in a red coat")
+    refused(page, 400, "Invalid character")
+    bad = tmp_path / "mark.png"
+    bad.write_bytes(b"no picture")
+    page.get_by_label("Picture", exact=True).set_input_files(bad)
+    page.get_by_label("Prompt", exact=True).fill("red coat")
+    refused(page, 400, "Invalid brand mark")
+    large = tmp_path / "large.png"
+    large.write_bytes(b"x" * (4 * 2**20 + 1))
+    page.get_by_label("Picture", exact=True).set_input_files(large)
+    until(lambda: page.get_by_label("Picture", exact=True).evaluate("input => input.files.length") == 0)
+    assert "at most 4 MiB" in page.locator("#problem").inner_text()
+    assert page.get_by_label("Prompt", exact=True).input_value() == "red coat"
+    assert page.get_by_label("Negative prompt").input_value() == "rain"
+    assert page.get_by_label("1024 × 1024").is_checked()
+    assert page.locator("#result figure").count() == 0
+    page.get_by_role("button", name="Generate").click()
+    picture(page)
+    assert page.locator("#problem .problem").count() == 0
+
+
+def test_a_brand_mark_is_laid_over_the_picture(admin, web):
+    """An uploaded mark arrives with position, width and opacity."""
+    page = admin
+    page.get_by_text("More settings").click()
+    page.get_by_label("Picture", exact=True).set_input_files("docs/first-picture.jpg")
+    page.get_by_label("Position").select_option("center")
+    page.get_by_label("Width", exact=True).fill("30")
+    page.get_by_label("Opacity", exact=True).fill("40")
+    generate(page, "a lighthouse with a mark")
+    picture(page)
+    thumb = page.locator(".thumb[aria-label*='a lighthouse with a mark']").first
+    thumb.wait_for()
+    filling = json.loads(thumb.get_attribute("data-fill"))
+    told = (filling["wm_position"], filling["wm_scale"], filling["wm_transparency"])
+    assert told == ("center", "30", "40")
+    assert any(path.is_file() for path in web.data.rglob("brands/**/*"))
+
+
+def test_an_open_job_shows_its_place_and_can_be_cancelled(admin, web):
+    """While it waits there is a place, a bar and a way out; afterwards a way to try again. A new page finds it again."""
+    page = admin
+    with nobody_renders(web):
+        generate(page, "a slow train")
+        page.locator("#result", has_text="in the queue").wait_for()
+        assert page.get_by_role("progressbar").is_visible()
+        assert page.locator("#said").inner_text() == "Waiting for its turn"
+        assert violations(page) == ""
+        page.reload()
+        page.locator("#result", has_text="in the queue").wait_for()
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        page.locator("#result", has_text="Cancelled").wait_for()
+    page.get_by_label("Prompt", exact=True).fill("a slow train")
+    page.get_by_role("button", name="Try again").click()
+    picture(page)
+
+
+def test_an_earlier_job_comes_back_into_the_form(admin):
+    """By keyboard: prompt, negative, size and format as they were, and the picture beside them."""
+    page = admin
+    page.get_by_text("More settings").click()
+    page.get_by_label("Negative prompt").fill("rain")
+    page.get_by_label("Format").select_option("png")
+    page.get_by_label("832 × 1216").check()
+    page.get_by_label("Improve my prompt").check()
+    generate(page, "@aya violet coat, -hat")
+    picture(page)
+    generate(page, "something else")
+    page.reload()
+    thumb = page.get_by_role("button", name="use again: @aya violet coat").first
+    thumb.focus()
+    thumb.press("Enter")
+    picture(page)
+    assert page.get_by_label("Prompt", exact=True).input_value() == "@aya violet coat, -hat"
+    assert page.get_by_label("Negative prompt").input_value() == "rain"
+    assert page.get_by_label("Format").input_value() == "png"
+    assert page.get_by_label("832 × 1216").is_checked()
+    assert page.get_by_label("Improve my prompt").is_checked()
+    assert page.get_by_label("Seed").input_value() == ""
+
+
+def test_a_script_in_a_prompt_is_text(admin):
+    """In the picture's facts, in the thumbnails and in the code."""
+    page = admin
+    prompt = "<script>window.hit = 1</script> <img src=x onerror=window.hit=2> \"'><b>"
+    generate(page, prompt)
+    assert picture(page).get_attribute("alt") == prompt
+    assert prompt in page.get_by_label("Facts").inner_text()
+    page.locator(f"#history button[aria-label^='Done, use again: {prompt[:8]}']").first.wait_for()
+    page.locator("#code-php", has_text="window.hit").wait_for(state="attached")
+    assert page.evaluate("window.hit") is None
+
+
+def test_the_quota_of_the_tenant_holds(web, member, open_page):
+    """When the plan's pictures are used up the person is told so and how long to wait, and no job is made."""
+    key = web.imgen("keys", "create", "spent", "--tenant", "spent", "--plan", "trial")
+    made = 0
+    while made < 20:
+        answer = web.post({"action": "generate", "prompt": f"coat {made}"}, key=key)
+        made += answer.status_code == 200
+        time.sleep(
+            0.2 if answer.status_code == 200 else 2
+        )  # the plan allows five open jobs and 60 requests in a minute
+    page = enter(open_page(), member("quentin", "spent"))
+    page.get_by_label("Prompt", exact=True).fill("one coat more")
+    refused(page, 429, re.compile(r"Quota exceeded.* Try again in \d+ "))
+    assert page.get_by_label("Prompt", exact=True).input_value() == "one coat more"
+    listed = web.post({"action": "jobs", "limit": 100}, key=key).json()["jobs"]
+    assert len(listed) == 20
+
+
+def test_a_member_acts_for_own_tenants_alone(web, tenants, member, open_page):
+    """A tenant's id that is smuggled into the form is refused, and nothing is made there."""
+    owner = enter(open_page())
+    ids = {option.inner_text(): option.get_attribute("value") for option in owner.locator("[name=tenant] option").all()}
+    assert set(ids) >= set(tenants)
+    page = enter(open_page(), member("mia", "north"))
+    assert page.locator("select[name=tenant]").count() == 0
+    page.locator("[name=tenant]").evaluate("(field, id) => { field.value = id; }", ids["south"])
+    page.get_by_label("Prompt", exact=True).fill("red coat")
+    refused(page, 403, "may not make pictures for this tenant")
+    assert web.post({"action": "jobs"}, key=tenants["south"]).json()["jobs"] == []
+    page.reload()
+    generate(page, "red coat")
+    picture(page)
+    assert [job["prompt"] for job in web.post({"action": "jobs"}, key=tenants["north"]).json()["jobs"]] == ["red coat"]
+
+
+def test_a_member_of_several_tenants_picks_one(web, tenants, member, open_page):
+    """The picture is the chosen tenant's."""
+    page = enter(open_page(), member("theo", "north", "south"))
+    picker = page.get_by_label("Tenant")
+    assert picker.locator("option").all_inner_texts() == ["north", "south"]
+    picker.select_option(label="south")
+    generate(page, "picked coat")
+    picture(page)
+    found = [job["prompt"] for job in web.post({"action": "jobs"}, key=tenants["south"]).json()["jobs"]]
+    assert found == ["picked coat"]
+
+
+def test_who_belongs_to_no_tenant_is_told_what_to_do(member, open_page):
+    """A page without a form."""
+    page = enter(open_page(), member("nemo"))
+    assert "Ask an administrator" in page.locator("main").inner_text()
+    assert page.locator("#play").count() == 0
+    assert violations(page) == ""
+
+
+def test_another_persons_job_is_not_there(web, tenants, member, open_page):
+    """Neither a colleague's of the same tenant, nor a key's, nor an administrator's look into a member's; nor can it be ended."""
+    page = enter(open_page(), member("ada", "north"))
+    generate(page, "adas coat")
+    picture(page)
+    own = page.get_by_role("button", name="Open in Jobs").get_attribute("href").removeprefix("/panel/jobs/")
+    keys = web.post({"action": "generate", "prompt": "a key's coat"}, key=tenants["north"]).json()["id"]
+    assert page.request.get(f"/play/jobs/{own}").status == 200
+    colleague, admin = enter(open_page(), member("ben", "north")), enter(open_page())
+    for other, job_id in (
+        (page, keys),
+        (colleague, own),
+        (colleague, keys),
+        (admin, own),
+        (page, "run_x"),
+        (page, "%00"),
+    ):
+        assert other.request.get(f"/play/jobs/{job_id}").status == 404
+        token = json.loads(other.locator("body").get_attribute("hx-headers"))
+        assert other.request.post(f"/play/jobs/{job_id}/cancel", headers=token).status == 404
+    assert "adas coat" not in colleague.locator("#history").inner_html()
+
+
+def test_nothing_is_served_to_strangers_or_forged(web, admin):
+    """Without a session one is sent to sign in; without the token of the page nothing is made."""
+    for path in ("/", "/play/history", "/play/jobs/run_x"):
+        answer = httpx2.get(web.url + path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+    for forged in (
+        {"multipart": {"prompt": "x"}},
+        {"form": {"prompt": "x"}},
+        {"form": {"csrftoken": "x"}},
+        {"data": "x"},
+    ):
+        assert admin.request.post("/play", **forged).status == 403
+    wrong = {"x-csrftoken": "x"}
+    assert admin.request.post("/play", multipart={"prompt": "x"}, headers=wrong).status == 403
+
+
+def test_a_body_over_the_limit_is_refused(admin):
+    """As large as on every other surface, and no larger."""
+    token = json.loads(admin.locator("body").get_attribute("hx-headers"))
+    mark = {"name": "mark.png", "mimeType": "image/png", "buffer": b"x" * (13 * 2**20)}
+    answer = admin.request.post("/play", multipart={"prompt": "x", "wm_file": mark}, headers=token)
+    assert answer.status == 413
+    assert "too large" in answer.text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_accessible(open_page, scheme):
+    """Empty, with all settings open, with names offered, with a picture, with a problem; wide and narrow."""
+    page = enter(open_page(color_scheme=scheme))
+    page.get_by_text("More settings").click()
+    page.get_by_label("Prompt", exact=True).press_sequentially("@")
+    assert violations(page) == ""
+    generate(page, "red coat")
+    picture(page)
+    page.locator(".thumb img").first.wait_for()
+    page.get_by_label("Prompt", exact=True).fill("")
+    refused(page, 400, "Prompt is required")
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert violations(page) == ""
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_picture_stands_right_of_the_form_or_below_it(admin):
+    """Beside each other on a wide screen, one under the other at 390 px, where the new picture is scrolled to."""
+    page = admin
+    form, result = page.locator("#play"), page.locator("#result")
+    assert result.bounding_box()["x"] > form.bounding_box()["x"] + form.bounding_box()["width"]
+    assert result.bounding_box()["width"] > form.bounding_box()["width"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    generate(page, "red coat")
+    picture(page)
+    assert 0 <= result.bounding_box()["y"] < 844
+
+
+@pytest.mark.parametrize("language", ["curl", "Python", "JavaScript", "PHP"])
+def test_the_code_makes_the_same_request(admin, web, tmp_path, language):
+    """What the page shows, copied and run with a key, makes a job with the form's prompt, size, format and seed."""
+    page = admin
+    prompt = 'it\'s a "red" coat, $HOME `id` $(id) \\ 💃🏽,\nsecond line, -hat'
+    page.get_by_text("More settings").click()
+    page.get_by_label("Seed").fill("77")
+    page.get_by_label("Format").select_option("png")
+    page.get_by_label("896 × 1152").check()
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    page.get_by_role("radio", name=language, exact=True).check()
+    key = language.lower()
+    page.locator(f"#code-{key}", has_text="second line").wait_for()
+    page.locator(f"#code-{key}", has_text="77").wait_for()
+    assert web.key not in page.content()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name=f"Copy {language}").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    code = page.evaluate("navigator.clipboard.readText()")
+    meta = web.wait(run(key, code, tmp_path, key=web.key))["meta"]
+    assert meta["prompt"] == web.generate(prompt)["prompt"]
+    assert "💃🏽" in meta["prompt"]
+    assert (meta["seed"], meta["format"], meta["width"], meta["height"]) == (77, "png", 896, 1152)
+
+
+def test_styles_and_characters_are_those_of_the_model(tmp_path, chromium):
+    """Another model offers its own styles, its default chosen, and its own characters."""
+    second = INSTANT_MODELS.replace("eros", "luna").replace("Eros", "Luna").replace("cinematic", "sketch")
+    second = second.replace("Cinematic", "Sketch").replace('"professional"', '"sketch"')
+    second = second.replace('label = "Luna"', 'label = "Luna"\ncharacters = ["bella"]')
+    with start_stack(tmp_path / "var", models=INSTANT_MODELS + second) as stack:
+        stack.imgen("users", "password", "admin", "--password", PASSWORD)
+        context = chromium.new_context(base_url=stack.url)
+        page = sign_in(context.new_page())
+        page.goto("/")
+        page.get_by_label("Model").select_option("luna")
+        style = page.get_by_label("Style")
+        assert style.locator("option").all_inner_texts() == ["Professional", "Sketch"]
+        assert style.input_value() == "sketch"
+        page.get_by_label("Prompt", exact=True).press_sequentially("@")
+        assert page.get_by_role("option").filter(has_text="@").all_inner_texts() == ["@bella"]
+        page.get_by_label("Prompt", exact=True).fill("red coat")
+        page.get_by_role("button", name="Generate").click()
+        page.locator("#result figure img").wait_for()
+        assert "Sketch" in page.get_by_label("Facts").inner_text()
+        context.close()

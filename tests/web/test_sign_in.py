@@ -1,0 +1,156 @@
+"""Signing in, staying in, getting out: what a cookie is worth, and what a form without its token is."""
+
+import re
+
+import httpx2
+import pytest
+from playwright.sync_api import expect
+
+from tests.web.conftest import PASSWORD, sign_in
+
+FORM = re.compile(r'name="csrftoken" value="([^"]+)"')
+
+
+@pytest.fixture
+def http(web):
+    """A browser without scripts."""
+    with httpx2.Client(base_url=web.url, follow_redirects=False, timeout=30) as client:
+        yield client
+
+
+def enter(client, name="admin", password=PASSWORD):
+    """Signs in; the answer."""
+    token = FORM.search(client.get("/sign-in").text)[1]
+    return client.post("/sign-in", data={"name": name, "password": password, "csrftoken": token})
+
+
+def post(client, path, data=None, page="/panel/account"):
+    """A form with the token of a page."""
+    token = FORM.search(client.get(page).text)[1]
+    return client.post(path, data={"csrftoken": token} | (data or {}))
+
+
+def test_the_first_password_has_to_be_changed(web, open_page):
+    """Who signs in with it sees one page until there is one of their own; a short or equal one is refused."""
+    first = web.imgen("users", "add", "newcomer", "--role", "admin")
+    page = sign_in(open_page(), "newcomer", first)
+    expect(page.get_by_role("heading", name="Choose a password of your own")).to_be_visible()
+    page.goto("/panel/keys")
+    expect(page).to_have_url(re.compile("/panel/account$"))
+    page.expected.append("400")
+    for new, says in ((first, "The new password is the old one"), ("another one entirely", "")):
+        page.get_by_label("Present password").fill(first)
+        page.get_by_label("New password", exact=True).fill(new)
+        page.get_by_label("New password again").fill(new)
+        page.get_by_role("button", name="Change password").click()
+        if says:
+            expect(page.get_by_role("alert")).to_have_text(says)
+    expect(page.get_by_role("status")).to_contain_text("Your password is changed")
+    page.goto("/panel/keys")
+    expect(page.get_by_role("heading", name="API keys")).to_be_visible()
+
+
+def test_who_asks_for_a_page_comes_back_to_it(open_page):
+    """Signing in leads to the page that was asked for."""
+    page = open_page()
+    page.goto("/panel/keys")
+    expect(page).to_have_url(re.compile("/sign-in$"))
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/panel/keys$"))
+
+
+def test_cookies_are_kept_from_scripts_and_other_sites(http):
+    """HttpOnly and SameSite; Secure only behind TLS, where it would not keep anybody out."""
+    answer = enter(http)
+    assert answer.status_code == 303
+    (cookie,) = [one for one in answer.headers.get_list("set-cookie") if one.startswith("imgen_session=")]
+    assert "httponly" in cookie.lower()
+    assert "samesite=lax" in cookie.lower()
+    assert "secure" not in cookie.lower()
+    page = http.get("/panel/account")
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert (page.headers["X-Frame-Options"], page.headers["Cache-Control"]) == ("DENY", "no-store")
+
+
+def test_a_cookie_is_worth_nothing_after_signing_out(web, http):
+    """A copy that somebody took before does not open the door."""
+    enter(http)
+    stolen = dict(http.cookies)
+    assert http.get("/panel/account").status_code == 200
+    assert post(http, "/sign-out").status_code == 303
+    with httpx2.Client(base_url=web.url, cookies=stolen) as thief:
+        answer = thief.get("/panel/account")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+def test_signing_out_elsewhere_ends_the_other_sessions(web, http):
+    """This browser stays, the others are out; so does a changed password."""
+    enter(http)
+    with httpx2.Client(base_url=web.url) as other:
+        enter(other)
+        assert other.get("/panel/account").status_code == 200
+        post(http, "/panel/account/sign-out-elsewhere")
+        assert other.get("/panel/account").status_code == 303
+        enter(other)
+        web.imgen("users", "password", "admin", "--password", PASSWORD)
+        assert other.get("/panel/account").status_code == 303
+    assert http.get("/panel/account").status_code == 303
+
+
+@pytest.mark.parametrize("token", ["", "wrong", None])
+def test_a_form_without_its_token_changes_nothing(web, http, token):
+    """403 for a missing, a wrong and an empty one, signed in or not."""
+    enter(http)
+    data = {} if token is None else {"csrftoken": token}
+    before = web.imgen("keys", "list")
+    for path, more in (
+        ("/panel/keys", {"name": "forged", "tenant": "default"}),
+        ("/sign-out", {}),
+        ("/panel/cache/purge", {}),
+        ("/sign-in", {"name": "admin", "password": PASSWORD}),
+    ):
+        answer = http.post(path, data=data | more)
+        assert answer.status_code == 403, path
+    assert web.imgen("keys", "list") == before
+    assert http.get("/panel/account").status_code == 200
+
+
+def test_another_browsers_token_is_no_good(web, http):
+    """The token belongs to the cookie it came with."""
+    with httpx2.Client(base_url=web.url) as other:
+        token = FORM.search(other.get("/sign-in").text)[1]
+    enter(http)
+    assert http.post("/sign-out", data={"csrftoken": token}).status_code == 403
+
+
+def test_guessing_is_slowed_down(web, http):
+    """After ten wrong tries for a name even the right password waits; another name is not kept out."""
+    first = web.imgen("users", "add", "guessed")
+    answers = [enter(http, "guessed", f"wrong {n}") for n in range(11)]
+    assert [one.status_code for one in answers] == [401] * 10 + [429]
+    assert all("Wrong name or password" in one.text for one in answers[:10])
+    assert enter(http, "guessed", first).status_code == 429
+    assert enter(http, "nobody at all", "x").status_code == 401
+    assert enter(http).status_code == 303
+
+
+def test_names_and_passwords_of_any_kind(http):
+    """Markup, endless text and odd letters are a wrong name, shown as text."""
+    odd = "<script>alert(1)</script>"
+    answer = enter(http, odd, "x" * 5000)
+    assert answer.status_code == 401
+    assert odd not in answer.text
+    assert "&lt;script&gt;" in answer.text
+    assert enter(http, "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"), "\x00").status_code == 401
+
+
+def test_an_unknown_path_is_a_page_for_people_and_json_for_programs(http):
+    """By what is accepted."""
+    assert http.get("/panel/nothing", headers={"Accept": "text/html"}).status_code == 404
+    assert http.get("/nothing").json() == {"error": "Not found"}
+    assert http.get("/panel/nothing").json() == {"error": "Not found"}
+    assert http.get("/api/v2").json() == {"error": "Method not allowed"}
