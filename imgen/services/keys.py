@@ -128,4 +128,4 @@ async def _changed(core: Core, write: Callable[[Connection], T]) -> T:
 
 
 def _note(connection: Connection, person: Person, key: ApiKey, action: str, detail: dict[str, object]) -> None:
-    audit.note(connection, actor=person.name, action=action, tenant_id=key.tenant_id, subject=key.id, detail=detail)
+    audit.by_person(connection, person, action=action, tenant_id=key.tenant_id, subject=key.id, detail=detail)

@@ -5,6 +5,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 
+from msgspec import structs
 from sqlalchemy import Connection
 
 from imgen.domain.account import SCOPES, ApiKey, Principal, Tenant
@@ -47,7 +48,7 @@ async def sign_in(core: Core, name: str, password: str, *, address: str, agent: 
         users.open_session(
             connection, token_hash(token), person.id, address=address, agent=agent, now=now, lasts_s=SESSION_S
         )
-        _note(connection, person, "signed in", {"address": address})
+        _note(connection, structs.replace(person, address=address), "signed in", {})
 
     await core.database.writing(write)
     await core.live.run(throttle.forgive(by_name))

@@ -59,6 +59,7 @@ def test_a_withheld_picture_is_covered_until_asked_for_and_the_floor_shows_none(
     admin.goto("/panel/blocked")
     statue = admin.locator("article", has_text="nude marble statue")
     expect(statue.get_by_text("sexual", exact=True)).to_be_visible()
+    expect(statue.get_by_text("ruleset default: sexual")).to_be_visible()
     picture = statue.get_by_role("img")
     assert "blur" in picture.evaluate("one => getComputedStyle(one).filter")
     statue.get_by_role("button", name="Show the picture").click()

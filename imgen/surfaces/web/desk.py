@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from asgi_csrf import asgi_csrf
+from msgspec import structs
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
@@ -99,6 +100,7 @@ class Desk:
             person = await people.signed_in(self.core, self.token(request))
             if person is None:
                 return self._to_sign_in(request)
+            person = structs.replace(person, address=request.client.host if request.client else "")
             request.state.person = person
             if person.must_change_password and request.url.path != "/panel/account":
                 return self.back(request, "/panel/account", "Choose a password of your own first.")

@@ -117,8 +117,8 @@ class Jobs:
             raise errors.Invalid("Cancel it first: it is still open")
         await reconcile.remove(self._desk.core, job)
         await self._desk.core.database.writing(
-            audit.note,
-            actor=person.name,
+            audit.by_person,
+            person,
             action="deleted job",
             tenant_id=job.tenant_id,
             subject=job.id,
@@ -141,6 +141,7 @@ class Jobs:
         )
         database = self._desk.core.database
         page = await database.reading(gallery.search, wanted, limit=PAGE, after=_read_cursor(given.get("after", "")))
+        blocked = [job.id for job in page.jobs if job.state is State.BLOCKED]
         filters = {name: value for name, value in given.items() if name != "after" and value}
         return self._desk.page(
             request,
@@ -148,6 +149,7 @@ class Jobs:
             jobs=[(job, self._files(job), self._facts(job)) for job in page.jobs],
             keys=await database.reading(gallery.key_names, scope=person.scope),
             catalog=self._desk.core.catalog,
+            reasons=await database.reading(audit.reasons, blocked) if blocked else {},
             states=list(STATES),
             state=state,
             view=view,
