@@ -71,7 +71,7 @@ class Workshop:
         try:
             catalog, rulesets = load_catalog(self.settings), composition.load_rulesets(self.settings)
             board, judged_by = open_board(self.settings), digests(self.settings)
-        except ConfigurationError as exc:
+        except (ConfigurationError, OSError) as exc:
             log.warning("configuration not read again; the old one stays", reason=str(exc))
             return
         for key in list(self._loaded):

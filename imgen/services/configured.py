@@ -8,8 +8,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from imgen.domain.account import Plan
 from imgen.domain.catalog import Catalog
+from imgen.domain.errors import ConfigurationError
 from imgen.domain.wordlists import Wordlists, parse_wordlists
 from imgen.settings import Settings, load_catalog, load_plans, read_toml
 
@@ -31,12 +34,15 @@ def load(settings: Settings) -> Configured:
     Raises:
         ConfigurationError: one of them is wrong; the message names it.
     """
-    rulesets = sorted((settings.config_dir / "rulesets").glob("*.toml"))
-    for path in rulesets:
-        read_toml(path)
-    return Configured(
-        catalog=load_catalog(settings),
-        plans=load_plans(settings),
-        rulesets={path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in rulesets},
-        words=parse_wordlists(read_toml(settings.config_dir / "prompts" / "words.toml")),
-    )
+    try:
+        rulesets = sorted((settings.config_dir / "rulesets").glob("*.toml"))
+        for path in rulesets:
+            read_toml(path)
+        return Configured(
+            catalog=load_catalog(settings),
+            plans=load_plans(settings),
+            rulesets={path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in rulesets},
+            words=parse_wordlists(read_toml(settings.config_dir / "prompts" / "words.toml")),
+        )
+    except (msgspec.ValidationError, OSError, TypeError, ValueError) as exc:
+        raise ConfigurationError(f"The configuration cannot be read: {exc}") from exc

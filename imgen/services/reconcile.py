@@ -9,12 +9,13 @@ import time
 from collections import Counter
 
 import structlog
+from sqlalchemy import Connection
 
 from imgen.domain.errors import ConfigurationError, ImgenError, Retryable, Unavailable
 from imgen.domain.job import Job, State, view_of
-from imgen.live import config_news, polls
+from imgen.live import cache_news, config_news, polls
 from imgen.objects import ObjectStore
-from imgen.records import jobs, reconcile, users
+from imgen.records import cache, jobs, reconcile, users
 from imgen.services import configured
 from imgen.services.core import Core
 
@@ -46,6 +47,8 @@ class Reconciler:
                     await self.round()
                 except ImgenError as exc:
                     log.warning("reconciler: a round failed", reason=str(exc))
+                except Exception:  # an error nobody foresaw must not leave lost jobs lost
+                    log.exception("reconciler: a round failed unexpectedly")
                 await asyncio.sleep(pause_s)
         finally:
             await self._let_go()
@@ -161,11 +164,18 @@ def _delete_orphans(objects: ObjectStore, *, before: float) -> None:
 
 
 async def remove(core: Core, job: Job) -> None:
-    """Takes an ended job away at once, with all its files; the ledger keeps what it cost."""
+    """Takes an ended job away at once, with all its files and what the cache kept of it; the ledger keeps what it cost."""
     await asyncio.to_thread(_delete_pictures, core, job)
-    await core.database.writing(reconcile.forget, [job.id])
+
+    def write(connection: Connection) -> None:
+        reconcile.forget(connection, [job.id])
+        if job.recipe.keep_as:
+            cache.purge(connection, entry_ids=[job.recipe.keep_as])
+
+    await core.database.writing(write)
     with contextlib.suppress(Unavailable):
         await core.live.run(polls.forget(job.id))
+        await core.live.run(cache_news.changed())
 
 
 def _delete_pictures(core: Core, job: Job) -> None:

@@ -62,10 +62,11 @@ class Settings:
         core = self._desk.core
         try:
             await asyncio.to_thread(composition.load_rulesets, core.settings)  # as workers will read them
-            core.configured = await asyncio.to_thread(configured.load, core.settings)
+            read = await asyncio.to_thread(configured.load, core.settings)
         except errors.ConfigurationError as exc:
             raise errors.Invalid(f"The old configuration stays: {exc}") from exc
-        await core.live.run(config_news.changed())
+        await core.live.run(config_news.changed())  # first: where nobody can be told, nobody changes
+        core.configured = read
         await self._note(person, "reloaded configuration", "", {"models": list(core.catalog.models)})
         return self._desk.back(request, "/panel/catalog", "The configuration is read again.")
 
@@ -146,7 +147,7 @@ class Settings:
     async def audit(self, request: Request, _person: Person) -> Response:
         """Who did what."""
         given = request.query_params
-        words, before = given.get("words", "").strip()[:200], given.get("before", "")
+        words, before = given.get("words", "").replace("\0", "").strip()[:200], given.get("before", "")
         entries = await self._desk.core.database.reading(audit.page, limit=ROWS + 1, before=before, words=words)
         shown = entries[:ROWS]
         return self._desk.page(
