@@ -14,18 +14,18 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from imgen import composition
-from imgen.domain.wordlists import parse_wordlists
 from imgen.live.executors import Coalescer
 from imgen.live.queue import Publisher
 from imgen.objects.disk import DiskStore
+from imgen.services import configured
 from imgen.services.cache import SemanticCache
-from imgen.services.core import Core, ruleset_digests
+from imgen.services.core import Core
 from imgen.services.embeddings import Embedder
 from imgen.services.enhance import open_enhancer
 from imgen.services.keyring import Keyring
 from imgen.services.reconcile import Reconciler
 from imgen.services.request_counts import RequestCounts
-from imgen.settings import Settings, load_catalog, load_plans, read_toml
+from imgen.settings import Settings
 from imgen.surfaces import action, files, health, reference, web
 from imgen.surfaces.http import json_response
 
@@ -72,21 +72,18 @@ def create_app(settings: Settings) -> Starlette:
 
 def open_core(settings: Settings) -> Core:
     """Opens everything the services need."""
-    words = parse_wordlists(read_toml(settings.config_dir / "prompts" / "words.toml"))
+    read = configured.load(settings)
     database = composition.open_database(settings)
     live = Coalescer(settings.redis_url)
     embedder = Embedder(settings.cache, settings.embedder_socket)
     return Core(
         settings=settings,
-        catalog=load_catalog(settings),
-        plans=load_plans(settings),
-        rulesets=ruleset_digests(settings.config_dir),
-        words=words,
+        configured=read,
         database=database,
         live=live,
         publisher=Publisher(settings.redis_url),
         objects=composition.open_objects(settings, database),
-        enhancer=open_enhancer(settings.enhancer, words, settings.config_dir / "prompts" / "enhance.md"),
+        enhancer=open_enhancer(settings.enhancer, read.words, settings.config_dir / "prompts" / "enhance.md"),
         cache=SemanticCache(settings.cache, database, live, embedder, composition.load_guard(settings)),
         keyring=Keyring(),
         request_counts=RequestCounts(),

@@ -28,6 +28,7 @@ def create_app(settings: Settings, *, name: str = "worker", queues: tuple[str, .
         """The workshop is opened by the first task of a child: connections, CUDA and the signer must not cross a fork."""
         if not opened:
             opened.append(open_workshop(settings))
+        opened[0].read_news()
         start()
         with beating[0].working_on(job_id):
             tasks.work(opened[0], half, job_id)

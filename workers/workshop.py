@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import structlog
+
 from imgen import composition
 from imgen.domain.catalog import Catalog, Model
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.domain.job import Job
 from imgen.domain.review import CompiledRuleset
+from imgen.live import config_news
 from imgen.live.executors import Plain
 from imgen.live.op import Op
 from imgen.live.queue import Publisher
@@ -21,6 +24,8 @@ from imgen.records.database import Database
 from imgen.settings import Settings, load_catalog
 from workers import backends
 from workers.reviewers import Board, digests, open_board
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -38,6 +43,7 @@ class Workshop:
     judged_by: Mapping[str, str]
     """Ruleset → digest of the board and its rules."""
     _loaded: dict[str, backends.Backend] = field(default_factory=dict)
+    _config_epoch: bytes | None = None
 
     @cached_property
     def signer(self) -> Signer:
@@ -49,6 +55,30 @@ class Workshop:
             make_development_chain(folder)
             chain, key = folder / "chain.pem", folder / "key.pem"
         return open_signer(chain.read_bytes(), key.read_bytes(), tsa_url=configured.tsa_url or None)
+
+    def read_news(self) -> None:
+        """Reads models, characters, rulesets and reviewers again if somebody has asked for it; a wrong file changes nothing.
+
+        A loaded model whose entry has changed is unloaded.
+        """
+        try:
+            epoch = self.live.run(config_news.epoch())
+        except Unavailable:
+            return
+        if epoch is None or epoch == self._config_epoch:
+            return
+        self._config_epoch = epoch
+        try:
+            catalog, rulesets = load_catalog(self.settings), composition.load_rulesets(self.settings)
+            board, judged_by = open_board(self.settings), digests(self.settings)
+        except (ConfigurationError, OSError) as exc:
+            log.warning("configuration not read again; the old one stays", reason=str(exc))
+            return
+        for key in list(self._loaded):
+            if catalog.models.get(key) != self.catalog.models.get(key):
+                self._loaded.pop(key).unload()
+        self.board.close()
+        self.catalog, self.rulesets, self.board, self.judged_by = catalog, rulesets, board, judged_by
 
     def model_of(self, job: Job) -> Model:
         """The catalog's entry of a job's model.

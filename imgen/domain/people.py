@@ -19,6 +19,8 @@ class Person(Struct, frozen=True, kw_only=True):
     """The password is a first one, which somebody else has seen."""
     tenant_ids: frozenset[str] = frozenset()
     """Whose keys and pictures a member sees."""
+    address: str = ""
+    """Where the present request came from."""
 
     @property
     def is_admin(self) -> bool:

@@ -8,21 +8,18 @@ from imgen.live.op import PREFIX, Op, ignore
 WINDOW_S = 900
 
 
-def count(*names: str) -> Op[tuple[int, ...]]:
-    """One more try under each name; how many there were within the window, this one included."""
-
-    def decode(replies: Sequence[Any]) -> tuple[int, ...]:
-        return tuple(replies[1::2])
-
-    commands = [
-        command for name in names for command in (("SET", _key(name), 0, "EX", WINDOW_S, "NX"), ("INCR", _key(name)))
-    ]
-    return Op(tuple(commands), decode)
+def count(name: str) -> Op[int]:
+    """One more try; how many there were within the window, this one included."""
+    return Op((("SET", _key(name), 0, "EX", WINDOW_S, "NX"), ("INCR", _key(name))), _second)
 
 
-def forgive(name: str) -> Op[None]:
-    """Starts anew for a name."""
-    return Op((("DEL", _key(name)),), ignore)
+def forgive(*names: str) -> Op[None]:
+    """Starts anew for these names."""
+    return Op((("DEL", *map(_key, names)),), ignore)
+
+
+def _second(replies: Sequence[Any]) -> int:
+    return int(replies[1])
 
 
 def _key(name: str) -> str:

@@ -32,7 +32,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
 
 def tell(beat: Beat) -> Op[None]:
     """The present state of one process."""
-    return Op((("HSET", _ALL, beat.name, msgspec.json.encode(beat)), ("EXPIRE", _ALL, 3600)), ignore)
+    return Op((("HSET", _ALL, beat.name, msgspec.json.encode(beat)), ("EXPIRE", _ALL, LASTS_S)), ignore)
 
 
 def leave(name: str) -> Op[None]:

@@ -2,11 +2,12 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
+from imgen.domain.people import Person
 from imgen.records.tables import audit
 
 
@@ -44,6 +45,27 @@ def note(
             detail=msgspec.json.encode(detail).decode(),
         )
     )
+
+
+def by_person(
+    connection: Connection,
+    person: Person,
+    *,
+    action: str,
+    subject: str,
+    detail: Mapping[str, object],
+    tenant_id: str = "",
+) -> None:
+    """What somebody did in the web face, and from where."""
+    told = {"address": person.address, **detail}
+    note(connection, actor=person.name, action=action, tenant_id=tenant_id, subject=subject, detail=told)
+
+
+def reasons(connection: Connection, subjects: Sequence[str]) -> dict[str, str]:
+    """Job id → why a reviewer withheld it, of those that have a row that says so."""
+    query = select(audit.c.subject, audit.c.detail).where(audit.c.subject.in_(subjects), audit.c.action == "blocked")
+    told = {row.subject: msgspec.json.decode(row.detail).get("reason", "") for row in connection.execute(query)}
+    return {subject: reason for subject, reason in told.items() if reason}
 
 
 def page(connection: Connection, *, limit: int, before: str = "", words: str = "") -> list[Entry]:

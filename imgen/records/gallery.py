@@ -26,6 +26,7 @@ class _Told(Struct):
     meta: _Meta | None = None
 
 
+STYLES_AMONG = 100
 _COMPLETED = frozenset({State.COMPLETED})
 _told = msgspec.json.Decoder(_Told)
 _ESCAPED = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
@@ -105,7 +106,10 @@ def tenant_names(connection: Connection, *, scope: frozenset[str] | None) -> dic
 
 
 def samples(connection: Connection, *, scope: frozenset[str] | None, latest: int) -> dict[tuple[str, str], Job]:
-    """("model" or "character", its key) → the newest completed job with it, among so many of the latest."""
+    """What → the newest completed job with it.
+
+    ("model", key) and ("character", key) among so many of the latest, ("style", "model/style") among STYLES_AMONG.
+    """
     query = _narrowed(select(jobs.c.id, jobs.c.model, jobs.c.character), Wanted(scope=scope, states=_COMPLETED))
     found: dict[tuple[str, str], str] = {}
     for row in connection.execute(query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(latest)):
@@ -113,7 +117,10 @@ def samples(connection: Connection, *, scope: frozenset[str] | None, latest: int
         found.setdefault(("character", row.character), row.id)
     rows = connection.execute(select(jobs).where(jobs.c.id.in_(set(found.values())))).mappings()
     shown = {row["id"]: from_row(row) for row in rows}
-    return {name: shown[job_id] for name, job_id in found.items()}
+    by_style: dict[tuple[str, str], Job] = {}
+    for job in search(connection, Wanted(scope=scope, states=_COMPLETED), limit=STYLES_AMONG).jobs:
+        by_style.setdefault(("style", f"{job.recipe.model}/{job.recipe.style}"), job)
+    return by_style | {name: shown[job_id] for name, job_id in found.items()}
 
 
 def per_minute(connection: Connection, *, scope: frozenset[str] | None, minutes: int, now: float) -> list[int]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.account import ApiKey, Principal, Tenant, new_raw_key
 from imgen.domain.errors import Forbidden, Invalid, Unavailable
@@ -121,11 +122,14 @@ def _owner(connection: Connection, core: Core, person: Person, name: str) -> Ten
 
 
 async def _changed(core: Core, write: Callable[[Connection], T]) -> T:
-    result = await core.database.writing(write)
+    try:
+        result = await core.database.writing(write)
+    except IntegrityError as exc:
+        raise Invalid("There is a key of that name already") from exc
     with contextlib.suppress(Unavailable):  # no process trusts its memory of keys while Redis is away
         await core.live.run(gate.keys_changed())
     return result
 
 
 def _note(connection: Connection, person: Person, key: ApiKey, action: str, detail: dict[str, object]) -> None:
-    audit.note(connection, actor=person.name, action=action, tenant_id=key.tenant_id, subject=key.id, detail=detail)
+    audit.by_person(connection, person, action=action, tenant_id=key.tenant_id, subject=key.id, detail=detail)

@@ -5,7 +5,9 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 
+from msgspec import structs
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.account import SCOPES, ApiKey, Principal, Tenant
 from imgen.domain.errors import Forbidden, Invalid, RateLimited
@@ -32,10 +34,13 @@ async def sign_in(core: Core, name: str, password: str, *, address: str, agent: 
         RateLimited: too many tries for this name or from this address.
         Unavailable: Redis does not answer, so nobody can count tries.
     """
-    by_name = "name:" + token_hash(name)[:32]
-    tries = await core.live.run(throttle.count(by_name, "address:" + token_hash(address)[:32]))
-    if tries[0] > TRIES_BY_NAME or tries[1] > TRIES_BY_ADDRESS:
-        raise RateLimited("Too many tries; wait a quarter of an hour", retry_after_s=throttle.WINDOW_S)
+    by_name, by_address = "name:" + token_hash(name)[:32], "address:" + token_hash(address)[:32]
+    for counted, most in (
+        (by_address, TRIES_BY_ADDRESS),
+        (by_name, TRIES_BY_NAME),
+    ):  # who is out counts against no name
+        if await core.live.run(throttle.count(counted)) > most:
+            raise RateLimited("Too many tries; wait a quarter of an hour", retry_after_s=throttle.WINDOW_S)
     stored = await core.database.reading(users.password_hash, name)
     fits = await _fits(password, stored or _NOBODYS)
     person = await core.database.reading(users.named, name)
@@ -44,13 +49,15 @@ async def sign_in(core: Core, name: str, password: str, *, address: str, agent: 
     token, now = secrets.token_urlsafe(32), core.clock()
 
     def write(connection: Connection) -> None:
+        if users.password_hash(connection, name) != stored:  # changed while this one was being checked
+            raise Invalid("Wrong name or password")
         users.open_session(
             connection, token_hash(token), person.id, address=address, agent=agent, now=now, lasts_s=SESSION_S
         )
-        _note(connection, person, "signed in", {"address": address})
+        _note(connection, structs.replace(person, address=address), "signed in", {})
 
     await core.database.writing(write)
-    await core.live.run(throttle.forgive(by_name))
+    await core.live.run(throttle.forgive(by_name, by_address))
     return token
 
 
@@ -120,7 +127,10 @@ async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Seque
         detail: dict[str, object] = {"name": name, "role": role, "tenants": sorted(known & set(tenant_ids))}
         _note(connection, by, "added person", detail, subject=person.id)
 
-    await core.database.writing(write)
+    try:
+        await core.database.writing(write)
+    except IntegrityError as exc:
+        raise Invalid(f"There is a person named {name!r} already") from exc
     return first
 
 
@@ -203,4 +213,4 @@ def _named(connection: Connection, name: str) -> Person:
 
 
 def _note(connection: Connection, person: Person, action: str, detail: dict[str, object], *, subject: str = "") -> None:
-    audit.note(connection, actor=person.name, action=action, tenant_id="", subject=subject or person.id, detail=detail)
+    audit.by_person(connection, person, action=action, subject=subject or person.id, detail=detail)

@@ -9,12 +9,14 @@ import time
 from collections import Counter
 
 import structlog
+from sqlalchemy import Connection
 
-from imgen.domain.errors import ImgenError, Retryable, Unavailable
+from imgen.domain.errors import ConfigurationError, ImgenError, Retryable, Unavailable
 from imgen.domain.job import Job, State, view_of
-from imgen.live import polls
+from imgen.live import cache_news, config_news, polls
 from imgen.objects import ObjectStore
-from imgen.records import jobs, reconcile, users
+from imgen.records import cache, jobs, reconcile, users
+from imgen.services import configured
 from imgen.services.core import Core
 
 log = structlog.get_logger(__name__)
@@ -34,6 +36,7 @@ class Reconciler:
         self._core = core
         self._owner = reconcile.new_owner()
         self._swept_at = 0.0
+        self._config_epoch: bytes | None = None
 
     async def run(self) -> None:
         """Goes round for ever. A part that does not answer costs one round, never the loop."""
@@ -44,6 +47,8 @@ class Reconciler:
                     await self.round()
                 except ImgenError as exc:
                     log.warning("reconciler: a round failed", reason=str(exc))
+                except Exception:  # an error nobody foresaw must not leave lost jobs lost
+                    log.exception("reconciler: a round failed unexpectedly")
                 await asyncio.sleep(pause_s)
         finally:
             await self._let_go()
@@ -51,6 +56,7 @@ class Reconciler:
     async def round(self) -> Counter[str]:
         """One look at everything, if this process holds the lock. Returns how many jobs it touched, by reason."""
         core, did = self._core, Counter[str]()
+        await self._read_configuration()
         await core.request_counts.write(core.database, now=core.clock())
         core.average_seconds.update(await core.database.reading(jobs.average_seconds))
         hold_s = max(10, core.settings.jobs.reconcile_s * 5)
@@ -73,6 +79,22 @@ class Reconciler:
             did["kept long enough"] += await self.sweep()
             self._swept_at = time.monotonic()
         return did
+
+    async def _read_configuration(self) -> None:
+        """Every process for itself, whoever leads; a wrong file changes nothing."""
+        try:
+            epoch = await self._core.live.run(config_news.epoch())
+        except Unavailable:
+            return
+        if epoch is None or epoch == self._config_epoch:
+            return
+        try:
+            self._core.configured = await asyncio.to_thread(configured.load, self._core.settings)
+        except ConfigurationError as exc:
+            log.warning("configuration not read again; the old one stays", reason=str(exc))
+        else:
+            log.info("configuration read again")
+        self._config_epoch = epoch
 
     async def sweep(self) -> int:
         """Removes pictures and jobs past their keep, and masters nobody will finish. Returns how many jobs lost something."""
@@ -142,11 +164,18 @@ def _delete_orphans(objects: ObjectStore, *, before: float) -> None:
 
 
 async def remove(core: Core, job: Job) -> None:
-    """Takes an ended job away at once, with all its files; the ledger keeps what it cost."""
+    """Takes an ended job away at once, with all its files and what the cache kept of it; the ledger keeps what it cost."""
     await asyncio.to_thread(_delete_pictures, core, job)
-    await core.database.writing(reconcile.forget, [job.id])
+
+    def write(connection: Connection) -> None:
+        reconcile.forget(connection, [job.id])
+        if job.recipe.keep_as:
+            cache.purge(connection, entry_ids=[job.recipe.keep_as])
+
+    await core.database.writing(write)
     with contextlib.suppress(Unavailable):
         await core.live.run(polls.forget(job.id))
+        await core.live.run(cache_news.changed())
 
 
 def _delete_pictures(core: Core, job: Job) -> None:

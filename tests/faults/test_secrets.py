@@ -250,7 +250,8 @@ def evidence(tmp_path_factory) -> Evidence:
             said = doctor(stack)
             kept = kept_in(server)
             database = Database(f"sqlite:///{data / 'imgen.db'}")
-            signing_secret = installation.signing_secret(database).hex()
+            signing_secret = installation.secret(database, installation.DISK).hex()
+            web_secret = installation.secret(database, installation.WEB).hex()
             database.close()
             raw = b"".join(path.read_bytes() for path in sorted(data.glob("imgen.db*")))
             assert stack.stop() == 0
@@ -268,7 +269,13 @@ def evidence(tmp_path_factory) -> Evidence:
         database=raw,
         told=told,
         jobs=jobs,
-        keys={"key": key, "first key": stack_key, "panel": password, "signing": signing_secret},
+        keys={
+            "key": key,
+            "first key": stack_key,
+            "panel": password,
+            "signing": signing_secret,
+            "web signing": web_secret,
+        },
     )
 
 
@@ -334,7 +341,7 @@ def test_what_lies_in_redis(evidence):
 
 def test_the_database_keeps_no_key(evidence):
     """Keys and passwords lie hashed in SQL: its files hold neither them nor what was configured; the job's words they hold."""
-    secrets = {name: word for name, word in secrets_of(evidence).items() if name != "signing"}
+    secrets = {name: word for name, word in secrets_of(evidence).items() if "signing" not in name}
     text = evidence.database.decode("latin-1")
     assert found(secrets.values(), text) == []
     assert found([WORDS["prompt"]], text) != []

@@ -90,3 +90,18 @@ def test_counts(stored, database):
     today = time.strftime("%Y-%m-%d", time.gmtime(NOW))
     assert sum(number for _, _, number in days) == 4
     assert days[-1] == (today, "eros", 3)
+
+
+def test_samples_are_the_newest_of_each(stored, database):
+    """Completed ones alone, by model, character and style, of the tenants that may be seen."""
+    stored("old", 50, character="aya", state=State.COMPLETED)
+    newest = stored("new", 10, character="aya", state=State.COMPLETED)
+    plain = stored("plain", 5, state=State.COMPLETED, model="other")
+    stored("failed", 1, character="bella", state=State.FAILED)
+    with database.read() as connection:
+        found = gallery.samples(connection, scope=None, latest=100)
+        assert gallery.samples(connection, scope=frozenset({"ten_9"}), latest=100) == {}
+    told = {name: job.id for name, job in found.items()}
+    assert told[("character", "aya")] == told[("model", "eros")] == told[("style", "eros/professional")] == newest
+    assert told[("model", "other")] == told[("style", "other/professional")] == plain
+    assert ("character", "bella") not in told

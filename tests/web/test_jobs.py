@@ -59,6 +59,7 @@ def test_a_withheld_picture_is_covered_until_asked_for_and_the_floor_shows_none(
     admin.goto("/panel/blocked")
     statue = admin.locator("article", has_text="nude marble statue")
     expect(statue.get_by_text("sexual", exact=True)).to_be_visible()
+    expect(statue.get_by_text("ruleset default: sexual")).to_be_visible()
     picture = statue.get_by_role("img")
     assert "blur" in picture.evaluate("one => getComputedStyle(one).filter")
     statue.get_by_role("button", name="Show the picture").click()
@@ -72,7 +73,7 @@ def test_a_withheld_picture_is_covered_until_asked_for_and_the_floor_shows_none(
 
 def test_retry_makes_the_same_picture_again_and_delete_takes_it_away(web, admin):
     """A new job of the same recipe and seed; deleted, neither page nor poll knows it."""
-    job = web.generate("a wooden boat")
+    job = web.generate("a wooden boat", use_cache=True)
     first = web.wait(job)["meta"]
     admin.goto(f"/panel/jobs/{job['id']}")
     admin.get_by_role("button", name="Retry").click()
@@ -92,6 +93,12 @@ def test_retry_makes_the_same_picture_again_and_delete_takes_it_away(web, admin)
     assert web.post({"action": "status", "id": again["id"]}).status_code == 404
     admin.expected.append("404")
     assert admin.goto(f"/panel/jobs/{again['id']}").status == 404
+    cached = {"action": "generate", "prompt": "a wooden boat", "use_cache": True, "cache_only": True}
+    assert web.post(cached).status_code == 200
+    admin.goto(f"/panel/jobs/{job['id']}")
+    admin.get_by_role("button", name="Delete").click()
+    expect(admin.get_by_role("status")).to_contain_text("are deleted")
+    assert web.post(cached).status_code == 404
 
 
 def test_a_question_that_is_denied_changes_nothing(web, admin):

@@ -105,3 +105,34 @@ def test_usage_as_a_file(furnished, admin):
     assert answer.headers["content-type"].startswith("text/csv")
     assert lines[0] == "day,model,jobs"
     assert any(line.split(",")[1] == "eros" for line in lines[1:])
+
+
+def test_the_configuration_is_read_again(web, admin):
+    """Page, API and workers go by the new files; a wrong one is told and changes nothing; the audit says who asked."""
+    file = web.data / "models.toml"
+    before = file.read_text()
+    assert web.wait(web.generate("a zebra"))["status"] == "COMPLETED"
+    try:
+        file.write_text(
+            before.replace('"Eros"', '"Eros the second"').replace("step_s = 0.0", 'step_s = 0.0, fail_on = "zebra"')
+        )
+        admin.goto("/panel/catalog")
+        admin.get_by_role("button", name="Read the configuration again").click()
+        expect(admin.get_by_role("status")).to_have_text("The configuration is read again.")
+        expect(admin.get_by_role("heading", name="Eros the second")).to_be_visible()
+        assert web.post({"action": "models"}).json()["models"]["eros"]["label"] == "Eros the second"
+        assert "Eros the second" in admin.request.get("/llms-full.txt").text()
+        assert web.wait(web.generate("a zebra"))["status"] == "FAILED"
+        file.write_text(before.replace("[eros]", "[eros"))
+        admin.expected.append("400")
+        admin.get_by_role("button", name="Read the configuration again").click()
+        expect(admin.get_by_text("The old configuration stays")).to_be_visible()
+        assert web.post({"action": "models"}).json()["models"]["eros"]["label"] == "Eros the second"
+        admin.goto("/panel/audit?words=reloaded")
+        expect(admin.get_by_role("cell", name="reloaded configuration").first).to_be_visible()
+        expect(admin.get_by_text("address: 127.0.0.1").first).to_be_visible()
+    finally:
+        file.write_text(before)
+        admin.goto("/panel/catalog")
+        admin.get_by_role("button", name="Read the configuration again").click()
+        expect(admin.get_by_role("status")).to_be_visible()

@@ -4,8 +4,10 @@ import re
 
 import httpx2
 import pytest
+import redis
 from playwright.sync_api import expect
 
+from imgen.settings import socket_path
 from tests.web.conftest import PASSWORD, sign_in
 
 FORM = re.compile(r'name="csrftoken" value="([^"]+)"')
@@ -154,3 +156,47 @@ def test_an_unknown_path_is_a_page_for_people_and_json_for_programs(http):
     assert http.get("/nothing").json() == {"error": "Not found"}
     assert http.get("/panel/nothing").json() == {"error": "Not found"}
     assert http.get("/api/v2").json() == {"error": "Method not allowed"}
+
+
+def test_bodies_of_any_size_and_kind_are_refused_in_time(http):
+    """Endless forms are cut off, odd tokens, cookies and encodings are refused; nothing is an error of ours."""
+    enter(http)
+    urlencoded = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert http.post("/sign-in", content=b"name=" + b"x" * 100_000, headers=urlencoded).status_code == 413
+    assert http.post("/panel/keys", content=b"name=" + b"x" * 100_000, headers=urlencoded).status_code == 413
+    for content in (b"csrftoken=%C3%A9", "csrftoken=é".encode(), b"csrftoken=\xff\xfe", b"\x00" * 1000):
+        assert http.post("/sign-out", content=content, headers=urlencoded).status_code == 403, content
+    assert http.post("/sign-out", headers={"x-csrftoken": b"\xc3\xa9"}).status_code == 403
+    assert http.post("/sign-out", content=b"{}", headers={"Content-Type": "application/json"}).status_code == 403
+    with httpx2.Client(base_url=http.base_url, headers={"Cookie": b"imgen_session=\xff; csrftoken=\xff"}) as odd:
+        assert odd.get("/sign-in").status_code == 403
+    assert http.get("/panel/account").status_code == 200
+
+
+def test_who_has_a_first_password_can_sign_out(web, http):
+    """The one thing besides changing it."""
+    first = web.imgen("users", "add", "undecided")
+    assert enter(http, "undecided", first).status_code == 303
+    assert http.get("/panel/keys").headers["location"] == "/panel/account"
+    assert post(http, "/sign-out").headers["location"] == "/sign-in"
+    assert http.get("/panel/account").headers["location"] == "/sign-in"
+
+
+def test_one_address_shuts_nobody_out_for_long(web, http):
+    """Tries that are refused because of their address count against no name."""
+    first = web.imgen("users", "add", "bystander")
+    with redis.Redis(unix_socket_path=str(socket_path(web.data, "redis"))) as client:
+
+        def forget():
+            for key in client.scan_iter("imgen:tries:*"):
+                client.delete(key)
+
+        forget()
+        for number in range(45):
+            enter(http, f"nobody {number}", "x")
+        refused = [enter(http, "bystander", "wrong").status_code for _ in range(20)]
+        tries = [int(client.get(key)) for key in client.scan_iter("imgen:tries:name:*")]
+        forget()  # for the tests that follow
+    assert refused == [401] * 5 + [429] * 15
+    assert max(tries) == 5
+    assert enter(http, "bystander", first).status_code == 303

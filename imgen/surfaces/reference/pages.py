@@ -3,9 +3,8 @@
 The prose, which takes a quarter of a second, is made with the application, in a thread; the rest takes milliseconds.
 """
 
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from imgen.services.configured import Configured
 from imgen.services.core import Core
 from imgen.surfaces.http import json_response, page_headers
 from imgen.surfaces.reference import llms, openapi, prose
@@ -42,36 +42,44 @@ def application(core: Core, docs: Path = prose.DOCS) -> Starlette:
     )
 
 
+class _Made(NamedTuple):
+    of: Configured
+    openapi_json: bytes
+    short: str
+    full: str
+
+
 class _Reference:
     def __init__(self, core: Core, docs: Path) -> None:
         self._core = core
         self._pages = prose.pages(docs)
         self._templates = environment()
+        self._kept: _Made | None = None
 
-    @cached_property
-    def _document(self) -> dict[str, Any]:
-        return openapi.document(self._core)
-
-    @cached_property
-    def _openapi_json(self) -> bytes:
-        return msgspec.json.format(msgspec.json.encode(self._document), indent=1)
-
-    @cached_property
-    def _texts(self) -> tuple[str, str]:
-        return llms.short(self._document, self._pages), llms.full(self._document, self._pages)
+    def _made(self) -> _Made:
+        """The documents, kept as long as what they tell of is configured."""
+        if self._kept is None or self._kept.of is not self._core.configured:
+            document = openapi.document(self._core)
+            self._kept = _Made(
+                of=self._core.configured,
+                openapi_json=msgspec.json.format(msgspec.json.encode(document), indent=1),
+                short=llms.short(document, self._pages),
+                full=llms.full(document, self._pages),
+            )
+        return self._kept
 
     async def openapi(self, _request: Request) -> Response:
         """The OpenAPI document. It may be read from any page: there is nothing in it that is not public."""
         headers = page_headers(STRICT) | {"Access-Control-Allow-Origin": "*"}
-        return Response(self._openapi_json, headers=headers, media_type="application/json")
+        return Response(self._made().openapi_json, headers=headers, media_type="application/json")
 
     async def short(self, _request: Request) -> Response:
         """llms.txt."""
-        return PlainTextResponse(self._texts[0], headers=page_headers(STRICT))
+        return PlainTextResponse(self._made().short, headers=page_headers(STRICT))
 
     async def full(self, _request: Request) -> Response:
         """llms-full.txt."""
-        return PlainTextResponse(self._texts[1], headers=page_headers(STRICT))
+        return PlainTextResponse(self._made().full, headers=page_headers(STRICT))
 
     async def interactive(self, request: Request) -> Response:
         """Scalar's reference. It makes style elements of its own, so that styles may stand in the page; scripts may not.

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 from asgi_csrf import asgi_csrf
+from msgspec import structs
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Scope, Send
 
@@ -19,13 +20,15 @@ from imgen.domain.people import Person
 from imgen.records import installation
 from imgen.services import people
 from imgen.services.core import Core
-from imgen.surfaces.http import json_response, page_headers
+from imgen.surfaces.http import giving, json_response, page_headers, read_body
 from imgen.surfaces.web import filters
 from imgen.surfaces.web.templates import environment
 
 log = structlog.get_logger(__name__)
 
 COOKIE = "imgen_session"
+MAX_FORM_BYTES = 64 * 1024
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 BAR = (
     ("/", "Playground", False),
     ("/panel", "Overview", False),
@@ -99,8 +102,9 @@ class Desk:
             person = await people.signed_in(self.core, self.token(request))
             if person is None:
                 return self._to_sign_in(request)
+            person = structs.replace(person, address=request.client.host if request.client else "")
             request.state.person = person
-            if person.must_change_password and request.url.path != "/panel/account":
+            if person.must_change_password and request.url.path not in ("/panel/account", "/sign-out"):
                 return self.back(request, "/panel/account", "Choose a password of your own first.")
             if admin and not person.is_admin:
                 raise HTTPException(403, "This page is for administrators.")
@@ -119,7 +123,13 @@ class Desk:
                 same_site="lax",
                 https_only=self._is_tls,
             ),
-            Middleware(_Csrf, secret=self._secret, is_tls=self._is_tls, refuse=self._refuse_forged),
+            Middleware(
+                _Csrf,
+                secret=self._secret,
+                is_tls=self._is_tls,
+                max_bytes=int(self.core.settings.http.max_body_mib * 2**20),
+                refuse=self._refuse_forged,
+            ),
         ]
 
     def exception_handlers(self) -> Mapping[Any, Any]:
@@ -169,10 +179,13 @@ class _Csrf:
     It cannot read multipart bodies with the parser that Starlette needs, so it is not told of them: those need the header.
     """
 
-    def __init__(self, app: ASGIApp, secret: str, is_tls: bool, refuse: Any) -> None:  # noqa: FBT001 - Starlette's way
+    def __init__(self, app: ASGIApp, secret: str, is_tls: bool, max_bytes: int, refuse: Any) -> None:  # noqa: FBT001 - Starlette's way
+        self._max_bytes = max_bytes
+
         async def passed(scope: Scope, receive: Any, send: Send) -> None:
             await app({**scope, "headers": scope["all_headers"]}, receive, send)
 
+        self._refuse = refuse
         self.app = asgi_csrf(
             passed,
             signing_secret=secret,
@@ -185,12 +198,41 @@ class _Csrf:
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         headers = scope["headers"]
         told = [(name, value) for name, value in headers if not value.strip().lower().startswith(b"multipart/")]
+        body = b""
+        if scope["type"] == "http" and scope["method"] not in SAFE:
+            max_bytes = MAX_FORM_BYTES + self._max_bytes * scope["path"].startswith(
+                "/play"
+            )  # which says more kindly no
+            try:
+                body = await read_body(scope, receive, max_bytes=max_bytes)
+            except errors.TooLarge:
+                await HTMLResponse("<h1>Too large</h1>", 413)(scope, _no_body, send)
+                return
+            except ClientDisconnect:
+                return
+            receive = giving(body)
+        if scope["type"] == "http" and not _is_plain(scope, body):
+            await self._refuse(scope, send, 0)
+            return
         await self.app({**scope, "headers": told, "all_headers": headers}, receive, send)
 
 
 async def _no_body() -> Any:
     await asyncio.sleep(0)
     return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def _is_plain(scope: Scope, body: bytes) -> bool:
+    """Whether asgi-csrf can read the request at all: it raises where a token, a cookie or a form is no ASCII or UTF-8."""
+    headers = dict(scope["headers"])
+    try:
+        headers.get(b"x-csrftoken", b"").decode("ascii")
+        headers.get(b"cookie", b"").decode("ascii")
+        if headers.get(b"content-type", b"").startswith(b"application/x-www-form-urlencoded"):
+            dict(parse_qsl(body.decode("utf-8"))).get("csrftoken", "").encode("ascii")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _policy(core: Core) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
+import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -35,6 +36,9 @@ STATES: dict[str, frozenset[State]] = {
 }
 """What the filter offers → states."""
 READ_WITHIN_S = 30
+READ_AT_ONCE = 2
+"""Each is a process of a hundred megabytes."""
+log = structlog.get_logger(__name__)
 
 
 class Jobs:
@@ -42,6 +46,7 @@ class Jobs:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._reading = asyncio.Semaphore(READ_AT_ONCE)
 
     def routes(self) -> Sequence[BaseRoute]:
         """Its pages."""
@@ -95,12 +100,15 @@ class Jobs:
             body = await asyncio.to_thread(self._desk.core.objects.get, signed[0].key)
         except errors.ObjectNotFound:
             raise HTTPException(404, "The file is gone.") from None
-        return self._desk.page(request, "credentials.html", read=await self._read_back(body))
+        async with self._reading:
+            read = await self._read_back(body)
+        return self._desk.page(request, "credentials.html", read=read)
 
     async def cancel(self, request: Request, person: Person) -> Response:
         """Ends an open job."""
         job = await self._find(request, person)
         ended = await poll.cancel(self._desk.core, await self._principal(person, job), job.id)
+        await self._note(person, job, "cancelled job")
         news = "Cancelled." if ended.state is State.CANCELLED else f"It had ended: {ended.state}."
         return self._desk.back(request, f"/panel/jobs/{job.id}", news)
 
@@ -108,6 +116,7 @@ class Jobs:
         """The same recipe once more."""
         job = await self._find(request, person)
         made = await submit.again(self._desk.core, await self._principal(person, job), job, surface="panel")
+        await self._note(person, job, "retried job")
         return self._desk.back(request, f"/panel/jobs/{made.id}", "Made a new job of the same recipe.")
 
     async def delete(self, request: Request, person: Person) -> Response:
@@ -116,14 +125,7 @@ class Jobs:
         if job.state not in ENDED:
             raise errors.Invalid("Cancel it first: it is still open")
         await reconcile.remove(self._desk.core, job)
-        await self._desk.core.database.writing(
-            audit.note,
-            actor=person.name,
-            action="deleted job",
-            tenant_id=job.tenant_id,
-            subject=job.id,
-            detail={"gen_id": job.gen_id, "state": job.state},
-        )
+        await self._note(person, job, "deleted job")
         return self._desk.back(request, "/panel/jobs", f"{job.gen_id} and its files are deleted.")
 
     async def _listed(self, request: Request, person: Person, template: str, state: str) -> Response:
@@ -135,12 +137,13 @@ class Jobs:
             key_id=given.get("key", ""),
             model=given.get("model", ""),
             character=given.get("character", ""),
-            words=given.get("words", "").strip()[:300],
+            words=given.get("words", "").replace("\0", "").strip()[:300],
             since=_day(given.get("since", "")),
             until=_day(given.get("until", ""), days_on=1),
         )
         database = self._desk.core.database
         page = await database.reading(gallery.search, wanted, limit=PAGE, after=_read_cursor(given.get("after", "")))
+        blocked = [job.id for job in page.jobs if job.state is State.BLOCKED]
         filters = {name: value for name, value in given.items() if name != "after" and value}
         return self._desk.page(
             request,
@@ -148,6 +151,7 @@ class Jobs:
             jobs=[(job, self._files(job), self._facts(job)) for job in page.jobs],
             keys=await database.reading(gallery.key_names, scope=person.scope),
             catalog=self._desk.core.catalog,
+            reasons=await database.reading(audit.reasons, blocked) if blocked else {},
             states=list(STATES),
             state=state,
             view=view,
@@ -165,6 +169,16 @@ class Jobs:
         if job is None:
             raise HTTPException(404, "There is no such job.")
         return job
+
+    async def _note(self, person: Person, job: Job, action: str) -> None:
+        await self._desk.core.database.writing(
+            audit.by_person,
+            person,
+            action=action,
+            tenant_id=job.tenant_id,
+            subject=job.id,
+            detail={"gen_id": job.gen_id, "state": job.state},
+        )
 
     async def _principal(self, person: Person, job: Job) -> Any:
         tenants = await self._desk.core.database.reading(accounts.all_tenants)
@@ -204,9 +218,12 @@ class Jobs:
             process = await asyncio.create_subprocess_exec(
                 *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
             )
+            out = b""
             try:
                 async with asyncio.timeout(READ_WITHIN_S):
                     out, _ = await process.communicate()
+            except TimeoutError:
+                log.warning("a picture was not read back in time")
             finally:
                 if process.returncode is None:
                     process.kill()

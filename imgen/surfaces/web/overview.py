@@ -74,16 +74,20 @@ class Overview:
         rows = await self._rows(person, by)
         now = self._desk.core.clock()
         days = [filters.day(now - back * 86400) for back in range(DAYS - 1, -1, -1)]
-        values = sorted({value for _, value, _ in rows}, key=lambda one: -sum(n for _, v, n in rows if v == one))
+        by_value: dict[str, dict[str, int]] = {}
+        by_day = dict.fromkeys(days, 0)
+        for day, value, number in rows:
+            by_value.setdefault(value, {})[day] = number
+            by_day[day] = by_day.get(day, 0) + number
         return self._desk.page(
             request,
             "usage.html",
             by=by,
             ways=list(COLUMNS),
             days=days,
-            shown=[day for day in reversed(days) if any(d == day for d, _, _ in rows)],
-            totals=[(day, sum(n for d, _, n in rows if d == day)) for day in days],
-            table=[(value, {day: n for day, v, n in rows if v == value}) for value in values],
+            shown=[day for day in reversed(days) if by_day[day]],
+            totals=[(day, by_day[day]) for day in days],
+            table=sorted(by_value.items(), key=lambda one: -sum(one[1].values())),
             day_count=DAYS,
         )
 
@@ -95,7 +99,7 @@ class Overview:
         writer.writerow(("day", by if by in COLUMNS else "model", "jobs"))
         for day, value, number in await self._rows(person, by if by in COLUMNS else "model"):
             writer.writerow(
-                (day, f"'{value}" if value[:1] in "=+-@" and value else value, number)
+                (day, f"'{value}" if value.startswith(tuple("=+-@\t\r")) else value, number)
             )  # no formula in a sheet
         headers = self._desk.headers() | {
             "Content-Disposition": f'attachment; filename="usage-by-{by if by in COLUMNS else "model"}.csv"'

@@ -5,7 +5,7 @@ What is asked for here goes the way of every other request, with the person in t
 
 import base64
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Message
 
 from imgen.domain import errors
 from imgen.domain.account import Tenant
@@ -25,7 +24,7 @@ from imgen.records import accounts, gallery, jobs
 from imgen.services import people, poll
 from imgen.services.submit import MAX_MARK_BYTES, submit
 from imgen.surfaces.action import told
-from imgen.surfaces.http import read_body
+from imgen.surfaces.http import giving, read_body
 from imgen.surfaces.web import playground_form, snippets
 from imgen.surfaces.web.desk import Desk
 
@@ -149,7 +148,7 @@ class Playground:
         """What was sent, no larger than any other surface takes it."""
         max_bytes = int(self._core.settings.http.max_body_mib * 2**20)
         body = await read_body(request.scope, request.receive, max_bytes=max_bytes)
-        return await Request(request.scope, _giving(body)).form()
+        return await Request(request.scope, giving(body)).form()
 
     async def _tenants(self) -> list[Tenant]:
         return await self._core.database.reading(accounts.all_tenants)
@@ -226,10 +225,3 @@ class Playground:
             }
             for model in catalog.models.values()
         ]
-
-
-def _giving(body: bytes) -> Callable[[], Awaitable[Message]]:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive

@@ -1,17 +1,19 @@
 """What is configured, the semantic cache, people, and the audit."""
 
+import asyncio
 from collections.abc import Sequence
-from functools import cached_property
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from imgen import composition
 from imgen.domain import errors
 from imgen.domain.people import ROLES, Person
 from imgen.domain.review import Ruleset, parse_ruleset
+from imgen.live import config_news
 from imgen.records import accounts, audit, cache, gallery, users
-from imgen.services import people
+from imgen.services import configured, people
 from imgen.settings import read_toml
 from imgen.surfaces.web.desk import Desk
 
@@ -25,12 +27,14 @@ class Settings:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._read: tuple[configured.Configured, dict[str, Ruleset]] | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
         """Its pages."""
         person = self._desk.signed_in
         return [
             Route("/panel/catalog", person(self.catalog), methods=["GET"]),
+            Route("/panel/catalog/reload", person(self.reload, admin=True), methods=["POST"]),
             Route("/panel/cache", person(self.cache, admin=True), methods=["GET"]),
             Route("/panel/cache/purge", person(self.purge, admin=True), methods=["POST"]),
             Route("/panel/people", person(self.people, admin=True), methods=["GET"]),
@@ -39,13 +43,6 @@ class Settings:
             Route("/panel/people/{name}/password", person(self.new_password, admin=True), methods=["POST"]),
             Route("/panel/audit", person(self.audit, admin=True), methods=["GET"]),
         ]
-
-    @cached_property
-    def _rulesets(self) -> dict[str, Ruleset]:
-        """As they were when the service started, like everything else that is configured."""
-        core = self._desk.core
-        folder = core.settings.config_dir / "rulesets"
-        return {name: parse_ruleset(name, read_toml(folder / f"{name}.toml")) for name in sorted(core.rulesets)}
 
     async def catalog(self, request: Request, person: Person) -> Response:
         """Models with their styles, characters and rulesets, each with a sample out of the person's own pictures."""
@@ -56,7 +53,31 @@ class Settings:
             for name, job in found.items()
             if job.outcome is not None
         }
-        return self._desk.page(request, "catalog.html", catalog=core.catalog, rulesets=self._rulesets, samples=samples)
+        return self._desk.page(
+            request, "catalog.html", catalog=core.catalog, rulesets=self._rulesets(), samples=samples
+        )
+
+    async def reload(self, request: Request, person: Person) -> Response:
+        """Reads the configuration again, here at once and everywhere else within seconds."""
+        core = self._desk.core
+        try:
+            await asyncio.to_thread(composition.load_rulesets, core.settings)  # as workers will read them
+            read = await asyncio.to_thread(configured.load, core.settings)
+        except errors.ConfigurationError as exc:
+            raise errors.Invalid(f"The old configuration stays: {exc}") from exc
+        await core.live.run(config_news.changed())  # first: where nobody can be told, nobody changes
+        core.configured = read
+        await self._note(person, "reloaded configuration", "", {"models": list(core.catalog.models)})
+        return self._desk.back(request, "/panel/catalog", "The configuration is read again.")
+
+    def _rulesets(self) -> dict[str, Ruleset]:
+        """As the service uses them now: read once for each configuration."""
+        core = self._desk.core
+        if self._read is None or self._read[0] is not core.configured:
+            folder = core.settings.config_dir / "rulesets"
+            rules = {name: parse_ruleset(name, read_toml(folder / f"{name}.toml")) for name in sorted(core.rulesets)}
+            self._read = core.configured, rules
+        return self._read[1]
 
     async def cache(self, request: Request, _person: Person) -> Response:
         """What the semantic cache holds, by tenant, and emptying it."""
@@ -126,7 +147,7 @@ class Settings:
     async def audit(self, request: Request, _person: Person) -> Response:
         """Who did what."""
         given = request.query_params
-        words, before = given.get("words", "").strip()[:200], given.get("before", "")
+        words, before = given.get("words", "").replace("\0", "").strip()[:200], given.get("before", "")
         entries = await self._desk.core.database.reading(audit.page, limit=ROWS + 1, before=before, words=words)
         shown = entries[:ROWS]
         return self._desk.page(
@@ -138,6 +159,4 @@ class Settings:
         )
 
     async def _note(self, person: Person, action: str, subject: str, detail: dict[str, object]) -> None:
-        await self._desk.core.database.writing(
-            audit.note, actor=person.name, action=action, tenant_id="", subject=subject, detail=detail
-        )
+        await self._desk.core.database.writing(audit.by_person, person, action=action, subject=subject, detail=detail)
