@@ -206,7 +206,8 @@ class _Csrf:
             try:
                 body = await read_body(scope, receive, max_bytes=max_bytes)
             except errors.TooLarge:
-                await HTMLResponse("<h1>Too large</h1>", 413)(scope, _no_body, send)
+                where = {"HX-Retarget": "#problem", "HX-Reswap": "innerHTML"}  # beside the playground's form
+                await HTMLResponse("<p>Request too large</p>", 413, where)(scope, _no_body, send)
                 return
             except ClientDisconnect:
                 return
