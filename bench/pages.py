@@ -20,6 +20,7 @@ JOBS = 100_000
 MOST_MS = 100
 PAGES = (
     "/panel", "/panel/jobs", "/panel/jobs?view=table", "/panel/jobs?words=nothing+like+it", "/panel/jobs?state=failed",
+    "/panel/jobs?state=completed",
     "/panel/blocked", "/panel/keys", "/panel/usage", "/panel/usage?by=key", "/panel/catalog", "/panel/audit",
 )  # fmt: skip
 

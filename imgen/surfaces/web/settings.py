@@ -18,7 +18,7 @@ from imgen.settings import read_toml
 from imgen.surfaces.web.desk import Desk
 
 ROWS = 100
-LOOKED_AT = 2000
+LOOKED_AT = 500
 """Latest pictures among which samples are looked for."""
 
 
