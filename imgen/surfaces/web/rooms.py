@@ -8,12 +8,15 @@ from starlette.routing import BaseRoute, Mount
 
 from imgen.services.core import Core
 from imgen.surfaces.web.account import Account
+from imgen.surfaces.web.audit import Audit
+from imgen.surfaces.web.cache import Cache
+from imgen.surfaces.web.catalog import Catalog
 from imgen.surfaces.web.desk import Desk
 from imgen.surfaces.web.jobs import Jobs
 from imgen.surfaces.web.keys import Keys
 from imgen.surfaces.web.overview import Overview
+from imgen.surfaces.web.people import People
 from imgen.surfaces.web.playground import Playground
-from imgen.surfaces.web.settings import Settings
 from imgen.surfaces.web.static import static_files
 
 
@@ -26,7 +29,7 @@ class Room(Protocol):
         """Its pages."""
 
 
-ROOMS: tuple[type[Room], ...] = (Account, Playground, Overview, Jobs, Keys, Settings)
+ROOMS: tuple[type[Room], ...] = (Account, Playground, Overview, Jobs, Keys, Catalog, Cache, People, Audit)
 """A new page is a method and a template; a new room is a module and its name here."""
 
 

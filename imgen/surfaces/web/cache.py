@@ -1,0 +1,50 @@
+"""What the semantic cache holds, and emptying it."""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from imgen.domain.people import Person
+from imgen.records import accounts, audit, cache
+from imgen.surfaces.web.desk import Desk
+
+
+class Cache:
+    """A room."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Its pages."""
+        person = self._desk.signed_in
+        return [
+            Route("/panel/cache", person(self.cache, admin=True), methods=["GET"]),
+            Route("/panel/cache/purge", person(self.purge, admin=True), methods=["POST"]),
+        ]
+
+    async def cache(self, request: Request, _person: Person) -> Response:
+        """What the semantic cache holds, by tenant, and emptying it."""
+        core = self._desk.core
+        tenants = await core.database.reading(accounts.all_tenants)
+        by_tenant = [(one, await core.database.reading(cache.statistics, tenant_id=one.id)) for one in tenants]
+        return self._desk.page(
+            request,
+            "cache.html",
+            total=await core.database.reading(cache.statistics),
+            by_tenant=by_tenant,
+            models=list(core.catalog.models),
+            limits=core.settings.cache,
+        )
+
+    async def purge(self, request: Request, person: Person) -> Response:
+        """Empties the cache, or a tenant's or a model's part of it."""
+        form = await request.form()
+        tenant, model = str(form.get("tenant", "")), str(form.get("model", ""))
+        number = await self._desk.core.cache.purge(tenant_id=tenant or None, model=model or None)
+        detail: dict[str, object] = {"tenant": tenant, "model": model, "entries": number}
+        database = self._desk.core.database
+        await database.writing(audit.by_person, person, action="purged cache", subject=tenant, detail=detail)
+        return self._desk.back(request, "/panel/cache", f"Purged {number} {'entry' if number == 1 else 'entries'}.")

@@ -1,0 +1,78 @@
+"""What is configured, with samples, and reading it again."""
+
+import asyncio
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from imgen import composition
+from imgen.domain import errors
+from imgen.domain.people import Person
+from imgen.domain.review import Ruleset, parse_ruleset
+from imgen.live import config_news
+from imgen.records import audit, gallery
+from imgen.services import configured
+from imgen.settings import read_toml
+from imgen.surfaces.web.desk import Desk
+
+LOOKED_AT = 500
+"""Latest pictures among which samples are looked for."""
+
+
+class Catalog:
+    """A room."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._read: tuple[configured.Configured, dict[str, Ruleset]] | None = None
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Its pages."""
+        person = self._desk.signed_in
+        return [
+            Route("/panel/catalog", person(self.catalog), methods=["GET"]),
+            Route("/panel/catalog/reload", person(self.reload, admin=True), methods=["POST"]),
+        ]
+
+    async def catalog(self, request: Request, person: Person) -> Response:
+        """Models with their styles, characters and rulesets, each with a sample out of the person's own pictures."""
+        core = self._desk.core
+        found = await core.database.reading(gallery.samples, scope=person.scope, latest=LOOKED_AT)
+        samples = {
+            name: next((core.objects.url(i.key) for i in job.outcome.images if i.type == "thumbnail"), "")
+            for name, job in found.items()
+            if job.outcome is not None
+        }
+        return self._desk.page(
+            request, "catalog.html", catalog=core.catalog, rulesets=self._rulesets(), samples=samples
+        )
+
+    async def reload(self, request: Request, person: Person) -> Response:
+        """Reads the configuration again, here at once and everywhere else within seconds."""
+        core = self._desk.core
+        try:
+            await asyncio.to_thread(composition.load_rulesets, core.settings)  # as workers will read them
+            read = await asyncio.to_thread(configured.load, core.settings)
+        except errors.ConfigurationError as exc:
+            raise errors.Invalid(f"The old configuration stays: {exc}") from exc
+        await core.live.run(config_news.changed())  # first: where nobody can be told, nobody changes
+        core.configured = read
+        await core.database.writing(
+            audit.by_person,
+            person,
+            action="reloaded configuration",
+            subject="",
+            detail={"models": list(core.catalog.models)},
+        )
+        return self._desk.back(request, "/panel/catalog", "The configuration is read again.")
+
+    def _rulesets(self) -> dict[str, Ruleset]:
+        """As the service uses them now: read once for each configuration."""
+        core = self._desk.core
+        if self._read is None or self._read[0] is not core.configured:
+            folder = core.settings.config_dir / "rulesets"
+            rules = {name: parse_ruleset(name, read_toml(folder / f"{name}.toml")) for name in sorted(core.rulesets)}
+            self._read = core.configured, rules
+        return self._read[1]

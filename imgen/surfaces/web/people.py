@@ -1,0 +1,72 @@
+"""People with an account: added, given new passwords, removed."""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from imgen.domain import errors
+from imgen.domain.people import ROLES, Person
+from imgen.records import accounts, users
+from imgen.services import people
+from imgen.surfaces.web.desk import Desk
+
+
+class People:
+    """A room."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Its pages."""
+        person = self._desk.signed_in
+        return [
+            Route("/panel/people", person(self.people, admin=True), methods=["GET"]),
+            Route("/panel/people", person(self.add, admin=True), methods=["POST"]),
+            Route("/panel/people/{name:path}/remove", person(self.remove, admin=True), methods=["POST"]),
+            Route("/panel/people/{name:path}/password", person(self.new_password, admin=True), methods=["POST"]),
+        ]
+
+    async def people(
+        self, request: Request, _person: Person, *, problem: str = "", first: tuple[str, str] = ("", "")
+    ) -> Response:
+        """Everybody with an account."""
+        database = self._desk.core.database
+        return self._desk.page(
+            request,
+            "people.html",
+            status=400 if problem else 200,
+            everybody=await database.reading(users.everybody),
+            tenants=await database.reading(accounts.all_tenants),
+            roles=ROLES,
+            problem=problem,
+            first=first,
+        )
+
+    async def add(self, request: Request, person: Person) -> Response:
+        """A new person with a first password."""
+        form = await request.form()
+        name, role = str(form.get("name", "")).strip(), str(form.get("role", ""))
+        tenants = [str(value) for value in form.getlist("tenant")]
+        try:
+            password = await people.add(self._desk.core, person, name=name, role=role, tenant_ids=tenants)
+        except errors.Invalid as exc:
+            return await self.people(request, person, problem=str(exc))
+        return await self.people(request, person, first=(name, password))
+
+    async def remove(self, request: Request, person: Person) -> Response:
+        """Takes a person away."""
+        name = request.path_params["name"]
+        try:
+            await people.remove(self._desk.core, person, name)
+        except errors.Invalid as exc:
+            return await self.people(request, person, problem=str(exc))
+        return self._desk.back(request, "/panel/people", f"{name} is removed and signed out everywhere.")
+
+    async def new_password(self, request: Request, person: Person) -> Response:
+        """A new first password for somebody who lost theirs."""
+        name = request.path_params["name"]
+        password = await people.new_first_password(self._desk.core, person, name)
+        return await self.people(request, person, first=(name, password))
