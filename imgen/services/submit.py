@@ -1,12 +1,8 @@
 """From a request to a job: parse, repair, look into the cache, enhance, write row and hold in one transaction, publish."""
 
 import asyncio
-import base64
-import binascii
 import contextlib
-import hashlib
 import math
-import re
 
 import structlog
 from msgspec import Struct, structs
@@ -42,17 +38,13 @@ from imgen.live import polls, slowdown
 from imgen.records import cache as cache_records
 from imgen.records import jobs, ledger
 from imgen.records.cache import Draft, Entry
-from imgen.services import cache
+from imgen.services import cache, marks
 from imgen.services.core import Core
 from imgen.services.enhance import enhance
 
 log = structlog.get_logger(__name__)
 
-MAX_MARK_BYTES = 4 * 1024 * 1024
-_DATA_URI = re.compile(r"data:[\w.+-]*/?[\w.+-]*(?:;[\w.+-]+=[^;,]*)*;base64,", re.IGNORECASE)
 INSERT_TRIES = 3
-_opening_marks = asyncio.Semaphore(2)
-"""A mark may take 64 MB while it is decoded, so only so many are at one time."""
 
 
 class Submitted(Struct, frozen=True, kw_only=True):
@@ -86,7 +78,7 @@ async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) ->
     waiting = core.live.run(polls.waiting())
     if (slowed_ms := await slowed) > 0:
         raise RateLimited(retry_after_s=math.ceil(slowed_ms / 1000))
-    brand = await _store_mark(core, principal, ask.wm_image, order.brand)
+    brand = await marks.store(core, principal, ask.wm_image, order.brand)
     draft, entry = await _look_up(core, principal, ask, order, parsed)
     if entry is not None:
         waiting = asyncio.ensure_future(asyncio.to_thread(core.publisher.depth, FINISHER))
@@ -313,40 +305,3 @@ async def _publish(core: Core, job: Job) -> None:
         log.warning("job not published yet", job=job.id, reason=str(exc))
         with contextlib.suppress(Retryable):
             await core.database.writing(jobs.not_published, job)
-
-
-async def _store_mark(core: Core, principal: Principal, data_uri: str | None, brand: Brand) -> Brand:
-    """Decodes, checks and stores the caller's mark under its hash, once for each tenant."""
-    if not data_uri or not data_uri.strip():
-        return brand
-    body = _decode_data_uri(data_uri)
-    async with _opening_marks:
-        await asyncio.to_thread(_check_mark, body)
-    key = f"brands/{principal.tenant.id}/{hashlib.sha256(body).hexdigest()}"
-    try:
-        await asyncio.to_thread(core.objects.put, key, body, "application/octet-stream")
-    except Retryable as exc:
-        raise GenerationFailed from exc
-    return structs.replace(brand, image_key=key)
-
-
-def _decode_data_uri(text: str) -> bytes:
-    match = _DATA_URI.match(text.strip()[:200])
-    if match is None:
-        raise InvalidField("wm_image")
-    encoded = text.strip()[match.end() :]
-    if len(encoded) > MAX_MARK_BYTES * 4 / 3 + 1024:
-        raise InvalidField("wm_image")
-    try:
-        body = base64.b64decode("".join(encoded.split()), validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise InvalidField("wm_image") from exc
-    if not body or len(body) > MAX_MARK_BYTES:
-        raise InvalidField("wm_image")
-    return body
-
-
-def _check_mark(body: bytes) -> None:
-    from imgen.provenance.branding import open_mark  # Pillow is not needed before the first mark
-
-    open_mark(body)

@@ -17,7 +17,7 @@ from imgen.domain.request import (
     RANGES,
 )
 from imgen.services.core import Core
-from imgen.services.submit import MAX_MARK_BYTES
+from imgen.services.marks import MAX_MARK_BYTES
 from imgen.surfaces import action_wire as wire
 from imgen.surfaces.action import JOBS_PAGE, MAX_JOBS_PAGE, WIRE_STATUS
 

@@ -22,7 +22,8 @@ from imgen.domain.people import Person
 from imgen.domain.request import FORMATS, POSITIONS
 from imgen.records import accounts, gallery, jobs
 from imgen.services import people, poll
-from imgen.services.submit import MAX_MARK_BYTES, submit
+from imgen.services.marks import MAX_MARK_BYTES
+from imgen.services.submit import submit
 from imgen.surfaces.action import told
 from imgen.surfaces.http import giving, read_body
 from imgen.surfaces.web import playground_form, snippets

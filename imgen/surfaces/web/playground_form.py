@@ -10,7 +10,7 @@ from imgen.domain import errors
 from imgen.domain.job import Job
 from imgen.domain.prompt import parse
 from imgen.domain.request import Ask
-from imgen.services.submit import MAX_MARK_BYTES
+from imgen.services.marks import MAX_MARK_BYTES
 from imgen.surfaces.action import STATUSES
 from imgen.surfaces.web.snippets import DATA_URI, Fields, File, Value
 
