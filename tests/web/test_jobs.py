@@ -10,12 +10,12 @@ from tests.web.conftest import sign_in
 
 @pytest.fixture(scope="module")
 def made(web):
-    """Some jobs of one tenant: two completed, one withheld with a picture, one by the floor."""
+    """Jobs of prompts that no other test uses: two completed, one withheld with a picture, one by the floor."""
     jobs = {
         "lamp": web.generate("a green lamp <b>bold</b>", format="png"),
         "kite": web.generate("@aya a yellow kite"),
-        "statue": web.generate("nude marble statue of a woman"),
-        "floor": web.generate("nude child"),
+        "statue": web.generate("nude bronze woman in a niche"),
+        "floor": web.generate("nude child in a niche"),
     }
     for job in jobs.values():
         web.wait(job)
@@ -35,8 +35,8 @@ def test_jobs_are_found_by_state_words_and_character(made, admin):
     expect(admin).to_have_url(re.compile("character=aya"))
     assert "@aya a yellow kite" in titles(admin)
     assert "a green lamp <b>bold</b>" not in titles(admin)
-    admin.goto("/panel/jobs?state=blocked&words=statue")
-    assert titles(admin) == ["nude marble statue of a woman"]
+    admin.goto("/panel/jobs?state=blocked&words=bronze")
+    assert titles(admin) == ["nude bronze woman in a niche"]
     admin.goto("/panel/jobs?words=100%25_nothing")
     expect(admin.get_by_text("No job fits.")).to_be_visible()
     for odd in ("since=yesterday", "until=2026-13-45", "after=nonsense", "state=perhaps", "view=3d", "key=x'--"):
@@ -57,14 +57,14 @@ def test_a_job_in_full(web, made, admin):
 def test_a_withheld_picture_is_covered_until_asked_for_and_the_floor_shows_none(made, admin):
     """The rule stands beside it."""
     admin.goto("/panel/blocked")
-    statue = admin.locator("article", has_text="nude marble statue")
+    statue = admin.locator("article", has_text="nude bronze woman")
     expect(statue.get_by_text("sexual", exact=True)).to_be_visible()
     expect(statue.get_by_text("ruleset default: sexual")).to_be_visible()
     picture = statue.get_by_role("img")
     assert "blur" in picture.evaluate("one => getComputedStyle(one).filter")
     statue.get_by_role("button", name="Show the picture").click()
     expect(picture).to_have_css("filter", "none")
-    floor = admin.locator("article", has_text="nude child")
+    floor = admin.locator("article", has_text="nude child in a niche")
     expect(floor.get_by_text("No picture: the floor")).to_be_visible()
     assert floor.locator("img").count() == 0
     admin.goto(f"/panel/jobs/{made['floor']['id']}")
