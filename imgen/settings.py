@@ -160,6 +160,7 @@ class Workers(_Section):
 
     finish_processes: int = 1
     allow_downloads: bool = False
+    previews: bool = True
 
 
 class Logs(_Section):

@@ -59,7 +59,7 @@ class Studio:
                 guidance_scale=GUIDANCE,
                 lora=who.loras.get(MODEL, "") if who else "",
             ),
-            lambda _done, _of: None,
+            lambda _done, _of, _sketch: None,
         )
 
 

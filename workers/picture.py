@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from imgen.domain.catalog import Model
 from imgen.domain.job import Job, StoredImage
 from imgen.domain.review import Verdict
+from workers.backends import OnStep
 from workers.workshop import Workshop
 
 NO_PIXELS: NDArray[np.uint8] = np.zeros((0, 0, 3), np.uint8)
@@ -56,5 +57,5 @@ class Context:
     workshop: Workshop
     checkpoint: Callable[[], None]
     """Raises `Cancelled`, `TimedOut` or `LeaseLost` if the work is to stop."""
-    report: Callable[[int, int], None]
-    """Tells progress in denoising steps, then does what `checkpoint` does."""
+    report: OnStep
+    """Tells progress in denoising steps, does what `checkpoint` does, and shows the picture so far to who waits for it."""

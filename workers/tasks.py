@@ -19,8 +19,10 @@ from imgen.domain.recipe import Reused
 from imgen.live import cache_news, polls, slowdown
 from imgen.records import audit, cache, jobs
 from workers import outcome, pipeline
+from workers.backends import Sketch
 from workers.lease import Lease
 from workers.picture import Context, Picture
+from workers.preview import Preview
 from workers.reviewers.listed import LISTED
 from workers.workshop import Workshop
 
@@ -69,7 +71,13 @@ def _run(workshop: Workshop, half: Half, job: Job) -> Job | None:
     try:
         model = workshop.model_of(job)
         with Lease(workshop, job, model) as lease:
-            context = Context(job=job, model=model, workshop=workshop, checkpoint=lease.check, report=lease.report)
+            preview = Preview(workshop, job)
+
+            def report(done: int, total: int, sketch: Sketch) -> None:
+                lease.report(done, total)
+                preview.offer(sketch)
+
+            context = Context(job=job, model=model, workshop=workshop, checkpoint=lease.check, report=report)
             picture, seconds = pipeline.run(half.stages, Picture(), context)
         return half.commit(workshop, job, picture, seconds)
     except (errors.LeaseLost, errors.Cancelled):

@@ -119,7 +119,7 @@ def _try(
     with Progress(transient=True) as bar:
         task = bar.add_task(f"{backend.architecture}: one picture", total=None)
         started = time.monotonic()
-        pixels = backend.render(asked, lambda done, total: bar.update(task, completed=done, total=total))
+        pixels = backend.render(asked, lambda done, total, _sketch: bar.update(task, completed=done, total=total))
         seconds = time.monotonic() - started
     backend.unload()
     picture = loaded.data_dir / "models" / f"{key}.trial.png"

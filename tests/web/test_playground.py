@@ -453,24 +453,48 @@ def test_the_code_makes_the_same_request(admin, web, tmp_path, language):
     assert (meta["seed"], meta["format"], meta["width"], meta["height"]) == (77, "png", 896, 1152)
 
 
-def test_styles_and_characters_are_those_of_the_model(tmp_path, chromium):
-    """Another model offers its own styles, its default chosen, and its own characters."""
+@pytest.fixture(scope="module")
+def two_models(tmp_path_factory):
+    """A stack with a second model, which has styles and characters of its own and takes its time."""
     second = INSTANT_MODELS.replace("eros", "luna").replace("Eros", "Luna").replace("cinematic", "sketch")
     second = second.replace("Cinematic", "Sketch").replace('"professional"', '"sketch"')
     second = second.replace('label = "Luna"', 'label = "Luna"\ncharacters = ["bella"]')
-    with start_stack(tmp_path / "var", models=INSTANT_MODELS + second) as stack:
+    second = second.replace("step_s = 0.0", "step_s = 0.7")
+    with start_stack(tmp_path_factory.mktemp("two") / "var", models=INSTANT_MODELS + second) as stack:
         stack.imgen("users", "password", "admin", "--password", PASSWORD)
-        context = chromium.new_context(base_url=stack.url)
-        page = sign_in(context.new_page())
-        page.goto("/")
-        page.get_by_label("Model").select_option("luna")
-        style = page.get_by_label("Style")
-        assert style.locator("option").all_inner_texts() == ["Professional", "Sketch"]
-        assert style.input_value() == "sketch"
-        page.get_by_label("Prompt", exact=True).press_sequentially("@")
-        assert page.get_by_role("option").filter(has_text="@").all_inner_texts() == ["@bella"]
-        page.get_by_label("Prompt", exact=True).fill("red coat")
-        page.get_by_role("button", name="Generate").click()
-        page.locator("#result figure img").wait_for()
-        assert "Sketch" in page.get_by_label("Facts").inner_text()
-        context.close()
+        yield stack
+
+
+@pytest.fixture
+def luna(two_models, chromium):
+    """The playground with the second model chosen."""
+    context = chromium.new_context(base_url=two_models.url)
+    page = sign_in(context.new_page())
+    page.goto("/")
+    page.get_by_label("Model").select_option("luna")
+    yield page
+    context.close()
+
+
+def test_styles_and_characters_are_those_of_the_model(luna):
+    """Another model offers its own styles, its default chosen, and its own characters."""
+    style = luna.get_by_label("Style")
+    assert style.locator("option").all_inner_texts() == ["Professional", "Sketch"]
+    assert style.input_value() == "sketch"
+    luna.get_by_label("Prompt", exact=True).press_sequentially("@")
+    assert luna.get_by_role("option").filter(has_text="@").all_inner_texts() == ["@bella"]
+    generate(luna, "red coat")
+    luna.locator("#result figure img").wait_for()
+    assert "Sketch" in luna.get_by_label("Facts").inner_text()
+
+
+def test_a_picture_is_previewed_while_it_is_drawn(luna):
+    """Colours and shapes, too small to be used, until it is reviewed."""
+    generate(luna, "a slow sunrise")
+    preview = drawn(luna.get_by_alt_text("Colours and shapes of the picture so far"))
+    edges = preview.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+    assert max(edges) <= 48
+    assert preview.bounding_box()["width"] > 200
+    assert violations(luna) == ""
+    luna.locator("#result figure img").wait_for()
+    assert preview.count() == 0

@@ -12,8 +12,10 @@ from imgen.domain.catalog import Model
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.recipe import Diffusion
 
-OnStep = Callable[[int, int], None]
-"""Called after each denoising step with (steps done, steps in all). May raise `Cancelled` and the like to stop."""
+Sketch = Callable[[], NDArray[uint8] | None]
+"""Draws what the picture looks like so far, (height, width, 3), small; it takes time. None: there is nothing to see."""
+OnStep = Callable[[int, int, Sketch], None]
+"""Called after each denoising step with (steps done, steps in all, how to see it). May raise `Cancelled` and the like to stop."""
 
 
 class Backend(Protocol):

@@ -19,6 +19,7 @@ from workers.backends.adapters import Adapters
 from workers.backends.pipelines import build
 from workers.backends.prompting import conditioning
 from workers.backends.quiet import quiet
+from workers.backends.sketch import sketch
 
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, torch.AcceleratorError)
 CALL_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, AssertionError)
@@ -66,7 +67,7 @@ class DiffusersBackend:
 
     def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
         """See `workers.backends.Backend`. What `on_step` raises comes out unchanged."""
-        steps = _Steps(on_step)
+        steps = _Steps(on_step, diffusion)
         try:
             self._adapters.use(diffusion.lora, diffusion.lora_scale)
             with torch.inference_mode():
@@ -105,11 +106,13 @@ class _Steps:
     """Tells the job how far it is, and remembers what the job raised to stop, apart from what the pipeline raises."""
 
     on_step: OnStep
+    diffusion: Diffusion
     stopped_by: BaseException | None = field(default=None, init=False)
 
     def done(self, pipe: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         try:
-            self.on_step(step + 1, pipe.num_timesteps)
+            size = self.diffusion.width, self.diffusion.height
+            self.on_step(step + 1, pipe.num_timesteps, lambda: sketch(pipe, tensors["latents"], *size))
         except BaseException as exc:
             self.stopped_by = exc
             raise

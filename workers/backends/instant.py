@@ -66,7 +66,7 @@ class InstantBackend:
             time.sleep(self.knobs.step_s)
             if step == CRASH_STEP and _said(self.knobs.crash_on, diffusion):
                 os.kill(os.getpid(), signal.SIGKILL)
-            on_step(step, diffusion.num_inference_steps)
+            on_step(step, diffusion.num_inference_steps, lambda: draw(diffusion))
         return draw(diffusion)
 
     def unload(self) -> None:

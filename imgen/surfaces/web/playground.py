@@ -20,6 +20,7 @@ from imgen.domain.catalog import SIZES
 from imgen.domain.job import ENDED, Job, Outcome, State
 from imgen.domain.people import Person
 from imgen.domain.request import FORMATS, POSITIONS
+from imgen.live import previews
 from imgen.records import accounts, gallery, jobs
 from imgen.services import people, poll
 from imgen.services.marks import MAX_MARK_BYTES
@@ -180,7 +181,16 @@ class Playground:
             return self._values(job, job.state, job.outcome or Outcome(), None)
         principal = people.principal_of(person, await self._tenant(job.tenant_id))
         standing = await poll.standing(self._core, principal, job.id, poll.look(self._core, job.id))
-        return self._values(job, standing.view.state, standing.view.outcome, standing)
+        values = self._values(job, standing.view.state, standing.view.outcome, standing)
+        return values | {"preview": await self._preview(job) if standing.view.state is State.RENDERING else ""}
+
+    async def _preview(self, job: Job) -> str:
+        """The picture so far, as text for a data: address; empty: there is none."""
+        try:
+            latest = await self._core.live.run(previews.watch(job.id))
+        except errors.Unavailable:
+            return ""
+        return base64.b64encode(latest or b"").decode()
 
     def _values(
         self, job: Job, state: State, outcome: Outcome | None, standing: poll.Standing | None

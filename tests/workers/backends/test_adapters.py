@@ -32,7 +32,7 @@ def small(entry, models, tmp_path):
     return load(entry("sd15", lora_cache_mib=1), folders=(tmp_path, models), allow_downloads=False)
 
 
-def quietly(_done, _steps):
+def quietly(_done, _steps, _sketch):
     pass
 
 
@@ -99,7 +99,7 @@ def test_stopped_job_leaves_no_trace(backend, family, ask, lora):
     lora(backend._pipe, "a.safetensors", DENOISER[family])
     plain, with_a = (backend.render(ask(lora=name), quietly) for name in ("", "a.safetensors"))
 
-    def stop(_done, _steps):
+    def stop(_done, _steps, _sketch):
         raise Cancelled
 
     for again in (plain, with_a):

@@ -30,7 +30,7 @@ def backend(family, entry, models):
     return load(entry(family), folders=(models,), allow_downloads=False)
 
 
-def quietly(_done, _steps):
+def quietly(_done, _steps, _sketch):
     pass
 
 
@@ -55,10 +55,23 @@ def test_same_seed_same_picture(backend, ask):
 def test_progress(backend, ask):
     """Each step is told once, in order, and the last one equals the total."""
     told = []
-    backend.render(ask(num_inference_steps=3), lambda done, steps: told.append((done, steps)))
+    backend.render(ask(num_inference_steps=3), lambda done, steps, _sketch: told.append((done, steps)))
     assert [done for done, _ in told] == list(range(1, len(told) + 1))
     assert {steps for _, steps in told} == {len(told)}
     assert len(told) in (3, 4)  # the PNDM scheduler takes one step more than it is asked for
+
+
+def test_sketches_show_the_picture_so_far(backend, ask):
+    """After each step a small picture of the same proportions can be had; asking changes nothing."""
+    asked, sketches = ask(width=256, height=512, num_inference_steps=3), []
+    picture = backend.render(asked, lambda _done, _steps, sketch: sketches.append(sketch()))
+    assert np.array_equal(picture, backend.render(asked, quietly))
+    for one in sketches:
+        height, width, _ = one.shape
+        assert one.dtype == np.uint8
+        assert height == 2 * width
+        assert 16 <= height <= 128
+    assert len({one.tobytes() for one in sketches}) == len(sketches)
 
 
 def test_stops_at_any_step(backend, ask):
@@ -66,7 +79,7 @@ def test_stops_at_any_step(backend, ask):
     before = backend.render(ask(), quietly)
     for stop_at, error in ((1, Cancelled()), (2, ValueError("the job's own")), (1, MemoryError("the job's own"))):
 
-        def stop(done, _steps, at=stop_at, error=error):
+        def stop(done, _steps, _sketch, at=stop_at, error=error):
             if done == at:
                 raise error
 

@@ -22,7 +22,7 @@ def backend(entry):
     return make
 
 
-def quietly(_done, _steps):
+def quietly(_done, _steps, _sketch):
     pass
 
 
@@ -48,7 +48,7 @@ def test_steps(backend, ask):
     """Each step is told, takes the time it should, and may stop the job."""
     told = []
 
-    def stop_at_three(done, steps):
+    def stop_at_three(done, steps, _sketch):
         told.append((done, steps))
         if done == 3:
             raise Cancelled
@@ -71,7 +71,7 @@ def test_fails_as_told(backend, ask):
 
 
 def _crash(engine, asked, told):
-    engine.render(asked, lambda done, _steps: told.put(done))
+    engine.render(asked, lambda done, _steps, _sketch: told.put(done))
 
 
 def test_crashes_as_told(backend, ask):

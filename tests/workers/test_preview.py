@@ -1,0 +1,90 @@
+"""The picture so far, for who watches."""
+
+import io
+import time
+
+import numpy as np
+import pytest
+from factories import make_job
+from PIL import Image
+
+from imgen.live import previews
+from workers.preview import EVERY_S, Preview
+
+
+class Sketch:
+    """Counts how often the engine is asked."""
+
+    def __init__(self, pixels):
+        self.asked = 0
+        self._pixels = pixels
+
+    def __call__(self):
+        self.asked += 1
+        return self._pixels
+
+
+@pytest.fixture
+def sketch():
+    """Half red, half blue, as wide as an engine makes it."""
+    pixels = np.zeros((192, 336, 3), np.uint8)
+    pixels[:, :168, 0] = pixels[:, 168:, 2] = 250
+    return Sketch(pixels)
+
+
+def test_only_who_watches_sees_one_and_it_is_small(workshop, sketch):
+    """Nobody looks: nothing is drawn. Somebody does: 48 pixels of it, in its colours, for seconds."""
+    job = make_job()
+    Preview(workshop, job).offer(sketch)
+    assert sketch.asked == 0
+    assert workshop.live.run(previews.watch(job.id)) is None
+    Preview(workshop, job).offer(sketch)
+    kept = workshop.live.run(previews.watch(job.id))
+    with Image.open(io.BytesIO(kept)) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (48, 27))
+        left, right = picture.getpixel((5, 13)), picture.getpixel((42, 13))
+    assert left[0] > 200
+    assert left[2] < 50
+    assert right[2] > 200
+    assert right[0] < 50
+    assert len(kept) < 3000
+    assert workshop.live.run(previews.watch("run_" + "0" * 32)) is None
+
+
+def test_it_is_drawn_twice_a_second_at_most(workshop, sketch):
+    """However quick the steps are."""
+    job = make_job()
+    workshop.live.run(previews.watch(job.id))
+    preview = Preview(workshop, job)
+    for _ in range(5):
+        preview.offer(sketch)
+    assert sketch.asked == 1
+    time.sleep(EVERY_S)
+    preview.offer(sketch)
+    assert sketch.asked == 2
+
+
+def test_an_engine_may_have_nothing_to_show(workshop):
+    """Then there is no preview, and the work goes on."""
+    job = make_job()
+    workshop.live.run(previews.watch(job.id))
+    Preview(workshop, job).offer(lambda: None)
+    assert workshop.live.run(previews.watch(job.id)) is None
+
+
+def test_the_operator_may_turn_them_off(make_workshop, sketch):
+    """Then nothing leaves before the review."""
+    workshop, job = make_workshop("[workers]\npreviews = false\n"), make_job()
+    workshop.live.run(previews.watch(job.id))
+    Preview(workshop, job).offer(sketch)
+    assert sketch.asked == 0
+    assert workshop.live.run(previews.watch(job.id)) is None
+
+
+def test_without_redis_the_work_goes_on(make_workshop, sketch, monkeypatch):
+    """Nobody can look, and nothing is raised."""
+    workshop = make_workshop()
+    workshop.live.close()
+    monkeypatch.setattr(workshop, "live", type(workshop.live)("redis://127.0.0.1:1/0"))
+    Preview(workshop, make_job()).offer(sketch)
+    assert sketch.asked == 0
