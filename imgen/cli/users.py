@@ -93,9 +93,7 @@ def delete(name: Who, data: Data = None) -> None:
     """Remove a person, signed out everywhere. The last administrator stays."""
     with _writing(data) as connection:
         person = _find(connection, name)
-        if person.is_admin and sum(one.is_admin for one in users.everybody(connection)) == 1:
-            raise Invalid("The last administrator cannot be removed")
-        users.remove(connection, person.id)
+        users.remove(connection, person)
         _note(connection, "removed person", person)
     typer.echo(f"Removed {name}")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from imgen.domain.errors import Invalid
-from imgen.domain.people import Person
+from imgen.domain.people import ADMIN, Person
 from imgen.records.tables import memberships, sessions, users
 
 
@@ -62,10 +62,17 @@ def set_password(connection: Connection, person_id: str, new_hash: str, *, must_
     connection.execute(update(users).where(users.c.id == person_id).values(values))
 
 
-def remove(connection: Connection, person_id: str) -> None:
-    """Takes a person away, signed out everywhere."""
+def remove(connection: Connection, person: Person) -> None:
+    """Takes a person away, signed out everywhere.
+
+    Raises:
+        Invalid: it is the last administrator. Two who remove each other at the same moment wait for one another here.
+    """
+    administrators = select(users.c.id).where(users.c.role == ADMIN).with_for_update()
+    if connection.execute(administrators).scalars().all() == [person.id]:
+        raise Invalid("The last administrator cannot be removed")
     for table, column in ((sessions, sessions.c.user_id), (memberships, memberships.c.user_id), (users, users.c.id)):
-        connection.execute(delete(table).where(column == person_id))
+        connection.execute(delete(table).where(column == person.id))
 
 
 def set_memberships(connection: Connection, person_id: str, tenant_ids: Iterable[str]) -> None:

@@ -35,12 +35,8 @@ async def sign_in(core: Core, name: str, password: str, *, address: str, agent: 
         Unavailable: Redis does not answer, so nobody can count tries.
     """
     by_name, by_address = "name:" + token_hash(name)[:32], "address:" + token_hash(address)[:32]
-    for counted, most in (
-        (by_address, TRIES_BY_ADDRESS),
-        (by_name, TRIES_BY_NAME),
-    ):  # who is out counts against no name
-        if await core.live.run(throttle.count(counted)) > most:
-            raise RateLimited("Too many tries; wait a quarter of an hour", retry_after_s=throttle.WINDOW_S)
+    await _count_try(core, by_address, TRIES_BY_ADDRESS)  # first: who is out counts against no name
+    await _count_try(core, by_name, TRIES_BY_NAME)
     stored = await core.database.reading(users.password_hash, name)
     fits = await _fits(password, stored or _NOBODYS)
     person = await core.database.reading(users.named, name)
@@ -89,7 +85,11 @@ async def change_password(core: Core, person: Person, token: str, *, old: str, n
 
     Raises:
         Invalid: the old one is wrong, or the new one is too short, too long or the same.
+        RateLimited: too many tries with a wrong old one, by whoever sits at this browser.
+        Unavailable: Redis does not answer, so nobody can count tries.
     """
+    tries = "person:" + person.id
+    await _count_try(core, tries, TRIES_BY_NAME)
     if not MIN_PASSWORD_CHARS <= len(new) <= MAX_PASSWORD_CHARS:
         raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
     stored = await core.database.reading(users.password_hash, person.name)
@@ -106,6 +106,7 @@ async def change_password(core: Core, person: Person, token: str, *, old: str, n
         _note(connection, person, "changed password", {})
 
     await core.database.writing(write)
+    await core.live.run(throttle.forgive(tries))
 
 
 async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Sequence[str]) -> str:
@@ -165,9 +166,7 @@ async def remove(core: Core, by: Person, name: str) -> None:
         person = _named(connection, name)
         if person.id == by.id:
             raise Invalid("You cannot remove yourself")
-        if person.is_admin and sum(one.is_admin for one in users.everybody(connection)) == 1:
-            raise Invalid("The last administrator cannot be removed")
-        users.remove(connection, person.id)
+        users.remove(connection, person)
         _note(connection, by, "removed person", {"name": name}, subject=person.id)
 
     await core.database.writing(write)
@@ -196,6 +195,11 @@ def principal_of(person: Person, tenant: Tenant) -> Principal:
 def token_hash(token: str) -> str:
     """What SQL keeps: a token has 256 random bits, so a slow hash would add nothing."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def _count_try(core: Core, name: str, most: int) -> None:
+    if await core.live.run(throttle.count(name)) > most:
+        raise RateLimited("Too many tries; wait a quarter of an hour", retry_after_s=throttle.WINDOW_S)
 
 
 async def _fits(password: str, stored: str) -> bool:

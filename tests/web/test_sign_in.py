@@ -173,6 +173,18 @@ def test_bodies_of_any_size_and_kind_are_refused_in_time(http):
     assert http.get("/panel/account").status_code == 200
 
 
+def test_guessing_the_password_of_an_open_browser_is_slowed_down(web, http):
+    """Who finds a browser signed in cannot try passwords there without end, and with the right one comes too late."""
+    first = web.imgen("users", "add", "away")
+    enter(http, "away", first)
+    form = {"new": "a password of my own", "again": "a password of my own"}
+    answers = [post(http, "/panel/account", form | {"old": f"wrong {n}"}) for n in range(11)]
+    assert [one.status_code for one in answers] == [400] * 10 + [429]
+    assert post(http, "/panel/account", form | {"old": first}).status_code == 429
+    with httpx2.Client(base_url=web.url) as other:
+        assert enter(other, "away", first).status_code == 303
+
+
 def test_who_has_a_first_password_can_sign_out(web, http):
     """The one thing besides changing it."""
     first = web.imgen("users", "add", "undecided")

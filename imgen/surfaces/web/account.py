@@ -59,14 +59,14 @@ class Account:
         request.session.clear()
         return self._desk.back(request, "/sign-in", "You are signed out.")
 
-    async def account(self, request: Request, person: Person, problem: str = "") -> Response:
+    async def account(self, request: Request, person: Person, problem: str = "", status: int = 400) -> Response:
         """Who one is, and the form for a new password."""
         core = self._desk.core
         open_sessions = await core.database.reading(users.session_count, person.id, now=core.clock())
         return self._desk.page(
             request,
             "account.html",
-            status=400 if problem else 200,
+            status=status if problem else 200,
             open_sessions=open_sessions,
             problem=problem,
             min_chars=MIN_PASSWORD_CHARS,
@@ -82,6 +82,8 @@ class Account:
             await people.change_password(self._desk.core, person, self._desk.token(request), old=old, new=new)
         except errors.Invalid as exc:
             return await self.account(request, person, str(exc))
+        except errors.RateLimited as exc:
+            return await self.account(request, person, str(exc), status=429)
         news = "Your password is changed, and you are signed out everywhere else."
         return self._desk.back(request, "/panel/account", news)
 
