@@ -14,9 +14,11 @@ help: ## list the commands
 demo: $(VENV)/.worker ## from a fresh clone to a signed picture in out/
 	@$(BIN)/imgen demo
 
+# What tests/faults breaks is timed by how long it takes to heal: nothing else runs beside it.
 test: $(VENV)/.test ## run all tests
 	@tests/system-tools
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/faults
+	@$(BIN)/python -m pytest tests/faults
 
 run: $(VENV)/.worker ## the whole stack in the foreground, for a person
 	@$(BIN)/imgen up

@@ -363,8 +363,8 @@ def test_llms_full_has_everything(server, document):
 
 
 def test_docs_are_pages_with_working_links(server):
-    """Every Markdown file is a page; every link and anchor on it leads somewhere; raw HTML is shown as text."""
-    known = {"action", "cache", "clients", "models", "production", "reliability", "review"}
+    """Every Markdown file is a page; every link, anchor and picture on it leads somewhere; raw HTML is shown as text."""
+    known = {"action", "cache", "clients", "models", "panel", "production", "reliability", "review"}
     assert known <= set(prose.pages())
     anchors, links = {}, set()
     for name in prose.pages():
@@ -372,7 +372,7 @@ def test_docs_are_pages_with_working_links(server):
         found = re.findall(r'\bid="([^"]+)"', html)
         assert len(found) == len(set(found)), name
         anchors[f"/docs/{name}"] = set(found)
-        links |= {(f"/docs/{name}", link) for link in re.findall(r'href="([^"]+)"', html)}
+        links |= {(f"/docs/{name}", link) for link in re.findall(r'(?:href|src)="([^"]+)"', html)}
         assert re.findall(r"<script(?! src)", html) == []
         assert " style=" not in html
     for page, link in links:
@@ -386,6 +386,8 @@ def test_docs_are_pages_with_working_links(server):
             assert target.startswith("https://"), (page, link)
     action_page = httpx2.get(f"{server.url}/docs/action").text
     assert '<a href="/docs/clients">' in action_page
+    shown = httpx2.get(f"{server.url}/docs/pictures/playground.png")
+    assert (shown.headers["Content-Type"], shown.content[:4]) == ("image/png", b"\x89PNG")
     levels = [int(level) for level in re.findall(r"<h(\d)", action_page)]
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
@@ -400,6 +402,8 @@ def test_pages_that_are_not_there(server):
         "/docs/%2e%2e/README",
         "/reference/x",
         "/docs/a/b",
+        "/docs/pictures/nope.png",
+        "/docs/pictures/..%2fpanel.md",
     ):
         response = httpx2.get(server.url + path)
         assert (response.status_code, response.json()) == (404, {"error": "Not found"}), path

@@ -26,9 +26,9 @@ def web(tmp_path_factory):
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """The system's Chromium."""
+    """The system's Chromium. Playwright keeps an event loop running, which other files' tests would trip over: it ends with the file."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium: tests/system-tools installs it where it may")

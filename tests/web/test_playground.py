@@ -9,6 +9,7 @@ import time
 
 import httpx2
 import pytest
+from PIL import Image
 from servers.stack import INSTANT_MODELS, start_stack
 from web.conftest import PASSWORD, sign_in, violations
 from web.test_snippets import run
@@ -223,11 +224,12 @@ def test_an_error_keeps_the_form(admin, tmp_path):
     assert page.locator("#problem .problem").count() == 0
 
 
-def test_a_brand_mark_is_laid_over_the_picture(admin, web):
+def test_a_brand_mark_is_laid_over_the_picture(admin, web, tmp_path):
     """An uploaded mark arrives with position, width and opacity."""
     page = admin
     page.get_by_text("More settings").click()
-    page.get_by_label("Picture", exact=True).set_input_files("docs/first-picture.jpg")
+    Image.new("RGB", (300, 200), "teal").save(tmp_path / "mark.png")
+    page.get_by_label("Picture", exact=True).set_input_files(tmp_path / "mark.png")
     page.get_by_label("Position").select_option("center")
     page.get_by_label("Width", exact=True).fill("30")
     page.get_by_label("Opacity", exact=True).fill("40")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from imgen.services.configured import Configured
@@ -33,6 +33,7 @@ def application(core: Core, docs: Path = prose.DOCS) -> Starlette:
             Route("/openapi.json", reference.openapi),
             Route("/reference", reference.interactive),
             Route("/docs", reference.contents),
+            Route(f"/docs/{prose.PICTURES}/{{file}}", reference.picture),
             Route("/docs/{page}.md", reference.source),
             Route("/docs/{page}", reference.page),
             Route("/llms.txt", reference.short),
@@ -53,6 +54,7 @@ class _Reference:
     def __init__(self, core: Core, docs: Path) -> None:
         self._core = core
         self._pages = prose.pages(docs)
+        self._pictures = prose.pictures(docs)
         self._templates = environment()
         self._kept: _Made | None = None
 
@@ -109,6 +111,13 @@ class _Reference:
         if page is None:
             return await self.missing(request, None)
         return Response(page.text, headers=page_headers(STRICT), media_type="text/markdown")
+
+    async def picture(self, request: Request) -> Response:
+        """One that a page shows."""
+        file = self._pictures.get(request.path_params["file"])
+        if file is None:
+            return await self.missing(request, None)
+        return FileResponse(file, headers=page_headers(STRICT))
 
     async def missing(self, request: Request, _exc: Exception | None) -> Response:
         """Says so, in the form that was asked for."""

@@ -15,8 +15,10 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 """Beside imgen/ in a checkout; an installation from a wheel has none."""
 FIRST = "action"
 """The page that stands before all others, which go by their names."""
-_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#|/)([^)\s#]+)(#[^)\s]*)?\)")
-"""A link to another file: its text, path and anchor."""
+PICTURES = "pictures"
+"""The folder of docs/ that holds what pages show."""
+_LINK = re.compile(r"(!?)\[([^\]]+)\]\((?!https?:|#|/)([^)\s#]+)(#[^)\s]*)?\)")
+"""A link to another file: whether it shows a picture, its text, path and anchor."""
 
 
 class Heading(NamedTuple):
@@ -48,6 +50,11 @@ def pages(folder: Path = DOCS) -> dict[str, Page]:
     return {names[path]: _page(path, names) for path in ordered}
 
 
+def pictures(folder: Path = DOCS) -> dict[str, Path]:
+    """What pages show, by file name."""
+    return {path.name: path for path in (folder / PICTURES).glob("*.png")}
+
+
 def section(page: Page, title: str) -> str:
     """A page's part from that heading to the next one.
 
@@ -66,8 +73,11 @@ def _name(path: Path) -> str:
 
 def _page(path: Path, names: dict[Path, str]) -> Page:
     def to_page(link: re.Match[str]) -> str:
-        name = names.get((path.parent / link[2]).resolve())
-        return link[1] if name is None else f"[{link[1]}](/docs/{name}{link[3] or ''})"
+        is_picture, words, file, anchor = link.groups("")
+        if is_picture:
+            return f"![{words}](/docs/{PICTURES}/{Path(file).name})"
+        name = names.get((path.parent / file).resolve())
+        return words if name is None else f"[{words}](/docs/{name}{anchor})"
 
     text = _LINK.sub(to_page, path.read_text("utf-8"))
     markdown = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
