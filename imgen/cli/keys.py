@@ -10,7 +10,7 @@ from rich.table import Table
 
 from imgen import composition, settings
 from imgen.cli.options import Data
-from imgen.domain.account import new_raw_key
+from imgen.domain.account import SCOPES, new_raw_key
 from imgen.domain.errors import Unavailable
 from imgen.domain.job import utc_text
 from imgen.live import gate
@@ -28,6 +28,10 @@ Which = Annotated[str, typer.Argument(help="The key's name, or the beginning of 
 def create(
     name: Annotated[str, typer.Argument(help="What to call it; must be new.")],
     tenant: Annotated[str, typer.Option(help="Whose it is; made if it is not there.")] = "default",
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What it is good for: generate or read; name each. Default: both.", show_default=False),
+    ] = None,
     plan: Annotated[str, typer.Option(help="Plan of a new tenant; default: default_plan.", show_default=False)] = "",
     data: Data = None,
 ) -> None:
@@ -36,7 +40,7 @@ def create(
         raw = new_raw_key()
         with database.write() as connection:
             owner = accounts.ensure_tenant(connection, tenant, plan or loaded.default_plan)
-            accounts.add_key(connection, raw, tenant=owner, name=name)
+            accounts.add_key(connection, raw, tenant=owner, name=name, scopes=scope or SCOPES)
         _announce(loaded)
     typer.echo(raw)
 
@@ -46,13 +50,14 @@ def list_keys(data: Data = None) -> None:
     """List all keys."""
     with _database(data) as (_, database), database.read() as connection:
         found = accounts.keys(connection)
-    table = Table("name", "begins with", "tenant", "plan", "enabled", "made", "last used")
+    table = Table("name", "begins with", "tenant", "plan", "scopes", "enabled", "made", "last used")
     for who in found:
         key, last_used = who.key, who.key.last_used_at
         enabled, used = "yes" if key.enabled else "no", utc_text(last_used) if last_used else "never"
-        table.add_row(key.name, key.prefix, who.tenant.name, who.tenant.plan, enabled, utc_text(key.created_at), used)
+        owner, scopes, made = who.tenant, ", ".join(key.scopes), utc_text(key.created_at)
+        table.add_row(key.name, key.prefix, owner.name, owner.plan, scopes, enabled, made, used)
     console = Console()
-    console.width = max(console.width, 140 if not console.is_terminal else 0)  # a pipe has no width: cut nothing
+    console.width = max(console.width, 160 if not console.is_terminal else 0)  # a pipe has no width: cut nothing
     console.print(table)
 
 

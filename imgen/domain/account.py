@@ -8,7 +8,7 @@ from msgspec import Struct
 KEY_PREFIXES = {"action": "imgen_", "forge": "imgf_"}
 """Surface → what its keys begin with. 64 hex digits follow: 256 random bits."""
 
-SCOPES = ("generate", "read")
+GENERATE, READ = SCOPES = ("generate", "read")
 
 
 class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -41,6 +41,15 @@ class Forbidden(ImgenError):
     code = "forbidden"
 
 
+class OutOfScope(Forbidden):
+    """API key may not do this."""
+
+    code = "out_of_scope"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"API key lacks the scope {scope}")
+
+
 class Invalid(ImgenError):
     """Invalid request."""
 

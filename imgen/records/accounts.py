@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import structs
 from sqlalchemy import Connection, Row, Select, insert, or_, select, update
@@ -33,14 +33,18 @@ def add_key(
     *,
     tenant: Tenant,
     name: str,
-    scopes: Iterable[str] = SCOPES,
+    scopes: Collection[str] = SCOPES,
     expires_at: float | None = None,
 ) -> ApiKey:
     """Stores a new key.
 
     Raises:
-        Invalid: the name is taken or is the beginning of a key, which would make `keys disable` ambiguous.
+        Invalid: the name is taken or is the beginning of a key, which would make `keys disable` ambiguous; or there is no
+            such scope, or none.
     """
+    wanted = tuple(scope for scope in SCOPES if scope in set(scopes))
+    if not wanted or set(scopes) - set(SCOPES):
+        raise Invalid(f"A key's scopes are {' and '.join(SCOPES)}, or one of them")
     if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
         raise Invalid("A key needs a name of 1 to 200 characters")
     if connection.execute(select(api_keys.c.id).where(api_keys.c.name == name)).first():
@@ -50,7 +54,7 @@ def add_key(
         tenant_id=tenant.id,
         name=name,
         prefix=visible_prefix(raw),
-        scopes=tuple(scopes),
+        scopes=wanted,
         enabled=True,
         created_at=time.time(),
         expires_at=expires_at,

@@ -3,7 +3,7 @@
 import math
 
 from imgen.domain.account import Principal, hash_key
-from imgen.domain.errors import InvalidKey, KeyDisabled, RateLimited, Unavailable
+from imgen.domain.errors import InvalidKey, KeyDisabled, OutOfScope, RateLimited, Unavailable
 from imgen.live import gate
 from imgen.records import accounts
 from imgen.services.core import Core
@@ -12,14 +12,27 @@ UNKNOWN_EPOCH = b"unknown"
 """Unlike any that Redis can answer."""
 
 
-async def admit(core: Core, raw_key: str) -> Principal:
+async def admit(core: Core, raw_key: str, *, scope: str = "") -> Principal:
     """The principal of a raw key, counted against its plan's rate.
+
+    Args:
+        core: the core.
+        raw_key: as it was sent.
+        scope: what the key must be good for; empty: any key will do.
 
     Raises:
         InvalidKey: nobody has this key.
         KeyDisabled: it is switched off, or has expired.
+        OutOfScope: it was made for other things.
         RateLimited: more requests in a minute than the plan allows.
     """
+    principal = await _counted(core, raw_key)
+    if scope and scope not in principal.key.scopes:
+        raise OutOfScope(scope)
+    return principal
+
+
+async def _counted(core: Core, raw_key: str) -> Principal:
     key_hash = hash_key(raw_key)
     now = core.clock()
     principal = _checked(core.keyring.get(key_hash) or await _look_up(core, key_hash), now)

@@ -1,7 +1,7 @@
 """Changes to API keys by people: each with its row in the audit, and heard of by every API process at once."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -19,7 +19,9 @@ LONGEST_GRACE_DAYS = 30
 T = TypeVar("T")
 
 
-async def create(core: Core, person: Person, *, name: str, tenant: str, days: int | None) -> tuple[ApiKey, str]:
+async def create(
+    core: Core, person: Person, *, name: str, tenant: str, scopes: Collection[str], days: int | None
+) -> tuple[ApiKey, str]:
     """A new key and its raw form, which nobody can be shown again.
 
     Args:
@@ -27,10 +29,11 @@ async def create(core: Core, person: Person, *, name: str, tenant: str, days: in
         person: who makes it.
         name: must be new.
         tenant: the tenant's name; administrators make new ones by naming them.
+        scopes: what it is good for, at least one.
         days: after which it expires; None: never.
 
     Raises:
-        Invalid: the name is taken, or a number makes no sense.
+        Invalid: the name is taken, a number makes no sense, or there is no such scope, or none.
         Forbidden: it is another's tenant.
     """
     if days is not None and not 1 <= days <= 3650:  # noqa: PLR2004 - ten years
@@ -40,8 +43,9 @@ async def create(core: Core, person: Person, *, name: str, tenant: str, days: in
     def write(connection: Connection) -> ApiKey:
         owner = _owner(connection, core, person, tenant)
         expires_at = None if days is None else core.clock() + days * DAY_S
-        key = accounts.add_key(connection, raw, tenant=owner, name=name, expires_at=expires_at)
-        _note(connection, person, key, "made key", {"name": key.name, "tenant": owner.name, "expires_at": expires_at})
+        key = accounts.add_key(connection, raw, tenant=owner, name=name, scopes=scopes, expires_at=expires_at)
+        made = {"name": key.name, "tenant": owner.name, "scopes": key.scopes, "expires_at": expires_at}
+        _note(connection, person, key, "made key", {**made})
         return key
 
     return await _changed(core, write), raw

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope
 
 from imgen.domain import errors
-from imgen.domain.account import Principal
+from imgen.domain.account import GENERATE, READ, Principal
 from imgen.domain.job import Job, Outcome, State, is_cached, utc_text
 from imgen.services import poll, prompts, submit, usage
 from imgen.services.admission import admit
@@ -27,6 +27,7 @@ Handler = Callable[[Core, Admission, Any], Awaitable[dict[str, Any]]]
 
 STATUSES: dict[type[errors.ImgenError], int] = {
     errors.Unauthorized: 401,
+    errors.Forbidden: 403,
     errors.Invalid: 400,
     errors.JobNotFound: 404,
     errors.CacheMiss: 404,
@@ -80,7 +81,8 @@ async def dispatch(core: Core, key: str, body: bytes) -> dict[str, Any]:
     except errors.ImgenError:
         await admit(core, key)
         raise
-    return await ACTIONS[type(call)](core, admit(core, key), call)
+    action = ACTIONS[type(call)]
+    return await action.handler(core, admit(core, key, scope=action.scope), call)
 
 
 def error_answer(error: errors.ImgenError) -> Answer:
@@ -182,17 +184,25 @@ async def usages(core: Core, admission: Admission, _call: wire.Usage) -> dict[st
     return answer
 
 
-ACTIONS: dict[type, Handler] = {
-    wire.Models: models,
-    wire.Generate: generate,
-    wire.Status: status,
-    wire.Optimize: optimize,
-    wire.Random: random,
-    wire.Cancel: cancel,
-    wire.Jobs: jobs,
-    wire.Usage: usages,
+class Action(NamedTuple):
+    """How one action is answered."""
+
+    handler: Handler
+    scope: str = ""
+    """What the key must be good for; empty: any key will do."""
+
+
+ACTIONS: dict[type, Action] = {
+    wire.Models: Action(models),
+    wire.Generate: Action(generate, GENERATE),
+    wire.Status: Action(status, READ),
+    wire.Optimize: Action(optimize, GENERATE),
+    wire.Random: Action(random),
+    wire.Cancel: Action(cancel, GENERATE),
+    wire.Jobs: Action(jobs, READ),
+    wire.Usage: Action(usages, READ),
 }
-"""Request → handler. A new action is a Struct in action_wire.py, a handler and a line here."""
+"""Request → how it is answered. A new action is a Struct in action_wire.py, a handler and a line here."""
 
 
 def id_of(call: wire.Status | wire.Cancel) -> str:

@@ -47,6 +47,19 @@ def test_keys_are_listed_switched_and_deleted_by_name_or_prefix(imgen):
         assert which == "imgen_" or (refused.returncode, refused.stderr.count("\n")) == (1, 1)
 
 
+def test_scopes_are_chosen_and_told(imgen):
+    """Both unless one is named; an unknown one makes no key."""
+    imgen("keys", "create", "both")
+    imgen("keys", "create", "reader", "--scope", "read")
+    lines = imgen("keys", "list").stdout.splitlines()
+    assert "generate, read" in next(line for line in lines if "both" in line)
+    assert "generate" not in next(line for line in lines if "reader" in line)
+    refused = imgen("keys", "create", "sly", "--scope", "everything", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "scopes are generate and read" in refused.stderr
+    assert "sly" not in imgen("keys", "list").stdout
+
+
 def test_a_name_can_be_used_once_and_again_after_a_delete(imgen):
     """Two keys of one name could not be told apart."""
     imgen("keys", "create", "shop")

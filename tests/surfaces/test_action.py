@@ -65,6 +65,26 @@ def test_a_disabled_key_stops_with_the_next_request(server):
     assert error(server.post({"action": "models"}, key)) == (401, "Invalid API key")
 
 
+READS = ({"action": "status", "id": "run_" + "A" * 22}, {"action": "jobs"}, {"action": "usage"})
+MAKES = (
+    {"action": "generate", "prompt": "a vase"},
+    {"action": "optimize", "prompt": "a vase"},
+    {"action": "cancel", "id": "run_" + "A" * 22},
+)
+
+
+@pytest.mark.parametrize(("scope", "may", "may_not"), [("read", READS, MAKES), ("generate", MAKES, READS)])
+def test_a_key_does_what_its_scope_says_and_no_more(server, scope, may, may_not):
+    """What is out of scope is refused before its fields are looked at; any key may ask what there is."""
+    key = server.imgen("keys", "create", f"only-{scope}", "--scope", scope)
+    missing = next(one for one in ("read", "generate") if one != scope)
+    for body in may_not:
+        assert error(server.post(body, key=key)) == (403, f"API key lacks the scope {missing}"), body
+        assert error(server.post({"action": body["action"]}, key=key))[0] == 403
+    for body in (*may, {"action": "models"}, {"action": "random"}):
+        assert server.post(body, key=key).status_code in (200, 404), body
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -78,6 +78,28 @@ def test_what_was_typed_wrong_is_told_and_nothing_is_made(web, admin):
     expect(admin.get_by_role("rowheader", name="<img src=x onerror=alert(1)>")).to_be_visible()
 
 
+def test_a_key_may_be_for_reading_alone(web, admin):
+    """The unticked scope is refused at the API; no scope at all makes no key."""
+    admin.goto("/panel/keys")
+    admin.get_by_text("Make a key").click()
+    admin.get_by_label("Name").fill("reader")
+    admin.get_by_label("generate").uncheck()
+    admin.get_by_role("button", name="Make it").click()
+    raw = admin.locator("#raw").inner_text()
+    assert usage(web, raw).status_code == 200
+    refused = web.post({"action": "generate", "prompt": "a vase"}, key=raw)
+    assert (refused.status_code, refused.json()) == (403, {"error": "API key lacks the scope generate"})
+    admin.goto("/panel/keys")
+    expect(row(admin, "reader").get_by_text("generate")).to_have_count(0)
+    admin.get_by_text("Make a key").click()
+    admin.get_by_label("Name").fill("nothing")
+    for scope in ("generate", "read"):
+        admin.get_by_label(scope).uncheck()
+    admin.expected.append("400")
+    admin.get_by_role("button", name="Make it").click()
+    expect(admin.get_by_role("alert")).to_contain_text("scopes are generate and read")
+
+
 def test_a_key_expires(web, admin):
     """After its last day it is like one that is switched off."""
     raw = make(admin, "short-lived")

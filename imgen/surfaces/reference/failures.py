@@ -48,6 +48,12 @@ FAILURES: tuple[Row, ...] = (
     _row(errors.Unauthorized(), "No `Authorization: Bearer` header.", "Send the key."),
     _row(errors.InvalidKey(), "Nobody has this key.", "Check the key."),
     _row(errors.KeyDisabled(), "The key was switched off.", "Ask the operator."),
+    _row(
+        errors.OutOfScope("<scope>"),
+        "The key was made for other things: `generate`, `optimize` and `cancel` need the scope `generate`; `status`, `jobs` and "
+        "`usage` need `read`.",
+        "Use another key.",
+    ),
     _row(errors.JobNotFound(), "A well-formed id that your tenant does not own.", "Check the id."),
     _row(errors.CacheMiss(), "`generate` with `use_cache` and `cache_only`: no match.", "Leave out `cache_only`."),
     _row(errors.CacheExpired(), "A `cache_` id that is more than one hour old.", "Send `generate` again."),

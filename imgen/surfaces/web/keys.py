@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
-from imgen.domain.account import ApiKey
+from imgen.domain.account import SCOPES, ApiKey
 from imgen.domain.people import Person
 from imgen.records import accounts, ledger
 from imgen.services import keys
@@ -55,6 +55,7 @@ class Keys:
             },
             plans={one.key.id: core.plan_of(one.tenant.plan) for one in shown},
             tenants=[one for one in tenants if person.scope is None or one.id in person.scope],
+            scopes=SCOPES,
             now=now,
             problem=problem,
             name=name,
@@ -65,10 +66,10 @@ class Keys:
         """Makes a key and shows it."""
         form = await request.form()
         name, tenant = str(form.get("name", "")).strip(), str(form.get("tenant", "")).strip()
-        days = str(form.get("days", "")).strip()
+        days, scopes = str(form.get("days", "")).strip(), [str(scope) for scope in form.getlist("scope")]
         try:
             key, raw = await keys.create(
-                self._desk.core, person, name=name, tenant=tenant, days=_whole(days) if days else None
+                self._desk.core, person, name=name, tenant=tenant, scopes=scopes, days=_whole(days) if days else None
             )
         except errors.Invalid as exc:
             return await self.all_keys(request, person, problem=str(exc), name=name)
