@@ -27,7 +27,7 @@ Handler = Callable[[Core, Admission, Any], Awaitable[dict[str, Any]]]
 
 STATUSES: dict[type[errors.ImgenError], int] = {
     errors.Unauthorized: 401,
-    errors.Forbidden: 403,
+    errors.OutOfScope: 403,
     errors.Invalid: 400,
     errors.JobNotFound: 404,
     errors.CacheMiss: 404,

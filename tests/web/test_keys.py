@@ -83,7 +83,7 @@ def test_a_key_may_be_for_reading_alone(web, admin):
     admin.goto("/panel/keys")
     admin.get_by_text("Make a key").click()
     admin.get_by_label("Name").fill("reader")
-    admin.get_by_label("generate").uncheck()
+    admin.get_by_role("checkbox", name="generate").uncheck()
     admin.get_by_role("button", name="Make it").click()
     raw = admin.locator("#raw").inner_text()
     assert usage(web, raw).status_code == 200
@@ -94,7 +94,7 @@ def test_a_key_may_be_for_reading_alone(web, admin):
     admin.get_by_text("Make a key").click()
     admin.get_by_label("Name").fill("nothing")
     for scope in ("generate", "read"):
-        admin.get_by_label(scope).uncheck()
+        admin.get_by_role("checkbox", name=scope).uncheck()
     admin.expected.append("400")
     admin.get_by_role("button", name="Make it").click()
     expect(admin.get_by_role("alert")).to_contain_text("scopes are generate and read")

@@ -17,6 +17,7 @@ AT = "#/components/schemas/"
 REASONS = {
     400: "The request is wrong.",
     401: "No key, or one that is not good.",
+    403: "The key was made for other things.",
     404: "There is no such job or cached picture.",
     405: "The address takes POST alone.",
     408: "The request did not arrive whole in time.",

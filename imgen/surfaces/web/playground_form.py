@@ -11,7 +11,7 @@ from imgen.domain.job import Job
 from imgen.domain.prompt import parse
 from imgen.domain.request import Ask
 from imgen.services.marks import MAX_MARK_BYTES
-from imgen.surfaces.action import status_of
+from imgen.surfaces.action import STATUSES
 from imgen.surfaces.web.snippets import DATA_URI, Fields, File, Value
 
 MARK = "wm_file"
@@ -54,7 +54,8 @@ def sentence(error: errors.ImgenError) -> str:
 
 def status(error: errors.ImgenError) -> int:
     """The error's HTTP status, as the Action API has it."""
-    return status_of(type(error))
+    known = STATUSES | {errors.Forbidden: 403}
+    return next((known[kind] for kind in type(error).__mro__ if kind in known), 500)
 
 
 async def ask_of(form: FormData) -> Ask:
