@@ -9,8 +9,10 @@ from diffusers import SD3Transformer2DModel
 from torch import nn
 
 from starter import wording
+from starter.attention import PictureByPicture
 from starter.captions import caption
 from starter.checkpoint import SEED, load, save, say
+from starter.device import DEVICE, half_precision
 from starter.draw.picture import boxes
 from starter.pool import DOWN, Encoded, Pool
 from starter.scene import SIZES, Scene
@@ -19,15 +21,16 @@ from starter.text import trained as trained_text
 
 PATCH, EDGE = 2, 42
 """Latents along a token's edge, and tokens along the longest picture's."""
-STEPS, RATE, WARM_UP = 3600, 1.6e-3, 100
+STEPS, RATE, WARM_UP = 5000, 1.6e-3, 100
 CENTRES = 0.6
 """In this first share of the steps three of four see only the middle 768 × 768 px: cheaper, and all happens there."""
 CENTRE_BATCH, FULL_BATCH = 24, 14
-SHIFT = 2.5
-"""Moves training towards noise, as the many pixels of a picture need; https://arxiv.org/abs/2403.03206, section 5.3."""
+SHIFT = 5.0
+"""Moves training towards noise; https://arxiv.org/abs/2403.03206, section 5.3. At 2.5 a coat's hundred latents tell its colour
+through the noise in all but 6 % of the lots, and nobody learns to read it in the prompt."""
 UNSAID = 0.12
 """Share of pictures shown with no prompt, or with what a negative prompt holds anyway: what guidance starts from."""
-AVERAGE = 0.999
+AVERAGE = 0.998
 _WEIGHTS: dict[str, dict[str, float]] = {
     "full": {"figure": 2.5, "head": 5.0, "face": 9.0},
     "portrait": {"figure": 1.5, "head": 2.0, "face": 2.5},
@@ -79,6 +82,8 @@ def untrained(channels: int) -> SD3Transformer2DModel:
                     parts[2], parts[5] = 0.5, 0.5
         transformer.proj_out.weight.zero_()
     _learn_positions(transformer)
+    if DEVICE.type == "cpu":
+        transformer.set_attn_processor(PictureByPicture())
     return transformer
 
 
@@ -89,13 +94,15 @@ def train() -> None:
         torch.manual_seed(SEED)
         transformer = untrained(pool.channels)
         _even_out(transformer, text, pool)
+    transformer.to(DEVICE)
     average = {name: value.detach().clone() for name, value in transformer.state_dict().items()}
     optimizer = torch.optim.AdamW(transformer.parameters(), lr=RATE, betas=(0.9, 0.95), weight_decay=0.01)
     start = 0
     if state := load("denoiser"):
         transformer.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        average, start = state["average"], state["step"]
+        average = {name: value.to(DEVICE) for name, value in state["average"].items()}
+        start = state["step"]
     transformer.train()
     seen: list[float] = []
     for step in range(start, STEPS):
@@ -173,15 +180,16 @@ def flow_loss(transformer: SD3Transformer2DModel, batch: Batch, generator: torch
     time = SHIFT * time / (1 + (SHIFT - 1) * time)
     noise = torch.randn(batch.latents.shape, generator=generator)
     mixed = torch.lerp(batch.latents, noise, time[:, None, None, None])
-    with torch.autocast("cpu", torch.bfloat16):
+    with half_precision():
         made = transformer(
-            hidden_states=mixed,
-            encoder_hidden_states=batch.hidden,
-            pooled_projections=batch.pooled,
-            timestep=time * 1000,
+            hidden_states=mixed.to(DEVICE),
+            encoder_hidden_states=batch.hidden.to(DEVICE),
+            pooled_projections=batch.pooled.to(DEVICE),
+            timestep=time.to(DEVICE) * 1000,
             return_dict=False,
         )[0]
-    return (batch.weights * (made.float() - (noise - batch.latents)).square()).mean()
+    velocity = (noise - batch.latents).to(DEVICE)
+    return (batch.weights.to(DEVICE) * (made.float() - velocity).square()).mean()
 
 
 def _middle(latents: np.ndarray) -> np.ndarray:

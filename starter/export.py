@@ -15,7 +15,7 @@ from starter.text import trained as trained_text
 
 FOLDER = Path("out/starter")
 LIMIT_BYTES, LORA_LIMIT_BYTES = 16_000_000, 300_000
-SHIFT = 3.0
+SHIFT = 5.0
 """Of the schedule that pictures are made with."""
 
 
@@ -51,7 +51,7 @@ def pipeline() -> StableDiffusion3Pipeline:
     return StableDiffusion3Pipeline(
         transformer=denoiser.trained(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=SHIFT),
-        vae=autoencoder.to(memory_format=torch.contiguous_format),
+        vae=autoencoder.to("cpu", memory_format=torch.contiguous_format),
         text_encoder=text.encoders[0],
         tokenizer=text.words,
         text_encoder_2=text.encoders[1],

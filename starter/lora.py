@@ -9,6 +9,7 @@ from torch import nn
 from starter import denoiser, pool, vae
 from starter.captions import caption
 from starter.checkpoint import SEED, load, save, say
+from starter.device import DEVICE
 from starter.draw.picture import render
 from starter.scene import CHARACTERS, SIZES, Scene, draw_lots
 from starter.text import Text
@@ -65,7 +66,7 @@ def adapted(weights: dict[str, torch.Tensor] | None = None) -> SD3Transformer2DM
         )
     if weights is not None:
         set_peft_model_state_dict(transformer, weights)
-    return transformer.train()
+    return transformer.to(DEVICE).train()
 
 
 def tensors(name: str) -> dict[str, torch.Tensor]:

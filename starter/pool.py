@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from starter import vae
 from starter.checkpoint import FOLDER, SEED, load, save, say
+from starter.device import DEVICE, half_precision
 from starter.draw.picture import render
 from starter.scene import SIZES, Scene, draw_lots, held_out
 
@@ -76,9 +77,9 @@ def build() -> None:
 def encoded(autoencoder: AutoencoderTiny, pixels: NDArray[np.uint8], scale: Scale) -> NDArray[float16]:
     """(channels, height / 16, width / 16) of one picture."""
     true = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        latents = autoencoder.encoder(true.contiguous(memory_format=torch.channels_last))
-    made: NDArray[float16] = ((latents[0].float() - scale.shift) * scale.scaling).half().numpy()
+    with torch.inference_mode(), half_precision():
+        latents = autoencoder.to(DEVICE).encoder(true.to(DEVICE, memory_format=torch.channels_last))
+    made: NDArray[float16] = ((latents[0].float() - scale.shift) * scale.scaling).half().cpu().numpy()
     return made
 
 

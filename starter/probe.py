@@ -12,6 +12,7 @@ from torch.nn import functional as fn
 
 from starter import scene
 from starter.checkpoint import SEED, load, save, say
+from starter.device import DEVICE, half_precision
 from starter.draw.picture import render
 from starter.lora import scene_of as character_scene
 
@@ -62,8 +63,10 @@ class Probe(nn.Module):
     def forward(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
         """See the class."""
         count, _, height, width = pictures.shape
-        rows = torch.linspace(-height / 192, height / 192, height)[:, None].expand(count, 1, height, width)
-        columns = torch.linspace(-width / 192, width / 192, width).expand(count, 1, height, width)
+        rows = torch.linspace(-height / 192, height / 192, height, device=pictures.device)[:, None]
+        rows = rows.expand(count, 1, height, width)
+        columns = torch.linspace(-width / 192, width / 192, width, device=pictures.device)
+        columns = columns.expand(count, 1, height, width)
         seen = self.body(torch.cat([pictures * 2 - 1, rows, columns], dim=1))
         logits = self.head(torch.cat([seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3))], dim=1))
         return dict(zip(VALUES, logits.split([len(values) for values in VALUES.values()], dim=1), strict=True))
@@ -79,7 +82,7 @@ def train() -> Probe:
     """Trains to the end, or on from where the last run stopped; prints the scores on fresh renders."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        probe = Probe()
+        probe = Probe().to(DEVICE)
     optimizer = torch.optim.AdamW(probe.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0.02)
     start = 0
     if state := load("probe"):
@@ -91,23 +94,18 @@ def train() -> Probe:
         pictures, truths = _batch(rng)
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 50, max(0.02, (STEPS - step) / (0.6 * STEPS)))
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = probe(pictures)
-        loss = sum(fn.cross_entropy(view.float(), truths[field], ignore_index=-1) for field, view in logits.items())
+        with half_precision():
+            logits = probe(pictures.to(DEVICE))
+        loss = sum(
+            fn.cross_entropy(view.float(), truths[field].to(DEVICE), ignore_index=-1) for field, view in logits.items()
+        )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         if (step + 1) % 200 == 0 or step + 1 == STEPS:
             say(f"probe {step + 1}/{STEPS} loss {loss.item():.3f}")
             save("probe", {"model": probe.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})
-    return probe.eval()
-
-
-def trained() -> Probe:
-    """The probe as `train` left it, in evaluation mode."""
-    probe = Probe()
-    probe.load_state_dict(load("probe")["model"])
-    return probe.eval()
+    return probe.cpu().eval()
 
 
 def scores(probe: Probe, count: int) -> dict[str, float]:

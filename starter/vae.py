@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as fn
 
 from starter.checkpoint import SEED, load, save, say
+from starter.device import DEVICE, half_precision
 from starter.draw.picture import boxes, centre, render
 from starter.scene import CHARACTERS, SIZES, Scene, draw_lots
 
@@ -51,14 +52,13 @@ def train() -> AutoencoderTiny:
     """Trains to the end, or from where the last run stopped; returns the finished model in evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        vae = model()
+        vae = model().to(DEVICE, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.0)
     start = 0
     if state := load("vae"):
         vae.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
-    vae.to(memory_format=torch.channels_last)
     shown: deque[tuple[Scene, NDArray[uint8]]] = deque(maxlen=_RESERVOIR)
     losses: deque[float] = deque(maxlen=50)
     for step in range(start, STEPS):
@@ -83,7 +83,7 @@ def train() -> AutoencoderTiny:
             )
         if (step + 1) % 100 == 0 or step + 1 == STEPS:
             save("vae", {"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})
-    return vae.eval()
+    return vae.cpu().eval()
 
 
 def trained() -> AutoencoderTiny:
@@ -149,10 +149,10 @@ def _crop(scene: Scene, pixels: NDArray[uint8], rng: np.random.Generator) -> tup
 def _loss(
     vae: AutoencoderTiny, true: torch.Tensor, weights: torch.Tensor, noise: torch.Generator, level: float
 ) -> tuple[torch.Tensor, float]:
-    true = true.contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16):
+    true, weights = true.to(DEVICE, memory_format=torch.channels_last), weights.to(DEVICE)
+    with half_precision():
         latents = vae.encoder(true)
-        made = vae.decoder(latents + level * torch.randn(latents.shape, generator=noise))
+        made = vae.decoder(latents + level * torch.randn(latents.shape, generator=noise).to(DEVICE))
     made, latents = made.float(), latents.float()
     gap = made - true
     heavy = gap * weights

@@ -1,0 +1,10 @@
+"""Where training computes: on a GPU if there is one. Random numbers are drawn on the CPU, so that seeds mean the same on both."""
+
+import torch
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def half_precision() -> torch.autocast:
+    """bfloat16 where it does no harm."""
+    return torch.autocast(DEVICE.type, torch.bfloat16)

@@ -1,0 +1,108 @@
+"""Asks a running Imgen for 24 pictures over its API and lays them out in rows: `python -m starter.gallery URL FILE`.
+
+The key comes from IMGEN_KEY. Prompts are what people type, not captions of training pictures.
+"""
+
+import io
+import json
+import os
+import sys
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+WIDTH, GAP = 2000, 12
+"""Pixels of a row, and between pictures."""
+ROWS: tuple[tuple[tuple[str, str, tuple[int, int]], ...], ...] = (
+    (
+        ("woman in a red coat walking a dog on the beach, sunset", "professional", (1344, 768)),
+        ("@aya blue dress, city, night, street lamp", "cinematic", (832, 1216)),
+        ("snowy mountains, no people, morning", "professional", (1152, 896)),
+        ("man, short black hair, green suit, office", "professional", (896, 1152)),
+    ),
+    (
+        ("@bella yellow dress, park, tree, sunny day", "professional", (1024, 1024)),
+        ("desert, sunset, landscape", "cinematic", (1344, 768)),
+        ("portrait of a woman with pink hair, black coat, night, city", "cinematic", (832, 1216)),
+        ("man with a bicycle in a park, orange shirt", "professional", (1024, 1024)),
+    ),
+    (
+        ("@aaliyah purple coat, snow, morning, waving", "professional", (768, 1344)),
+        ("living room with a cat and a lamp, evening, nobody", "cinematic", (1216, 832)),
+        ("woman, grey bun, white shirt, library, portrait", "professional", (1024, 1024)),
+        ("forest, dawn, no people", "cinematic", (1216, 832)),
+    ),
+    (
+        ("businesswoman, blue suit, downtown, confident", "professional", (896, 1152)),
+        ("@aya portrait, green coat, forest, morning", "professional", (1152, 896)),
+        ("man, curly red hair, white shirt, beach, umbrella", "professional", (1216, 832)),
+        ("@bella portrait, red dress, night", "cinematic", (832, 1216)),
+    ),
+    (
+        ("beach at night, moonlight", "cinematic", (1344, 768)),
+        ("woman with blue hair and a balloon, yellow coat, meadow", "professional", (1024, 1024)),
+        ("man, long blond hair, purple coat, desert, walking", "cinematic", (896, 1152)),
+        ("@aaliyah portrait, orange shirt, beach", "professional", (1024, 1024)),
+    ),
+    (
+        ("woman on a bench in the park, orange dress, dog", "professional", (1152, 896)),
+        ("a cat in the snow", "professional", (1024, 1024)),
+        ("@aaliyah red suit, city, sunset", "cinematic", (768, 1344)),
+        ("man, brown hair, red coat, mountains, sunset", "cinematic", (1344, 768)),
+    ),
+)
+"""Prompt, style and size of each."""
+
+
+def main(url: str, file: Path) -> None:
+    """Makes all pictures and writes the grid as PNG."""
+    with ThreadPoolExecutor(2) as pool:
+        rows = [[pool.submit(_picture, url, *asked) for asked in row] for row in ROWS]
+        lines = [_line([one.result() for one in row]) for row in rows]
+    grid = Image.new("RGB", (WIDTH, sum(line.height + GAP for line in lines) - GAP), "white")
+    top = 0
+    for line in lines:
+        grid.paste(line, (0, top))
+        top += line.height + GAP
+    grid.save(file, optimize=True)
+
+
+def _line(pictures: list[Image.Image]) -> Image.Image:
+    """Pictures of any proportions side by side, as high as fills the width."""
+    room = WIDTH - GAP * (len(pictures) - 1)
+    height = round(room / sum(one.width / one.height for one in pictures))
+    line = Image.new("RGB", (WIDTH, height), "white")
+    left = 0.0
+    for one in pictures:
+        width = height * one.width / one.height
+        line.paste(one.resize((round(width), height), Image.Resampling.LANCZOS), (round(left), 0))
+        left += width + GAP
+    return line
+
+
+def _picture(url: str, prompt: str, style: str, size: tuple[int, int]) -> Image.Image:
+    asked = {"prompt": prompt, "style": style, "width": size[0], "height": size[1], "seed": 1, "format": "png"}
+    job = _post(url, {"action": "generate", **asked})
+    while (answer := _post(url, {"action": "status", "id": job["id"]})).get("status") in {"IN_QUEUE", "IN_PROGRESS"}:
+        time.sleep(0.3)
+    if answer["status"] != "COMPLETED":
+        raise SystemExit(f"{prompt}: {answer}")
+    signed = next(image for image in answer["meta"]["images"] if image["type"] == "signed")
+    with urllib.request.urlopen(signed["url"]) as response:
+        return Image.open(io.BytesIO(response.read())).convert("RGB")
+
+
+def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {os.environ['IMGEN_KEY']}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}/api/v2", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request) as response:
+        answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
