@@ -6,9 +6,9 @@ import pytest
 from factories import make_job, make_recipe
 from msgspec import structs
 
-from imgen.domain.job import State
+from imgen.domain.job import State, new_cached_id
 from imgen.domain.recipe import Words
-from imgen.records import gallery, jobs
+from imgen.records import gallery, jobs, tallies
 
 NOW = 1_800_000_000.0
 
@@ -36,6 +36,10 @@ def search(database):
             return gallery.search(connection, gallery.Wanted(**wanted), limit=limit, after=after)
 
     return run
+
+
+def day_of(at):
+    return time.strftime("%Y-%m-%d", time.gmtime(at))
 
 
 def ids(page):
@@ -84,12 +88,40 @@ def test_counts(stored, database):
     for ago_s in (5, 65, 66, 90_000):
         stored("a", ago_s)
     with database.read() as connection:
-        assert gallery.per_minute(connection, scope=None, minutes=3, now=NOW) == [0, 2, 1]
-        assert gallery.per_minute(connection, scope=frozenset({"other"}), minutes=3, now=NOW) == [0, 0, 0]
-        days = gallery.by_day(connection, scope=None, column="model", days=3, now=NOW)
-    today = time.strftime("%Y-%m-%d", time.gmtime(NOW))
-    assert sum(number for _, _, number in days) == 4
-    assert days[-1] == (today, "eros", 3)
+        assert tallies.per_minute(connection, scope=None, minutes=3, now=NOW) == [0, 2, 1]
+        assert tallies.per_minute(connection, scope=frozenset({"other"}), minutes=3, now=NOW) == [0, 0, 0]
+        days = tallies.by_day(connection, scope=None, column="model", since=NOW - 3 * 86400)
+    assert [(day, value, tally.jobs) for day, value, tally in days] == [
+        (day_of(NOW - 90_000), "eros", 1),
+        (day_of(NOW), "eros", 3),
+    ]
+
+
+def test_a_tally_tells_how_jobs_fared(stored, database):
+    """What became of them, out of the cache or not, and how long those that ended took; days and values add up."""
+    for took_s in range(1, 21):
+        stored("a", 100, state=State.COMPLETED, ended_at=NOW - 100 + took_s)
+    stored("b", 100, state=State.BLOCKED, ended_at=NOW - 60)
+    stored("c", 90_000, state=State.TIMED_OUT, ended_at=NOW - 89_000)
+    stored("d", 50, state=State.CANCELLED, ended_at=NOW - 49, tenant_id="ten_2")
+    stored("e", 50, id=new_cached_id(), character="aya")
+    since = NOW - 2 * 86400
+    with database.read() as connection:
+        rows = tallies.by_day(connection, scope=frozenset({"ten_1"}), column="character", since=since)
+        until_today = tallies.by_day(connection, scope=None, column="model", since=since, until=NOW - 200)
+    assert [(day, value) for day, value, _ in rows] == [
+        (day_of(NOW - 90_000), ""),
+        (day_of(NOW), ""),
+        (day_of(NOW), "aya"),
+    ]
+    assert [row[:2] for row in until_today] == [(day_of(NOW - 90_000), "eros")]
+    late, plain, cached = (tally for _, _, tally in rows)
+    assert (cached.cache_hits, cached.took_s(0.5)) == (1, None)
+    assert (plain.took_s(0.5), plain.took_s(0.95)) == (11, 20)
+    assert (late.failed, late.took_s(0.5)) == (1, 1000)
+    both = tallies.together([late, plain, cached])
+    assert (both.jobs, both.completed, both.blocked, both.failed, both.cache_hits) == (23, 20, 1, 1, 1)
+    assert both.took_s(0.95) == 40
 
 
 def test_samples_are_the_newest_of_each(stored, database):
