@@ -7,10 +7,8 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from imgen.domain.job import Job, State
 from imgen.records.jobs import from_row
-from imgen.records.tables import api_keys, jobs, tenants
+from imgen.records.tables import HAS_PICTURES, api_keys, jobs, tenants
 
-STYLES_AMONG = 24
-_COMPLETED = frozenset({State.COMPLETED})
 _ESCAPED = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
 
 
@@ -76,22 +74,28 @@ def tenant_names(connection: Connection, *, scope: frozenset[str] | None) -> dic
     return {row.id: row.name for row in connection.execute(query)}
 
 
-def samples(connection: Connection, *, scope: frozenset[str] | None, latest: int) -> dict[tuple[str, str], Job]:
-    """What → the newest completed job with it.
+def samples(connection: Connection, *, scope: frozenset[str] | None) -> dict[tuple[str, str], Job]:
+    """What → the newest completed job with it whose pictures are still there.
 
-    ("model", key) and ("character", key) among so many of the latest, ("style", "model/style") among STYLES_AMONG.
+    ("model", key), ("style", "model/style"), ("character", key) and ("ruleset", key).
     """
-    query = narrowed(select(jobs.c.id, jobs.c.model, jobs.c.character), Wanted(scope=scope, states=_COMPLETED))
-    found: dict[tuple[str, str], str] = {}
-    for row in connection.execute(query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(latest)):
-        found.setdefault(("model", row.model), row.id)
-        found.setdefault(("character", row.character), row.id)
-    rows = connection.execute(select(jobs).where(jobs.c.id.in_(set(found.values())))).mappings()
-    shown = {row["id"]: from_row(row) for row in rows}
-    by_style: dict[tuple[str, str], Job] = {}
-    for job in search(connection, Wanted(scope=scope, states=_COMPLETED), limit=STYLES_AMONG).jobs:
-        by_style.setdefault(("style", f"{job.recipe.model}/{job.recipe.style}"), job)
-    return by_style | {name: shown[job_id] for name, job_id in found.items()}
+    kinds = (jobs.c.model, jobs.c.style, jobs.c.character, jobs.c.ruleset)
+    query = select(*kinds, func.max(jobs.c.created_at).label("at")).where(HAS_PICTURES).group_by(*kinds)
+    if scope is not None:
+        # Not the bare column: the tenant's own index would read all its rows
+        query = query.where(func.coalesce(jobs.c.tenant_id, "").in_(scope))
+    newest: dict[tuple[str, str], tuple[str, str, str, str, float]] = {}
+    for model, style, character, ruleset, at in sorted(connection.execute(query), key=lambda row: -row.at):
+        for name in (("model", model), ("style", f"{model}/{style}"), ("character", character), ("ruleset", ruleset)):
+            newest.setdefault(name, (model, style, character, ruleset, at))
+    of_then = select(jobs).where(HAS_PICTURES, jobs.c.created_at.in_({of[-1] for of in newest.values()}))
+    if scope is not None:
+        of_then = of_then.where(jobs.c.tenant_id.in_(scope))
+    found = {
+        (row["model"], row["style"], row["character"], row["ruleset"], row["created_at"]): row
+        for row in connection.execute(of_then).mappings()
+    }
+    return {name: from_row(found[of]) for name, of in newest.items()}
 
 
 def narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:

@@ -251,8 +251,14 @@ def _row(job: Job) -> dict[str, object]:
     row["recipe"] = msgspec.json.encode(job.recipe).decode()
     row["timings"] = msgspec.json.encode(job.timings).decode()
     row["outcome"] = None if job.outcome is None else msgspec.json.encode(job.outcome).decode()
-    words = job.recipe.words
-    return row | {"model": job.recipe.model, "character": words.character, "prompt": words.prompt[:SEARCHED_CHARS]}
+    recipe, words = job.recipe, job.recipe.words
+    return row | {
+        "model": recipe.model,
+        "style": recipe.style,
+        "character": words.character,
+        "ruleset": recipe.ruleset,
+        "prompt": words.prompt[:SEARCHED_CHARS],
+    }
 
 
 def from_row(row: RowMapping) -> Job:

@@ -4,11 +4,11 @@ import time
 
 import pytest
 from factories import make_job, make_recipe
-from msgspec import structs
+from sqlalchemy import event
 
 from imgen.domain.job import State, new_cached_id
 from imgen.domain.recipe import Words
-from imgen.records import gallery, jobs, tallies
+from imgen.records import gallery, jobs, reconcile, tallies
 
 NOW = 1_800_000_000.0
 
@@ -19,8 +19,8 @@ def stored(database):
 
     def store(prompt, ago_s=0.0, character="", **changes):
         words = Words(prompt=prompt, original_prompt=prompt, positive=prompt, character=character)
-        model = changes.pop("model", "eros")
-        recipe = structs.replace(make_recipe(words=words), model=model)
+        told = {name: changes.pop(name) for name in ("model", "style", "ruleset") if name in changes}
+        recipe = make_recipe(words=words, **told)
         job = make_job(recipe=recipe, created_at=NOW - ago_s, **changes)
         with database.write() as connection:
             jobs.add(connection, job)
@@ -125,15 +125,36 @@ def test_a_tally_tells_how_jobs_fared(stored, database):
 
 
 def test_samples_are_the_newest_of_each(stored, database):
-    """Completed ones alone, by model, character and style, of the tenants that may be seen."""
-    stored("old", 50, character="aya", state=State.COMPLETED)
-    newest = stored("new", 10, character="aya", state=State.COMPLETED)
-    plain = stored("plain", 5, state=State.COMPLETED, model="other")
-    stored("failed", 1, character="bella", state=State.FAILED)
+    """Completed ones with pictures alone, by model, style, character and ruleset, of the tenants that may be seen."""
+    stored("old", 5000, character="aya", state=State.COMPLETED)
+    rare = stored("rare", 4000, character="bella", state=State.COMPLETED, style="rare", ruleset="strict")
+    newest = stored("new", 1000, character="aya", state=State.COMPLETED)
+    for ago_s in range(2, 602):
+        stored("plain", ago_s, state=State.COMPLETED, model="other")
+    plain = stored("plain", 1, state=State.COMPLETED, model="other", tenant_id="ten_2")
+    stored("failed", 0, character="carla", state=State.FAILED)
+    bare = stored("bare", 0, character="dora", state=State.COMPLETED)
+    with database.write() as connection:
+        reconcile.strip(connection, [bare])
     with database.read() as connection:
-        found = gallery.samples(connection, scope=None, latest=100)
-        assert gallery.samples(connection, scope=frozenset({"ten_9"}), latest=100) == {}
+        found = gallery.samples(connection, scope=None)
+        of_one = gallery.samples(connection, scope=frozenset({"ten_1"}))
+        assert gallery.samples(connection, scope=frozenset({"ten_9"})) == {}
     told = {name: job.id for name, job in found.items()}
     assert told[("character", "aya")] == told[("model", "eros")] == told[("style", "eros/professional")] == newest
-    assert told[("model", "other")] == told[("style", "other/professional")] == plain
-    assert ("character", "bella") not in told
+    assert told[("character", "bella")] == told[("style", "eros/rare")] == told[("ruleset", "strict")] == rare
+    assert told[("model", "other")] == told[("style", "other/professional")] == told[("ruleset", "default")] == plain
+    assert of_one[("model", "other")].tenant_id == "ten_1"
+    assert not {("character", "carla"), ("character", "dora")} & told.keys()
+
+
+@pytest.mark.parametrize("scope", [None, frozenset({"ten_1", "ten_2"})])
+def test_samples_are_found_by_their_index(sqlite_database, scope):
+    """No row of a job is read to find out which is the newest of its kind."""
+    asked = []
+    with sqlite_database.read() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+        gallery.samples(connection, scope=scope)
+        statement, values = next(given for given in asked if "GROUP BY" in given[0])
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    assert plan[0][-1] == "SCAN jobs USING COVERING INDEX ix_jobs_samples"
