@@ -3,7 +3,7 @@
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from imgen.domain.job import Job, State
 from imgen.records.jobs import from_row
@@ -82,8 +82,7 @@ def samples(connection: Connection, *, scope: frozenset[str] | None) -> dict[tup
     kinds = (jobs.c.model, jobs.c.style, jobs.c.character, jobs.c.ruleset)
     query = select(*kinds, func.max(jobs.c.created_at).label("at")).where(HAS_PICTURES).group_by(*kinds)
     if scope is not None:
-        # Not the bare column: the tenant's own index would read all its rows
-        query = query.where(func.coalesce(jobs.c.tenant_id, "").in_(scope))
+        query = query.where(within(scope))
     newest: dict[tuple[str, str], tuple[str, str, str, str, float]] = {}
     for model, style, character, ruleset, at in sorted(connection.execute(query), key=lambda row: -row.at):
         for name in (("model", model), ("style", f"{model}/{style}"), ("character", character), ("ruleset", ruleset)):
@@ -98,6 +97,11 @@ def samples(connection: Connection, *, scope: frozenset[str] | None) -> dict[tup
     return {name: from_row(found[of]) for name, of in newest.items()}
 
 
+def within(scope: frozenset[str]) -> ColumnElement[bool]:
+    """Of these tenants. Not the bare column: by its own index all rows of a large tenant would be read."""
+    return func.coalesce(jobs.c.tenant_id, "").in_(scope)
+
+
 def narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
     """The query, over what is wanted alone."""
     for column, value in (
@@ -108,7 +112,7 @@ def narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
         if value:
             query = query.where(column == value)
     if wanted.scope is not None:
-        query = query.where(jobs.c.tenant_id.in_(wanted.scope))
+        query = query.where(within(wanted.scope))
     if wanted.states:
         # Not the bare column: its own index would fetch and sort nine tenths of all jobs to show the newest completed ones
         query = query.where(func.coalesce(jobs.c.state, "").in_(wanted.states))

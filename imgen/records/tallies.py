@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Integer, Text, cast, func, select
 
 from imgen.domain.job import CACHED, State, is_cached
-from imgen.records.gallery import Wanted, narrowed
+from imgen.records.gallery import Wanted, narrowed, within
 from imgen.records.tables import jobs
 
 DAY_S = 86400
@@ -83,7 +83,7 @@ def performance(connection: Connection, *, scope: frozenset[str] | None, latest:
     """Of the latest jobs that ended within a day."""
     query = select(jobs.c.id, jobs.c.state, jobs.c.timings, jobs.c.outcome).where(jobs.c.ended_at > now - DAY_S)
     if scope is not None:
-        query = query.where(jobs.c.tenant_id.in_(scope))
+        query = query.where(within(scope))
     rows = connection.execute(query.order_by(jobs.c.ended_at.desc()).limit(latest)).all()
     states = Counter(row.state for row in rows)
     spent: dict[str, list[float]] = {}
