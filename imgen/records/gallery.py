@@ -1,34 +1,14 @@
-"""Jobs as people look at them: searched, counted and timed over many. All of it reads, nothing writes."""
+"""Jobs as people look at them: searched, narrowed down, sampled. All of it reads, nothing writes."""
 
-import time
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Integer, Select, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from imgen.domain.job import Job, State
 from imgen.records.jobs import from_row
-from imgen.records.tables import api_keys, jobs, tenants
+from imgen.records.tables import HAS_PICTURES, api_keys, jobs, tenants
 
-_timings = msgspec.json.Decoder(dict[str, float])
-
-
-class _Meta(Struct):
-    timings: dict[str, float]
-
-
-class _Told(Struct):
-    """Of an outcome, what is counted."""
-
-    meta: _Meta | None = None
-
-
-STYLES_AMONG = 24
-_COMPLETED = frozenset({State.COMPLETED})
-_told = msgspec.json.Decoder(_Told)
 _ESCAPED = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
 
 
@@ -54,20 +34,9 @@ class Page(Struct, frozen=True, kw_only=True):
     after: tuple[float, str] | None
 
 
-class Performance(Struct, frozen=True, kw_only=True):
-    """How jobs that ended lately fared."""
-
-    ended: int
-    completed: int
-    blocked: int
-    cache_hits: int
-    seconds: dict[str, tuple[float, float]]
-    """Part → median and 95th percentile."""
-
-
 def search(connection: Connection, wanted: Wanted, *, limit: int, after: tuple[float, str] | None = None) -> Page:
     """One page. Looks through the gallery's index alone, and reads rows only of what is shown."""
-    query = _narrowed(select(jobs.c.id, jobs.c.created_at), wanted)
+    query = narrowed(select(jobs.c.id, jobs.c.created_at), wanted)
     if after is not None:
         at, job_id = after
         query = query.where(or_(jobs.c.created_at < at, and_(jobs.c.created_at == at, jobs.c.id < job_id)))
@@ -105,64 +74,36 @@ def tenant_names(connection: Connection, *, scope: frozenset[str] | None) -> dic
     return {row.id: row.name for row in connection.execute(query)}
 
 
-def samples(connection: Connection, *, scope: frozenset[str] | None, latest: int) -> dict[tuple[str, str], Job]:
-    """What → the newest completed job with it.
+def samples(connection: Connection, *, scope: frozenset[str] | None) -> dict[tuple[str, str], Job]:
+    """What → the newest completed job with it whose pictures are still there.
 
-    ("model", key) and ("character", key) among so many of the latest, ("style", "model/style") among STYLES_AMONG.
+    ("model", key), ("style", "model/style"), ("character", key) and ("ruleset", key).
     """
-    query = _narrowed(select(jobs.c.id, jobs.c.model, jobs.c.character), Wanted(scope=scope, states=_COMPLETED))
-    found: dict[tuple[str, str], str] = {}
-    for row in connection.execute(query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(latest)):
-        found.setdefault(("model", row.model), row.id)
-        found.setdefault(("character", row.character), row.id)
-    rows = connection.execute(select(jobs).where(jobs.c.id.in_(set(found.values())))).mappings()
-    shown = {row["id"]: from_row(row) for row in rows}
-    by_style: dict[tuple[str, str], Job] = {}
-    for job in search(connection, Wanted(scope=scope, states=_COMPLETED), limit=STYLES_AMONG).jobs:
-        by_style.setdefault(("style", f"{job.recipe.model}/{job.recipe.style}"), job)
-    return by_style | {name: shown[job_id] for name, job_id in found.items()}
-
-
-def per_minute(connection: Connection, *, scope: frozenset[str] | None, minutes: int, now: float) -> list[int]:
-    """How many jobs came in each of the last minutes, the oldest first."""
-    query = _narrowed(select(jobs.c.created_at), Wanted(scope=scope, since=now - minutes * 60))
-    counts = Counter(int((now - at) // 60) for at in connection.execute(query).scalars())
-    return [counts.get(minute, 0) for minute in range(minutes - 1, -1, -1)]
-
-
-def performance(connection: Connection, *, scope: frozenset[str] | None, latest: int, now: float) -> Performance:
-    """Of the latest jobs that ended within a day."""
-    query = select(jobs.c.id, jobs.c.state, jobs.c.timings, jobs.c.outcome).where(jobs.c.ended_at > now - 86400)
+    kinds = (jobs.c.model, jobs.c.style, jobs.c.character, jobs.c.ruleset)
+    query = select(*kinds, func.max(jobs.c.created_at).label("at")).where(HAS_PICTURES).group_by(*kinds)
     if scope is not None:
-        query = query.where(jobs.c.tenant_id.in_(scope))
-    rows = connection.execute(query.order_by(jobs.c.ended_at.desc()).limit(latest)).all()
-    states = Counter(row.state for row in rows)
-    spent: dict[str, list[float]] = {}
-    for row in rows:
-        if row.state == State.COMPLETED:
-            for part, seconds in _timings_of(row).items():
-                spent.setdefault(part, []).append(seconds)
-    return Performance(
-        ended=len(rows),
-        completed=states[State.COMPLETED],
-        blocked=states[State.BLOCKED],
-        cache_hits=sum(row.id.startswith("cache_") for row in rows),
-        seconds={part: (_quantile(values, 0.5), _quantile(values, 0.95)) for part, values in spent.items()},
-    )
+        query = query.where(within(scope))
+    newest: dict[tuple[str, str], tuple[str, str, str, str, float]] = {}
+    for model, style, character, ruleset, at in sorted(connection.execute(query), key=lambda row: -row.at):
+        for name in (("model", model), ("style", f"{model}/{style}"), ("character", character), ("ruleset", ruleset)):
+            newest.setdefault(name, (model, style, character, ruleset, at))
+    of_then = select(jobs).where(HAS_PICTURES, jobs.c.created_at.in_({of[-1] for of in newest.values()}))
+    if scope is not None:
+        of_then = of_then.where(jobs.c.tenant_id.in_(scope))
+    found = {
+        (row["model"], row["style"], row["character"], row["ruleset"], row["created_at"]): row
+        for row in connection.execute(of_then).mappings()
+    }
+    return {name: from_row(found[of]) for name, of in newest.items()}
 
 
-def by_day(
-    connection: Connection, *, scope: frozenset[str] | None, column: str, days: int, now: float
-) -> list[tuple[str, str, int]]:
-    """(day, value, jobs that came) for one of the columns `key_id`, `model`, `character`, over the last days."""
-    day = cast(func.floor(jobs.c.created_at / 86400), Integer)
-    chosen = {"key_id": jobs.c.key_id, "model": jobs.c.model, "character": jobs.c.character}[column]
-    query = _narrowed(select(day, chosen, func.count()), Wanted(scope=scope, since=now - days * 86400))
-    found = connection.execute(query.group_by(day, chosen)).all()
-    return sorted((time.strftime("%Y-%m-%d", time.gmtime(row[0] * 86400)), row[1], row[2]) for row in found)
+def within(scope: frozenset[str]) -> ColumnElement[bool]:
+    """Of these tenants. Not the bare column: by its own index all rows of a large tenant would be read."""
+    return func.coalesce(jobs.c.tenant_id, "").in_(scope)
 
 
-def _narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
+def narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
+    """The query, over what is wanted alone."""
     for column, value in (
         (jobs.c.key_id, wanted.key_id),
         (jobs.c.model, wanted.model),
@@ -171,7 +112,7 @@ def _narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
         if value:
             query = query.where(column == value)
     if wanted.scope is not None:
-        query = query.where(jobs.c.tenant_id.in_(wanted.scope))
+        query = query.where(within(wanted.scope))
     if wanted.states:
         # Not the bare column: its own index would fetch and sort nine tenths of all jobs to show the newest completed ones
         query = query.where(func.coalesce(jobs.c.state, "").in_(wanted.states))
@@ -182,14 +123,3 @@ def _narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
     if wanted.until is not None:
         query = query.where(jobs.c.created_at < wanted.until)
     return query
-
-
-def _timings_of(row: Any) -> dict[str, float]:
-    """What `meta` told; the row's own timings end with the render half."""
-    meta = _told.decode(row.outcome or "{}").meta
-    return meta.timings if meta is not None else _timings.decode(row.timings)
-
-
-def _quantile(values: Iterable[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

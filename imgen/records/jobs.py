@@ -3,7 +3,7 @@
 import time
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from imgen.domain.errors import JobNotFound, LeaseLost
@@ -59,7 +59,8 @@ def latest_of_key(connection: Connection, key_id: str, *, scope: frozenset[str] 
     """The latest jobs that one key, or one person in the playground, asked for, newest first; `scope`: of these tenants alone."""
     query = select(jobs).where(jobs.c.key_id == key_id)
     if scope is not None:
-        query = query.where(jobs.c.tenant_id.in_(scope))
+        # Not the bare column: by its own index all rows of a large tenant would be read
+        query = query.where(func.coalesce(jobs.c.tenant_id, "").in_(scope))
     query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
     return [from_row(row) for row in connection.execute(query).mappings()]
 
@@ -251,8 +252,14 @@ def _row(job: Job) -> dict[str, object]:
     row["recipe"] = msgspec.json.encode(job.recipe).decode()
     row["timings"] = msgspec.json.encode(job.timings).decode()
     row["outcome"] = None if job.outcome is None else msgspec.json.encode(job.outcome).decode()
-    words = job.recipe.words
-    return row | {"model": job.recipe.model, "character": words.character, "prompt": words.prompt[:SEARCHED_CHARS]}
+    recipe, words = job.recipe, job.recipe.words
+    return row | {
+        "model": recipe.model,
+        "style": recipe.style,
+        "character": words.character,
+        "ruleset": recipe.ruleset,
+        "prompt": words.prompt[:SEARCHED_CHARS],
+    }
 
 
 def from_row(row: RowMapping) -> Job:

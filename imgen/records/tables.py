@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -90,6 +91,10 @@ sessions = Table(
 )
 """Signed-in browsers. A cookie whose row is gone is worth nothing."""
 
+HAS_PICTURES = text("coalesce(state, '') = 'completed' AND stripped_at IS NULL")
+"""Which jobs the index for samples holds; a query says it in the same words, or the index is not used. With the bare state
+SQLite would rather take one of the indexes that begin with it."""
+
 jobs = Table(
     "jobs",
     metadata,
@@ -105,7 +110,9 @@ jobs = Table(
     Column("attempts", Integer, nullable=False),
     Column("recipe", Text, nullable=False),
     Column("model", Text, nullable=False, server_default=""),
+    Column("style", Text, nullable=False, server_default=""),
     Column("character", Text, nullable=False, server_default=""),
+    Column("ruleset", Text, nullable=False, server_default=""),
     Column("prompt", Text, nullable=False, server_default=""),
     Column("watermark_id", Text, nullable=False, unique=True),
     Column("master_key", Text, nullable=False),
@@ -125,10 +132,19 @@ jobs = Table(
     Index(None, "state", "queue", "published_at"),
     Index(None, "ended_at"),
     Index(None, "key_id", "created_at"),
-    Index("ix_jobs_gallery", "created_at", "id", "tenant_id", "state", "key_id", "model", "character", "prompt"),
+    Index(
+        "ix_jobs_gallery",
+        *("created_at", "id", "tenant_id", "state", "key_id", "model", "character", "prompt", "ended_at"),
+    ),
+    Index(
+        "ix_jobs_samples",
+        *("model", "style", "character", "ruleset", "tenant_id", "created_at", "state", "stripped_at"),
+        sqlite_where=HAS_PICTURES,
+        postgresql_where=HAS_PICTURES,
+    ),
 )
-"""`model`, `character` and the prompt's beginning are the recipe's own, for searching: the gallery's index holds all that
-a search looks at, so that it need not read the rows."""
+"""`model`, `style`, `character`, `ruleset` and the prompt's beginning are the recipe's own, for searching: the gallery's index
+holds all that a search or a count looks at, so that it need not read the rows."""
 
 claims = Table(
     "claims",

@@ -4,11 +4,11 @@ import time
 
 import pytest
 from factories import make_job, make_recipe
-from msgspec import structs
+from sqlalchemy import event
 
-from imgen.domain.job import State
+from imgen.domain.job import State, new_cached_id
 from imgen.domain.recipe import Words
-from imgen.records import gallery, jobs
+from imgen.records import gallery, jobs, reconcile, tallies
 
 NOW = 1_800_000_000.0
 
@@ -19,8 +19,8 @@ def stored(database):
 
     def store(prompt, ago_s=0.0, character="", **changes):
         words = Words(prompt=prompt, original_prompt=prompt, positive=prompt, character=character)
-        model = changes.pop("model", "eros")
-        recipe = structs.replace(make_recipe(words=words), model=model)
+        told = {name: changes.pop(name) for name in ("model", "style", "ruleset") if name in changes}
+        recipe = make_recipe(words=words, **told)
         job = make_job(recipe=recipe, created_at=NOW - ago_s, **changes)
         with database.write() as connection:
             jobs.add(connection, job)
@@ -36,6 +36,10 @@ def search(database):
             return gallery.search(connection, gallery.Wanted(**wanted), limit=limit, after=after)
 
     return run
+
+
+def day_of(at):
+    return time.strftime("%Y-%m-%d", time.gmtime(at))
 
 
 def ids(page):
@@ -84,24 +88,73 @@ def test_counts(stored, database):
     for ago_s in (5, 65, 66, 90_000):
         stored("a", ago_s)
     with database.read() as connection:
-        assert gallery.per_minute(connection, scope=None, minutes=3, now=NOW) == [0, 2, 1]
-        assert gallery.per_minute(connection, scope=frozenset({"other"}), minutes=3, now=NOW) == [0, 0, 0]
-        days = gallery.by_day(connection, scope=None, column="model", days=3, now=NOW)
-    today = time.strftime("%Y-%m-%d", time.gmtime(NOW))
-    assert sum(number for _, _, number in days) == 4
-    assert days[-1] == (today, "eros", 3)
+        assert tallies.per_minute(connection, scope=None, minutes=3, now=NOW) == [0, 2, 1]
+        assert tallies.per_minute(connection, scope=frozenset({"other"}), minutes=3, now=NOW) == [0, 0, 0]
+        days = tallies.by_day(connection, scope=None, column="model", since=NOW - 3 * 86400)
+    assert [(day, value, tally.jobs) for day, value, tally in days] == [
+        (day_of(NOW - 90_000), "eros", 1),
+        (day_of(NOW), "eros", 3),
+    ]
+
+
+def test_a_tally_tells_how_jobs_fared(stored, database):
+    """What became of them, out of the cache or not, and how long those that ended took; days and values add up."""
+    for took_s in range(1, 21):
+        stored("a", 100, state=State.COMPLETED, ended_at=NOW - 100 + took_s)
+    stored("b", 100, state=State.BLOCKED, ended_at=NOW - 60)
+    stored("c", 90_000, state=State.TIMED_OUT, ended_at=NOW - 89_000)
+    stored("d", 50, state=State.CANCELLED, ended_at=NOW - 49, tenant_id="ten_2")
+    stored("e", 50, id=new_cached_id(), character="aya")
+    since = NOW - 2 * 86400
+    with database.read() as connection:
+        rows = tallies.by_day(connection, scope=frozenset({"ten_1"}), column="character", since=since)
+        until_today = tallies.by_day(connection, scope=None, column="model", since=since, until=NOW - 200)
+    assert [(day, value) for day, value, _ in rows] == [
+        (day_of(NOW - 90_000), ""),
+        (day_of(NOW), ""),
+        (day_of(NOW), "aya"),
+    ]
+    assert [row[:2] for row in until_today] == [(day_of(NOW - 90_000), "eros")]
+    late, plain, cached = (tally for _, _, tally in rows)
+    assert (cached.cache_hits, cached.took_s(0.5)) == (1, None)
+    assert (plain.took_s(0.5), plain.took_s(0.95)) == (11, 20)
+    assert (late.failed, late.took_s(0.5)) == (1, 1000)
+    both = tallies.together([late, plain, cached])
+    assert (both.jobs, both.completed, both.blocked, both.failed, both.cache_hits) == (23, 20, 1, 1, 1)
+    assert both.took_s(0.95) == 40
 
 
 def test_samples_are_the_newest_of_each(stored, database):
-    """Completed ones alone, by model, character and style, of the tenants that may be seen."""
-    stored("old", 50, character="aya", state=State.COMPLETED)
-    newest = stored("new", 10, character="aya", state=State.COMPLETED)
-    plain = stored("plain", 5, state=State.COMPLETED, model="other")
-    stored("failed", 1, character="bella", state=State.FAILED)
+    """Completed ones with pictures alone, by model, style, character and ruleset, of the tenants that may be seen."""
+    stored("old", 5000, character="aya", state=State.COMPLETED)
+    rare = stored("rare", 4000, character="bella", state=State.COMPLETED, style="rare", ruleset="strict")
+    newest = stored("new", 1000, character="aya", state=State.COMPLETED)
+    for ago_s in range(2, 602):
+        stored("plain", ago_s, state=State.COMPLETED, model="other")
+    plain = stored("plain", 1, state=State.COMPLETED, model="other", tenant_id="ten_2")
+    stored("failed", 0, character="carla", state=State.FAILED)
+    bare = stored("bare", 0, character="dora", state=State.COMPLETED)
+    with database.write() as connection:
+        reconcile.strip(connection, [bare])
     with database.read() as connection:
-        found = gallery.samples(connection, scope=None, latest=100)
-        assert gallery.samples(connection, scope=frozenset({"ten_9"}), latest=100) == {}
+        found = gallery.samples(connection, scope=None)
+        of_one = gallery.samples(connection, scope=frozenset({"ten_1"}))
+        assert gallery.samples(connection, scope=frozenset({"ten_9"})) == {}
     told = {name: job.id for name, job in found.items()}
     assert told[("character", "aya")] == told[("model", "eros")] == told[("style", "eros/professional")] == newest
-    assert told[("model", "other")] == told[("style", "other/professional")] == plain
-    assert ("character", "bella") not in told
+    assert told[("character", "bella")] == told[("style", "eros/rare")] == told[("ruleset", "strict")] == rare
+    assert told[("model", "other")] == told[("style", "other/professional")] == told[("ruleset", "default")] == plain
+    assert of_one[("model", "other")].tenant_id == "ten_1"
+    assert not {("character", "carla"), ("character", "dora")} & told.keys()
+
+
+@pytest.mark.parametrize("scope", [None, frozenset({"ten_1", "ten_2"})])
+def test_samples_are_found_by_their_index(sqlite_database, scope):
+    """No row of a job is read to find out which is the newest of its kind."""
+    asked = []
+    with sqlite_database.read() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+        gallery.samples(connection, scope=scope)
+        statement, values = next(given for given in asked if "GROUP BY" in given[0])
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    assert plan[0][-1] == "SCAN jobs USING COVERING INDEX ix_jobs_samples"

@@ -98,12 +98,26 @@ def test_people_are_added_and_removed(web, admin, open_page):
     assert page.url.endswith("/sign-in")
 
 
+def test_usage_tells_how_jobs_fared(furnished, admin):
+    """What became of each model's jobs and how long they took, with a small chart, and the same by day."""
+    admin.goto("/panel/usage?by=model")
+    cells = (
+        admin.get_by_role("region", name="Jobs by model").get_by_role("row").filter(has_text="eros").get_by_role("cell")
+    )
+    jobs, completed, blocked = (int(cells.nth(column).inner_text()) for column in range(3))
+    assert jobs >= completed + blocked >= 2
+    assert completed
+    assert cells.nth(6).inner_text().endswith("s")
+    expect(cells.get_by_role("img", name="Jobs per day, eros; highest")).to_be_visible()
+    expect(admin.get_by_role("region", name="Jobs by day").get_by_role("row").nth(1)).to_be_visible()
+
+
 def test_usage_as_a_file(furnished, admin):
     """Comma-separated, with a line of names."""
     answer = admin.request.get("/panel/usage.csv?by=model")
     lines = answer.text().splitlines()
     assert answer.headers["content-type"].startswith("text/csv")
-    assert lines[0] == "day,model,jobs"
+    assert lines[0] == "day,model,jobs,completed,blocked,failed,cache_hits,median_s,p95_s"
     assert any(line.split(",")[1] == "eros" for line in lines[1:])
 
 

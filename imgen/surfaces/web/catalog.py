@@ -17,9 +17,6 @@ from imgen.services import configured
 from imgen.settings import read_toml
 from imgen.surfaces.web.desk import Desk
 
-LOOKED_AT = 500
-"""Latest pictures among which samples are looked for."""
-
 
 class Catalog:
     """A room."""
@@ -39,7 +36,7 @@ class Catalog:
     async def catalog(self, request: Request, person: Person) -> Response:
         """Models with their styles, characters and rulesets, each with a sample out of the person's own pictures."""
         core = self._desk.core
-        found = await core.database.reading(gallery.samples, scope=person.scope, latest=LOOKED_AT)
+        found = await core.database.reading(gallery.samples, scope=person.scope)
         samples = {
             name: next((core.objects.url(i.key) for i in job.outcome.images if i.type == "thumbnail"), "")
             for name, job in found.items()

@@ -18,6 +18,7 @@ from imgen.surfaces.web.overview import Overview
 from imgen.surfaces.web.people import People
 from imgen.surfaces.web.playground import Playground
 from imgen.surfaces.web.static import static_files
+from imgen.surfaces.web.usage import Usage
 
 
 class Room(Protocol):
@@ -29,7 +30,7 @@ class Room(Protocol):
         """Its pages."""
 
 
-ROOMS: tuple[type[Room], ...] = (Account, Playground, Overview, Jobs, Keys, Catalog, Cache, People, Audit)
+ROOMS: tuple[type[Room], ...] = (Account, Playground, Overview, Jobs, Keys, Usage, Catalog, Cache, People, Audit)
 """A new page is a method and a template; a new room is a module and its name here."""
 
 

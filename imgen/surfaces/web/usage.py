@@ -1,0 +1,115 @@
+"""Usage: how a month's jobs fared by key, model or character and by day, as a page and as CSV."""
+
+import csv
+import io
+import time
+from collections.abc import Callable, Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from imgen.domain.people import Person
+from imgen.records import gallery, tallies
+from imgen.records.tallies import DAY_S, Tally
+from imgen.surfaces.web import filters
+from imgen.surfaces.web.desk import Desk
+
+DAYS = 30
+COLUMNS = {"key": "key_id", "model": "model", "character": "character"}
+MEASURES: dict[str, Callable[[Tally], int | float | None]] = {
+    "jobs": lambda tally: tally.jobs,
+    "completed": lambda tally: tally.completed,
+    "blocked": lambda tally: tally.blocked,
+    "failed": lambda tally: tally.failed,
+    "cache_hits": lambda tally: tally.cache_hits,
+    "median_s": lambda tally: tally.took_s(0.5),
+    "p95_s": lambda tally: tally.took_s(0.95),
+}
+"""Column of the file → its value."""
+LATELY_FOR_S, PAST_FOR_S, MOST_COUNTS = 10.0, 3600.0, 100
+"""How long a count of today and yesterday is kept, and one of the days before, in which next to nothing changes."""
+Rows = list[tuple[str, str, Tally]]
+
+
+class Usage:
+    """A room."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._kept: dict[tuple[frozenset[str] | None, str, float, float | None], tuple[float, Rows]] = {}
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Its pages."""
+        person = self._desk.signed_in
+        return [
+            Route("/panel/usage", person(self.page), methods=["GET"]),
+            Route("/panel/usage.csv", person(self.file), methods=["GET"]),
+        ]
+
+    async def page(self, request: Request, person: Person) -> Response:
+        """By value and by day."""
+        by, rows = _by(request), await self._rows(person, _by(request))
+        days = [filters.day(self._first_day() + number * DAY_S) for number in range(DAYS)]
+        by_value: dict[str, dict[str, Tally]] = {}
+        by_day: dict[str, list[Tally]] = {}
+        for day, value, tally in rows:
+            by_value.setdefault(value, {})[day] = tally
+            by_day.setdefault(day, []).append(tally)
+        values = [
+            (value, tallies.together(list(found.values())), [found[day].jobs if day in found else 0 for day in days])
+            for value, found in by_value.items()
+        ]
+        return self._desk.page(
+            request,
+            "usage.html",
+            by=by,
+            ways=list(COLUMNS),
+            day_count=DAYS,
+            days=days,
+            values=sorted(values, key=lambda one: -one[1].jobs),
+            per_day=[sum(tally.jobs for tally in by_day.get(day, [])) for day in days],
+            by_day=[(day, tallies.together(by_day[day])) for day in reversed(days) if day in by_day],
+        )
+
+    async def file(self, request: Request, person: Person) -> Response:
+        """A line for each day and value."""
+        by = _by(request)
+        file = io.StringIO()
+        writer = csv.writer(file)
+        writer.writerow(("day", by, *MEASURES))
+        for day, value, tally in await self._rows(person, by):
+            no_formula = f"'{value}" if value.startswith(tuple("=+-@\t\r")) else value
+            writer.writerow((day, no_formula, *(measure(tally) for measure in MEASURES.values())))
+        headers = self._desk.headers() | {"Content-Disposition": f'attachment; filename="usage-by-{by}.csv"'}
+        return Response(file.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+    def _first_day(self) -> float:
+        return (self._desk.core.clock() // DAY_S - DAYS + 1) * DAY_S
+
+    async def _rows(self, person: Person, by: str) -> Rows:
+        database, first = self._desk.core.database, self._first_day()
+        yesterday = first + (DAYS - 2) * DAY_S
+        past = await self._count(person, by, first, yesterday, PAST_FOR_S)
+        rows = past + await self._count(person, by, yesterday, None, LATELY_FOR_S)
+        if by != "key":
+            return rows
+        names = await database.reading(gallery.key_names, scope=person.scope)
+        return [(day, names.get(key_id, key_id), tally) for day, key_id, tally in rows]
+
+    async def _count(self, person: Person, by: str, since: float, until: float | None, for_s: float) -> Rows:
+        wanted = person.scope, by, since, until
+        if wanted in self._kept and time.monotonic() - self._kept[wanted][0] < for_s:
+            return self._kept[wanted][1]
+        rows = await self._desk.core.database.reading(
+            tallies.by_day, scope=person.scope, column=COLUMNS[by], since=since, until=until
+        )
+        if len(self._kept) >= MOST_COUNTS:
+            self._kept.clear()
+        self._kept[wanted] = time.monotonic(), rows
+        return rows
+
+
+def _by(request: Request) -> str:
+    by = request.query_params.get("by", "model")
+    return by if by in COLUMNS else "model"
