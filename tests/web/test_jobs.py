@@ -1,10 +1,16 @@
 """Jobs in the panel: found by filters, seen in full, cancelled, retried, deleted; withheld ones covered."""
 
 import re
+import time
 
 import pytest
+from factories import make_job, make_recipe
 from playwright.sync_api import expect
 
+from imgen.domain.job import State
+from imgen.domain.recipe import Words
+from imgen.records import jobs
+from imgen.records.database import Database
 from tests.web.conftest import sign_in
 
 
@@ -41,6 +47,62 @@ def test_jobs_are_found_by_state_words_and_character(made, admin):
     expect(admin.get_by_text("No job fits.")).to_be_visible()
     for odd in ("since=yesterday", "until=2026-13-45", "after=nonsense", "state=perhaps", "view=3d", "key=x'--"):
         assert admin.goto(f"/panel/jobs?{odd}").status == 200
+
+
+def test_key_model_date_and_review_narrow_the_list(web, made, admin):
+    """Each on its own, chosen as people do; those who make pictures in the playground are among the keys."""
+    key = web.imgen("keys", "create", "narrow", "--tenant", "default")
+    assert web.post({"action": "generate", "prompt": "a lone juniper"}, key=key).status_code == 200
+    web.wait(web.generate("nude bronze man in a hall", compliance_ruleset="strict"))
+    long_ago = time.time() - 40 * 86400
+    words = Words(prompt="an old juniper", original_prompt="an old juniper")
+    database = Database(f"sqlite:///{web.data / 'imgen.db'}")
+    with database.write() as connection:
+        old = make_job(state=State.CANCELLED, recipe=make_recipe(model="gone", words=words), created_at=long_ago)
+        jobs.add(connection, old)
+    database.close()
+    admin.goto("/")
+    admin.get_by_label("Prompt", exact=True).fill("a playground juniper")
+    admin.get_by_role("button", name="Generate").click()
+    admin.locator("#result figure img").wait_for()
+
+    def listed(name, option):
+        admin.goto("/panel/jobs")
+        admin.get_by_role("combobox", name=name).select_option(option)
+        admin.wait_for_url(re.compile("view="))
+        return titles(admin)
+
+    assert listed("Key", "narrow") == ["a lone juniper"]
+    assert "a playground juniper" in listed("Key", "admin (playground)")
+    assert "a lone juniper" not in titles(admin)
+    admin.goto("/panel/jobs?words=juniper")
+    assert titles(admin) == ["a playground juniper", "a lone juniper", "an old juniper"]
+    admin.get_by_role("combobox", name="Model").select_option("eros")
+    admin.wait_for_url(re.compile("model=eros"))
+    assert titles(admin) == ["a playground juniper", "a lone juniper"]
+    admin.goto("/panel/jobs?words=juniper")
+    day = time.strftime("%Y-%m-%d", time.gmtime(long_ago))
+    admin.get_by_label("To").fill(day)
+    admin.get_by_role("button", name="Filter", exact=True).click()
+    admin.wait_for_url(re.compile("until=2"))
+    assert titles(admin) == ["an old juniper"]
+    admin.goto(f"/panel/jobs?words=juniper&since={time.strftime('%Y-%m-%d', time.gmtime(long_ago + 86400))}")
+    assert titles(admin) == ["a playground juniper", "a lone juniper"]
+
+    safe, blocked = listed("Review", "safe"), listed("Review", "blocked")
+    floored, strict = listed("Review", "withheld by the floor"), listed("Review", "blocked under strict")
+    assert "a green lamp <b>bold</b>" in safe
+    assert {"nude bronze woman in a niche", "nude child in a niche", "nude bronze man in a hall"} <= set(blocked)
+    assert not set(safe) & set(blocked)
+    assert floored == ["nude child in a niche"]
+    assert strict == ["nude bronze man in a hall"]
+
+    admin.goto("/panel/jobs?view=table&words=playground+juniper")
+    expect(admin.get_by_role("cell", name="admin (playground)")).to_be_visible()
+    admin.get_by_role("link", name="a playground juniper").click()
+    expect(admin.get_by_text("default, admin (playground)")).to_be_visible()
+    admin.goto("/panel/usage?by=key")
+    expect(admin.get_by_role("rowheader", name="admin (playground)")).to_be_visible()
 
 
 def test_a_job_in_full(web, made, admin):

@@ -35,6 +35,14 @@ STATES: dict[str, frozenset[State]] = {
     "cancelled": frozenset({State.CANCELLED}),
 }
 """What the filter offers → states."""
+REVIEWS: dict[str, str] = {
+    gallery.Review.SAFE: "safe",
+    gallery.Review.BLOCKED: "blocked",
+    gallery.Review.FLOOR: "withheld by the floor",
+}
+"""What came of the review → as the filter offers it."""
+UNDER = "under "
+"""Before a ruleset's name, in the same filter."""
 READ_WITHIN_S = 30
 READ_AT_ONCE = 2
 """Each is a process of a hundred megabytes."""
@@ -130,6 +138,7 @@ class Jobs:
 
     async def _listed(self, request: Request, person: Person, template: str, state: str) -> Response:
         given = request.query_params
+        review = given.get("review", "").replace("\0", "")
         view = given.get("view", "gallery") if given.get("view") in VIEWS else "gallery"
         wanted = gallery.Wanted(
             scope=person.scope,
@@ -137,6 +146,8 @@ class Jobs:
             key_id=given.get("key", ""),
             model=given.get("model", ""),
             character=given.get("character", ""),
+            review=gallery.Review(review) if review in REVIEWS else None,
+            blocked_under=review.removeprefix(UNDER) if review.startswith(UNDER) else "",
             words=given.get("words", "").replace("\0", "").strip()[:300],
             since=_day(given.get("since", "")),
             until=_day(given.get("until", ""), days_on=1),
@@ -153,6 +164,7 @@ class Jobs:
             catalog=self._desk.core.catalog,
             reasons=await database.reading(audit.reasons, blocked) if blocked else {},
             states=list(STATES),
+            reviews=REVIEWS | {f"{UNDER}{name}": f"blocked under {name}" for name in sorted(self._desk.core.rulesets)},
             state=state,
             view=view,
             given=given,
