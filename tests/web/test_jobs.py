@@ -201,8 +201,23 @@ def test_the_list_goes_on_behind_the_first_page(web, admin):
     assert len(set(first) | set(titles(admin))) == 26
 
 
-def test_a_job_is_opened_in_the_playground(made, admin):
-    """Its words and settings are in the form."""
+def test_a_job_is_opened_in_the_playground(web, made, admin):
+    """Its words and settings are in the form, seed, quality and ruleset included, and in the request as code."""
+    job = web.generate("a copper kettle", seed=77, quality=60, compliance_ruleset="strict")
+    web.wait(job)
+    admin.goto(f"/panel/jobs/{job['id']}")
+    admin.get_by_role("button", name="Open in the playground").click()
+    expect(admin.get_by_label("Seed")).to_have_value("77")
+    expect(admin.get_by_label("Quality")).to_have_value("60")
+    expect(admin.get_by_label("Ruleset")).to_have_value("strict")
+    expect(admin.locator("#code-curl")).to_contain_text('"compliance_ruleset": "strict"')
+    expect(admin.locator("#code-curl")).to_contain_text('"quality": 60')
+    admin.get_by_role("button", name="Generate").click()
+    admin.locator("#result figure img").wait_for()
+    again = admin.get_by_role("button", name="Open in Jobs").get_attribute("href").rsplit("/", 1)[1]
+    first, second = web.status(job)["meta"], web.status({"id": again})["meta"]
+    for field in ("seed", "quality", "compliance_ruleset", "prompt", "width", "height", "format", "style"):
+        assert first[field] == second[field]
     admin.goto(f"/panel/jobs/{made['kite']['id']}")
     admin.get_by_role("button", name="Open in the playground").click()
     expect(admin.get_by_label("Prompt", exact=True)).to_have_value("@aya a yellow kite")
