@@ -11,7 +11,8 @@ from imgen.domain.job import State
 from imgen.domain.recipe import Words
 from imgen.records import jobs
 from imgen.records.database import Database
-from tests.web.conftest import sign_in
+from imgen.surfaces.web.jobs import FRESH_S
+from tests.web.conftest import nobody_renders, sign_in
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +222,48 @@ def test_a_job_is_opened_in_the_playground(web, made, admin):
     admin.goto(f"/panel/jobs/{made['kite']['id']}")
     admin.get_by_role("button", name="Open in the playground").click()
     expect(admin.get_by_label("Prompt", exact=True)).to_have_value("@aya a yellow kite")
+
+
+def polled(page, status):
+    """Once the open page has asked whether anything changed."""
+    with page.expect_response(lambda answer: "shown=" in answer.url and answer.status == status):
+        pass
+
+
+def test_an_open_list_follows_what_happens_and_else_stays_as_it_is(web, admin):
+    """New jobs appear, what has the focus keeps it, pictures stay, and nothing is sent where nothing changed."""
+    for view in ("gallery", "table"):
+        while time.time() % FRESH_S > FRESH_S - 60:  # all pictures get new addresses soon
+            time.sleep(1)
+        with nobody_renders(web):
+            first = web.generate(f"{view} heron one")
+            admin.goto(f"/panel/jobs?words={view}+heron&view={view}")
+            link = admin.locator("#list").get_by_role("link", name=f"{view} heron one")
+            link.focus()
+            polled(admin, 204)
+            second = web.generate(f"{view} heron two")
+            expect(admin.get_by_text(f"{view} heron two", exact=True)).to_be_visible()
+            expect(link).to_be_focused()
+        web.wait(first)
+        web.wait(second)
+        expect(admin.locator("#list img")).to_have_count(2)
+        admin.locator("#list img").first.evaluate("image => { image.isTheSame = true; }")
+        web.generate(f"{view} heron three")
+        expect(admin.get_by_text(f"{view} heron three", exact=True)).to_be_visible(timeout=15_000)  # nothing was open
+        assert (
+            admin.locator("#list img[id^=picture]").evaluate_all("all => all.filter(one => one.isTheSame).length") == 1
+        )
+        expect(link).to_be_focused()
+
+
+def test_the_page_of_an_open_job_follows_it_and_keeps_what_is_unfolded(web, admin):
+    """Its button keeps the focus while it waits; when it is done its picture is there by itself."""
+    with nobody_renders(web):
+        job = web.generate("a waiting heron")
+        admin.goto(f"/panel/jobs/{job['id']}")
+        admin.get_by_text("The whole recipe").click()
+        admin.get_by_role("button", name="Cancel").focus()
+        polled(admin, 204)
+        expect(admin.get_by_role("button", name="Cancel")).to_be_focused()
+    expect(admin.locator(".picture img")).to_be_visible()
+    expect(admin.locator("#recipe")).to_have_attribute("open", "")
