@@ -267,3 +267,19 @@ def test_the_page_of_an_open_job_follows_it_and_keeps_what_is_unfolded(web, admi
         expect(admin.get_by_role("button", name="Cancel")).to_be_focused()
     expect(admin.locator(".picture img")).to_be_visible()
     expect(admin.locator("#recipe")).to_have_attribute("open", "")
+
+
+def test_only_what_was_cancelled_is_noted_as_cancelled(web, made, admin):
+    """A job that had ended stays as it is, and the audit says nothing of it."""
+    with nobody_renders(web):
+        job = web.generate("a heron in vain")
+        admin.goto(f"/panel/jobs/{job['id']}")
+        admin.get_by_role("button", name="Cancel").click()
+        expect(admin.get_by_role("status")).to_have_text("Cancelled.")
+    expect(admin.get_by_text("admin cancelled job")).to_have_count(1)
+    token = admin.locator("input[name=csrftoken]").first.input_value()
+    for ended, news in ((job, "It had ended: cancelled."), (made["lamp"], "It had ended: completed.")):
+        answer = admin.request.post(f"/panel/jobs/{ended['id']}/cancel", form={"csrftoken": token})
+        assert news in answer.text()
+        admin.goto(f"/panel/jobs/{ended['id']}")
+        expect(admin.get_by_text("admin cancelled job")).to_have_count(1 if ended is job else 0)

@@ -112,11 +112,11 @@ class Jobs:
         signed = [image for image in (job.outcome.images if job.outcome else ()) if image.type == "signed"]
         if not signed:
             raise HTTPException(404, "There is no finished file.")
-        try:
-            body = await asyncio.to_thread(self._desk.core.objects.get, signed[0].key)
-        except errors.ObjectNotFound:
-            raise HTTPException(404, "The file is gone.") from None
-        async with self._reading:
+        async with self._reading:  # the file, too, takes megabytes
+            try:
+                body = await asyncio.to_thread(self._desk.core.objects.get, signed[0].key)
+            except errors.ObjectNotFound:
+                raise HTTPException(404, "The file is gone.") from None
             read = await self._read_back(body)
         return self._desk.page(request, "credentials.html", read=read)
 
@@ -124,8 +124,10 @@ class Jobs:
         """Ends an open job."""
         job = await self._find(request, person)
         ended = await poll.cancel(self._desk.core, await self._principal(person, job), job.id)
-        await self._note(person, job, "cancelled job")
-        news = "Cancelled." if ended.state is State.CANCELLED else f"It had ended: {ended.state}."
+        is_cancelled = job.state in OPEN and ended.state is State.CANCELLED
+        if is_cancelled:
+            await self._note(person, job, "cancelled job")
+        news = "Cancelled." if is_cancelled else f"It had ended: {ended.state}."
         return self._desk.back(request, f"/panel/jobs/{job.id}", news)
 
     async def retry(self, request: Request, person: Person) -> Response:
