@@ -118,7 +118,8 @@ def key_names(connection: Connection, *, scope: frozenset[str] | None) -> dict[s
     theirs = exists().where(jobs.c.key_id == users.c.id)
     if scope is not None:
         keys = keys.where(api_keys.c.tenant_id.in_(scope))
-        theirs = theirs.where(jobs.c.tenant_id.in_(scope))
+        # Not the bare column: its own index would read a whole tenant's jobs for each person
+        theirs = theirs.where(func.coalesce(jobs.c.tenant_id, "").in_(scope))
     names = {row.id: row.name for row in connection.execute(keys)}
     people = select(users.c.id, users.c.name).where(theirs).order_by(users.c.name)
     return names | {row.id: f"{row.name} (playground)" for row in connection.execute(people)}
