@@ -1,15 +1,35 @@
 """Jobs as people look at them: searched, narrowed down, sampled. All of it reads, nothing writes."""
 
+from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
 from imgen.domain.job import Job, State
 from imgen.records.jobs import from_row
-from imgen.records.tables import HAS_PICTURES, api_keys, jobs, tenants
+from imgen.records.tables import HAS_PICTURES, api_keys, jobs, tenants, users
 
 _ESCAPED = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
+
+
+class Review(StrEnum):
+    """What came of it."""
+
+    SAFE = "safe"
+    BLOCKED = "blocked"
+    FLOOR = "floor"
+
+
+_STATE = func.coalesce(jobs.c.state, "")
+"""Not the bare column: its own index would fetch and sort nine tenths of all jobs to show the newest completed ones."""
+_IS_BLOCKED = _STATE == State.BLOCKED
+_REVIEWED: dict[Review, tuple[ColumnElement[bool], ...]] = {
+    Review.SAFE: (_STATE == State.COMPLETED,),
+    Review.BLOCKED: (_IS_BLOCKED,),
+    # As outcomes are stored; words of people cannot look like it, for their quotes are escaped there
+    Review.FLOOR: (_IS_BLOCKED, jobs.c.outcome.contains('"floor":true')),
+}
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -23,6 +43,9 @@ class Wanted(Struct, frozen=True, kw_only=True):
     character: str = ""
     words: str = ""
     """In the prompt's first 300 characters, without regard to case."""
+    review: Review | None = None
+    blocked_under: str = ""
+    """A ruleset: what was blocked under it."""
     since: float | None = None
     until: float | None = None
 
@@ -59,11 +82,15 @@ def of_id(connection: Connection, job_id: str, *, scope: frozenset[str] | None) 
 
 
 def key_names(connection: Connection, *, scope: frozenset[str] | None) -> dict[str, str]:
-    """Key id → name, deleted ones included."""
-    query = select(api_keys.c.id, api_keys.c.name).order_by(api_keys.c.name)
+    """Key id → name, deleted ones included; then everybody who made a picture in the playground, as `mira (playground)`."""
+    keys = select(api_keys.c.id, api_keys.c.name).order_by(api_keys.c.name)
+    theirs = exists().where(jobs.c.key_id == users.c.id)
     if scope is not None:
-        query = query.where(api_keys.c.tenant_id.in_(scope))
-    return {row.id: row.name for row in connection.execute(query)}
+        keys = keys.where(api_keys.c.tenant_id.in_(scope))
+        theirs = theirs.where(within(scope))
+    names = {row.id: row.name for row in connection.execute(keys)}
+    people = select(users.c.id, users.c.name).where(theirs).order_by(users.c.name)
+    return names | {row.id: f"{row.name} (playground)" for row in connection.execute(people)}
 
 
 def tenant_names(connection: Connection, *, scope: frozenset[str] | None) -> dict[str, str]:
@@ -114,8 +141,11 @@ def narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
     if wanted.scope is not None:
         query = query.where(within(wanted.scope))
     if wanted.states:
-        # Not the bare column: its own index would fetch and sort nine tenths of all jobs to show the newest completed ones
-        query = query.where(func.coalesce(jobs.c.state, "").in_(wanted.states))
+        query = query.where(_STATE.in_(wanted.states))
+    if wanted.review is not None:
+        query = query.where(*_REVIEWED[wanted.review])
+    if wanted.blocked_under:
+        query = query.where(_IS_BLOCKED, jobs.c.ruleset == wanted.blocked_under)
     if wanted.words:
         query = query.where(jobs.c.prompt.ilike(f"%{wanted.words.translate(_ESCAPED)}%", escape="\\"))
     if wanted.since is not None:

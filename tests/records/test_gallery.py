@@ -6,9 +6,10 @@ import pytest
 from factories import make_job, make_recipe
 from sqlalchemy import event
 
-from imgen.domain.job import State, new_cached_id
+from imgen.domain.job import Blocked, Outcome, State, new_cached_id
 from imgen.domain.recipe import Words
-from imgen.records import gallery, jobs, reconcile, tallies
+from imgen.records import gallery, jobs, reconcile, tallies, users
+from imgen.records.gallery import Review
 
 NOW = 1_800_000_000.0
 
@@ -61,6 +62,41 @@ def test_each_filter_narrows(stored, search):
     assert ids(search(model="other")) == ids(search(states=frozenset({State.FAILED}))) == [boat]
     assert ids(search(since=NOW - 25, until=NOW - 15)) == [kite]
     assert ids(search(scope=frozenset())) == []
+
+
+def test_what_came_of_the_review_narrows(stored, search):
+    """Safe, blocked, withheld by the floor, blocked under a ruleset; a prompt that looks like one of them is none."""
+    withheld = {"state": State.BLOCKED, "outcome": Outcome(blocked=Blocked(names=("x",), categories=("y",)))}
+    by_floor = {
+        "state": State.BLOCKED,
+        "outcome": Outcome(blocked=Blocked(names=('"floor":true',), categories=(), floor=True)),
+    }
+    safe = stored("safe", 50, state=State.COMPLETED, ruleset="strict")
+    strict = stored("strict", 40, ruleset="strict", **withheld)
+    floored = stored("floored", 30, **by_floor)
+    feigned = stored('"ruleset":"strict" "floor":true', 20, **withheld)
+    stored("open", 10)
+    assert ids(search(review=Review.SAFE)) == [safe]
+    assert ids(search(review=Review.BLOCKED)) == [feigned, floored, strict]
+    assert ids(search(review=Review.FLOOR)) == [floored]
+    assert ids(search(blocked_under="strict")) == [strict]
+    assert ids(search(blocked_under="default")) == [feigned, floored]
+    assert ids(search(blocked_under="stric_")) == ids(search(review=Review.SAFE, blocked_under="default")) == []
+    assert ids(search(review=Review.SAFE, states=frozenset({State.BLOCKED}))) == []
+
+
+def test_people_have_names_beside_keys(stored, database):
+    """Who made a picture in the playground, and only where it may be seen."""
+    with database.write() as connection:
+        made = [
+            users.add(connection, name=name, role="member", password_hash="", must_change_password=False)
+            for name in ("mira", "idle")
+        ]
+    stored("a", key_id=made[0].id, tenant_id="ten_1")
+    with database.read() as connection:
+        assert gallery.key_names(connection, scope=None) == {made[0].id: "mira (playground)"}
+        assert gallery.key_names(connection, scope=frozenset({"ten_1"})) == {made[0].id: "mira (playground)"}
+        assert gallery.key_names(connection, scope=frozenset({"ten_2"})) == {}
 
 
 def test_pages_follow_each_other(stored, search):

@@ -1,8 +1,11 @@
 """A stack with the web face and a real browser that reports every console error and every request to elsewhere."""
 
+import contextlib
 import json
+import os
 import re
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -86,6 +89,19 @@ def sign_in(page, name="admin", password=PASSWORD):
 def admin(open_page):
     """A page of the signed-in administrator."""
     return sign_in(open_page())
+
+
+@contextlib.contextmanager
+def nobody_renders(web):
+    """No job gets further than the queue."""
+    workers = web.pids()["render"]
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
 
 
 def violations(page):

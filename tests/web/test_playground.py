@@ -1,17 +1,14 @@
 """The playground in a real browser."""
 
-import contextlib
 import json
-import os
 import re
-import signal
 import time
 
 import httpx2
 import pytest
 from PIL import Image
 from servers.stack import INSTANT_MODELS, start_stack
-from web.conftest import PASSWORD, sign_in, violations
+from web.conftest import PASSWORD, nobody_renders, sign_in, violations
 from web.test_snippets import run
 
 OTHER_ROOMS = "404"
@@ -81,19 +78,6 @@ def member(web):
 def tenants(web):
     """Two tenants by name, each with a key of its own."""
     return {name: web.imgen("keys", "create", name, "--tenant", name) for name in ("north", "south")}
-
-
-@contextlib.contextmanager
-def nobody_renders(web):
-    """No job gets further than the queue."""
-    workers = web.pids()["render"]
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in workers:
-            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_picture_is_made_and_shown_with_its_facts(admin):

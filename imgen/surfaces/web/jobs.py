@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import hashlib
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from imgen.domain.people import Person
 from imgen.records import accounts, audit, gallery
 from imgen.services import people, poll, reconcile, submit
 from imgen.surfaces.web.desk import Desk
+from imgen.surfaces.web.filters import ago
 
 PAGE = 24
 VIEWS = ("gallery", "table")
@@ -35,6 +37,16 @@ STATES: dict[str, frozenset[State]] = {
     "cancelled": frozenset({State.CANCELLED}),
 }
 """What the filter offers → states."""
+REVIEWS: dict[str, str] = {
+    gallery.Review.SAFE: "safe",
+    gallery.Review.BLOCKED: "blocked",
+    gallery.Review.FLOOR: "withheld by the floor",
+}
+"""What came of the review → as the filter offers it."""
+UNDER = "under "
+"""Before a ruleset's name, in the same filter."""
+FRESH_S = 1800
+"""Of an hour that addresses of pictures are good for: a page that stays open gets new ones after this."""
 READ_WITHIN_S = 30
 READ_AT_ONCE = 2
 """Each is a process of a hundred megabytes."""
@@ -76,9 +88,13 @@ class Jobs:
         names = await database.reading(gallery.key_names, scope=person.scope)
         tenants = await database.reading(gallery.tenant_names, scope=person.scope)
         records = await database.reading(audit.of_subject, job.id)
+        shown = _digest((job.state, job.claimed_at, job.ended_at, [one.id for one in records]))
+        if request.query_params.get("shown") == shown:
+            return self._unchanged()
         return self._desk.page(
             request,
             "job.html",
+            shown=shown,
             job=job,
             facts=self._facts(job),
             files=self._files(job),
@@ -96,11 +112,11 @@ class Jobs:
         signed = [image for image in (job.outcome.images if job.outcome else ()) if image.type == "signed"]
         if not signed:
             raise HTTPException(404, "There is no finished file.")
-        try:
-            body = await asyncio.to_thread(self._desk.core.objects.get, signed[0].key)
-        except errors.ObjectNotFound:
-            raise HTTPException(404, "The file is gone.") from None
-        async with self._reading:
+        async with self._reading:  # the file, too, takes megabytes
+            try:
+                body = await asyncio.to_thread(self._desk.core.objects.get, signed[0].key)
+            except errors.ObjectNotFound:
+                raise HTTPException(404, "The file is gone.") from None
             read = await self._read_back(body)
         return self._desk.page(request, "credentials.html", read=read)
 
@@ -108,8 +124,10 @@ class Jobs:
         """Ends an open job."""
         job = await self._find(request, person)
         ended = await poll.cancel(self._desk.core, await self._principal(person, job), job.id)
-        await self._note(person, job, "cancelled job")
-        news = "Cancelled." if ended.state is State.CANCELLED else f"It had ended: {ended.state}."
+        is_cancelled = job.state in OPEN and ended.state is State.CANCELLED
+        if is_cancelled:
+            await self._note(person, job, "cancelled job")
+        news = "Cancelled." if is_cancelled else f"It had ended: {ended.state}."
         return self._desk.back(request, f"/panel/jobs/{job.id}", news)
 
     async def retry(self, request: Request, person: Person) -> Response:
@@ -130,6 +148,7 @@ class Jobs:
 
     async def _listed(self, request: Request, person: Person, template: str, state: str) -> Response:
         given = request.query_params
+        review = given.get("review", "").replace("\0", "")
         view = given.get("view", "gallery") if given.get("view") in VIEWS else "gallery"
         wanted = gallery.Wanted(
             scope=person.scope,
@@ -137,22 +156,36 @@ class Jobs:
             key_id=given.get("key", ""),
             model=given.get("model", ""),
             character=given.get("character", ""),
+            review=gallery.Review(review) if review in REVIEWS else None,
+            blocked_under=review.removeprefix(UNDER) if review.startswith(UNDER) else "",
             words=given.get("words", "").replace("\0", "").strip()[:300],
             since=_day(given.get("since", "")),
             until=_day(given.get("until", ""), days_on=1),
         )
         database = self._desk.core.database
         page = await database.reading(gallery.search, wanted, limit=PAGE, after=_read_cursor(given.get("after", "")))
+        keys = await database.reading(gallery.key_names, scope=person.scope)
+        fresh = int(self._desk.core.clock() // FRESH_S)
+        rows = [
+            (job.id, job.state, bool(job.outcome and job.outcome.images), ago(job.created_at), keys.get(job.key_id))
+            for job in page.jobs
+        ]
+        shown = _digest((view, fresh, page.after, rows))
+        if given.get("shown") == shown:
+            return self._unchanged()
         blocked = [job.id for job in page.jobs if job.state is State.BLOCKED]
-        filters = {name: value for name, value in given.items() if name != "after" and value}
+        filters = {name: value for name, value in given.items() if name not in ("after", "shown") and value}
         return self._desk.page(
             request,
             template,
             jobs=[(job, self._files(job), self._facts(job)) for job in page.jobs],
-            keys=await database.reading(gallery.key_names, scope=person.scope),
+            keys=keys,
+            fresh=fresh,
+            poll=urlencode(filters | {"shown": shown}),
             catalog=self._desk.core.catalog,
             reasons=await database.reading(audit.reasons, blocked) if blocked else {},
             states=list(STATES),
+            reviews=REVIEWS | {f"{UNDER}{name}": f"blocked under {name}" for name in sorted(self._desk.core.rulesets)},
             state=state,
             view=view,
             given=given,
@@ -162,6 +195,10 @@ class Jobs:
             is_first="after" not in given,
             is_live="after" not in given and any(job.state in OPEN for job in page.jobs),
         )
+
+    def _unchanged(self) -> Response:
+        """To a poll that told what it shows already: htmx then leaves the page alone."""
+        return Response(status_code=204, headers=self._desk.headers())
 
     async def _find(self, request: Request, person: Person) -> Job:
         job_id = request.path_params["job"]
@@ -237,6 +274,10 @@ def _day(text: str, *, days_on: int = 0) -> float | None:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() + days_on * 86400
     except ValueError:
         return None
+
+
+def _digest(shown: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(shown)).hexdigest()[:16]
 
 
 def _write_cursor(after: tuple[float, str]) -> str:

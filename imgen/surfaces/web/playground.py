@@ -19,7 +19,7 @@ from imgen.domain.account import Tenant
 from imgen.domain.catalog import SIZES
 from imgen.domain.job import ENDED, Job, Outcome, State
 from imgen.domain.people import Person
-from imgen.domain.request import FORMATS, POSITIONS
+from imgen.domain.request import FORMATS, POSITIONS, RANGES
 from imgen.live import previews
 from imgen.records import accounts, gallery, jobs
 from imgen.services import people, poll
@@ -82,11 +82,13 @@ class Playground:
             sizes=SIZES,
             formats=FORMATS,
             positions=POSITIONS,
+            rulesets=sorted(self._core.rulesets, key=lambda name: (name != playground_form.DEFAULT_RULESET, name)),
+            quality=RANGES["quality"],
             max_chars=self._core.settings.jobs.max_prompt_chars,
             max_mark_bytes=MAX_MARK_BYTES,
             languages=snippets.LANGUAGES,
             latest=[self._thumbnail(job) for job in latest],
-            fill=json.dumps(playground_form.filling(opened)) if opened else "",
+            fill=json.dumps(playground_form.filling(opened, with_seed=True)) if opened else "",
             **(await self._shown(person, under_way) if under_way else {"job": None}),
         )
 

@@ -19,6 +19,8 @@ MARK_NAME = "wm_name"
 """The upload itself, and the name of the chosen file, which is all that code needs to know of it."""
 MARK_FIELDS = ("wm_scale", "wm_transparency")
 MAX_DIGITS = 9
+DEFAULT_RULESET = "default"
+"""What a request gets that names none (contract, `generate`)."""
 
 SENTENCES: Mapping[str, str] = {
     "prompt_required": "Prompt is required: say what should be in the picture.",
@@ -37,6 +39,7 @@ SENTENCES: Mapping[str, str] = {
 FIELD_SENTENCES: Mapping[str, str] = {
     "prompt": "Invalid prompt: it is too long.",
     "negative": "Invalid negative prompt: it is too long.",
+    "quality": "Invalid quality: give a whole number from 1 to 100.",
     "wm_image": "Invalid brand mark: choose a PNG, JPEG or WebP of at most 4 MiB and 16 megapixels.",
 }
 
@@ -86,7 +89,7 @@ def fields_of(form: FormData) -> Fields:
     return _fields(form, File(name=name) if name else "")
 
 
-def filling(job: Job) -> dict[str, str | bool]:
+def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
     """The form's fields as they were for a job: the prompt as it was typed; a seed only where somebody asks for it."""
     recipe = job.recipe
     words = recipe.words
@@ -99,7 +102,9 @@ def filling(job: Job) -> dict[str, str | bool]:
         "style": recipe.style,
         "size": f"{recipe.diffusion.width}x{recipe.diffusion.height}",
         "format": recipe.output.format,
-        "seed": "",
+        "quality": str(recipe.output.quality),
+        "compliance_ruleset": recipe.ruleset,
+        "seed": str(recipe.diffusion.seed) if with_seed else "",
         "optimize": words.optimized,
         "use_cache": recipe.reused is not None,
         "wm_position": recipe.brand.position,
@@ -118,6 +123,10 @@ def _fields(form: FormData, mark: str | File) -> dict[str, Value]:
     if width or height:
         fields |= {"width": _whole("width", width), "height": _whole("height", height)}
     fields |= {name: text for name in ("format", "negative") if (text := _text(form, name).replace("\r\n", "\n"))}
+    if quality := _text(form, "quality").strip():
+        fields["quality"] = _whole("quality", quality)
+    if (ruleset := _text(form, "compliance_ruleset")) not in ("", DEFAULT_RULESET):
+        fields["compliance_ruleset"] = ruleset
     if seed := _text(form, "seed").strip():
         fields["seed"] = int(seed) if seed.isascii() and seed.isdecimal() and len(seed) <= MAX_DIGITS + 1 else seed
     fields |= {name: True for name in ("optimize", "use_cache") if form.get(name)}

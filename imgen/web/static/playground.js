@@ -145,7 +145,8 @@
       if (name === "model") offerStyles();
       if (field.type === "range") showRange(field);
     }
-    if (values.negative || values.use_cache) document.getElementById("more").open = true;
+    const isRuled = values.compliance_ruleset && form.elements.compliance_ruleset.selectedIndex > 0;
+    if (values.negative || values.use_cache || values.seed || isRuled) document.getElementById("more").open = true;
     form.dispatchEvent(new Event("change", { bubbles: true }));
   };
 
