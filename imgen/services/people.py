@@ -19,7 +19,8 @@ from imgen.services.core import Core
 
 SESSION_S = 14 * 24 * 3600
 TRIES_BY_NAME, TRIES_BY_ADDRESS = 10, 50
-"""Within a quarter of an hour; the second is wide because a whole office may have one address."""
+"""Within a quarter of an hour; the second is wide because a whole office may have one address. Of an address only tries
+that fail count in the end: who signs in neither uses them up nor wins new ones for guessing other names."""
 _NOBODYS = passwords.hashed(secrets.token_hex(16))
 """Checked where nobody has the name, so that an unknown name takes as long as a wrong password."""
 _hashing = asyncio.Semaphore(2)
@@ -53,7 +54,8 @@ async def sign_in(core: Core, name: str, password: str, *, address: str, agent: 
         _note(connection, structs.replace(person, address=address), "signed in", {})
 
     await core.database.writing(write)
-    await core.live.run(throttle.forgive(by_name, by_address))
+    await core.live.run(throttle.forgive(by_name))
+    await core.live.run(throttle.give_back(by_address))
     return token
 
 

@@ -7,6 +7,8 @@ import pytest
 import redis
 from playwright.sync_api import expect
 
+from imgen.live.throttle import WINDOW_S
+from imgen.services.people import TRIES_BY_ADDRESS
 from imgen.settings import socket_path
 from tests.web.conftest import PASSWORD, sign_in
 
@@ -194,9 +196,9 @@ def test_who_has_a_first_password_can_sign_out(web, http):
     assert http.get("/panel/account").headers["location"] == "/sign-in"
 
 
-def test_one_address_shuts_nobody_out_for_long(web, http):
-    """Tries that are refused because of their address count against no name."""
-    first = web.imgen("users", "add", "bystander")
+@pytest.fixture
+def tries(web):
+    """The Redis that counts tries, which forgets them before and after."""
     with redis.Redis(unix_socket_path=str(socket_path(web.data, "redis"))) as client:
 
         def forget():
@@ -204,11 +206,44 @@ def test_one_address_shuts_nobody_out_for_long(web, http):
                 client.delete(key)
 
         forget()
-        for number in range(45):
-            enter(http, f"nobody {number}", "x")
-        refused = [enter(http, "bystander", "wrong").status_code for _ in range(20)]
-        tries = [int(client.get(key)) for key in client.scan_iter("imgen:tries:name:*")]
-        forget()  # for the tests that follow
+        yield client
+        forget()
+
+
+def test_one_address_shuts_nobody_out_for_long(web, http, tries):
+    """Tries that are refused because of their address count against no name."""
+    first = web.imgen("users", "add", "bystander")
+    for number in range(45):
+        enter(http, f"nobody {number}", "x")
+    refused = [enter(http, "bystander", "wrong").status_code for _ in range(20)]
+    by_name = [int(tries.get(key)) for key in tries.scan_iter("imgen:tries:name:*")]
     assert refused == [401] * 5 + [429] * 15
-    assert max(tries) == 5
+    assert max(by_name) == 5
+    for key in tries.scan_iter("imgen:tries:address:*"):
+        tries.delete(key)
     assert enter(http, "bystander", first).status_code == 303
+
+
+def test_an_account_of_ones_own_buys_no_more_guesses(web, http, tries):
+    """Signing in between guesses at other names leaves the address where it was."""
+    own = web.imgen("users", "add", "insider")
+    answers = []
+    for number in range(60):
+        if number % 20 == 19:
+            answers.append(enter(http, "insider", own).status_code)
+            http.cookies.clear()
+        answers.append(enter(http, f"somebody {number}", "x").status_code)
+    assert answers.count(401) == 50
+    assert answers[-1] == 429
+    assert answers.count(303) == 2
+    assert enter(http, "insider", own).status_code == 429
+
+
+def test_an_office_that_signs_in_is_not_locked_out(http, tries):
+    """However often: a right password does not count, and what is counted goes away by itself."""
+    for _ in range(TRIES_BY_ADDRESS + 5):
+        assert enter(http).status_code == 303
+        http.cookies.clear()
+    (key,) = tries.scan_iter("imgen:tries:address:*")
+    assert int(tries.get(key)) == 0
+    assert 0 < tries.ttl(key) <= WINDOW_S
