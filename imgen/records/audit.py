@@ -1,4 +1,7 @@
-"""The audit: what was done, by whom and to whom. Rows are added in the transaction of what they tell, and never changed."""
+"""The audit: what was done, by whom and to whom.
+
+Rows are added in the transaction of what they tell, and never changed: the database refuses that.
+"""
 
 import secrets
 import time
@@ -7,7 +10,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
+from imgen.domain.account import ApiKey, Tenant
 from imgen.domain.people import Person
+from imgen.records import accounts
 from imgen.records.tables import audit
 
 
@@ -59,6 +64,37 @@ def by_person(
     """What somebody did in the web face, and from where."""
     told = {"address": person.address, **detail}
     note(connection, actor=person.name, action=action, tenant_id=tenant_id, subject=subject, detail=told)
+
+
+def of_key(key: ApiKey, tenant: Tenant) -> dict[str, object]:
+    """What a row tells of a key."""
+    return {"tenant": tenant.name, "scopes": key.scopes, "enabled": key.enabled, "expires_at": key.expires_at}
+
+
+def change(
+    name: str, *, before: Mapping[str, object] | None = None, after: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """A row's detail: whose values changed, and only those that did. Nothing before: it was made; nothing after: it is gone."""
+    old, new = before or {}, after or {}
+    differ = {field for field in (*old, *new) if field not in old or field not in new or old[field] != new[field]}
+    sides = {"before": old, "after": new}
+    told = {side: {field: values[field] for field in values if field in differ} for side, values in sides.items()}
+    return {"name": name, **told}
+
+
+def change_of_person(
+    connection: Connection, *, before: Person | None = None, after: Person | None = None
+) -> dict[str, object]:
+    """The same of one or both of a person's states."""
+    names = {tenant.id: tenant.name for tenant in accounts.all_tenants(connection)}
+
+    def told(person: Person) -> dict[str, object]:
+        owned = sorted(names.get(key, key) for key in person.tenant_ids)
+        return {"role": person.role, "tenants": owned, "first_password": person.must_change_password}
+
+    states = {side: one for side, one in (("before", before), ("after", after)) if one is not None}
+    name = next(one.name for one in states.values())
+    return change(name, **{side: told(one) for side, one in states.items()})
 
 
 def reasons(connection: Connection, subjects: Sequence[str]) -> dict[str, str]:

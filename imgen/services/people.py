@@ -66,9 +66,14 @@ async def signed_in(core: Core, token: str) -> Person | None:
     return await core.database.reading(users.signed_in, token_hash(token), now=core.clock())
 
 
-async def sign_out(core: Core, token: str) -> None:
+async def sign_out(core: Core, person: Person, token: str) -> None:
     """Ends one session."""
-    await core.database.writing(users.close_session, token_hash(token))
+
+    def write(connection: Connection) -> None:
+        users.close_session(connection, token_hash(token))
+        _note(connection, person, "signed out", {})
+
+    await core.database.writing(write)
 
 
 async def sign_out_elsewhere(core: Core, person: Person, token: str) -> int:
@@ -105,7 +110,8 @@ async def change_password(core: Core, person: Person, token: str, *, old: str, n
     def write(connection: Connection) -> None:
         users.set_password(connection, person.id, new_hash)
         users.close_sessions(connection, person.id, but=token_hash(token))
-        _note(connection, person, "changed password", {})
+        after = structs.replace(person, must_change_password=False)
+        _note(connection, person, "changed password", audit.change_of_person(connection, before=person, after=after))
 
     await core.database.writing(write)
     await core.live.run(throttle.forgive(tries))
@@ -127,8 +133,8 @@ async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Seque
         person = users.add(connection, name=name, role=role, password_hash=first_hash, must_change_password=True)
         known = {tenant.id for tenant in accounts.all_tenants(connection)}
         users.set_memberships(connection, person.id, known & set(tenant_ids))
-        detail: dict[str, object] = {"name": name, "role": role, "tenants": sorted(known & set(tenant_ids))}
-        _note(connection, by, "added person", detail, subject=person.id)
+        told = audit.change_of_person(connection, after=_named(connection, name))
+        _note(connection, by, "added person", told, subject=person.id)
 
     try:
         await core.database.writing(write)
@@ -151,7 +157,8 @@ async def new_first_password(core: Core, by: Person, name: str) -> str:
         person = _named(connection, name)
         users.set_password(connection, person.id, first_hash, must_change_password=True)
         users.close_sessions(connection, person.id)
-        _note(connection, by, "set password", {"name": name}, subject=person.id)
+        told = audit.change_of_person(connection, before=person, after=_named(connection, name))
+        _note(connection, by, "set password", told, subject=person.id)
 
     await core.database.writing(write)
     return first
@@ -168,8 +175,9 @@ async def remove(core: Core, by: Person, name: str) -> None:
         person = _named(connection, name)
         if person.id == by.id:
             raise Invalid("You cannot remove yourself")
+        told = audit.change_of_person(connection, before=person)
         users.remove(connection, person)
-        _note(connection, by, "removed person", {"name": name}, subject=person.id)
+        _note(connection, by, "removed person", told, subject=person.id)
 
     await core.database.writing(write)
 
