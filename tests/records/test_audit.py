@@ -1,6 +1,8 @@
 """The audit keeps what it is told, in order, apart by subject."""
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from imgen.records import audit
 
@@ -38,3 +40,31 @@ def test_an_entry_is_undone_with_what_it_tells(database):
         database.attempt(note_twice)
     with database.read() as connection:
         assert audit.of_subject(connection, "run_c") == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET actor = 'somebody else'",
+        "UPDATE audit SET detail = '{}' WHERE subject = 'run_d'",
+        "DELETE FROM audit",
+        "DELETE FROM audit WHERE at < 1e12",
+        "REPLACE INTO audit SELECT id, at, 'somebody else', action, tenant_id, subject, detail FROM audit",
+        "TRUNCATE audit",
+    ],
+)
+def test_the_database_refuses_to_change_or_lose_an_entry(database, statement):
+    """Whatever asks for it; what stands there stays, and new entries follow."""
+    only = {"REPLACE": True, "TRUNCATE": False}.get(statement.split()[0])
+    if only is not None and only is not database.is_sqlite:
+        statement = "DELETE FROM audit"  # the other database does not know the word
+    for number in range(2):
+        with database.write() as connection:
+            audit.note(
+                connection, actor="ada", action="made key", tenant_id="t", subject="run_d", detail={"number": number}
+            )
+        with pytest.raises(IntegrityError, match="the audit only grows"), database.write() as connection:
+            connection.execute(text(statement))
+    with database.read() as connection:
+        kept = audit.of_subject(connection, "run_d")
+    assert [(entry.actor, entry.detail) for entry in kept] == [("ada", {"number": 0}), ("ada", {"number": 1})]
