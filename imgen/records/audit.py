@@ -5,7 +5,7 @@ Rows are added in the transaction of what they tell, and never changed: the data
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 from imgen.domain.account import ApiKey, Tenant
 from imgen.domain.people import Person
 from imgen.records import accounts
-from imgen.records.tables import audit
+from imgen.records.tables import api_keys, audit, tenants, users
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,21 +105,29 @@ def reasons(connection: Connection, subjects: Sequence[str]) -> dict[str, str]:
 
 
 def page(connection: Connection, *, limit: int, before: str = "", words: str = "") -> list[Entry]:
-    """Rows of all, newest first, older than that of an id; `words` may be in the actor, the action or the subject."""
+    """Rows of all, newest first, older than that of an id; `words` may stand anywhere in a row, in its detail as well."""
     query = select(audit).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
     if before:
         place = select(audit.c.at).where(audit.c.id == before).scalar_subquery()
         query = query.where(or_(audit.c.at < place, and_(audit.c.at == place, audit.c.id < before)))
     if words:
-        query = query.where(
-            or_(
-                *(
-                    column.icontains(words, autoescape=True)
-                    for column in (audit.c.actor, audit.c.action, audit.c.subject)
-                )
-            )
-        )
+        written = msgspec.json.encode(words).decode()[1:-1]  # as detail holds it: a quote with its backslash
+        columns = (audit.c.actor, words), (audit.c.action, words), (audit.c.subject, words), (audit.c.detail, written)
+        if connection.dialect.name == "sqlite":  # whose LIKE knows no case anyway, in half the time of lower()
+            query = query.where(or_(*(column.contains(wanted, autoescape=True) for column, wanted in columns)))
+        else:
+            plain = ((column.collate("C"), wanted) for column, wanted in columns)  # a language's letters take long
+            query = query.where(or_(*(column.icontains(wanted, autoescape=True) for column, wanted in plain)))
     return [_entry(row) for row in connection.execute(query).mappings()]
+
+
+def names(connection: Connection, subjects: Iterable[str]) -> dict[str, str]:
+    """Id → name, of those that are or were a key, a person or a tenant."""
+    wanted, found = set(subjects), {}
+    for table in (api_keys, users, tenants):
+        for row in connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(wanted))):
+            found[row.id] = row.name.removesuffix(f" (deleted {row.id})")
+    return found
 
 
 def of_subject(connection: Connection, subject: str) -> list[Entry]:

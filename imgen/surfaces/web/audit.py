@@ -33,12 +33,14 @@ class Audit:
         """Who did what."""
         given = request.query_params
         words, before = given.get("words", "").replace("\0", "").strip()[:200], given.get("before", "")
-        entries = await self._desk.core.database.reading(audit.page, limit=ROWS + 1, before=before, words=words)
+        database = self._desk.core.database
+        entries = await database.reading(audit.page, limit=ROWS + 1, before=before, words=words)
         shown = entries[:ROWS]
+        known = await database.reading(audit.names, {one.subject for one in shown})
         return self._desk.page(
             request,
             "audit.html",
-            entries=[(one, told(one.detail)) for one in shown],
+            entries=[(one, one.detail.get("name") or known.get(one.subject, ""), told(one.detail)) for one in shown],
             words=words,
             before=shown[-1].id if len(entries) > ROWS else "",
         )
