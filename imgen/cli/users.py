@@ -13,7 +13,7 @@ from imgen import composition, settings
 from imgen.cli import audited
 from imgen.cli.options import Data
 from imgen.domain.errors import Invalid
-from imgen.domain.people import ADMIN, MEMBER, MIN_PASSWORD_CHARS, ROLES, Person
+from imgen.domain.people import ADMIN, MAX_PASSWORD_CHARS, MEMBER, MIN_PASSWORD_CHARS, ROLES, Person
 from imgen.records import accounts, audit, schema, users
 from imgen.services import passwords
 
@@ -68,8 +68,8 @@ def password(
     data: Data = None,
 ) -> None:
     """Give a person a new password and end all their sessions. Without one given, a first password is printed."""
-    if password and len(password) < MIN_PASSWORD_CHARS:
-        raise Invalid(f"A password has at least {MIN_PASSWORD_CHARS} characters")
+    if password and not MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
+        raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
     new = password or passwords.new_password()
     with _writing(data) as connection:
         person = _find(connection, name)

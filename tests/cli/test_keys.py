@@ -119,6 +119,17 @@ def test_every_change_has_a_row_in_the_audit(imgen, tmp_path):
     assert len({one.subject for one in found}) == 4  # a tenant, a key, a person, the whole cache
 
 
+def test_a_password_that_could_never_sign_in_is_refused(imgen):
+    """Too short or too long: one line, and nothing is changed."""
+    imgen("users", "add", "mira")
+    for password in ("short", "x" * 201):
+        refused = imgen("users", "password", "mira", "--password", password, check=False)
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+        assert "10 to 200 characters" in refused.stderr
+    assert "not changed yet" in imgen("users", "list").stdout
+    assert imgen("users", "password", "mira", "--password", "x" * 200).stdout == "Changed\n"
+
+
 def test_migrate_says_where_it_went(imgen):
     """One command brings the database up to date, as often as it is called."""
     assert "Up to date: sqlite:///" in imgen("migrate").stdout

@@ -145,7 +145,10 @@ def test_a_member_sees_and_changes_own_tenants_alone(web, open_page):
     assert made.status == 403
     for path in ("/panel/workers", "/panel/cache", "/panel/people", "/panel/audit"):
         assert page.request.get(path).status == 403, path
-    assert page.request.post("/panel/cache/purge", form={"csrftoken": token}).status == 403
+    for path in ("/panel/cache/purge", "/panel/people", "/panel/catalog/reload"):
+        form = {"csrftoken": token, "name": "sly", "role": "admin"}
+        assert page.request.post(path, form=form).status == 403, path
+    assert "sly" not in web.imgen("users", "list")
     assert "yes" in next(line for line in web.imgen("keys", "list").splitlines() if "others" in line)
 
 

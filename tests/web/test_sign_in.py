@@ -1,12 +1,18 @@
 """Signing in, staying in, getting out: what a cookie is worth, and what a form without its token is."""
 
 import re
+import subprocess
+import sys
 
 import httpx2
 import pytest
 import redis
 from playwright.sync_api import expect
+from servers.asgi import start_asgi
+from servers.stack import start_stack
 
+from imgen import settings
+from imgen.app import create_app
 from imgen.live.throttle import WINDOW_S
 from imgen.services.people import TRIES_BY_ADDRESS
 from imgen.settings import socket_path
@@ -57,12 +63,42 @@ def test_the_first_password_has_to_be_changed(web, open_page):
 def test_who_asks_for_a_page_comes_back_to_it(open_page):
     """Signing in leads to the page that was asked for."""
     page = open_page()
-    page.goto("/panel/keys")
+    page.goto("/panel/jobs?words=a+b&view=table")
     expect(page).to_have_url(re.compile("/sign-in$"))
     page.get_by_label("Name").fill("admin")
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile("/panel/keys$"))
+    expect(page).to_have_url(re.compile(r"/panel/jobs\?words=a\+b&view=table$"))
+
+
+def test_the_first_runs_password_signs_in_once_and_has_to_be_changed(tmp_path_factory):
+    """What `imgen up` prints opens the one page where it is replaced."""
+    with (
+        start_stack(tmp_path_factory.mktemp("first") / "var") as stack,
+        httpx2.Client(base_url=stack.url, timeout=30) as client,
+    ):
+        first = re.search(r"sign in as admin with (\S+)", "\n".join(stack.lines))[1]
+        assert enter(client, "admin", first).status_code == 303
+        assert client.get("/panel/keys").headers["location"] == "/panel/account"
+        new = {"old": first, "new": PASSWORD, "again": PASSWORD}
+        assert post(client, "/panel/account", new).status_code == 303
+        assert client.get("/panel/keys").status_code == 200
+        client.cookies.clear()
+        assert enter(client, "admin", first).status_code == 401
+
+
+def test_cookies_are_secure_behind_tls(tmp_path):
+    """Both, the session's and the form token's, where the public address is https."""
+    subprocess.run([sys.executable, "-m", "imgen.cli", "migrate", "--data", str(tmp_path)], check=True)
+    (tmp_path / "imgen.toml").write_text('[http]\npublic_url = "https://pictures.example"\n')
+    loaded = settings.load(tmp_path, environ={})
+    with start_asgi(lambda _url: create_app(loaded)) as url:
+        answers = [httpx2.get(url + path) for path in ("/panel/keys", "/sign-in")]
+    cookies = {cookie.split("=")[0]: cookie.lower() for one in answers for cookie in one.headers.get_list("set-cookie")}
+    assert {name: "; secure" in cookie for name, cookie in cookies.items()} == {
+        "imgen_session": True,
+        "csrftoken": True,
+    }
 
 
 def test_cookies_are_kept_from_scripts_and_other_sites(http):
@@ -119,6 +155,8 @@ def test_a_form_without_its_token_changes_nothing(web, http, token):
     ):
         answer = http.post(path, data=data | more)
         assert answer.status_code == 403, path
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Frame-Options"] == "DENY"
     assert web.imgen("keys", "list") == before
     assert http.get("/panel/account").status_code == 200
 
