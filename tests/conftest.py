@@ -9,6 +9,7 @@ import pytest
 import redis
 from servers.postgres import start_postgres
 from servers.stack import Stack, start_stack
+from sqlalchemy import text
 
 from imgen.records import schema
 from imgen.records.database import Database
@@ -69,9 +70,12 @@ def database(request, tmp_path) -> Iterator[Database]:
     url = f"sqlite:///{tmp_path / 'imgen.db'}" if is_sqlite else request.getfixturevalue("postgres_url")
     opened = Database(url)
     schema.upgrade(opened)
-    with opened.write() as connection:
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(table.delete())
+    if not is_sqlite:  # whose file is new; the PostgreSQL is one for all tests
+        with opened.write() as connection:
+            connection.execute(text("ALTER TABLE audit DISABLE TRIGGER USER"))  # it refuses to lose rows
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+            connection.execute(text("ALTER TABLE audit ENABLE TRIGGER USER"))
     yield opened
     opened.close()
 

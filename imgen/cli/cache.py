@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Connection
 
 from imgen import composition, settings
+from imgen.cli import audited
 from imgen.cli.options import Data
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.live import cache_news
@@ -51,7 +53,15 @@ def purge(
     loaded = settings.load(data)
     database, live = composition.open_database(loaded), Plain(loaded.redis_url)
     try:
-        number = database.attempt(cache.purge, tenant_id=_tenant_id(database, tenant), model=model or None)
+        owner = _tenant_id(database, tenant)
+
+        def write(connection: Connection) -> int:
+            entries = cache.purge(connection, tenant_id=owner, model=model or None)
+            told = {"tenant": tenant, "model": model, "entries": entries}
+            audited.note(connection, "purged cache", tenant_id=owner or "", subject=owner or "", detail=told)
+            return entries
+
+        number = database.attempt(write)
         live.run(cache_news.changed())
     except Unavailable:  # SQL is asked about whatever is found, so what is purged is never shown
         pass

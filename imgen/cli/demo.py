@@ -10,13 +10,12 @@ import typer
 from rich.console import Console
 
 from imgen import composition, settings
-from imgen.cli import verify
+from imgen.cli import audited, verify
 from imgen.cli.client import Client, ServerError
 from imgen.cli.options import Data
 from imgen.cli.up import running
 from imgen.domain.account import new_raw_key
 from imgen.provenance.readback import read_back
-from imgen.records import accounts
 from imgen.settings import Settings
 
 PROMPT = "@aya red coat, on a beach, warm lighting, -hat"
@@ -63,8 +62,8 @@ def _make_key(loaded: Settings) -> str:
     database = composition.open_database(loaded)
     try:
         with database.write() as connection:
-            tenant = accounts.ensure_tenant(connection, "default", loaded.default_plan)
-            accounts.add_key(connection, raw, tenant=tenant, name=f"demo {secrets.token_hex(4)}")
+            tenant = audited.tenant(connection, "default", loaded.default_plan)
+            audited.key(connection, raw, owner=tenant, name=f"demo {secrets.token_hex(4)}")
     finally:
         database.close()
     return raw

@@ -7,15 +7,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Connection
 
 from imgen import composition, settings
+from imgen.cli import audited
 from imgen.cli.options import Data
-from imgen.domain.account import SCOPES, new_raw_key
+from imgen.domain.account import SCOPES, ApiKey, new_raw_key
 from imgen.domain.errors import Unavailable
 from imgen.domain.job import utc_text
 from imgen.live import gate
 from imgen.live.executors import Plain
-from imgen.records import accounts, schema
+from imgen.records import accounts, audit, schema
 from imgen.records.database import Database
 from imgen.settings import Settings
 
@@ -39,8 +41,8 @@ def create(
     with _database(data) as (loaded, database):
         raw = new_raw_key()
         with database.write() as connection:
-            owner = accounts.ensure_tenant(connection, tenant, plan or loaded.default_plan)
-            accounts.add_key(connection, raw, tenant=owner, name=name, scopes=scope or SCOPES)
+            owner = audited.tenant(connection, tenant, plan or loaded.default_plan)
+            audited.key(connection, raw, owner=owner, name=name, scopes=scope or SCOPES)
         _announce(loaded)
     typer.echo(raw)
 
@@ -79,7 +81,9 @@ def delete(which: Which, data: Data = None) -> None:
     with _database(data) as (loaded, database):
         with database.write() as connection:
             key = accounts.find_key(connection, which)
+            owner = next(one for one in accounts.all_tenants(connection) if one.id == key.tenant_id)
             accounts.delete_key(connection, key)
+            _note(connection, "revoked key", key, audit.change(key.name, before=audit.of_key(key, owner)))
         _announce(loaded)
     typer.echo(f"Deleted {key.name} ({key.prefix}…)")
 
@@ -89,8 +93,14 @@ def _switch(which: str, data: Data, *, enabled: bool) -> None:
         with database.write() as connection:
             key = accounts.find_key(connection, which)
             accounts.set_enabled(connection, key.id, enabled=enabled)
+            told = audit.change(key.name, before={"enabled": key.enabled}, after={"enabled": enabled})
+            _note(connection, "switched key", key, told)
         _announce(loaded)
     typer.echo(f"{'Enabled' if enabled else 'Disabled'} {key.name} ({key.prefix}…)")
+
+
+def _note(connection: Connection, action: str, key: ApiKey, detail: dict[str, object]) -> None:
+    audited.note(connection, action, tenant_id=key.tenant_id, subject=key.id, detail=detail)
 
 
 @contextmanager

@@ -4,6 +4,8 @@ import json
 import re
 import time
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,11 +14,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from imgen import settings
+from imgen import composition, settings
+from imgen.cli import audited
 from imgen.cli.options import Data
 from imgen.domain.catalog import SIZES, Model, Style
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.recipe import Diffusion
+from imgen.records import schema
 from imgen.settings import Settings, load_catalog, read_toml
 
 app = typer.Typer(help="List models, and add one of your own.", no_args_is_help=True)
@@ -63,13 +67,29 @@ def add(
     model, picture, seconds = _try(
         loaded, _known_as(source, loaded), key, label or key.title(), steps, download=download
     )
-    _append(own, _entry(model))
-    if is_default:
-        _set_default(loaded.data_dir / "imgen.toml", key)
+    with _noted(loaded, model, is_default=is_default):
+        _append(own, _entry(model))
+        if is_default:
+            _set_default(loaded.data_dir / "imgen.toml", key)
     load_catalog(settings.load(data))
     console.print(f"{model.steps.default} steps at {SIZES[0][0]}×{SIZES[0][1]} in {seconds:.1f} s: [bold]{picture}[/]")
     console.print(f"Written into {own}{' and made the default' if is_default else ''}. Restart `imgen up`, or start")
     console.print(f"`imgen worker --queues render.{key}`, to use it.")
+
+
+@contextmanager
+def _noted(loaded: Settings, model: Model, *, is_default: bool) -> Iterator[None]:
+    """A row in the audit for what the block writes."""
+    told: dict[str, object] = {"name": model.key, "after": {"source": model.source, "default": is_default}}
+    database = composition.open_database(loaded)
+    try:
+        if schema.pending(database):
+            schema.upgrade(database)
+        with database.write() as connection:
+            audited.note(connection, "added model", subject=model.key, detail=told)
+            yield
+    finally:
+        database.close()
 
 
 def _known_as(source: str, loaded: Settings) -> str:

@@ -13,10 +13,11 @@ import typer
 from rich.console import Console
 
 from imgen import composition, settings
+from imgen.cli import audited
 from imgen.cli.options import Data
 from imgen.domain.account import new_raw_key
 from imgen.domain.errors import ConfigurationError
-from imgen.records import accounts, schema, users
+from imgen.records import accounts, audit, schema, users
 from imgen.services import passwords
 from imgen.settings import Settings
 from imgen.stack import starter
@@ -72,18 +73,20 @@ def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
         with database.write() as connection:
             if not accounts.keys(connection):
                 raw = new_raw_key()
-                tenant = accounts.ensure_tenant(connection, "default", loaded.default_plan)
-                accounts.add_key(connection, raw, tenant=tenant, name=FIRST_KEY)
+                tenant = audited.tenant(connection, "default", loaded.default_plan)
+                audited.key(connection, raw, owner=tenant, name=FIRST_KEY)
                 say("first key", f"[bold]{raw}[/] (shown this once)")
             if not users.number(connection):
                 password = passwords.new_password()
-                users.add(
+                person = users.add(
                     connection,
                     name="admin",
                     role="admin",
                     password_hash=passwords.hashed(password),
                     must_change_password=True,
                 )
+                told = audit.change_of_person(connection, after=person)
+                audited.note(connection, "added person", subject=person.id, detail=told)
                 say("panel", f"sign in as admin with [bold]{password}[/] (once; shown this once)")
     finally:
         database.close()

@@ -10,9 +10,10 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from imgen import composition, settings
+from imgen.cli import audited
 from imgen.cli.options import Data
 from imgen.domain.errors import Invalid
-from imgen.domain.people import ADMIN, MEMBER, MIN_PASSWORD_CHARS, ROLES, Person
+from imgen.domain.people import ADMIN, MAX_PASSWORD_CHARS, MEMBER, MIN_PASSWORD_CHARS, ROLES, Person
 from imgen.records import accounts, audit, schema, users
 from imgen.services import passwords
 
@@ -41,7 +42,7 @@ def add(
             connection, name=name, role=role, password_hash=passwords.hashed(password), must_change_password=True
         )
         users.set_memberships(connection, person.id, owned)
-        _note(connection, "added person", person)
+        _note(connection, "added person", after=_find(connection, name))
     typer.echo(password)
 
 
@@ -67,14 +68,14 @@ def password(
     data: Data = None,
 ) -> None:
     """Give a person a new password and end all their sessions. Without one given, a first password is printed."""
-    if password and len(password) < MIN_PASSWORD_CHARS:
-        raise Invalid(f"A password has at least {MIN_PASSWORD_CHARS} characters")
+    if password and not MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
+        raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
     new = password or passwords.new_password()
     with _writing(data) as connection:
         person = _find(connection, name)
         users.set_password(connection, person.id, passwords.hashed(new), must_change_password=not password)
         users.close_sessions(connection, person.id)
-        _note(connection, "set password", person)
+        _note(connection, "set password", before=person, after=_find(connection, name))
     typer.echo("Changed" if password else new)
 
 
@@ -84,7 +85,7 @@ def tenants(name: Who, tenant: Tenants = None, data: Data = None) -> None:
     with _writing(data) as connection:
         person = _find(connection, name)
         users.set_memberships(connection, person.id, _tenant_ids(connection, tenant or []))
-        _note(connection, "set tenants", person)
+        _note(connection, "set tenants", before=person, after=_find(connection, name))
     typer.echo(f"{name}: {', '.join(tenant or []) or 'none'}")
 
 
@@ -93,8 +94,8 @@ def delete(name: Who, data: Data = None) -> None:
     """Remove a person, signed out everywhere. The last administrator stays."""
     with _writing(data) as connection:
         person = _find(connection, name)
+        _note(connection, "removed person", before=person)
         users.remove(connection, person)
-        _note(connection, "removed person", person)
     typer.echo(f"Removed {name}")
 
 
@@ -124,7 +125,6 @@ def _tenant_ids(connection: Connection, names: list[str]) -> list[str]:
     return [tenant.id for tenant in found.values() if tenant is not None]
 
 
-def _note(connection: Connection, action: str, person: Person) -> None:
-    audit.note(
-        connection, actor="command line", action=action, tenant_id="", subject=person.id, detail={"name": person.name}
-    )
+def _note(connection: Connection, action: str, *, before: Person | None = None, after: Person | None = None) -> None:
+    told = audit.change_of_person(connection, before=before, after=after)
+    audited.note(connection, action, subject=next(one.id for one in (before, after) if one), detail=told)

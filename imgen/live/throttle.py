@@ -13,9 +13,14 @@ def count(name: str) -> Op[int]:
     return Op((("SET", _key(name), 0, "EX", WINDOW_S, "NX"), ("INCR", _key(name))), _second)
 
 
-def forgive(*names: str) -> Op[None]:
-    """Starts anew for these names."""
-    return Op((("DEL", *map(_key, names)),), ignore)
+def forgive(name: str) -> Op[None]:
+    """Starts anew for this name."""
+    return Op((("DEL", _key(name)),), ignore)
+
+
+def give_back(name: str) -> Op[None]:
+    """Takes one try back that turned out not to be one; the others go on counting, and so does their time."""
+    return Op((("SET", _key(name), 1, "EX", WINDOW_S, "NX"), ("DECR", _key(name))), ignore)
 
 
 def _second(replies: Sequence[Any]) -> int:

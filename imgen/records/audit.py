@@ -1,14 +1,19 @@
-"""The audit: what was done, by whom and to whom. Rows are added in the transaction of what they tell, and never changed."""
+"""The audit: what was done, by whom and to whom.
+
+Rows are added in the transaction of what they tell, and never changed: the database refuses that.
+"""
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
+from imgen.domain.account import ApiKey, Tenant
 from imgen.domain.people import Person
-from imgen.records.tables import audit
+from imgen.records import accounts
+from imgen.records.tables import api_keys, audit, tenants, users
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +66,37 @@ def by_person(
     note(connection, actor=person.name, action=action, tenant_id=tenant_id, subject=subject, detail=told)
 
 
+def of_key(key: ApiKey, tenant: Tenant) -> dict[str, object]:
+    """What a row tells of a key."""
+    return {"tenant": tenant.name, "scopes": key.scopes, "enabled": key.enabled, "expires_at": key.expires_at}
+
+
+def change(
+    name: str, *, before: Mapping[str, object] | None = None, after: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """A row's detail: whose values changed, and only those that did. Nothing before: it was made; nothing after: it is gone."""
+    old, new = before or {}, after or {}
+    differ = {field for field in (*old, *new) if field not in old or field not in new or old[field] != new[field]}
+    sides = {"before": old, "after": new}
+    told = {side: {field: values[field] for field in values if field in differ} for side, values in sides.items()}
+    return {"name": name, **told}
+
+
+def change_of_person(
+    connection: Connection, *, before: Person | None = None, after: Person | None = None
+) -> dict[str, object]:
+    """The same of one or both of a person's states."""
+    names = {tenant.id: tenant.name for tenant in accounts.all_tenants(connection)}
+
+    def told(person: Person) -> dict[str, object]:
+        owned = sorted(names.get(key, key) for key in person.tenant_ids)
+        return {"role": person.role, "tenants": owned, "first_password": person.must_change_password}
+
+    states = {side: one for side, one in (("before", before), ("after", after)) if one is not None}
+    name = next(one.name for one in states.values())
+    return change(name, **{side: told(one) for side, one in states.items()})
+
+
 def reasons(connection: Connection, subjects: Sequence[str]) -> dict[str, str]:
     """Job id → why a reviewer withheld it, of those that have a row that says so."""
     query = select(audit.c.subject, audit.c.detail).where(audit.c.subject.in_(subjects), audit.c.action == "blocked")
@@ -69,21 +105,29 @@ def reasons(connection: Connection, subjects: Sequence[str]) -> dict[str, str]:
 
 
 def page(connection: Connection, *, limit: int, before: str = "", words: str = "") -> list[Entry]:
-    """Rows of all, newest first, older than that of an id; `words` may be in the actor, the action or the subject."""
+    """Rows of all, newest first, older than that of an id; `words` may stand anywhere in a row, in its detail as well."""
     query = select(audit).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
     if before:
         place = select(audit.c.at).where(audit.c.id == before).scalar_subquery()
         query = query.where(or_(audit.c.at < place, and_(audit.c.at == place, audit.c.id < before)))
     if words:
-        query = query.where(
-            or_(
-                *(
-                    column.icontains(words, autoescape=True)
-                    for column in (audit.c.actor, audit.c.action, audit.c.subject)
-                )
-            )
-        )
+        written = msgspec.json.encode(words).decode()[1:-1]  # as detail holds it: a quote with its backslash
+        columns = (audit.c.actor, words), (audit.c.action, words), (audit.c.subject, words), (audit.c.detail, written)
+        if connection.dialect.name == "sqlite":  # whose LIKE knows no case anyway, in half the time of lower()
+            query = query.where(or_(*(column.contains(wanted, autoescape=True) for column, wanted in columns)))
+        else:
+            plain = ((column.collate("C"), wanted) for column, wanted in columns)  # a language's letters take long
+            query = query.where(or_(*(column.icontains(wanted, autoescape=True) for column, wanted in plain)))
     return [_entry(row) for row in connection.execute(query).mappings()]
+
+
+def names(connection: Connection, subjects: Iterable[str]) -> dict[str, str]:
+    """Id → name, of those that are or were a key, a person or a tenant."""
+    wanted, found = set(subjects), {}
+    for table in (api_keys, users, tenants):
+        for row in connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(wanted))):
+            found[row.id] = row.name.removesuffix(f" (deleted {row.id})")
+    return found
 
 
 def of_subject(connection: Connection, subject: str) -> list[Entry]:

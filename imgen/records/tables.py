@@ -197,7 +197,8 @@ audit = Table(
     Index(None, "tenant_id", "at"),
     Index(None, "subject"),
 )
-"""Who did what to whom: appended to, never changed. `actor` is a key, a person or `reviewer`; `detail` is JSON."""
+"""Who did what to whom: appended to, never changed, which triggers see to. `actor` is a key, a person, `reviewer` or an
+account on the command line; `detail` is JSON."""
 
 cache_entries = Table(
     "cache_entries",

@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from imgen.domain.account import ApiKey, Principal, Tenant, new_raw_key
+from imgen.domain.account import ApiKey, Principal, Tenant, new_raw_key, visible_prefix
 from imgen.domain.errors import Forbidden, Invalid, Unavailable
 from imgen.domain.people import Person
 from imgen.live import gate
@@ -44,8 +44,7 @@ async def create(
         owner = _owner(connection, core, person, tenant)
         expires_at = None if days is None else core.clock() + days * DAY_S
         key = accounts.add_key(connection, raw, tenant=owner, name=name, scopes=scopes, expires_at=expires_at)
-        made = {"name": key.name, "tenant": owner.name, "scopes": key.scopes, "expires_at": expires_at}
-        _note(connection, person, key, "made key", {**made})
+        _note(connection, person, key, "made key", audit.change(key.name, after=audit.of_key(key, owner)))
         return key
 
     return await _changed(core, write), raw
@@ -62,7 +61,8 @@ async def switch(core: Core, person: Person, key_id: str, *, enabled: bool) -> A
     def write(connection: Connection) -> ApiKey:
         key = _own(connection, person, key_id).key
         accounts.set_enabled(connection, key.id, enabled=enabled)
-        _note(connection, person, key, "switched key", {"before": key.enabled, "after": enabled})
+        told = audit.change(key.name, before={"enabled": key.enabled}, after={"enabled": enabled})
+        _note(connection, person, key, "switched key", told)
         return key
 
     return await _changed(core, write)
@@ -81,8 +81,10 @@ async def rotate(core: Core, person: Person, key_id: str, *, grace_days: int) ->
 
     def write(connection: Connection) -> ApiKey:
         key = _own(connection, person, key_id).key
-        accounts.rotate_key(connection, key, raw, old_until=core.clock() + grace_days * DAY_S)
-        _note(connection, person, key, "rotated key", {"grace_days": grace_days})
+        old_until = core.clock() + grace_days * DAY_S
+        accounts.rotate_key(connection, key, raw, old_until=old_until)
+        told = audit.change(key.name, before={"prefix": key.prefix}, after={"prefix": visible_prefix(raw)})
+        _note(connection, person, key, "rotated key", {**told, "old_works_until": old_until})
         return key
 
     return await _changed(core, write), raw
@@ -97,9 +99,10 @@ async def revoke(core: Core, person: Person, key_id: str) -> ApiKey:
     """
 
     def write(connection: Connection) -> ApiKey:
-        key = _own(connection, person, key_id).key
+        found = _own(connection, person, key_id)
+        key = found.key
         accounts.delete_key(connection, key)
-        _note(connection, person, key, "revoked key", {"name": key.name})
+        _note(connection, person, key, "revoked key", audit.change(key.name, before=audit.of_key(key, found.tenant)))
         return key
 
     return await _changed(core, write)
@@ -122,7 +125,10 @@ def _owner(connection: Connection, core: Core, person: Person, name: str) -> Ten
         return tenant
     if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
         raise Invalid("A tenant needs a name of 1 to 200 characters")
-    return accounts.ensure_tenant(connection, name, core.settings.default_plan)
+    made = accounts.ensure_tenant(connection, name, core.settings.default_plan)
+    told = audit.change(name, after={"plan": made.plan})
+    audit.by_person(connection, person, action="made tenant", tenant_id=made.id, subject=made.id, detail=told)
+    return made
 
 
 async def _changed(core: Core, write: Callable[[Connection], T]) -> T:

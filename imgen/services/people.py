@@ -19,7 +19,8 @@ from imgen.services.core import Core
 
 SESSION_S = 14 * 24 * 3600
 TRIES_BY_NAME, TRIES_BY_ADDRESS = 10, 50
-"""Within a quarter of an hour; the second is wide because a whole office may have one address."""
+"""Within a quarter of an hour; the second is wide because a whole office may have one address. Of an address only tries
+that fail count in the end: who signs in neither uses them up nor wins new ones for guessing other names."""
 _NOBODYS = passwords.hashed(secrets.token_hex(16))
 """Checked where nobody has the name, so that an unknown name takes as long as a wrong password."""
 _hashing = asyncio.Semaphore(2)
@@ -53,7 +54,8 @@ async def sign_in(core: Core, name: str, password: str, *, address: str, agent: 
         _note(connection, structs.replace(person, address=address), "signed in", {})
 
     await core.database.writing(write)
-    await core.live.run(throttle.forgive(by_name, by_address))
+    await core.live.run(throttle.forgive(by_name))
+    await core.live.run(throttle.give_back(by_address))
     return token
 
 
@@ -64,9 +66,14 @@ async def signed_in(core: Core, token: str) -> Person | None:
     return await core.database.reading(users.signed_in, token_hash(token), now=core.clock())
 
 
-async def sign_out(core: Core, token: str) -> None:
+async def sign_out(core: Core, person: Person, token: str) -> None:
     """Ends one session."""
-    await core.database.writing(users.close_session, token_hash(token))
+
+    def write(connection: Connection) -> None:
+        users.close_session(connection, token_hash(token))
+        _note(connection, person, "signed out", {})
+
+    await core.database.writing(write)
 
 
 async def sign_out_elsewhere(core: Core, person: Person, token: str) -> int:
@@ -103,7 +110,8 @@ async def change_password(core: Core, person: Person, token: str, *, old: str, n
     def write(connection: Connection) -> None:
         users.set_password(connection, person.id, new_hash)
         users.close_sessions(connection, person.id, but=token_hash(token))
-        _note(connection, person, "changed password", {})
+        after = structs.replace(person, must_change_password=False)
+        _note(connection, person, "changed password", audit.change_of_person(connection, before=person, after=after))
 
     await core.database.writing(write)
     await core.live.run(throttle.forgive(tries))
@@ -125,8 +133,8 @@ async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Seque
         person = users.add(connection, name=name, role=role, password_hash=first_hash, must_change_password=True)
         known = {tenant.id for tenant in accounts.all_tenants(connection)}
         users.set_memberships(connection, person.id, known & set(tenant_ids))
-        detail: dict[str, object] = {"name": name, "role": role, "tenants": sorted(known & set(tenant_ids))}
-        _note(connection, by, "added person", detail, subject=person.id)
+        told = audit.change_of_person(connection, after=_named(connection, name))
+        _note(connection, by, "added person", told, subject=person.id)
 
     try:
         await core.database.writing(write)
@@ -149,7 +157,8 @@ async def new_first_password(core: Core, by: Person, name: str) -> str:
         person = _named(connection, name)
         users.set_password(connection, person.id, first_hash, must_change_password=True)
         users.close_sessions(connection, person.id)
-        _note(connection, by, "set password", {"name": name}, subject=person.id)
+        told = audit.change_of_person(connection, before=person, after=_named(connection, name))
+        _note(connection, by, "set password", told, subject=person.id)
 
     await core.database.writing(write)
     return first
@@ -166,8 +175,9 @@ async def remove(core: Core, by: Person, name: str) -> None:
         person = _named(connection, name)
         if person.id == by.id:
             raise Invalid("You cannot remove yourself")
+        told = audit.change_of_person(connection, before=person)
         users.remove(connection, person)
-        _note(connection, by, "removed person", {"name": name}, subject=person.id)
+        _note(connection, by, "removed person", told, subject=person.id)
 
     await core.database.writing(write)
 

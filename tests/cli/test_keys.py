@@ -1,10 +1,16 @@
 """`imgen keys` and the other commands that need no running stack."""
 
+import os
+import platform
+import pwd
 import re
 import subprocess
 import sys
 
 import pytest
+
+from imgen.records import audit
+from imgen.records.database import Database
 
 
 @pytest.fixture
@@ -68,6 +74,60 @@ def test_a_name_can_be_used_once_and_again_after_a_delete(imgen):
     assert "already" in refused.stderr
     imgen("keys", "delete", "shop")
     assert imgen("keys", "create", "shop").stdout
+
+
+def rows(data):
+    """All of the audit, oldest first."""
+    database = Database(f"sqlite:///{data / 'imgen.db'}")
+    try:
+        with database.read() as connection:
+            return list(reversed(audit.page(connection, limit=100)))
+    finally:
+        database.close()
+
+
+def test_every_change_has_a_row_in_the_audit(imgen, tmp_path):
+    """Who did it on which machine, and what was before and after."""
+    imgen("keys", "create", "shop", "--tenant", "studio", "--scope", "read")
+    imgen("keys", "disable", "shop")
+    imgen("keys", "enable", "shop")
+    imgen("keys", "delete", "shop")
+    imgen("users", "add", "mira")
+    imgen("users", "tenants", "mira", "--tenant", "studio")
+    imgen("users", "password", "mira", "--password", "a password of her own")
+    imgen("users", "delete", "mira")
+    imgen("cache", "purge", "--all")
+    found = rows(tmp_path / "var")
+    key = {"tenant": "studio", "scopes": ["read"], "enabled": True, "expires_at": None}
+    member = {"role": "member", "tenants": [], "first_password": True}
+    assert [(one.action, one.detail.get("before"), one.detail.get("after")) for one in found] == [
+        ("made tenant", {}, {"plan": "standard"}),
+        ("made key", {}, key),
+        ("switched key", {"enabled": True}, {"enabled": False}),
+        ("switched key", {"enabled": False}, {"enabled": True}),
+        ("revoked key", key | {"enabled": True}, {}),
+        ("added person", {}, member),
+        ("set tenants", {"tenants": []}, {"tenants": ["studio"]}),
+        ("set password", {"first_password": True}, {"first_password": False}),
+        ("removed person", {"role": "member", "tenants": ["studio"], "first_password": False}, {}),
+        ("purged cache", None, None),
+    ]
+    account = pwd.getpwuid(os.getuid()).pw_name
+    assert {one.actor for one in found} == {f"command line: {account}"}
+    assert {one.detail["host"] for one in found} == {platform.node()}
+    assert [one.detail.get("name") for one in found] == ["studio", *["shop"] * 4, *["mira"] * 4, None]
+    assert len({one.subject for one in found}) == 4  # a tenant, a key, a person, the whole cache
+
+
+def test_a_password_that_could_never_sign_in_is_refused(imgen):
+    """Too short or too long: one line, and nothing is changed."""
+    imgen("users", "add", "mira")
+    for password in ("short", "x" * 201):
+        refused = imgen("users", "password", "mira", "--password", password, check=False)
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+        assert "10 to 200 characters" in refused.stderr
+    assert "not changed yet" in imgen("users", "list").stdout
+    assert imgen("users", "password", "mira", "--password", "x" * 200).stdout == "Changed\n"
 
 
 def test_migrate_says_where_it_went(imgen):

@@ -1,6 +1,7 @@
 """A stack with the web face and a real browser that reports every console error and every request to elsewhere."""
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -42,12 +43,12 @@ def chromium():
 
 
 @pytest.fixture
-def open_page(web, chromium):
-    """Opens pages, each in a browser profile of its own; at the end no console error and no request to elsewhere is allowed."""
+def watched(chromium):
+    """Opens pages of a stack, each in a browser profile of its own; no console error and no request to elsewhere is allowed."""
     contexts, problems = [], []
 
-    def make(**options):
-        context = chromium.new_context(base_url=web.url, viewport={"width": 1280, "height": 900}, **options)
+    def make(url, **options):
+        context = chromium.new_context(base_url=url, viewport={"width": 1280, "height": 900}, **options)
         contexts.append(context)
         context.set_default_timeout(15_000)
         page = context.new_page()
@@ -64,7 +65,7 @@ def open_page(web, chromium):
         page.on(
             "request",
             lambda request: (
-                request.url.startswith((web.url, "data:", "blob:")) or problems.append(f"request to {request.url}")
+                request.url.startswith((url, "data:", "blob:")) or problems.append(f"request to {request.url}")
             ),
         )
         return page
@@ -73,6 +74,12 @@ def open_page(web, chromium):
     for context in contexts:
         context.close()
     assert problems == []
+
+
+@pytest.fixture
+def open_page(web, watched):
+    """The same of the stack that tests share."""
+    return functools.partial(watched, web.url)
 
 
 def sign_in(page, name="admin", password=PASSWORD):

@@ -11,13 +11,9 @@ from servers.stack import INSTANT_MODELS, start_stack
 from web.conftest import PASSWORD, nobody_renders, sign_in, violations
 from web.test_snippets import run
 
-OTHER_ROOMS = "404"
-"""The panel and a picture's credentials are other rooms' and may not be there."""
-
 
 def enter(page, name="admin"):
     """The playground as somebody sees it who has just signed in."""
-    page.expected.append(OTHER_ROOMS)
     sign_in(page, name)
     page.goto("/")
     return page
@@ -94,6 +90,11 @@ def test_a_picture_is_made_and_shown_with_its_facts(admin):
     assert "WEBP" in facts.inner_text()
     assert re.search(r"Invisible mark\s+[0-9a-f]{12}", facts.inner_text())
     assert re.search(r"PDQ fingerprint\s+[0-9a-f]{64}", facts.inner_text())
+    credentials = page.get_by_label("Content Credentials")
+    credentials.get_by_text("Trusted", exact=True).wait_for()
+    mark = facts.locator("dt:text-is('Invisible mark') + dd").inner_text().split()[0]
+    assert mark in credentials.locator("dt:text-is('Invisible mark') + dd").inner_text()
+    assert credentials.locator("dt:text-is('Signed by') + dd").inner_text() != "–"
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
     assert download.value.suggested_filename.endswith(".webp")
@@ -452,14 +453,12 @@ def two_models(tmp_path_factory):
 
 
 @pytest.fixture
-def luna(two_models, chromium):
+def luna(two_models, watched):
     """The playground with the second model chosen."""
-    context = chromium.new_context(base_url=two_models.url)
-    page = sign_in(context.new_page())
+    page = sign_in(watched(two_models.url))
     page.goto("/")
     page.get_by_label("Model").select_option("luna")
-    yield page
-    context.close()
+    return page
 
 
 def test_styles_and_characters_are_those_of_the_model(luna):

@@ -1,12 +1,20 @@
 """Signing in, staying in, getting out: what a cookie is worth, and what a form without its token is."""
 
 import re
+import subprocess
+import sys
 
 import httpx2
 import pytest
 import redis
 from playwright.sync_api import expect
+from servers.asgi import start_asgi
+from servers.stack import start_stack
 
+from imgen import settings
+from imgen.app import create_app
+from imgen.live.throttle import WINDOW_S
+from imgen.services.people import TRIES_BY_ADDRESS
 from imgen.settings import socket_path
 from tests.web.conftest import PASSWORD, sign_in
 
@@ -55,12 +63,42 @@ def test_the_first_password_has_to_be_changed(web, open_page):
 def test_who_asks_for_a_page_comes_back_to_it(open_page):
     """Signing in leads to the page that was asked for."""
     page = open_page()
-    page.goto("/panel/keys")
+    page.goto("/panel/jobs?words=a+b&view=table")
     expect(page).to_have_url(re.compile("/sign-in$"))
     page.get_by_label("Name").fill("admin")
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile("/panel/keys$"))
+    expect(page).to_have_url(re.compile(r"/panel/jobs\?words=a\+b&view=table$"))
+
+
+def test_the_first_runs_password_signs_in_once_and_has_to_be_changed(tmp_path_factory):
+    """What `imgen up` prints opens the one page where it is replaced."""
+    with (
+        start_stack(tmp_path_factory.mktemp("first") / "var") as stack,
+        httpx2.Client(base_url=stack.url, timeout=30) as client,
+    ):
+        first = re.search(r"sign in as admin with (\S+)", "\n".join(stack.lines))[1]
+        assert enter(client, "admin", first).status_code == 303
+        assert client.get("/panel/keys").headers["location"] == "/panel/account"
+        new = {"old": first, "new": PASSWORD, "again": PASSWORD}
+        assert post(client, "/panel/account", new).status_code == 303
+        assert client.get("/panel/keys").status_code == 200
+        client.cookies.clear()
+        assert enter(client, "admin", first).status_code == 401
+
+
+def test_cookies_are_secure_behind_tls(tmp_path):
+    """Both, the session's and the form token's, where the public address is https."""
+    subprocess.run([sys.executable, "-m", "imgen.cli", "migrate", "--data", str(tmp_path)], check=True)
+    (tmp_path / "imgen.toml").write_text('[http]\npublic_url = "https://pictures.example"\n')
+    loaded = settings.load(tmp_path, environ={})
+    with start_asgi(lambda _url: create_app(loaded)) as url:
+        answers = [httpx2.get(url + path) for path in ("/panel/keys", "/sign-in")]
+    cookies = {cookie.split("=")[0]: cookie.lower() for one in answers for cookie in one.headers.get_list("set-cookie")}
+    assert {name: "; secure" in cookie for name, cookie in cookies.items()} == {
+        "imgen_session": True,
+        "csrftoken": True,
+    }
 
 
 def test_cookies_are_kept_from_scripts_and_other_sites(http):
@@ -117,6 +155,8 @@ def test_a_form_without_its_token_changes_nothing(web, http, token):
     ):
         answer = http.post(path, data=data | more)
         assert answer.status_code == 403, path
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Frame-Options"] == "DENY"
     assert web.imgen("keys", "list") == before
     assert http.get("/panel/account").status_code == 200
 
@@ -194,9 +234,9 @@ def test_who_has_a_first_password_can_sign_out(web, http):
     assert http.get("/panel/account").headers["location"] == "/sign-in"
 
 
-def test_one_address_shuts_nobody_out_for_long(web, http):
-    """Tries that are refused because of their address count against no name."""
-    first = web.imgen("users", "add", "bystander")
+@pytest.fixture
+def tries(web):
+    """The Redis that counts tries, which forgets them before and after."""
     with redis.Redis(unix_socket_path=str(socket_path(web.data, "redis"))) as client:
 
         def forget():
@@ -204,11 +244,44 @@ def test_one_address_shuts_nobody_out_for_long(web, http):
                 client.delete(key)
 
         forget()
-        for number in range(45):
-            enter(http, f"nobody {number}", "x")
-        refused = [enter(http, "bystander", "wrong").status_code for _ in range(20)]
-        tries = [int(client.get(key)) for key in client.scan_iter("imgen:tries:name:*")]
-        forget()  # for the tests that follow
+        yield client
+        forget()
+
+
+def test_one_address_shuts_nobody_out_for_long(web, http, tries):
+    """Tries that are refused because of their address count against no name."""
+    first = web.imgen("users", "add", "bystander")
+    for number in range(45):
+        enter(http, f"nobody {number}", "x")
+    refused = [enter(http, "bystander", "wrong").status_code for _ in range(20)]
+    by_name = [int(tries.get(key)) for key in tries.scan_iter("imgen:tries:name:*")]
     assert refused == [401] * 5 + [429] * 15
-    assert max(tries) == 5
+    assert max(by_name) == 5
+    for key in tries.scan_iter("imgen:tries:address:*"):
+        tries.delete(key)
     assert enter(http, "bystander", first).status_code == 303
+
+
+def test_an_account_of_ones_own_buys_no_more_guesses(web, http, tries):
+    """Signing in between guesses at other names leaves the address where it was."""
+    own = web.imgen("users", "add", "insider")
+    answers = []
+    for number in range(60):
+        if number % 20 == 19:
+            answers.append(enter(http, "insider", own).status_code)
+            http.cookies.clear()
+        answers.append(enter(http, f"somebody {number}", "x").status_code)
+    assert answers.count(401) == 50
+    assert answers[-1] == 429
+    assert answers.count(303) == 2
+    assert enter(http, "insider", own).status_code == 429
+
+
+def test_an_office_that_signs_in_is_not_locked_out(http, tries):
+    """However often: a right password does not count, and what is counted goes away by itself."""
+    for _ in range(TRIES_BY_ADDRESS + 5):
+        assert enter(http).status_code == 303
+        http.cookies.clear()
+    (key,) = tries.scan_iter("imgen:tries:address:*")
+    assert int(tries.get(key)) == 0
+    assert 0 < tries.ttl(key) <= WINDOW_S

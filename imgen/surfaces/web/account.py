@@ -53,9 +53,9 @@ class Account:
         request.session["token"] = token
         return self._desk.back(request, then)
 
-    async def sign_out(self, request: Request, _person: Person) -> Response:
+    async def sign_out(self, request: Request, person: Person) -> Response:
         """Ends the session: its cookie is worth nothing from now on, wherever there is a copy."""
-        await people.sign_out(self._desk.core, self._desk.token(request))
+        await people.sign_out(self._desk.core, person, self._desk.token(request))
         request.session.clear()
         return self._desk.back(request, "/sign-in", "You are signed out.")
 

@@ -1,6 +1,6 @@
 """Who did what, to whom, from where."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,9 +8,12 @@ from starlette.routing import BaseRoute, Route
 
 from imgen.domain.people import Person
 from imgen.records import audit
+from imgen.surfaces.web import filters
 from imgen.surfaces.web.desk import Desk
 
 ROWS = 100
+HIDDEN = ("matches", "name")
+"""Of a row's detail: callers' words that met a rule, and what is in a column of its own."""
 
 
 class Audit:
@@ -30,12 +33,40 @@ class Audit:
         """Who did what."""
         given = request.query_params
         words, before = given.get("words", "").replace("\0", "").strip()[:200], given.get("before", "")
-        entries = await self._desk.core.database.reading(audit.page, limit=ROWS + 1, before=before, words=words)
+        database = self._desk.core.database
+        entries = await database.reading(audit.page, limit=ROWS + 1, before=before, words=words)
         shown = entries[:ROWS]
+        known = await database.reading(audit.names, {one.subject for one in shown})
         return self._desk.page(
             request,
             "audit.html",
-            entries=shown,
+            entries=[(one, one.detail.get("name") or known.get(one.subject, ""), told(one.detail)) for one in shown],
             words=words,
             before=shown[-1].id if len(entries) > ROWS else "",
         )
+
+
+def told(detail: Mapping[str, object]) -> list[str]:
+    """What a row says besides whom it is about: what changed from what to what, then the rest."""
+    old, new = (value if isinstance(value := detail.get(side), dict) else {} for side in ("before", "after"))
+    rest = {name: value for name, value in detail.items() if name not in HIDDEN and not isinstance(value, dict)}
+    return [
+        *(f"{_name(name)} {_value(name, old[name])} → {_value(name, new[name])}" for name in new if name in old),
+        *(f"{_name(name)} {_value(name, value)}" for name, value in new.items() if name not in old),
+        *(f"{_name(name)} was {_value(name, value)}" for name, value in old.items() if name not in new),
+        *(f"{_name(name)}: {_value(name, value)}" for name, value in rest.items() if value not in (None, "", [])),
+    ]
+
+
+def _name(field: str) -> str:
+    return field.replace("_", " ")
+
+
+def _value(field: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and field.endswith(("_at", "_until")):
+        return filters.moment(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)

@@ -44,7 +44,8 @@ class Cache:
         form = await request.form()
         tenant, model = str(form.get("tenant", "")), str(form.get("model", ""))
         number = await self._desk.core.cache.purge(tenant_id=tenant or None, model=model or None)
-        detail: dict[str, object] = {"tenant": tenant, "model": model, "entries": number}
         database = self._desk.core.database
+        names = {one.id: one.name for one in await database.reading(accounts.all_tenants)}
+        detail: dict[str, object] = {"tenant": names.get(tenant, tenant), "model": model, "entries": number}
         await database.writing(audit.by_person, person, action="purged cache", subject=tenant, detail=detail)
         return self._desk.back(request, "/panel/cache", f"Purged {number} {'entry' if number == 1 else 'entries'}.")

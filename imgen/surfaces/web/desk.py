@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 COOKIE = "imgen_session"
 MAX_FORM_BYTES = 64 * 1024
+MAX_THEN_CHARS = 1000
+"""Of the page that was asked for: a cookie holds 4 KiB."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 BAR = (
     ("/", "Playground", False),
@@ -139,7 +141,9 @@ class Desk:
         if request.headers.get("hx-request") == "true":  # a part of a page cannot show a form
             return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
         if request.method == "GET":
-            request.session["then"] = request.url.path
+            query = f"?{request.url.query}" if request.url.query else ""
+            then = request.url.path + query
+            request.session["then"] = then if len(then) <= MAX_THEN_CHARS else request.url.path[:MAX_THEN_CHARS]
         return RedirectResponse("/sign-in", 303)
 
     async def _not_found(self, request: Request, _exc: Exception) -> Response:
@@ -161,7 +165,8 @@ class Desk:
         return self.page(request, "error.html", status=status, title="Not possible", text=text)
 
     async def _refuse_forged(self, scope: Scope, send: Send, _reason: int) -> None:
-        response = HTMLResponse("<h1>Forbidden</h1><p>This form has expired. Go back and load the page anew.</p>", 403)
+        text = "<h1>Forbidden</h1><p>This form has expired. Go back and load the page anew.</p>"
+        response = HTMLResponse(text, 403, headers=self.headers())
         await response(scope, _no_body, send)
 
 
