@@ -22,6 +22,8 @@ from tests.factories import make_job
 
 JOBS = 100_000
 MOST_MS = 100
+FIRST_COUNT_MS = 500
+"""After a start, then once an hour, for whoever opens the page first."""
 PAGES = (
     "/", "/panel", "/panel/jobs", "/panel/jobs?view=table", "/panel/jobs?words=nothing+like+it", "/panel/jobs?state=failed",
     "/panel/jobs?state=completed", "/panel/jobs?key=key_3", "/panel/jobs?character=aya", "/panel/jobs/{job}", "/panel/blocked",
@@ -53,11 +55,11 @@ def measure(*, stored: int = JOBS, rounds: int = 20) -> list[Figure]:
     return [
         _slowest(f"slowest page, {stored:,} jobs", worst, f"95th percentile of {{}}; {len(worst)} pages"),
         _slowest("usage, counted again", again, "{}: today and yesterday, every 10 s"),
-        _slowest("usage, first count", first, "{}: 30 days, once an hour", at_most=None),
+        _slowest("usage, first count", first, "{}: 30 days, once an hour", at_most=FIRST_COUNT_MS),
     ]
 
 
-def _slowest(what: str, times: dict[str, float], detail: str, at_most: float | None = MOST_MS) -> Figure:
+def _slowest(what: str, times: dict[str, float], detail: str, at_most: float = MOST_MS) -> Figure:
     page = max(times, key=lambda page: times[page])
     return Figure(what=what, value=times[page] * 1e3, unit="ms", at_most=at_most, detail=detail.format(page))
 

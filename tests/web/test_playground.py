@@ -282,6 +282,19 @@ def test_a_script_in_a_prompt_is_text(admin):
     assert page.evaluate("window.hit") is None
 
 
+def test_a_script_in_a_file_name_is_text(admin, tmp_path):
+    """Wherever the chosen file is named, its name is text."""
+    file = tmp_path / "<img src=x onerror=window.hit=1>.png"
+    Image.new("RGB", (300, 200), "teal").save(file)
+    admin.get_by_text("More settings").click()
+    admin.get_by_label("Picture", exact=True).set_input_files(file)
+    admin.get_by_label("Prompt", exact=True).fill("a pier")
+    admin.get_by_role("radio", name="Python", exact=True).check()
+    admin.locator("#code-python", has_text="<img src=x onerror=window.hit=1>.png").wait_for()
+    assert admin.evaluate("window.hit") is None
+    assert admin.locator("img[src=x]").count() == 0
+
+
 def test_the_quota_of_the_tenant_holds(web, member, open_page):
     """When the plan's pictures are used up the person is told so and how long to wait, and no job is made."""
     key = web.imgen("keys", "create", "spent", "--tenant", "spent", "--plan", "trial")
