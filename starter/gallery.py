@@ -3,18 +3,17 @@
 The key comes from IMGEN_KEY. Prompts are what people type, not captions of training pictures.
 """
 
-import io
-import json
 import os
 import sys
-import time
-import urllib.request
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
+from rich.console import Console
 
+from imgen.cli.client import Client
+
+CONSOLE = Console()
 WIDTH, GAP = 2000, 12
 """Pixels of a row, and between pictures."""
 ROWS: tuple[tuple[tuple[str, str, tuple[int, int]], ...], ...] = (
@@ -60,9 +59,10 @@ ROWS: tuple[tuple[tuple[str, str, tuple[int, int]], ...], ...] = (
 
 def main(url: str, file: Path) -> None:
     """Makes all pictures and writes the grid as PNG."""
-    with ThreadPoolExecutor(2) as pool:
-        rows = [[pool.submit(_picture, url, *asked) for asked in row] for row in ROWS]
-        lines = [_line([one.result() for one in row]) for row in rows]
+    client = Client(url, os.environ["IMGEN_KEY"])
+    with tempfile.TemporaryDirectory() as folder:
+        lines = [_line([_picture(client, Path(folder), *asked) for asked in row]) for row in ROWS]
+    client.close()
     grid = Image.new("RGB", (WIDTH, sum(line.height + GAP for line in lines) - GAP), "white")
     top = 0
     for line in lines:
@@ -84,24 +84,16 @@ def _line(pictures: list[Image.Image]) -> Image.Image:
     return line
 
 
-def _picture(url: str, prompt: str, style: str, size: tuple[int, int]) -> Image.Image:
-    asked = {"prompt": prompt, "style": style, "width": size[0], "height": size[1], "seed": 1, "format": "png"}
-    job = _post(url, {"action": "generate", **asked})
-    while (answer := _post(url, {"action": "status", "id": job["id"]})).get("status") in {"IN_QUEUE", "IN_PROGRESS"}:
-        time.sleep(0.3)
+def _picture(client: Client, folder: Path, prompt: str, style: str, size: tuple[int, int]) -> Image.Image:
+    width, height = size
+    job = client.call("generate", prompt=prompt, style=style, width=width, height=height, seed=1, format="png")
+    answer = client.wait(job, CONSOLE)
     if answer["status"] != "COMPLETED":
         raise SystemExit(f"{prompt}: {answer}")
-    signed = next(image for image in answer["meta"]["images"] if image["type"] == "signed")
-    with urllib.request.urlopen(signed["url"]) as response:
-        return Image.open(io.BytesIO(response.read())).convert("RGB")
-
-
-def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {os.environ['IMGEN_KEY']}", "Content-Type": "application/json"}
-    request = urllib.request.Request(f"{url}/api/v2", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request) as response:
-        answer: dict[str, Any] = json.load(response)
-        return answer
+    (signed,) = (image["filename"] for image in answer["meta"]["images"] if image["type"] == "signed")
+    client.download(answer, folder)
+    with Image.open(folder / signed) as picture:
+        return picture.convert("RGB")
 
 
 if __name__ == "__main__":

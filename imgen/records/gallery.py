@@ -7,7 +7,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
 from imgen.domain.job import Job, State
-from imgen.records.jobs import from_row
+from imgen.records.jobs import from_row, within
 from imgen.records.tables import HAS_PICTURES, api_keys, jobs, tenants, users
 
 _ESCAPED = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
@@ -122,11 +122,6 @@ def samples(connection: Connection, *, scope: frozenset[str] | None) -> dict[tup
         for row in connection.execute(of_then).mappings()
     }
     return {name: from_row(found[of]) for name, of in newest.items()}
-
-
-def within(scope: frozenset[str]) -> ColumnElement[bool]:
-    """Of these tenants. Not the bare column: by its own index all rows of a large tenant would be read."""
-    return func.coalesce(jobs.c.tenant_id, "").in_(scope)
 
 
 def narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:

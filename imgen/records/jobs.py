@@ -3,7 +3,7 @@
 import time
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from imgen.domain.errors import JobNotFound, LeaseLost
@@ -55,12 +55,16 @@ def page(
     return [from_row(row) for row in connection.execute(query).mappings()]
 
 
+def within(scope: frozenset[str]) -> ColumnElement[bool]:
+    """Of these tenants. Not the bare column: by its own index all rows of a large tenant would be read."""
+    return func.coalesce(jobs.c.tenant_id, "").in_(scope)
+
+
 def latest_of_key(connection: Connection, key_id: str, *, scope: frozenset[str] | None = None, limit: int) -> list[Job]:
     """The latest jobs that one key, or one person in the playground, asked for, newest first; `scope`: of these tenants alone."""
     query = select(jobs).where(jobs.c.key_id == key_id)
     if scope is not None:
-        # Not the bare column: by its own index all rows of a large tenant would be read
-        query = query.where(func.coalesce(jobs.c.tenant_id, "").in_(scope))
+        query = query.where(within(scope))
     query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
     return [from_row(row) for row in connection.execute(query).mappings()]
 
