@@ -113,6 +113,10 @@ def _translated() -> Iterator[None]:
         raise Retryable(f"The database does not answer: {type(exc).__name__}") from exc
 
 
+_POSTGRES_LIMITS = "-c statement_timeout=15000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=15000"
+"""ms; the last frees the rows of a process that was paused amid a transaction."""
+
+
 def _postgres_engine(url: str, pool_size: int) -> Engine:
     return create_engine(
         url,
@@ -121,7 +125,7 @@ def _postgres_engine(url: str, pool_size: int) -> Engine:
         pool_timeout=5,
         pool_pre_ping=True,
         hide_parameters=True,  # prompts are among them, and tracebacks go to the log
-        connect_args={"connect_timeout": 5, "options": "-c statement_timeout=15000 -c lock_timeout=10000"},
+        connect_args={"connect_timeout": 5, "options": _POSTGRES_LIMITS},
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from faults.truth import (
     FAST,
@@ -141,10 +142,10 @@ def test_workers_that_were_stopped_past_their_lease_change_nothing(stack: Stack,
     """Fifty processes are stopped amid a job each and resumed after others did the jobs: no stale commit in fifty."""
     with slow_worker(stack, tmp_path, processes=50) as extra:
         render = main_of(stack, "render")
-        os.killpg(render.pid, signal.SIGSTOP)  # who may take one message along, which is found again
+        stop_between_writes(truth, render)  # who may take one message along, which is found again
         ids = truth.submit(51, steps=40)
         await_true(lambda: sum(job.state is State.RENDERING for job in truth.jobs(ids)) >= 50)
-        os.killpg(extra.process.pid, signal.SIGSTOP)
+        stop_between_writes(truth, psutil.Process(extra.process.pid))
         os.killpg(render.pid, signal.SIGCONT)
         truth.await_ended(ids)
         os.killpg(extra.process.pid, signal.SIGCONT)
@@ -225,6 +226,15 @@ def slow_worker(stack: Stack, folder: Path, *, processes: int) -> Iterator[SlowW
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def stop_between_writes(truth: Truth, main: psutil.Process) -> None:
+    """SIGSTOP for a part and all its children while none is amid a write: SQLite's lock would stop with it, for all."""
+    with truth.database.write():
+        os.killpg(main.pid, signal.SIGSTOP)
+        stopped = [main, *main.children(recursive=True)]
+        await_true(lambda: all(process.status() == psutil.STATUS_STOPPED for process in stopped))
 
 
 def await_true(asked: Callable[[], bool], within_s: float = 60) -> None:
