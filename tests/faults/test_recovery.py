@@ -25,7 +25,7 @@ from faults.truth import (
     truth_of,
 )
 from redis import Redis
-from servers.stack import Stack, start_stack
+from servers.stack import Stack, start_stack, stop_between_writes
 
 from imgen.domain.job import FINISHER, State, render_queue
 from imgen.settings import socket_path
@@ -142,10 +142,10 @@ def test_workers_that_were_stopped_past_their_lease_change_nothing(stack: Stack,
     """Fifty processes are stopped amid a job each and resumed after others did the jobs: no stale commit in fifty."""
     with slow_worker(stack, tmp_path, processes=50) as extra:
         render = main_of(stack, "render")
-        stop_between_writes(truth, render)  # who may take one message along, which is found again
+        stop_group(stack.data, render)  # who may take one message along, which is found again
         ids = truth.submit(51, steps=40)
         await_true(lambda: sum(job.state is State.RENDERING for job in truth.jobs(ids)) >= 50)
-        stop_between_writes(truth, psutil.Process(extra.process.pid))
+        stop_group(stack.data, psutil.Process(extra.process.pid))
         os.killpg(render.pid, signal.SIGCONT)
         truth.await_ended(ids)
         os.killpg(extra.process.pid, signal.SIGCONT)
@@ -229,12 +229,9 @@ def slow_worker(stack: Stack, folder: Path, *, processes: int) -> Iterator[SlowW
             process.wait()
 
 
-def stop_between_writes(truth: Truth, main: psutil.Process) -> None:
-    """SIGSTOP for a part and all its children while none is amid a write: SQLite's lock would stop with it, for all."""
-    with truth.database.write():
-        os.killpg(main.pid, signal.SIGSTOP)
-        stopped = [main, *main.children(recursive=True)]
-        await_true(lambda: all(process.status() == psutil.STATUS_STOPPED for process in stopped))
+def stop_group(data: Path, main: psutil.Process) -> None:
+    """SIGSTOP for a part and all its children."""
+    stop_between_writes(data, [main.pid, *(child.pid for child in main.children(recursive=True))])
 
 
 def await_true(asked: Callable[[], bool], within_s: float = 60) -> None:

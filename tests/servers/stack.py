@@ -6,14 +6,16 @@ import re
 import selectors
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
+import psutil
 
 INSTANT_MODELS = """
 [eros]
@@ -111,6 +113,18 @@ class Stack:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+
+
+def stop_between_writes(data: Path, pids: Collection[int]) -> None:
+    """SIGSTOP for processes of the stack over a data folder, none of them amid a write: the database's lock would stop with it."""
+    with contextlib.closing(sqlite3.connect(data / "imgen.db", timeout=30, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        deadline = time.monotonic() + 10
+        while {psutil.Process(pid).status() for pid in pids} != {psutil.STATUS_STOPPED}:
+            assert time.monotonic() < deadline, "not stopped within 10 s"
+            time.sleep(0.01)
 
 
 def free_port() -> int:

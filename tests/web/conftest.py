@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
-from servers.stack import start_stack
+from servers.stack import start_stack, stop_between_writes
 
 AXE = Path(__file__).parents[1] / "servers" / "vendor" / "axe-4.14.1.min.js"
 PASSWORD = "correct horse battery"
@@ -102,8 +102,7 @@ def admin(open_page):
 def nobody_renders(web):
     """No job gets further than the queue."""
     workers = web.pids()["render"]
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
+    stop_between_writes(web.data, workers)
     try:
         yield
     finally:

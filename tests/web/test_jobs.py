@@ -6,13 +6,13 @@ import time
 import pytest
 from factories import make_job, make_recipe
 from playwright.sync_api import expect
+from web.conftest import nobody_renders, sign_in
 
 from imgen.domain.job import State
 from imgen.domain.recipe import Words
 from imgen.records import jobs
 from imgen.records.database import Database
 from imgen.surfaces.web.jobs import FRESH_S
-from tests.web.conftest import nobody_renders, sign_in
 
 
 @pytest.fixture(scope="module")
