@@ -3,6 +3,7 @@
 The key comes from IMGEN_KEY. Prompts are what people type, not captions of training pictures.
 """
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -59,10 +60,8 @@ ROWS: tuple[tuple[tuple[str, str, tuple[int, int]], ...], ...] = (
 
 def main(url: str, file: Path) -> None:
     """Makes all pictures and writes the grid as PNG."""
-    client = Client(url, os.environ["IMGEN_KEY"])
-    with tempfile.TemporaryDirectory() as folder:
+    with contextlib.closing(Client(url, os.environ["IMGEN_KEY"])) as client, tempfile.TemporaryDirectory() as folder:
         lines = [_line([_picture(client, Path(folder), *asked) for asked in row]) for row in ROWS]
-    client.close()
     grid = Image.new("RGB", (WIDTH, sum(line.height + GAP for line in lines) - GAP), "white")
     top = 0
     for line in lines:

@@ -14,11 +14,14 @@ TOKENS = HEIGHT * WIDTH // 4
 def transformer():
     """Small, with random weights everywhere, so that its answer is not 0."""
     torch.manual_seed(0)
-    return SD3Transformer2DModel(
+    model = SD3Transformer2DModel(
         sample_size=8, in_channels=CHANNELS, out_channels=CHANNELS, num_layers=2, attention_head_dim=8,
         num_attention_heads=2, joint_attention_dim=12, caption_projection_dim=16, pooled_projection_dim=12,
         pos_embed_max_size=8, qk_norm="rms_norm",
     ).eval()  # fmt: skip
+    with torch.no_grad():
+        model.proj_out.weight.mul_(5)  # so that the loss depends on the answer, not on what is wanted alone
+    return model
 
 
 @pytest.fixture
@@ -32,6 +35,25 @@ def batch():
         torch.randn(2, 5, 12, generator=generator),
         torch.randn(2, 12, generator=generator),
     )
+
+
+def test_each_place_gets_the_answer_of_its_own_part_of_the_picture(transformer, batch):
+    """In whatever order the places are asked for: the patch that the model's own forward pass makes there."""
+    order = torch.randperm(TOKENS, generator=torch.Generator().manual_seed(4)).expand(2, -1)
+    time = torch.tensor([0.3, 0.8])
+    with torch.inference_mode():
+        answer = velocity(transformer, batch.latents, batch, time, order)
+        (whole,) = transformer(
+            hidden_states=batch.latents,
+            encoder_hidden_states=batch.hidden,
+            pooled_projections=batch.pooled,
+            timestep=time * 1000,
+            return_dict=False,
+        )
+    for place, token in enumerate(order[0].tolist()):
+        top, left = token // (WIDTH // 2) * 2, token % (WIDTH // 2) * 2
+        patch = whole[:, :, top : top + 2, left : left + 2].permute(0, 2, 3, 1).flatten(1)
+        torch.testing.assert_close(answer[:, place], patch, atol=1e-5, rtol=1e-4)
 
 
 def test_the_loss_over_all_places_is_that_of_the_whole_picture(transformer, batch, monkeypatch):

@@ -102,8 +102,8 @@ def admin(open_page):
 def nobody_renders(web):
     """No job gets further than the queue."""
     workers = web.pids()["render"]
-    stop_between_writes(web.data, workers)
     try:
+        stop_between_writes(web.data, workers)
         yield
     finally:
         for pid in workers:
