@@ -2,78 +2,19 @@
 
 import json
 import re
-import time
 
-import httpx2
 import pytest
 from PIL import Image
 from servers.stack import INSTANT_MODELS, start_stack
 from web.conftest import PASSWORD, nobody_renders, sign_in, violations
+from web.playground import drawn, enter, generate, picture, refused, until
 from web.test_snippets import run
-
-
-def enter(page, name="admin"):
-    """The playground as somebody sees it who has just signed in."""
-    sign_in(page, name)
-    page.goto("/")
-    return page
 
 
 @pytest.fixture
 def admin(open_page):
     """The playground of the administrator."""
     return enter(open_page())
-
-
-def generate(page, prompt):
-    page.get_by_label("Prompt", exact=True).fill(prompt)
-    page.get_by_role("button", name="Generate").click()
-
-
-def until(holds, within_s=15):
-    """Waits; the browser itself may not: its pages allow no eval."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def drawn(image):
-    """Once the picture is there and its bytes are one."""
-    image.wait_for()
-    until(lambda: image.evaluate("image => image.naturalWidth > 0"))
-    return image
-
-
-def picture(page):
-    """The picture that was made."""
-    return drawn(page.locator("#result figure img"))
-
-
-def refused(page, status, words):
-    """The one sentence beside the form, while the browser notes the status."""
-    page.expected.append(f"status of {status}")
-    page.get_by_role("button", name="Generate").click()
-    page.locator("#problem .problem", has_text=words).wait_for()
-
-
-@pytest.fixture(scope="module")
-def member(web):
-    """Makes members, each with a password of its own choice."""
-
-    def make(name, *tenants):
-        arguments = [part for tenant in tenants for part in ("--tenant", tenant)]
-        web.imgen("users", "add", name, *arguments)
-        web.imgen("users", "password", name, "--password", PASSWORD)
-        return name
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def tenants(web):
-    """Two tenants by name, each with a key of its own."""
-    return {name: web.imgen("keys", "create", name, "--tenant", name) for name in ("north", "south")}
 
 
 def test_a_picture_is_made_and_shown_with_its_facts(admin):
@@ -293,100 +234,6 @@ def test_a_script_in_a_file_name_is_text(admin, tmp_path):
     admin.locator("#code-python", has_text="<img src=x onerror=window.hit=1>.png").wait_for()
     assert admin.evaluate("window.hit") is None
     assert admin.locator("img[src=x]").count() == 0
-
-
-def test_the_quota_of_the_tenant_holds(web, member, open_page):
-    """When the plan's pictures are used up the person is told so and how long to wait, and no job is made."""
-    key = web.imgen("keys", "create", "spent", "--tenant", "spent", "--plan", "trial")
-    made = 0
-    while made < 20:
-        answer = web.post({"action": "generate", "prompt": f"coat {made}"}, key=key)
-        made += answer.status_code == 200
-        time.sleep(
-            0.2 if answer.status_code == 200 else 2
-        )  # the plan allows five open jobs and 60 requests in a minute
-    page = enter(open_page(), member("quentin", "spent"))
-    page.get_by_label("Prompt", exact=True).fill("one coat more")
-    refused(page, 429, re.compile(r"Quota exceeded.* Try again in \d+ "))
-    assert page.get_by_label("Prompt", exact=True).input_value() == "one coat more"
-    listed = web.post({"action": "jobs", "limit": 100}, key=key).json()["jobs"]
-    assert len(listed) == 20
-
-
-def test_a_member_acts_for_own_tenants_alone(web, tenants, member, open_page):
-    """A tenant's id that is smuggled into the form is refused, and nothing is made there."""
-    owner = enter(open_page())
-    ids = {option.inner_text(): option.get_attribute("value") for option in owner.locator("[name=tenant] option").all()}
-    assert set(ids) >= set(tenants)
-    page = enter(open_page(), member("mia", "north"))
-    assert page.locator("select[name=tenant]").count() == 0
-    page.locator("[name=tenant]").evaluate("(field, id) => { field.value = id; }", ids["south"])
-    page.get_by_label("Prompt", exact=True).fill("red coat")
-    refused(page, 403, "may not make pictures for this tenant")
-    assert web.post({"action": "jobs"}, key=tenants["south"]).json()["jobs"] == []
-    page.reload()
-    generate(page, "red coat")
-    picture(page)
-    assert [job["prompt"] for job in web.post({"action": "jobs"}, key=tenants["north"]).json()["jobs"]] == ["red coat"]
-
-
-def test_a_member_of_several_tenants_picks_one(web, tenants, member, open_page):
-    """The picture is the chosen tenant's."""
-    page = enter(open_page(), member("theo", "north", "south"))
-    picker = page.get_by_label("Tenant")
-    assert picker.locator("option").all_inner_texts() == ["north", "south"]
-    picker.select_option(label="south")
-    generate(page, "picked coat")
-    picture(page)
-    found = [job["prompt"] for job in web.post({"action": "jobs"}, key=tenants["south"]).json()["jobs"]]
-    assert found == ["picked coat"]
-
-
-def test_who_belongs_to_no_tenant_is_told_what_to_do(member, open_page):
-    """A page without a form."""
-    page = enter(open_page(), member("nemo"))
-    assert "Ask an administrator" in page.locator("main").inner_text()
-    assert page.locator("#play").count() == 0
-    assert violations(page) == ""
-
-
-def test_another_persons_job_is_not_there(web, tenants, member, open_page):
-    """Neither a colleague's of the same tenant, nor a key's, nor an administrator's look into a member's; nor can it be ended."""
-    page = enter(open_page(), member("ada", "north"))
-    generate(page, "adas coat")
-    picture(page)
-    own = page.get_by_role("button", name="Open in Jobs").get_attribute("href").removeprefix("/panel/jobs/")
-    keys = web.post({"action": "generate", "prompt": "a key's coat"}, key=tenants["north"]).json()["id"]
-    assert page.request.get(f"/play/jobs/{own}").status == 200
-    colleague, admin = enter(open_page(), member("ben", "north")), enter(open_page())
-    for other, job_id in (
-        (page, keys),
-        (colleague, own),
-        (colleague, keys),
-        (admin, own),
-        (page, "run_x"),
-        (page, "%00"),
-    ):
-        assert other.request.get(f"/play/jobs/{job_id}").status == 404
-        token = json.loads(other.locator("body").get_attribute("hx-headers"))
-        assert other.request.post(f"/play/jobs/{job_id}/cancel", headers=token).status == 404
-    assert "adas coat" not in colleague.locator("#history").inner_html()
-
-
-def test_nothing_is_served_to_strangers_or_forged(web, admin):
-    """Without a session one is sent to sign in; without the token of the page nothing is made."""
-    for path in ("/", "/play/history", "/play/jobs/run_x"):
-        answer = httpx2.get(web.url + path)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
-    for forged in (
-        {"multipart": {"prompt": "x"}},
-        {"form": {"prompt": "x"}},
-        {"form": {"csrftoken": "x"}},
-        {"data": "x"},
-    ):
-        assert admin.request.post("/play", **forged).status == 403
-    wrong = {"x-csrftoken": "x"}
-    assert admin.request.post("/play", multipart={"prompt": "x"}, headers=wrong).status == 403
 
 
 def test_a_body_over_the_limit_is_refused(admin):
