@@ -44,7 +44,7 @@ class Scene:
     things: tuple[str, ...] = ()
     character: str = ""
     jitter: int = 0
-    """Seed of all that no word names: shapes of hills, exact places, which side a thing stands on."""
+    """Seed of all that no word names: shapes of hills and trees."""
 
 
 def held_out(scene: Scene) -> bool:

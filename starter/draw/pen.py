@@ -30,20 +30,18 @@ def times(colour: Colour, tint: Colour) -> Colour:
 class Pen:
     """Draws into `pixels`, (H, W, 3) uint8 RGB, in place.
 
-    A point (x, y) lies at `origin + (x, y) * scale` pixels; x is mirrored first where `flip` is set.
+    A point (x, y) lies at `origin + (x, y) * scale` pixels.
     """
 
     pixels: NDArray[uint8]
     origin: Point
     scale: float = 1.0
-    flip: bool = False
     tint: Colour = (1.0, 1.0, 1.0)
     only: Colour | None = None
     """Draws everything in this one colour: silhouettes and shadows."""
 
     def at(self, x: float, y: float, scale: float = 1.0) -> "Pen":
         """The same pen with its zero at (x, y) and its unit multiplied by `scale`."""
-        x = -x if self.flip else x
         origin = (self.origin[0] + x * self.scale, self.origin[1] + y * self.scale)
         return replace(self, origin=origin, scale=self.scale * scale)
 
@@ -106,8 +104,7 @@ class Pen:
         cv2.add(self.pixels, cv2.resize(layer, (width, height), interpolation=cv2.INTER_LINEAR), self.pixels)
 
     def _place(self, point: Point) -> Point:
-        x = -point[0] if self.flip else point[0]
-        return self.origin[0] + x * self.scale, self.origin[1] + point[1] * self.scale
+        return self.origin[0] + point[0] * self.scale, self.origin[1] + point[1] * self.scale
 
     def _fixed(self, points: Iterable[Point]) -> NDArray[np.int32]:
         return np.round(np.array([self._place(point) for point in points]) * 2**_SHIFT).astype(np.int32)
