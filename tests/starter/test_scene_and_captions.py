@@ -65,10 +65,10 @@ def test_captions_tell_the_truth() -> None:
 
 
 def test_captions_leave_most_things_out() -> None:
-    """Under-specified captions are common: more than a quarter name five attributes or fewer."""
+    """Under-specified captions are common: more than a fifth name five attributes or fewer."""
     counts = [len(caption(shown, np.random.default_rng(number)).told) for number, shown in enumerate(lots(400))]
 
-    assert np.mean(np.array(counts) <= 5) > 0.25
+    assert np.mean(np.array(counts) <= 5) > 0.2
 
 
 def test_trigger_comes_first() -> None:
