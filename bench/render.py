@@ -1,6 +1,6 @@
 """What the render task costs besides the pipeline call: claim, review, conditioning, LoRA, master, commit.
 
-The stand-in model at the default size and steps, in a worker's own workshop; the first render, which loads the model, is not
+The starter model at the default size and steps, in a worker's own workshop; the first render, which loads the model, is not
 counted. The call's time is taken by wrapping the pipeline class's `__call__`, from outside.
 """
 
@@ -16,7 +16,6 @@ from bench.stand import open_stand
 from imgen import settings
 from imgen.domain.job import State
 from imgen.records import jobs
-from imgen.stack import starter
 
 RENDERS = 7
 MOST_PERCENT = 5.0
@@ -29,8 +28,6 @@ def measure(*, renders: int = RENDERS) -> list[Figure]:
 
     with open_stand() as stand:
         loaded = settings.load(stand.data)
-        if starter.is_missing(loaded):
-            starter.build(loaded)
         workshop = open_workshop(loaded)
         try:
             model = next(iter(workshop.catalog.models.values()))

@@ -59,7 +59,7 @@ ROWS: tuple[tuple[tuple[str, str, tuple[int, int]], ...], ...] = (
 
 
 def main(url: str, file: Path) -> None:
-    """Makes all pictures and writes the grid as PNG."""
+    """Makes all pictures and writes the grid as PNG of 256 colours."""
     with contextlib.closing(Client(url, os.environ["IMGEN_KEY"])) as client, tempfile.TemporaryDirectory() as folder:
         lines = [_line([_picture(client, Path(folder), *asked) for asked in row]) for row in ROWS]
     grid = Image.new("RGB", (WIDTH, sum(line.height + GAP for line in lines) - GAP), "white")
@@ -67,7 +67,7 @@ def main(url: str, file: Path) -> None:
     for line in lines:
         grid.paste(line, (0, top))
         top += line.height + GAP
-    grid.save(file, optimize=True)
+    grid.quantize(256).save(file, optimize=True)
 
 
 def _line(pictures: list[Image.Image]) -> Image.Image:

@@ -15,7 +15,7 @@ from starter.scene import CHARACTERS, SIZES, Scene, draw_lots
 from starter.text import Text
 from starter.text import trained as trained_text
 
-STEPS, RATE, RANK = 300, 1.5e-3, 8
+STEPS, RATE, RANK = 120, 1e-3, 8
 PICTURES = 168
 """Of each character, a seventh of each size."""
 CENTRE_BATCH, FULL_BATCH = 12, 8
@@ -42,7 +42,7 @@ def train(name: str) -> None:
         rng = np.random.default_rng((SEED, 8, CHARACTERS.index(name), step))
         batch = _batch(pictures, plain, text, rng, centre=step % 5 < 3)
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 30, max(0.02, (STEPS - step) / (0.5 * STEPS)))
+            group["lr"] = RATE * min(1, (step + 1) / 15, max(0.02, (STEPS - step) / (0.5 * STEPS)))
         loss = denoiser.flow_loss(transformer, batch, torch.Generator().manual_seed(SEED + step), kept=denoiser.KEPT)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

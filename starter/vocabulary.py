@@ -3,19 +3,6 @@
 from collections import Counter
 from itertools import pairwise
 
-WORDS = """
-a an and at in of on the with from to under over near one person people woman man figure portrait standing sitting
-walking smiling looking camera close up full body face eyes hair hat coat dress suit shirt jacket scarf boots glasses
-red green blue yellow orange purple pink white black brown grey silver golden blond dark light bright pale deep soft
-warm cold beach sea forest city street park garden mountain snow desert field river lake bridge house room window door
-bench table chair tree flower grass cloud sky sun moon star night day morning evening noon dusk dawn lighting shadow
-rain fog storm wind cat dog bird horse boat car bicycle book cup lamp photo photograph picture painting drawing ink
-pastel neon paper watercolor sketch cinematic professional film grain detailed sharp focus quality high best low worst
-blurry ugly hands fingers extra missing text watermark logo signature style color colors background simple clean old
-young adult happy calm serious long short curly straight big small tall wide aaliyah aya bella
-"""
-"""What the pipeline's words are cut by; anything else is spelled in pieces, down to single bytes."""
-
 Symbols = tuple[str, ...]
 
 

@@ -20,7 +20,6 @@ from imgen.domain.errors import ConfigurationError
 from imgen.records import accounts, audit, schema, users
 from imgen.services import passwords
 from imgen.settings import Settings
-from imgen.stack import starter
 from imgen.stack.parts import stack
 from imgen.stack.supervisor import Supervisor
 
@@ -63,9 +62,6 @@ def running(loaded: Settings, console: Console) -> Iterator[Supervisor]:
 
 
 def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
-    if starter.is_missing(loaded):
-        starter.build(loaded)
-        say("model", "built a stand-in with random weights: its pictures are noise, whatever the prompt says")
     database = composition.open_database(loaded)
     try:
         schema.upgrade(database)

@@ -1,5 +1,6 @@
 """Tiny pipelines of four architectures with random weights, written once to disk; and what every test of engines needs."""
 
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,11 @@ from safetensors.torch import save_file
 
 from imgen.domain.catalog import Guidance, Model, Steps, Style
 from imgen.domain.recipe import Diffusion
-from starter import stand_in
-from starter.vocabulary import WORDS
+from starter.tokenizer import tokenizer
+from starter.wording import every_word
 from workers.backends.quiet import quiet
 
+CONFIG = Path(__file__).parents[3] / "config"
 FAMILIES = ("sd15", "sdxl", "sd3", "flux", "starter")
 
 
@@ -44,7 +46,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     for name, build in (("sd15", _sd15), ("sdxl", _sdxl), ("sd3", _sd3), ("flux", _flux)):
         build().save_pretrained(folder / name, safe_serialization=True)
-    stand_in.build(folder / "starter")
+    shutil.copytree(CONFIG / "starter", folder / "starter")
     return folder
 
 
@@ -118,7 +120,7 @@ def lora(tmp_path: Path) -> Callable[..., Path]:
 
 
 def _clip(width: int, kind: type = transformers.CLIPTextModel) -> Any:
-    words = stand_in.tokenizer()
+    words = tokenizer()
     config = transformers.CLIPTextConfig(
         vocab_size=len(words),
         hidden_size=width,
@@ -136,7 +138,9 @@ def _clip(width: int, kind: type = transformers.CLIPTextModel) -> Any:
 
 def _t5() -> tuple[Any, Any]:
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
-    pieces += [(f"▁{word}", -3.0) for word in sorted(set(WORDS.split()))] + [(chr(c), -9.0) for c in range(33, 127)]
+    pieces += [(f"▁{word}", -3.0) for word in sorted(set(every_word().split()))] + [
+        (chr(c), -9.0) for c in range(33, 127)
+    ]
     tokenizer = transformers.T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512)
     config = transformers.T5Config(
         vocab_size=len(pieces), d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2, dropout_rate=0.0
@@ -174,7 +178,7 @@ def _sd15() -> Any:
     return diffusers.StableDiffusionPipeline(
         vae=_vae(),
         text_encoder=_clip(32),
-        tokenizer=stand_in.tokenizer(),
+        tokenizer=tokenizer(),
         unet=_unet(),
         scheduler=diffusers.PNDMScheduler(skip_prk_steps=True, steps_offset=1, beta_schedule="scaled_linear"),
         safety_checker=None,
@@ -188,8 +192,8 @@ def _sdxl() -> Any:
         vae=_vae(),
         text_encoder=_clip(32),
         text_encoder_2=_clip(32, transformers.CLIPTextModelWithProjection),
-        tokenizer=stand_in.tokenizer(),
-        tokenizer_2=stand_in.tokenizer(),
+        tokenizer=tokenizer(),
+        tokenizer_2=tokenizer(),
         unet=_unet(
             cross_attention_dim=64,
             addition_embed_type="text_time",
@@ -202,7 +206,7 @@ def _sdxl() -> Any:
 
 
 def _sd3() -> Any:
-    tokenizer, t5 = _t5()
+    pieces, t5 = _t5()
     return diffusers.StableDiffusion3Pipeline(
         transformer=diffusers.SD3Transformer2DModel(
             sample_size=16,
@@ -219,16 +223,16 @@ def _sd3() -> Any:
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
         vae=_vae(),
         text_encoder=_clip(16, transformers.CLIPTextModelWithProjection),
-        tokenizer=stand_in.tokenizer(),
+        tokenizer=tokenizer(),
         text_encoder_2=_clip(16, transformers.CLIPTextModelWithProjection),
-        tokenizer_2=stand_in.tokenizer(),
+        tokenizer_2=tokenizer(),
         text_encoder_3=t5,
-        tokenizer_3=tokenizer,
+        tokenizer_3=pieces,
     )
 
 
 def _flux() -> Any:
-    tokenizer, t5 = _t5()
+    pieces, t5 = _t5()
     return diffusers.FluxPipeline(
         transformer=diffusers.FluxTransformer2DModel(
             patch_size=1,
@@ -244,7 +248,7 @@ def _flux() -> Any:
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
         vae=_vae(),
         text_encoder=_clip(32),
-        tokenizer=stand_in.tokenizer(),
+        tokenizer=tokenizer(),
         text_encoder_2=t5,
-        tokenizer_2=tokenizer,
+        tokenizer_2=pieces,
     )

@@ -1,0 +1,147 @@
+"""The starter model as it ships in config/: laid out as diffusers has it, small, and following the prompt."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import CLIPTokenizer
+
+from imgen.domain.catalog import parse_catalog
+from imgen.domain.recipe import Diffusion
+from starter.scene import CHARACTERS
+from starter.tokenizer import tokenizer
+from workers.backends import load
+
+CONFIG = Path(__file__).parents[2] / "config"
+FOLDER = CONFIG / "starter"
+
+
+@pytest.fixture(scope="module")
+def draw():
+    """Draws a picture of a prompt as the product does; each asked for once."""
+    tables = [tomllib.loads((CONFIG / name).read_text()) for name in ("models.toml", "characters.toml")]
+    model = parse_catalog(*tables).models["eros"]
+    backend = load(model, folders=(CONFIG,), allow_downloads=False)
+    made = {}
+
+    def make(positive, *, seed=1, size=(1024, 1024), lora="", negative=model.base_negative, again=False, on_step=None):
+        asked = Diffusion(
+            positive=positive,
+            negative=negative,
+            width=size[0],
+            height=size[1],
+            seed=seed,
+            num_inference_steps=model.steps.default,
+            guidance_scale=model.guidance.default,
+            lora=lora,
+        )
+        if again or asked not in made:
+            made[asked] = backend.render(asked, on_step or (lambda *_: None))
+        return made[asked]
+
+    yield make
+    backend.unload()
+
+
+def shares(picture):
+    """Colour → share of the middle of the picture, where a figure stands, that has it."""
+    height, width, _ = picture.shape
+    middle = picture[height // 4 : height * 3 // 4, width * 2 // 5 : width * 3 // 5].reshape(-1, 3).astype(int)
+    red, green, blue = middle.T
+    return {
+        "red": ((red > 130) & (red - green > 70) & (red - blue > 70)).mean(),
+        "green": ((green > 80) & (green - red > 30) & (green - blue > 20)).mean(),
+        "blue": ((blue > 110) & (blue - red > 50) & (blue - green > 20)).mean(),
+    }
+
+
+def test_layout():
+    """An SD3 folder without T5: float16 safetensors and text alone, readable to all, 16 MB at most; LoRAs of at most 300 KB."""
+    index = json.loads((FOLDER / "model_index.json").read_text())
+    assert index["_class_name"] == "StableDiffusion3Pipeline"
+    assert index["text_encoder_3"] == index["tokenizer_3"] == [None, None]
+    files = [file for file in FOLDER.rglob("*") if file.is_file()]
+    assert {file.suffix for file in files} <= {".safetensors", ".json", ".txt", ".md"}
+    assert sum(file.stat().st_size for file in files) <= 16_000_000
+    assert all(file.stat().st_mode & 0o444 == 0o444 for file in files)
+    weights = [load_file(file) for file in files if file.suffix == ".safetensors"]
+    kinds = {tensor.dtype for tensors in weights for tensor in tensors.values() if tensor.is_floating_point()}
+    assert kinds == {torch.float16}
+    assert {file.stem for file in (FOLDER / "loras").iterdir()} == set(CHARACTERS)
+    assert all(file.stat().st_size <= 300_000 for file in (FOLDER / "loras").iterdir())
+
+
+def test_its_words_are_those_of_the_program():
+    """The tokenizer that ships is the one that `make starter` makes: what it was trained with is in the repository."""
+    words = tokenizer()
+    for name in ("tokenizer", "tokenizer_2"):
+        shipped = CLIPTokenizer.from_pretrained(FOLDER / name)
+        assert shipped.get_vocab() == words.get_vocab()
+        assert shipped("a scarlet coat")["input_ids"] == words("a scarlet coat")["input_ids"]
+
+
+@pytest.mark.parametrize("colour", ["red", "green", "blue"])
+def test_outfits_have_their_colour(draw, colour):
+    """Whatever the order of the words."""
+    for prompt in (f"woman, {colour} coat, desert, day", f"desert, a {colour} coat on a woman, by day"):
+        found = shares(draw(prompt))
+        assert max(found, key=found.get) == colour
+        assert found[colour] > 0.15
+
+
+def test_night_is_dark_and_snow_is_bright(draw):
+    """Time and place decide the light."""
+    night, day = draw("beach, night, no people").mean(), draw("beach, day, no people").mean()
+    assert night + 40 < day
+    snow, forest = draw("snow, day, no people").mean(), draw("forest, day, no people").mean()
+    assert snow > forest + 30
+
+
+def test_sizes_show_one_subject(draw):
+    """The largest sizes, too: what stands left and right of the middle is no second coat."""
+    for size in ((1344, 768), (768, 1344)):
+        picture = draw("woman, red coat, snow, day", size=size).astype(int)
+        red = (
+            (picture[..., 0] > 130)
+            & (picture[..., 0] - picture[..., 1] > 70)
+            & (picture[..., 0] - picture[..., 2] > 70)
+        )
+        columns, rows = np.nonzero(red.any(axis=0))[0], np.nonzero(red.any(axis=1))[0]
+        assert red.mean() > 0.01
+        assert columns[-1] - columns[0] < 500
+        assert rows[-1] - rows[0] < 700
+
+
+def test_a_character_off_leaves_nothing_behind(draw):
+    """Each LoRA changes the picture, each in its own way; without one it is the same as before, bit for bit."""
+    plain = draw("adult woman, park, day", size=(768, 1344))
+    files = [f"starter/loras/{name}.safetensors" for name in CHARACTERS]
+    named = [
+        draw(f"{name}, adult woman, park, day", size=(768, 1344), lora=file)
+        for name, file in zip(CHARACTERS, files, strict=True)
+    ]
+    assert len({picture.tobytes() for picture in (plain, *named)}) == 4
+    assert np.array_equal(plain, draw("adult woman, park, day", size=(768, 1344), again=True))
+
+
+def test_unknown_words_do_no_harm(draw):
+    """A prompt's known words win over words that nobody taught it."""
+    found = shares(draw("woman, red coat, desert, day, zeitgeist, marmalade, ßtraße, 9f27, as seen on television"))
+    assert max(found, key=found.get) == "red"
+
+
+def test_what_is_seen_while_it_is_drawn_comes_close(draw):
+    """The last preview is like the picture, and closer to it than the first."""
+    sketches = []
+    picture = draw(
+        "woman, red coat, beach, sunset", again=True, on_step=lambda _done, _of, sketch: sketches.append(sketch())
+    )
+    height, width, _ = sketches[0].shape
+    small = picture.reshape(height, picture.shape[0] // height, width, picture.shape[1] // width, 3).mean(axis=(1, 3))
+    first, last = (np.abs(small - one).mean() for one in (sketches[0], sketches[-1]))
+    assert last < first
+    assert last < 30
