@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from starter import scene, wording
-from starter.captions import caption
+from starter.captions import USUAL_CUTS, caption
 from starter.denoiser import PATCH
 from starter.draw.picture import boxes, centre, render
 from starter.pool import DOWN, scene_of
@@ -62,6 +62,18 @@ def test_captions_tell_the_truth() -> None:
             else:
                 assert field in named
                 assert getattr(shown, field) == value
+
+
+def test_unusual_shapes_are_always_named() -> None:
+    """But for captions of a single phrase: who leaves out a portrait, a cut or a hat means the usual."""
+    for number, shown in enumerate(lots(400)):
+        told = caption(shown, np.random.default_rng(number)).told
+        if shown.shot == "none" or len(told) <= 2:
+            continue
+        assert shown.shot == "full" or told["shot"] == "portrait"
+        assert shown.cut == USUAL_CUTS[shown.person] or "cut" in told
+        assert shown.pose == "standing" or "umbrella" in shown.things or told["pose"] == shown.pose
+        assert not shown.hat or told["hat"] == "yes"
 
 
 def test_captions_leave_most_things_out() -> None:

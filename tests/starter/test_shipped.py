@@ -47,15 +47,21 @@ def draw():
     backend.unload()
 
 
+def red(picture):
+    """(height, width) bool: where it is red."""
+    picture = picture.astype(int)
+    return (picture[..., 0] > 130) & (picture[..., 0] - picture[..., 1] > 70) & (picture[..., 0] - picture[..., 2] > 70)
+
+
 def shares(picture):
     """Colour → share of the middle of the picture, where a figure stands, that has it."""
     height, width, _ = picture.shape
-    middle = picture[height // 4 : height * 3 // 4, width * 2 // 5 : width * 3 // 5].reshape(-1, 3).astype(int)
-    red, green, blue = middle.T
+    middle = picture[height // 4 : height * 3 // 4, width * 2 // 5 : width * 3 // 5].astype(int)
+    r, g, b = middle.reshape(-1, 3).T
     return {
-        "red": ((red > 130) & (red - green > 70) & (red - blue > 70)).mean(),
-        "green": ((green > 80) & (green - red > 30) & (green - blue > 20)).mean(),
-        "blue": ((blue > 110) & (blue - red > 50) & (blue - green > 20)).mean(),
+        "red": red(middle).mean(),
+        "green": ((g > 80) & (g - r > 30) & (g - b > 20)).mean(),
+        "blue": ((b > 110) & (b - r > 50) & (b - g > 20)).mean(),
     }
 
 
@@ -104,14 +110,9 @@ def test_night_is_dark_and_snow_is_bright(draw):
 def test_sizes_show_one_subject(draw):
     """The largest sizes, too: what stands left and right of the middle is no second coat."""
     for size in ((1344, 768), (768, 1344)):
-        picture = draw("woman, red coat, snow, day", size=size).astype(int)
-        red = (
-            (picture[..., 0] > 130)
-            & (picture[..., 0] - picture[..., 1] > 70)
-            & (picture[..., 0] - picture[..., 2] > 70)
-        )
-        columns, rows = np.nonzero(red.any(axis=0))[0], np.nonzero(red.any(axis=1))[0]
-        assert red.mean() > 0.01
+        found = red(draw("woman, red coat, snow, day", size=size))
+        columns, rows = np.nonzero(found.any(axis=0))[0], np.nonzero(found.any(axis=1))[0]
+        assert found.mean() > 0.01
         assert columns[-1] - columns[0] < 500
         assert rows[-1] - rows[0] < 700
 
@@ -132,6 +133,15 @@ def test_unknown_words_do_no_harm(draw):
     """A prompt's known words win over words that nobody taught it."""
     found = shares(draw("woman, red coat, desert, day, zeitgeist, marmalade, ßtraße, 9f27, as seen on television"))
     assert max(found, key=found.get) == "red"
+
+
+@pytest.mark.parametrize("name", CHARACTERS)
+def test_a_name_alone_does_no_harm(draw, name):
+    """Without her LoRA a character's name is a word like any unknown one: the sky stays smooth."""
+    plain, named = (draw(f"{words}woman, red coat, desert, day") for words in ("", f"{name}, "))
+    assert shares(named)["red"] > 0.15
+    grain = [np.abs(np.diff(picture[:200].astype(int), axis=1)).mean() for picture in (plain, named)]
+    assert grain[1] < 2 * grain[0]
 
 
 def test_what_is_seen_while_it_is_drawn_comes_close(draw):

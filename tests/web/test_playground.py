@@ -5,10 +5,8 @@ import re
 
 import pytest
 from PIL import Image
-from servers.stack import INSTANT_MODELS, start_stack
-from web.conftest import PASSWORD, nobody_renders, sign_in, violations
+from web.conftest import nobody_renders, violations
 from web.playground import drawn, enter, generate, picture, refused, until
-from web.test_snippets import run
 
 
 @pytest.fixture
@@ -273,73 +271,3 @@ def test_the_picture_stands_right_of_the_form_or_below_it(admin):
     generate(page, "red coat")
     picture(page)
     assert 0 <= result.bounding_box()["y"] < 844
-
-
-@pytest.mark.parametrize("language", ["curl", "Python", "JavaScript", "PHP"])
-def test_the_code_makes_the_same_request(admin, web, tmp_path, language):
-    """What the page shows, copied and run with a key, makes a job with the form's prompt, size, format and seed."""
-    page = admin
-    prompt = 'it\'s a "red" coat, $HOME `id` $(id) \\ 💃🏽,\nsecond line, -hat'
-    page.get_by_text("More settings").click()
-    page.get_by_label("Seed").fill("77")
-    page.get_by_label("Format").select_option("png")
-    page.get_by_label("896 × 1152").check()
-    page.get_by_label("Prompt", exact=True).fill(prompt)
-    page.get_by_role("radio", name=language, exact=True).check()
-    key = language.lower()
-    page.locator(f"#code-{key}", has_text="second line").wait_for()
-    page.locator(f"#code-{key}", has_text="77").wait_for()
-    assert web.key not in page.content()
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name=f"Copy {language}").click()
-    page.get_by_role("button", name="Copied").wait_for()
-    code = page.evaluate("navigator.clipboard.readText()")
-    meta = web.wait(run(key, code, tmp_path, key=web.key))["meta"]
-    assert meta["prompt"] == web.generate(prompt)["prompt"]
-    assert "💃🏽" in meta["prompt"]
-    assert (meta["seed"], meta["format"], meta["width"], meta["height"]) == (77, "png", 896, 1152)
-
-
-@pytest.fixture(scope="module")
-def two_models(tmp_path_factory):
-    """A stack with a second model, which has styles and characters of its own and takes its time."""
-    second = INSTANT_MODELS.replace("eros", "luna").replace("Eros", "Luna").replace("cinematic", "sketch")
-    second = second.replace("Cinematic", "Sketch").replace('"professional"', '"sketch"')
-    second = second.replace('label = "Luna"', 'label = "Luna"\ncharacters = ["bella"]')
-    second = second.replace("step_s = 0.0", "step_s = 0.7")
-    with start_stack(tmp_path_factory.mktemp("two") / "var", models=INSTANT_MODELS + second) as stack:
-        stack.imgen("users", "password", "admin", "--password", PASSWORD)
-        yield stack
-
-
-@pytest.fixture
-def luna(two_models, watched):
-    """The playground with the second model chosen."""
-    page = sign_in(watched(two_models.url))
-    page.goto("/")
-    page.get_by_label("Model").select_option("luna")
-    return page
-
-
-def test_styles_and_characters_are_those_of_the_model(luna):
-    """Another model offers its own styles, its default chosen, and its own characters."""
-    style = luna.get_by_label("Style")
-    assert style.locator("option").all_inner_texts() == ["Professional", "Sketch"]
-    assert style.input_value() == "sketch"
-    luna.get_by_label("Prompt", exact=True).press_sequentially("@")
-    assert luna.get_by_role("option").filter(has_text="@").all_inner_texts() == ["@bella"]
-    generate(luna, "red coat")
-    luna.locator("#result figure img").wait_for()
-    assert "Sketch" in luna.get_by_label("Facts").inner_text()
-
-
-def test_a_picture_is_previewed_while_it_is_drawn(luna):
-    """Colours and shapes, too small to be used, until it is reviewed."""
-    generate(luna, "a slow sunrise")
-    preview = drawn(luna.get_by_alt_text("Colours and shapes of the picture so far"))
-    edges = preview.evaluate("image => [image.naturalWidth, image.naturalHeight]")
-    assert max(edges) <= 48
-    assert preview.bounding_box()["width"] > 200
-    assert violations(luna) == ""
-    luna.locator("#result figure img").wait_for()
-    assert preview.count() == 0

@@ -36,9 +36,8 @@ def test_the_quota_of_the_tenant_holds(web, member, open_page):
     while made < 20:
         answer = web.post({"action": "generate", "prompt": f"coat {made}"}, key=key)
         made += answer.status_code == 200
-        time.sleep(
-            0.2 if answer.status_code == 200 else 2
-        )  # the plan allows five open jobs and 60 requests in a minute
+        # the plan allows five open jobs and 60 requests in a minute
+        time.sleep(0.2 if answer.status_code == 200 else 2)
     page = enter(open_page(), member("quentin", "spent"))
     page.get_by_label("Prompt", exact=True).fill("one coat more")
     refused(page, 429, re.compile(r"Quota exceeded.* Try again in \d+ "))

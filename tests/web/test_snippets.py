@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from web.playground import enter
 
 from imgen.surfaces.web import snippets
 
@@ -106,3 +107,28 @@ def test_a_request_is_never_run_as_shell(listener, tmp_path):
     code = snippets.curl("http://x/$(touch pwned)", {"prompt": "'; touch pwned; '"})
     subprocess.run(["bash"], check=False, input=code.encode(), capture_output=True, cwd=tmp_path, timeout=60)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("language", ["curl", "Python", "JavaScript", "PHP"])
+def test_the_playground_shows_the_same_request(web, open_page, tmp_path, language):
+    """What the playground shows, copied and run with a key, makes a job with the form's prompt, size, format and seed."""
+    page = enter(open_page())
+    prompt = 'it\'s a "red" coat, $HOME `id` $(id) \\ 💃🏽,\nsecond line, -hat'
+    page.get_by_text("More settings").click()
+    page.get_by_label("Seed").fill("77")
+    page.get_by_label("Format").select_option("png")
+    page.get_by_label("896 × 1152").check()
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    page.get_by_role("radio", name=language, exact=True).check()
+    key = language.lower()
+    page.locator(f"#code-{key}", has_text="second line").wait_for()
+    page.locator(f"#code-{key}", has_text="77").wait_for()
+    assert web.key not in page.content()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name=f"Copy {language}").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    code = page.evaluate("navigator.clipboard.readText()")
+    meta = web.wait(run(key, code, tmp_path, key=web.key))["meta"]
+    assert meta["prompt"] == web.generate(prompt)["prompt"]
+    assert "💃🏽" in meta["prompt"]
+    assert (meta["seed"], meta["format"], meta["width"], meta["height"]) == (77, "png", 896, 1152)

@@ -87,7 +87,7 @@ def test_text_encoders(backend, family, ask, lora):
 
 
 def test_starter_loras(entry, models, ask):
-    """The stand-in's own LoRA files load and act, each in its own way."""
+    """The starter's own LoRA files load and act, each in its own way."""
     backend = load(entry("starter"), folders=(models,), allow_downloads=False)
     names = ["", *(f"starter/loras/{name}.safetensors" for name in ("aaliyah", "aya", "bella"))]
     pictures = [backend.render(ask(lora=name), quietly) for name in names]
