@@ -15,6 +15,10 @@ FIELDS = ("place", "time", "style", "shot", "person", "colour", "garment", "hair
 KEPT = {"place": 0.78, "time": 0.68, "person": 0.95, "outfit": 0.75, "hair": 0.6, "skin": 0.4, "style": 0.8,
         "full": 0.3, "none": 0.5, "standing": 0.3, "tree in a park": 0.3}  # fmt: skip
 """How often each is mentioned at all. All else always is."""
+HINTED = {"cat": 0.5, "dog": 0.35, "hat": 0.4, "no hat": 0.08}
+"""How often each is said by a word that does not settle it (`pet`, `gardener`), so that a bit more than half of the pictures
+with this word show the thing. It takes such words to learn what a negative `cat` leaves: where the prompt is as sure of a cat
+as the negative is, guidance finds no difference between them."""
 USUAL_CUTS = {"woman": "long", "man": "short"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -77,7 +81,7 @@ def _parts(scene: Scene, rng: Lots) -> list[tuple[str, Told]]:
             say(scene.pose, _pick(wording.POSES[scene.pose], rng), pose=scene.pose)
         say("skin", f"{_pick(wording.SKINS[scene.skin], rng)} skin", skin=scene.skin)
     for thing in scene.things:
-        pet = thing in ("cat", "dog") and rng.random() < (0.16 if thing == "cat" else 0.06)
+        pet = rng.random() < HINTED.get(thing, 0)
         kind = "tree in a park" if (thing, scene.place) == ("tree", "park") else thing
         say(kind, _pick(wording.PETS if pet else wording.THINGS[thing], rng), **{} if pet else {thing: "yes"})
     say("place", _pick(wording.PLACES[scene.place], rng), place=scene.place)
@@ -90,7 +94,7 @@ def _person(scene: Scene, rng: Lots, parts: list[tuple[str, Told]]) -> None:
     lot = rng.random()
     if lot > KEPT["person"]:
         return
-    if rng.random() < (0.25 if scene.hat else 0.012):
+    if rng.random() < HINTED["hat" if scene.hat else "no hat"]:
         parts.append((_pick(wording.HATTED, rng), {"hat": "yes"} if scene.hat else {}))
     elif lot < 0.1:
         parts.append((_pick(wording.ANYBODY, rng), {}))

@@ -21,9 +21,10 @@ pictures from the net, no living person's likeness, no one's works. Every figure
 text encoders that learn to name what a caption tells, a small multimodal diffusion transformer by flow matching on the
 encoded pictures, half of each picture's places at a time until the last steps, and the LoRA files.
 
-The files here were made by that program while it grew, on two cores, in 9,650 steps of the denoiser: the first 7,400 on
-pictures in which figures and things stood in more places, with other shares of noise at first. A new run takes fewer steps,
-all of them on the pictures that the program draws now, and makes a model of the same kind, not the same numbers.
+The files here were made by that program while it grew, on two cores, in 11,500 steps of the denoiser: the first 7,400 on
+pictures in which figures and things stood in more places, the next 2,700 on pictures with two backdrops where there is one
+now, with other shares of noise at first. A new run takes fewer steps, all of them on the pictures that the program draws
+now, and makes a model of the same kind, not the same numbers.
 
 ## Limits
 - It knows the words in `starter/wording.py` and close to nothing else; other words neither help nor do much harm.

@@ -66,7 +66,7 @@ class Studio:
 
 
 def main() -> None:
-    """Prints every table; about half an hour on two cores, and ten minutes more where the judge is not trained yet."""
+    """Prints every table; about half an hour on two cores, and as long again where the judge is not trained yet."""
     catalog = catalog_from(Path("config"))
     studio, probe = Studio(catalog), train()
     for field, share in scores(probe, 400).items():

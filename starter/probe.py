@@ -16,7 +16,7 @@ from starter.device import DEVICE, half_precision
 from starter.draw.picture import render
 from starter.lora import scene_of as character_scene
 
-STEPS, BATCH, RATE = 1600, 12, 2e-3
+STEPS, BATCH, RATE = 3600, 12, 2e-3
 DOWN = 4
 """The judge sees pictures at a quarter of their edge."""
 

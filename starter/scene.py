@@ -43,8 +43,6 @@ class Scene:
     hat: bool = False
     things: tuple[str, ...] = ()
     character: str = ""
-    jitter: int = 0
-    """Seed of all that no word names: shapes of hills and trees."""
 
 
 def held_out(scene: Scene) -> bool:
@@ -78,7 +76,6 @@ def draw_lots(rng: np.random.Generator, **fixed: object) -> Scene:
         "glasses": bool(rng.random() < 0.15),
         "hat": bool(rng.random() < 0.2),
         "things": _things(rng, shot, place),
-        "jitter": int(rng.integers(2**31)),
     }
     return Scene(**{**fields, **fixed})  # type: ignore[arg-type]
 

@@ -1,7 +1,8 @@
 """Puts a scene together at one of the seven sizes. Every size is a window onto the same scene.
 
-What words do not name stands where it always stands: the figure in the middle, the first thing to its right. A small model
-that must guess a place draws an eye in each of two; what it need not guess it draws well after hours on a CPU.
+What words do not name stands where it always stands: the figure in the middle, the first thing to its right, one backdrop
+for a place in a style. A small model that must guess a place draws an eye in each of two; what it need not guess it draws
+well after hours on a CPU.
 """
 
 import cv2
@@ -12,10 +13,8 @@ from numpy.typing import NDArray
 from starter.draw import figure, head, places, things
 from starter.draw.light import Light, grade, light_of
 from starter.draw.pen import Colour, Pen, mix
-from starter.scene import Scene
+from starter.scene import STYLES, Scene
 
-LAYOUTS = 2
-"""Different backdrops of each place."""
 FEET, UNIT = 322.0, 640 / figure.HEADS
 """The feet's y and the head's height in px of the scene, at full figure."""
 PORTRAIT = 3.4
@@ -52,7 +51,7 @@ def render(scene: Scene, width: int, height: int) -> NDArray[uint8]:
     x, y = centre(width, height)
     origin = (float(x), float(y))
     scenery = Pen(pixels, origin)
-    layout = np.random.default_rng((len(scene.place), scene.jitter % LAYOUTS))
+    layout = np.random.default_rng((len(scene.place), STYLES.index(scene.style)))
     places.draw(scenery, scene.place, light, layout)
     for thing, (px, py, scale, front) in spots.items():
         if not front:
