@@ -29,7 +29,7 @@ bench: $(VENV)/.test ## measure, and print the ratios that matter
 starter: $(VENV)/.test ## train the starter model from fixed seeds; hours on a CPU, goes on where it stopped
 	@nice -n 19 $(BIN)/python -m starter
 
-starter-eval: $(VENV)/.test ## score what `make starter` made, beside chance and true renders
+starter-eval: $(VENV)/.test ## score what `make starter` made, else what ships, beside chance and true renders
 	@$(BIN)/python -m starter.evaluation
 
 lint: $(VENV)/.test ## style, types and import directions

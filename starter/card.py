@@ -31,6 +31,7 @@ now, and makes a model of the same kind, not the same numbers.
 - One figure, in the middle, seen from the front; edges are soft, and small things blur. No text, no hands worth
   the name, no photographic looks, no other sizes.
 - Colours hold for outfit and hair; the colours of things and places are fixed.
+- A character has her hair, not yet all of her marks; a negative term takes away only some of what it should.
 
 ## Licence
 That of the repository it comes with; nobody else has rights in data or weights.

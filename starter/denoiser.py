@@ -119,7 +119,8 @@ def train() -> None:
             group["lr"] = RATE * min(1, (step + 1) / WARM_UP, max(0.02, (STEPS - step) / (0.4 * STEPS)))
         kept, shifts = (KEPT, SHIFTS) if step < IN_PARTS * STEPS else (1.0, WHOLE_SHIFTS)
         lots = torch.Generator().manual_seed(SEED + step)
-        loss = flow_loss(transformer, batch, lots, kept=kept, shift=shifts[step // 4 % 2])
+        shift = shifts[step // 4 % 2]  # four steps each, so that both meet middles and whole sizes
+        loss = flow_loss(transformer, batch, lots, kept=kept, shift=shift)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if not nn.utils.clip_grad_norm_(transformer.parameters(), 1.0).isfinite():

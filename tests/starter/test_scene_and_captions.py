@@ -49,6 +49,18 @@ def test_figure_box_holds_what_the_figure_changes() -> None:
         assert changed[top:bottom, left:right].sum() > 0.98 * changed.sum()
 
 
+@pytest.mark.parametrize(("words", "thing"), [(wording.PETS, "cat"), (wording.HATTED, "hat")])
+def test_hints_leave_open_what_a_negative_takes_away(words: tuple[str, ...], thing: str) -> None:
+    """A `pet` is a cat, a `gardener` wears a hat, in a bit more than half of the pictures: likely, not certain."""
+    hints, hinted = {word.split()[-1] for word in words}, []
+    for number, shown in enumerate(lots(6000)):
+        if hints & set(caption(shown, np.random.default_rng(number)).text.replace(",", " ").split()):
+            hinted.append(shown.hat if thing == "hat" else thing in shown.things)
+
+    assert len(hinted) > 150
+    assert 0.5 < np.mean(hinted) < 0.72
+
+
 def test_captions_tell_the_truth() -> None:
     """Whatever a caption names is in the picture, whatever was drawn by lot."""
     named = {field.name for field in fields(scene.Scene)}
