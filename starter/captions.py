@@ -1,7 +1,8 @@
 """Says in words what a scene shows: shuffled tags, sentences, single words, much of it left out. Draws nothing.
 
 Much goes unsaid: people write two words and want a whole picture. What goes unsaid about shapes is the usual, so that no
-picture has to be guessed between two: a full figure that stands, hair long on a woman and short on a man, no hat, no cat.
+picture has to be guessed between two: a full figure that stands, a woman with long hair in a dress, a man with short hair in
+a shirt, no hat, no cat. Colours and light are left to chance.
 """
 
 from dataclasses import dataclass
@@ -13,19 +14,20 @@ from starter.scene import CHARACTERS, Scene
 
 FIELDS = ("place", "time", "style", "shot", "person", "colour", "garment", "hair", "cut", "skin", "pose")
 KEPT = {"place": 0.78, "time": 0.68, "person": 0.95, "outfit": 0.75, "hair": 0.6, "skin": 0.4, "style": 0.8,
-        "full": 0.3, "none": 0.5, "standing": 0.3, "tree in a park": 0.3}  # fmt: skip
+        "full": 0.3, "none": 0.5, "standing": 0.3, "tree in a park": 0.6}  # fmt: skip
 """How often each is mentioned at all. All else always is."""
-HINTED = {"cat": 0.5, "dog": 0.35, "hat": 0.4, "no hat": 0.08}
-"""How often each is said by a word that does not settle it (`pet`, `gardener`), so that a bit more than half of the pictures
-with this word show the thing. It takes such words to learn what a negative `cat` leaves: where the prompt is as sure of a cat
-as the negative is, guidance finds no difference between them."""
+HINTED = {"cat": 0.6, "dog": 0.42, "hat": 0.3, "no hat": 0.1}
+"""How often each is said by a word that does not settle it (`pet`, `gardener`), so that about half of the pictures with this
+word show the thing. It takes such words to learn what a negative `cat` leaves: where the prompt is as sure of a cat as the
+negative is, guidance finds no difference between them. The tree of a park is left unsaid as often."""
 USUAL_CUTS = {"woman": "long", "man": "short"}
+USUAL_GARMENTS = {"woman": "dress", "man": "shirt"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
 class Caption:
-    """A text, and the fields it names with their values; `hat`, `glasses`, `character` and things are fields too."""
+    """A text, and the fields it names with their values; `hat`, `glasses`, `character`, `pet` and things are fields too."""
 
     text: str
     told: dict[str, str]
@@ -62,6 +64,13 @@ def caption(scene: Scene, rng: Lots, *, trigger: bool = False) -> Caption:
     return Caption(text, told)
 
 
+def unwanted(scene: Scene, rng: Lots) -> str:
+    """A negative prompt to avoid this picture with: what the product puts there anyway, and often a thing that is in it."""
+    taken = [*scene.things, *(["hat"] if scene.hat and scene.shot != "none" else [])]
+    named = [str(rng.choice(taken))] if taken and rng.random() < 0.5 else []
+    return ", ".join(filter(None, (str(rng.choice(wording.NOTHING)), *named)))
+
+
 def _parts(scene: Scene, rng: Lots) -> list[tuple[str, Told]]:
     """What is said, in a sentence's order: phrase and what it tells."""
     parts: list[tuple[str, Told]] = []
@@ -83,7 +92,10 @@ def _parts(scene: Scene, rng: Lots) -> list[tuple[str, Told]]:
     for thing in scene.things:
         pet = rng.random() < HINTED.get(thing, 0)
         kind = "tree in a park" if (thing, scene.place) == ("tree", "park") else thing
-        say(kind, _pick(wording.PETS if pet else wording.THINGS[thing], rng), **{} if pet else {thing: "yes"})
+        word = _pick(wording.PETS if pet else wording.THINGS[thing], rng)
+        if pet and rng.random() < 0.5:
+            word = f"with {word}"
+        say(kind, word, **{"pet" if pet else thing: "yes"})
     say("place", _pick(wording.PLACES[scene.place], rng), place=scene.place)
     say("time", _pick(wording.TIMES[scene.time], rng), time=scene.time)
     say(scene.shot, _pick(wording.SHOTS[scene.shot], rng), shot=scene.shot)
@@ -115,12 +127,13 @@ def _outfit(scene: Scene, rng: Lots, parts: list[tuple[str, Told]]) -> None:
         else:
             both = f"{hair} hair in a {cut}" if scene.cut == "bun" else f"{cut} {hair} hair"
             parts.append((both, {"hair": scene.hair, "cut": scene.cut}))
-    if rng.random() < KEPT["outfit"]:
+    usual = scene.garment == USUAL_GARMENTS[scene.person]
+    if not usual or rng.random() < KEPT["outfit"]:
         dye, garment = _pick(wording.DYES[scene.colour], rng), _pick(wording.CLOTHES[scene.garment], rng)
         lot = rng.random()
         if lot < 0.12:
             parts.append((garment, {"garment": scene.garment}))
-        elif lot < 0.22:
+        elif usual and lot < 0.4:
             form = ("dressed in {}", "{} clothes", "{} outfit")[int(rng.integers(3))]
             parts.append((form.format(dye), {"colour": scene.colour}))
         else:

@@ -10,7 +10,7 @@ from torch import nn
 
 from starter import wording
 from starter.attention import PictureByPicture
-from starter.captions import caption
+from starter.captions import caption, unwanted
 from starter.checkpoint import SEED, load, save, say
 from starter.device import DEVICE, half_precision
 from starter.draw.picture import boxes
@@ -25,13 +25,15 @@ STEPS, RATE, WARM_UP = 8000, 1.6e-3, 100
 CENTRES = 0.9
 """In this first share of the steps three of four see only the middle 768 × 768 px: cheaper, and all happens there."""
 CENTRE_BATCH, FULL_BATCH = 32, 18
-KEPT, IN_PARTS = 0.5, 0.85
-"""Share of each picture's places that a step looks at, in this first share of the steps: half the work a picture."""
-SHIFTS, WHOLE_SHIFTS = (5.0, 9.0), (2.5, 5.0)
-"""Move training towards noise, in turns; https://arxiv.org/abs/2403.03206, section 5.3. At 2.5 a coat's hundred latents tell
-its colour through the noise in all but 6 % of the lots, and nobody learns to read it in the prompt; at 5 figures still come
-in pieces, because where a head goes is settled while nine tenths are noise. The second pair, for whole pictures, makes edges
-sharp."""
+BODY, BODY_SHARE = ((0.5, 5.0), (0.5, 9.0)), 0.85
+ENDING = ((1.0, 2.5), (0.5, 9.0), (1.0, 4.0), (0.5, 9.0))
+"""(Share of each picture's places that a step looks at, shift of its times towards noise): four steps each in turns, `BODY` in
+the first share of all steps, `ENDING` afterwards. Half of the places is less than half of the work.
+
+At shift 2.5 a coat's hundred latents tell its colour through the noise in all but 6 % of the lots, and nobody learns to read it
+in the prompt; at 5 figures still come in pieces, because where a head goes is settled while nine tenths are noise. Whole
+pictures at little noise make edges sharp; without much noise in between, what no prompt settles comes as a mix of all it could
+be. Source: https://arxiv.org/abs/2403.03206, section 5.3."""
 UNSAID = 0.12
 """Share of pictures shown with no prompt, or with what a negative prompt holds anyway: what guidance starts from."""
 NAMED = 0.06
@@ -117,9 +119,9 @@ def train() -> None:
         batch = draw(pool, text, rng, centre=step < CENTRES * STEPS and step % 4 != 3)
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / WARM_UP, max(0.02, (STEPS - step) / (0.4 * STEPS)))
-        kept, shifts = (KEPT, SHIFTS) if step < IN_PARTS * STEPS else (1.0, WHOLE_SHIFTS)
+        turns = BODY if step < BODY_SHARE * STEPS else ENDING
+        kept, shift = turns[step // 4 % len(turns)]  # four steps each, so that all meet middles and whole sizes
         lots = torch.Generator().manual_seed(SEED + step)
-        shift = shifts[step // 4 % 2]  # four steps each, so that both meet middles and whole sizes
         loss = flow_loss(transformer, batch, lots, kept=kept, shift=shift)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -159,10 +161,10 @@ def draw(pool: Pool, text: Text, rng: np.random.Generator, *, centre: bool) -> B
     items = pool.draw(rng, CENTRE_BATCH if centre else FULL_BATCH, size=size)
     said = [caption(item.scene, rng).text for item in items]
     said = [f"{rng.choice(CHARACTERS)}, {text}" if rng.random() < NAMED else text for text in said]
-    nothing = [str(rng.choice(wording.NOTHING)) for _ in items]
+    negative = [unwanted(item.scene, rng) for item in items]
     return batch_of(
         items,
-        [no if rng.random() < UNSAID else yes for no, yes in zip(nothing, said, strict=True)],
+        [no if rng.random() < UNSAID else yes for no, yes in zip(negative, said, strict=True)],
         text,
         rng,
         centre=centre,
@@ -184,12 +186,7 @@ def batch_of(items: list[Encoded], said: list[str], text: Text, rng: np.random.G
 
 
 def flow_loss(
-    transformer: SD3Transformer2DModel,
-    batch: Batch,
-    generator: torch.Generator,
-    *,
-    kept: float = 1.0,
-    shift: float = WHOLE_SHIFTS[-1],
+    transformer: SD3Transformer2DModel, batch: Batch, generator: torch.Generator, *, kept: float, shift: float
 ) -> torch.Tensor:
     """Weighted square error of the velocity at times spread evenly over a logit-normal distribution, moved by `shift`.
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from imgen.cli.client import Client
 
 CONSOLE = Console()
-WIDTH, GAP = 2000, 12
+WIDTH, GAP = 1600, 10
 """Pixels of a row, and between pictures."""
 ROWS: tuple[tuple[tuple[str, str, tuple[int, int]], ...], ...] = (
     (
@@ -33,7 +33,7 @@ ROWS: tuple[tuple[tuple[str, str, tuple[int, int]], ...], ...] = (
     (
         ("@aaliyah purple coat, snow, morning, waving", "professional", (768, 1344)),
         ("living room with a cat and a lamp, evening, nobody", "cinematic", (1216, 832)),
-        ("woman, grey bun, white shirt, library, portrait", "professional", (1024, 1024)),
+        ("woman, grey hair in a bun, white shirt, library, portrait", "professional", (1024, 1024)),
         ("forest, dawn, no people", "cinematic", (1216, 832)),
     ),
     (
@@ -59,7 +59,7 @@ ROWS: tuple[tuple[tuple[str, str, tuple[int, int]], ...], ...] = (
 
 
 def main(url: str, file: Path) -> None:
-    """Makes all pictures and writes the grid as PNG of 256 colours."""
+    """Makes all pictures and writes the grid as PNG."""
     with contextlib.closing(Client(url, os.environ["IMGEN_KEY"])) as client, tempfile.TemporaryDirectory() as folder:
         lines = [_line([_picture(client, Path(folder), *asked) for asked in row]) for row in ROWS]
     grid = Image.new("RGB", (WIDTH, sum(line.height + GAP for line in lines) - GAP), "white")
@@ -67,7 +67,7 @@ def main(url: str, file: Path) -> None:
     for line in lines:
         grid.paste(line, (0, top))
         top += line.height + GAP
-    grid.quantize(256).save(file, optimize=True)
+    grid.save(file, optimize=True)
 
 
 def _line(pictures: list[Image.Image]) -> Image.Image:

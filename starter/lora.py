@@ -15,7 +15,8 @@ from starter.scene import CHARACTERS, SIZES, Scene, draw_lots
 from starter.text import Text
 from starter.text import trained as trained_text
 
-STEPS, RATE, RANK = 120, 1e-3, 8
+STEPS, RATE, RANK = 400, 2e-3, 8
+KEPT, SHIFT = denoiser.BODY[0]
 PICTURES = 168
 """Of each character, a seventh of each size."""
 CENTRE_BATCH, FULL_BATCH = 12, 8
@@ -43,7 +44,8 @@ def train(name: str) -> None:
         batch = _batch(pictures, plain, text, rng, centre=step % 5 < 3)
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 15, max(0.02, (STEPS - step) / (0.5 * STEPS)))
-        loss = denoiser.flow_loss(transformer, batch, torch.Generator().manual_seed(SEED + step), kept=denoiser.KEPT)
+        lots = torch.Generator().manual_seed(SEED + step)
+        loss = denoiser.flow_loss(transformer, batch, lots, kept=KEPT, shift=SHIFT)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(own, 1.0)

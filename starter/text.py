@@ -30,7 +30,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "skin": scene.SKINS,
     "pose": scene.POSES,
     "character": scene.CHARACTERS,
-    **dict.fromkeys(("glasses", "hat", *scene.THINGS), ("yes",)),
+    **dict.fromkeys(("glasses", "hat", "pet", *scene.THINGS), ("yes",)),
 }
 """Field → what a caption can tell of it; telling nothing is one more."""
 

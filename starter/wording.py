@@ -58,7 +58,7 @@ ANYBODY = ("person", "a person", "somebody", "adult", "figure", "a painter", "a 
            "a librarian", "a sailor", "a pilot", "a tailor", "a professor", "a chef", "an astronomer")  # fmt: skip
 """Say that there is a figure, not which."""
 HATTED = ("gardener", "farmer", "tourist", "cowboy", "beekeeper")
-"""People of whom a bit more than half wear a hat: what a negative `hat` can take away."""
+"""People of whom about half wear a hat: what a negative `hat` can take away."""
 PETS = ("pet", "animal", "a pet")
 """A cat more often than a dog: what a negative `cat` can take away."""
 DYES: Words = {

@@ -66,7 +66,7 @@ def test_the_loss_over_all_places_is_that_of_the_whole_picture(transformer, batc
 
     monkeypatch.setattr("starter.denoiser.velocity", remembered)
     with torch.inference_mode():
-        loss = flow_loss(transformer, batch, torch.Generator().manual_seed(2))
+        loss = flow_loss(transformer, batch, torch.Generator().manual_seed(2), kept=1.0, shift=5.0)
         (answer,) = transformer(
             hidden_states=asked["mixed"],
             encoder_hidden_states=batch.hidden,
@@ -104,7 +104,7 @@ def test_a_share_of_the_places_is_drawn_for_each_picture(transformer, batch, mon
         return velocity(model, mixed, given, time, places)
 
     monkeypatch.setattr("starter.denoiser.velocity", remembered)
-    flow_loss(transformer, batch, torch.Generator().manual_seed(3), kept=0.5)
+    flow_loss(transformer, batch, torch.Generator().manual_seed(3), kept=0.5, shift=5.0)
     (places,) = drawn
     assert places.shape == (2, TOKENS // 2)
     assert all(len(set(row)) == TOKENS // 2 for row in places.tolist())
