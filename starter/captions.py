@@ -16,10 +16,10 @@ FIELDS = ("place", "time", "style", "shot", "person", "colour", "garment", "hair
 KEPT = {"place": 0.78, "time": 0.68, "person": 0.95, "outfit": 0.75, "hair": 0.6, "skin": 0.4, "style": 0.8,
         "full": 0.3, "none": 0.5, "standing": 0.3, "tree in a park": 0.6}  # fmt: skip
 """How often each is mentioned at all. All else always is."""
-HINTED = {"cat": 0.6, "dog": 0.42, "hat": 0.3, "no hat": 0.1}
-"""How often each is said by a word that does not settle it (`pet`, `gardener`), so that about half of the pictures with this
-word show the thing. It takes such words to learn what a negative `cat` leaves: where the prompt is as sure of a cat as the
-negative is, guidance finds no difference between them. The tree of a park is left unsaid as often."""
+HINTED = {"cat": 0.6, "dog": 0.3, "hat": 0.3, "no hat": 0.1}
+"""How often each is said by a word that does not settle it (`pet`, `gardener`), so that half to two thirds of the pictures
+with this word show the thing. It takes such words to learn what a negative `cat` leaves: where the prompt is as sure of a cat
+as the negative is, guidance finds no difference between them. The tree of a park is left unsaid as often."""
 USUAL_CUTS = {"woman": "long", "man": "short"}
 USUAL_GARMENTS = {"woman": "dress", "man": "shirt"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -51,14 +51,14 @@ def test_figure_box_holds_what_the_figure_changes() -> None:
 
 @pytest.mark.parametrize(("words", "thing"), [(wording.PETS, "cat"), (wording.HATTED, "hat")])
 def test_hints_leave_open_what_a_negative_takes_away(words: tuple[str, ...], thing: str) -> None:
-    """A `pet` is a cat, a `gardener` wears a hat, in about half of the pictures: far more often than anybody, not always."""
+    """A `pet` is a cat, a `gardener` wears a hat, in half to two thirds of the pictures: likely, not certain."""
     hints, hinted = {word.split()[-1] for word in words}, []
     for number, shown in enumerate(lots(6000)):
         if hints & set(caption(shown, np.random.default_rng(number)).text.replace(",", " ").split()):
             hinted.append(shown.hat if thing == "hat" else thing in shown.things)
 
     assert len(hinted) > 150
-    assert 0.38 < np.mean(hinted) < 0.65
+    assert 0.38 < np.mean(hinted) < 0.72
 
 
 def test_negative_prompts_name_things_of_the_picture_to_be_avoided() -> None:
