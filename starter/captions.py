@@ -17,9 +17,9 @@ KEPT = {"place": 0.78, "time": 0.68, "person": 0.95, "outfit": 0.75, "hair": 0.6
         "full": 0.3, "none": 0.5, "standing": 0.3, "tree in a park": 0.6}  # fmt: skip
 """How often each is mentioned at all. All else always is."""
 HINTED = {"cat": 0.6, "dog": 0.3, "hat": 0.3, "no hat": 0.1}
-"""How often each is said by a word that does not settle it (`pet`, `gardener`), so that half to two thirds of the pictures
-with this word show the thing. It takes such words to learn what a negative `cat` leaves: where the prompt is as sure of a cat
-as the negative is, guidance finds no difference between them. The tree of a park is left unsaid as often."""
+"""How often each is said by a word that does not settle it: of the pictures with `gardener` two fifths show a hat, of those with
+`pet` two thirds a cat, and two fifths of the parks without the word have a tree. It takes such prompts to learn what a negative
+`cat` leaves: where the prompt is as sure of a cat as the negative is, guidance finds no difference between them."""
 USUAL_CUTS = {"woman": "long", "man": "short"}
 USUAL_GARMENTS = {"woman": "dress", "man": "shirt"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -116,24 +116,24 @@ def _person(scene: Scene, rng: Lots, parts: list[tuple[str, Told]]) -> None:
 
 def _outfit(scene: Scene, rng: Lots, parts: list[tuple[str, Told]]) -> None:
     """Hair and clothes; each colour stays beside what it colours."""
-    usual = scene.cut == USUAL_CUTS[scene.person]
-    if not usual or rng.random() < KEPT["hair"]:
+    usual_cut = scene.cut == USUAL_CUTS[scene.person]
+    if not usual_cut or rng.random() < KEPT["hair"]:
         hair, cut = _pick(wording.HAIRS[scene.hair], rng), _pick(wording.CUTS[scene.cut], rng)
         lot = rng.random()
-        if usual and lot < 0.6:
+        if usual_cut and lot < 0.6:
             parts.append((f"{hair} hair", {"hair": scene.hair}))
         elif lot < 0.25:
             parts.append((f"{cut} hair" if scene.cut != "bun" else f"hair in a {cut}", {"cut": scene.cut}))
         else:
             both = f"{hair} hair in a {cut}" if scene.cut == "bun" else f"{cut} {hair} hair"
             parts.append((both, {"hair": scene.hair, "cut": scene.cut}))
-    usual = scene.garment == USUAL_GARMENTS[scene.person]
-    if not usual or rng.random() < KEPT["outfit"]:
+    usual_garment = scene.garment == USUAL_GARMENTS[scene.person]
+    if not usual_garment or rng.random() < KEPT["outfit"]:
         dye, garment = _pick(wording.DYES[scene.colour], rng), _pick(wording.CLOTHES[scene.garment], rng)
         lot = rng.random()
         if lot < 0.12:
             parts.append((garment, {"garment": scene.garment}))
-        elif usual and lot < 0.4:
+        elif usual_garment and lot < 0.4:
             form = ("dressed in {}", "{} clothes", "{} outfit")[int(rng.integers(3))]
             parts.append((form.format(dye), {"colour": scene.colour}))
         else:

@@ -29,7 +29,7 @@ CROSSED, NEGATIVE, NAMED = 200, 20, 14
 """Prompts of each part."""
 _FIELDS = ("place", "time", "colour", "hair", "figure")
 _TAKEN: dict[str, tuple[str, ...]] = {
-    "cat": ("woman, pet, {place}", "a man with a pet, {place}"),
+    "cat": ("a woman with a pet, {place}", "a man with a pet, {place}"),
     "hat": ("a gardener, {place}", "farmer, portrait, {place}"),
     "tree": ("park, woman, {time}", "a man in the park, {time}"),
 }

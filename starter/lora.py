@@ -17,6 +17,7 @@ from starter.text import trained as trained_text
 
 STEPS, RATE, RANK = 400, 2e-3, 8
 KEPT, SHIFT = denoiser.BODY[0]
+"""As in the denoiser's own training."""
 PICTURES = 168
 """Of each character, a seventh of each size."""
 CENTRE_BATCH, FULL_BATCH = 12, 8

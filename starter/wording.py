@@ -58,9 +58,9 @@ ANYBODY = ("person", "a person", "somebody", "adult", "figure", "a painter", "a 
            "a librarian", "a sailor", "a pilot", "a tailor", "a professor", "a chef", "an astronomer")  # fmt: skip
 """Say that there is a figure, not which."""
 HATTED = ("gardener", "farmer", "tourist", "cowboy", "beekeeper")
-"""People of whom about half wear a hat: what a negative `hat` can take away."""
+"""People of whom two of five wear a hat, twice as many as of anybody: what a negative `hat` can take away."""
 PETS = ("pet", "animal", "a pet")
-"""A cat more often than a dog: what a negative `cat` can take away."""
+"""A cat twice as often as a dog: what a negative `cat` can take away."""
 DYES: Words = {
     "red": ("red", "crimson", "scarlet", "burgundy"),
     "orange": ("orange", "amber"),
