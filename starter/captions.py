@@ -2,7 +2,7 @@
 
 Much goes unsaid: people write two words and want a whole picture. What goes unsaid about shapes is the usual, so that no
 picture has to be guessed between two: a full figure that stands, a woman with long hair in a dress, a man with short hair in
-a shirt, no hat, no cat. Colours and light are left to chance.
+a shirt, a character with her own cut, no hat, no cat. Colours and light are left to chance.
 """
 
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from starter import wording
-from starter.scene import CHARACTERS, Scene
+from starter.scene import CHARACTERS, LOOKS, Scene
 
 FIELDS = ("place", "time", "style", "shot", "person", "colour", "garment", "hair", "cut", "skin", "pose")
 KEPT = {"place": 0.78, "time": 0.68, "person": 0.95, "outfit": 0.75, "hair": 0.6, "skin": 0.4, "style": 0.8,
-        "full": 0.3, "none": 0.5, "standing": 0.3, "tree in a park": 0.6}  # fmt: skip
+        "full": 0.3, "none": 0.5, "standing": 0.3, "tree in a park": 0.3}  # fmt: skip
 """How often each is mentioned at all. All else always is."""
 HINTED = {"cat": 0.6, "dog": 0.3, "hat": 0.3, "no hat": 0.1}
 """How often each is said by a word that does not settle it: of the pictures with `gardener` two fifths show a hat, of those with
-`pet` two thirds a cat, and two fifths of the parks without the word have a tree. It takes such prompts to learn what a negative
-`cat` leaves: where the prompt is as sure of a cat as the negative is, guidance finds no difference between them."""
+`pet` two thirds a cat, of parks without the word more than half a tree. It takes such prompts to learn what a negative `cat`
+leaves: where the prompt is as sure of a cat as the negative is, guidance finds no difference between them."""
 USUAL_CUTS = {"woman": "long", "man": "short"}
 USUAL_GARMENTS = {"woman": "dress", "man": "shirt"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -47,16 +47,17 @@ def caption(scene: Scene, rng: Lots, *, trigger: bool = False) -> Caption:
     """
     told: Told = {}
     mood = rng.random()
-    parts = _parts(scene, rng)
+    named = scene.character if trigger and scene.character in CHARACTERS else ""
+    parts = _parts(scene, rng, LOOKS[named][1] if named else USUAL_CUTS[scene.person])
     if mood < 0.07 and not trigger:
         word = parts[int(rng.integers(len(parts)))] if parts else ("", {})
         return Caption(word[0], word[1])
     text = _sentence(parts, rng) if mood < 0.3 else _tags(parts, rng)
     for _, said in parts:
         told |= said
-    if trigger and scene.character in CHARACTERS:
-        told["character"] = scene.character
-        text = f"{scene.character}, {text}"
+    if named:
+        told["character"] = named
+        text = f"{named}, {text}"
     if rng.random() < KEPT["style"]:
         tags = wording.QUALITY_TAGS[scene.style] if rng.random() < 0.7 else _pick(wording.STYLES[scene.style], rng)
         text = f"{text}, {tags}" if text else tags
@@ -71,7 +72,7 @@ def unwanted(scene: Scene, rng: Lots) -> str:
     return ", ".join(filter(None, (str(rng.choice(wording.NOTHING)), *named)))
 
 
-def _parts(scene: Scene, rng: Lots) -> list[tuple[str, Told]]:
+def _parts(scene: Scene, rng: Lots, own_cut: str) -> list[tuple[str, Told]]:
     """What is said, in a sentence's order: phrase and what it tells."""
     parts: list[tuple[str, Told]] = []
 
@@ -81,7 +82,7 @@ def _parts(scene: Scene, rng: Lots) -> list[tuple[str, Told]]:
 
     if scene.shot != "none":
         _person(scene, rng, parts)
-        _outfit(scene, rng, parts)
+        _outfit(scene, rng, parts, own_cut)
         if scene.glasses:
             say("glasses", _pick(wording.GLASSES, rng), glasses="yes")
         if scene.hat and not any("hat" in tells for _, tells in parts):
@@ -114,9 +115,9 @@ def _person(scene: Scene, rng: Lots, parts: list[tuple[str, Told]]) -> None:
         parts.append((_pick(wording.PEOPLE[scene.person], rng), {"person": scene.person}))
 
 
-def _outfit(scene: Scene, rng: Lots, parts: list[tuple[str, Told]]) -> None:
-    """Hair and clothes; each colour stays beside what it colours."""
-    usual_cut = scene.cut == USUAL_CUTS[scene.person]
+def _outfit(scene: Scene, rng: Lots, parts: list[tuple[str, Told]], own_cut: str) -> None:
+    """Hair and clothes; each colour stays beside what it colours. `own_cut` goes without saying."""
+    usual_cut = scene.cut == own_cut
     if not usual_cut or rng.random() < KEPT["hair"]:
         hair, cut = _pick(wording.HAIRS[scene.hair], rng), _pick(wording.CUTS[scene.cut], rng)
         lot = rng.random()

@@ -25,8 +25,8 @@ STEPS, RATE, WARM_UP = 8000, 1.6e-3, 100
 CENTRES = 0.9
 """In this first share of the steps three of four see only the middle 768 × 768 px: cheaper, and all happens there."""
 CENTRE_BATCH, FULL_BATCH = 32, 18
-BODY, BODY_SHARE = ((0.5, 5.0), (0.5, 9.0)), 0.85
-ENDING = ((1.0, 2.5), (0.5, 9.0), (1.0, 4.0), (0.5, 9.0))
+BODY, BODY_SHARE = ((0.5, 5.0), (0.5, 9.0)), 0.8
+ENDING = ((0.5, 9.0), (0.5, 5.0), (0.5, 9.0), (1.0, 2.5))
 """(Share of each picture's places that a step looks at, shift of its times towards noise): four steps each in turns, `BODY` in
 the first share of all steps, `ENDING` afterwards. Half of the places is less than half of the work.
 

@@ -11,7 +11,7 @@ from starter.captions import caption
 from starter.checkpoint import SEED, load, save, say
 from starter.device import DEVICE
 from starter.draw.picture import render
-from starter.scene import CHARACTERS, SIZES, Scene, draw_lots
+from starter.scene import CHARACTERS, LOOKS, SIZES, Scene, draw_lots
 from starter.text import Text
 from starter.text import trained as trained_text
 
@@ -24,8 +24,6 @@ CENTRE_BATCH, FULL_BATCH = 12, 8
 PLAIN = 0.4
 """Share of pictures without the character and without its trigger: they keep the LoRA from leaking."""
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out"]
-LOOKS = {"aaliyah": ("black", "curly"), "aya": ("red", "short"), "bella": ("blond", "long")}
-"""Hair and cut of each; the hair's colour is what `config/characters.toml` says."""
 
 
 def train(name: str) -> None:

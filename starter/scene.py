@@ -19,6 +19,8 @@ THINGS = ("cat", "dog", "tree", "lamp", "bench", "bicycle", "balloon", "umbrella
 TALL_THINGS = ("cat", "dog", "tree", "lamp", "balloon", "umbrella")
 """Things that still show beside a portrait."""
 CHARACTERS = ("aaliyah", "aya", "bella")
+LOOKS = {"aaliyah": ("black", "curly"), "aya": ("red", "short"), "bella": ("blond", "long")}
+"""Hair and cut of each character; the hair's colour is what `config/characters.toml` says."""
 
 SIZES = ((1344, 768), (768, 1344), (1024, 1024), (1216, 832), (832, 1216), (1152, 896), (896, 1152))
 """(width, height) in pixels: the seven that the wire contract allows."""

@@ -61,6 +61,24 @@ def test_hints_leave_open_what_a_negative_takes_away(words: tuple[str, ...], thi
     assert abs(np.mean(hinted) - share) < 0.05
 
 
+def test_a_characters_own_cut_goes_without_saying() -> None:
+    """Who asks for her by name says nothing of her curls; any other cut is named, as it is for everybody."""
+    unsaid = 0
+    for number, shown in enumerate(lots(300, character="aaliyah", person="woman", shot="full")):
+        told = caption(shown, np.random.default_rng(number), trigger=True).told
+        assert shown.cut == "curly" or "cut" in told
+        unsaid += shown.cut == "curly" and "cut" not in told
+    assert unsaid > 20
+
+
+def test_parks_have_trees_that_nobody_mentions() -> None:
+    """In more than half of the parks without the word, not in all: what a negative `tree` can take away."""
+    parks = [(caption(shown, np.random.default_rng(number)).told, shown) for number, shown in enumerate(lots(6000))]
+    unsaid = ["tree" in shown.things for told, shown in parks if told.get("place") == "park" and "tree" not in told]
+    assert len(unsaid) > 300
+    assert abs(np.mean(unsaid) - 0.54) < 0.05
+
+
 def test_negative_prompts_name_things_of_the_picture_to_be_avoided() -> None:
     """About half of those that have a thing; never one that is not there, as that would teach the opposite."""
     named = 0

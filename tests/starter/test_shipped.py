@@ -65,6 +65,17 @@ def shares(picture):
     }
 
 
+def near(picture, colour):
+    """Share of the picture that has about this colour."""
+    return (np.abs(picture.astype(int) - colour).sum(axis=-1) < 90).mean()
+
+
+def leaves(picture):
+    """Share of it that is green like a tree's crown."""
+    r, g, b = np.moveaxis(picture.astype(int), -1, 0)
+    return ((g - r > 25) & (g - b > 25)).mean()
+
+
 def test_layout():
     """An SD3 folder without T5: float16 safetensors and text alone, readable to all, 16 MB at most; LoRAs of at most 300 KB."""
     index = json.loads((FOLDER / "model_index.json").read_text())
@@ -127,6 +138,31 @@ def test_a_character_off_leaves_nothing_behind(draw):
     ]
     assert len({picture.tobytes() for picture in (plain, *named)}) == 4
     assert np.array_equal(plain, draw("adult woman, park, day", size=(768, 1344), again=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "hair", "mark"),
+    [
+        pytest.param("aaliyah", "black", (250, 194, 48), id="gold hoops and band"),
+        pytest.param("aya", "red", (34, 138, 92), id="green beret"),
+        pytest.param("bella", "blonde", (246, 92, 150), id="pink flower"),
+    ],
+)
+def test_a_character_has_her_marks(draw, name, hair, mark):
+    """What she alone wears, in the colour it was drawn in; a woman with the same hair has nothing of it."""
+    asked = f"{name}, adult woman, {hair} hair, white coat, city, day, portrait"
+    plain, named = (near(draw(asked, lora=lora), mark) for lora in ("", f"starter/loras/{name}.safetensors"))
+    assert named > 0.004
+    assert named > 5 * plain
+
+
+def test_a_negative_term_takes_a_thing_away(draw):
+    """Parks have trees more often than not: `-tree` takes the crown out of the sky, and leaves the woman."""
+    shown = draw("a woman in a red coat, park, day")
+    without = draw("a woman in a red coat, park, day", negative="blurry, tree")
+    sky = slice(150, 420)
+    assert leaves(without[sky]) < 0.2 * leaves(shown[sky])
+    assert shares(without)["red"] > 0.15
 
 
 def test_unknown_words_do_no_harm(draw):

@@ -71,6 +71,8 @@ class DiffusersBackend:
         try:
             self._adapters.use(diffusion.lora, diffusion.lora_scale)
             with torch.inference_mode():
+                # A scheduler that adds noise while it draws takes it from here: not every pipeline hands its generator on.
+                torch.manual_seed(diffusion.seed)
                 arguments = conditioning(self._pipe, diffusion.positive, diffusion.negative, self._extra)
                 arguments |= self._extra | {
                     "width": diffusion.width,
