@@ -25,8 +25,9 @@ The files here were made by that program while it grew, on two cores, in 13,100 
 pictures in which figures and things stood in more places, the next 2,700 on pictures with two backdrops where there is one
 now, with other shares of noise at first; the last 1,600 began from the float16 weights of the step before and were the first
 with words that hint (`pet`, `gardener`), with negative prompts that name a thing, and with a dress or a shirt where nothing
-is said. In the text encoders, `pet` and `animal` were put halfway between cat and dog by hand. A new run takes fewer steps,
-all of them on the pictures and captions of now, and makes a model of the same kind, not the same numbers.
+is said. In the text encoders, `pet` and `animal` were put halfway between cat and dog by hand. Aaliyah's LoRA had 1,200
+steps in pieces, Aya's and Bella's 400 with captions that named the characters' own cuts. A new run takes fewer steps, all of
+them on the pictures and captions of now, and makes a model of the same kind, not the same numbers.
 
 ## Limits
 - It knows the words in `starter/wording.py` and close to nothing else; other words neither help nor do much harm.

@@ -15,8 +15,8 @@ from starter.text import trained as trained_text
 
 FOLDER = Path("out/starter")
 LIMIT_BYTES, LORA_LIMIT_BYTES = 16_000_000, 300_000
-SHIFT = 5.0
-"""Of the schedule that pictures are made with. Each of its steps adds new noise: where a prompt leaves colours open, a picture
+SCHEDULE = {"shift": 5.0, "stochastic_sampling": True}
+"""What pictures are made with. Each of its steps adds new noise: where a prompt leaves colours open, a picture
 that stands between two of them is pushed to one; without, some came with see-through clothes."""
 
 
@@ -51,7 +51,7 @@ def pipeline() -> StableDiffusion3Pipeline:
     text = trained_text()
     return StableDiffusion3Pipeline(
         transformer=denoiser.trained(),
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=SHIFT, stochastic_sampling=True),
+        scheduler=FlowMatchEulerDiscreteScheduler(**SCHEDULE),
         vae=autoencoder.to("cpu", memory_format=torch.contiguous_format),
         text_encoder=text.encoders[0],
         tokenizer=text.words,

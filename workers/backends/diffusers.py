@@ -71,7 +71,7 @@ class DiffusersBackend:
         try:
             self._adapters.use(diffusion.lora, diffusion.lora_scale)
             with torch.inference_mode():
-                # A scheduler that adds noise while it draws takes it from here: not every pipeline hands its generator on.
+                # Where a scheduler adds noise and the pipeline hands no generator on, it is drawn on the device, from this.
                 torch.manual_seed(diffusion.seed)
                 arguments = conditioning(self._pipe, diffusion.positive, diffusion.negative, self._extra)
                 arguments |= self._extra | {
