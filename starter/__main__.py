@@ -1,6 +1,7 @@
 """Runs all phases in order, each on from where it stopped, and prints the scores at the end: `python -m starter`.
 
-Each phase is a process of its own, so that its memory goes back. Every phase that is finished ends at once.
+Each phase is a process of its own, so that its memory goes back. One that is finished trains nothing again: to train anew, remove
+`var/train`.
 """
 
 import subprocess

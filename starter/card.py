@@ -21,20 +21,24 @@ pictures from the net, no living person's likeness, no one's works. Every figure
 text encoders that learn to name what a caption tells, a small multimodal diffusion transformer by flow matching on the
 encoded pictures, half of each picture's places at a time until the last steps, and the LoRA files.
 
-The files here were made by that program while it grew, on two cores, in 13,100 steps of the denoiser: the first 7,400 on
+The files here were made by that program while it grew, on two cores, in 14,780 steps of the denoiser: the first 7,400 on
 pictures in which figures and things stood in more places, the next 2,700 on pictures with two backdrops where there is one
-now, with other shares of noise at first; the last 1,600 began from the float16 weights of the step before and were the first
-with words that hint (`pet`, `gardener`), with negative prompts that name a thing, and with a dress or a shirt where nothing
-is said. In the text encoders, `pet` and `animal` were put halfway between cat and dog by hand. Aaliyah's LoRA had 1,200
-steps in pieces, Aya's and Bella's 400 with captions that named the characters' own cuts. A new run takes fewer steps, all of
-them on the pictures and captions of now, and makes a model of the same kind, not the same numbers.
+now, with other shares of noise at first, the next 1,400 on the pictures of now; the last 3,280 began from the float16 weights
+of the step before and were the first with words that hint (`pet`, `gardener`), with negative prompts that name a thing, and
+with a dress or a shirt where nothing is said; in 1,400 of them mountains and deserts, slow to settle, were drawn more often.
+In the text encoders, `pet` and `animal` were put halfway between cat and dog by hand. The LoRA files of Aaliyah and Bella had
+the program's 800 steps, 500 of them on the weights 280 steps before the last; Aya's had those 500. A new run takes fewer
+steps of the denoiser, all of them on the pictures and captions of now, and makes a model of the same kind, not the same
+numbers.
 
 ## Limits
 - It knows the words in `starter/wording.py` and close to nothing else; other words neither help nor do much harm.
 - One figure, in the middle, seen from the front; edges are soft, and small things blur. No text, no hands worth
   the name, no photographic looks, no other sizes.
+- The two styles differ in light, colours and backdrop; figures and things are drawn the same way in both.
 - Colours hold for outfit and hair; the colours of things and places are fixed.
 - A full figure's face is small; where a character's marks lie beside it, as Aaliyah's gold does, it suffers.
+- Mountains are misty, and where nothing is said of a character's cut, some long hair shows below her own.
 
 ## Licence
 That of the repository it comes with; nobody else has rights in data or weights.

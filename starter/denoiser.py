@@ -34,7 +34,7 @@ At shift 2.5 a coat's hundred latents tell its colour through the noise in all b
 in the prompt; at 5 figures still come in pieces, because where a head goes is settled while nine tenths are noise. Whole
 pictures at little noise make edges sharp; without much noise in between, what no prompt settles comes as a mix of all it could
 be. Source: https://arxiv.org/abs/2403.03206, section 5.3."""
-UNSAID = 0.12
+UNSAID = 0.25
 """Share of pictures shown with no prompt, or with what a negative prompt holds anyway: what guidance starts from."""
 NAMED = 0.06
 """Share of captions that begin with a character's name, which changes nothing before her LoRA is there: a word that was never
@@ -127,15 +127,15 @@ def train() -> None:
         loss.backward()
         if not nn.utils.clip_grad_norm_(transformer.parameters(), 1.0).isfinite():
             say(f"denoiser {step + 1}: a gradient without bounds, left out")
-            continue
-        optimizer.step()
-        share = min(AVERAGE, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for name, value in transformer.state_dict().items():
-                average[name].lerp_(value, 1 - share)
-        seen.append(loss.item())
+        else:
+            optimizer.step()
+            share = min(AVERAGE, (step + 1) / (step + 10))
+            with torch.no_grad():
+                for name, value in transformer.state_dict().items():
+                    average[name].lerp_(value, 1 - share)
+            seen.append(loss.item())
         if (step + 1) % 50 == 0:
-            say(f"denoiser {step + 1}/{STEPS} loss {sum(seen[-50:]) / len(seen[-50:]):.4f}")
+            say(f"denoiser {step + 1}/{STEPS} loss {sum(seen[-50:]) / max(1, len(seen[-50:])):.4f}")
         if (step + 1) % 100 == 0 or step + 1 == STEPS:
             state = {"model": transformer.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
             save("denoiser", {**state, "step": step + 1, "channels": pool.channels})

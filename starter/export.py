@@ -9,7 +9,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, StableDiffusion3Pipeline
 from safetensors.torch import save_file
 
 from starter import card, denoiser, lora, pool, vae
-from starter.checkpoint import load, say
+from starter.checkpoint import say
 from starter.scene import CHARACTERS
 from starter.text import trained as trained_text
 
@@ -66,8 +66,7 @@ def _write(folder: Path) -> None:
     pipeline().save_pretrained(folder, safe_serialization=True)
     (folder / "loras").mkdir()
     for name in CHARACTERS:
-        if load(f"lora_{name}"):
-            save_file(lora.tensors(name), folder / "loras" / f"{name}.safetensors", metadata={"format": "pt"})
+        save_file(lora.tensors(name), folder / "loras" / f"{name}.safetensors", metadata={"format": "pt"})
     (folder / "README.md").write_text(card.TEXT)
 
 

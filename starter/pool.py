@@ -58,6 +58,7 @@ def build() -> None:
     rows = -(-COUNT // len(SIZES))
     for index, (width, height) in enumerate(SIZES):
         if not _file(index).is_file():
+            start = 0  # a new file is empty: all are written again
             shape = (rows, autoencoder.config.latent_channels, height // DOWN, width // DOWN)
             _file(index).parent.mkdir(parents=True, exist_ok=True)
             np.lib.format.open_memmap(_file(index), "w+", float16, shape).flush()
@@ -100,7 +101,9 @@ class Pool:
     """The encoded pictures, read from disk as they are asked for."""
 
     def __init__(self) -> None:
-        self.done: int = load("pool")["done"]
+        self.done: int = load("pool").get("done", 0)
+        if not self.done:
+            raise FileNotFoundError("no encoded pictures yet; run starter.pool")
         self._files = [np.load(_file(index), mmap_mode="r") for index in range(len(SIZES))]
         self.channels: int = self._files[0].shape[1]
         self._scenes: dict[int, Scene] = {}

@@ -79,7 +79,7 @@ class Probe(nn.Module):
 
 
 def train() -> Probe:
-    """Trains to the end, or on from where the last run stopped; prints the scores on fresh renders."""
+    """Trains to the end, or on from where the last run stopped."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         probe = Probe().to(DEVICE)

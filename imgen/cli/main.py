@@ -61,3 +61,8 @@ def main() -> None:
     except ImgenError as exc:
         sys.stderr.write(f"imgen: {exc}\n")
         sys.exit(1)
+    except OSError as exc:
+        if exc.filename is None:
+            raise
+        sys.stderr.write(f"imgen: {exc.filename}: {exc.strerror}\n")  # a full disk, a folder without permission
+        sys.exit(1)

@@ -12,12 +12,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from imgen import composition, settings
 from imgen.cli import audited
 from imgen.cli.options import Data
-from imgen.domain.catalog import SIZES, Model, Style
+from imgen.domain.catalog import SIZES, Catalog, Model, Style
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.recipe import Diffusion
 from imgen.records import schema
@@ -49,7 +50,10 @@ def add(
     *,
     key: Annotated[str, typer.Option("--as", help="What requests call it.")],
     label: Annotated[str, typer.Option(help="What people call it.", show_default=False)] = "",
-    steps: Annotated[int, typer.Option(help="Default steps; 0: as usual for its kind.", show_default=False)] = 0,
+    steps: Annotated[int, typer.Option(help="Default steps; 0: as usual for its kind.", show_default=False, min=0)] = 0,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(help="A component not to load, such as text_encoder_3; may be repeated.")
+    ] = None,
     is_default: Annotated[
         bool, typer.Option("--default", help="Make it the model of requests that name none.")
     ] = False,
@@ -59,22 +63,38 @@ def add(
     """Check that a model is safetensors only and loads, make one picture with it, and write it into <data>/models.toml."""
     loaded, console = settings.load(data), Console(highlight=False, soft_wrap=True)
     own = loaded.data_dir / "models.toml"
+    _refuse_name(key, label, load_catalog(loaded), own)
+    console.print(f"Loading {escape(source)}")
+    given = {"key": key, "label": label or key.title(), "source": _known_as(source, loaded)}
+    model, picture, seconds = _try(loaded, given, steps, tuple(leave_out or ()), download=download)
+    texts = {own: _appended(own, _entry(model))}
+    if is_default:
+        texts |= {(path := loaded.data_dir / "imgen.toml"): _with_default(path, key)}
+    with _noted(loaded, model, is_default=is_default):
+        _write(texts)
+    used = next(iter(load_catalog(settings.load(data)).models))
+    console.print(
+        f"{model.steps.default} steps at {SIZES[0][0]}×{SIZES[0][1]} in {seconds:.1f} s: [bold]{escape(str(picture))}[/]"
+    )
+    console.print(f"Written into {escape(str(own))}{' and made the default' if is_default else ''}.", end=" ")
+    if is_default and used != key:
+        console.print(f"IMGEN_DEFAULT_MODEL goes before it, and says {used}.", end=" ")
+    console.print(f"Restart `imgen up`, or start\n`imgen worker --queues render.{key}`, to use it.")
+
+
+def _refuse_name(key: str, label: str, catalog: Catalog, own: Path) -> None:
+    """Before minutes of loading go by.
+
+    Raises:
+        ConfigurationError: the key or the label could not be written, or another model has the key.
+    """
     if not _KEY.fullmatch(key):
         raise ConfigurationError(f"{key!r} is no key: small letters, digits, - and _, 40 at most")
-    if own.is_file() and key in read_toml(own):
-        raise ConfigurationError(f"{own} has a model {key!r} already; take another name, or remove it there first")
-    console.print(f"Loading {source}")
-    model, picture, seconds = _try(
-        loaded, _known_as(source, loaded), key, label or key.title(), steps, download=download
-    )
-    with _noted(loaded, model, is_default=is_default):
-        _append(own, _entry(model))
-        if is_default:
-            _set_default(loaded.data_dir / "imgen.toml", key)
-    load_catalog(settings.load(data))
-    console.print(f"{model.steps.default} steps at {SIZES[0][0]}×{SIZES[0][1]} in {seconds:.1f} s: [bold]{picture}[/]")
-    console.print(f"Written into {own}{' and made the default' if is_default else ''}. Restart `imgen up`, or start")
-    console.print(f"`imgen worker --queues render.{key}`, to use it.")
+    if not label.isprintable():
+        raise ConfigurationError(f"{label!r} is no label: it has characters that cannot be shown")
+    if key in catalog.models:
+        where = own if own.is_file() and key in read_toml(own) else "what ships"
+        raise ConfigurationError(f"there is a model {key!r} already, in {where}; take another name")
 
 
 @contextmanager
@@ -104,7 +124,7 @@ def _known_as(source: str, loaded: Settings) -> str:
 
 
 def _try(
-    loaded: Settings, source: str, key: str, label: str, steps: int, *, download: bool
+    loaded: Settings, named: dict[str, str], steps: int, leave_out: tuple[str, ...], *, download: bool
 ) -> tuple[Model, Path, float]:
     """The entry that suits the model, and the picture it made. Writes nothing but that picture."""
     from PIL import Image
@@ -114,17 +134,18 @@ def _try(
 
     allowed = download or loaded.workers.allow_downloads
     folders = loaded.model_folders
-    absent = absent_components(source, folders, allow_downloads=allowed)
+    absent = absent_components(named["source"], folders, allow_downloads=allowed, leave_out=leave_out)
     kinds = read_toml(loaded.config_dir / "architectures.toml")
 
     def model_of(kind: dict[str, Any], **more: object) -> Model:
-        given = {"key": key, "label": label, "source": source, "leave_out": absent, **kind, **more}
+        given = {**named, "leave_out": absent, **kind, **more}
         return msgspec.convert(given | {"styles": STYLES, "default_style": next(iter(STYLES))}, Model)
 
     backend = backends.load(model_of(kinds["other"], call={}), folders=folders, allow_downloads=allowed)
     kind = kinds.get(backend.architecture, kinds["other"])
     if steps:
-        kind |= {"steps": kind["steps"] | {"default": steps, "min": min(steps, kind["steps"]["min"])}}
+        least, most = min(steps, kind["steps"]["min"]), max(steps, kind["steps"]["max"])
+        kind |= {"steps": {"default": steps, "min": least, "max": most}}
     model = model_of(kind)
     width, height = SIZES[0]
     asked = Diffusion(
@@ -142,7 +163,7 @@ def _try(
         pixels = backend.render(asked, lambda done, total, _sketch: bar.update(task, completed=done, total=total))
         seconds = time.monotonic() - started
     backend.unload()
-    picture = loaded.data_dir / "models" / f"{key}.trial.png"
+    picture = loaded.data_dir / "models" / f"{model.key}.trial.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(picture)
     limit_s = max(model.time_limit_s, round(SLOWER_AT_WORST * seconds))
@@ -174,24 +195,32 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _append(path: Path, text: str) -> None:
+def _appended(path: Path, text: str) -> str:
     before = path.read_text("utf-8").rstrip() + "\n\n" if path.is_file() else ""
-    _write(path, before + text)
+    return before + text
 
 
-def _set_default(path: Path, key: str) -> None:
-    """Sets `default_model`, which stands before the first table."""
+def _with_default(path: Path, key: str) -> str:
+    """The file's text with this `default_model`, which stands before the first table."""
     text = path.read_text("utf-8") if path.is_file() else ""
     line = f'default_model = "{key}"'
     head, bracket, tables = text.partition("\n[") if not text.startswith("[") else ("", "", "\n" + text)
-    found, number = re.subn(r"(?m)^default_model\s*=.*$", line, head)
-    _write(path, (found if number else f"{line}\n{head}") + bracket + tables)
+    found, number = re.subn(r"(?m)^[ \t]*default_model\s*=.*$", line, head)
+    return (found if number else f"{line}\n{head}") + bracket + tables
 
 
-def _write(path: Path, text: str) -> None:
-    """All or nothing, and only what is TOML."""
-    tomllib.loads(text)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(text, "utf-8")
-    part.replace(path)
+def _write(texts: dict[Path, str]) -> None:
+    """Each file as a whole, and none before all are known to be TOML and on disk.
+
+    Raises:
+        ConfigurationError: a file would not be TOML, or cannot be written.
+    """
+    for path, text in texts.items():
+        try:
+            tomllib.loads(text)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.with_suffix(".part").write_text(text, "utf-8")
+        except (OSError, tomllib.TOMLDecodeError) as exc:
+            raise ConfigurationError(f"{path} cannot be written: {exc}") from exc
+    for path in texts:
+        path.with_suffix(".part").replace(path)

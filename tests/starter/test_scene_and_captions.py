@@ -72,15 +72,15 @@ def test_a_characters_own_cut_goes_without_saying() -> None:
 
 
 def test_parks_have_trees_that_nobody_mentions() -> None:
-    """In more than half of the parks without the word, not in all: what a negative `tree` can take away."""
+    """In more than two fifths of the parks without the word: what a negative `tree` can take away."""
     parks = [(caption(shown, np.random.default_rng(number)).told, shown) for number, shown in enumerate(lots(6000))]
     unsaid = ["tree" in shown.things for told, shown in parks if told.get("place") == "park" and "tree" not in told]
     assert len(unsaid) > 300
-    assert abs(np.mean(unsaid) - 0.54) < 0.05
+    assert abs(np.mean(unsaid) - 0.43) < 0.05
 
 
 def test_negative_prompts_name_things_of_the_picture_to_be_avoided() -> None:
-    """About half of those that have a thing; never one that is not there, as that would teach the opposite."""
+    """Four fifths of those that have a thing; never one that is not there, as that would teach the opposite."""
     named = 0
     scenes = [shown for shown in lots(400) if shown.things]
     for number, shown in enumerate(scenes):
@@ -89,15 +89,23 @@ def test_negative_prompts_name_things_of_the_picture_to_be_avoided() -> None:
         assert things <= {*shown.things, *(["hat"] if shown.hat else [])}
         named += bool(things)
 
-    assert 0.4 < named / len(scenes) < 0.6
+    assert 0.7 < named / len(scenes) < 0.9
 
 
 def test_captions_tell_the_truth() -> None:
-    """Whatever a caption names is in the picture, whatever was drawn by lot."""
+    """Whatever a caption names is in the picture, whatever was drawn by lot, and stands in its words."""
     named = {field.name for field in fields(scene.Scene)}
+    phrases = {
+        "place": wording.PLACES, "time": wording.TIMES, "shot": wording.SHOTS, "person": wording.PEOPLE, "pose": wording.POSES,
+        "colour": wording.DYES, "garment": wording.CLOTHES, "hair": wording.HAIRS, "cut": wording.CUTS, "skin": wording.SKINS,
+        "hat": {"yes": (*wording.HATS, *wording.HATTED)}, "glasses": {"yes": wording.GLASSES}, "pet": {"yes": wording.PETS},
+        **{thing: {"yes": wording.THINGS[thing]} for thing in scene.THINGS},
+    }  # fmt: skip
     for number, shown in enumerate(lots(400)):
-        told = caption(shown, np.random.default_rng(number)).told
-        for field, value in told.items():
+        made = caption(shown, np.random.default_rng(number))
+        for field, value in made.told.items():
+            if field in phrases:
+                assert any(phrase in made.text for phrase in phrases[field][value]), (field, value, made.text)
             if field in scene.THINGS:
                 assert field in shown.things
             elif field == "pet":

@@ -12,6 +12,7 @@ from transformers import CLIPTokenizer
 
 from imgen.domain.catalog import parse_catalog
 from imgen.domain.recipe import Diffusion
+from starter import card
 from starter.scene import CHARACTERS
 from starter.tokenizer import tokenizer
 from workers.backends import load
@@ -90,6 +91,11 @@ def test_layout():
     assert kinds == {torch.float16}
     assert {file.stem for file in (FOLDER / "loras").iterdir()} == set(CHARACTERS)
     assert all(file.stat().st_size <= 300_000 for file in (FOLDER / "loras").iterdir())
+
+
+def test_its_card_is_that_of_the_program():
+    """What is told of the weights beside them is what the next export would tell."""
+    assert (FOLDER / "README.md").read_text() == card.TEXT
 
 
 def test_its_words_are_those_of_the_program():

@@ -147,15 +147,21 @@ def read_index(folder: Path) -> dict[str, object]:
     return index
 
 
-def absent_components(source: str, folders: tuple[Path, ...], *, allow_downloads: bool) -> tuple[str, ...]:
-    """Components that a model's index names as not there, such as SD3's T5 in many folders: they are to be left out.
+def absent_components(
+    source: str, folders: tuple[Path, ...], *, allow_downloads: bool, leave_out: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """Components to be left out: those asked for, and what a model's index names as not there, as SD3's T5 often is.
+
+    A single file's index is that of the folder beside it, where there is one.
 
     Raises:
         ModelError: see `find_model`.
     """
-    path = find_model(source, folders, allow_downloads=allow_downloads)
-    index = read_index(path) if path.is_dir() else {}
-    return tuple(name for name, value in index.items() if isinstance(value, list) and value[:1] == [None])
+    path = find_model(source, folders, allow_downloads=allow_downloads, leave_out=leave_out)
+    folder = path if path.is_dir() else path.with_suffix("")
+    index = read_index(folder) if folder.is_dir() else {}
+    absent = (name for name, value in index.items() if isinstance(value, list) and value[:1] == [None])
+    return tuple(dict.fromkeys((*leave_out, *absent)))
 
 
 def in_cache(source: str) -> Path | None:
@@ -194,7 +200,8 @@ def _from_hub(source: str, *, allow_downloads: bool, leave_out: tuple[str, ...])
     if not allow_downloads:
         cached = in_cache(source)
         if cached is None:
-            raise ModelError(f"no model {source!r} here or in the hub's local cache, and downloads are off")
+            here = f"no model {source!r} here or in the hub's local cache"
+            raise ModelError(f"{here}, and downloads are off; `imgen models add --download` fetches it")
         return cached
     from diffusers import DiffusionPipeline
     from huggingface_hub.errors import HfHubHTTPError

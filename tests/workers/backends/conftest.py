@@ -1,7 +1,10 @@
 """Tiny pipelines of four architectures with random weights, written once to disk; and what every test of engines needs."""
 
+import os
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,6 +96,23 @@ def ask(request: pytest.FixtureRequest) -> Callable[..., Diffusion]:
         return Diffusion(**(values | overrides))
 
     return make
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "var"
+
+
+@pytest.fixture
+def imgen(data: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `imgen models` over an empty data folder, with one thread for models this small."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "imgen.cli", "models", *arguments, "--data", str(data)]
+        around = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=around)
+
+    return run
 
 
 @pytest.fixture
@@ -218,7 +238,7 @@ def _sd3() -> Any:
             joint_attention_dim=32,
             caption_projection_dim=16,
             pooled_projection_dim=32,
-            pos_embed_max_size=32,
+            pos_embed_max_size=96,
         ),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
         vae=_vae(),

@@ -1,9 +1,6 @@
 """`imgen models add`: from a folder or file on disk to a model that requests can name."""
 
-import os
 import shutil
-import subprocess
-import sys
 import tomllib
 
 import numpy as np
@@ -14,26 +11,15 @@ from imgen import settings
 from workers import backends
 
 
-@pytest.fixture
-def data(tmp_path):
-    return tmp_path / "var"
-
-
-@pytest.fixture
-def imgen(data):
-    """Runs a command over an empty data folder, with one thread for models this small."""
-
-    def run(*arguments):
-        command = [sys.executable, "-m", "imgen.cli", "models", *arguments, "--data", str(data)]
-        around = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=around)
-
-    return run
-
-
 @pytest.mark.parametrize(
     ("family", "guidance", "left_out"),
-    [("sd15", 7.0, ("safety_checker", "feature_extractor", "image_encoder")), ("starter", 4.5, None)],
+    [
+        ("sd15", 7.0, {"safety_checker", "feature_extractor", "image_encoder"}),
+        ("sdxl", 6.0, {"feature_extractor", "image_encoder"}),
+        ("sd3", 4.5, {"feature_extractor", "image_encoder"}),
+        ("flux", 3.5, {"feature_extractor", "image_encoder"}),
+        ("starter", 4.5, {"feature_extractor", "image_encoder", "text_encoder_3", "tokenizer_3"}),
+    ],
 )
 def test_a_folder_is_tried_and_written(imgen, models, data, family, guidance, left_out):
     """The entry suits the model's kind, leaves out what its index says is missing, and loads as it was written."""
@@ -47,7 +33,7 @@ def test_a_folder_is_tried_and_written(imgen, models, data, family, guidance, le
     assert (model.label, model.source) == ('My "own"', str((models / family).resolve()))
     assert (model.steps.default, model.guidance.default) == (1, guidance)
     assert set(model.styles) == {"professional", "cinematic"}
-    assert set(model.leave_out) >= set(left_out or ("text_encoder_3", "tokenizer_3"))
+    assert set(model.leave_out) == left_out
     backends.load(model, folders=loaded.model_folders, allow_downloads=False).unload()
     with Image.open(data / "models" / "mine.trial.png") as picture:
         assert picture.size == (1344, 768)
@@ -74,8 +60,56 @@ def test_a_second_model_leaves_the_first_as_it_was(imgen, models, data):
     assert "# ours" in kept
     told = settings.load(data, environ={})
     assert (told.default_model, told.http.port, told.logs.level) == ("two", 9000, "DEBUG")
-    again = imgen("add", source, "--as", "one")
-    assert (again.returncode, "already" in again.stderr) == (1, True)
+    for taken in ("one", "eros"):
+        again = imgen("add", source, "--as", taken)
+        assert (again.returncode, "already" in again.stderr) == (1, True), taken
+
+
+def test_a_component_is_left_out_where_asked(imgen, models, data):
+    """SD3 without its T5, from a folder that has one; steps beyond the kind's range widen it."""
+    without = [word for name in ("text_encoder_3", "tokenizer_3") for word in ("--leave-out", name)]
+    done = imgen("add", str(models / "sd3"), "--as", "mine", "--steps", "61", *without)
+    assert done.returncode == 0, done.stderr
+    model = settings.load_catalog(settings.load(data, environ={})).models["mine"]
+    assert {"text_encoder_3", "tokenizer_3"} <= set(model.leave_out)
+    assert (model.steps.default, model.steps.min, model.steps.max) == (61, 4, 61)
+    wrong = imgen("add", str(models / "sd3"), "--as", "other", "--leave-out", "text_encoder_9")
+    assert (wrong.returncode, "has no text_encoder_9" in wrong.stderr) == (1, True), wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("models.toml", '[half]\nlabel = "Half"\nsources = "x"\n'),
+        ("imgen.toml", 'default_model = "gone"\n'),
+        ("imgen.toml", '[http]\ndefault_model = "x"\n'),
+    ],
+)
+def test_a_configuration_that_is_broken_before_is_told_first(imgen, models, data, file, text):
+    """Not after minutes of trying, and with nothing written."""
+    data.mkdir()
+    (data / file).write_text(text)
+    done = imgen("add", str(models / "sd15"), "--as", "mine", "--steps", "1", "--default")
+    assert (done.returncode, done.stderr.count("imgen: "), "Loading" in done.stdout) == (1, 1, False), done.stderr
+    assert {path.name: path.read_text() for path in data.iterdir()} == {file: text}
+
+
+def test_a_default_that_the_environment_overrules_is_told(imgen, models, data, monkeypatch):
+    """Names with brackets are printed as they are."""
+    monkeypatch.setenv("IMGEN_DEFAULT_MODEL", "eros")
+    source = data / "models" / "[/bold] [red]"
+    shutil.copytree(models / "sd15", source)
+    done = imgen("add", str(source), "--as", "mine", "--steps", "1", "--default")
+    assert done.returncode == 0, done.stderr
+    assert f"Loading {source}" in done.stdout
+    assert "IMGEN_DEFAULT_MODEL goes before it, and says eros" in done.stdout
+
+
+@pytest.mark.parametrize("label", ["a\x7fb", "a\nb"])
+def test_a_label_that_cannot_be_shown_is_refused(imgen, models, data, label):
+    done = imgen("add", str(models / "sd15"), "--as", "mine", "--label", label)
+    assert (done.returncode, "is no label" in done.stderr) == (1, True)
+    assert not data.exists()
 
 
 @pytest.mark.parametrize("key", ["", "Upper", "a b", "../x", "x" * 41, "a]\n[b"])
@@ -95,9 +129,16 @@ def test_what_is_no_safe_model_is_refused(imgen, models, data, tmp_path):
     weights.rename(weights.with_suffix(".bin"))
     fake = tmp_path / "fake.safetensors"
     fake.write_bytes(b"\x80\x04K\x01.")
-    for source in (str(pickled), str(fake), str(tmp_path / "missing"), "owner/name"):
+    for source, why in {
+        str(pickled): "only as diffusion_pytorch_model.bin",
+        str(fake): "not a safetensors file",
+        str(tmp_path / "missing"): "no model",
+        "owner/name": "--download",
+        "x" * 300: "name too long",
+    }.items():
         done = imgen("add", source, "--as", "mine")
         assert done.returncode == 1, source
+        assert why in done.stderr.replace("\n", " ")
         assert done.stderr.count("imgen: ") == 1, done.stderr
         assert "Traceback" not in done.stderr
     assert not (data / "models.toml").exists()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from imgen import settings
 from imgen.domain.errors import ModelError
 from workers.backends import load
 
@@ -113,3 +114,13 @@ def test_single_file_without_configuration(single, entry, no_network):
     with pytest.raises(ModelError, match="stable-diffusion-v1-5.*dream/"):
         load(entry("dream.safetensors"), folders=(single,), allow_downloads=False)
     assert no_network == []
+
+
+def test_single_file_becomes_a_model_by_one_command(configured, imgen, data):
+    """What the folder beside it says is missing is left out, as for a folder."""
+    source = str(configured / "dream.safetensors")
+    done = imgen("add", source, "--as", "mine", "--steps", "1")
+    assert done.returncode == 0, done.stderr
+    model = settings.load_catalog(settings.load(data, environ={})).models["mine"]
+    assert (model.source, model.guidance.default) == (source, 7.0)
+    assert "safety_checker" in model.leave_out
