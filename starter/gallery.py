@@ -21,18 +21,18 @@ ROWS: tuple[tuple[tuple[str, str, tuple[int, int]], ...], ...] = (
     (
         ("woman in a red coat walking a dog on the beach, sunset", "professional", (1344, 768)),
         ("@aya blue dress, city, night, street lamp", "cinematic", (832, 1216)),
-        ("snowy mountains, no people, morning", "professional", (1152, 896)),
+        ("mountains, no people, sunny day", "professional", (1152, 896)),
         ("man, short black hair, green suit, office", "professional", (896, 1152)),
     ),
     (
         ("@bella yellow dress, park, tree, sunny day", "professional", (1024, 1024)),
-        ("desert, sunset, landscape", "cinematic", (1344, 768)),
+        ("desert, nobody, sunny day", "professional", (1344, 768)),
         ("portrait of a woman with pink hair, black coat, night, city", "cinematic", (832, 1216)),
         ("man with a bicycle in a park, orange shirt", "professional", (1024, 1024)),
     ),
     (
         ("@aaliyah purple coat, snow, morning, waving", "professional", (768, 1344)),
-        ("living room with a cat and a lamp, evening, nobody", "cinematic", (1216, 832)),
+        ("living room with a cat, evening, nobody", "cinematic", (1216, 832)),
         ("woman, grey hair in a bun, white shirt, library, portrait", "professional", (1024, 1024)),
         ("forest, dawn, no people", "cinematic", (1216, 832)),
     ),
@@ -43,7 +43,7 @@ ROWS: tuple[tuple[tuple[str, str, tuple[int, int]], ...], ...] = (
         ("@bella portrait, red dress, night", "cinematic", (832, 1216)),
     ),
     (
-        ("beach at night, moonlight", "cinematic", (1344, 768)),
+        ("beach at night, moonlight, no people", "cinematic", (1344, 768)),
         ("woman with blue hair and a balloon, yellow coat, meadow", "professional", (1024, 1024)),
         ("man, long blond hair, purple coat, desert, walking", "cinematic", (896, 1152)),
         ("@aaliyah portrait, orange shirt, beach", "professional", (1024, 1024)),
@@ -52,7 +52,7 @@ ROWS: tuple[tuple[tuple[str, str, tuple[int, int]], ...], ...] = (
         ("woman on a bench in the park, orange dress, dog", "professional", (1152, 896)),
         ("a cat in the snow", "professional", (1024, 1024)),
         ("@aaliyah red suit, city, sunset", "cinematic", (768, 1344)),
-        ("man, brown hair, red coat, mountains, sunset", "cinematic", (1344, 768)),
+        ("man, brown hair, red coat, mountains, day", "professional", (1344, 768)),
     ),
 )
 """Prompt, style and size of each."""
