@@ -27,9 +27,8 @@ now, with other shares of noise at first, the next 1,400 on the pictures of now;
 of the step before and were the first with words that hint (`pet`, `gardener`), with negative prompts that name a thing, and
 with a dress or a shirt where nothing is said; in 1,400 of them mountains and deserts, slow to settle, were drawn more often.
 In the text encoders, `pet` and `animal` were put halfway between cat and dog by hand. The LoRA files of Aaliyah and Bella had
-the program's 800 steps, 500 of them on the weights 280 steps before the last; Aya's had those 500. A new run takes fewer
-steps of the denoiser, all of them on the pictures and captions of now, and makes a model of the same kind, not the same
-numbers.
+800 steps, 500 of them on the weights 280 steps before the last; Aya's had those 500. A new run takes fewer steps of the
+denoiser, all of them on the pictures and captions of now, and makes a model of the same kind, not the same numbers.
 
 ## Limits
 - It knows the words in `starter/wording.py` and close to nothing else; other words neither help nor do much harm.

@@ -54,11 +54,12 @@ def build() -> None:
     """Encodes what is missing, in pieces of a few seconds each."""
     autoencoder = vae.trained()
     scale = measured(autoencoder)
+    if not all(_file(index).is_file() for index in range(len(SIZES))):  # a new file is empty: all are written again
+        save("pool", {"done": 0, "shift": scale.shift, "scaling": scale.scaling})
     start = load("pool").get("done", 0)
     rows = -(-COUNT // len(SIZES))
     for index, (width, height) in enumerate(SIZES):
         if not _file(index).is_file():
-            start = 0  # a new file is empty: all are written again
             shape = (rows, autoencoder.config.latent_channels, height // DOWN, width // DOWN)
             _file(index).parent.mkdir(parents=True, exist_ok=True)
             np.lib.format.open_memmap(_file(index), "w+", float16, shape).flush()
