@@ -201,7 +201,9 @@ def _from_hub(source: str, *, allow_downloads: bool, leave_out: tuple[str, ...])
         cached = in_cache(source)
         if cached is None:
             here = f"no model {source!r} here or in the hub's local cache"
-            raise ModelError(f"{here}, and downloads are off: `models add --download`, or allow_downloads in imgen.toml")
+            raise ModelError(
+                f"{here}, and downloads are off: `models add --download`, or allow_downloads in imgen.toml"
+            )
         return cached
     from diffusers import DiffusionPipeline
     from huggingface_hub.errors import HfHubHTTPError
