@@ -89,8 +89,9 @@ def _ours(folder: Path) -> Callable[[NDArray[np.uint8], str, str], None]:
 def _stock(folder: Path) -> Callable[[NDArray[np.uint8], str, str], None]:
     """The same with `WatermarkEncoder`, Pillow's `save` and c2pa's Builder as their documentation uses them."""
     import c2pa
-    import pdqhash
     from imwatermark import WatermarkDecoder, WatermarkEncoder
+
+    from imgen.provenance.fingerprint import compute  # `pdqhash` where it is installed
 
     encoder = WatermarkEncoder()
     encoder.set_watermark("bytes", bytes.fromhex(MARK))
@@ -115,7 +116,7 @@ def _stock(folder: Path) -> Callable[[NDArray[np.uint8], str, str], None]:
 
     def finish(pixels: NDArray[np.uint8], file_format: str, mime: str) -> None:
         marked = encoder.encode(np.ascontiguousarray(pixels[..., ::-1]), "dwtDctSvd")[..., ::-1]
-        pdqhash.compute(np.ascontiguousarray(marked))
+        compute(np.ascontiguousarray(marked))
         image = Image.fromarray(np.ascontiguousarray(marked))
         body = save(image, file_format)
         again = np.asarray(Image.open(io.BytesIO(body)).convert("RGB"))[..., ::-1]

@@ -5,9 +5,13 @@ count as the same at a distance of 31 or less, if the quality of both is 50 or m
 """
 
 import numpy as np
-import pdqhash
 from msgspec import Struct
 from numpy.typing import NDArray
+
+try:
+    from pdqhash import compute
+except ImportError:  # it has no wheels, and `make` compiles nothing
+    from imgen.provenance.pdq import compute
 
 ALGORITHM = "com.facebook.pdq"
 """Name in the C2PA soft-binding assertion and in the resolution API."""
@@ -27,7 +31,7 @@ def fingerprint(pixels: NDArray[np.uint8]) -> Fingerprint:
 
     Not shrunk beforehand: published lists are made at full size, and a first reduction moves a few bits.
     """
-    bits, quality = pdqhash.compute(pixels)
+    bits, quality = compute(pixels)
     return Fingerprint(hash=np.packbits(bits.astype(np.uint8)).tobytes().hex(), quality=int(quality))
 
 

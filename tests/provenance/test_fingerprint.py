@@ -1,16 +1,15 @@
-"""PDQ: the published algorithm's bits, in hexadecimal."""
+"""Fingerprints: bits in hexadecimal, distances, and how near like pictures are."""
 
 import numpy as np
-import pdqhash
 import pytest
 
-from imgen.provenance import encoding
+from imgen.provenance import encoding, pdq
 from imgen.provenance.fingerprint import distance, fingerprint
 
 
-def test_hash_has_the_librarys_bits_in_order(photo):
-    """The hex digits are the library's 256 bits, first bit first, as published hash lists write them."""
-    bits, quality = pdqhash.compute(photo)
+def test_hash_has_the_bits_in_order(photo):
+    """The hex digits are the 256 bits, first bit first, as published hash lists write them."""
+    bits, quality = pdq.compute(photo)
     found = fingerprint(photo)
     assert f"{int(''.join(map(str, bits)), 2):064x}" == found.hash
     assert found.quality == quality == 100

@@ -6,11 +6,11 @@ import time
 
 import msgspec
 import numpy as np
-import pdqhash
 import pytest
 
 from imgen.domain.catalog import SIZES
 from imgen.domain.errors import Cancelled, ModelError, Retryable
+from imgen.provenance.fingerprint import fingerprint
 from workers.backends import load
 
 
@@ -33,7 +33,7 @@ def test_draws(backend, ask, width, height):
         picture = backend().render(ask(width=width, height=height, seed=seed), quietly)
         assert picture.shape == (height, width, 3)
         assert picture.dtype == np.uint8
-        assert pdqhash.compute(picture)[1] >= 50
+        assert fingerprint(picture).quality >= 50
 
 
 def test_depends_on_all_it_is_asked(backend, ask):
