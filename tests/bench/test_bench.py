@@ -1,12 +1,13 @@
 """Every benchmark runs and gives figures; what the figures are is no test's business."""
 
+import importlib.util
 import math
 import subprocess
 import sys
 
 import pytest
 
-from bench import api, cache, enqueue, finish, matchlist, pages, render, status
+from bench import api, cache, enqueue, finish, matchlist, pages, pdq, render, status
 from bench.figure import Figure
 
 SHORT = {
@@ -19,6 +20,8 @@ SHORT = {
     status: {"rounds": 1, "seconds": 0.2},
     enqueue: {"queued": 50, "rounds": 1, "seconds": 0.2},
 }
+if importlib.util.find_spec("pdqhash"):  # which this one compares with
+    SHORT[pdq] = {"pictures": 1}
 
 
 @pytest.mark.parametrize("benchmark", SHORT, ids=lambda module: module.__name__)
