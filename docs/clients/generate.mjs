@@ -1,19 +1,19 @@
 #!/usr/bin/env node
-// Asks an Imgen server for one picture, waits for it and saves it. Node 18 or newer, nothing to install.
+// Requests one picture from an Imgen server, waits for it and saves it. Node 18 or later, no packages.
 //
 //     IMGEN_URL=https://imgen.example IMGEN_KEY=imgen_… node generate.mjs [--option name=value]… [--out DIR] PROMPT
 //
 // Progress goes to stderr; the result is one line of JSON on stdout. Exit codes: 0 saved, 1 error, 2 the job failed,
 // timed out or was cancelled, 3 the picture was blocked by review, 4 gave up waiting. It does not resume a job.
 //
-// In a browser (the server must allow the page's origin) import makePicture and show meta.images[].url yourself:
+// In a browser (the server must allow the page's origin) import makePicture and display meta.images[].url yourself:
 //
 //     import { makePicture } from "./generate.mjs";
 //     const { meta } = await makePicture({ url, key, body: { prompt: "@aya red coat" }, say: console.log });
 
 const POLLS = 120;
-const TRIES = 10; // of `generate`, while the answer is 429
-const LONGEST_WAIT_S = 300; // a longer Retry-After (a spent quota, say) ends the script instead
+const TRIES = 10; // attempts at `generate` while the answer is 429
+const LONGEST_WAIT_S = 300; // a longer Retry-After (a spent quota, for example) ends the script
 const DOWNLOAD_TRIES = 3;
 const TIMEOUT_S = 30;
 const FINAL = ["COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED"];
@@ -41,7 +41,7 @@ export async function makePicture({ url, key, body, pollS = 3, say = () => {} })
   return { job, meta: result.meta };
 }
 
-/** Sends `generate`. Only a 429 is tried again: after any other failure there may already be a job. */
+/** Sends `generate`. Retries only a 429: after any other failure a job may already exist. */
 async function start(server, body) {
   for (let attempt = 1; ; attempt++) {
     let reply;
@@ -56,10 +56,10 @@ async function start(server, body) {
   }
 }
 
-/** Asks for `status` until it is final: one request at a time, pollS between two, POLLS at most. */
+/** Polls `status` until it is final: one request at a time, pollS seconds apart, POLLS times at most. */
 async function poll(server, { id, prompt, model }) {
   let shown = "";
-  let waitS = 0; // a cache hit is there at once
+  let waitS = 0; // no pause before the first poll: a cache hit may be done already
   for (let count = 0; count < POLLS; count++) {
     await sleep(waitS);
     waitS = server.pollS;
@@ -89,7 +89,7 @@ async function poll(server, { id, prompt, model }) {
   throw new Stop(4, `gave up after ${POLLS} polls; ${id} may still end`);
 }
 
-/** One request to the Action API → {status, retryAfter: seconds or null, answer: the JSON object or {}}. */
+/** Sends one request to the Action API → {status, retryAfter: seconds or null, answer: the JSON object or {}}. */
 async function post({ url, key }, body) {
   const response = await fetch(`${url.replace(/\/+$/, "")}/api/v2`, {
     method: "POST",
@@ -103,13 +103,13 @@ async function post({ url, key }, body) {
   try {
     answer = JSON.parse(text) ?? {};
   } catch {
-    // a proxy's page, told by its HTTP status
+    // a proxy's page: errorText reports its HTTP status
   }
   const retryAfter = response.headers.get("Retry-After") ?? "";
   return { status: response.status, retryAfter: /^[0-9]+$/.test(retryAfter) ? Number(retryAfter) : null, answer };
 }
 
-/** Seconds that a 429 asks to wait; ends the script where that is too long. */
+/** Returns a 429's waiting time in seconds; ends the script if it is too long. */
 function pauseS({ pollS, say }, reply) {
   const text = errorText(reply);
   if (reply.retryAfter > LONGEST_WAIT_S) throw new Stop(1, `${text}, try again in ${reply.retryAfter} s`);
@@ -124,7 +124,7 @@ const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000
 
 // ------------------------------------------------------------------ the command line, not used by browsers
 
-/** Downloads one picture into the folder → its path. Of the server's file name only the last part counts. */
+/** Downloads one picture into the folder → its path. Uses only the last part of the server's file name. */
 async function save(image, folder, pollS, writeFile) {
   const name = String(image.filename).split(/[/\\]/).at(-1);
   if (!SAFE_NAME.test(name) || !/^https?:\/\//.test(image.url)) {
@@ -133,7 +133,7 @@ async function save(image, folder, pollS, writeFile) {
   const path = `${folder.replace(/\/+$/, "")}/${name}`;
   for (let attempt = 1; ; attempt++) {
     try {
-      // No Authorization header: the address is signed, and S3 refuses a request that is signed twice.
+      // No Authorization header: the URL is pre-signed, and S3 refuses a request with two signatures.
       const response = await fetch(image.url, { redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_S * 1000) });
       if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
       await writeFile(path, new Uint8Array(await response.arrayBuffer()));
@@ -167,7 +167,7 @@ function readArguments(given) {
   return { prompt: words.join(" "), options, folder };
 }
 
-/** JSON numbers, true, false and quoted strings keep their type; all else is a string as it stands. */
+/** Parses an option: JSON numbers, true, false and quoted strings keep their type; any other value is a string. */
 function typed(value) {
   try {
     return TYPED.test(value) ? JSON.parse(value) : value;
@@ -207,6 +207,6 @@ async function main(process) {
 if (globalThis.process?.versions?.node) {
   const { existsSync, realpathSync } = await import("node:fs");
   const { pathToFileURL } = await import("node:url");
-  const script = process.argv[1]; // something else where this file was imported
+  const script = process.argv[1]; // another path if this file was imported
   if (existsSync(script) && pathToFileURL(realpathSync(script)).href === import.meta.url) await main(process);
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env php
 <?php
 /**
- * Asks an Imgen server for one picture, waits for it and saves it. PHP 7.4 or newer; uses the curl extension where it
- * is loaded, else PHP's own HTTP streams.
+ * Requests one picture from an Imgen server, waits for it and saves it. PHP 7.4 or later; uses the curl extension if it is
+ * loaded, otherwise PHP's own HTTP streams.
  *
  *     IMGEN_URL=https://imgen.example IMGEN_KEY=imgen_… php generate.php [--option name=value]… [--out DIR] PROMPT
  *
@@ -13,8 +13,8 @@
 declare(strict_types=1);
 
 const POLLS = 120;
-const TRIES = 10; // of `generate`, while the answer is 429
-const LONGEST_WAIT_S = 300; // a longer Retry-After (a spent quota, say) ends the script instead
+const TRIES = 10; // attempts at `generate` while the answer is 429
+const LONGEST_WAIT_S = 300; // a longer Retry-After (a spent quota, for example) ends the script
 const DOWNLOAD_TRIES = 3;
 const TIMEOUT_S = 30;
 const FINAL_STATES = ['COMPLETED', 'FAILED', 'TIMED_OUT', 'CANCELLED'];
@@ -25,7 +25,7 @@ define('URL', rtrim((string) getenv('IMGEN_URL'), '/'));
 define('KEY', (string) getenv('IMGEN_KEY'));
 define('POLL_S', (float) (getenv('IMGEN_POLL_S') ?: 3));
 ini_set('display_errors', 'stderr'); // stdout is for the result
-ini_set('serialize_precision', '-1'); // 7.5 is sent as 7.5, whatever php.ini says
+ini_set('serialize_precision', '-1'); // sends 7.5 as 7.5, regardless of php.ini
 
 main(array_slice($argv, 1));
 
@@ -66,7 +66,7 @@ function main(array $given): void
     ]), "\n";
 }
 
-/** Sends `generate`. Only a 429 is tried again: after any other failure there may already be a job. */
+/** Sends `generate`. Retries only a 429: after any other failure a job may already exist. */
 function start(array $body): array
 {
     for ($attempt = 1; ; $attempt++) {
@@ -84,12 +84,12 @@ function start(array $body): array
     }
 }
 
-/** Asks for `status` until it is final: one request at a time, POLL_S between two, POLLS at most. */
+/** Polls `status` until it is final: one request at a time, POLL_S seconds apart, POLLS times at most. */
 function poll(array $job): array
 {
     $question = ['action' => 'status', 'id' => $job['id']] + array_intersect_key($job, ['prompt' => 1, 'model' => 1]);
     $shown = '';
-    $waitS = 0; // a cache hit is there at once
+    $waitS = 0; // no pause before the first poll: a cache hit may be done already
     for ($count = 0; $count < POLLS; $count++) {
         pause($waitS);
         $waitS = POLL_S;
@@ -118,7 +118,7 @@ function poll(array $job): array
     stop(4, 'gave up after ' . POLLS . " polls; {$job['id']} may still end");
 }
 
-/** One request to the Action API → [HTTP status (0: no answer), Retry-After in seconds or null, answer, problem]. */
+/** Sends one request to the Action API → [HTTP status (0: no answer), Retry-After in seconds or null, answer, problem]. */
 function post(array $body): array
 {
     $json = json_encode($body, JSON_UNESCAPED_SLASHES);
@@ -132,7 +132,7 @@ function post(array $body): array
 }
 
 /**
- * GET, or POST where there is a body → [HTTP status (0: no or half an answer), Retry-After, body, problem].
+ * Sends a GET, or a POST if there is a body → [HTTP status (0: no answer or an incomplete one), Retry-After, body, problem].
  * Follows no redirect: the key goes to this server and no other.
  */
 function request(string $url, array $headers, ?string $body): array
@@ -188,7 +188,7 @@ function request(string $url, array $headers, ?string $body): array
     return [(int) $found[1], $retryAfter, $data, ''];
 }
 
-/** Seconds that a 429 asks to wait; ends the script where that is too long. */
+/** Returns a 429's waiting time in seconds; ends the script if it is too long. */
 function pauseS(?int $retryAfter, array $answer): float
 {
     $text = errorText(429, $answer);
@@ -200,7 +200,7 @@ function pauseS(?int $retryAfter, array $answer): float
     return $waitS;
 }
 
-/** Downloads one picture into the folder → its path. Of the server's file name only the last part counts. */
+/** Downloads one picture into the folder → its path. Uses only the last part of the server's file name. */
 function save(array $image, string $folder): string
 {
     $url = (string) ($image['url'] ?? '');
@@ -211,7 +211,7 @@ function save(array $image, string $folder): string
     }
     $path = rtrim($folder, '/') . "/$name";
     for ($attempt = 1; ; $attempt++) {
-        // No Authorization header: the address is signed, and S3 refuses a request that is signed twice.
+        // No Authorization header: the URL is pre-signed, and S3 refuses a request with two signatures.
         [$status, , $data, $problem] = request($url, [], null);
         if ($status === 200) {
             if (@file_put_contents($path, $data) !== strlen($data)) {
@@ -251,7 +251,7 @@ function arguments(array $given): array
     return [implode(' ', $words), $options, $folder];
 }
 
-/** JSON numbers, true, false and quoted strings keep their type; all else is a string as it stands. */
+/** Parses an option: JSON numbers, true, false and quoted strings keep their type; any other value is a string. */
 function typed(string $value)
 {
     return preg_match(TYPED, $value) ? json_decode($value, true) ?? $value : $value;

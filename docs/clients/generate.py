@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Asks an Imgen server for one picture, waits for it and saves it. Standard library only; Python 3.9 or newer.
+"""Requests one picture from an Imgen server, waits for it and saves it. Standard library only; Python 3.9 or later.
 
     IMGEN_URL=https://imgen.example IMGEN_KEY=imgen_… python3 generate.py [--option name=value]… [--out DIR] PROMPT
 
@@ -24,8 +24,8 @@ URL = os.environ.get("IMGEN_URL", "").rstrip("/")
 KEY = os.environ.get("IMGEN_KEY", "")
 POLL_S = float(os.environ.get("IMGEN_POLL_S") or 3)
 POLLS = 120
-TRIES = 10  # of `generate`, while the answer is 429
-LONGEST_WAIT_S = 300  # a longer Retry-After (a spent quota, say) ends the script instead
+TRIES = 10  # attempts at `generate` while the answer is 429
+LONGEST_WAIT_S = 300  # a longer Retry-After (a spent quota, for example) ends the script
 DOWNLOAD_TRIES = 3
 TIMEOUT_S = 30
 FINAL = ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED")
@@ -36,28 +36,28 @@ SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The default handler would carry the key along to wherever a redirect points."""
+    """Redirect handler that follows none: the default one would send the key to the redirect's target."""
 
     def redirect_request(self, *_args: object) -> None:
-        """Leaves the 3xx as the answer."""
+        """Keeps the 3xx as the answer."""
 
 
 web = urllib.request.build_opener(NoRedirects)
 
 
 def say(text: str) -> None:
-    """Stdout is for the result alone."""
+    """Writes to stderr: stdout is for the result alone."""
     print(f"imgen: {text}", file=sys.stderr, flush=True)
 
 
 def stop(code: int, text: str) -> NoReturn:
-    """Says why, and ends the script."""
+    """Prints the reason and ends the script."""
     say(text)
     sys.exit(code)
 
 
 def main() -> None:
-    """Arguments, job, picture, report."""
+    """Runs the script: arguments, job, pictures, report."""
     prompt, options, folder = arguments(sys.argv[1:])
     if not URL or not KEY:
         stop(1, "set IMGEN_URL and IMGEN_KEY")
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def start(body: dict) -> dict:
-    """Sends `generate`. Only a 429 is tried again: after any other failure there may already be a job."""
+    """Sends `generate`. Retries only a 429: after any other failure a job may already exist."""
     attempt = 0
     while True:
         attempt += 1
@@ -102,10 +102,10 @@ def start(body: dict) -> dict:
 
 
 def poll(job: dict) -> dict:
-    """Asks for `status` until it is final: one request at a time, POLL_S between two, POLLS at most."""
+    """Polls `status` until it is final: one request at a time, POLL_S seconds apart, POLLS times at most."""
     question = {"action": "status", "id": job["id"], "prompt": job.get("prompt"), "model": job.get("model")}
     shown = ""
-    wait_s = 0.0  # a cache hit is there at once
+    wait_s = 0.0  # no pause before the first poll: a cache hit may be done already
     for _ in range(POLLS):
         time.sleep(wait_s)
         wait_s = POLL_S
@@ -132,7 +132,7 @@ def poll(job: dict) -> dict:
 
 
 def post(body: dict) -> tuple[int, int | None, dict]:
-    """One request to the Action API → (HTTP status, Retry-After in seconds or None, the answer's JSON object or {})."""
+    """Sends one request to the Action API → (HTTP status, Retry-After in seconds or None, the answer's JSON object or {})."""
     request = urllib.request.Request(
         URL + "/api/v2",
         data=json.dumps(body).encode(),
@@ -154,7 +154,7 @@ def post(body: dict) -> tuple[int, int | None, dict]:
 
 
 def pause_s(retry_after: int | None, answer: dict) -> float:
-    """Seconds that a 429 asks to wait; ends the script where that is too long."""
+    """Returns a 429's waiting time in seconds; ends the script if it is too long."""
     text = error_text(429, answer)
     if retry_after is not None and retry_after > LONGEST_WAIT_S:
         stop(1, f"{text}, try again in {retry_after} s")
@@ -164,7 +164,7 @@ def pause_s(retry_after: int | None, answer: dict) -> float:
 
 
 def save(image: dict, folder: str) -> str:
-    """Downloads one picture into the folder → its path. Of the server's file name only the last part counts."""
+    """Downloads one picture into the folder → its path. Uses only the last part of the server's file name."""
     name = re.split(r"[/\\]", str(image.get("filename")))[-1]
     url = str(image.get("url"))
     if not SAFE_NAME.fullmatch(name) or not url.startswith(("http://", "https://")):
@@ -174,7 +174,7 @@ def save(image: dict, folder: str) -> str:
     while True:
         attempt += 1
         try:
-            # No Authorization header: the address is signed, and S3 refuses a request that is signed twice.
+            # No Authorization header: the URL is pre-signed, and S3 refuses a request with two signatures.
             with web.open(url, timeout=TIMEOUT_S) as response:
                 Path(path).write_bytes(response.read())
         except NETWORK_ERRORS as error:
@@ -186,7 +186,7 @@ def save(image: dict, folder: str) -> str:
 
 
 def arguments(command_line: list[str]) -> tuple[str, dict, str]:
-    """→ (prompt, options, folder)."""
+    """Parses the command line → (prompt, options, folder)."""
     words, options, folder = [], {}, "."
     given = iter(command_line)
     for word in given:
@@ -205,7 +205,7 @@ def arguments(command_line: list[str]) -> tuple[str, dict, str]:
 
 
 def typed(value: str) -> object:
-    """JSON numbers, true, false and quoted strings keep their type; all else is a string as it stands."""
+    """Parses an option: JSON numbers, true, false and quoted strings keep their type; any other value is a string."""
     try:
         return json.loads(value) if TYPED.fullmatch(value) else value
     except ValueError:
@@ -213,7 +213,7 @@ def typed(value: str) -> object:
 
 
 def error_text(status: int, answer: dict) -> str:
-    """The answer's own words, or its status where a proxy answered."""
+    """Returns the answer's error text, or the HTTP status if a proxy answered."""
     return str(answer.get("error") or f"HTTP {status}")
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Asks an Imgen server for one picture, waits for it and saves it. Any POSIX shell; needs curl 7.55 or newer, and for
-# JSON either jq or python3 (`apt-get install curl jq` on a bare Debian, which has none of them).
+# Requests one picture from an Imgen server, waits for it and saves it. Any POSIX shell; needs curl 7.55 or later, and for
+# JSON either jq or python3 (`apt-get install curl jq` on a minimal Debian, which has none of them).
 #
 #     IMGEN_URL=https://imgen.example IMGEN_KEY=imgen_… sh generate.sh [--option name=value]… [--out DIR] PROMPT
 #
@@ -10,8 +10,8 @@ set -u
 
 POLL_S=${IMGEN_POLL_S:-3}
 POLLS=120
-TRIES=10           # of `generate`, while the answer is 429
-LONGEST_WAIT_S=300 # a longer Retry-After (a spent quota, say) ends the script instead
+TRIES=10           # attempts at `generate` while the answer is 429
+LONGEST_WAIT_S=300 # a longer Retry-After (a spent quota, for example) ends the script
 DOWNLOAD_TRIES=3
 TIMEOUT_S=30
 
@@ -20,10 +20,10 @@ stop() { say "$2"; exit "$1"; }
 
 # ------------------------------------------------------------------ JSON: five small programs, once per tool
 #   json_request PROMPT [name=value]…   the body of `generate`; JSON numbers, true, false and quoted strings keep
-#                                       their type, all else is a string as it stands
+#                                       their type, any other value is sent as a string
 #   json_question < answer              the body of `status`
 #   json_state < answer                 such as: IN_PROGRESS progress 0.5 eta 4
-#   json_get PATH < answer              one value, such as meta.images.0.url; nothing where it is missing or null
+#   json_get PATH < answer              one value, such as meta.images.0.url; empty if it is missing or null
 #   json_report ID FILE FILE < answer   the line for stdout
 
 if command -v jq >/dev/null 2>&1; then
@@ -97,8 +97,8 @@ fi
 
 # ------------------------------------------------------------------ HTTP
 
-# Posts $work/body → sets $status (000: no answer); the answer lies in $work/answer, its headers in $work/replied.
-# Follows no redirect. The key goes through a file, as arguments are seen by every user of the machine.
+# Posts $work/body → sets $status (000: no answer); the answer is in $work/answer, its headers in $work/replied.
+# Follows no redirect. The key is passed in a file, because every user of the machine can see arguments.
 post() {
     : >"$work/answer"
     status=$(curl -sS -m "$TIMEOUT_S" -H @"$work/headers" --data-binary @"$work/body" -D "$work/replied" \
@@ -112,7 +112,7 @@ error_text() {
     printf '%s' "${text:-HTTP $status}"
 }
 
-# Sets $wait_s to what a 429 asks for; ends the script where that is too long.
+# Sets $wait_s from a 429's Retry-After; ends the script if it is too long.
 pause_s() {
     retry_after=$(sed -n 's/^[Rr]etry-[Aa]fter:[[:space:]]*\([0-9]\{1,9\}\)[[:space:]]*$/\1/p' "$work/replied")
     wait_s=$POLL_S
@@ -125,7 +125,7 @@ pause_s() {
     say "$(error_text), waiting $wait_s s"
 }
 
-# Downloads picture number $1 into $folder → sets $saved. Of the server's file name only the last part counts.
+# Downloads picture number $1 into $folder → sets $saved. Uses only the last part of the server's file name.
 save() {
     url=$(answer "meta.images.$1.url")
     name=$(answer "meta.images.$1.filename")
@@ -140,7 +140,7 @@ save() {
     esac
     saved=${folder%/}/$name
     attempt=1
-    # No Authorization header: the address is signed, and S3 refuses a request that is signed twice.
+    # No Authorization header: the URL is pre-signed, and S3 refuses a request with two signatures.
     until code=$(curl -sS -m "$TIMEOUT_S" -o "$work/picture" -w '%{http_code}' "$url" 2>"$work/problem") &&
         [ "$code" = 200 ]; do
         [ "$attempt" -lt "$DOWNLOAD_TRIES" ] || stop 1 "cannot save $name: HTTP $code $(cat "$work/problem")"
@@ -192,8 +192,8 @@ trap 'exit 143' TERM
 printf 'Authorization: Bearer %s\nContent-Type: application/json\n' "$IMGEN_KEY" >"$work/headers"
 umask "$umask_before"
 
-# ------------------------------------------------------------------ start: only a 429 is tried again, as after any
-# other failure there may already be a job
+# ------------------------------------------------------------------ start: only a 429 is retried; after any other
+# failure a job may already exist
 
 json_request "$prompt" "$@" >"$work/body" || stop 1 "cannot write the request"
 attempt=1
@@ -215,7 +215,7 @@ json_question <"$work/answer" >"$work/body"
 
 shown=
 state=
-wait_s=0 # a cache hit is there at once
+wait_s=0 # no pause before the first poll: a cache hit may be done already
 polls=0
 while [ "$polls" -lt "$POLLS" ]; do
     sleep "$wait_s"
@@ -255,7 +255,7 @@ if [ "${compliance:-safe}" != safe ]; then
 fi
 signed=
 thumbnail=
-for index in 0 1 2 3; do # two as of today, in either order
+for index in 0 1 2 3; do # currently two, in any order
     case $(answer "meta.images.$index.type") in
         signed) save "$index" && signed=$saved ;;
         thumbnail) save "$index" && thumbnail=$saved ;;
