@@ -18,7 +18,6 @@ from imgen.domain.errors import (
     QueueFull,
     RateLimited,
     Retryable,
-    Unavailable,
 )
 from imgen.domain.job import (
     FINISHER,
@@ -301,7 +300,7 @@ async def _publish(core: Core, job: Job) -> None:
         news.append(core.live.run(polls.enter(job.id, priority=job.priority, created_at=job.created_at)))
     try:
         await asyncio.gather(asyncio.to_thread(core.publisher.publish, job.queue, job.id, job.priority), *news)
-    except (Unavailable, Retryable) as exc:
+    except Retryable as exc:
         log.warning("job not published yet", job=job.id, reason=str(exc))
         with contextlib.suppress(Retryable):
             await core.database.writing(jobs.not_published, job)

@@ -38,7 +38,6 @@ STATUSES: dict[type[errors.ImgenError], int] = {
     errors.QueueFull: 429,
     errors.GenerationFailed: 502,
     errors.EnhancementFailed: 502,
-    errors.Unavailable: 503,
     errors.Retryable: 503,
 }
 """Error → HTTP status; a child class counts as its nearest parent in here."""

@@ -12,9 +12,9 @@ from servers.embedder import start_embedder
 
 from imgen import composition, settings
 from imgen.domain.catalog import parse_catalog
-from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.prompt import parse
 from imgen.domain.request import Ask, repair
+from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.live import cache_news
 from imgen.live.executors import Coalescer, Plain
 from imgen.objects.disk import DiskStore

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from imgen import composition
 from imgen.domain import errors
 from imgen.domain.people import Person
-from imgen.domain.review import Ruleset, parse_ruleset
+from imgen.domain.review.ruleset import Ruleset, parse_ruleset
 from imgen.live import config_news
 from imgen.records import audit, gallery
 from imgen.services import configured

@@ -157,7 +157,7 @@ class Desk:
         return self.page(request, "error.html", status=exc.status_code, title="Not possible", text=exc.detail)
 
     async def _error(self, request: Request, exc: errors.ImgenError) -> Response:
-        is_ours = isinstance(exc, errors.Retryable | errors.Unavailable | errors.ConfigurationError)
+        is_ours = isinstance(exc, errors.Retryable | errors.ConfigurationError)
         if is_ours:
             log.error("page failed", path=request.url.path, reason=str(exc))
         text = "A part of the service does not answer. Try again in a moment." if is_ours else str(exc)

@@ -46,7 +46,7 @@ FIELD_SENTENCES: Mapping[str, str] = {
 
 def sentence(error: errors.ImgenError) -> str:
     """One clear sentence, with the wait where waiting helps."""
-    if isinstance(error, errors.Unavailable | errors.Retryable):
+    if isinstance(error, errors.Retryable):
         return "A part of the service does not answer. Try again in a moment."
     text = str(error)
     if isinstance(error, errors.InvalidField):
