@@ -17,12 +17,12 @@ from starlette.routing import Route
 
 from imgen import settings
 from imgen.app import open_core
+from imgen.asgi.endpoint import bearer_key, json_response
 from imgen.domain.account import Principal, hash_key
 from imgen.domain.errors import JobNotFound
 from imgen.live import gate, polls
 from imgen.records import accounts
 from imgen.surfaces import action, action_wire
-from imgen.surfaces.http import bearer_key, json_response
 
 
 def echo() -> Starlette:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from imgen import composition
+from imgen.asgi.endpoint import json_response
 from imgen.live.executors import Coalescer
 from imgen.live.queue import Publisher
 from imgen.objects.disk import DiskStore
@@ -27,7 +28,6 @@ from imgen.services.reconcile import Reconciler
 from imgen.services.request_counts import RequestCounts
 from imgen.settings import Settings
 from imgen.surfaces import action, files, health, reference, web
-from imgen.surfaces.http import json_response
 
 SURFACES: tuple[Callable[[Core], Sequence[BaseRoute]], ...] = (
     action.routes,

@@ -9,9 +9,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from imgen import composition, settings
+from imgen.asgi.protocol import TimeoutProtocol
 from imgen.cli.options import Data
 from imgen.records import schema
-from imgen.surfaces.protocol import PatientProtocol
 
 
 def api(
@@ -26,7 +26,7 @@ def api(
     database = composition.open_database(loaded)
     schema.upgrade(database)
     database.close()
-    protocol: Any = partial(PatientProtocol, read_timeout_s=loaded.http.read_timeout_s)  # uvicorn only calls it
+    protocol: Any = partial(TimeoutProtocol, read_timeout_s=loaded.http.read_timeout_s)  # uvicorn only calls it
     uvicorn.run(
         "imgen.cli.api:application",
         factory=True,

@@ -10,6 +10,7 @@ from msgspec import structs
 from starlette.routing import Route
 from starlette.types import Receive, Scope
 
+from imgen.asgi.endpoint import Answer, Endpoint, bearer_key, json_answer, read_body
 from imgen.domain import errors
 from imgen.domain.account import GENERATE, READ, Principal
 from imgen.domain.job import Job, Outcome, State, is_cached, utc_text
@@ -17,7 +18,6 @@ from imgen.services import poll, prompts, submit, usage
 from imgen.services.admission import admit
 from imgen.services.core import Core
 from imgen.surfaces import action_wire as wire
-from imgen.surfaces.http import Answer, Endpoint, bearer_key, json_answer, read_body
 
 log = structlog.get_logger(__name__)
 

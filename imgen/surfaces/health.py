@@ -7,10 +7,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from imgen import __version__
+from imgen.asgi.endpoint import json_response
 from imgen.domain.errors import ImgenError
 from imgen.live import polls
 from imgen.services.core import Core
-from imgen.surfaces.http import json_response
 
 
 def routes(core: Core) -> list[Route]:

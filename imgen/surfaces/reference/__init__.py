@@ -7,8 +7,8 @@ One source for all of it: the wire's Structs, with words for their fields (field
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from imgen.asgi.lazy import LazyApp
 from imgen.services.core import Core
-from imgen.surfaces.later import Later
 
 FIRST_WORDS = frozenset({"openapi.json", "reference", "docs", "llms.txt", "llms-full.txt"})
 """What its paths begin with."""
@@ -22,4 +22,4 @@ def routes(core: Core) -> list[BaseRoute]:
 
         return application(core)
 
-    return [Later(FIRST_WORDS, make)]
+    return [LazyApp(FIRST_WORDS, make)]

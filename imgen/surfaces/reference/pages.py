@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from imgen.asgi.endpoint import json_response
 from imgen.services.configured import Configured
 from imgen.services.core import Core
-from imgen.surfaces.http import json_response, page_headers
+from imgen.surfaces.pages import environment, page_headers
 from imgen.surfaces.reference import llms, openapi, prose
-from imgen.surfaces.web.templates import environment
 
 STRICT = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; "

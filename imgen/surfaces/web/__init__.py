@@ -7,8 +7,8 @@ before the first page is asked for: an API host that nobody looks at carries no 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from imgen.asgi.lazy import LazyApp
 from imgen.services.core import Core
-from imgen.surfaces.later import Later
 
 FIRST_WORDS = frozenset({"", "panel", "play", "sign-in", "sign-out", "static"})
 """What the paths of pages begin with; all others are other surfaces'."""
@@ -22,4 +22,4 @@ def routes(core: Core) -> list[BaseRoute]:
 
         return application(core)
 
-    return [Later(FIRST_WORDS, make)]
+    return [LazyApp(FIRST_WORDS, make)]

@@ -15,14 +15,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Scope, Send
 
+from imgen.asgi.endpoint import json_response, read_body, replay_body
 from imgen.domain import errors
 from imgen.domain.people import Person
 from imgen.records import installation
 from imgen.services import people
 from imgen.services.core import Core
-from imgen.surfaces.http import giving, json_response, page_headers, read_body
+from imgen.surfaces.pages import environment, page_headers
 from imgen.surfaces.web import filters
-from imgen.surfaces.web.templates import environment
 
 log = structlog.get_logger(__name__)
 
@@ -214,7 +214,7 @@ class _Csrf:
                 return
             except ClientDisconnect:
                 return
-            receive = giving(body)
+            receive = replay_body(body)
         if scope["type"] == "http" and not _is_plain(scope, body):
             await self._refuse(scope, send, 0)
             return

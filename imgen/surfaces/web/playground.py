@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from imgen.asgi.endpoint import read_body, replay_body
 from imgen.domain import errors
 from imgen.domain.account import Tenant
 from imgen.domain.catalog import SIZES
@@ -26,7 +27,6 @@ from imgen.services import people, poll
 from imgen.services.marks import MAX_MARK_BYTES
 from imgen.services.submit import submit
 from imgen.surfaces.action import told
-from imgen.surfaces.http import giving, read_body
 from imgen.surfaces.web import playground_form, snippets
 from imgen.surfaces.web.desk import Desk
 
@@ -152,7 +152,7 @@ class Playground:
         """What was sent, no larger than any other surface takes it."""
         max_bytes = int(self._core.settings.http.max_body_mib * 2**20)
         body = await read_body(request.scope, request.receive, max_bytes=max_bytes)
-        return await Request(request.scope, giving(body)).form()
+        return await Request(request.scope, replay_body(body)).form()
 
     async def _tenants(self) -> list[Tenant]:
         return await self._core.database.reading(accounts.all_tenants)

@@ -1,4 +1,4 @@
-"""Routes of a surface that is made at its first request: what it needs is not loaded by a process that nobody asks for it."""
+"""Application that is made at its first request: a process that serves no such request never loads its modules."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class Later(BaseRoute):
+class LazyApp(BaseRoute):
     """All paths that begin with one of some words, as one route."""
 
     def __init__(self, first_words: frozenset[str], make: Callable[[], ASGIApp]) -> None:
