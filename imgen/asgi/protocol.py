@@ -5,13 +5,14 @@ connection for ever, and one that never ends a header fills the memory.
 """
 
 from asyncio import AbstractEventLoop, TimerHandle, Transport
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from imgen.asgi.endpoint import Answer
 from imgen.asgi.transport import BufferedTransport
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -33,10 +34,17 @@ class TimeoutProtocol(HttpToolsProtocol):
         _loop: AbstractEventLoop | None = None,
         *,
         read_timeout_s: float,
+        refusal: Callable[[str, int, str], Answer],
     ) -> None:
-        """`read_timeout_s`: from the connection or the last answer to the end of a head, and again to that of its body."""
+        """Takes two arguments beside uvicorn's own.
+
+        `read_timeout_s` is from the connection or the last answer to the end of a head, and again to that of its body;
+        `refusal` makes an answer of the request's path, a status and a text.
+        """
         super().__init__(config, server_state, app_state, _loop)
         self._read_timeout_s = read_timeout_s
+        self._refusal = refusal
+        self.url = b""  # before the first request uvicorn has none
         self._timer: TimerHandle | None = None
         self._give_up_at: float | None = None
         self._in_head = False
@@ -150,8 +158,14 @@ class TimeoutProtocol(HttpToolsProtocol):
             return
         cycle = self.cycle
         if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
-            body = msgspec.json.encode({"error": text})
-            length = str(len(body)).encode()
-            head = (b"content-type: application/json\r\ncontent-length: ", length, b"\r\nconnection: close\r\n\r\n")
-            self.transport.write(b"".join((STATUS_LINE[status], *head, body)))
+            path = self.url.partition(b"?")[0].decode("ascii", "replace")
+            status, body, more = self._refusal(path, status, text)
+            headers = {
+                "content-type": "application/json",
+                "content-length": str(len(body)),
+                **more,
+                "connection": "close",
+            }
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            self.transport.write(b"".join((STATUS_LINE[status], head.encode("latin-1"), b"\r\n", body)))
         self.transport.close()

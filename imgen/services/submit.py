@@ -32,7 +32,7 @@ from imgen.domain.job import (
 )
 from imgen.domain.prompt import Parsed, compose, parse, unparse
 from imgen.domain.recipe import Brand, Diffusion, Recipe, Reused, Words
-from imgen.domain.request import Ask, Order, repair
+from imgen.domain.request import GenerateRequest, Order, repair
 from imgen.live import polls, slowdown
 from imgen.records import cache as cache_records
 from imgen.records import jobs, ledger
@@ -57,7 +57,7 @@ class _EntryGone(Exception):
     """What was found in the cache has been purged meanwhile."""
 
 
-async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) -> Submitted:
+async def submit(core: Core, principal: Principal, ask: GenerateRequest, *, surface: str) -> Submitted:
     """Makes a job.
 
     Raises:
@@ -152,7 +152,7 @@ def check_character(core: Core, parsed: Parsed, order: Order) -> None:
 
 
 async def _look_up(
-    core: Core, principal: Principal, ask: Ask, order: Order, parsed: Parsed
+    core: Core, principal: Principal, ask: GenerateRequest, order: Order, parsed: Parsed
 ) -> tuple[Draft | None, Entry | None]:
     """What to look for, or to keep the new picture under, and what was found. A cache that does not answer is a miss.
 
@@ -205,7 +205,7 @@ def _finished_anew(job: Job, entry: Entry) -> Job:
     )
 
 
-def _recipe(core: Core, ask: Ask, order: Order, brand: Brand, *, parsed: Parsed, final: Parsed) -> Recipe:
+def _recipe(core: Core, ask: GenerateRequest, order: Order, brand: Brand, *, parsed: Parsed, final: Parsed) -> Recipe:
     negative = (ask.negative or "").strip()
     character = core.catalog.characters.get(final.character)
     positive_text, negative_text = compose(

@@ -22,6 +22,7 @@ from imgen.records import installation
 from imgen.services import people
 from imgen.services.core import Core
 from imgen.surfaces.pages import environment, page_headers
+from imgen.surfaces.surface import status_of
 from imgen.surfaces.web import filters
 
 log = structlog.get_logger(__name__)
@@ -161,7 +162,7 @@ class Desk:
         if is_ours:
             log.error("page failed", path=request.url.path, reason=str(exc))
         text = "A part of the service does not answer. Try again in a moment." if is_ours else str(exc)
-        status = 503 if is_ours else 403 if isinstance(exc, errors.Forbidden) else 400
+        status = 503 if is_ours else status_of(type(exc))
         return self.page(request, "error.html", status=status, title="Not possible", text=text)
 
     async def _refuse_forged(self, scope: Scope, send: Send, _reason: int) -> None:
