@@ -25,7 +25,7 @@ from imgen.surfaces.action.failures import FAILURES
 from imgen.surfaces.reference import prose
 from imgen.surfaces.reference.pages import application
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TYPES = {"string": str, "boolean": bool, "integer": float, "number": float}
 JSON_TYPES = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
 
