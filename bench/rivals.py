@@ -17,12 +17,12 @@ from starlette.routing import Route
 
 from imgen import settings
 from imgen.app import open_core
+from imgen.asgi.endpoint import bearer_key, json_response
 from imgen.domain.account import Principal, hash_key
 from imgen.domain.errors import JobNotFound
 from imgen.live import gate, polls
 from imgen.records import accounts
-from imgen.surfaces import action, action_wire
-from imgen.surfaces.http import bearer_key, json_response
+from imgen.surfaces.action import answers, wire
 
 
 def echo() -> Starlette:
@@ -40,14 +40,14 @@ def sync(data: Path) -> Starlette:
     known: dict[str, Principal | None] = {}
     client = redis.Redis.from_url(core.settings.redis_url, protocol=2)
 
-    def work(key: str, body: bytes) -> dict[str, Any]:
-        call = action_wire.decode(body)
-        key_hash = hash_key(key)
+    def work(key: str, body: bytes) -> Any:
+        call = wire.decode(body)
+        job_id, key_hash = wire.job_id_of(call), hash_key(key)
         if key_hash not in known:
             with core.database.read() as connection:
                 known[key_hash] = accounts.principal(connection, key_hash)
         principal = known[key_hash]
-        counted, looked = gate.enter(principal.key.id, core.clock()), polls.look(action.id_of(call))
+        counted, looked = gate.enter(principal.key.id, core.clock()), polls.look(job_id)
         pipeline = client.pipeline(transaction=False)
         for command in (*counted.commands, *looked.commands):
             pipeline.execute_command(*command)
@@ -59,7 +59,7 @@ def sync(data: Path) -> Starlette:
             client.execute_command(*expiry.commands[0])
         if view.tenant_id != principal.tenant.id:
             raise JobNotFound
-        return {"status": action.WIRE_STATUS[view.state]} | action.told(core, view.outcome)
+        return answers.ended_answer(core, job_id, view.state, view.outcome)
 
     async def endpoint(request: Request) -> Response:
         return json_response(await run_in_threadpool(work, bearer_key(request.scope), await request.body()))

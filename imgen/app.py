@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -11,12 +11,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 
 from imgen import composition
+from imgen.asgi.endpoint import Answer
 from imgen.live.executors import Coalescer
 from imgen.live.queue import Publisher
-from imgen.objects.disk import DiskStore
 from imgen.services import configured
 from imgen.services.cache import SemanticCache
 from imgen.services.core import Core
@@ -27,15 +26,17 @@ from imgen.services.reconcile import Reconciler
 from imgen.services.request_counts import RequestCounts
 from imgen.settings import Settings
 from imgen.surfaces import action, files, health, reference, web
-from imgen.surfaces.http import json_response
+from imgen.surfaces.surface import Problem, Surface, surface_at
 
-SURFACES: tuple[Callable[[Core], Sequence[BaseRoute]], ...] = (
-    action.routes,
-    health.routes,
-    reference.routes,
-    web.routes,
+SURFACES: tuple[Surface, ...] = (
+    action.SURFACE,
+    health.SURFACE,
+    files.SURFACE,
+    reference.surface(lambda: SURFACES),
+    web.SURFACE,
 )
-"""Core → routes. A new surface is a module with such a function and its name here."""
+"""A new surface is a folder, or a module, and its name here."""
+_TEXTS = {404: "Not found", 405: "Method not allowed", 500: "Internal error"}
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -45,9 +46,6 @@ def create_app(settings: Settings) -> Starlette:
         ConfigurationError: before anything is listened to.
     """
     core = open_core(settings)
-    routes = [route for surface in SURFACES for route in surface(core)]
-    if isinstance(core.objects, DiskStore):
-        routes += files.routes(core.objects)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -63,11 +61,16 @@ def create_app(settings: Settings) -> Starlette:
             await close_core(core)
 
     return Starlette(
-        routes=routes,
+        routes=[route for surface in SURFACES for route in surface.routes(core)],
         middleware=_middleware(settings),
         lifespan=lifespan,
-        exception_handlers={404: _not_found, 405: _not_allowed, 500: _broken},
+        exception_handlers=dict.fromkeys(_TEXTS, _failed),
     )
+
+
+def refusal(path: str, status: int, text: str) -> Answer:
+    """Answers a request that breaks off before it reaches the application, in the dialect of its path."""
+    return surface_at(path, SURFACES).error(Problem(status, text))
 
 
 def open_core(settings: Settings) -> Core:
@@ -112,14 +115,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
     ]
 
 
-async def _not_found(_request: Request, _exc: Exception) -> Response:
-    return json_response({"error": "Not found"}, 404)
-
-
-async def _not_allowed(_request: Request, exc: Exception) -> Response:
-    headers = exc.headers if isinstance(exc, HTTPException) else None
-    return json_response({"error": "Method not allowed"}, 405, dict(headers or {}))
-
-
-async def _broken(_request: Request, _exc: Exception) -> Response:
-    return json_response({"error": "Internal error"}, 500)
+async def _failed(request: Request, exc: Exception) -> Response:
+    known = exc if isinstance(exc, HTTPException) else HTTPException(500)
+    problem = Problem(known.status_code, _TEXTS[known.status_code], dict(known.headers or {}))
+    status, body, headers = surface_at(request.url.path, SURFACES).error(problem)
+    return Response(body, status, headers, media_type="application/json")

@@ -9,7 +9,7 @@ import structlog
 
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.meaning import Guard
-from imgen.domain.review import CompiledRuleset, compile_ruleset, parse_ruleset
+from imgen.domain.review.ruleset import CompiledRuleset, compile_ruleset, parse_ruleset
 from imgen.objects import ObjectStore
 from imgen.objects.disk import DiskStore
 from imgen.records import installation

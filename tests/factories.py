@@ -5,10 +5,12 @@ import time
 from msgspec import structs
 
 from imgen.domain.account import Plan
-from imgen.domain.floor import judge_floor
 from imgen.domain.job import Job, State, new_gen_id, new_job_id, new_watermark_id
 from imgen.domain.recipe import Diffusion, Recipe, Words
-from imgen.domain.review import CompiledRuleset, Verdict, combine, judge
+from imgen.domain.review.floor import judge_floor
+from imgen.domain.review.judge import judge
+from imgen.domain.review.ruleset import CompiledRuleset
+from imgen.domain.review.verdict import Verdict, combine
 
 PLAN = Plan(key="standard", label="Standard")
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imgen.domain.catalog import Model
 from imgen.domain.job import Job, StoredImage
-from imgen.domain.review import Verdict
+from imgen.domain.review.verdict import Verdict
 from workers.backends import OnStep
 from workers.workshop import Workshop
 

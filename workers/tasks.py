@@ -13,9 +13,10 @@ import structlog
 from sqlalchemy import Connection
 
 from imgen.domain import errors
-from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.job import FINISHER, Job, Outcome, State, view_of
 from imgen.domain.recipe import Reused
+from imgen.domain.review.floor import FLOOR_VERSION
+from imgen.domain.review.verdict import PictureBlocked
 from imgen.live import cache_news, polls, slowdown
 from imgen.records import audit, cache, jobs
 from workers import outcome, pipeline
@@ -24,6 +25,7 @@ from workers.lease import Lease
 from workers.picture import Context, Picture
 from workers.preview import Preview
 from workers.reviewers.listed import LISTED
+from workers.stages import review
 from workers.workshop import Workshop
 
 log = structlog.get_logger(__name__)
@@ -83,11 +85,12 @@ def _run(workshop: Workshop, half: Half, job: Job) -> Job | None:
     except (errors.LeaseLost, errors.Cancelled):
         log.info("job is no longer ours")
         return None
-    except errors.PictureBlocked as exc:
-        log.info("job blocked", categories=exc.blocked.categories)
+    except PictureBlocked as exc:
+        log.info("job blocked", categories=exc.verdict.codes)
         if LISTED in exc.verdict.codes and job.recipe.reused is not None:
             _drop_entry(workshop, job.recipe.reused)
-        return _end(workshop, job, State.BLOCKED, Outcome(blocked=exc.blocked), Picture(verdict=exc.verdict))
+        withheld = Outcome(blocked=review.blocked(exc.verdict))
+        return _end(workshop, job, State.BLOCKED, withheld, Picture(verdict=exc.verdict))
     except errors.ImgenError as exc:
         return _after_error(workshop, job, exc)
     except Exception:  # the map's last line: an error nobody foresaw must not take the worker along
@@ -127,11 +130,11 @@ def _try_again(workshop: Workshop, job: Job) -> Job | None:
 
 def _wait_for_review(workshop: Workshop, job: Job) -> Job | None:
     """Not an attempt that is held against the job: it waits, each time as long as it has waited before."""
-    review = workshop.settings.review
+    settings = workshop.settings.review
     waited_s = 0.0 if job.unreviewed_since is None else time.time() - job.unreviewed_since
-    if waited_s > review.give_up_s:
+    if waited_s > settings.give_up_s:
         return _end(workshop, job, State.FAILED, Outcome(error="Generation failed"))
-    pause_s = min(max(review.first_pause_s, waited_s), review.longest_pause_s)
+    pause_s = min(max(settings.first_pause_s, waited_s), settings.longest_pause_s)
     with contextlib.suppress(errors.LeaseLost):
         return workshop.database.attempt(jobs.put_back, job, pause_s=pause_s, count=False, is_unreviewed=True)
     return None
@@ -183,7 +186,7 @@ def _after(workshop: Workshop, job: Job) -> None:
     """What follows a commit: news for pollers, the next message, and nothing left behind."""
     workshop.tell(polls.show(job.id, view_of(job)))
     if job.state is State.RENDERED and job.published_at is None and job.available_at <= time.time():
-        with contextlib.suppress(errors.Unavailable, errors.Retryable):  # the reconciler publishes it then
+        with contextlib.suppress(errors.Retryable):  # the reconciler publishes it then
             workshop.publisher.publish(job.queue, job.id, job.priority)
             workshop.database.attempt(jobs.published, job.id, job.queue)
     if job.state is State.COMPLETED and job.recipe.keep_as:
@@ -199,11 +202,11 @@ def _after(workshop: Workshop, job: Job) -> None:
 
 def _slow_down(workshop: Workshop, tenant_id: str) -> None:
     """Each blocked picture beyond the free ones keeps its tenant out for twice as long as the one before."""
-    review = workshop.settings.review
+    settings = workshop.settings.review
     with contextlib.suppress(errors.Unavailable):
-        too_many = workshop.live.run(slowdown.count(tenant_id)) - review.free_blocks
+        too_many = workshop.live.run(slowdown.count(tenant_id)) - settings.free_blocks
         if too_many > 0:
-            pause_s = min(review.slow_down_s * 2.0 ** min(too_many - 1, 20), review.longest_slow_down_s)
+            pause_s = min(settings.slow_down_s * 2.0 ** min(too_many - 1, 20), settings.longest_slow_down_s)
             workshop.live.run(slowdown.slow(tenant_id, pause_s))
 
 

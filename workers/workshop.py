@@ -12,7 +12,7 @@ from imgen import composition
 from imgen.domain.catalog import Catalog, Model
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.domain.job import Job
-from imgen.domain.review import CompiledRuleset
+from imgen.domain.review.ruleset import CompiledRuleset
 from imgen.live import config_news
 from imgen.live.executors import Plain
 from imgen.live.op import Op

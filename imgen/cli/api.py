@@ -9,9 +9,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from imgen import composition, settings
+from imgen.asgi.protocol import TimeoutProtocol
 from imgen.cli.options import Data
 from imgen.records import schema
-from imgen.surfaces.protocol import PatientProtocol
 
 
 def api(
@@ -20,13 +20,17 @@ def api(
     port: Annotated[int, typer.Option(help="Port; default: [http] port.", show_default=False)] = 0,
 ) -> None:
     """Serve the API. Upgrades the database first."""
+    from imgen.app import refusal
+
     _pass_on(data, host, port)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the cache's search waits for memory, not for cores
     loaded = settings.load()
     database = composition.open_database(loaded)
     schema.upgrade(database)
     database.close()
-    protocol: Any = partial(PatientProtocol, read_timeout_s=loaded.http.read_timeout_s)  # uvicorn only calls it
+    protocol: Any = partial(  # uvicorn only calls it
+        TimeoutProtocol, read_timeout_s=loaded.http.read_timeout_s, refusal=refusal
+    )
     uvicorn.run(
         "imgen.cli.api:application",
         factory=True,

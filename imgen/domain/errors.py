@@ -1,10 +1,7 @@
-"""Every error there is. The docstring is the message; surfaces map the class to a status, workers to retry or fail."""
+"""Every error but one, which stands beside the verdict that it carries (review/verdict.py).
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from imgen.domain.job import Blocked
-    from imgen.domain.review import Verdict
+The docstring is the message; surfaces map the class to a status, workers to retry or fail.
+"""
 
 
 class ImgenError(Exception):
@@ -162,7 +159,13 @@ class EnhancementFailed(ImgenError):
     code = "enhancement_failed"
 
 
-class Unavailable(ImgenError):
+class Retryable(ImgenError):
+    """A part that should answer did not; the same work may succeed later."""
+
+    code = "retryable"
+
+
+class Unavailable(Retryable):
     """Service unavailable."""
 
     code = "unavailable"
@@ -193,23 +196,6 @@ class LeaseLost(ImgenError):
     """Another worker owns this job now."""
 
     code = "lease_lost"
-
-
-class PictureBlocked(ImgenError):
-    """Content blocked."""
-
-    code = "blocked"
-
-    def __init__(self, blocked: "Blocked", verdict: "Verdict") -> None:
-        super().__init__()
-        self.blocked = blocked
-        self.verdict = verdict
-
-
-class Retryable(ImgenError):
-    """A part that should answer did not; the same work may succeed later."""
-
-    code = "retryable"
 
 
 class ReviewerUnavailable(Retryable):

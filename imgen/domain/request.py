@@ -44,7 +44,7 @@ RANGES = {
 """Field → its range, where no model says otherwise."""
 
 
-class Ask(Struct, frozen=True, kw_only=True):
+class GenerateRequest(Struct, frozen=True, kw_only=True):
     """What a caller asks for. Fields typed `object` are choices: whatever is not one of them falls back."""
 
     prompt: str | None = None
@@ -104,7 +104,7 @@ class Order(Struct, frozen=True, kw_only=True):
     """Names of the fields that were repaired, in the contract's order."""
 
 
-def repair(ask: Ask, catalog: Catalog, rulesets: Container[str]) -> Order:
+def repair(ask: GenerateRequest, catalog: Catalog, rulesets: Container[str]) -> Order:
     """Applies every fallback and clamp.
 
     Raises:

@@ -12,10 +12,10 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope
 
+from imgen.asgi.endpoint import Answer, Endpoint, bearer_key, json_answer, read_body
 from imgen.domain.errors import InvalidKey, TooLarge, Unauthorized
 from imgen.embedder.minilm import Matrix, MiniLM, Unreadable
 from imgen.settings import EMBEDDED_MODEL
-from imgen.surfaces.http import Answer, Endpoint, bearer_key, json_answer, read_body
 
 MAX_TEXTS = 256
 MAX_BODY_BYTES = 1024 * 1024

@@ -16,7 +16,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from urllib.parse import quote
 
-from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, Retryable, Unauthorized
+from imgen.domain.errors import ConfigurationError, Forbidden, ImgenError, ObjectNotFound, Retryable
 from imgen.objects import ObjectInfo
 from imgen.objects.keys import checked_expiry, checked_key, checked_prefix, probe
 
@@ -126,17 +126,17 @@ class DiskStore:
         """The file behind an address that `url` gave; nothing is looked at before the signature.
 
         Raises:
-            Unauthorized: absent, wrong or expired signature.
+            Forbidden: absent, wrong or expired signature.
             ObjectNotFound: properly signed, but not (or no longer) stored.
         """
         expires, filename = query.get("expires", ""), query.get("filename", "")
         given = query.get("signature", "").encode()
         if not hmac.compare_digest(given, self._signature(key, expires, filename).encode()):
-            raise Unauthorized("Forbidden")
+            raise Forbidden("Forbidden")
         # From here on key and expiry are what `url` once wrote.
         expires_in_s = int(expires) - int(self._clock())
         if expires_in_s <= 0:
-            raise Unauthorized("Forbidden")
+            raise Forbidden("Forbidden")
         with _translated(key):
             path, stat = self._find(key)
         return SignedFile(path=path, stat=stat, filename=filename or path.name, expires_in_s=expires_in_s)

@@ -18,10 +18,10 @@ import structlog
 
 from imgen.domain.catalog import Catalog
 from imgen.domain.errors import Retryable, Unavailable
-from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.meaning import Guard, mean_different_things, read
 from imgen.domain.prompt import Parsed, compose
 from imgen.domain.request import Order
+from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.live import cache_news
 from imgen.live.executors import Coalescer
 from imgen.objects import ObjectStore
@@ -112,7 +112,7 @@ class SemanticCache:
         """Brings the index up to what SQL holds, if anything has changed.
 
         Raises:
-            Unavailable, Retryable: Redis or SQL does not answer.
+            Retryable: Redis or SQL does not answer.
         """
         epoch = await self._live.run(cache_news.epoch())
         if self._knows(epoch):
@@ -164,7 +164,7 @@ class SemanticCache:
         if not self._settings.enabled:
             return
         started = time.monotonic()
-        with contextlib.suppress(Unavailable, Retryable):  # the first look-up tries again
+        with contextlib.suppress(Retryable):  # the first look-up tries again
             await self.read_news()
         if self._seen_until:
             log.info("semantic cache read", entries=len(self._index), seconds=round(time.monotonic() - started, 2))

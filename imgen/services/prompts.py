@@ -1,7 +1,7 @@
 """Prompts without pictures: `optimize` one, or draw a random one from the word lists."""
 
 from imgen.domain.prompt import unparse
-from imgen.domain.request import Ask, repair
+from imgen.domain.request import GenerateRequest, repair
 from imgen.domain.wordlists import random_prompt
 from imgen.services.core import Core
 from imgen.services.enhance import enhance
@@ -16,7 +16,7 @@ async def optimize(core: Core, prompt: str | None, *, model: object, style: obje
         EnhancementFailed: the enhancer did not answer.
     """
     parsed = parse_prompt(core, prompt)
-    order = repair(Ask(model=model, style=style), core.catalog, core.rulesets)
+    order = repair(GenerateRequest(model=model, style=style), core.catalog, core.rulesets)
     check_character(core, parsed, order)
     return unparse(await enhance(core.enhancer, parsed, order.model, order.model.styles[order.style]))
 

@@ -18,7 +18,6 @@ from imgen.domain.errors import (
     QueueFull,
     RateLimited,
     Retryable,
-    Unavailable,
 )
 from imgen.domain.job import (
     FINISHER,
@@ -33,7 +32,7 @@ from imgen.domain.job import (
 )
 from imgen.domain.prompt import Parsed, compose, parse, unparse
 from imgen.domain.recipe import Brand, Diffusion, Recipe, Reused, Words
-from imgen.domain.request import Ask, Order, repair
+from imgen.domain.request import GenerateRequest, Order, repair
 from imgen.live import polls, slowdown
 from imgen.records import cache as cache_records
 from imgen.records import jobs, ledger
@@ -58,7 +57,7 @@ class _EntryGone(Exception):
     """What was found in the cache has been purged meanwhile."""
 
 
-async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) -> Submitted:
+async def submit(core: Core, principal: Principal, ask: GenerateRequest, *, surface: str) -> Submitted:
     """Makes a job.
 
     Raises:
@@ -153,7 +152,7 @@ def check_character(core: Core, parsed: Parsed, order: Order) -> None:
 
 
 async def _look_up(
-    core: Core, principal: Principal, ask: Ask, order: Order, parsed: Parsed
+    core: Core, principal: Principal, ask: GenerateRequest, order: Order, parsed: Parsed
 ) -> tuple[Draft | None, Entry | None]:
     """What to look for, or to keep the new picture under, and what was found. A cache that does not answer is a miss.
 
@@ -206,7 +205,7 @@ def _finished_anew(job: Job, entry: Entry) -> Job:
     )
 
 
-def _recipe(core: Core, ask: Ask, order: Order, brand: Brand, *, parsed: Parsed, final: Parsed) -> Recipe:
+def _recipe(core: Core, ask: GenerateRequest, order: Order, brand: Brand, *, parsed: Parsed, final: Parsed) -> Recipe:
     negative = (ask.negative or "").strip()
     character = core.catalog.characters.get(final.character)
     positive_text, negative_text = compose(
@@ -301,7 +300,7 @@ async def _publish(core: Core, job: Job) -> None:
         news.append(core.live.run(polls.enter(job.id, priority=job.priority, created_at=job.created_at)))
     try:
         await asyncio.gather(asyncio.to_thread(core.publisher.publish, job.queue, job.id, job.priority), *news)
-    except (Unavailable, Retryable) as exc:
+    except Retryable as exc:
         log.warning("job not published yet", job=job.id, reason=str(exc))
         with contextlib.suppress(Retryable):
             await core.database.writing(jobs.not_published, job)

@@ -1,6 +1,6 @@
-"""Serves the disk store's files at the signed addresses that it gives out. Nothing is served without a signature.
+"""Files of the disk store at the signed URLs that it gives out. Nothing is served without a signature.
 
-Not mounted where objects lie in S3: those addresses lead to S3 itself.
+Not mounted where objects lie in S3: those URLs lead to S3 itself.
 """
 
 from pathlib import Path
@@ -10,8 +10,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from imgen.domain.errors import ImgenError, ObjectNotFound, Retryable, Unauthorized
+from imgen.domain.errors import Forbidden, ObjectNotFound, Retryable
 from imgen.objects.disk import DiskStore
+from imgen.services.core import Core
+from imgen.surfaces.surface import Surface, status_of
 
 CONTENT_TYPES = {
     ".avif": "image/avif",
@@ -25,22 +27,25 @@ CONTENT_TYPES = {
 """By the key's suffix; any other is `application/octet-stream`, which no browser runs. The machine's own table differs
 from one to the next, and knows .html."""
 
-STATUSES: dict[type[ImgenError], int] = {Unauthorized: 403, ObjectNotFound: 404, Retryable: 503}
-
 SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
 
 
-def routes(store: DiskStore) -> list[Route]:
-    """GET and HEAD `/files/<key>`: 200, 206 or 416; 403 without a good signature, 404 once the file is gone."""
+def routes(core: Core) -> list[Route]:
+    """Returns the route of the disk store; none where objects lie elsewhere."""
+    return file_routes(core.objects) if isinstance(core.objects, DiskStore) else []
+
+
+def file_routes(store: DiskStore) -> list[Route]:
+    """Returns GET and HEAD `/files/<key>`: 200, 206 or 416; 403 without a good signature, 404 once the file is gone."""
 
     async def serve(request: Request) -> Response:
         try:
             signed = await run_in_threadpool(store.open_signed, request.path_params["key"], request.query_params)
-        except tuple(STATUSES) as exc:
-            return JSONResponse({"error": str(exc)}, STATUSES[type(exc)], SAFE_HEADERS)
+        except (Forbidden, ObjectNotFound, Retryable) as exc:
+            return JSONResponse({"error": str(exc)}, status_of(type(exc)), SAFE_HEADERS)
         return FileResponse(
             signed.path,
             headers={**SAFE_HEADERS, "Cache-Control": f"private, max-age={signed.expires_in_s}"},
@@ -54,5 +59,8 @@ def routes(store: DiskStore) -> list[Route]:
 
 
 def content_type(path: Path) -> str:
-    """What a file of this name is served as."""
+    """Returns the media type that a file of this name is served as."""
     return CONTENT_TYPES.get(path.suffix.lower(), "application/octet-stream")
+
+
+SURFACE = Surface(prefixes=("/files",), routes=routes)

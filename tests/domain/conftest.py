@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imgen.domain.review import CompiledRuleset, compile_ruleset, parse_ruleset
+from imgen.domain.review.ruleset import CompiledRuleset, compile_ruleset, parse_ruleset
 from imgen.domain.wordlists import Wordlists, parse_wordlists
 
 CONFIG = Path(__file__).parents[2] / "config"

@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from imgen.objects import ObjectStore
 from imgen.objects.disk import DiskStore
 from imgen.objects.s3 import S3Options, S3Store
-from imgen.surfaces.files import routes
+from imgen.surfaces.files import file_routes
 
 BUCKET = "imgen-tests"
 
@@ -82,7 +82,7 @@ def disk_place(tmp_path: Path, disk_server: tuple[str, Starlette]) -> Place:
         chosen = secret[::-1] if wrong_secret else secret
         return DiskStore(root, base_url=f"{url}/{name}", secret=chosen, clock=clock)
 
-    app.router.routes.append(Mount(f"/{name}", routes=routes(open_store())))
+    app.router.routes.append(Mount(f"/{name}", routes=file_routes(open_store())))
     return Place(open=open_store, name=str(root))
 
 

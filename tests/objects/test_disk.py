@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imgen.domain.errors import ConfigurationError, ObjectNotFound, Unauthorized
+from imgen.domain.errors import ConfigurationError, Forbidden, ObjectNotFound
 from imgen.objects.disk import DiskStore
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -237,7 +237,7 @@ def test_a_signed_file_tells_what_is_left_of_its_time(root):
     signed = store.open_signed("a/b.png", values)
     assert (signed.path, signed.filename, signed.expires_in_s) == (root / "a" / "b.png", "b.png", 1)
     now[0] += 0.1
-    with pytest.raises(Unauthorized, match="Forbidden"):
+    with pytest.raises(Forbidden, match="Forbidden"):
         store.open_signed("a/b.png", values)
 
 
@@ -251,5 +251,5 @@ def test_addresses_outlive_a_restart(root):
 @pytest.mark.parametrize("key", ["../outside", "/etc/passwd", "a/../../outside", "a\x00", "~part/x", ""])
 def test_bad_keys_are_forbidden_before_the_disk_is_touched(store, key):
     """Traversal in an address is told like any other wrong signature."""
-    with pytest.raises(Unauthorized, match="Forbidden"):
+    with pytest.raises(Forbidden, match="Forbidden"):
         store.open_signed(key, query(store.url("a")))

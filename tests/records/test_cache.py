@@ -6,8 +6,8 @@ import pytest
 from factories import make_job
 from msgspec import structs
 
-from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.job import Outcome, State
+from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.records import cache, jobs
 from imgen.records.cache import Draft
 

@@ -12,9 +12,9 @@ from servers.embedder import start_embedder
 
 from imgen import composition, settings
 from imgen.domain.catalog import parse_catalog
-from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.prompt import parse
-from imgen.domain.request import Ask, repair
+from imgen.domain.request import GenerateRequest, repair
+from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.live import cache_news
 from imgen.live.executors import Coalescer, Plain
 from imgen.objects.disk import DiskStore
@@ -284,7 +284,7 @@ CATALOG = parse_catalog(MODELS, {"aya": {"loras": {}}, "bella": {"loras": {}}})
 
 
 def partition(prompt="red coat", *, negative="", owner="ten_1", rules="default 1", catalog=CATALOG, **fields):
-    order = repair(Ask(prompt=prompt, **fields), catalog, {"default", "strict"})
+    order = repair(GenerateRequest(prompt=prompt, **fields), catalog, {"default", "strict"})
     return partition_of(
         catalog, order, parse(prompt, catalog.characters), owner=owner, negative=negative, ruleset=rules
     )

@@ -12,7 +12,7 @@ from servers.asgi import start_asgi
 from starlette.applications import Starlette
 
 from imgen.objects.disk import DiskStore
-from imgen.surfaces.files import routes
+from imgen.surfaces.files import file_routes
 
 BODY = bytes(range(256)) * 1000
 
@@ -44,7 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
     def build(url: str) -> Starlette:
         stores.append(DiskStore(folder / "objects", base_url=url, secret=b"0123456789abcdef0123456789abcdef"))
-        return Starlette(routes=routes(stores[0]))
+        return Starlette(routes=file_routes(stores[0]))
 
     with start_asgi(build) as url:
         site = Site(stores[0], url, folder / "objects")

@@ -10,9 +10,9 @@ from factories import PLAN, make_job, make_recipe
 from msgspec import structs
 from servers.chat import FAULTS, completion, start_chat
 
-from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.job import Blocked, State, new_cached_id
 from imgen.domain.recipe import Reused, Words
+from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.live import slowdown
 from imgen.provenance.fingerprint import fingerprint
 from imgen.records import audit, cache, jobs, ledger

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgen.domain.errors import ConfigurationError
-from imgen.domain.floor import judge_floor
-from imgen.domain.review import CompiledRuleset, Verdict, combine
+from imgen.domain.review.floor import judge_floor
+from imgen.domain.review.ruleset import CompiledRuleset
+from imgen.domain.review.verdict import Verdict, combine
 from imgen.settings import Settings
 from workers.reviewers.listed import LISTED, UNCLEAR, Listed
 
@@ -25,7 +26,7 @@ class Case:
 
     ruleset: CompiledRuleset
     parts: Mapping[str, str]
-    """Words of the request by part; see domain/review.py for what each counts for."""
+    """Words of the request by part; see domain/review/judge.py for their roles."""
     pixels: NDArray[np.uint8] | None = None
     """(H, W, 3) uint8, sRGB, unbranded; None: nothing is drawn yet."""
     suspicions: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ import structlog
 from numpy.typing import NDArray
 
 from imgen.domain.errors import ConfigurationError
-from imgen.domain.review import Verdict
+from imgen.domain.review.verdict import Verdict
 from imgen.provenance.fingerprint import fingerprint
 from imgen.provenance.matchlist import LEAST_QUALITY, MATCH_DISTANCE, MatchList, join, parse
 

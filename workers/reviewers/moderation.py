@@ -5,8 +5,10 @@ from typing import Any
 import msgspec
 
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
-from imgen.domain.floor import MINORS, NAME
-from imgen.domain.review import Rule, Verdict, combine, split_sides
+from imgen.domain.review.floor import MINORS, MINORS_LABEL
+from imgen.domain.review.judge import split_roles
+from imgen.domain.review.ruleset import Rule
+from imgen.domain.review.verdict import Verdict, combine
 from imgen.settings import Settings, read_toml
 from workers.reviewers import Case
 from workers.reviewers.upstream import Upstream, data_uri
@@ -51,7 +53,7 @@ class ModerationReviewer:
     def review(self, case: Case) -> Verdict:
         """See Reviewer."""
         inputs: list[Any] = [
-            {"type": "text", "text": "\n".join(text for _, text in split_sides(case.parts).wanted if text)}
+            {"type": "text", "text": "\n".join(text for _, text in split_roles(case.parts).positive if text)}
         ]
         if case.pixels is not None:
             inputs.append({"type": "image_url", "image_url": {"url": data_uri(case.pixels)}})
@@ -75,7 +77,9 @@ class ModerationReviewer:
     def _verdicts(self, case: Case, met: set[str]) -> list[Verdict]:
         verdicts = [Verdict(safe=True)]
         if met & FLOOR_CATEGORIES:
-            verdicts.append(Verdict(safe=False, codes=(MINORS,), names=(NAME,), floor=True, reason="moderation"))
+            verdicts.append(
+                Verdict(safe=False, codes=(MINORS,), names=(MINORS_LABEL,), floor=True, reason="moderation")
+            )
         rules = {rule.id: rule for rule in case.ruleset.ruleset.rules}
         for name in sorted(met - FLOOR_CATEGORIES):
             rule = next((rules[rule_id] for rule_id in self._categories[name] if rule_id in rules), None)

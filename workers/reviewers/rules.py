@@ -1,6 +1,7 @@
 """The embedded reviewer: the ruleset's terms and patterns over all words. Sees no picture."""
 
-from imgen.domain.review import Verdict, judge
+from imgen.domain.review.judge import judge
+from imgen.domain.review.verdict import Verdict
 from imgen.settings import Settings
 from workers.reviewers import Case
 

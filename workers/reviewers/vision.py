@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
-from imgen.domain.floor import MINORS, NAME
-from imgen.domain.review import HINTS, Ruleset, Verdict
+from imgen.domain.review.floor import MINORS, MINORS_LABEL
+from imgen.domain.review.judge import HINTS
+from imgen.domain.review.ruleset import Ruleset
+from imgen.domain.review.verdict import Verdict
 from imgen.settings import Settings
 from workers.reviewers import Case
 from workers.reviewers.upstream import Upstream, data_uri
@@ -116,7 +118,7 @@ def _verdict(judgement: _Judgement, ruleset: Ruleset) -> Verdict:
     if unknown := [rule_id for rule_id in named if rule_id not in known and rule_id != MINORS]:
         raise ReviewerUnavailable(f"the reviewer named {len(unknown)} rules that there are not")
     if MINORS in named:
-        return Verdict(safe=False, codes=(MINORS,), names=(NAME,), floor=True, reason="vision")
+        return Verdict(safe=False, codes=(MINORS,), names=(MINORS_LABEL,), floor=True, reason="vision")
     met = [known[rule_id] for rule_id in named]
     blocking = [rule for rule in met if rule.action == "block"]
     if not judgement.safe and not blocking:

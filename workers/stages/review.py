@@ -6,9 +6,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from imgen.domain.errors import ConfigurationError, PictureBlocked
+from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import Blocked, Job
-from imgen.domain.review import Verdict
+from imgen.domain.review.verdict import PictureBlocked, Verdict
 from workers.picture import Context, Picture
 from workers.reviewers import Case
 
@@ -48,7 +48,7 @@ def _review(context: Context, pixels: NDArray[np.uint8] | None = None) -> Verdic
 
 
 def parts(job: Job) -> dict[str, str]:
-    """All words of a job by the names that rules know (see domain/review.py)."""
+    """All words of a job by the names that rules know (see domain/review/judge.py)."""
     recipe = job.recipe
     return {
         "prompt": recipe.words.prompt,
@@ -66,11 +66,11 @@ def parts(job: Job) -> dict[str, str]:
 
 
 def blocked(verdict: Verdict, *, unsafe_key: str = "") -> Blocked:
-    """What is told of a verdict that is not safe."""
+    """Returns why a picture is withheld, out of a verdict that is not safe."""
     return Blocked(names=verdict.names, categories=verdict.codes, floor=verdict.floor, unsafe_key=unsafe_key)
 
 
 def _decided(verdict: Verdict) -> Verdict:
     if not verdict.safe and not verdict.release:
-        raise PictureBlocked(blocked(verdict), verdict)
+        raise PictureBlocked(verdict)
     return verdict

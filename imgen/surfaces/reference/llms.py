@@ -1,27 +1,20 @@
-"""`/llms.txt` and `/llms-full.txt` (llmstxt.org): made of the OpenAPI document and of docs/, and of nothing else."""
+"""`/llms.txt` and `/llms-full.txt` (llmstxt.org): made of the OpenAPI document, the surfaces' descriptions and docs/."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from imgen.surfaces.description import REF, Description
 from imgen.surfaces.reference import prose
-from imgen.surfaces.reference.actions import ACTIONS, POLL_EVERY_S
-from imgen.surfaces.reference.failures import FAILURES
-from imgen.surfaces.reference.openapi import AT, request_name
-
-PROSE = ("Requests and answers", "Prompts", "The cache", "Polling", "From a browser", "Not there yet")
-"""Sections of the Action API's page that say what no schema can."""
 
 
-def short(document: dict[str, Any], pages: dict[str, prose.Page]) -> str:
-    """What this is, and where to read on."""
+def short(document: dict[str, Any], descriptions: Sequence[Description], pages: dict[str, prose.Page]) -> str:
+    """Says in a few lines how to call the API, and where to read on."""
     url = document["servers"][0]["url"]
     return "\n".join(
         [
             *_head(document),
-            f"- One address: `POST {url}/api/v2` with `Authorization: Bearer <key>` and a JSON object.",
-            f"- Its `action` is one of {', '.join(f'`{action.name}`' for action in ACTIONS)}.",
-            f"- To make a picture send `generate`, then `status` with its id every {POLL_EVERY_S} seconds until it has ended.",
+            *(f"- {line}" for each in descriptions for line in each.summary),
             "",
             "## API",
             "",
@@ -43,16 +36,18 @@ def short(document: dict[str, Any], pages: dict[str, prose.Page]) -> str:
     )
 
 
-def full(document: dict[str, Any], pages: dict[str, prose.Page]) -> str:
-    """All that is needed to call the API."""
+def full(document: dict[str, Any], descriptions: Sequence[Description], pages: dict[str, prose.Page]) -> str:
+    """Says all that is needed to call the API."""
+    schemas = document["components"]["schemas"]
     return "\n".join(
         [
             *_head(document),
             document["info"]["description"],
-            *_actions(document),
-            *_meta(document),
-            *_errors(),
-            *_prose(pages.get(prose.FIRST)),
+            *(line for each in descriptions for line in _operations(each, schemas)),
+            *_answers(descriptions, schemas),
+            *(line for each in descriptions for line in _failures(each)),
+            *(line for each in descriptions for line in _prose(each, pages)),
+            "",
         ]
     )
 
@@ -62,32 +57,26 @@ def _head(document: dict[str, Any]) -> list[str]:
     return [f"# {info['title']} {info['version']}", "", f"> {info['summary']}", ""]
 
 
-def _actions(document: dict[str, Any]) -> Iterator[str]:
-    content = document["paths"]["/api/v2"]["post"]
-    url = document["servers"][0]["url"]
-    sent = content["requestBody"]["content"]["application/json"]["examples"]
-    told = content["responses"]["200"]["content"]["application/json"]["examples"]
-    schemas = document["components"]["schemas"]
-    yield "## Actions"
-    yield f"\nAll go to `POST {url}/api/v2` with the headers `Authorization: Bearer <key>` and `Content-Type: application/json`."
-    yield "A field that may be left out may be null as well."
-    for action in ACTIONS:
-        schema = schemas[request_name(action)]
-        yield f"\n### {action.name}\n\n{schema['description']}\n"
+def _operations(description: Description, schemas: dict[str, Any]) -> Iterator[str]:
+    if not description.operations:
+        return
+    yield f"## {description.operations_title}\n\n{description.operations_intro}"
+    for operation in description.operations:
+        schema = schemas[operation.request]
+        yield f"\n### {operation.name}\n\n{schema['description']}\n"
         rows = {name: about for name, about in schema["properties"].items() if name != "action"}
         if rows:
             yield from _table(rows, schema["required"])
-        yield f"\nRequest:\n\n```json\n{_json(sent[action.name]['value'])}\n```\n\nAnswer:\n"
-        for example in (value["value"] for name, value in told.items() if name.split("_")[0] == action.name):
+        yield f"\nRequest:\n\n```json\n{_json(operation.example)}\n```\n\nAnswer:\n"
+        for example in operation.answers:
             yield f"```json\n{_json(example)}\n```"
 
 
-def _meta(document: dict[str, Any]) -> Iterator[str]:
+def _answers(descriptions: Sequence[Description], schemas: dict[str, Any]) -> Iterator[str]:
     yield "\n## Answers\n\nFields of all answers; those that are not always there are marked with `?`.\n"
-    schemas = document["components"]["schemas"]
-    asked = {request_name(action) for action in ACTIONS}
+    requests = {operation.request for each in descriptions for operation in each.operations}
     for name, schema in schemas.items():
-        if name in asked:
+        if name in requests:
             continue
         yield f"\n### {name}\n\n{schema.get('description', '')}\n"
         for field, about in schema["properties"].items():
@@ -96,18 +85,20 @@ def _meta(document: dict[str, Any]) -> Iterator[str]:
             yield f"- `{field}{mark}` ({_type(about)}){': ' + words if words else ''}"
 
 
-def _errors() -> Iterator[str]:
-    yield '\n## Errors\n\nEach is `{"error": "<text>"}`. 429 and 503 have a `Retry-After` header with whole seconds.\n'
+def _failures(description: Description) -> Iterator[str]:
+    if not description.failures:
+        return
+    yield f"\n## Errors\n\n{description.failures_intro}\n"
     yield "| status | error | when | what to do |\n|---|---|---|---|"
-    for row in FAILURES:
+    for row in description.failures:
         yield f"| {row.status} | `{row.text}` | {row.when} | {row.then} |"
 
 
-def _prose(page: prose.Page | None) -> Iterator[str]:
+def _prose(description: Description, pages: dict[str, prose.Page]) -> Iterator[str]:
+    page = pages.get(description.page)
     if page is not None:
-        for title in PROSE:
+        for title in description.sections:
             yield f"\n## {title}\n\n{prose.section(page, title)}"
-    yield ""
 
 
 def _table(rows: dict[str, dict[str, Any]], required: list[str]) -> Iterator[str]:
@@ -127,7 +118,7 @@ def _limits(about: dict[str, Any]) -> str:
 
 def _type(about: dict[str, Any]) -> str:
     if "$ref" in about:
-        return str(about["$ref"]).removeprefix(AT)
+        return str(about["$ref"]).removeprefix(REF)
     if "anyOf" in about:
         return " or ".join(map(_type, about["anyOf"]))
     if "enum" in about and "type" not in about:

@@ -1,8 +1,9 @@
-"""The addresses of the reference. What they show is made once, when it is first asked for, and kept.
+"""Pages of the reference. Each document is made once, when it is first asked for, and kept.
 
 The prose, which takes a quarter of a second, is made with the application, in a thread; the rest takes milliseconds.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -13,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from imgen.asgi.endpoint import json_response
 from imgen.services.configured import Configured
 from imgen.services.core import Core
-from imgen.surfaces.http import json_response, page_headers
+from imgen.surfaces.pages import environment, page_headers
 from imgen.surfaces.reference import llms, openapi, prose
-from imgen.surfaces.web.templates import environment
+from imgen.surfaces.surface import Surface
 
 STRICT = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; "
@@ -25,9 +27,9 @@ STRICT = (
 )
 
 
-def application(core: Core, docs: Path = prose.DOCS) -> Starlette:
-    """All of them."""
-    reference = _Reference(core, docs)
+def application(core: Core, surfaces: Sequence[Surface], docs: Path = prose.DOCS) -> Starlette:
+    """Makes the application that serves them; `surfaces` describe themselves."""
+    reference = _Reference(core, surfaces, docs)
     return Starlette(
         routes=[
             Route("/openapi.json", reference.openapi),
@@ -51,22 +53,24 @@ class _Made(NamedTuple):
 
 
 class _Reference:
-    def __init__(self, core: Core, docs: Path) -> None:
+    def __init__(self, core: Core, surfaces: Sequence[Surface], docs: Path) -> None:
         self._core = core
+        self._surfaces = surfaces
         self._pages = prose.pages(docs)
         self._pictures = prose.pictures(docs)
         self._templates = environment()
         self._kept: _Made | None = None
 
     def _made(self) -> _Made:
-        """The documents, kept as long as what they tell of is configured."""
+        """Returns the documents, kept until the configuration is read again."""
         if self._kept is None or self._kept.of is not self._core.configured:
-            document = openapi.document(self._core)
+            described = [surface.describe(self._core) for surface in self._surfaces if surface.describe]
+            document = openapi.document(self._core, described)
             self._kept = _Made(
                 of=self._core.configured,
                 openapi_json=msgspec.json.format(msgspec.json.encode(document), indent=1),
-                short=llms.short(document, self._pages),
-                full=llms.full(document, self._pages),
+                short=llms.short(document, described, self._pages),
+                full=llms.full(document, described, self._pages),
             )
         return self._kept
 

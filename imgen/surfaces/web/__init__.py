@@ -7,19 +7,23 @@ before the first page is asked for: an API host that nobody looks at carries no 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from imgen.asgi.lazy import LazyApp
 from imgen.services.core import Core
-from imgen.surfaces.later import Later
+from imgen.surfaces.surface import Surface
 
-FIRST_WORDS = frozenset({"", "panel", "play", "sign-in", "sign-out", "static"})
-"""What the paths of pages begin with; all others are other surfaces'."""
+PREFIXES = ("/", "/panel", "/play", "/sign-in", "/sign-out", "/static")
+"""Of the pages; the first stands for the home page alone."""
 
 
 def routes(core: Core) -> list[BaseRoute]:
-    """All pages as one route."""
+    """Returns all pages as one route."""
 
     def make() -> ASGIApp:
         from imgen.surfaces.web.rooms import application
 
         return application(core)
 
-    return [Later(FIRST_WORDS, make)]
+    return [LazyApp(PREFIXES, make)]
+
+
+SURFACE = Surface(prefixes=PREFIXES, routes=routes)

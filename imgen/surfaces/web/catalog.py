@@ -10,10 +10,11 @@ from starlette.routing import BaseRoute, Route
 from imgen import composition
 from imgen.domain import errors
 from imgen.domain.people import Person
-from imgen.domain.review import Ruleset, parse_ruleset
+from imgen.domain.review.ruleset import Ruleset, parse_ruleset
 from imgen.live import config_news
 from imgen.records import audit, gallery
 from imgen.services import configured
+from imgen.services.links import thumbnail_url
 from imgen.settings import read_toml
 from imgen.surfaces.web.desk import Desk
 
@@ -37,11 +38,7 @@ class Catalog:
         """Models with their styles, characters and rulesets, each with a sample out of the person's own pictures."""
         core = self._desk.core
         found = await core.database.reading(gallery.samples, scope=person.scope)
-        samples = {
-            name: next((core.objects.url(i.key) for i in job.outcome.images if i.type == "thumbnail"), "")
-            for name, job in found.items()
-            if job.outcome is not None
-        }
+        samples = {name: thumbnail_url(core, job.outcome) for name, job in found.items() if job.outcome is not None}
         return self._desk.page(
             request, "catalog.html", catalog=core.catalog, rulesets=self._rulesets(), samples=samples
         )

@@ -15,14 +15,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Scope, Send
 
+from imgen.asgi.endpoint import json_response, read_body, replay_body
 from imgen.domain import errors
 from imgen.domain.people import Person
 from imgen.records import installation
 from imgen.services import people
 from imgen.services.core import Core
-from imgen.surfaces.http import giving, json_response, page_headers, read_body
+from imgen.surfaces.pages import environment, page_headers
+from imgen.surfaces.surface import status_of
 from imgen.surfaces.web import filters
-from imgen.surfaces.web.templates import environment
 
 log = structlog.get_logger(__name__)
 
@@ -157,11 +158,11 @@ class Desk:
         return self.page(request, "error.html", status=exc.status_code, title="Not possible", text=exc.detail)
 
     async def _error(self, request: Request, exc: errors.ImgenError) -> Response:
-        is_ours = isinstance(exc, errors.Retryable | errors.Unavailable | errors.ConfigurationError)
+        is_ours = isinstance(exc, errors.Retryable | errors.ConfigurationError)
         if is_ours:
             log.error("page failed", path=request.url.path, reason=str(exc))
         text = "A part of the service does not answer. Try again in a moment." if is_ours else str(exc)
-        status = 503 if is_ours else 403 if isinstance(exc, errors.Forbidden) else 400
+        status = 503 if is_ours else status_of(type(exc))
         return self.page(request, "error.html", status=status, title="Not possible", text=text)
 
     async def _refuse_forged(self, scope: Scope, send: Send, _reason: int) -> None:
@@ -214,7 +215,7 @@ class _Csrf:
                 return
             except ClientDisconnect:
                 return
-            receive = giving(body)
+            receive = replay_body(body)
         if scope["type"] == "http" and not _is_plain(scope, body):
             await self._refuse(scope, send, 0)
             return

@@ -24,6 +24,7 @@ from imgen.domain.job import ENDED, OPEN, Job, State, is_cached
 from imgen.domain.people import Person
 from imgen.records import accounts, audit, gallery
 from imgen.services import people, poll, reconcile, submit
+from imgen.services.links import picture_links, withheld_url
 from imgen.surfaces.web.desk import Desk
 from imgen.surfaces.web.filters import ago
 
@@ -222,14 +223,13 @@ class Jobs:
         return people.principal_of(person, next(one for one in tenants if one.id == job.tenant_id))
 
     def _files(self, job: Job) -> dict[str, str]:
-        """Kind → address signed now. A picture that the floor withholds has none."""
-        outcome, url = job.outcome, self._desk.core.objects.url
+        """Returns URLs signed now, by kind. A picture that the floor withholds has none."""
+        core, outcome = self._desk.core, job.outcome
         if outcome is None:
             return {}
-        files = {image.type: url(image.key, filename=image.filename) for image in outcome.images}
-        if outcome.blocked and outcome.blocked.unsafe_key and not outcome.blocked.floor:
-            files["withheld"] = url(outcome.blocked.unsafe_key)
-        return files
+        files = {link.type: link.url for link in picture_links(core, outcome)}
+        withheld = withheld_url(core, outcome)
+        return files | ({"withheld": withheld} if withheld else {})
 
     def _facts(self, job: Job) -> dict[str, Any]:
         """What ended jobs tell: `meta`, the rules that blocked, or the error."""

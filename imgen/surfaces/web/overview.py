@@ -11,6 +11,7 @@ from imgen.domain.job import FINISHER, render_queue
 from imgen.domain.people import Person
 from imgen.live import workers
 from imgen.records import gallery, tallies
+from imgen.services.links import thumbnail_url
 from imgen.surfaces.web.desk import Desk
 
 MINUTES = 60
@@ -48,11 +49,7 @@ class Overview:
             parts=[(part, *done.seconds[part]) for part in PARTS if part in done.seconds],
             depths=await self._depths() if person.is_admin else {},
             beats=await core.live.run(workers.beats()) if person.is_admin else [],
-            latest=[
-                (job, next((core.objects.url(i.key) for i in job.outcome.images if i.type == "thumbnail"), ""))
-                for job in page.jobs
-                if job.outcome is not None
-            ],
+            latest=[(job, thumbnail_url(core, job.outcome)) for job in page.jobs if job.outcome is not None],
             minutes=MINUTES,
             latest_of=LATEST,
         )

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from imgen.asgi.endpoint import read_body, replay_body
 from imgen.domain import errors
 from imgen.domain.account import Tenant
 from imgen.domain.catalog import SIZES
@@ -23,10 +24,10 @@ from imgen.domain.request import FORMATS, POSITIONS, RANGES
 from imgen.live import previews
 from imgen.records import accounts, gallery, jobs
 from imgen.services import people, poll
+from imgen.services.links import picture_links, thumbnail_url, withheld_url
 from imgen.services.marks import MAX_MARK_BYTES
 from imgen.services.submit import submit
-from imgen.surfaces.action import told
-from imgen.surfaces.http import giving, read_body
+from imgen.surfaces.surface import status_of
 from imgen.surfaces.web import playground_form, snippets
 from imgen.surfaces.web.desk import Desk
 
@@ -97,8 +98,8 @@ class Playground:
         try:
             form = await self._form(request)
             tenant = await self._tenant(str(form.get("tenant", "")))
-            ask = await playground_form.ask_of(form)
-            submitted = await submit(self._core, people.principal_of(person, tenant), ask, surface=SURFACE)
+            wanted = await playground_form.request_of(form)
+            submitted = await submit(self._core, people.principal_of(person, tenant), wanted, surface=SURFACE)
         except errors.ImgenError as exc:
             return self._problem(request, exc)
         shown = await self._shown(person, submitted.job)
@@ -111,7 +112,7 @@ class Playground:
         job = await self._own(request, person)
         shown = await self._shown(person, job)
         is_poll = "poll" in request.query_params
-        if is_poll and not shown["told"]:
+        if is_poll and shown["outcome"] is None:
             return self._desk.page(request, "playground_standing.html", **shown)
         response = self._desk.page(request, "playground_job.html", **shown)
         if is_poll:
@@ -143,7 +144,7 @@ class Playground:
         return self._desk.page(request, "playground_code.html", texts=texts)
 
     def _problem(self, request: Request, error: errors.ImgenError) -> Response:
-        text, status = playground_form.sentence(error), playground_form.status(error)
+        text, status = playground_form.sentence(error), status_of(type(error))
         response = self._desk.page(request, "playground_problem.html", status=status, problem=text, warnings=())
         response.headers.update({"HX-Retarget": "#problem", "HX-Reswap": "innerHTML"})
         return response
@@ -152,7 +153,7 @@ class Playground:
         """What was sent, no larger than any other surface takes it."""
         max_bytes = int(self._core.settings.http.max_body_mib * 2**20)
         body = await read_body(request.scope, request.receive, max_bytes=max_bytes)
-        return await Request(request.scope, giving(body)).form()
+        return await Request(request.scope, replay_body(body)).form()
 
     async def _tenants(self) -> list[Tenant]:
         return await self._core.database.reading(accounts.all_tenants)
@@ -197,16 +198,15 @@ class Playground:
     def _values(
         self, job: Job, state: State, outcome: Outcome | None, standing: poll.Standing | None
     ) -> dict[str, Any]:
-        said = {} if outcome is None else told(self._core, outcome)
+        links = picture_links(self._core, outcome) if outcome else ()
         return {
             "job": job,
             "state": state,
             "state_text": STATES[state],
             "standing": standing,
-            "told": said,
-            "rules": outcome.blocked.names if outcome and outcome.blocked else (),
-            "images": {image["type"]: image for image in said.get("meta", {}).get("images", ())},
-            "unsafe_url": base64.b64decode(said.get("unsafe_url", "")).decode(),
+            "outcome": outcome,
+            "images": {link.type: link for link in links},
+            "unsafe_url": withheld_url(self._core, outcome) if outcome else "",
             "model_label": self._label(job.recipe.model),
             "style_label": self._label(job.recipe.model, job.recipe.style),
         }
@@ -220,9 +220,7 @@ class Playground:
         return style.label if style else style_key
 
     def _thumbnail(self, job: Job) -> dict[str, Any]:
-        images = {image.type: image.key for image in job.outcome.images} if job.outcome else {}
-        key = images.get("thumbnail", "") if job.state is State.COMPLETED else ""
-        url = self._core.objects.url(key, expires_s=self._core.settings.objects.url_expires_s) if key else ""
+        url = thumbnail_url(self._core, job.outcome)
         return {"job": job, "url": url, "fill": json.dumps(playground_form.filling(job)), "text": STATES[job.state]}
 
     def _models(self) -> list[dict[str, Any]]:

@@ -9,9 +9,8 @@ from starlette.datastructures import FormData, UploadFile
 from imgen.domain import errors
 from imgen.domain.job import Job
 from imgen.domain.prompt import parse
-from imgen.domain.request import Ask
+from imgen.domain.request import GenerateRequest
 from imgen.services.marks import MAX_MARK_BYTES
-from imgen.surfaces.action import STATUSES
 from imgen.surfaces.web.snippets import DATA_URI, Fields, File, Value
 
 MARK = "wm_file"
@@ -46,7 +45,7 @@ FIELD_SENTENCES: Mapping[str, str] = {
 
 def sentence(error: errors.ImgenError) -> str:
     """One clear sentence, with the wait where waiting helps."""
-    if isinstance(error, errors.Unavailable | errors.Retryable):
+    if isinstance(error, errors.Retryable):
         return "A part of the service does not answer. Try again in a moment."
     text = str(error)
     if isinstance(error, errors.InvalidField):
@@ -55,13 +54,7 @@ def sentence(error: errors.ImgenError) -> str:
     return f"{text} Try again in {_wait(error.retry_after_s)}." if error.retry_after_s else text
 
 
-def status(error: errors.ImgenError) -> int:
-    """The error's HTTP status, as the Action API has it."""
-    known = STATUSES | {errors.Forbidden: 403}
-    return next((known[kind] for kind in type(error).__mro__ if kind in known), 500)
-
-
-async def ask_of(form: FormData) -> Ask:
+async def request_of(form: FormData) -> GenerateRequest:
     """The request of a form that was sent with its files.
 
     Raises:
@@ -76,7 +69,7 @@ async def ask_of(form: FormData) -> Ask:
             raise errors.InvalidField("wm_image")
         mark = DATA_URI + base64.b64encode(body).decode()
     values: dict[str, Any] = _fields(form, mark)
-    return Ask(**values)
+    return GenerateRequest(**values)
 
 
 def fields_of(form: FormData) -> Fields:

@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
 from imgen.services.core import Core
+from imgen.surfaces.static import static_files
 from imgen.surfaces.web.account import Account
 from imgen.surfaces.web.audit import Audit
 from imgen.surfaces.web.cache import Cache
@@ -17,7 +18,6 @@ from imgen.surfaces.web.keys import Keys
 from imgen.surfaces.web.overview import Overview
 from imgen.surfaces.web.people import People
 from imgen.surfaces.web.playground import Playground
-from imgen.surfaces.web.static import static_files
 from imgen.surfaces.web.usage import Usage
 
 

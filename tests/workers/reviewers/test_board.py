@@ -11,7 +11,7 @@ from servers.chat import FAULTS, completion, start_chat
 
 from imgen import composition, settings
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
-from imgen.domain.floor import MINORS
+from imgen.domain.review.floor import MINORS
 from imgen.provenance.fingerprint import fingerprint
 from workers.reviewers import Case, digests, open_board
 

@@ -13,7 +13,7 @@ from servers.faulty_http import answer
 
 from imgen import composition, settings
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
-from imgen.domain.floor import MINORS
+from imgen.domain.review.floor import MINORS
 from workers.reviewers import Case, moderation, open_board, vision
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (96, 1600, 3), np.uint8)

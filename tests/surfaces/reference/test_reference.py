@@ -16,14 +16,16 @@ from starlette.testclient import TestClient
 
 from imgen.domain import errors
 from imgen.domain.job import Meta
-from imgen.domain.request import Ask
-from imgen.surfaces import action, action_wire
-from imgen.surfaces.reference import answers, fields, prose
-from imgen.surfaces.reference.actions import ACTIONS
-from imgen.surfaces.reference.failures import FAILURES
+from imgen.domain.request import GenerateRequest
+from imgen.surfaces import surface
+from imgen.surfaces.action import answers, fields, wire
+from imgen.surfaces.action.actions import ACTIONS
+from imgen.surfaces.action.description import ABOUT
+from imgen.surfaces.action.failures import FAILURES
+from imgen.surfaces.reference import prose
 from imgen.surfaces.reference.pages import application
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TYPES = {"string": str, "boolean": bool, "integer": float, "number": float}
 JSON_TYPES = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
 
@@ -85,17 +87,18 @@ def test_every_action_and_every_field_is_in_it(document):
     """The union's Structs and the document name the same actions and fields, of the same types."""
     body = call(document)["requestBody"]["content"]["application/json"]["schema"]
     mapping = body["discriminator"]["mapping"]
-    assert set(mapping) == set(action_wire.ACTION_NAMES) == {action.name for action in ACTIONS}
+    assert set(mapping) == set(wire.ACTION_NAMES) == set(ACTIONS)
     assert sorted(mapping.values()) == sorted(part["$ref"] for part in body["oneOf"])
-    for kind in action.ACTIONS:
-        schema = document["components"]["schemas"][mapping[kind.__struct_config__.tag].rpartition("/")[2]]
-        of_code = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    for name, action in ACTIONS.items():
+        assert action.request.__struct_config__.tag == name
+        schema = document["components"]["schemas"][mapping[name].rpartition("/")[2]]
+        of_code = {field.name: field.type for field in msgspec.structs.fields(action.request)}
         assert set(schema["properties"]) == {"action", *of_code}
-        assert schema["properties"]["action"]["const"] == kind.__struct_config__.tag
-        for name, type_ in of_code.items():
-            told = schema["properties"][name]
+        assert schema["properties"]["action"]["const"] == name
+        for field, type_ in of_code.items():
+            told = schema["properties"][field]
             assert told["description"]
-            assert type_ is msgspec.Raw or type_ == TYPES[told["type"]] | None, name
+            assert type_ is msgspec.Raw or type_ == TYPES[told["type"]] | None, field
 
 
 def test_defaults_and_limits_are_the_codes(server, document):
@@ -153,9 +156,9 @@ def test_required_fields_are_those_without_which_it_fails(server, document):
 def test_example_requests_are_taken(server, document):
     """The decoder takes every one, they fit their schemas, and the running server answers them without a warning."""
     examples = sent_examples(document)
-    assert set(examples) == set(action_wire.ACTION_NAMES)
+    assert set(examples) == set(wire.ACTION_NAMES)
     for name, sent in examples.items():
-        assert type(action_wire.decode(json.dumps(sent).encode())).__struct_config__.tag == name
+        assert type(wire.decode(json.dumps(sent).encode())).__struct_config__.tag == name
         check(document, f"{name.title()}Request", sent)
         response = server.post(sent)
         assert response.status_code == (404 if "id" in sent else 200), (name, response.text)
@@ -223,8 +226,8 @@ def test_the_200_is_any_of_the_answers(document):
 def test_every_field_of_meta_is_explained(document):
     """Fields that repeat no request have words, and none has words that does not exist."""
     told = set(Meta.__struct_fields__)
-    about = set(answers.ABOUT[answers.PictureMeta])
-    repeats = {field.name for field in msgspec.structs.fields(Ask)} | {"id", "gen_id"}
+    about = set(ABOUT[answers.PictureMeta])
+    repeats = {field.name for field in msgspec.structs.fields(GenerateRequest)} | {"id", "gen_id"}
     assert about <= told
     assert told - repeats <= about
 
@@ -236,10 +239,11 @@ def test_every_error_is_in_it(document):
     def kin(cls):
         return {cls, *(kind for child in cls.__subclasses__() for kind in kin(child))}
 
-    reachable = {kind for parent in action.STATUSES for kind in kin(parent)} - {errors.Invalid}
+    reachable = {kind for parent in surface.STATUSES for kind in kin(parent)} - {errors.Invalid}
+    reachable -= {errors.Forbidden, errors.ObjectNotFound}  # answered by pages and files alone
     reachable -= {errors.InvalidField, errors.OutOfScope}  # their texts name what is wrong
     ours = {kind for kind in reachable if issubclass(kind, errors.Retryable)}
-    assert {(action.status_of(kind), str(kind())) for kind in reachable - ours} <= told
+    assert {(surface.status_of(kind), str(kind())) for kind in reachable - ours} <= told
     assert {(400, "Invalid <field>"), (403, "API key lacks the scope <scope>")} <= told
     served = {
         (int(status), example["error"])
@@ -286,7 +290,7 @@ def test_the_largest_mark_is_as_told():
 
 def test_statuses_are_the_codes():
     """The answers' statuses are those of the wire."""
-    assert set(answers.AnyStatus.__args__) == set(action.WIRE_STATUS.values())
+    assert set(answers.AnyStatus.__args__) == set(answers.WIRE_STATUS.values())
 
 
 @pytest.mark.parametrize(
@@ -313,7 +317,7 @@ def test_nothing_of_it_is_loaded_before_it_is_asked_for(server, tmp_path):
     """An application that nobody has asked for its reference holds neither templates nor Markdown nor this package's tables."""
     code = (
         "import sys; from imgen import settings; from imgen.app import create_app; create_app(settings.load(sys.argv[1]));"
-        "print([name for name in ('jinja2', 'markdown_it', 'imgen.surfaces.reference.pages', 'imgen.surfaces.reference.fields')"
+        "print([name for name in ('jinja2', 'markdown_it', 'imgen.surfaces.reference.pages', 'imgen.surfaces.action.fields')"
         " if name in sys.modules])"
     )
     subprocess.run([sys.executable, "-m", "imgen.cli", "migrate", "--data", tmp_path], check=True, capture_output=True)
@@ -413,7 +417,7 @@ def test_pages_that_are_not_there(server):
 
 def test_an_installation_without_docs_has_no_pages(tmp_path):
     """From a wheel there is no folder: the list and every page say so, with 404."""
-    with TestClient(application(None, tmp_path / "docs")) as client:  # pages need nothing of a core
+    with TestClient(application(None, (), tmp_path / "docs")) as client:  # pages need nothing of a core
         for path in ("/docs", "/docs/action"):
             response = client.get(path, headers={"Accept": "text/html"})
             assert response.status_code == 404
@@ -433,9 +437,9 @@ def test_raw_html_is_shown_as_text(tmp_path):
 def test_the_written_page_names_everything():
     """docs/reference/action.md tells every action, field, field of `meta` and error that the code has."""
     text = (ROOT / "docs" / "reference" / "action.md").read_text()
-    for entry in ACTIONS:
-        assert f"\n## `{entry.name}`\n" in text
-        for field in entry.call.__struct_fields__:
+    for name, action in ACTIONS.items():
+        assert f"\n## `{name}`\n" in text
+        for field in action.request.__struct_fields__:
             assert f"`{field}`" in text, field
     for field in Meta.__struct_fields__:
         assert f'"{field}"' in text, field

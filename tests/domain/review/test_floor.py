@@ -8,8 +8,8 @@ from factories import judge_words
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgen.domain.floor import FLOOR_VERSION, MINORS, judge_floor
-from imgen.domain.review import Rule, Ruleset, compile_ruleset
+from imgen.domain.review.floor import FLOOR_VERSION, MINORS, judge_floor
+from imgen.domain.review.ruleset import Rule, Ruleset, compile_ruleset
 
 PERMISSIVE = compile_ruleset(
     Ruleset(

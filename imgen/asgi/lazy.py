@@ -1,25 +1,25 @@
-"""Routes of a surface that is made at its first request: what it needs is not loaded by a process that nobody asks for it."""
+"""Application that is made at its first request: a process that serves no such request never loads its modules."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class Later(BaseRoute):
-    """All paths that begin with one of some words, as one route."""
+class LazyApp(BaseRoute):
+    """All paths under some prefixes, as one route."""
 
-    def __init__(self, first_words: frozenset[str], make: Callable[[], ASGIApp]) -> None:
-        """`make` builds the application; it is called once, in a thread."""
-        self._first_words = first_words
+    def __init__(self, prefixes: Iterable[str], make: Callable[[], ASGIApp]) -> None:
+        """`prefixes` are of one segment each, `/` is the root alone; `make` builds the application once, in a thread."""
+        self._segments = frozenset(prefix.strip("/") for prefix in prefixes)
         self._make = make
         self._app: ASGIApp | None = None
         self._lock = asyncio.Lock()
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """By the path's first word."""
-        is_ours = scope["type"] == "http" and scope["path"].strip("/").split("/")[0] in self._first_words
+        """Compares the path's first segment."""
+        is_ours = scope["type"] == "http" and scope["path"].strip("/").split("/")[0] in self._segments
         return (Match.FULL if is_ours else Match.NONE), {}
 
     def url_path_for(self, name: str, /, **path_params: object) -> None:  # type: ignore[override]  # pages are named by their paths

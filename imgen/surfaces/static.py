@@ -8,17 +8,17 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-FOLDER = Path(__file__).resolve().parents[2] / "web" / "static"
+FOLDER = Path(__file__).resolve().parents[1] / "web" / "static"
 
 
 def static_files() -> StaticFiles:
-    """The application that serves them."""
+    """Makes the application that serves them."""
     return _Static(directory=FOLDER)
 
 
 @lru_cache
 def address(name: str) -> str:
-    """Where a file is served, such as `/static/imgen.css?v=1f3a…`."""
+    """Returns the URL path of a file, such as `/static/imgen.css?v=1f3a…`."""
     return f"/static/{name}?v={hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()[:12]}"
 
 

@@ -22,6 +22,8 @@ from servers.api import start_api
 from servers.redis_server import start_redis
 from servers.wire import Wire, exchange, post
 
+from imgen.surfaces.action.actions import ACTIONS
+
 BODIES = 10_000
 AT_ONCE = 10
 READ_TIMEOUT_S = 2
@@ -36,50 +38,8 @@ max_queued = {MAX_QUEUED}
 level = "WARNING"
 """
 
-FIELDS = {
-    "generate": [
-        "prompt",
-        "model",
-        "negative",
-        "optimize",
-        "use_cache",
-        "cache_only",
-        "cache_force",
-        "cache_pick",
-        "width",
-        "height",
-        "style",
-        "format",
-        "quality",
-        "lossless",
-        "compliance_ruleset",
-        "precompliance",
-        "wm_image",
-        "wm_position",
-        "wm_scale",
-        "wm_transparency",
-        "wm_rotation",
-        "wm_padding_x",
-        "wm_padding_y",
-        "cs_author",
-        "cs_title",
-        "cs_description",
-        "cs_organization",
-        "cs_vendor",
-        "seed",
-        "steps",
-        "guidance",
-        "lora_scale",
-        "webhook_url",
-    ],
-    "status": ["id", "prompt", "model"],
-    "optimize": ["prompt", "model", "style"],
-    "random": ["character"],
-    "cancel": ["id"],
-    "jobs": ["limit", "cursor", "status"],
-    "usage": ["x"],
-    "models": ["x"],
-}
+FIELDS = {name: list(action.request.__struct_fields__) or ["x"] for name, action in ACTIONS.items()}
+FIELDS["generate"].append("webhook_url")  # unknown to the Struct: it is ignored
 ERRORS = {
     400: {"Invalid JSON", "Missing action", "Unknown action", "Prompt is required", "Invalid character", "Bad ID",
           "Only one character per prompt", *(f"Invalid {name}" for names in FIELDS.values() for name in [*names, "action"])},

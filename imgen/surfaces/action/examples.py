@@ -1,71 +1,10 @@
-"""The actions, each with what it does, what it answers, and examples. Examples are made of the running catalog's names."""
+"""Example requests and answers of the actions, made of the running catalog's names."""
 
-from typing import Any, NamedTuple
-
-from msgspec import Struct
+from typing import Any
 
 from imgen.domain.catalog import SIZES
 from imgen.domain.request import RANGES
 from imgen.services.core import Core
-from imgen.surfaces import action_wire as wire
-from imgen.surfaces.reference import answers
-
-POLL_EVERY_S = 3
-MOST_POLLS = 120
-POLLING = (
-    f"Ask every {POLL_EVERY_S} seconds, at most {MOST_POLLS} times, and never twice at once for one job. `COMPLETED`, `FAILED`, "
-    "`TIMED_OUT` and `CANCELLED` are final, any other status is not. At `COMPLETED` look at `compliance` first: `unsafe` means "
-    "blocked, and there is no `meta`. At 429 wait as many seconds as `Retry-After` says; at a 5xx or a broken connection ask "
-    "again at the next turn; at any other 4xx stop."
-)
-
-
-class Action(NamedTuple):
-    """One of them."""
-
-    name: str
-    call: type[Struct]
-    says: str
-    answers: tuple[type[Struct], ...]
-
-
-ACTIONS: tuple[Action, ...] = (
-    Action("models", wire.Models, "Lists models, styles and characters.", (answers.ModelsAnswer,)),
-    Action(
-        "generate",
-        wire.Generate,
-        "Starts a picture and answers its job id at once. A wrong value of an optional field does not fail: it is replaced, and "
-        "the answer names the field in `warnings`.",
-        (answers.GenerateAnswer,),
-    ),
-    Action(
-        "status",
-        wire.Status,
-        f"Says how a job stands, and where its picture is. {POLLING}",
-        (answers.OpenAnswer, answers.CompletedAnswer, answers.BlockedAnswer, answers.EndedAnswer),
-    ),
-    Action(
-        "optimize",
-        wire.Optimize,
-        "Improves the positive part of a prompt without making a picture. Character and negative terms come back as they were.",
-        (answers.PromptAnswer,),
-    ),
-    Action("random", wire.Random, "Writes a prompt out of the server's word lists.", (answers.PromptAnswer,)),
-    Action(
-        "cancel",
-        wire.Cancel,
-        "Ends a job; it is not charged. One that has ended stays as it is and answers with its own status.",
-        (answers.CancelAnswer,),
-    ),
-    Action("jobs", wire.Jobs, "Lists your tenant's latest jobs, newest first.", (answers.JobsAnswer,)),
-    Action(
-        "usage",
-        wire.Usage,
-        "Tells what you have used and what remains. Null in `limits`: no limit.",
-        (answers.UsageAnswer,),
-    ),
-)
-"""In the order they are told in."""
 
 JOB_ID, GEN_ID = "run_Wf3gq0v8hYxQ2d1mC7LkZA", "k3v9x0q2m8c1z7b5n4d6"
 FINGERPRINT = "d8f8f0cce0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22"
@@ -73,7 +12,7 @@ POSITIVE, NEGATIVE = "red coat, on a beach, warm lighting", "hat"
 
 
 def requests(core: Core) -> dict[str, dict[str, Any]]:
-    """Action → a request that this server takes."""
+    """Returns for each action a request that this server takes."""
     model, style, character = _names(core)
     width, height = SIZES[2]
     job = {"id": JOB_ID, "prompt": _prompt(character), "model": model}
@@ -99,7 +38,7 @@ def requests(core: Core) -> dict[str, dict[str, Any]]:
 
 
 def responses(core: Core) -> dict[str, list[dict[str, Any]]]:
-    """Action → answers, one for each kind there is."""
+    """Returns for each action its answers, one of each kind."""
     model, style, character = _names(core)
     tally = {"requests": 41, "pictures": 3, "open": 1}
     limits = {"requests_per_minute": 60, "pictures_per_day": 20, "pictures_per_month": 100, "open_jobs": 5}
@@ -154,7 +93,7 @@ def responses(core: Core) -> dict[str, list[dict[str, Any]]]:
 
 
 def _names(core: Core) -> tuple[str, str, str]:
-    """The first model, its default style and a character it can draw; empty: it has none."""
+    """Returns the first model, its default style and a character it can draw; empty: it has none."""
     model = next(iter(core.catalog.models.values()))
     return model.key, model.default_style, next(iter(core.catalog.characters_of(model)), "")
 

@@ -6,7 +6,7 @@ import random
 import pytest
 import uvloop
 
-from imgen.surfaces.transport import MOST_BYTES, JoiningTransport
+from imgen.asgi.transport import MAX_BUFFERED_BYTES, BufferedTransport
 
 
 class Writer(asyncio.Protocol):
@@ -16,11 +16,11 @@ class Writer(asyncio.Protocol):
         self.pieces = pieces
 
     def connection_made(self, transport):
-        joining = JoiningTransport(transport, asyncio.get_running_loop())
+        buffered = BufferedTransport(transport, asyncio.get_running_loop())
         for piece in self.pieces:
-            joining.write(piece)
-        joining.close()
-        assert joining.is_closing()
+            buffered.write(piece)
+        buffered.close()
+        assert buffered.is_closing()
 
 
 async def received(pieces):
@@ -28,7 +28,7 @@ async def received(pieces):
     server = await asyncio.get_running_loop().create_server(lambda: Writer(pieces), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     chunks = []
-    while chunk := await reader.read(MOST_BYTES):
+    while chunk := await reader.read(MAX_BUFFERED_BYTES):
         chunks.append(chunk)
     writer.close()
     await writer.wait_closed()
@@ -37,7 +37,9 @@ async def received(pieces):
     return chunks
 
 
-@pytest.mark.parametrize("sizes", [[1], [200, 3000], [0, 5, 0], [MOST_BYTES, 1], [1] * 1000, [MOST_BYTES * 3, 7, 9]])
+@pytest.mark.parametrize(
+    "sizes", [[1], [200, 3000], [0, 5, 0], [MAX_BUFFERED_BYTES, 1], [1] * 1000, [MAX_BUFFERED_BYTES * 3, 7, 9]]
+)
 def test_pieces_arrive_in_order(sizes):
     """Whatever is written in one turn arrives, small and large pieces alike."""
     rng = random.Random(1)

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgen.domain.errors import ConfigurationError
-from imgen.domain.review import Rule, Ruleset, Verdict, combine, compile_ruleset, judge, parse_ruleset
+from imgen.domain.review.judge import judge
+from imgen.domain.review.ruleset import Rule, Ruleset, compile_ruleset, parse_ruleset
+from imgen.domain.review.verdict import Verdict, combine
 
 
 def rule(**changes):

@@ -1,18 +1,19 @@
-"""uvicorn's HTTP protocol with the limits it lacks: time for a head and a body, size of a head, what is read after an answer.
+"""HTTP protocol of uvicorn with the limits it lacks: time for a head and a body, size of a head, bytes read after an answer.
 
-The size of a body is not its business: see `read_body`. Without these limits a client that sends half a request holds its
+The size of a body is limited elsewhere: see `read_body`. Without these limits a client that sends half a request holds its
 connection for ever, and one that never ends a header fills the memory.
 """
 
 from asyncio import AbstractEventLoop, TimerHandle, Transport
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from imgen.surfaces.transport import JoiningTransport
+from imgen.asgi.endpoint import Answer
+from imgen.asgi.transport import BufferedTransport
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of a head, a trailer or a chunk's own line; eight times what nginx takes for a head."""
@@ -22,7 +23,7 @@ MAX_LINGER_BYTES = 16 * 1024 * 1024
 many clients write to the end before they look for an answer."""
 
 
-class PatientProtocol(HttpToolsProtocol):
+class TimeoutProtocol(HttpToolsProtocol):
     """One connection."""
 
     def __init__(
@@ -33,10 +34,17 @@ class PatientProtocol(HttpToolsProtocol):
         _loop: AbstractEventLoop | None = None,
         *,
         read_timeout_s: float,
+        refusal: Callable[[str, int, str], Answer],
     ) -> None:
-        """`read_timeout_s`: from the connection or the last answer to the end of a head, and again to that of its body."""
+        """Takes two arguments beside uvicorn's own.
+
+        `read_timeout_s` is from the connection or the last answer to the end of a head, and again to that of its body;
+        `refusal` makes an answer of the request's path, a status and a text.
+        """
         super().__init__(config, server_state, app_state, _loop)
         self._read_timeout_s = read_timeout_s
+        self._refusal = refusal
+        self.url = b""  # before the first request uvicorn has none
         self._timer: TimerHandle | None = None
         self._give_up_at: float | None = None
         self._in_head = False
@@ -46,7 +54,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Begins to wait for a head."""
-        super().connection_made(JoiningTransport(transport, self.loop))  # type: ignore[arg-type]  # it is all that is used of one
+        super().connection_made(BufferedTransport(transport, self.loop))  # type: ignore[arg-type]  # it is all that is used of one
         self._wait(self._read_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -109,7 +117,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._wait(LINGER_S if self._in_message and not self._in_head else self._read_timeout_s)
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is told so in the same form as every other error."""
+        """Refuses bytes that are no HTTP in the same form as every other error."""
         self._refuse(400, msg.rstrip("."))
 
     def _wait(self, seconds: float) -> None:
@@ -119,17 +127,17 @@ class PatientProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
         if self._timer is None:
-            self._timer = self.loop.call_at(self._give_up_at, self._look_at_the_time)
+            self._timer = self.loop.call_at(self._give_up_at, self._on_timer)
 
     def _stop_waiting(self) -> None:
         self._give_up_at = None
 
-    def _look_at_the_time(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         if self._give_up_at is None or self.transport.is_closing():
             return
         if self.loop.time() < self._give_up_at:
-            self._timer = self.loop.call_at(self._give_up_at, self._look_at_the_time)
+            self._timer = self.loop.call_at(self._give_up_at, self._on_timer)
             return
         self._give_up_at = None
         self._give_up()
@@ -150,8 +158,14 @@ class PatientProtocol(HttpToolsProtocol):
             return
         cycle = self.cycle
         if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
-            body = msgspec.json.encode({"error": text})
-            length = str(len(body)).encode()
-            head = (b"content-type: application/json\r\ncontent-length: ", length, b"\r\nconnection: close\r\n\r\n")
-            self.transport.write(b"".join((STATUS_LINE[status], *head, body)))
+            path = self.url.partition(b"?")[0].decode("ascii", "replace")
+            status, body, more = self._refusal(path, status, text)
+            headers = {
+                "content-type": "application/json",
+                "content-length": str(len(body)),
+                **more,
+                "connection": "close",
+            }
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            self.transport.write(b"".join((STATUS_LINE[status], head.encode("latin-1"), b"\r\n", body)))
         self.transport.close()

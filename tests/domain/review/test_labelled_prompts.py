@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from factories import judge_words
 
-from imgen.domain.floor import judge_floor
+from imgen.domain.review.floor import judge_floor
 
 LABELS = tomllib.loads((Path(__file__).parent / "labelled_prompts.toml").read_text("utf-8"))
 PRECISION = 0.95

@@ -1,10 +1,11 @@
-"""The floor over words (contract, section 8): sexual content with minors. Code on purpose: no configuration reaches it.
+"""The floor over words (contract, section 8), the baseline policy that nothing overrides: sexual content with minors.
 
-It asks whether words for a child and sexual words meet anywhere in what is wanted, all parts taken together. It is wide
-where it must be (an adult nude with a child beside it is refused) and looks no further: pictures are reviewed as well.
+It is code on purpose: no configuration reaches it. It asks whether words for a child and sexual words meet anywhere in the
+positive text, all parts taken together. It is wide where it must be (an adult nude with a child beside it is refused) and
+looks no further: pictures are reviewed as well.
 
 - Denials do not help: image models ignore "no", so "child, no nudity" is refused. Callers have `-terms` for that.
-- Negatives protect ("kids in a park, -nude") and do not count by themselves or against the wanted part, except that
+- Negatives protect ("kids in a park, -nude") and do not count by themselves or against the positive text, except that
   one term with both words in it is refused, for a negative can become the picture (a guidance scale under 1), and that
   asking clothes away from a child, or adults away from a sexual scene, is asking for the thing.
 - Hints are notes such as "sexual/minors: 0.01", never drawn. A clause with both words and without a denial is refused
@@ -14,16 +15,17 @@ where it must be (an adult nude with a child beside it is refused) and looks no 
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from imgen.domain import floor_words
 from imgen.domain.folding import compile_terms, fold, variants
-from imgen.domain.review import Match, Sides, Verdict, split_sides
+from imgen.domain.review import floor_words
+from imgen.domain.review.judge import PromptRoles, split_roles
+from imgen.domain.review.verdict import Match, Verdict
 
 FLOOR_VERSION = 1
 """Goes up with every change of words or logic: what was cached under an older floor is looked at again."""
 
 MINORS = "minors"
 """Rule id told as `filter_categories`."""
-NAME = "Sexual content with minors"
+MINORS_LABEL = "Sexual content with minors"
 
 _ADULT_AGE = 18
 _CLAUSE_END = re.compile(r"[,;\n，、。]|\.(?!\d)")
@@ -41,42 +43,42 @@ _AGE_IN_WORDS = re.compile(
 )
 
 _Where = tuple[str, str]
-"""A part's name and its text, or the folded words that were met in it."""
+"""A part's name and its text, or the folded words that were found in it."""
 
 
 def judge_floor(parts: Mapping[str, str]) -> Verdict | None:
-    """The floor's verdict over all parts of a request, or None where it is not met. Linear time."""
-    met = _met(split_sides(parts))
-    if not met:
+    """Returns the floor's verdict over all parts of a request, or None where nothing violates it. Linear time."""
+    found = first_violation(split_roles(parts))
+    if not found:
         return None
     return Verdict(
         safe=False,
         codes=(MINORS,),
-        names=(NAME,),
+        names=(MINORS_LABEL,),
         floor=True,
-        reason=f"floor {FLOOR_VERSION}: {', '.join(dict.fromkeys(part for part, _ in met))}",
-        matches=tuple(Match(rule_id=MINORS, name=NAME, part=part, term=term) for part, term in met),
+        reason=f"floor {FLOOR_VERSION}: {', '.join(dict.fromkeys(part for part, _ in found))}",
+        matches=tuple(Match(rule_id=MINORS, name=MINORS_LABEL, part=part, term=term) for part, term in found),
     )
 
 
-def _met(sides: Sides) -> tuple[_Where, ...]:
-    """Where the first of the meetings that make the floor takes place, or nothing."""
-    wanted, negative = _read(sides.wanted), _read(dict.fromkeys(sides.negative))
-    clauses = ((part, clause) for part, text in sides.hints for clause in _CLAUSE_END.split(text))
-    hints = _read((part, clause) for part, clause in clauses if not _DENIAL.search(fold(clause)))
-    child, sexual = _first(_child, wanted), _first(_sexual, wanted)
-    meetings = (
-        (_first(_alone, wanted),),
+def first_violation(roles: PromptRoles) -> tuple[_Where, ...]:
+    """Returns the parts of the first violation: say a child term in one part and a sexual term in another; empty: none."""
+    positive, negative = _normalize(roles.positive), _normalize(dict.fromkeys(roles.negative))
+    clauses = ((part, clause) for part, text in roles.hints for clause in _CLAUSE_END.split(text))
+    hints = _normalize((part, clause) for part, clause in clauses if not _DENIAL.search(fold(clause)))
+    child, sexual = _first(_child, positive), _first(_sexual, positive)
+    violations = (
+        (_first(_alone, positive),),
         (child, sexual),
         (child, _first(_clothed, negative)),
         (sexual, _first(_adult, negative)),
         (_first(_both, negative),),
         (_first(_both, hints),),
     )
-    return next((tuple(filter(None, meeting)) for meeting in meetings if all(meeting)), ())
+    return next((tuple(filter(None, violation)) for violation in violations if all(violation)), ())
 
 
-def _read(texts: Iterable[_Where]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _normalize(texts: Iterable[_Where]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((part, variants(text)) for part, text in texts if text)
 
 
@@ -86,7 +88,7 @@ def _first(find: Callable[[str], str], readings: Iterable[tuple[str, tuple[str, 
 
 
 def _child(folded: str) -> str:
-    """The first child word or age under eighteen, or nothing."""
+    """Returns the first child word or age under eighteen, or nothing."""
     text = _CHILDLESS.sub("", folded)
     word = _CHILD.search(text) or _AGE_IN_WORDS.search(text)
     if word:

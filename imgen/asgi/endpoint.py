@@ -1,4 +1,4 @@
-"""What every surface needs of HTTP: the key out of the headers, the body within its limits, JSON out. No dialect in here.
+"""HTTP below every surface: the key out of the headers, the body within its limits, JSON out. Knows no dialect.
 
 Plain ASGI instead of Starlette's Request and Response: a poll is answered in a tenth of a millisecond, of which they would be
 a fifth. How long a body may take is the business of protocol.py.
@@ -38,7 +38,7 @@ class Endpoint:
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """The value of a request's header, whose name is given in lower case; empty: it is not there."""
+    """Returns the value of a request's header, whose name is given in lower case; empty: it is not there."""
     for given, value in scope["headers"]:
         if given == name:
             return str(value, "latin-1")
@@ -46,7 +46,7 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 def bearer_key(scope: Scope) -> str:
-    """The raw key of `Authorization: Bearer <key>`.
+    """Returns the raw key of `Authorization: Bearer <key>`.
 
     Raises:
         Unauthorized: the header is missing or of another scheme.
@@ -58,7 +58,7 @@ def bearer_key(scope: Scope) -> str:
 
 
 async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
-    """The whole body.
+    """Reads the whole body.
 
     Raises:
         TooLarge: it is, or says it is, over the limit; what follows is not read.
@@ -83,8 +83,8 @@ async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
             return bytes(gathered)
 
 
-def giving(body: bytes) -> Receive:
-    """For an application behind one that has read the body already."""
+def replay_body(body: bytes) -> Receive:
+    """Returns a `receive` that replays an already read body."""
     given = iter((body,))
 
     async def receive() -> Message:
@@ -94,21 +94,10 @@ def giving(body: bytes) -> Receive:
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """A Struct or plain value as an endpoint's answer."""
+    """Encodes a Struct or plain value as an endpoint's answer."""
     return status, _encode(value), headers or {}
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A Struct or plain value as Starlette's response."""
+    """Encodes a Struct or plain value as Starlette's response."""
     return Response(_encode(value), status, headers, media_type="application/json")
-
-
-def page_headers(policy: str) -> dict[str, str]:
-    """What every page is sent with; `policy` is its Content-Security-Policy."""
-    return {
-        "Content-Security-Policy": policy,
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "same-origin",
-        "Cache-Control": "no-cache",
-    }

@@ -1,33 +1,18 @@
-"""Every answer that is no success: status, text, when it comes and what to do. Status and text are the code's own."""
-
-from typing import NamedTuple
+"""Failures of the Action API: status, text, when it comes and what to do. Status and text are the code's own."""
 
 from imgen.domain import errors
 from imgen.domain.errors import ImgenError
-from imgen.surfaces.action import status_of
+from imgen.surfaces.description import FailureRow
+from imgen.surfaces.surface import status_of
 
 CORRECT, WAIT = "Correct the request.", "Wait as many seconds as `Retry-After` says."
 
 
-class Row(NamedTuple):
-    """One such answer."""
-
-    status: int
-    text: str
-    when: str
-    then: str
-
-    @property
-    def has_retry_after(self) -> bool:
-        """Whether the answer says when to try again."""
-        return self.status in (429, 503)
+def _row(error: ImgenError, when: str, then: str) -> FailureRow:
+    return FailureRow(status_of(type(error)), str(error), when, then)
 
 
-def _row(error: ImgenError, when: str, then: str) -> Row:
-    return Row(status_of(type(error)), str(error), when, then)
-
-
-FAILURES: tuple[Row, ...] = (
+FAILURES: tuple[FailureRow, ...] = (
     _row(errors.InvalidJson(), "The body is no JSON object.", CORRECT),
     _row(errors.MissingAction(), "There is no `action`, or an empty one.", CORRECT),
     _row(errors.UnknownAction(), "An `action` that is none of these.", CORRECT),
@@ -57,13 +42,13 @@ FAILURES: tuple[Row, ...] = (
     _row(errors.JobNotFound(), "A well-formed id that your tenant does not own.", "Check the id."),
     _row(errors.CacheMiss(), "`generate` with `use_cache` and `cache_only`: no match.", "Leave out `cache_only`."),
     _row(errors.CacheExpired(), "A `cache_` id that is more than one hour old.", "Send `generate` again."),
-    Row(405, "Method not allowed", "Anything but POST.", "Use POST."),
-    Row(408, "Request timed out", "The request did not arrive whole in time.", "Send it again."),
+    FailureRow(405, "Method not allowed", "Anything but POST.", "Use POST."),
+    FailureRow(408, "Request timed out", "The request did not arrive whole in time.", "Send it again."),
     _row(errors.TooLarge(), "The body is over the server's limit.", "Send a smaller `wm_image`."),
     _row(errors.RateLimited(), "Too many requests in a minute; `generate`: too many blocked pictures.", WAIT),
     _row(errors.QuotaExceeded(), "The plan's pictures for today or this month are used up.", f"{WAIT} See `usage`."),
     _row(errors.QueueFull(), "Too many jobs wait, or your tenant has as many open as its plan allows.", WAIT),
-    Row(500, "Internal error", "A fault of the server.", "Tell the operator."),
+    FailureRow(500, "Internal error", "A fault of the server.", "Tell the operator."),
     _row(errors.GenerationFailed(), "The job could not be handed to the engine.", "Try again later."),
     _row(
         errors.EnhancementFailed(),

@@ -1,13 +1,12 @@
 """The Action API's requests as one tagged union of Structs, and the decoder that names what is wrong with a body."""
 
 import re
-from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from imgen.domain.errors import ImgenError, InvalidField, InvalidJson, MissingAction, UnknownAction
-from imgen.domain.request import Ask
+from imgen.domain.request import GenerateRequest
 
 Choice = msgspec.Raw
 """A field that takes anything, kept as it came until `choice` reads it: 12 MiB of `[[],[],[]…` would become 300 MB of
@@ -19,48 +18,23 @@ class _Call(Struct, frozen=True, kw_only=True, tag_field="action"):
 
 
 class Models(_Call, frozen=True, kw_only=True, tag="models"):
-    """What can be asked for."""
+    """Models, styles and characters."""
 
 
-class Generate(_Call, frozen=True, kw_only=True, tag="generate"):
+class Generate(GenerateRequest, frozen=True, kw_only=True, tag_field="action", tag="generate"):
     """Make a picture. Choice fields take anything: what is no choice falls back (contract, `generate`)."""
 
-    prompt: str | None = None
     model: Choice = Choice()
-    negative: str | None = None
-    optimize: bool | None = None
-    use_cache: bool | None = None
-    cache_only: bool | None = None
-    cache_force: bool | None = None
-    cache_pick: float | None = None
     width: Choice = Choice()
     height: Choice = Choice()
     style: Choice = Choice()
     format: Choice = Choice()
-    quality: float | None = None
-    lossless: bool | None = None
-    compliance_ruleset: str | None = None
-    precompliance: str | None = None
-    wm_image: str | None = None
     wm_position: Choice = Choice()
-    wm_scale: float | None = None
-    wm_transparency: float | None = None
-    wm_rotation: float | None = None
-    wm_padding_x: float | None = None
-    wm_padding_y: float | None = None
-    cs_author: str | None = None
-    cs_title: str | None = None
-    cs_description: str | None = None
-    cs_organization: str | None = None
-    cs_vendor: str | None = None
     seed: Choice = Choice()
-    steps: float | None = None
-    guidance: float | None = None
-    lora_scale: float | None = None
 
 
 class Status(_Call, frozen=True, kw_only=True, tag="status"):
-    """How a job stands. `prompt` and `model` are what `generate` answered; old clients send them."""
+    """State of a job. `prompt` and `model` are what `generate` answered; old clients send them."""
 
     id: Choice = Choice()
     prompt: Choice = Choice()
@@ -112,7 +86,7 @@ class _Tag(Struct):
 
 
 def decode(body: bytes) -> Call:
-    """A request.
+    """Decodes a request.
 
     Raises:
         InvalidJson: the body is no JSON object.
@@ -128,7 +102,7 @@ def decode(body: bytes) -> Call:
 
 
 def _reason(body: bytes, message: str) -> ImgenError:
-    """Why a body that is no valid call is none: JSON first, then the action, then its fields."""
+    """Returns the error of a body that is no valid call: JSON first, then the action, then its fields."""
     try:
         tag = msgspec.json.decode(body, type=_Tag).action
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -144,11 +118,17 @@ def _reason(body: bytes, message: str) -> ImgenError:
 ACTION_NAMES = frozenset(kind.__struct_config__.tag for kind in Call.__args__)
 
 
+def name_of(call: Call) -> str:
+    """Returns the action's name."""
+    return str(call.__struct_config__.tag)
+
+
+_GENERATE_CHOICES = tuple(field.name for field in structs.fields(Generate) if field.type is Choice)
 _scalar = msgspec.json.Decoder(str | int | float | bool | None)
 
 
 def choice(raw: Choice) -> object:
-    """What such a field holds; None: nothing. What is no text, number, bool or null comes back unread: it is no choice."""
+    """Reads such a field; None: it was left out. Anything but text, number, bool and null comes back unread: it is no choice."""
     if not raw:
         return None
     try:
@@ -157,8 +137,12 @@ def choice(raw: Choice) -> object:
         return raw
 
 
-def ask_of(call: Generate) -> Ask:
-    """The call without its tag, in the core's terms."""
-    values: dict[str, Any] = {name: getattr(call, name) for name in call.__struct_fields__}
-    values |= {name: choice(value) for name, value in values.items() if isinstance(value, Choice)}
-    return Ask(**values)
+def request_of(call: Generate) -> GenerateRequest:
+    """Returns the call with its choices read, in the core's terms."""
+    return structs.replace(call, **{name: choice(getattr(call, name)) for name in _GENERATE_CHOICES})
+
+
+def job_id_of(call: Status | Cancel) -> str:
+    """Returns the job id that was sent; empty where it is no text."""
+    sent = choice(call.id)
+    return sent if isinstance(sent, str) else ""

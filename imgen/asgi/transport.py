@@ -7,11 +7,11 @@ a poll takes.
 from asyncio import AbstractEventLoop, Transport
 from typing import Any
 
-MOST_BYTES = 64 * 1024
+MAX_BUFFERED_BYTES = 64 * 1024
 """As much as asyncio holds back before it asks to pause; more is sent without waiting for the turn's end."""
 
 
-class JoiningTransport:
+class BufferedTransport:
     """Wraps a transport of the running loop."""
 
     def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
@@ -31,7 +31,7 @@ class JoiningTransport:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
         self._bytes += len(data)
-        if self._bytes > MOST_BYTES:
+        if self._bytes > MAX_BUFFERED_BYTES:
             self._flush()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What each field of a request is: one table, field by field as in action_wire.py, with the running catalog's values.
+"""Fields of the requests as JSON Schemas: one table, field by field as in wire.py, with the running catalog's values.
 
 An entry is the field's JSON Schema. Its limits and defaults are those that the code repairs by; here are only words.
 """
@@ -18,10 +18,10 @@ from imgen.domain.request import (
 )
 from imgen.services.core import Core
 from imgen.services.marks import MAX_MARK_BYTES
-from imgen.surfaces import action_wire as wire
-from imgen.surfaces.action import JOBS_PAGE, MAX_JOBS_PAGE, WIRE_STATUS
-
-Schema = dict[str, Any]
+from imgen.surfaces.action import wire
+from imgen.surfaces.action.answers import WIRE_STATUS
+from imgen.surfaces.action.handlers import JOBS_PAGE, MAX_JOBS_PAGE
+from imgen.surfaces.description import Schema
 
 NEAREST = "Outside the range: the nearest value in it."
 MAX_MARK_MEGAPIXELS = 16
@@ -35,7 +35,7 @@ REQUIRED: dict[type, tuple[str, ...]] = {
 
 
 def fields(core: Core) -> dict[type, dict[str, Schema]]:
-    """Request → field → JSON Schema."""
+    """Returns for each request its fields' schemas."""
     models = list(core.catalog.models)
     styles = list(dict.fromkeys(style for model in core.catalog.models.values() for style in model.styles))
     prompt = _text(
@@ -68,12 +68,12 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
             "use_cache": _flag("Look first for an earlier picture whose prompt means the same."),
             "cache_only": _flag("With `use_cache`: answer 404 where there is none, instead of making one."),
             "cache_force": _flag("With `use_cache`: take the most similar one, however distant."),
-            "cache_pick": _whole("cache_pick", "One of so many of the best matches is taken at random."),
+            "cache_pick": _int("cache_pick", "One of so many of the best matches is taken at random."),
             "width": _side(0),
             "height": _side(1),
             "style": style,
             "format": _one_of(FORMATS, f"File format. Anything else: `{FORMATS[0]}`."),
-            "quality": _whole("quality", "Of the encoder."),
+            "quality": _int("quality", "Of the encoder."),
             "lossless": _flag(f"Only where `format` is {_either(sorted(LOSSLESS_FORMATS))}; else it counts as false."),
             "compliance_ruleset": {
                 "type": "string",
@@ -92,11 +92,11 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
                 default="",
             ),
             "wm_position": _one_of(POSITIONS, f"Where the mark is. Anything else: `{POSITIONS[0]}`."),
-            "wm_scale": _whole("wm_scale", "The mark's width in percent of the picture's."),
-            "wm_transparency": _whole("wm_transparency", "The mark's **opacity**: 100 is opaque, 0 invisible."),
-            "wm_rotation": _whole("wm_rotation", "Degrees, clockwise."),
-            "wm_padding_x": _whole("wm_padding_x", "Pixels from the left or right edge."),
-            "wm_padding_y": _whole("wm_padding_y", "Pixels from the top or bottom edge."),
+            "wm_scale": _int("wm_scale", "The mark's width in percent of the picture's."),
+            "wm_transparency": _int("wm_transparency", "The mark's **opacity**: 100 is opaque, 0 invisible."),
+            "wm_rotation": _int("wm_rotation", "Degrees, clockwise."),
+            "wm_padding_x": _int("wm_padding_x", "Pixels from the left or right edge."),
+            "wm_padding_y": _int("wm_padding_y", "Pixels from the top or bottom edge."),
             **{
                 f"cs_{name}": _text(
                     f"The {name} in the picture's Content Credentials. Empty: the server's own.", cut_at=MAX_CLAIM_CHARS
@@ -191,7 +191,7 @@ def _number(name: str, description: str, kind: str = "number") -> Schema:
     }
 
 
-def _whole(name: str, description: str) -> Schema:
+def _int(name: str, description: str) -> Schema:
     return _number(name, description, "integer")
 
 

@@ -1,0 +1,124 @@
+"""Review of a request's words by a ruleset. Sees no picture; the floor is in floor.py.
+
+Roles of the parts of a request:
+- *Positive* text is all that may end up in the picture or beside it: prompt, positive terms, character, credentials, and
+  any part this module has no other role for. Rules look here.
+- *Negatives* (`-terms` and the explicit negative) say what must not be seen. `-nude` protects, so a rule's terms do
+  not match there. Only what a rule lists as `unwanted` counts: who asks clothes away asks for nudity.
+- *Hints* (`precompliance`) are a stranger's notes such as "sexual: none". They are never drawn, so they block nothing
+  and excuse nothing; what they name is kept as a suspicion for the reviewer of the picture.
+Whole prompts are split into the first two the way `parse` does it. Pass the engine's `positive` as a part of its own as
+well: then nothing that is drawn can hide behind a `-`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from imgen.domain.folding import variants
+from imgen.domain.prompt import Term, read_terms
+from imgen.domain.review.ruleset import CompiledRule, CompiledRuleset, Rule
+from imgen.domain.review.verdict import Match, Verdict
+
+WHOLE_PROMPTS = frozenset({"prompt", "original_prompt"})
+NEGATIVES = frozenset({"negative", "negative_prompt"})
+HINTS = frozenset({"precompliance"})
+
+_Reading = tuple[str, tuple[str, ...]]
+"""A part's name and the readings of its text."""
+
+
+class PromptRoles(Struct, frozen=True, kw_only=True):
+    """The parts of a request by role. Each entry is (part's name, text); negatives are one term each."""
+
+    positive: tuple[tuple[str, str], ...]
+    negative: tuple[tuple[str, str], ...]
+    hints: tuple[tuple[str, str], ...]
+
+
+def judge(compiled: CompiledRuleset, parts: Mapping[str, str]) -> Verdict:
+    """Applies a ruleset to the words of a request; `parts` maps a part's name to its text. Linear time.
+
+    The floor is not looked at here: the board of reviewers judges it first, whatever the ruleset (workers/reviewers).
+    """
+    roles = split_roles(parts)
+    positive, hints = _normalize(roles.positive), _normalize(roles.hints)
+    negative = _normalize(dict.fromkeys(roles.negative))
+    matches = tuple(
+        match
+        for item in compiled.rules
+        for match in (*_matched_terms(item, positive), *_matched_negatives(item, negative))
+    )
+    blocking = _rules_of(compiled, matches, "block")
+    named = blocking or _rules_of(compiled, matches, "note")
+    certain = {match.rule_id for match in matches}
+    hinted = {match.rule_id for item in compiled.rules for match in _matched_terms(item, hints)}
+    return Verdict(
+        safe=not blocking,
+        codes=tuple(rule.id for rule in named),
+        names=tuple(rule.name for rule in named),
+        release=bool(blocking) and all(rule.release for rule in blocking),
+        reason=f"ruleset {compiled.ruleset.id}: {', '.join(rule.id for rule in blocking)}" if blocking else "",
+        suspicions=tuple(rule.id for rule in compiled.ruleset.rules if rule.id in hinted - certain),
+        matches=matches,
+    )
+
+
+def split_roles(parts: Mapping[str, str]) -> PromptRoles:
+    """Sorts parts by role; whole prompts and explicit negatives are taken apart into terms."""
+    positive: list[tuple[str, str]] = []
+    negative: list[tuple[str, str]] = []
+    for part, text in parts.items():
+        terms = tuple(read_terms(text)) if part in WHOLE_PROMPTS | NEGATIVES else ()
+        if part in WHOLE_PROMPTS:
+            positive.append((part, ", ".join(_positive_words(terms))))
+            negative.extend((part, term.text) for term in terms if term.is_negative)
+        elif part in NEGATIVES:
+            negative.extend((part, " ".join((term.text, *term.names))) for term in terms)
+        elif part not in HINTS:
+            positive.append((part, text))
+    return PromptRoles(
+        positive=tuple(positive),
+        negative=tuple(negative),
+        hints=tuple((part, text) for part, text in parts.items() if part in HINTS),
+    )
+
+
+def _positive_words(terms: Iterable[Term]) -> Iterator[str]:
+    for term in terms:
+        yield from term.names
+        if not term.is_negative:
+            yield term.text
+
+
+def _normalize(texts: Iterable[tuple[str, str]]) -> tuple[_Reading, ...]:
+    return tuple((part, variants(text)) for part, text in texts if text)
+
+
+def _matched_terms(item: CompiledRule, readings: Iterable[_Reading]) -> Iterator[Match]:
+    """Yields the rule's first match in each part."""
+    for part, folded in readings:
+        term = next((term for text in folded for term in _terms_in(item, text)), None)
+        if term is not None:
+            yield Match(rule_id=item.rule.id, name=item.rule.name, part=part, term=term)
+
+
+def _terms_in(item: CompiledRule, folded: str) -> Iterator[str]:
+    """Yields the rule's matches in one folded text, except inside harmless phrases."""
+    hits = [hit for pattern in item.terms for hit in pattern.finditer(folded)]
+    harmless = [phrase.span() for phrase in item.allow.finditer(folded)] if hits else []
+    for hit in hits:
+        if not any(start <= hit.start() and hit.end() <= end for start, end in harmless):
+            yield hit.group()
+
+
+def _matched_negatives(item: CompiledRule, readings: Iterable[_Reading]) -> Iterator[Match]:
+    """Yields negative terms that are, as a whole, one of the rule's `unwanted`."""
+    for part, folded in readings:
+        if any(item.unwanted.fullmatch(text) for text in folded):
+            yield Match(rule_id=item.rule.id, name=item.rule.name, part=part, term=folded[0].strip())
+
+
+def _rules_of(compiled: CompiledRuleset, matches: Iterable[Match], action: str) -> tuple[Rule, ...]:
+    met = {match.rule_id for match in matches}
+    return tuple(rule for rule in compiled.ruleset.rules if rule.id in met and rule.action == action)

@@ -1,0 +1,39 @@
+"""Pre-signed URLs of a job's files, made anew for each answer and good for `[objects] url_expires_s`."""
+
+from msgspec import Struct
+
+from imgen.domain.job import Outcome
+from imgen.services.core import Core
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """One finished file of a picture."""
+
+    url: str
+    filename: str
+    type: str
+    """`signed` or `thumbnail`."""
+
+
+def picture_links(core: Core, outcome: Outcome) -> tuple[Link, ...]:
+    """Signs the URLs of a finished picture's files; none where retention has removed them."""
+    return tuple(
+        Link(url=_sign(core, image.key, image.filename), filename=image.filename, type=image.type)
+        for image in outcome.images
+    )
+
+
+def thumbnail_url(core: Core, outcome: Outcome | None) -> str:
+    """Signs the URL of the thumbnail; empty: there is none."""
+    images = () if outcome is None else outcome.images
+    return next((_sign(core, image.key) for image in images if image.type == "thumbnail"), "")
+
+
+def withheld_url(core: Core, outcome: Outcome) -> str:
+    """Signs the URL of a blocked picture that the ruleset lets its caller see; empty: it does not, or the floor blocks."""
+    blocked = outcome.blocked
+    return _sign(core, blocked.unsafe_key) if blocked and blocked.unsafe_key and not blocked.floor else ""
+
+
+def _sign(core: Core, key: str, filename: str = "") -> str:
+    return core.objects.url(key, expires_s=core.settings.objects.url_expires_s, filename=filename)

@@ -1,0 +1,58 @@
+"""The Action API, `POST /api/v2`: decodes, dispatches over ACTIONS, translates errors. Decides nothing itself."""
+
+from msgspec import Struct
+from starlette.routing import Route
+from starlette.types import Receive, Scope
+
+from imgen.asgi.endpoint import Answer, Endpoint, bearer_key, json_answer, read_body
+from imgen.domain.errors import ImgenError
+from imgen.services.admission import admit
+from imgen.services.core import Core
+from imgen.surfaces.action import wire
+from imgen.surfaces.action.actions import ACTIONS
+from imgen.surfaces.action.answers import Failure
+from imgen.surfaces.description import Description
+from imgen.surfaces.surface import Problem, Surface, problem_of
+
+PATH = "/api/v2"
+
+
+def routes(core: Core) -> list[Route]:
+    """Returns the surface's one route."""
+    max_bytes = int(core.settings.http.max_body_mib * 1024 * 1024)
+
+    async def answer(scope: Scope, receive: Receive) -> Answer:
+        try:
+            key = bearer_key(scope)
+            body = await read_body(scope, receive, max_bytes=max_bytes)
+            return json_answer(await dispatch(core, key, body))
+        except ImgenError as exc:
+            return error(problem_of(exc))
+
+    return [Route(PATH, Endpoint(answer), methods=["POST"])]
+
+
+async def dispatch(core: Core, key: str, body: bytes) -> Struct:
+    """Answers one call. A wrong key comes before a wrong body."""
+    try:
+        call = wire.decode(body)
+    except ImgenError:
+        await admit(core, key)
+        raise
+    action = ACTIONS[wire.name_of(call)]
+    return await action.handler(core, admit(core, key, scope=action.scope), call)
+
+
+def error(problem: Problem) -> Answer:
+    """Answers `{"error": text}`."""
+    return json_answer(Failure(error=problem.text), problem.status, problem.headers)
+
+
+def describe(core: Core) -> Description:
+    """Describes the surface for the reference."""
+    from imgen.surfaces.action import description
+
+    return description.describe(core)
+
+
+SURFACE = Surface(prefixes=(PATH,), routes=routes, error=error, describe=describe)

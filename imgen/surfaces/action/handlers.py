@@ -1,0 +1,75 @@
+"""Handlers of the actions: each asks the services and answers with a Struct. They decide nothing themselves."""
+
+from collections.abc import Awaitable
+
+from msgspec import UNSET, structs
+
+from imgen.domain.account import Principal
+from imgen.services import poll, prompts, submit, usage
+from imgen.services.core import Core
+from imgen.surfaces.action import answers, wire
+
+SURFACE = "action"
+JOBS_PAGE = 20
+MAX_JOBS_PAGE = 100
+
+PendingPrincipal = Awaitable[Principal]
+"""The caller. Awaited by the handler, so that a poll can look up its job in the same round trip."""
+
+
+async def models(core: Core, caller: PendingPrincipal, _call: wire.Models) -> answers.ModelsAnswer:
+    """Lists characters, models and styles."""
+    await caller
+    return answers.models_answer(core.catalog)
+
+
+async def generate(core: Core, caller: PendingPrincipal, call: wire.Generate) -> answers.GenerateAnswer:
+    """Makes a job."""
+    submitted = await submit.submit(core, await caller, wire.request_of(call), surface=SURFACE)
+    return answers.generate_answer(submitted)
+
+
+async def status(core: Core, caller: PendingPrincipal, call: wire.Status) -> answers.StatusAnswer:
+    """Tells the state of a job."""
+    job_id = wire.job_id_of(call)
+    glimpse = poll.look(core, job_id)
+    standing = await poll.standing(core, await caller, job_id, glimpse)
+    return answers.status_answer(core, job_id, standing)
+
+
+async def optimize(core: Core, caller: PendingPrincipal, call: wire.Optimize) -> answers.PromptAnswer:
+    """Improves a prompt."""
+    await caller
+    model, style = wire.choice(call.model), wire.choice(call.style)
+    return answers.PromptAnswer(prompt=await prompts.optimize(core, call.prompt, model=model, style=style))
+
+
+async def random(core: Core, caller: PendingPrincipal, call: wire.Random) -> answers.PromptAnswer:
+    """Writes a prompt out of the word lists."""
+    await caller
+    return answers.PromptAnswer(prompt=prompts.randomize(core, wire.choice(call.character)))
+
+
+async def cancel(core: Core, caller: PendingPrincipal, call: wire.Cancel) -> answers.CancelAnswer:
+    """Ends a job."""
+    job = await poll.cancel(core, await caller, wire.job_id_of(call))
+    return answers.CancelAnswer(status=answers.WIRE_STATUS[job.state])
+
+
+async def jobs(core: Core, caller: PendingPrincipal, call: wire.Jobs) -> answers.JobsAnswer:
+    """Lists a page of the tenant's jobs."""
+    principal = await caller
+    limit = round(max(1, min(MAX_JOBS_PAGE, call.limit or JOBS_PAGE)))  # clamped first: "inf" and "nan" are numbers too
+    wanted = wire.choice(call.status)
+    states = frozenset(state for state, name in answers.WIRE_STATUS.items() if name == wanted)
+    page = await poll.page(core, principal, limit=limit, cursor=call.cursor or "", states=states)
+    return answers.JobsAnswer(
+        jobs=[answers.listed_job(job) for job in page.jobs],
+        cursor=page.cursor,
+        warnings=("status",) if wanted and not states else UNSET,
+    )
+
+
+async def usages(core: Core, caller: PendingPrincipal, _call: wire.Usage) -> answers.UsageAnswer:
+    """Counts requests and pictures, and tells the plan's limits."""
+    return answers.UsageAnswer(**structs.asdict(await usage.usage(core, await caller)))

@@ -1,0 +1,112 @@
+"""Surfaces as values: each path has one, and its dialect answers what fails before a handler is reached."""
+
+import json
+
+import pytest
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from imgen import app, composition, settings
+from imgen.asgi.endpoint import json_answer
+from imgen.domain import errors
+from imgen.records import schema
+from imgen.surfaces.surface import STATUSES, Problem, Surface, json_error, problem_of, status_of, surface_at
+
+
+def surface(*prefixes, **changes):
+    return Surface(prefixes=prefixes, routes=lambda _core: [], **changes)
+
+
+ROOT, API, DEEP = surface("/", "/panel"), surface("/api/v2"), surface("/api/v2/images", "/v1")
+
+
+@pytest.mark.parametrize(
+    ("path", "owner"),
+    [
+        ("/api/v2", API),
+        ("/api/v2/", API),
+        ("/api/v2/x", API),
+        ("/api/v2/images", DEEP),
+        ("/api/v2/images/1", DEEP),
+        ("/api/v2/imagesx", API),
+        ("/api/v22", ROOT),
+        ("/v1/models", DEEP),
+        ("/panel", ROOT),
+        ("/nope", ROOT),
+        ("/", ROOT),
+        ("", ROOT),
+        ("//api/v2", API),
+        ("*", ROOT),
+    ],
+)
+def test_the_longest_prefix_owns_a_path(path, owner):
+    """Prefixes count by whole segments, and the root has all that is left."""
+    assert surface_at(path, (API, ROOT, DEEP)) is owner
+
+
+def test_every_prefix_of_the_app_has_one_owner():
+    """No two surfaces claim the same, and one has the root."""
+    prefixes = [prefix for each in app.SURFACES for prefix in each.prefixes]
+    assert len(set(prefixes)) == len(prefixes)
+    assert "/" in prefixes
+
+
+def test_statuses_go_by_the_nearest_parent():
+    """A child counts as its parent; what no parent has is a fault of ours."""
+    assert (status_of(errors.InvalidKey), status_of(errors.OutOfScope), status_of(errors.Forbidden)) == (401, 403, 403)
+    assert (status_of(errors.Unavailable), status_of(errors.ConfigurationError)) == (503, 500)
+    assert errors.Unavailable not in STATUSES
+
+
+def test_a_problem_tells_no_internals():
+    """Texts of 500 and 503 are general; where waiting helps the answer says how long."""
+    assert problem_of(errors.Retryable("disk /srv/x is full")) == Problem(
+        503, "Service unavailable", {"Retry-After": "2"}
+    )
+    assert problem_of(errors.ConfigurationError("secret")) == Problem(500, "Internal error")
+    assert problem_of(errors.QueueFull(retry_after_s=10)) == Problem(429, "Queue is full", {"Retry-After": "10"})
+    assert problem_of(errors.InvalidField("seed")) == Problem(400, "Invalid seed")
+
+
+@pytest.fixture
+def client(tmp_path, monkeypatch):
+    """The application with one more surface, whose errors have a form of their own."""
+
+    def broken(_request):
+        raise RuntimeError("nobody foresaw this")
+
+    def error(problem):
+        return json_answer({"detail": [problem.text]}, problem.status, problem.headers)
+
+    forge = Surface(prefixes=("/forge",), routes=lambda _core: [Route("/forge/x", broken)], error=error)
+    monkeypatch.setattr(app, "SURFACES", (*app.SURFACES, forge))
+    loaded = settings.load(tmp_path)
+    database = composition.open_database(loaded)
+    schema.upgrade(database)
+    database.close()
+    return TestClient(app.create_app(loaded), raise_server_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "body"),
+    [
+        ("GET", "/forge/nope", 404, {"detail": ["Not found"]}),
+        ("POST", "/forge/x", 405, {"detail": ["Method not allowed"]}),
+        ("GET", "/forge/x", 500, {"detail": ["Internal error"]}),
+        ("GET", "/forgery", 404, {"error": "Not found"}),
+        ("GET", "/api/v2/x", 404, {"error": "Not found"}),
+        ("GET", "/api/v2", 405, {"error": "Method not allowed"}),
+        ("POST", "/healthz", 405, {"error": "Method not allowed"}),
+    ],
+)
+def test_what_reaches_no_handler_is_answered_in_the_dialect_of_its_path(client, method, path, status, body):
+    """404, 405 and 500 have the form of the surface that owns the path, 405 with the methods that there are."""
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.json(), answer.headers["content-type"]) == (status, body, "application/json")
+    assert ("allow" in answer.headers) == (status == 405)
+
+
+def test_a_broken_connection_is_answered_in_the_dialect_of_its_path(client):
+    """What the protocol refuses by itself goes the same way."""
+    assert json.loads(app.refusal("/forge/x", 408, "Request timed out")[1]) == {"detail": ["Request timed out"]}
+    assert app.refusal("/api/v2", 431, "x") == json_error(Problem(431, "x"))
