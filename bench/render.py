@@ -31,7 +31,7 @@ def measure(*, renders: int = RENDERS) -> list[Figure]:
         workshop = open_workshop(loaded)
         try:
             model = next(iter(workshop.catalog.models.values()))
-            inside = _time_calls(type(workshop.backend(model)._pipe))  # noqa: SLF001 - it is what is measured
+            inside = _time_calls(type(workshop.engine(model)._pipe))  # noqa: SLF001 - it is what is measured
             outside: list[tuple[float, float]] = []
             for number in range(renders + 1):
                 job = queued_job(stand.principal, queue=f"render.{model.key}", steps=model.steps.default)

@@ -20,7 +20,7 @@ from starter import scene, vae
 from starter.checkpoint import SEED, say
 from starter.draw.picture import render
 from starter.probe import Probe, scores, train, truth
-from workers.backends import Backend, load
+from workers.engines import Engine, EngineContext, load
 
 MODEL = "eros"
 FOLDERS = (Path("out"), Path("config"))
@@ -41,7 +41,7 @@ class Studio:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._model = catalog.models[MODEL]
-        self._backend: Backend = load(self._model, folders=FOLDERS, allow_downloads=False)
+        self._engine: Engine = load(self._model, EngineContext(folders=FOLDERS))
         self.steps, self.guidance = self._model.steps.default, self._model.guidance.default
 
     def picture(self, prompt: str, seed: int, *, size: tuple[int, int], style: str = "") -> NDArray[uint8]:
@@ -50,7 +50,7 @@ class Studio:
         who = self._catalog.characters.get(parsed.character)
         look = self._model.styles[style or self._model.default_style]
         positive, negative = compose(parsed, model=self._model, style=look, character=who)
-        return self._backend.render(
+        return self._engine.render(
             Diffusion(
                 positive=positive,
                 negative=negative,
@@ -61,7 +61,7 @@ class Studio:
                 guidance_scale=self.guidance,
                 lora=who.loras.get(MODEL, "") if who else "",
             ),
-            lambda _done, _of, _sketch: None,
+            lambda _done, _of, _preview: None,
         )
 
 

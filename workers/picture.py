@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from imgen.domain.catalog import Model
 from imgen.domain.job import Job, StoredImage
 from imgen.domain.review import Verdict
-from workers.backends import OnStep
+from workers.engines import OnStep
 from workers.workshop import Workshop
 
 NO_PIXELS: NDArray[np.uint8] = np.zeros((0, 0, 3), np.uint8)

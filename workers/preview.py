@@ -12,7 +12,7 @@ from PIL import Image
 from imgen.domain.errors import Unavailable
 from imgen.domain.job import Job
 from imgen.live import previews
-from workers.backends import Sketch
+from workers.engines import DrawPreview
 from workers.workshop import Workshop
 
 EDGE = 48
@@ -29,7 +29,7 @@ class Preview:
         self._job_id = job.id
         self._asked_at = 0.0
 
-    def offer(self, sketch: Sketch) -> None:
+    def offer(self, draw_preview: DrawPreview) -> None:
         """Has the engine draw one if somebody watches, twice a second at most. Redis may be down: then nobody sees it."""
         now = time.monotonic()
         if not self._is_on or now - self._asked_at < EVERY_S:
@@ -38,7 +38,7 @@ class Preview:
         with contextlib.suppress(Unavailable):
             if not self._live.run(previews.is_watched(self._job_id)):
                 return
-            pixels = sketch()
+            pixels = draw_preview()
             if pixels is not None:
                 self._live.run(previews.show(self._job_id, _small(Image.fromarray(pixels))))
 

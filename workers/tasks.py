@@ -19,7 +19,7 @@ from imgen.domain.recipe import Reused
 from imgen.live import cache_news, polls, slowdown
 from imgen.records import audit, cache, jobs
 from workers import outcome, pipeline
-from workers.backends import Sketch
+from workers.engines import DrawPreview
 from workers.lease import Lease
 from workers.picture import Context, Picture
 from workers.preview import Preview
@@ -73,9 +73,9 @@ def _run(workshop: Workshop, half: Half, job: Job) -> Job | None:
         with Lease(workshop, job, model) as lease:
             preview = Preview(workshop, job)
 
-            def report(done: int, total: int, sketch: Sketch) -> None:
+            def report(done: int, total: int, draw_preview: DrawPreview) -> None:
                 lease.report(done, total)
-                preview.offer(sketch)
+                preview.offer(draw_preview)
 
             context = Context(job=job, model=model, workshop=workshop, checkpoint=lease.check, report=report)
             picture, seconds = pipeline.run(half.stages, Picture(), context)

@@ -22,7 +22,7 @@ from imgen.provenance.credentials import Signer, open_signer
 from imgen.provenance.development_chain import make_development_chain
 from imgen.records.database import Database
 from imgen.settings import Settings, load_catalog
-from workers import backends
+from workers import engines
 from workers.reviewers import Board, digests, open_board
 
 log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ class Workshop:
     board: Board
     judged_by: Mapping[str, str]
     """Ruleset → digest of the board and its rules."""
-    _loaded: dict[str, backends.Backend] = field(default_factory=dict)
+    _loaded: dict[str, engines.Engine] = field(default_factory=dict)
     _config_epoch: bytes | None = None
 
     @cached_property
@@ -96,13 +96,15 @@ class Workshop:
         """Key of the model in memory; empty: none is."""
         return next(iter(self._loaded), "")
 
-    def backend(self, model: Model) -> backends.Backend:
+    def engine(self, model: Model) -> engines.Engine:
         """The loaded model. One is kept at a time: two would not fit where one just does."""
         if model.key not in self._loaded:
             while self._loaded:
                 self._loaded.popitem()[1].unload()
-            folders, downloads = self.settings.model_folders, self.settings.workers.allow_downloads
-            self._loaded[model.key] = backends.load(model, folders=folders, allow_downloads=downloads)
+            context = engines.EngineContext(
+                folders=self.settings.model_folders, allow_downloads=self.settings.workers.allow_downloads
+            )
+            self._loaded[model.key] = engines.load(model, context)
         return self._loaded[model.key]
 
     def tell(self, op: Op[None]) -> None:

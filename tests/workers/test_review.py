@@ -18,7 +18,7 @@ from imgen.provenance.fingerprint import fingerprint
 from imgen.records import audit, cache, jobs, ledger
 from imgen.records.tables import jobs as job_rows
 from workers import tasks
-from workers.backends import instant
+from workers.engines import instant
 
 UNSAFE = completion(json.dumps({"safe": False, "rules": ["sexual"], "reason": "no"}))
 SAFE = completion(json.dumps({"safe": True, "rules": [], "reason": "fine"}))

@@ -166,7 +166,7 @@ def test_a_cancelled_job_stops_at_its_next_step(workshop):
     """A worker in the middle of many steps stops soon after the cancel, and commits nothing."""
     job = submit(workshop)
     slow = structs.replace(job.recipe.diffusion, num_inference_steps=2000)
-    workshop.catalog.models["eros"].call["step_s"] = 0.01
+    workshop.catalog.models["eros"].engine.call["step_s"] = 0.01
     job = submit(workshop)
     with workshop.database.write() as connection:
         import msgspec

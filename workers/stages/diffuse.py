@@ -6,10 +6,10 @@ from workers.picture import Context, Picture
 
 
 def diffuse(picture: Picture, context: Context) -> Picture:
-    """Renders through the model's backend, reporting every step.
+    """Renders through the model's engine, reporting every step.
 
     Raises:
-        ModelError, Retryable: see workers.backends.Backend.render.
+        ModelError, Retryable: see workers.engines.Engine.render.
     """
-    backend = context.workshop.backend(context.model)
-    return replace(picture, pixels=backend.render(context.job.recipe.diffusion, context.report))
+    engine = context.workshop.engine(context.model)
+    return replace(picture, pixels=engine.render(context.job.recipe.diffusion, context.report))

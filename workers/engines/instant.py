@@ -10,7 +10,6 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from imgen.domain.catalog import Model
 from imgen.domain.errors import ModelError, Retryable
 from imgen.domain.recipe import Diffusion
-from workers.backends import OnStep
+from workers.engines import EngineContext, OnStep
 
 CRASH_STEP = 2
 WAVES = 8
@@ -37,16 +36,16 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     crash_on: str = ""
 
 
-def load(model: Model, *, folders: tuple[Path, ...], allow_downloads: bool) -> "InstantBackend":  # noqa: ARG001  # see Load
-    """See `workers.backends.Load`. `source` is not looked at."""
+def load(model: Model, _context: EngineContext) -> "InstantEngine":
+    """Loads no file: `source` is ignored. See `workers.engines.Load`."""
     try:
-        return InstantBackend(msgspec.convert(model.call, Knobs))
+        return InstantEngine(msgspec.convert(model.engine.call, Knobs))
     except msgspec.ValidationError as exc:
         raise ModelError(f"models.toml: {model.key}: call: {exc}") from exc
 
 
 @dataclass(frozen=True)
-class InstantBackend:
+class InstantEngine:
     """Holds nothing but its knobs."""
 
     knobs: Knobs
@@ -57,7 +56,7 @@ class InstantBackend:
         return "instant"
 
     def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
-        """See `workers.backends.Backend`."""
+        """See `workers.engines.Engine`."""
         if _said(self.knobs.fail_on, diffusion):
             raise ModelError(f"asked to fail on {self.knobs.fail_on!r}")
         if _said(self.knobs.retry_on, diffusion):
@@ -70,7 +69,7 @@ class InstantBackend:
         return draw(diffusion)
 
     def unload(self) -> None:
-        """See `workers.backends.Backend`."""
+        """See `workers.engines.Engine`."""
 
 
 def draw(diffusion: Diffusion) -> NDArray[uint8]:

@@ -20,7 +20,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import SafetensorError, safe_open
 
 from imgen.domain.errors import ModelError, Retryable
-from workers.backends.sources import find_lora
+from workers.engines.diffusers.model_files import find_lora
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ PATCH = 4
 _PLANE_DIMS = 4
 
 
-def sketch(pipe: Any, latents: torch.Tensor, width: int, height: int) -> NDArray[uint8] | None:
+def latent_preview(pipe: Any, latents: torch.Tensor, width: int, height: int) -> NDArray[uint8] | None:
     """About a quarter of the picture's size, (height, width, 3); None where the pipeline keeps its latents in a way of its own.
 
     Args:

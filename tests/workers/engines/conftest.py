@@ -15,11 +15,11 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
-from imgen.domain.catalog import Guidance, Model, Steps, Style
+from imgen.domain.catalog import Model, parse_model
 from imgen.domain.recipe import Diffusion
 from starter.tokenizer import tokenizer
 from starter.wording import every_word
-from workers.backends.quiet import quiet
+from workers.engines.diffusers.library_logging import configure_library_logging
 
 CONFIG = Path(__file__).parents[3] / "config"
 FAMILIES = ("sd15", "sdxl", "sd3", "flux", "starter")
@@ -44,7 +44,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with one small pipeline folder per architecture, named as in FAMILIES."""
     folder = tmp_path_factory.mktemp("models")
-    quiet()
+    configure_library_logging()
     torch.set_num_threads(1)  # for models this small, more threads only wait for one another
     torch.manual_seed(0)
     for name, build in (("sd15", _sd15), ("sdxl", _sdxl), ("sd3", _sd3), ("flux", _flux)):
@@ -59,17 +59,16 @@ def entry(models: Path) -> Callable[..., Model]:
 
     def make(source: str, **overrides: Any) -> Model:
         left_out = ("text_encoder_3", "tokenizer_3") if source == "starter" else ()
-        values = {
-            "key": "tiny",
+        table = {
             "label": "Tiny",
             "source": source,
             "leave_out": left_out,
-            "steps": Steps(default=2),
-            "guidance": Guidance(default=3.0),
+            "steps": {"default": 2},
+            "guidance": {"default": 3.0},
             "default_style": "plain",
-            "styles": {"plain": Style(label="Plain")},
+            "styles": {"plain": {"label": "Plain"}},
         }
-        return Model(**(values | overrides))
+        return parse_model("tiny", table | overrides)
 
     return make
 

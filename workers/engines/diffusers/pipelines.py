@@ -10,9 +10,10 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 
-from imgen.domain.catalog import Model
+from imgen.domain.catalog import DiffusersOptions, Model
 from imgen.domain.errors import ModelError
-from workers.backends.sources import check_folder, find_model, in_cache, read_index
+from workers.engines import EngineContext
+from workers.engines.diffusers.model_files import check_folder, find_model, in_cache, read_index
 
 diffusers: Any = untyped_diffusers  # half its functions have no types, which mypy would count against our calls
 single_file_utils: Any = untyped_single_file_utils
@@ -25,23 +26,28 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 _FP16 = ".fp16.safetensors"
 
 
-def build(model: Model, folders: tuple[Path, ...], *, allow_downloads: bool) -> Any:
+def build(model: Model, options: DiffusersOptions, context: EngineContext) -> Any:
     """The model's pipeline on its device.
 
     Raises:
         ModelError: a file is missing or unsafe, or the entry asks for what diffusers or this machine does not have.
     """
-    path = find_model(model.source, folders, allow_downloads=allow_downloads, leave_out=model.leave_out)
-    device = _device(model)
-    options = {"dtype": _dtype(model, device), "local_files_only": True, **dict.fromkeys(model.leave_out)}
+    downloads, leave_out = context.allow_downloads, options.leave_out
+    path = find_model(model.source, context.folders, allow_downloads=downloads, leave_out=leave_out)
+    device = _device(model.key, options.device)
+    arguments = {
+        "dtype": _dtype(model.key, options.dtype, device),
+        "local_files_only": True,
+        **dict.fromkeys(leave_out),
+    }
     try:
-        if path.is_dir():  # noqa: SIM108 - one line would be too long
-            pipe = _from_folder(path, options)
+        if path.is_dir():
+            pipe = _from_folder(path, arguments)
         else:
-            pipe = _from_file(model, path, options, allow_downloads=allow_downloads)
-        if unknown := [name for name in model.leave_out if name not in pipe.components]:
+            pipe = _from_file(model.key, options, path, arguments, allow_downloads=downloads)
+        if unknown := [name for name in leave_out if name not in pipe.components]:
             raise ModelError(f"models.toml: {model.key}: leave_out: {type(pipe).__name__} has no {', '.join(unknown)}")
-        pipe.scheduler = _scheduler(model, pipe.scheduler)
+        pipe.scheduler = _scheduler(model.key, options.scheduler, pipe.scheduler)
         pipe.to(device)
     except LOAD_ERRORS as exc:
         raise ModelError(f"models.toml: {model.key}: {path} cannot be loaded: {exc}") from exc
@@ -49,17 +55,19 @@ def build(model: Model, folders: tuple[Path, ...], *, allow_downloads: bool) -> 
     return pipe
 
 
-def _from_folder(folder: Path, options: dict[str, Any]) -> Any:
+def _from_folder(folder: Path, arguments: dict[str, Any]) -> Any:
     # Many folders hold half-precision files only, under names of their own; diffusers wants to be told.
     half = any(
         not file.with_name(file.name.replace(_FP16, ".safetensors")).exists() for file in folder.glob(f"*/*{_FP16}")
     )
     return diffusers.DiffusionPipeline.from_pretrained(
-        folder, use_safetensors=True, variant="fp16" if half else None, **options
+        folder, use_safetensors=True, variant="fp16" if half else None, **arguments
     )
 
 
-def _from_file(model: Model, file: Path, options: dict[str, Any], *, allow_downloads: bool) -> Any:
+def _from_file(
+    key: str, options: DiffusersOptions, file: Path, arguments: dict[str, Any], *, allow_downloads: bool
+) -> Any:
     """A single file holds weights only; what they are is read from a folder beside it, named like it.
 
     That folder is a diffusers folder without weights (`model_index.json`, configurations, tokenizers). Without one,
@@ -70,12 +78,12 @@ def _from_file(model: Model, file: Path, options: dict[str, Any], *, allow_downl
         weights = single_file_utils.load_single_file_checkpoint(str(file))
         owner = single_file_utils.fetch_diffusers_config(weights)["pretrained_model_name_or_path"]
         config = _configuration(owner, file, allow_downloads=allow_downloads)
-    check_folder(config, leave_out=model.leave_out)
-    name = model.pipeline or str(read_index(config)["_class_name"])
+    check_folder(config, leave_out=options.leave_out)
+    name = options.pipeline or str(read_index(config)["_class_name"])
     pipeline: Any = getattr(diffusers, name, None)
     if not hasattr(pipeline, "from_single_file"):
-        raise ModelError(f"models.toml: {model.key}: {name} is no pipeline that diffusers loads from a single file")
-    return pipeline.from_single_file(str(file), config=str(config), **options)
+        raise ModelError(f"models.toml: {key}: {name} is no pipeline that diffusers loads from a single file")
+    return pipeline.from_single_file(str(file), config=str(config), **arguments)
 
 
 def _configuration(owner: str, file: Path, *, allow_downloads: bool) -> Path:
@@ -91,37 +99,37 @@ def _configuration(owner: str, file: Path, *, allow_downloads: bool) -> Path:
         raise ModelError(f"{hint}: the hub did not give it") from exc
 
 
-def _scheduler(model: Model, current: Any) -> Any:
-    if not model.scheduler:
+def _scheduler(key: str, name: str, current: Any) -> Any:
+    if not name:
         return current
     choices = {kind.__name__: kind for kind in (type(current), *current.compatibles)}
     if type(current).__name__.startswith("FlowMatch"):  # diffusers lists none for these, though they share one schedule
-        choices |= {name: getattr(diffusers, name) for name in dir(diffusers) if name.startswith("FlowMatch")}
-    if model.scheduler not in choices:
+        choices |= {kind: getattr(diffusers, kind) for kind in dir(diffusers) if kind.startswith("FlowMatch")}
+    if name not in choices:
         known = ", ".join(sorted(choices))
-        raise ModelError(f"models.toml: {model.key}: scheduler {model.scheduler!r} does not fit; these do: {known}")
-    return choices[model.scheduler].from_config(current.config)
+        raise ModelError(f"models.toml: {key}: scheduler {name!r} does not fit; these do: {known}")
+    return choices[name].from_config(current.config)
 
 
-def _device(model: Model) -> torch.device:
+def _device(key: str, name: str) -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if model.device == "auto":
-        return torch.device(next(name for name, there in available.items() if there))
+    if name == "auto":
+        return torch.device(next(kind for kind, there in available.items() if there))
     try:
-        device = torch.device(model.device)
+        device = torch.device(name)
     except RuntimeError as exc:
-        raise ModelError(f"models.toml: {model.key}: no device {model.device!r}") from exc
+        raise ModelError(f"models.toml: {key}: no device {name!r}") from exc
     if not available.get(device.type):
-        there = ", ".join(name for name, there in available.items() if there)
-        raise ModelError(f"models.toml: {model.key}: device {model.device!r} is not on this machine, which has {there}")
+        there = ", ".join(kind for kind, there in available.items() if there)
+        raise ModelError(f"models.toml: {key}: device {name!r} is not on this machine, which has {there}")
     return device
 
 
-def _dtype(model: Model, device: torch.device) -> torch.dtype:
+def _dtype(key: str, name: str, device: torch.device) -> torch.dtype:
     """`auto`: what each kind of device is fast and exact enough in."""
-    if model.dtype == "auto":
+    if name == "auto":
         half = torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float16
         return torch.float32 if device.type == "cpu" else half
-    if model.dtype not in DTYPES:
-        raise ModelError(f"models.toml: {model.key}: no dtype {model.dtype!r}; there are auto, {', '.join(DTYPES)}")
-    return DTYPES[model.dtype]
+    if name not in DTYPES:
+        raise ModelError(f"models.toml: {key}: no dtype {name!r}; there are auto, {', '.join(DTYPES)}")
+    return DTYPES[name]

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from imgen import settings
 from imgen.domain.errors import ModelError
-from workers.backends import load
+from workers.engines import EngineContext, load
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -93,8 +93,8 @@ def configured(single, models):
 def test_single_file(configured, entry, models, ask, no_network):
     """A single file draws what its folder draws, bit for bit, and nothing is asked for."""
     asked = ask("a (red:1.2) coat")
-    file = load(entry("dream.safetensors"), folders=(configured,), allow_downloads=False)
-    folder = load(entry("sd15"), folders=(models,), allow_downloads=False)
+    file = load(entry("dream.safetensors"), EngineContext(folders=(configured,)))
+    folder = load(entry("sd15"), EngineContext(folders=(models,)))
     assert np.array_equal(file.render(asked, lambda *_: None), folder.render(asked, lambda *_: None))
     assert no_network == []
 
@@ -102,17 +102,17 @@ def test_single_file(configured, entry, models, ask, no_network):
 def test_single_file_with_pipeline_class(configured, entry, ask):
     """The pipeline class may be named where the configuration's is not wanted; one that reads no single files is refused."""
     named = entry("dream.safetensors", pipeline="StableDiffusionPipeline")
-    assert load(named, folders=(configured,), allow_downloads=False).render(ask(), lambda *_: None).std() > 1
+    assert load(named, EngineContext(folders=(configured,))).render(ask(), lambda *_: None).std() > 1
     with pytest.raises(ModelError, match="no pipeline that diffusers loads"):
-        load(entry("dream.safetensors", pipeline="DiTPipeline"), folders=(configured,), allow_downloads=False)
+        load(entry("dream.safetensors", pipeline="DiTPipeline"), EngineContext(folders=(configured,)))
     with pytest.raises(ModelError, match="no pipeline that diffusers loads"):
-        load(entry("dream.safetensors", pipeline="Nonsense"), folders=(configured,), allow_downloads=False)
+        load(entry("dream.safetensors", pipeline="Nonsense"), EngineContext(folders=(configured,)))
 
 
 def test_single_file_without_configuration(single, entry, no_network):
     """Without configuration beside it, and offline, the error says whose is needed and where to put it; nothing is asked for."""
     with pytest.raises(ModelError, match="stable-diffusion-v1-5.*dream/"):
-        load(entry("dream.safetensors"), folders=(single,), allow_downloads=False)
+        load(entry("dream.safetensors"), EngineContext(folders=(single,)))
     assert no_network == []
 
 
@@ -123,4 +123,4 @@ def test_single_file_becomes_a_model_by_one_command(configured, imgen, data):
     assert done.returncode == 0, done.stderr
     model = settings.load_catalog(settings.load(data, environ={})).models["mine"]
     assert (model.source, model.guidance.default) == (source, 7.0)
-    assert "safety_checker" in model.leave_out
+    assert "safety_checker" in model.engine.leave_out

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from workers.backends import load
-from workers.backends.prompting import LONGEST_PROMPT, MOST_WINDOWS, conditioning
+from workers.engines import EngineContext, load
+from workers.engines.diffusers.prompting import LONGEST_PROMPT, MOST_WINDOWS, conditioning
 
 WINDOW = 77
 NO_T5 = 256
@@ -15,7 +15,7 @@ NO_T5 = 256
 def pipes(entry, models):
     """The pipelines, by name."""
     names = ("sd15", "sdxl", "sd3", "flux", "starter")
-    return {name: load(entry(name), folders=(models,), allow_downloads=False)._pipe for name in names}
+    return {name: load(entry(name), EngineContext(folders=(models,)))._pipe for name in names}
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ _HARMLESS = {
 """Logger → what is in a message of it that tells nothing."""
 
 
-def quiet() -> None:
+def configure_library_logging() -> None:
     """Sets both libraries up for a worker. Harmless to repeat. Their errors go to the root logger like anyone's."""
     import transformers
     from diffusers.utils import logging as diffusers_logging

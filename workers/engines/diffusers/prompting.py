@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workers.backends.weights import Weighted, parse
+from workers.engines.diffusers.prompt_weights import Weighted, parse
 
 LONGEST_PROMPT = 12_000
 """Characters. More than eight windows hold; bounds the work that a hostile prompt can cause."""

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from imgen.domain.errors import ModelError
-from workers.backends import load
-from workers.backends.sources import check_file, check_folder, find, find_lora, find_model, in_cache
+from workers.engines import EngineContext, load
+from workers.engines.diffusers.model_files import check_file, check_folder, find, find_lora, find_model, in_cache
 
 
 class Canary:
@@ -73,10 +73,10 @@ NAMES = (
 @pytest.mark.parametrize("name", NAMES)
 def test_pickled_lora(name, zipped, poison, tmp_path, entry, models, ask):
     """No LoRA file that is a pickle is opened, whatever it is called, beside a model that would take it."""
-    backend = load(entry("sd15"), folders=(tmp_path / "loras", models), allow_downloads=False)
+    engine = load(entry("sd15"), EngineContext(folders=(tmp_path / "loras", models)))
     poison(tmp_path / "loras" / name, zipped=zipped)
     with pytest.raises(ModelError):
-        backend.render(ask(lora=name), lambda *_: None)
+        engine.render(ask(lora=name), lambda *_: None)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,7 +84,7 @@ def test_pickled_single_file(name, poison, tmp_path, entry):
     """No model in one file that is a pickle is opened, whatever it is called."""
     poison(tmp_path / "models" / name)
     with pytest.raises(ModelError):
-        load(entry(name), folders=(tmp_path / "models",), allow_downloads=False)
+        load(entry(name), EngineContext(folders=(tmp_path / "models",)))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_pickled_component(name, poison, tmp_path, models, entry):
     (folder / "text_encoder" / "model.safetensors").unlink()
     poison(folder / "text_encoder" / name)
     with pytest.raises(ModelError):
-        load(entry("sd15"), folders=(tmp_path / "models",), allow_downloads=False)
+        load(entry("sd15"), EngineContext(folders=(tmp_path / "models",)))
 
 
 def test_pickles_beside_safetensors(poison, tmp_path, models, entry, ask):
@@ -106,7 +106,7 @@ def test_pickles_beside_safetensors(poison, tmp_path, models, entry, ask):
     shutil.copytree(models / "sd15", folder)
     poison(folder / "text_encoder" / "pytorch_model.bin")
     poison(folder / "unet" / "diffusion_pytorch_model.bin")
-    pixels = load(entry("sd15"), folders=(tmp_path / "models",), allow_downloads=False).render(ask(), lambda *_: None)
+    pixels = load(entry("sd15"), EngineContext(folders=(tmp_path / "models",))).render(ask(), lambda *_: None)
     assert pixels.shape == (128, 64, 3)
 
 
@@ -128,7 +128,7 @@ def test_index_of_shards(shard, poison, tmp_path, models, entry):
     index = {"metadata": {"total_size": 1}, "weight_map": {"conv_in.weight": shard}}
     (folder / "unet" / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(ModelError, match="shards"):
-        load(entry("sd15"), folders=(tmp_path / "models",), allow_downloads=False)
+        load(entry("sd15"), EngineContext(folders=(tmp_path / "models",)))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_code_in_the_folder(change, tmp_path, models, entry, sign):
     index = json.loads((folder / "model_index.json").read_text()) | change
     (folder / "model_index.json").write_text(json.dumps(index))
     with pytest.raises(ModelError):
-        load(entry("sd15"), folders=(tmp_path / "models",), allow_downloads=False)
+        load(entry("sd15"), EngineContext(folders=(tmp_path / "models",)))
 
 
 TRICKS = (
@@ -221,7 +221,7 @@ def test_truncated_weights(tmp_path, models, entry):
     file = folder / "unet" / "diffusion_pytorch_model.safetensors"
     os.truncate(file, file.stat().st_size // 2)
     with pytest.raises(ModelError, match="cannot be loaded"):
-        load(entry("sd15"), folders=(tmp_path,), allow_downloads=False)
+        load(entry("sd15"), EngineContext(folders=(tmp_path,)))
 
 
 def test_no_diffusers_folder(tmp_path):
@@ -241,10 +241,8 @@ def test_left_out_components_are_not_looked_at(tmp_path, models, poison, entry):
     (folder / "text_encoder_3" / "model.safetensors").unlink()
     poison(folder / "text_encoder_3" / "pytorch_model.bin")
     with pytest.raises(ModelError, match="only as pytorch_model.bin"):
-        load(entry("sd3"), folders=(tmp_path / "models",), allow_downloads=False)
-    load(
-        entry("sd3", leave_out=("text_encoder_3", "tokenizer_3")), folders=(tmp_path / "models",), allow_downloads=False
-    )
+        load(entry("sd3"), EngineContext(folders=(tmp_path / "models",)))
+    load(entry("sd3", leave_out=("text_encoder_3", "tokenizer_3")), EngineContext(folders=(tmp_path / "models",)))
 
 
 def test_half_precision_names(tmp_path, models, entry):
@@ -253,7 +251,7 @@ def test_half_precision_names(tmp_path, models, entry):
     shutil.copytree(models / "sd15", folder)
     for file in folder.glob("*/*.safetensors"):
         file.rename(file.with_name(file.name.replace(".safetensors", ".fp16.safetensors")))
-    assert load(entry("sd15"), folders=(tmp_path,), allow_downloads=False).architecture == "StableDiffusionPipeline"
+    assert load(entry("sd15"), EngineContext(folders=(tmp_path,))).architecture == "StableDiffusionPipeline"
 
 
 def test_cache_lookup_asks_no_one(no_network):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from imgen import settings
-from workers import backends
+from workers import engines
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_a_folder_is_tried_and_written(imgen, models, data, family, guidance, le
     assert (model.label, model.source) == ('My "own"', str((models / family).resolve()))
     assert (model.steps.default, model.guidance.default) == (1, guidance)
     assert set(model.styles) == {"professional", "cinematic"}
-    assert set(model.leave_out) == left_out
-    backends.load(model, folders=loaded.model_folders, allow_downloads=False).unload()
+    assert set(model.engine.leave_out) == left_out
+    engines.load(model, engines.EngineContext(folders=loaded.model_folders)).unload()
     with Image.open(data / "models" / "mine.trial.png") as picture:
         assert picture.size == (1344, 768)
         assert np.asarray(picture).std() > 1
@@ -71,7 +71,7 @@ def test_a_component_is_left_out_where_asked(imgen, models, data):
     done = imgen("add", str(models / "sd3"), "--as", "mine", "--steps", "61", *without)
     assert done.returncode == 0, done.stderr
     model = settings.load_catalog(settings.load(data, environ={})).models["mine"]
-    assert {"text_encoder_3", "tokenizer_3"} <= set(model.leave_out)
+    assert {"text_encoder_3", "tokenizer_3"} <= set(model.engine.leave_out)
     assert (model.steps.default, model.steps.min, model.steps.max) == (61, 4, 61)
     wrong = imgen("add", str(models / "sd3"), "--as", "other", "--leave-out", "text_encoder_9")
     assert (wrong.returncode, "has no text_encoder_9" in wrong.stderr) == (1, True), wrong.stderr

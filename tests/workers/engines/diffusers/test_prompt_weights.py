@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.backends.weights import HIGHEST, LOWEST, parse
+from workers.engines.diffusers.prompt_weights import HIGHEST, LOWEST, parse
 
 
 def groups(prompt):

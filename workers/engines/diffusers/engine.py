@@ -3,23 +3,22 @@
 import gc
 import inspect
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy import uint8
 from numpy.typing import NDArray
 
-from imgen.domain.catalog import Model
+from imgen.domain.catalog import DiffusersOptions, Model
 from imgen.domain.errors import ModelError, Retryable
 from imgen.domain.recipe import Diffusion
-from workers.backends import OnStep
-from workers.backends.adapters import Adapters
-from workers.backends.pipelines import build
-from workers.backends.prompting import conditioning
-from workers.backends.quiet import quiet
-from workers.backends.sketch import sketch
+from workers.engines import EngineContext, OnStep
+from workers.engines.diffusers.adapters import Adapters
+from workers.engines.diffusers.latent_preview import latent_preview
+from workers.engines.diffusers.library_logging import configure_library_logging
+from workers.engines.diffusers.pipelines import build
+from workers.engines.diffusers.prompting import conditioning
 
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, torch.AcceleratorError)
 CALL_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, AssertionError)
@@ -40,18 +39,19 @@ _OURS = frozenset(
 )
 
 
-def load(model: Model, *, folders: tuple[Path, ...], allow_downloads: bool) -> "DiffusersBackend":
-    """See `workers.backends.Load`."""
-    quiet()
-    pipe = build(model, folders, allow_downloads=allow_downloads)
+def load(model: Model, context: EngineContext) -> "DiffusersEngine":
+    """Builds the pipeline and checks the further arguments of its call. See `workers.engines.Load`."""
+    options = cast("DiffusersOptions", model.engine)  # ENGINES is walked by its name
+    configure_library_logging()
+    pipe = build(model, options, context)
     accepted = set(inspect.signature(pipe.__call__).parameters) - _OURS
-    if unknown := sorted(set(model.call) - accepted):
+    if unknown := sorted(set(options.call) - accepted):
         raise ModelError(f"models.toml: {model.key}: call: {type(pipe).__name__} takes no {', '.join(unknown)}")
-    adapters = Adapters(pipe, folders, limit_bytes=model.lora_cache_mib * 2**20)
-    return DiffusersBackend(pipe, adapters, dict(model.call))
+    adapters = Adapters(pipe, context.folders, limit_bytes=options.lora_cache_mib * 2**20)
+    return DiffusersEngine(pipe, adapters, dict(options.call))
 
 
-class DiffusersBackend:
+class DiffusersEngine:
     """One pipeline in memory, with its LoRA files."""
 
     def __init__(self, pipe: Any, adapters: Adapters, extra: dict[str, Any]) -> None:
@@ -66,7 +66,7 @@ class DiffusersBackend:
         return type(self._pipe).__name__
 
     def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
-        """See `workers.backends.Backend`. What `on_step` raises comes out unchanged."""
+        """See `workers.engines.Engine`. What `on_step` raises comes out unchanged."""
         steps = _Steps(on_step, diffusion)
         try:
             self._adapters.use(diffusion.lora, diffusion.lora_scale)
@@ -98,7 +98,7 @@ class DiffusersBackend:
             raise ModelError(f"{type(self._pipe).__name__} cannot do this: {exc}") from exc
 
     def unload(self) -> None:
-        """See `workers.backends.Backend`."""
+        """See `workers.engines.Engine`."""
         del self._pipe, self._adapters
         _free()
 
@@ -114,7 +114,7 @@ class _Steps:
     def done(self, pipe: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         try:
             size = self.diffusion.width, self.diffusion.height
-            self.on_step(step + 1, pipe.num_timesteps, lambda: sketch(pipe, tensors["latents"], *size))
+            self.on_step(step + 1, pipe.num_timesteps, lambda: latent_preview(pipe, tensors["latents"], *size))
         except BaseException as exc:
             self.stopped_by = exc
             raise

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from imgen.domain.errors import Cancelled, ModelError, Retryable
-from workers.backends import load
+from workers.engines import EngineContext, load
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -22,23 +22,23 @@ def family(request):
 
 
 @pytest.fixture
-def backend(family, entry, models, tmp_path):
-    return load(entry(family), folders=(tmp_path, models), allow_downloads=False)
+def engine(family, entry, models, tmp_path):
+    return load(entry(family), EngineContext(folders=(tmp_path, models)))
 
 
 @pytest.fixture
 def small(entry, models, tmp_path):
     """An SD 1.5 that may hold one MiB of LoRA."""
-    return load(entry("sd15", lora_cache_mib=1), folders=(tmp_path, models), allow_downloads=False)
+    return load(entry("sd15", lora_cache_mib=1), EngineContext(folders=(tmp_path, models)))
 
 
-def quietly(_done, _steps, _sketch):
+def quietly(_done, _steps, _preview):
     pass
 
 
-def state(backend):
+def state(engine):
     """The base weights, to be compared after LoRA jobs."""
-    parts = {name: part for name, part in backend._pipe.components.items() if isinstance(part, torch.nn.Module)}
+    parts = {name: part for name, part in engine._pipe.components.items() if isinstance(part, torch.nn.Module)}
     return {
         f"{name}.{key.replace('.base_layer', '')}": tensor.clone()
         for name, part in parts.items()
@@ -51,32 +51,32 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_acts_and_leaves_no_trace(backend, family, ask, lora):
+def test_acts_and_leaves_no_trace(engine, family, ask, lora):
     """A LoRA changes the picture by its scale, gives the same picture every time, and the plain picture after it is the old one."""
-    lora(backend._pipe, "a.safetensors", DENOISER[family], seed=1)
-    lora(backend._pipe, "b.safetensors", DENOISER[family], seed=2)
-    weights = state(backend)
-    plain = backend.render(ask(), quietly)
-    with_a, with_b = (backend.render(ask(lora=f"{name}.safetensors"), quietly) for name in "ab")
+    lora(engine._pipe, "a.safetensors", DENOISER[family], seed=1)
+    lora(engine._pipe, "b.safetensors", DENOISER[family], seed=2)
+    weights = state(engine)
+    plain = engine.render(ask(), quietly)
+    with_a, with_b = (engine.render(ask(lora=f"{name}.safetensors"), quietly) for name in "ab")
     assert not np.array_equal(plain, with_a)
     assert not np.array_equal(with_a, with_b)
-    assert not np.array_equal(with_a, backend.render(ask(lora="a.safetensors", lora_scale=0.3), quietly))
-    assert np.array_equal(with_a, backend.render(ask(lora="a.safetensors"), quietly))
-    assert np.array_equal(with_b, backend.render(ask(lora="b.safetensors"), quietly))
-    assert np.array_equal(plain, backend.render(ask(), quietly))
-    assert np.array_equal(plain, backend.render(ask(lora="a.safetensors", lora_scale=0.0), quietly))
-    assert same(weights, state(backend))
+    assert not np.array_equal(with_a, engine.render(ask(lora="a.safetensors", lora_scale=0.3), quietly))
+    assert np.array_equal(with_a, engine.render(ask(lora="a.safetensors"), quietly))
+    assert np.array_equal(with_b, engine.render(ask(lora="b.safetensors"), quietly))
+    assert np.array_equal(plain, engine.render(ask(), quietly))
+    assert np.array_equal(plain, engine.render(ask(lora="a.safetensors", lora_scale=0.0), quietly))
+    assert same(weights, state(engine))
 
 
-def test_text_encoders(backend, family, ask, lora):
+def test_text_encoders(engine, family, ask, lora):
     """LoRA layers of text encoders act and go away like the denoiser's, also where the file has nothing else."""
-    components = [name for name in ("text_encoder", "text_encoder_2") if name in backend._pipe._lora_loadable_modules]
-    plain = backend.render(ask(), quietly)
-    lora(backend._pipe, "words.safetensors", *components)
-    lora(backend._pipe, "both.safetensors", *components, DENOISER[family], seed=3)
-    lora(backend._pipe, "lines.safetensors", DENOISER[family], seed=3)
+    components = [name for name in ("text_encoder", "text_encoder_2") if name in engine._pipe._lora_loadable_modules]
+    plain = engine.render(ask(), quietly)
+    lora(engine._pipe, "words.safetensors", *components)
+    lora(engine._pipe, "both.safetensors", *components, DENOISER[family], seed=3)
+    lora(engine._pipe, "lines.safetensors", DENOISER[family], seed=3)
     pictures = [
-        backend.render(ask(lora=name and f"{name}.safetensors"), quietly)
+        engine.render(ask(lora=name and f"{name}.safetensors"), quietly)
         for name in ("", "words", "both", "lines", "words", "")
     ]
     assert np.array_equal(plain, pictures[0])
@@ -88,32 +88,32 @@ def test_text_encoders(backend, family, ask, lora):
 
 def test_starter_loras(entry, models, ask):
     """The starter's own LoRA files load and act, each in its own way."""
-    backend = load(entry("starter"), folders=(models,), allow_downloads=False)
+    engine = load(entry("starter"), EngineContext(folders=(models,)))
     names = ["", *(f"starter/loras/{name}.safetensors" for name in ("aaliyah", "aya", "bella"))]
-    pictures = [backend.render(ask(lora=name), quietly) for name in names]
+    pictures = [engine.render(ask(lora=name), quietly) for name in names]
     assert len({picture.tobytes() for picture in pictures}) == 4
 
 
-def test_stopped_job_leaves_no_trace(backend, family, ask, lora):
+def test_stopped_job_leaves_no_trace(engine, family, ask, lora):
     """A job stopped with its LoRA active does not reach the next one, with or without LoRA."""
-    lora(backend._pipe, "a.safetensors", DENOISER[family])
-    plain, with_a = (backend.render(ask(lora=name), quietly) for name in ("", "a.safetensors"))
+    lora(engine._pipe, "a.safetensors", DENOISER[family])
+    plain, with_a = (engine.render(ask(lora=name), quietly) for name in ("", "a.safetensors"))
 
-    def stop(_done, _steps, _sketch):
+    def stop(_done, _steps, _preview):
         raise Cancelled
 
     for again in (plain, with_a):
         with pytest.raises(Cancelled):
-            backend.render(ask(lora="a.safetensors", lora_scale=2.0), stop)
+            engine.render(ask(lora="a.safetensors", lora_scale=2.0), stop)
         name = "" if again is plain else "a.safetensors"
-        assert np.array_equal(again, backend.render(ask(lora=name), quietly))
+        assert np.array_equal(again, engine.render(ask(lora=name), quietly))
 
 
-def test_misfit(backend, family, ask, lora, tmp_path):
+def test_misfit(engine, family, ask, lora, tmp_path):
     """A LoRA of other sizes, of other layers or of no layers is a ModelError; the pipeline and its other LoRA stay as they were."""
-    fitting = lora(backend._pipe, "a.safetensors", DENOISER[family])
-    weights = state(backend)
-    plain, with_a = (backend.render(ask(lora=name), quietly) for name in ("", "a.safetensors"))
+    fitting = lora(engine._pipe, "a.safetensors", DENOISER[family])
+    weights = state(engine)
+    plain, with_a = (engine.render(ask(lora=name), quietly) for name in ("", "a.safetensors"))
     tensors = load_file(fitting)
     save_file(
         {key: torch.cat([tensor, tensor], dim=-1) if ".lora_A." in key else tensor for key, tensor in tensors.items()},
@@ -131,22 +131,22 @@ def test_misfit(backend, family, ask, lora, tmp_path):
     save_file({}, tmp_path / "empty.safetensors")
     for name in ("wide", "narrow", "late", "alien", "other", "base", "empty"):
         with pytest.raises(ModelError):
-            backend.render(ask(lora=f"{name}.safetensors"), quietly)
-        assert np.array_equal(plain, backend.render(ask(), quietly)), name
-        assert np.array_equal(with_a, backend.render(ask(lora="a.safetensors"), quietly)), name
-    assert same(weights, state(backend))
-    assert list(backend._adapters.sizes) == [
-        name for names in [backend._pipe.get_list_adapters()] for name in names[DENOISER[family]]
+            engine.render(ask(lora=f"{name}.safetensors"), quietly)
+        assert np.array_equal(plain, engine.render(ask(), quietly)), name
+        assert np.array_equal(with_a, engine.render(ask(lora="a.safetensors"), quietly)), name
+    assert same(weights, state(engine))
+    assert list(engine._adapters.sizes) == [
+        name for names in [engine._pipe.get_list_adapters()] for name in names[DENOISER[family]]
     ]
 
 
-def test_base_layers_in_a_lora_file_are_refused(backend, family, ask, lora, tmp_path):
+def test_base_layers_in_a_lora_file_are_refused(engine, family, ask, lora, tmp_path):
     """A file that carries layers of the base model beside its low-rank ones would change it for good, so it is refused."""
-    fitting = lora(backend._pipe, "a.safetensors", DENOISER[family])
+    fitting = lora(engine._pipe, "a.safetensors", DENOISER[family])
     norms = {key: torch.zeros(32) for key in ("transformer.norm_out.linear.weight", "unet.conv_norm_out.weight")}
     save_file(load_file(fitting) | norms, tmp_path / "control.safetensors")
     with pytest.raises(ModelError, match="more than low-rank layers"):
-        backend.render(ask(lora="control.safetensors"), quietly)
+        engine.render(ask(lora="control.safetensors"), quietly)
 
 
 def test_least_recently_used_goes_first(small, ask, lora):
