@@ -1,6 +1,6 @@
 """What the render task costs besides the pipeline call: claim, review, conditioning, LoRA, master, commit.
 
-The starter model at the default size and steps, in a worker's own workshop; the first render, which loads the model, is not
+The starter model at the default size and steps, in a worker's own resources; the first render, which loads the model, is not
 counted. The call's time is taken by wrapping the pipeline class's `__call__`, from outside.
 """
 
@@ -24,28 +24,28 @@ MOST_PERCENT = 5.0
 def measure(*, renders: int = RENDERS) -> list[Figure]:
     """Median share of a render task that is not the pipeline call."""
     from workers import tasks
-    from workers.workshop import open_workshop
+    from workers.resources import open_resources
 
     with open_stand() as stand:
         loaded = settings.load(stand.data)
-        workshop = open_workshop(loaded)
+        resources = open_resources(loaded)
         try:
-            model = next(iter(workshop.catalog.models.values()))
-            inside = _time_calls(type(workshop.engine(model)._pipe))  # noqa: SLF001 - it is what is measured
+            model = next(iter(resources.catalog.models.values()))
+            inside = _time_calls(type(resources.engine(model)._pipe))  # noqa: SLF001 - it is what is measured
             outside: list[tuple[float, float]] = []
             for number in range(renders + 1):
                 job = queued_job(stand.principal, queue=f"render.{model.key}", steps=model.steps.default)
-                with workshop.database.write() as connection:
+                with resources.database.write() as connection:
                     jobs.add(connection, job)
                 before, started = sum(inside), time.perf_counter()
-                tasks.work(workshop, tasks.RENDER, job.id)
+                tasks.run_phase(resources, tasks.RENDER, job.id)
                 whole = time.perf_counter() - started
-                with workshop.database.read() as connection:
+                with resources.database.read() as connection:
                     assert jobs.find(connection, job.id).state is State.RENDERED
                 if number:
                     outside.append((whole, sum(inside) - before))
         finally:
-            workshop.close()
+            resources.close()
     shares = [100 * (1 - call / whole) for whole, call in outside]
     whole, call = (statistics.median(times) for times in zip(*outside, strict=True))
     detail = f"task {whole * 1e3:.0f} ms, call {call * 1e3:.0f} ms, {model.steps.default} steps at 1344×768"

@@ -13,7 +13,7 @@ import httpx2
 import redis
 
 from imgen.domain.errors import ConfigurationError
-from imgen.domain.job import FINISHER, render_queue
+from imgen.domain.job import FINISH_QUEUE, render_queue
 from imgen.settings import EMBEDDED_MODEL, EMBEDDED_PACKAGE, Settings, load_catalog
 from imgen.stack import redis as embedded
 from imgen.stack.supervisor import Part
@@ -41,7 +41,7 @@ def stack(settings: Settings) -> Iterator[Part]:
         )
     models = load_catalog(settings).models
     yield _worker("render worker", [render_queue(key) for key in models], 1, environ)
-    yield _worker("finish worker", [FINISHER], settings.workers.finish_processes, environ)
+    yield _worker("finish worker", [FINISH_QUEUE], settings.workers.finish_processes, environ)
     if settings.cache.enabled and not settings.cache.base_url and importlib.util.find_spec(EMBEDDED_PACKAGE):
         socket_file = settings.embedder_socket
         yield Part(

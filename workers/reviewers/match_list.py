@@ -1,4 +1,4 @@
-"""The floor over pixels: pictures whose PDQ hash is on a match list. A changed file of hashes counts with the next picture."""
+"""Match lists, the floor over pixels: blocks pictures by their PDQ hash. A changed list counts from the next picture."""
 
 import threading
 from pathlib import Path
@@ -14,56 +14,57 @@ from imgen.provenance.matchlist import LEAST_QUALITY, MATCH_DISTANCE, MatchList,
 
 log = structlog.get_logger(__name__)
 
-LISTED = "listed"
-"""Rule id told as `filter_categories`."""
-UNCLEAR = Verdict(
+HASH_MATCH = "listed"
+"""Rule id of a match in `filter_categories`."""
+INCONCLUSIVE = Verdict(
     safe=False,
     codes=("unclear",),
     names=("Could not be compared with the match list",),
     reason="PDQ quality too low to compare, and no reviewer sees pictures",
 )
-"""What becomes of a picture too plain to compare where nobody else looks at it."""
+"""Verdict on a picture that is too plain to compare if no reviewer sees pictures."""
 
 _Snapshot = tuple[tuple[str, int, int], ...]
+"""Path, time of change (ns) and size (bytes) of each list."""
 
 
-class Listed:
-    """The lists of some folders, `*.csv`."""
+class HashMatcher:
+    """Hashes of all match lists in some folders, `*.csv`."""
 
     def __init__(self, folders: tuple[Path, ...]) -> None:
         """Raises ConfigurationError if a list is broken."""
         self._folders = folders
         self._lock = threading.Lock()
-        self._snapshot = self._look()
+        self._snapshot = self._take_snapshot()
         self._list = self._read(self._snapshot)
 
     def judge(self, pixels: NDArray[np.uint8]) -> Verdict:
-        """The verdict on a picture (H, W, 3) uint8. Too plain a picture is a suspicion: somebody must look at it."""
+        """Returns the verdict on a picture (H, W, 3) uint8. One too plain to compare is a suspicion: a reviewer must see it."""
         matches = self._current()
         if not len(matches.hashes):
             return Verdict(safe=True)
         found = fingerprint(pixels)
         if found.quality < LEAST_QUALITY:
-            return Verdict(safe=True, suspicions=(LISTED,))
+            return Verdict(safe=True, suspicions=(HASH_MATCH,))
         distance = matches.nearest(found.hash)
         if distance is None or distance > MATCH_DISTANCE:
             return Verdict(safe=True)
         reason = f"match list: distance {distance}"
-        return Verdict(safe=False, codes=(LISTED,), names=("Listed picture",), floor=True, reason=reason)
+        return Verdict(safe=False, codes=(HASH_MATCH,), names=("Listed picture",), floor=True, reason=reason)
 
     def _current(self) -> MatchList:
         with self._lock:
             try:
                 if any(not Path(name).parent.is_dir() for name, _, _ in self._snapshot):
                     raise ConfigurationError("a folder of match lists is gone")  # noqa: TRY301 - a lost mount, say
-                snapshot = self._look()
+                snapshot = self._take_snapshot()
                 if snapshot != self._snapshot:
                     self._list, self._snapshot = self._read(snapshot), snapshot
             except (ConfigurationError, OSError) as exc:
                 log.warning("match lists not reloaded; the old ones stay in force", reason=str(exc))
             return self._list
 
-    def _look(self) -> _Snapshot:
+    def _take_snapshot(self) -> _Snapshot:
         files = [path for folder in self._folders if folder.is_dir() for path in sorted(folder.glob("*.csv"))]
         states = [(path, path.stat()) for path in files]
         return tuple((str(path), state.st_mtime_ns, state.st_size) for path, state in states)

@@ -1,4 +1,7 @@
-"""What a worker process works with. Made after the fork, once a process; models and the signer are opened at first use."""
+"""Resources of a worker process: connections, catalog, reviewers, the loaded model, the signer.
+
+Opened once in each process, after the fork; models and the signer at first use.
+"""
 
 import contextlib
 from collections.abc import Mapping
@@ -23,14 +26,14 @@ from imgen.provenance.development_chain import make_development_chain
 from imgen.records.database import Database
 from imgen.settings import Settings, load_catalog
 from workers import engines
-from workers.reviewers import Board, digests, open_board
+from workers.reviewers import ReviewerChain, open_reviewers, policy_digests
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(kw_only=True)
-class Workshop:
-    """One per process."""
+class WorkerResources:
+    """Connections and configuration that all jobs of one process share."""
 
     settings: Settings
     catalog: Catalog
@@ -39,15 +42,15 @@ class Workshop:
     publisher: Publisher
     objects: ObjectStore
     rulesets: Mapping[str, CompiledRuleset]
-    board: Board
-    judged_by: Mapping[str, str]
-    """Ruleset → digest of the board and its rules."""
+    reviewers: ReviewerChain
+    policy_digests: Mapping[str, str]
+    """Digest of the reviewers and rules, by ruleset; see `reviewers.policy_digests`."""
     _loaded: dict[str, engines.Engine] = field(default_factory=dict)
     _config_epoch: bytes | None = None
 
     @cached_property
     def signer(self) -> Signer:
-        """The C2PA signer: configured files, or the development chain in the data folder."""
+        """C2PA signer: of the configured files, or of the development chain in the data folder."""
         configured = self.settings.credentials
         chain, key = Path(configured.certificate_chain), Path(configured.private_key)
         if not configured.certificate_chain:
@@ -56,10 +59,10 @@ class Workshop:
             chain, key = folder / "chain.pem", folder / "key.pem"
         return open_signer(chain.read_bytes(), key.read_bytes(), tsa_url=configured.tsa_url or None)
 
-    def read_news(self) -> None:
-        """Reads models, characters, rulesets and reviewers again if somebody has asked for it; a wrong file changes nothing.
+    def refresh_if_changed(self) -> None:
+        """Reads models, characters, rulesets and reviewers again if their epoch has changed; a wrong file changes nothing.
 
-        A loaded model whose entry has changed is unloaded.
+        Unloads a loaded model if its entry has changed.
         """
         try:
             epoch = self.live.run(config_news.epoch())
@@ -70,18 +73,18 @@ class Workshop:
         self._config_epoch = epoch
         try:
             catalog, rulesets = load_catalog(self.settings), composition.load_rulesets(self.settings)
-            board, judged_by = open_board(self.settings), digests(self.settings)
+            reviewers, digests = open_reviewers(self.settings), policy_digests(self.settings)
         except (ConfigurationError, OSError) as exc:
             log.warning("configuration not read again; the old one stays", reason=str(exc))
             return
         for key in list(self._loaded):
             if catalog.models.get(key) != self.catalog.models.get(key):
                 self._loaded.pop(key).unload()
-        self.board.close()
-        self.catalog, self.rulesets, self.board, self.judged_by = catalog, rulesets, board, judged_by
+        self.reviewers.close()
+        self.catalog, self.rulesets, self.reviewers, self.policy_digests = catalog, rulesets, reviewers, digests
 
     def model_of(self, job: Job) -> Model:
-        """The catalog's entry of a job's model.
+        """Returns the catalog's entry of a job's model.
 
         Raises:
             ConfigurationError: the operator took it away since the job was submitted.
@@ -93,11 +96,11 @@ class Workshop:
 
     @property
     def loaded_model(self) -> str:
-        """Key of the model in memory; empty: none is."""
+        """Key of the model in memory; empty: none."""
         return next(iter(self._loaded), "")
 
     def engine(self, model: Model) -> engines.Engine:
-        """The loaded model. One is kept at a time: two would not fit where one just does."""
+        """Returns the model's engine, loaded. One model is kept at a time: two would not fit where one just does."""
         if model.key not in self._loaded:
             while self._loaded:
                 self._loaded.popitem()[1].unload()
@@ -107,8 +110,8 @@ class Workshop:
             self._loaded[model.key] = engines.load(model, context)
         return self._loaded[model.key]
 
-    def tell(self, op: Op[None]) -> None:
-        """Sends news that pollers would like to have; they find it in SQL where Redis does not answer."""
+    def notify(self, op: Op[None]) -> None:
+        """Runs a command that only saves pollers a look into SQL; does nothing if Redis does not answer."""
         with contextlib.suppress(Unavailable):
             self.live.run(op)
 
@@ -116,17 +119,17 @@ class Workshop:
         """Closes every connection."""
         for loaded in self._loaded.values():
             loaded.unload()
-        self.board.close()
+        self.reviewers.close()
         self.live.close()
         self.publisher.close()
         self.database.close()
 
 
-def open_workshop(settings: Settings) -> Workshop:
+def open_resources(settings: Settings) -> WorkerResources:
     """Opens everything but models and the signer."""
     database = composition.open_database(settings)
     url = settings.redis_url
-    return Workshop(
+    return WorkerResources(
         settings=settings,
         catalog=load_catalog(settings),
         database=database,
@@ -134,6 +137,6 @@ def open_workshop(settings: Settings) -> Workshop:
         publisher=Publisher(url),
         objects=composition.open_objects(settings, database),
         rulesets=composition.load_rulesets(settings),
-        board=open_board(settings),
-        judged_by=digests(settings),
+        reviewers=open_reviewers(settings),
+        policy_digests=policy_digests(settings),
     )

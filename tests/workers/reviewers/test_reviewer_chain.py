@@ -13,7 +13,7 @@ from imgen import composition, settings
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
 from imgen.domain.floor import MINORS
 from imgen.provenance.fingerprint import fingerprint
-from workers.reviewers import Case, digests, open_board
+from workers.reviewers import ReviewInput, open_reviewers, policy_digests
 
 
 def judged_unsafe():
@@ -51,10 +51,10 @@ def chat():
 
 
 @pytest.fixture
-def board(tmp_path, chat):
-    """Opens a board with some reviewers, and the case of some words and pixels before it."""
+def open_chain(tmp_path, chat):
+    """Opens a chain of some reviewers; the result reviews some words and pixels."""
     chat.will(always=CONTENT)
-    boards = contextlib.ExitStack()
+    opened_chains = contextlib.ExitStack()
 
     def make(*reviewers):
         names = json.dumps(reviewers or ("rules",))
@@ -63,21 +63,26 @@ def board(tmp_path, chat):
         )
         loaded = settings.load(tmp_path, environ={})
         opened, rulesets = (
-            boards.enter_context(contextlib.closing(open_board(loaded))),
+            opened_chains.enter_context(contextlib.closing(open_reviewers(loaded))),
             composition.load_rulesets(loaded),
         )
-        return lambda pixels=None, ruleset="default", is_known=False, **parts: opened.review(
-            Case(ruleset=rulesets[ruleset], parts=parts or {"prompt": "red coat"}, pixels=pixels, is_known=is_known)
+        return lambda pixels=None, ruleset="default", already_reviewed=False, **parts: opened.review(
+            ReviewInput(
+                ruleset=rulesets[ruleset],
+                parts=parts or {"prompt": "red coat"},
+                pixels=pixels,
+                already_reviewed=already_reviewed,
+            )
         )
 
-    with boards:
+    with opened_chains:
         yield make
 
 
 @pytest.mark.parametrize("ruleset", ["default", "strict", "art"])
-def test_two_hundred_injections_leave_the_floor_unchanged(board, ruleset):
+def test_two_hundred_injections_leave_the_floor_unchanged(open_chain, ruleset):
     """Whatever stands beside it, wherever, and whatever the model was talked into: the floor's cases are refused."""
-    review = board("vision")
+    review = open_chain("vision")
     tried = 0
     for injection, case, place in itertools.product(INJECTIONS, FLOOR_CASES, PLACES):
         parts = {"prompt": case} | ({place: f"{case}, {injection}"} if place == "prompt" else {place: injection})
@@ -88,16 +93,16 @@ def test_two_hundred_injections_leave_the_floor_unchanged(board, ruleset):
 
 
 @pytest.mark.parametrize("injection", INJECTIONS)
-def test_rules_hold_against_a_reviewer_that_was_talked_into_it(board, injection):
+def test_rules_hold_against_a_reviewer_that_was_talked_into_it(open_chain, injection):
     """What a rule refuses stays refused when the model says it is safe."""
-    verdict = board("rules", "vision")(noise(), prompt=f"nude woman, {injection}", precompliance=injection)
+    verdict = open_chain("rules", "vision")(noise(), prompt=f"nude woman, {injection}", precompliance=injection)
     assert not verdict.safe
     assert set(verdict.codes) & {"sexual", MINORS}
 
 
-def test_a_reviewer_that_does_not_answer_keeps_the_picture_back(board, chat):
+def test_a_reviewer_that_does_not_answer_keeps_the_picture_back(open_chain, chat):
     """The rules' "safe" is not enough where a reviewer is configured; its block is, without asking further."""
-    review = board("rules", "vision")
+    review = open_chain("rules", "vision")
     chat.will(always=FAULTS["503"])
     with pytest.raises(ReviewerUnavailable):
         review(noise())
@@ -107,9 +112,9 @@ def test_a_reviewer_that_does_not_answer_keeps_the_picture_back(board, chat):
     assert review(None).safe  # words alone are the rules' business
 
 
-def test_a_listed_picture_is_refused_under_every_ruleset(board, tmp_path):
+def test_a_listed_picture_is_refused_under_every_ruleset(open_chain, tmp_path):
     """A picture near a listed one meets the floor; a new file counts at once, a broken one changes nothing."""
-    review = board("rules")
+    review = open_chain("rules")
     assert review(noise()).safe
     folder = tmp_path / "matches"
     folder.mkdir()
@@ -133,41 +138,41 @@ def test_a_listed_picture_is_refused_under_every_ruleset(board, tmp_path):
     assert review(noise()).safe
 
 
-def test_a_broken_list_stops_the_start(board, tmp_path):
+def test_a_broken_list_stops_the_start(open_chain, tmp_path):
     """A worker does not begin with half a list."""
     (tmp_path / "matches").mkdir()
     (tmp_path / "matches" / "list.csv").write_text("hash\n" + "0" * 64 + "\nnonsense\n")
     with pytest.raises(ConfigurationError, match=r"list\.csv, line 3"):
-        board("rules")
+        open_chain("rules")
 
 
-def test_a_picture_too_plain_to_compare_must_be_looked_at(board, chat, tmp_path):
+def test_a_picture_too_plain_to_compare_must_be_looked_at(open_chain, chat, tmp_path):
     """Low PDQ quality is never "no match": a reviewer of pictures decides and is told so; without one it is withheld."""
     plain = np.full((512, 512, 3), 90, np.uint8)
     assert fingerprint(plain).quality < 50
-    assert board("rules")(plain).safe  # no list, nothing to compare with
+    assert open_chain("rules")(plain).safe  # no list, nothing to compare with
     (tmp_path / "matches").mkdir()
     (tmp_path / "matches" / "list.csv").write_text("0" * 64)
-    verdict = board("rules")(plain)
+    verdict = open_chain("rules")(plain)
     assert (verdict.safe, verdict.floor, verdict.release, verdict.codes) == (False, False, False, ("unclear",))
-    assert board("rules", "vision")(plain).safe
+    assert open_chain("rules", "vision")(plain).safe
     assert "listed" in chat.asked[-1].body["messages"][1]["content"][0]["text"]
 
 
-def test_pixels_that_were_passed_before_are_judged_without_their_reviewers(board, chat, tmp_path):
+def test_pixels_that_were_passed_before_are_judged_without_their_reviewers(open_chain, chat, tmp_path):
     """Rules, floor and lists look again, reviewers of pictures do not; a picture too plain for the lists is looked at."""
     chat.will(always=judged_unsafe())
-    review = board("rules", "vision")
-    assert review(noise(), is_known=True).safe
+    review = open_chain("rules", "vision")
+    assert review(noise(), already_reviewed=True).safe
     assert chat.asked == []
     assert not review(noise()).safe
-    assert not review(noise(), is_known=True, prompt="nude woman").safe
-    assert review(noise(), is_known=True, prompt="child, nude").floor
+    assert not review(noise(), already_reviewed=True, prompt="nude woman").safe
+    assert review(noise(), already_reviewed=True, prompt="child, nude").floor
     (tmp_path / "matches").mkdir()
     (tmp_path / "matches" / "list.csv").write_text(fingerprint(noise()).hash)
-    assert review(noise(), is_known=True).floor
+    assert review(noise(), already_reviewed=True).floor
     asked = len(chat.asked)
-    assert not review(np.full((512, 512, 3), 90, np.uint8), is_known=True).safe
+    assert not review(np.full((512, 512, 3), 90, np.uint8), already_reviewed=True).safe
     assert len(chat.asked) == asked + 1
 
 
@@ -176,7 +181,7 @@ def test_who_decides_has_a_digest(tmp_path):
 
     def digest(more="", ruleset="default"):
         (tmp_path / "imgen.toml").write_text(more)
-        return digests(settings.load(tmp_path, environ={}))[ruleset]
+        return policy_digests(settings.load(tmp_path, environ={}))[ruleset]
 
     first = digest()
     others = [
