@@ -75,7 +75,7 @@ def _ours(folder: Path) -> Callable[[NDArray[np.uint8], str, str], None]:
         marked = watermark.embed(pixels, MARK)
         printed = fingerprint.fingerprint(marked)
         body = encoding.encode(marked, file_format, quality=QUALITY)
-        assert watermark.read(encoding.decode(body)).id == MARK
+        assert watermark.decode(encoding.decode(body)).id == MARK
         manifest = Manifest(
             version="0", model="bench", gen_id="bench", created="2026-01-01T00:00:00Z",
             watermark_id=MARK, fingerprint=printed.hash,

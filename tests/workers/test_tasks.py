@@ -12,7 +12,7 @@ from PIL import Image
 from imgen.domain.job import Outcome, State
 from imgen.domain.recipe import Brand, Claim, Output, Words
 from imgen.live import polls
-from imgen.provenance.readback import read_back
+from imgen.provenance.inspection import inspect_picture
 from imgen.records import jobs, ledger
 from workers import tasks
 
@@ -56,7 +56,7 @@ def test_a_picture_is_made_signed_and_charged_once(resources):
     assert job.state is State.COMPLETED
     assert settled(resources, job) == ["charge", "hold"]
     for image in job.outcome.images:
-        found = read_back(resources.objects.get(image.key), anchors=anchors(resources))
+        found = inspect_picture(resources.objects.get(image.key), anchors=anchors(resources))
         assert found.credentials.state == "Trusted"
     assert {stored.key for stored in resources.objects.list("")} == {
         *(image.key for image in job.outcome.images),
@@ -68,7 +68,7 @@ def test_a_picture_is_made_signed_and_charged_once(resources):
 def test_the_manifest_says_what_the_caller_or_the_operator_says(resources):
     """cs_* fields override the configured texts, one by one."""
     job = run(resources, submit(resources, claim=Claim(author="Ada", title="Coat")))
-    manifest = read_back(resources.objects.get(job.outcome.images[0].key), anchors=anchors(resources)).credentials
+    manifest = inspect_picture(resources.objects.get(job.outcome.images[0].key), anchors=anchors(resources)).credentials
     assert manifest.title == "Coat"
     told = str(manifest.manifest)
     assert "Ada" in told
@@ -96,7 +96,7 @@ def test_a_releasable_picture_is_withheld_but_kept_for_its_caller(resources):
     assert job.state is State.BLOCKED
     key = job.outcome.blocked.unsafe_key
     assert key.startswith("withheld/")
-    assert read_back(resources.objects.get(key), anchors=anchors(resources)).credentials.state == "Trusted"
+    assert inspect_picture(resources.objects.get(key), anchors=anchors(resources)).credentials.state == "Trusted"
     assert [stored.key for stored in resources.objects.list("pictures/")] == []
     assert settled(resources, job) == ["hold", "release"]
 
@@ -138,8 +138,8 @@ def test_a_mark_that_cannot_be_read_any_more_fails_the_job(resources):
 def test_low_quality_is_told_truthfully(resources):
     """Where the caller's quality destroys the mark, `watermark_verified` says what a reader finds."""
     job = run(resources, submit(resources, output=Output(format="jpeg", quality=3)))
-    found = read_back(resources.objects.get(job.outcome.images[0].key), anchors=anchors(resources))
-    assert job.outcome.meta.watermark_verified == (found.mark.id == job.watermark_id)
+    found = inspect_picture(resources.objects.get(job.outcome.images[0].key), anchors=anchors(resources))
+    assert job.outcome.meta.watermark_verified == (found.watermark.id == job.watermark_id)
 
 
 @pytest.mark.parametrize("output", [Output(format="webp", lossless=True), Output(format="png"), Output(format="avif")])

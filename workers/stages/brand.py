@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from imgen.provenance.branding import lay, open_mark
+from imgen.provenance.branding import open_logo, overlay
 from workers.picture import Context, Picture
 
 
@@ -11,9 +11,9 @@ def brand(picture: Picture, context: Context) -> Picture:
     logo = context.job.recipe.brand
     if not logo.image_key:
         return picture
-    branded = lay(
+    branded = overlay(
         picture.pixels,
-        open_mark(context.resources.objects.get(logo.image_key)),
+        open_logo(context.resources.objects.get(logo.image_key)),
         position=logo.position,
         scale=logo.scale,
         transparency=logo.transparency,

@@ -14,5 +14,5 @@ def embed(picture: Picture, context: Context) -> Picture:
 
 def verify(picture: Picture, context: Context) -> Picture:
     """Records whether the id can be decoded from the encoded file: a low quality can destroy it."""
-    found = invisible.read(decode(picture.encoded))
+    found = invisible.decode(decode(picture.encoded))
     return replace(picture, watermark_verified=found.id == context.job.watermark_id)

@@ -1,7 +1,7 @@
-"""The 127 bits that say a 48-bit id and can be read with many of them wrong. Knows nothing of pictures.
+"""Error-correcting code of the watermark: 127 bits for a 48-bit id, decodable with many of them wrong. Knows no pictures.
 
-A word of the code BCH(127, 50), which corrects 13 errors, with two zero bits before the id, whitened. Reading looks for
-the word that correlates best with the votes, by ordered statistics (Fossorier and Lin, IEEE Trans. IT 41(5), 1995).
+The code is BCH(127, 50), which corrects 13 errors, with two zero bits before the id, whitened. Decoding looks for the
+codeword that correlates best with the votes, by ordered statistics (Fossorier and Lin, IEEE Trans. IT 41(5), 1995).
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BITS = 127
-"""Prime, so that no picture width gives a bit one column of blocks for its own."""
+"""Length of a codeword. Prime, so that no picture width puts all blocks of a bit into one column."""
 
 _ID_BITS = 48
 _MESSAGE_BITS = 50
@@ -20,19 +20,19 @@ _GENERATOR = 0x2C9352AA6CC054468311
 """Polynomial over GF(2), highest power first; Lin and Costello, Error Control Coding, table of primitive BCH codes."""
 
 _ACCEPT = 0.82
-"""Least correlation of votes and word. If votes are all but ±1, the worst case, that is 11 wrong bits of 127, and some
-word lies that near to a picture without a mark once in 250 million pictures (Hamming balls around 2⁴⁸ words)."""
+"""Least correlation of votes and codeword. If all votes are ±1, the worst case, that is 11 wrong bits of 127, and some
+codeword lies that near to an unmarked picture once in 250 million pictures (Hamming balls around 2⁴⁸ codewords)."""
 
 
 def encode(watermark_id: str) -> NDArray[np.uint8]:
-    """The bits (127,), each 0 or 1, of 12 hex digits."""
+    """Encodes 12 hex digits as bits (127,), each 0 or 1."""
     message = [int(bit) for bit in f"{int(watermark_id, 16):0{_MESSAGE_BITS}b}"]
     word = np.array(message) @ _generator() % 2
     return word.astype(np.uint8) ^ (_whitening() < 0)
 
 
 def decode(votes: NDArray[np.float64]) -> tuple[str | None, float]:
-    """The id and how well it fits, 0.82–1; None and 0 where nothing fits.
+    """Returns the id and its correlation with the votes, 0.82–1; None and 0 if no codeword fits.
 
     Args:
         votes: (127,), positive for a one, the larger the surer; their scale does not matter.
@@ -46,7 +46,7 @@ def decode(votes: NDArray[np.float64]) -> tuple[str | None, float]:
 
 @cache
 def _generator() -> NDArray[np.uint8]:
-    """Generator matrix (50, 127) over GF(2), systematic: the first 50 bits of a word are its message."""
+    """Builds the generator matrix (50, 127) over GF(2), systematic: the first 50 bits of a codeword are its message."""
     parity_bits = BITS - _MESSAGE_BITS
     rows = []
     for place in reversed(range(_MESSAGE_BITS)):
@@ -59,13 +59,13 @@ def _generator() -> NDArray[np.uint8]:
 
 @cache
 def _whitening() -> NDArray[np.int8]:
-    """Fixed signs (127,): a flat picture's votes all agree, and all ones or all zeros would be a word of the code."""
+    """Returns fixed signs (127,): a flat picture's votes all agree, and all ones or all zeros would be a codeword."""
     digest = hashlib.sha256(b"imgen watermark").digest()
     return 1 - 2 * np.unpackbits(np.frombuffer(digest, np.uint8))[:BITS].astype(np.int8)
 
 
 def _nearest(votes: NDArray[np.float64]) -> tuple[list[int], float]:
-    """The message whose word correlates best with the votes (127,), positive for a one, and that correlation, 0–1."""
+    """Finds the message whose codeword correlates best with the votes (127,), positive for a one; and that correlation, 0–1."""
     matrix = _generator()[:, np.argsort(-np.abs(votes))]
     ordered = votes[np.argsort(-np.abs(votes))]
     pivots: list[int] = []
@@ -80,8 +80,8 @@ def _nearest(votes: NDArray[np.float64]) -> tuple[list[int], float]:
             others[row] = False
             matrix[others] ^= matrix[row]
             pivots.append(column)
-    # The 50 most reliable independent votes as they are, then with one or two of them doubted
-    chosen = (ordered[pivots] > 0) ^ _doubts()
+    # The 50 most reliable independent votes as they are, then with one or two of them flipped
+    chosen = (ordered[pivots] > 0) ^ _flips()
     words = (chosen.astype(np.float32) @ matrix % 2) * 2 - 1
     scores = words @ ordered
     best = words[np.argmax(scores)]
@@ -92,8 +92,8 @@ def _nearest(votes: NDArray[np.float64]) -> tuple[list[int], float]:
 
 
 @cache
-def _doubts() -> NDArray[np.bool_]:
-    """Every choice of none, one or two of 50 bits, (1276, 50)."""
+def _flips() -> NDArray[np.bool_]:
+    """Returns every choice of none, one or two of 50 bits, (1276, 50)."""
     single = np.eye(_MESSAGE_BITS, dtype=bool)
     pairs = [single[i] ^ single[j] for i, j in itertools.combinations(range(_MESSAGE_BITS), 2)]
     return np.vstack([np.zeros((1, _MESSAGE_BITS), bool), single, pairs])

@@ -1,7 +1,7 @@
-"""Opens pictures that strangers sent: the size is read and refused before a pixel is decoded. Judges no content.
+"""Untrusted pictures: opens files of strangers; one that is too large is refused before a pixel is decoded. Judges no content.
 
-Pillow's own guard is not used: it warns through a process-wide setting, and checks after WebP's decoder has laid out
-its canvas. So the plugin is picked here by the first bytes, never by a name or a declared type.
+Pillow's own guard is not used: it warns through a process-wide setting, and only after WebP's decoder has allocated its
+canvas. So the plugin is chosen here by the first bytes, never by a name or a declared type.
 """
 
 import io
@@ -18,7 +18,7 @@ from imgen.domain import errors
 MAX_PIXELS = 16_000_000
 
 ORIENTATION = 0x0112
-"""The EXIF tag."""
+"""Number of the EXIF tag."""
 
 _MAX_PARTS = 4096
 """Chunks of a PNG, segments of a JPEG: Pillow walks them in Python, and 4 MiB hold hundreds of thousands of them."""
@@ -32,25 +32,27 @@ _BROKEN = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, RuntimeError, AttributeError,
     MemoryError, struct.error, zlib.error,
 )  # fmt: skip
-"""What Pillow's parsers are known to raise on files made to break them."""
+"""Errors that Pillow's parsers are known to raise on files made to break them."""
 
 
 @contextmanager
-def opened(body: bytes, field: str, formats: tuple[str, ...] = ("PNG", "JPEG", "WEBP")) -> Iterator[Image.Image]:
-    """The picture, its header read, its pixels not yet; whatever breaks inside the block is taken for the file's fault.
+def open_untrusted(
+    body: bytes, field: str, formats: tuple[str, ...] = ("PNG", "JPEG", "WEBP")
+) -> Iterator[Image.Image]:
+    """Opens a picture: its header is read, its pixels are not. An error inside the block counts as a broken file.
 
     Args:
         body: the file.
         field: the request's field that held it, for the message.
-        formats: which of PNG, JPEG, WEBP and AVIF may come.
+        formats: the accepted ones of PNG, JPEG, WEBP and AVIF.
 
     Raises:
         errors.InvalidField: another format, over 16 megapixels, built to waste time, or broken.
     """
     try:
         for name in formats:
-            matches, plugin, sane = _FORMATS[name]
-            if matches(body) and sane(body):
+            matches, plugin, is_sane = _FORMATS[name]
+            if matches(body) and is_sane(body):
                 with closing(plugin(io.BytesIO(body))) as image:
                     if 0 < image.width * image.height <= MAX_PIXELS:
                         yield image
@@ -60,17 +62,17 @@ def opened(body: bytes, field: str, formats: tuple[str, ...] = ("PNG", "JPEG", "
     raise errors.InvalidField(field)
 
 
-def upright(image: Image.Image, orientation: object) -> Image.Image:
-    """Turned as the EXIF tag says; anything but 2–8 leaves it alone."""
-    turn = _TURNS.get(orientation)
-    return image if turn is None else image.transpose(turn)
+def apply_orientation(image: Image.Image, orientation: object) -> Image.Image:
+    """Rotates and flips an image by the value of its EXIF tag; values other than 2–8 leave it as it is."""
+    transpose = _TRANSPOSES.get(orientation)
+    return image if transpose is None else image.transpose(transpose)
 
 
-# ------------------------------------------------------------------ what is checked before a plugin sees the bytes
+# ------------------------------------------------------------------------ checks before a plugin sees the bytes
 
 
 def _sane_png(body: bytes) -> bool:
-    """Chunks are few and end with IEND: length, name, data, CRC (PNG, section 5.3)."""
+    """Checks that chunks are few and end with IEND: length, name, data, CRC (PNG, section 5.3)."""
     at = 8
     for _ in range(_MAX_PARTS):
         length, name = struct.unpack_from(">I4s", body, at)
@@ -81,7 +83,7 @@ def _sane_png(body: bytes) -> bool:
 
 
 def _sane_jpeg(body: bytes) -> bool:
-    """Segments before the first scan are few, and so are scans: in a scan's data FF is always followed by 00."""
+    """Checks that segments before the first scan are few, and scans too: in a scan's data FF is always followed by 00."""
     at = 2
     for _ in range(_MAX_PARTS):
         marker, length = struct.unpack_from(">HH", body, at)
@@ -92,7 +94,7 @@ def _sane_jpeg(body: bytes) -> bool:
 
 
 def _sane_webp(body: bytes) -> bool:
-    """The canvas is small enough: the decoder allocates it on opening (RFC 9649, sections 2.5–2.7)."""
+    """Checks that the canvas is small enough: the decoder allocates it on opening (RFC 9649, sections 2.5–2.7)."""
     kind = body[12:16]
     if kind == b"VP8X":
         width, height = int.from_bytes(body[24:27], "little") + 1, int.from_bytes(body[27:30], "little") + 1
@@ -105,7 +107,7 @@ def _sane_webp(body: bytes) -> bool:
 
 
 def _sane_avif(body: bytes) -> bool:
-    """On opening, libavif reads the header alone, and refuses over 16,384² by itself."""
+    """Accepts any AVIF: on opening, libavif reads the header alone, and refuses over 16,384² by itself."""
     return bool(body)
 
 
@@ -122,7 +124,7 @@ _FORMATS: dict[str, tuple[Callable[[bytes], bool], type[ImageFile.ImageFile], Ca
     "AVIF": (lambda body: body[4:12] in (b"ftypavif", b"ftypmif1"), AvifImagePlugin.AvifImageFile, _sane_avif),
 }
 
-_TURNS: dict[object, Image.Transpose] = {
+_TRANSPOSES: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -131,4 +133,4 @@ _TURNS: dict[object, Image.Transpose] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF 2.32, tag 0x0112: what undoes the way the camera was held."""
+"""Transposition by the value of the tag that undoes the camera's orientation (EXIF 2.32, tag 0x0112)."""

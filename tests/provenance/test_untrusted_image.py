@@ -1,4 +1,4 @@
-"""Pictures built to break or to exhaust: refused at once, whatever they are named."""
+"""Pictures built to break or to exhaust: refused at once, under any name."""
 
 import io
 import json
@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from imgen.domain import errors
-from imgen.provenance import branding, intake
+from imgen.provenance import branding, untrusted_image
 
 
 def saved(image, file_format, **options):
@@ -148,14 +148,14 @@ from imgen.provenance import branding
 def memory(field):
     return int(re.search(field + r":\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
 warm = pathlib.Path(sys.argv[1], "warm").read_bytes()
-branding.open_mark(warm)
+branding.open_logo(warm)
 found = {}
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.bin")):
     body = path.read_bytes()
     pathlib.Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to what is in use
     before, start = memory("VmRSS"), time.process_time()
     try:
-        outcome = list(branding.open_mark(body).shape)
+        outcome = list(branding.open_logo(body).shape)
     except errors.InvalidField as exc:
         outcome = exc.field
     found[path.stem] = outcome, (time.process_time() - start) * 1000, memory("VmHWM") - before
@@ -213,7 +213,7 @@ def test_random_damage_raises_nothing_else(pictures):
         places = rng.integers(0, min(len(damaged), 400 if index % 2 else len(damaged)), 6)
         damaged[places] = rng.integers(0, 256, 6)
         try:
-            branding.open_mark(damaged.tobytes())
+            branding.open_logo(damaged.tobytes())
         except errors.InvalidField:
             refused += 1
     assert 200 < refused < 1000
@@ -224,8 +224,8 @@ def test_limit_is_sixteen_megapixels(side, fits):
     """The area counts, read from the header alone."""
     body = png(*side, chunk(b"IDAT", b""), END)
     if fits:
-        with intake.opened(body, "image") as image:
+        with untrusted_image.open_untrusted(body, "image") as image:
             assert image.size == side
     else:
-        with pytest.raises(errors.InvalidField, match="Invalid image"), intake.opened(body, "image"):
+        with pytest.raises(errors.InvalidField, match="Invalid image"), untrusted_image.open_untrusted(body, "image"):
             pass
