@@ -1,6 +1,6 @@
-"""The two servers that `status` is measured against: a bare echo, and the same `status` with sync redis-py in the thread pool.
+"""Baseline servers for `status`: a bare echo, and the same `status` with sync redis-py in the thread pool.
 
-`python -m bench.rivals echo --port PORT` or `… sync --port PORT --data FOLDER`; uvicorn is set as in `imgen api`.
+`python -m bench.baselines echo --port PORT` or `… sync --port PORT --data FOLDER`; uvicorn is set as in `imgen api`.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from imgen.surfaces.http import bearer_key, json_response
 
 
 def echo() -> Starlette:
-    """Reads a JSON body and sends it back; nothing else."""
+    """Makes a server that sends a JSON body back."""
 
     async def endpoint(request: Request) -> Response:
         return JSONResponse(await request.json())
@@ -35,7 +35,7 @@ def echo() -> Starlette:
 
 
 def sync(data: Path) -> Starlette:
-    """The answers of `status` as a blocking handler would make them: same key table, same Redis commands in one pipeline."""
+    """Makes a server that answers `status` by a blocking handler: same key table, same Redis commands in one pipeline."""
     core = open_core(settings.load(data))
     known: dict[str, Principal | None] = {}
     client = redis.Redis.from_url(core.settings.redis_url, protocol=2)

@@ -1,4 +1,4 @@
-"""What the HTTP benchmarks stand on: a data folder, its Redis and servers of their own processes; no workers.
+"""Fixtures of the HTTP benchmarks: a data folder, its Redis, and servers as processes of their own; no workers.
 
 The server under test has the first core to itself; Redis and the load share the last one.
 """
@@ -29,8 +29,8 @@ SERVER_CORE, *_, LOAD_CORE = sorted(os.sched_getaffinity(0)) * 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stand:
-    """A data folder with one key of a plan without limits, and its Redis."""
+class Fixture:
+    """Data folder with one key of a plan without limits, and its Redis."""
 
     data: Path
     redis_url: str
@@ -41,8 +41,8 @@ class Stand:
 
 
 @contextlib.contextmanager
-def open_stand(own_settings: str = "") -> Iterator[Stand]:
-    """A fresh folder with a running Redis until the block ends; `own_settings` is its imgen.toml."""
+def open_fixture(own_settings: str = "") -> Iterator[Fixture]:
+    """Makes a fresh folder with a running Redis until the block ends; `own_settings` is its imgen.toml."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         data = Path(folder)
         (data / "imgen.toml").write_text(f'{own_settings}\n[logs]\nlevel = "WARNING"\n')
@@ -56,7 +56,7 @@ def open_stand(own_settings: str = "") -> Iterator[Stand]:
                 tenant = accounts.ensure_tenant(connection, "bench", "unlimited")
                 key = accounts.add_key(connection, raw_key, tenant=tenant, name="bench")
             try:
-                yield Stand(
+                yield Fixture(
                     data=data,
                     redis_url=url,
                     database=database,
@@ -71,24 +71,24 @@ def open_stand(own_settings: str = "") -> Iterator[Stand]:
 
 @dataclass(frozen=True)
 class Server:
-    """A listening process."""
+    """Listening process."""
 
     port: int
     pid: int
     ready_in_s: float
-    """From its start to the first answer."""
+    """Seconds from its start to the first answer."""
 
 
 @contextlib.contextmanager
-def serve_api(stand: Stand) -> Iterator[Server]:
-    """The real `imgen api`, one process."""
-    with serve([sys.executable, "-m", "imgen.cli", "api", "--data", str(stand.data)]) as server:
+def serve_api(fixture: Fixture) -> Iterator[Server]:
+    """Runs the real `imgen api`, one process."""
+    with serve([sys.executable, "-m", "imgen.cli", "api", "--data", str(fixture.data)]) as server:
         yield server
 
 
 @contextlib.contextmanager
 def serve(command: list[str]) -> Iterator[Server]:
-    """A server that takes `--port`, on the first core, from when it answers GET /healthz in any way."""
+    """Runs a server that takes `--port` on the first core; yields once it answers GET /healthz in any way."""
     port = free_port()
     started = time.perf_counter()
     with _process([*command, "--port", str(port)], SERVER_CORE) as pid:
@@ -97,17 +97,17 @@ def serve(command: list[str]) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
+    """Finds a port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
     return port
 
 
-def request(stand: Stand, path: str, body: bytes) -> bytes:
-    """A POST as bytes on the wire, keep-alive."""
+def request(fixture: Fixture, path: str, body: bytes) -> bytes:
+    """Formats a POST as bytes on the wire, keep-alive."""
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {stand.raw_key}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {fixture.raw_key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

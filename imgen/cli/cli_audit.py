@@ -1,4 +1,4 @@
-"""What is done on the command line, with its rows in the audit: by which account of the operating system, on which machine."""
+"""Audit of the command line: writes with their audit rows, which name the operating system's account and the machine."""
 
 import os
 import platform
@@ -14,14 +14,14 @@ from imgen.records import accounts, audit
 def note(
     connection: Connection, action: str, *, subject: str, detail: Mapping[str, object], tenant_id: str = ""
 ) -> None:
-    """Adds a row in the transaction of what it tells."""
+    """Adds an audit row, in the transaction of the write that it records."""
     told = {"host": platform.node(), **detail}
     actor = f"command line: {_account()}"
     audit.note(connection, actor=actor, action=action, tenant_id=tenant_id, subject=subject, detail=told)
 
 
 def tenant(connection: Connection, name: str, plan: str) -> Tenant:
-    """The tenant of that name; made, with a row of its own, if it is not there."""
+    """Finds a tenant by name; makes it, with an audit row, if it does not exist."""
     is_new = accounts.tenant_named(connection, name) is None
     found = accounts.ensure_tenant(connection, name, plan)
     if is_new:
@@ -31,14 +31,14 @@ def tenant(connection: Connection, name: str, plan: str) -> Tenant:
 
 
 def key(connection: Connection, raw: str, *, owner: Tenant, name: str, scopes: Collection[str] = SCOPES) -> None:
-    """Stores a new key, with its row."""
+    """Stores a new key, with its audit row."""
     made = accounts.add_key(connection, raw, tenant=owner, name=name, scopes=scopes)
     told = audit.change(name, after=audit.of_key(made, owner))
     note(connection, "made key", tenant_id=owner.id, subject=made.id, detail=told)
 
 
 def _account() -> str:
-    """As the system knows it, whatever variables say."""
+    """Returns the account's name by its user id; environment variables are ignored."""
     number = os.getuid()
     try:
         return pwd.getpwuid(number).pw_name

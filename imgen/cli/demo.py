@@ -1,4 +1,4 @@
-"""`imgen demo`: the main job from end to end on this machine, then everything is stopped again."""
+"""Command `imgen demo`: one picture from end to end on this machine; then everything is stopped again."""
 
 import secrets
 import socket
@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from imgen import composition, settings
-from imgen.cli import audited, verify
+from imgen.cli import cli_audit, verify
 from imgen.cli.client import Client, ServerError
 from imgen.cli.options import Data
 from imgen.cli.up import running
@@ -62,8 +62,8 @@ def _make_key(loaded: Settings) -> str:
     database = composition.open_database(loaded)
     try:
         with database.write() as connection:
-            tenant = audited.tenant(connection, "default", loaded.default_plan)
-            audited.key(connection, raw, owner=tenant, name=f"demo {secrets.token_hex(4)}")
+            tenant = cli_audit.tenant(connection, "default", loaded.default_plan)
+            cli_audit.key(connection, raw, owner=tenant, name=f"demo {secrets.token_hex(4)}")
     finally:
         database.close()
     return raw

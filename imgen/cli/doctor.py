@@ -1,4 +1,4 @@
-"""`imgen doctor`: what is configured, what answers, what is missing and how to mend it."""
+"""Command `imgen doctor`: checks the configuration and every part; prints a remedy for each that is missing."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`imgen models`: the way from the starter to the operator's own model."""
+"""Command `imgen models`: lists models, and adds one of the operator's own."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from imgen import composition, settings
-from imgen.cli import audited
+from imgen.cli import cli_audit
 from imgen.cli.options import Data
 from imgen.domain.catalog import SIZES, Catalog, Model, Style, model_table, parse_model
 from imgen.domain.errors import ConfigurationError
@@ -32,7 +32,7 @@ STYLES = {
     "cinematic": Style(label="Cinematic", quality_tags="cinematic light, wide shot", negative_extra="flat light"),
 }
 SLOWER_AT_WORST = 4
-"""How much longer than the trial a render may take before it is TIMED_OUT: another size, more steps, a busy machine."""
+"""Ratio of the time limit to the trial's time: another size, more steps, a busy machine."""
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -82,7 +82,7 @@ def add(
 
 
 def _refuse_name(key: str, label: str, catalog: Catalog, own: Path) -> None:
-    """Before minutes of loading go by.
+    """Refuses a key or label before the model is loaded, which takes minutes.
 
     Raises:
         ConfigurationError: the key or the label could not be written, or another model has the key.
@@ -98,21 +98,21 @@ def _refuse_name(key: str, label: str, catalog: Catalog, own: Path) -> None:
 
 @contextmanager
 def _audited_write(loaded: Settings, model: Model, *, is_default: bool) -> Iterator[None]:
-    """A row in the audit for what the block writes."""
+    """Adds an audit row for the block's writes, in one transaction with them."""
     told: dict[str, object] = {"name": model.key, "after": {"source": model.source, "default": is_default}}
     database = composition.open_database(loaded)
     try:
         if schema.pending(database):
             schema.upgrade(database)
         with database.write() as connection:
-            audited.note(connection, "added model", subject=model.key, detail=told)
+            cli_audit.note(connection, "added model", subject=model.key, detail=told)
             yield
     finally:
         database.close()
 
 
 def _source_name(source: str, loaded: Settings) -> str:
-    """How models.toml names it: relative where a models folder has it, absolute elsewhere on disk, else a hub id."""
+    """Returns the source for models.toml: relative inside a models folder, absolute elsewhere on disk, else a hub id."""
     path = Path(source)
     if not path.exists():
         return source
@@ -125,7 +125,7 @@ def _source_name(source: str, loaded: Settings) -> str:
 def _trial_render(
     loaded: Settings, key: str, named: dict[str, str], steps: int, leave_out: tuple[str, ...], *, download: bool
 ) -> tuple[Model, Path, float]:
-    """The entry that suits the model, and the picture it made. Writes nothing but that picture."""
+    """Renders one picture with the model. Returns its entry, the picture's path and the seconds; writes only the picture."""
     from PIL import Image
 
     from workers import engines  # the API's package never imports workers, but this command does their work
@@ -171,7 +171,7 @@ def _trial_render(
 
 
 def _entry(model: Model) -> str:
-    """The model as a table of models.toml."""
+    """Formats the model as a table of models.toml."""
     table = model_table(model)
     names = ("label", "source", "leave_out", "call", "base_negative", "steps", "guidance", "time_limit_s")
     lines = [
@@ -189,7 +189,7 @@ def _entry(model: Model) -> str:
 
 
 def _toml(value: object) -> str:
-    """A value in TOML's notation, which is JSON's but for tables."""
+    """Formats a value in TOML's notation, which is JSON's but for tables."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + " }"
     return json.dumps(value, ensure_ascii=False)
@@ -201,7 +201,7 @@ def _appended(path: Path, text: str) -> str:
 
 
 def _with_default(path: Path, key: str) -> str:
-    """The file's text with this `default_model`, which stands before the first table."""
+    """Returns the file's text with this `default_model`, before the first table."""
     text = path.read_text("utf-8") if path.is_file() else ""
     line = f'default_model = "{key}"'
     head, bracket, tables = text.partition("\n[") if not text.startswith("[") else ("", "", "\n" + text)
@@ -210,7 +210,7 @@ def _with_default(path: Path, key: str) -> str:
 
 
 def _write(texts: dict[Path, str]) -> None:
-    """Each file as a whole, and none before all are known to be TOML and on disk.
+    """Replaces each file as a whole, and none before all are checked to be TOML and written beside it.
 
     Raises:
         ConfigurationError: a file would not be TOML, or cannot be written.

@@ -1,4 +1,4 @@
-"""`imgen verify`: what a picture file says about its origin."""
+"""Command `imgen verify`: the evidence of origin in a picture file."""
 
 import sys
 from pathlib import Path
@@ -32,7 +32,7 @@ def verify(
 
 
 def summary(file: Path, found: Inspection) -> Table:
-    """What was found, as a table for people."""
+    """Formats an inspection as a table for people."""
     table = Table(show_header=False, title=file.name, title_justify="left")
     table.add_row("size", f"{found.width} × {found.height} px, {file.stat().st_size / 1024:,.0f} KiB")
     table.add_row(
