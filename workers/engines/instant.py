@@ -1,4 +1,4 @@
-"""An engine without a model, for tests and load drills: it draws a smooth pattern from the seed and says nothing about prompts.
+"""Instant engine, without a model, for tests and load drills: draws a smooth pattern by the seed, whatever the prompt.
 
 Knobs in the model's `call` table: `step_s` (seconds each step takes), `fail_on` (a word: prompts with it fail for good),
 `retry_on` (a word: they fail as if a part were down) and `crash_on` (a word: the process kills itself at the second step,
@@ -24,11 +24,11 @@ from workers.engines import EngineContext, OnStep
 CRASH_STEP = 2
 WAVES = 8
 GRAIN_PERIOD = 128
-"""Pixels after which the grain repeats along a row: drawing it all would take most of the time."""
+"""Pixels after which the grain repeats along a row: to draw all of it would take most of the time."""
 
 
 class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `call` may hold. Empty words match nothing."""
+    """Knobs in the table `call`. Empty words match nothing."""
 
     step_s: float = 0.0
     fail_on: str = ""
@@ -46,13 +46,13 @@ def load(model: Model, _context: EngineContext) -> "InstantEngine":
 
 @dataclass(frozen=True)
 class InstantEngine:
-    """Holds nothing but its knobs."""
+    """Engine that draws by its knobs."""
 
     knobs: Knobs
 
     @property
     def architecture(self) -> str:
-        """Its own name."""
+        """Name of the engine."""
         return "instant"
 
     def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
@@ -73,7 +73,7 @@ class InstantEngine:
 
 
 def draw(diffusion: Diffusion) -> NDArray[uint8]:
-    """(height, width, 3): soft waves of colour crossing each other, with a fine grain, out of all the engine was asked for.
+    """Draws soft waves of colour with a fine grain, (height, width, 3), determined by all of the recipe's diffusion part.
 
     Structured enough for perceptual hashes and watermarks, rough enough to be no flat test card.
     """
@@ -91,7 +91,7 @@ def draw(diffusion: Diffusion) -> NDArray[uint8]:
 
 
 def _waves(random: np.random.Generator, size: int) -> NDArray[float32]:
-    """(WAVES, size) sines of a half to four periods, each of its own phase."""
+    """Computes (WAVES, size) sines of a half to four periods, each of its own phase."""
     along = np.linspace(0, 2 * np.pi, size, dtype=float32)
     periods, phases = random.uniform(0.5, 4, (WAVES, 1)), random.uniform(0, 2 * np.pi, (WAVES, 1))
     return np.sin(along * periods.astype(float32) + phases.astype(float32))

@@ -28,7 +28,7 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 def load(settings: Settings) -> "ModerationReviewer":
-    """See REVIEWERS."""
+    """Reads the categories' mapping, see REVIEWERS."""
     path = settings.config_dir / "moderation.toml"
     try:
         categories = msgspec.convert(read_toml(path), dict[str, tuple[str, ...]])

@@ -6,7 +6,7 @@ from workers.reviewers import ReviewInput
 
 
 def load(_settings: Settings) -> "RulesReviewer":
-    """See REVIEWERS."""
+    """Makes the reviewer, see REVIEWERS."""
     return RulesReviewer()
 
 

@@ -42,7 +42,7 @@ _judgement = msgspec.json.Decoder(_Judgement).decode
 
 
 def load(settings: Settings) -> "VisionReviewer":
-    """See REVIEWERS."""
+    """Reads the instructions, see REVIEWERS."""
     if not settings.review.model:
         raise ConfigurationError("[review] model is empty, and the reviewer `vision` needs it")
     path = settings.config_dir / "prompts" / "review.md"

@@ -1,4 +1,4 @@
-"""LoRA files over one loaded pipeline: loaded once, kept by size, switched without touching the base weights.
+"""LoRA adapters of one loaded pipeline: loaded once, kept up to a size, switched without touching the base weights.
 
 Nothing is ever merged: a render without LoRA is bit for bit what it was before the first one.
 """
@@ -25,15 +25,15 @@ from workers.engines.diffusers.model_files import find_lora
 log = structlog.get_logger(__name__)
 
 MISFITS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, AssertionError, SafetensorError)
-"""What diffusers and peft raise on a file they can make nothing of; neither has an exception of its own."""
+"""Errors of diffusers and peft on a file that they cannot use; neither has an exception of its own."""
 
 _LAYER_WORDS = ("lora", "lokr", "dora", ".alpha")
 _METADATA_KEY = "lora_adapter_metadata"
-"""Where diffusers keeps alpha in the file's header; see `diffusers.loaders.lora_base.LORA_ADAPTER_METADATA_KEY`."""
+"""Key of alpha in the file's header, as diffusers writes it; see `diffusers.loaders.lora_base.LORA_ADAPTER_METADATA_KEY`."""
 
 
 class Adapters:
-    """The LoRA files that one pipeline holds, the least recently used given up first."""
+    """LoRA files in one pipeline; the least recently used is removed first."""
 
     def __init__(self, pipe: Any, folders: tuple[Path, ...], *, limit_bytes: int) -> None:
         self.sizes: OrderedDict[str, int] = OrderedDict()
@@ -43,7 +43,7 @@ class Adapters:
         self._limit_bytes = limit_bytes
 
     def use(self, lora: str, scale: float) -> None:
-        """Makes this file the only one that acts, at this scale; an empty name: none acts.
+        """Activates this file alone, at this scale; an empty name: none.
 
         Loads the file if it is not held or has changed on disk. A file over the limit is still loaded, alone.
 
@@ -104,7 +104,7 @@ class Adapters:
             self._pipe.disable_lora()
 
     def _check(self, names: list[str]) -> None:
-        """Asserts for every adapted layer that exactly these act; layers know nothing of one another."""
+        """Checks for every adapted layer that exactly these adapters are active; each layer keeps a state of its own."""
         for layer in self._layers():
             acting = [] if layer.disable_adapters else layer.active_adapters
             if acting != names or layer.merged:
@@ -136,7 +136,7 @@ class Adapters:
 
 @contextmanager
 def _several_adapters() -> Iterator[None]:
-    """Silences peft's surprise at several adapters, and at another becoming active: `use` says which one acts."""
+    """Silences peft's warnings of several adapters and of a change of the active one: `use` decides that."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
         warnings.filterwarnings("ignore", "Adapter .* was active which is now deleted", UserWarning)
@@ -148,14 +148,14 @@ def _takes_lora(pipe: object) -> bool:
 
 
 def _adapter_name(path: Path) -> str:
-    """Unique to the file as it is now, and safe as a module's name whatever the file is called."""
+    """Makes a name unique to the file in its present state, and safe as a module's name."""
     stat = path.stat()
     identity = f"{path.resolve()}|{stat.st_mtime_ns}|{stat.st_size}"
     return f"lora_{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
 
 def _read(path: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """The file's tensors, on the CPU, in the pipeline's dtype, scaled by the alpha that its header may hold.
+    """Reads the file's tensors, on the CPU, in the pipeline's dtype, scaled by the alpha that its header may hold.
 
     Raises:
         ModelError: it changes more than low-rank layers.
@@ -177,7 +177,7 @@ def _read(path: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
 
 
 def _gain(key: str, tensor: torch.Tensor, config: dict[str, Any]) -> float:
-    """What alpha means for this tensor: diffusers takes alpha from a file's header, but not from tensors.
+    """Computes the factor of alpha for a tensor: diffusers takes alpha from a file's header, but not from tensors.
 
     Without alpha a layer's scale is 1, so alpha / rank (or / √rank, https://arxiv.org/abs/2312.03732) goes into `B`.
     """

@@ -1,4 +1,4 @@
-"""The engine for all that diffusers loads. One path for every architecture; what differs is data in models.toml."""
+"""Diffusers engine: one path for every architecture that diffusers loads; their differences are data in models.toml."""
 
 import gc
 import inspect
@@ -22,7 +22,7 @@ from workers.engines.diffusers.prompting import conditioning
 
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, torch.AcceleratorError)
 CALL_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, AssertionError)
-"""What pipelines raise on arguments they cannot use; diffusers has no exception of its own."""
+"""Errors of pipelines on arguments that they cannot use; diffusers has no exception of its own."""
 
 _OURS = frozenset(
     {
@@ -52,7 +52,7 @@ def load(model: Model, context: EngineContext) -> "DiffusersEngine":
 
 
 class DiffusersEngine:
-    """One pipeline in memory, with its LoRA files."""
+    """Engine with one pipeline in memory, and its LoRA files."""
 
     def __init__(self, pipe: Any, adapters: Adapters, extra: dict[str, Any]) -> None:
         self._pipe = pipe
@@ -62,11 +62,11 @@ class DiffusersEngine:
 
     @property
     def architecture(self) -> str:
-        """The pipeline's class."""
+        """Name of the pipeline's class."""
         return type(self._pipe).__name__
 
     def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
-        """See `workers.engines.Engine`. What `on_step` raises comes out unchanged."""
+        """See `workers.engines.Engine`. Errors of `on_step` are raised unchanged."""
         steps = _Steps(on_step, diffusion)
         try:
             self._adapters.use(diffusion.lora, diffusion.lora_scale)
@@ -105,7 +105,7 @@ class DiffusersEngine:
 
 @dataclass
 class _Steps:
-    """Tells the job how far it is, and remembers what the job raised to stop, apart from what the pipeline raises."""
+    """Step callback of the pipeline: calls `on_step`, and keeps its error apart from those of the pipeline."""
 
     on_step: OnStep
     diffusion: Diffusion
@@ -122,7 +122,7 @@ class _Steps:
 
 
 def _pixels(images: torch.Tensor, diffusion: Diffusion) -> NDArray[uint8]:
-    """(1, 3, H, W) in 0…1 to (H, W, 3) uint8, rounded on the device, so that bytes travel instead of floats."""
+    """Converts (1, 3, H, W) in 0…1 to (H, W, 3) uint8; rounds on the device, so that bytes travel instead of floats."""
     wanted = (1, 3, diffusion.height, diffusion.width)
     if tuple(images.shape) != wanted:
         raise ModelError(f"the model drew {tuple(images.shape)} where {wanted} was asked for")

@@ -1,4 +1,4 @@
-"""What unfinished latents look like, small: averaged over patches, which takes most of the noise out, and decoded."""
+"""Latent preview: unfinished latents, averaged over patches, which removes most of the noise, and decoded."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from torch.nn.functional import avg_pool2d
 log = structlog.get_logger(__name__)
 
 PATCH = 4
-"""Latents along a patch's edge; a sixteenth of the decoder's work."""
+"""Latents along a patch's edge; decoding takes a sixteenth of the work."""
 _PLANE_DIMS = 4
 
 
 def latent_preview(pipe: Any, latents: torch.Tensor, width: int, height: int) -> NDArray[uint8] | None:
-    """About a quarter of the picture's size, (height, width, 3); None where the pipeline keeps its latents in a way of its own.
+    """Decodes a preview, (height, width, 3) uint8, a quarter of the picture's size; None for an unknown layout of latents.
 
     Args:
         pipe: a pipeline in the middle of a call.
@@ -34,7 +34,7 @@ def latent_preview(pipe: Any, latents: torch.Tensor, width: int, height: int) ->
     coarse = avg_pool2d(latents[:1].float(), PATCH) / scaling + shift
     try:
         pixels = vae.decode(coarse.to(vae.dtype), return_dict=False)[0][0].float()
-    except RuntimeError as exc:  # what the device says when it has no memory left, too; the picture itself goes on
+    except RuntimeError as exc:  # also if the device is out of memory; the picture itself goes on
         log.warning("no preview", reason=str(exc))
         return None
     rounded = pixels.nan_to_num(0).add(1).mul(127.5).clamp(0, 255).round().to(torch.uint8)

@@ -1,4 +1,4 @@
-"""Keeps diffusers and transformers from writing past our logs: no progress bars, no own handlers, no quoted prompts."""
+"""Logging of diffusers and transformers: into our logs alone, without progress bars and quoted prompts."""
 
 import logging
 
@@ -13,11 +13,11 @@ _HARMLESS = {
     # An empty list of modules to look after, on every move to a device.
     "diffusers.models.modeling_utils": "should be kept in float32: []",
 }
-"""Logger → what is in a message of it that tells nothing."""
+"""Part of each harmless message, by logger."""
 
 
 def configure_library_logging() -> None:
-    """Sets both libraries up for a worker. Harmless to repeat. Their errors go to the root logger like anyone's."""
+    """Sets up both libraries for a worker; may be repeated. Their errors go to the root logger."""
     import transformers
     from diffusers.utils import logging as diffusers_logging
 

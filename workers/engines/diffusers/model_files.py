@@ -1,6 +1,6 @@
-"""Where a model's files come from, and that they are safetensors. Reads names and headers; loads no weights.
+"""Files of models and LoRAs: finds them and checks that they are safetensors. Reads names and headers; loads no weights.
 
-Pickle-based files (.bin, .ckpt, .pt and what hides under another name) run code when they are opened, so nothing here
+Pickle-based files (.bin, .ckpt, .pt, or under another name) run code when they are opened, so nothing here
 or behind here opens one. Names in the catalogue are looked up inside the configured folders only.
 """
 
@@ -14,15 +14,15 @@ from imgen.domain.errors import ModelError
 SAFETENSORS = ".safetensors"
 PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
 HEADER_LIMIT_BYTES = 100_000_000
-"""The safetensors format's own bound, https://github.com/huggingface/safetensors#format."""
+"""Bound of the safetensors format, https://github.com/huggingface/safetensors#format."""
 
 _PREFIX = struct.Struct("<Q")
-"""Every safetensors file begins with the length of its JSON header."""
+"""Length of the JSON header, with which every safetensors file begins."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def find(name: str, folders: tuple[Path, ...]) -> Path | None:
-    """The file or folder of that name in the first folder that has it; None where none does.
+    """Finds a file or folder by name in the first folder that has it; None if none does.
 
     An absolute name is taken as it is: only the operator's configuration can hold one.
 
@@ -48,7 +48,7 @@ def find(name: str, folders: tuple[Path, ...]) -> Path | None:
 
 
 def find_lora(name: str, folders: tuple[Path, ...]) -> Path:
-    """The checked safetensors file of that name.
+    """Finds and checks a safetensors file by name.
 
     Raises:
         ModelError: it is missing, outside the folders or no safetensors file.
@@ -63,7 +63,7 @@ def find_lora(name: str, folders: tuple[Path, ...]) -> Path:
 def find_model(
     source: str, folders: tuple[Path, ...], *, allow_downloads: bool, leave_out: tuple[str, ...] = ()
 ) -> Path:
-    """The folder or single file of a model, checked by `check_folder` or `check_file`.
+    """Finds a model's folder or single file and checks it by `check_folder` or `check_file`.
 
     Args:
         source: a local name, or a hub id (`owner/name`) where no local name fits.
@@ -129,7 +129,7 @@ def check_folder(folder: Path, *, leave_out: tuple[str, ...] = ()) -> None:
 
 
 def read_index(folder: Path) -> dict[str, object]:
-    """What `model_index.json` says: component → [library, class], and `_class_name`.
+    """Reads `model_index.json`: [library, class] by component, and `_class_name`.
 
     Raises:
         ModelError: there is none, or it names a pipeline that is code in the folder.
@@ -150,7 +150,7 @@ def read_index(folder: Path) -> dict[str, object]:
 def absent_components(
     source: str, folders: tuple[Path, ...], *, allow_downloads: bool, leave_out: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """Components to be left out: those asked for, and what a model's index names as not there, as SD3's T5 often is.
+    """Returns the components to leave out: the given ones, and those that the model's index has as absent, often SD3's T5.
 
     A single file's index is that of the folder beside it, where there is one.
 
@@ -165,7 +165,7 @@ def absent_components(
 
 
 def in_cache(source: str) -> Path | None:
-    """The folder of a hub id in the hub's local cache, None where there is none.
+    """Finds the folder of a hub id in the hub's local cache; None if there is none.
 
     Asks no one: the libraries' own offline switches still fetch a list for their user agent.
     """

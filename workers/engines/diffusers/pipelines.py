@@ -1,4 +1,4 @@
-"""Builds a diffusers pipeline from checked files: weights, dtype, device, scheduler. Draws nothing."""
+"""Pipelines of diffusers, built from checked files: weights, dtype, device, scheduler. Renders nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ diffusers: Any = untyped_diffusers  # half its functions have no types, which my
 single_file_utils: Any = untyped_single_file_utils
 
 LOAD_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError, SafetensorError)
-"""What diffusers and transformers raise on files they can make nothing of; neither has an exception of its own."""
+"""Errors of diffusers and transformers on files that they cannot use; neither has an exception of its own."""
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -27,7 +27,7 @@ _FP16 = ".fp16.safetensors"
 
 
 def build(model: Model, options: DiffusersOptions, context: EngineContext) -> Any:
-    """The model's pipeline on its device.
+    """Builds the model's pipeline on its device.
 
     Raises:
         ModelError: a file is missing or unsafe, or the entry asks for what diffusers or this machine does not have.
@@ -68,7 +68,7 @@ def _from_folder(folder: Path, arguments: dict[str, Any]) -> Any:
 def _from_file(
     key: str, options: DiffusersOptions, file: Path, arguments: dict[str, Any], *, allow_downloads: bool
 ) -> Any:
-    """A single file holds weights only; what they are is read from a folder beside it, named like it.
+    """Loads a single file, which holds weights only; their configuration is in a folder beside it, named like it.
 
     That folder is a diffusers folder without weights (`model_index.json`, configurations, tokenizers). Without one,
     diffusers tells from the weights whose configuration fits, and the hub or its cache is asked for it.
@@ -126,7 +126,7 @@ def _device(key: str, name: str) -> torch.device:
 
 
 def _dtype(key: str, name: str, device: torch.device) -> torch.dtype:
-    """`auto`: what each kind of device is fast and exact enough in."""
+    """Returns the dtype; `auto`: one in which the kind of device is fast and exact enough."""
     if name == "auto":
         half = torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float16
         return torch.float32 if device.type == "cpu" else half

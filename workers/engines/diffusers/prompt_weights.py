@@ -1,4 +1,4 @@
-"""Reads `(term:1.2)` in prompts: plain text on one side, a weight for each character on the other. Knows no model."""
+"""Prompt weights: splits `(term:1.2)` into plain text and a weight for each character. Knows no model."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from numpy import float32
 from numpy.typing import NDArray
 
 LOWEST, HIGHEST = 0.0, 3.0
-"""Weights are kept in this range: beyond it every model draws garbage."""
+"""Range of weights: beyond it every model draws garbage."""
 
 _TAIL = re.compile(r":\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*$")
 _TAIL_LENGTH = 24
@@ -17,27 +17,27 @@ _TAIL_LENGTH = 24
 
 @dataclass(frozen=True)
 class Weighted:
-    """A prompt without weight syntax."""
+    """Prompt without weight syntax, and its weights."""
 
     text: str
     weights: NDArray[float32]
-    """(len(text),), 1 where nothing was said."""
+    """(len(text),), 1 by default."""
 
     @property
     def plain(self) -> bool:
-        """Whether every weight is 1."""
+        """Returns whether every weight is 1."""
         return bool(np.all(self.weights == 1))
 
     def cut(self, start: int, end: int) -> "Weighted":
-        """The characters from `start` up to `end`."""
+        """Returns the characters from `start` up to `end`."""
         return Weighted(self.text[start:end], self.weights[start:end])
 
 
 def parse(prompt: str) -> Weighted:
-    r"""Takes the weights out of a prompt.
+    r"""Parses the weights of a prompt.
 
     `(red coat:1.2)` weighs its words 1.2; groups nest and multiply. `\(` and `\)` are parentheses as text, and so is
-    any pair without a number before its end. What does not close stays as it is.
+    any pair without a number before its end. An open parenthesis that is never closed stays as it is.
     """
     characters: list[str] = []
     opened: list[int] = []

@@ -1,4 +1,4 @@
-"""Prompts longer than an encoder's window and prompts with weights, by way of the pipeline's own `encode_prompt`.
+"""Prompt embeddings for long prompts and for prompts with weights, made by the pipeline's own `encode_prompt`.
 
 Short prompts without weights are left to the pipeline as they are. Pipelines that FAMILIES does not name get plain
 text, weights dropped.
@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from workers.engines.diffusers.prompt_weights import Weighted, parse
 
 LONGEST_PROMPT = 12_000
-"""Characters. More than eight windows hold; bounds the work that a hostile prompt can cause."""
+"""Characters of a prompt, more than eight windows hold; bounds the work that a hostile prompt can cause."""
 MOST_WINDOWS = 8
 
 Embeds = tuple[torch.Tensor, torch.Tensor | None]
-"""(1, tokens, width) for the denoiser's attention, and (1, width) pooled where the pipeline has one."""
+"""Embeddings: (1, tokens, width) for the denoiser's attention, and (1, width) pooled if the pipeline has them."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """How a pipeline turns text into its token sequence: first the windows, then a part that reads everything."""
+    """Token sequence of a kind of pipeline: first windows of the text, then a part that gets the whole text."""
 
     windowed: tuple[str, ...] = ()
     """Arguments of `encode_prompt` that get one window of text; its tokens can be joined window after window."""
@@ -33,7 +33,7 @@ class Family:
     """Arguments that get the whole text."""
     whole_tokenizer: str = ""
     pooled: int | None = None
-    """Place of the pooled embedding in the answer."""
+    """Index of the pooled embedding in the result of `encode_prompt`."""
 
 
 FAMILIES: dict[str, Family] = {
@@ -44,16 +44,16 @@ FAMILIES: dict[str, Family] = {
     ),
     "FluxPipeline": Family(whole=("prompt", "prompt_2"), whole_tokenizer="tokenizer_2", pooled=1),
 }
-"""Pipeline class → its family. The windows' tokenizer is always `tokenizer`."""
+"""Family by pipeline class. The windows' tokenizer is always `tokenizer`."""
 
 
 def conditioning(pipe: Any, positive: str, negative: str, extra: Mapping[str, object]) -> dict[str, Any]:
-    """The part of the pipeline call's arguments that says what to draw.
+    """Makes the prompt arguments of a pipeline call: texts, or embeddings where texts would not do.
 
     Args:
         pipe: a text-to-image pipeline, LoRA already active (it may change the encoders).
         positive: prompt, weights as `(term:1.2)`.
-        negative: the same; empty: the pipeline's own idea of no prompt.
+        negative: the same; empty: the pipeline's own default.
         extra: further arguments of the call; those that `encode_prompt` knows are passed to it as well.
     """
     prompts = [parse(text[:LONGEST_PROMPT]) for text in (positive, negative)]
@@ -82,7 +82,7 @@ def _named(prefix: str, embeds: Embeds) -> dict[str, torch.Tensor]:
 
 
 class _Encoder:
-    """`encode_prompt` of one pipeline, with the arguments that stay the same through one call."""
+    """Encoder: `encode_prompt` of one pipeline, with the arguments that stay the same through one call."""
 
     def __init__(self, pipe: Any, family: Family, extra: Mapping[str, object]) -> None:
         self.pipe = pipe
@@ -96,7 +96,7 @@ class _Encoder:
         return _windows(self.pipe, prompt) if self.family.windowed else [prompt]
 
     def encode(self, prompt: Weighted, windows: list[Weighted], count: int, *, negative: bool = False) -> Embeds:
-        """The whole prompt as `count` windows (the last ones empty if need be) and the part that reads everything."""
+        """Encodes a prompt as `count` windows (the last ones may be empty) and the part that gets the whole text."""
         empty = parse("")
         padded = [*windows, *[empty] * (count - len(windows))]
         answers = [self._answer(window.text, prompt.text, negative=negative) for window in padded]
@@ -113,7 +113,7 @@ class _Encoder:
         return torch.cat([*heads, tail], dim=1), self._pooled(answers[0])
 
     def nothing(self, count: int) -> Embeds | None:
-        """What the pipeline takes for a missing negative prompt; None where it guides without one."""
+        """Encodes an absent negative prompt as the pipeline does; None if it guides without one."""
         if "negative_prompt" not in self.parameters:
             return None
         answer = self._answer("", "", guided=True)
@@ -134,7 +134,7 @@ class _Encoder:
 
 
 def _windows(pipe: Any, prompt: Weighted) -> list[Weighted]:
-    """Pieces that fit the window, cut after a comma where one lies in the later half, else between words."""
+    """Splits a prompt to fit the window, after a comma if one is in the later half, else between words."""
     room = _room(pipe)
     offsets = _tokens(pipe.tokenizer, prompt.text, add_special_tokens=False)
     pieces: list[Weighted] = []
@@ -157,7 +157,7 @@ def _weigh(embeds: torch.Tensor, empty: torch.Tensor, tokenizer: Any, prompt: We
     Args:
         embeds: (1, tokens, width).
         empty: the same for the empty prompt.
-        tokenizer: what cut the text into these tokens.
+        tokenizer: tokenizer of these tokens.
         prompt: the text.
     """
     if prompt.plain:
@@ -183,5 +183,5 @@ def _token_count(tokenizer: Any, text: str) -> int:
 
 
 def _tokens(tokenizer: Any, text: str, **options: object) -> list[tuple[int, int]]:
-    """Where each token lies in the text."""
+    """Returns the span of each token in the text."""
     return list(tokenizer(text, return_offsets_mapping=True, verbose=False, **options)["offset_mapping"])
