@@ -1,4 +1,4 @@
-"""The model card's text: what the shipped model is, and what it is not. Scores stand in the repository's README."""
+"""Model card: the shipped model's abilities and limits. Scores stand in the repository's README."""
 
 TEXT = """\
 # Imgen starter model
