@@ -1,4 +1,4 @@
-"""`python -m bench [NAME …]`: prints what each benchmark measures beside what it is to reach. Exit code 1 if one misses."""
+"""Benchmarks, run by `python -m bench [NAME …]`: prints each figure beside its bound. Exit code 1 if one misses."""
 
 import importlib
 import os

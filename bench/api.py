@@ -1,12 +1,12 @@
-"""How long the API process takes to its first answer, and what memory it then holds, idle and after a load of polls."""
+"""API process: time from start to first answer, and resident memory, idle and after a load of polls."""
 
 import statistics
 
 import psutil
 
 from bench.figure import Figure
+from bench.fixtures import LOAD_CORE, open_fixture, request, serve_api
 from bench.load import drive
-from bench.stand import LOAD_CORE, open_stand, request, serve_api
 
 STARTS = 5
 MOST_SECONDS = 1.5
@@ -14,12 +14,12 @@ MOST_MB = 100
 
 
 def measure(*, starts: int = STARTS, seconds: float = 2) -> list[Figure]:
-    """Median start, and resident memory of the last process."""
-    with open_stand() as stand:
+    """Measures the median start, and resident memory of the last process."""
+    with open_fixture() as fixture:
         times, idle_mb, loaded_mb = [], [], []
-        asked = request(stand, "/api/v2", b'{"action":"usage"}')
+        asked = request(fixture, "/api/v2", b'{"action":"usage"}')
         for _ in range(starts):
-            with serve_api(stand) as server:
+            with serve_api(fixture) as server:
                 times.append(server.ready_in_s)
                 process = psutil.Process(server.pid)
                 idle_mb.append(process.memory_info().rss / 1e6)

@@ -1,4 +1,4 @@
-"""A hit of the semantic cache through the real stack: `generate` and the finished picture; and one search of 100,000 entries."""
+"""Semantic cache: a hit through the real stack (`generate`, then the finished picture), and one search of 100,000 entries."""
 
 import secrets
 import statistics
@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import insert, select, text
 
 from bench.figure import Figure
-from bench.stand import HOST, free_port
+from bench.fixtures import HOST, free_port
 from imgen import composition, settings
 from imgen.live import cache_news
 from imgen.live.executors import Plain
@@ -41,7 +41,7 @@ WORDS = ("lighthouse", "harbour", "teapot", "violin", "cactus", "meadow", "lante
 
 
 def measure(*, kept: int = KEPT, searched: int = SEARCHED, hits: int = 60) -> list[Figure]:
-    """Medians of hits with distinct prompts, and of searches over all entries of one partition."""
+    """Measures medians of hits with distinct prompts, and of searches over all entries of one partition."""
     generate_s, completed_s = _hits(kept, hits)
     return [
         Figure(
@@ -69,7 +69,7 @@ def measure(*, kept: int = KEPT, searched: int = SEARCHED, hits: int = 60) -> li
 
 
 def _hits(kept: int, hits: int) -> tuple[list[float], list[float]]:
-    """Seconds to the answer and to the picture."""
+    """Measures seconds to the answer and to the picture."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         data, port = Path(folder), free_port()
         (data / "models.toml").write_text(MODELS)
@@ -89,7 +89,7 @@ def _hits(kept: int, hits: int) -> tuple[list[float], list[float]]:
 
 
 def _await_ready(up: "subprocess.Popen[str]") -> str:
-    """The first key."""
+    """Returns the first key."""
     key = ""
     for line in up.stdout or ():
         if "first key" in line:
@@ -124,7 +124,7 @@ def _drive(client: httpx2.Client, data: Path, kept: int, hits: int) -> tuple[lis
 
 
 def _fill(data: Path, kept: int) -> None:
-    """Entries like those that are there, with vectors at random, in the same partition."""
+    """Stores copies of an entry with random vectors, in the same partition."""
     database = composition.open_database(settings.load(data))
     try:
         with database.write() as connection:
@@ -145,7 +145,7 @@ def _fill(data: Path, kept: int) -> None:
 
 
 def _searches(searched: int, looks: int = 40) -> list[float]:
-    """Seconds of single searches."""
+    """Measures seconds of single searches."""
     index, vectors = VectorIndex(), _unit_vectors(searched)
     index.add((str(number), "p", vector.tobytes()) for number, vector in enumerate(vectors))
     times = []

@@ -1,7 +1,7 @@
-"""`generate` over HTTP with an empty queue and with 50,000 jobs before it: row, hold, and message.
+"""Enqueueing by `generate` over HTTP, with an empty queue and with 50,000 jobs before it: row, hold, and message.
 
-Two stands run side by side and take turns, so that a slow moment of the machine hits both; medians of the turns' ratios are
-told. No worker runs. The empty stand's queue is emptied again before each turn, rows and all.
+Two fixtures run side by side and take turns, so that a slow moment of the machine hits both; the figures are medians of the
+turns' ratios. No worker runs. The empty fixture's queue is emptied again before each turn, rows and all.
 """
 
 import contextlib
@@ -13,9 +13,9 @@ import redis
 from sqlalchemy import delete
 
 from bench.figure import Figure
+from bench.fixtures import LOAD_CORE, Fixture, Server, open_fixture, request, serve_api
 from bench.load import Load, drive
 from bench.samples import PROMPT, queued_job
-from bench.stand import LOAD_CORE, Server, Stand, open_stand, request, serve_api
 from imgen.domain.job import Job
 from imgen.live.op import PREFIX
 from imgen.live.queue import Publisher
@@ -29,19 +29,20 @@ SETTINGS = 'default_plan = "unlimited"\n[jobs]\nmax_queued = 1000000\n'
 
 
 def measure(*, queued: int = QUEUED, rounds: int = 7, seconds: float = 1.5) -> list[Figure]:
-    """How much slower the full queue is, by rate and by median latency."""
+    """Measures the ratio of full to empty queue, by rate and by median latency."""
     with contextlib.ExitStack() as opened:
-        empty, full = (opened.enter_context(open_stand(SETTINGS)) for _ in range(2))
+        empty, full = (opened.enter_context(open_fixture(SETTINGS)) for _ in range(2))
         _fill(full, (queued_job(full.principal, queue=QUEUE) for _ in range(queued)))
-        servers: dict[str, tuple[Stand, Server]] = {
-            name: (stand, opened.enter_context(serve_api(stand))) for name, stand in (("empty", empty), ("full", full))
+        servers: dict[str, tuple[Fixture, Server]] = {
+            name: (fixture, opened.enter_context(serve_api(fixture)))
+            for name, fixture in (("empty", empty), ("full", full))
         }
         loads: dict[str, list[Load]] = {name: [] for name in servers}
         body = msgspec.json.encode({"action": "generate", "prompt": PROMPT})
         for _ in range(rounds):
             _empty(empty)
-            for name, (stand, server) in servers.items():
-                asked = request(stand, "/api/v2", body)
+            for name, (fixture, server) in servers.items():
+                asked = request(fixture, "/api/v2", body)
                 loads[name].append(drive(server.port, asked, connections=CONNECTIONS, seconds=seconds, core=LOAD_CORE))
     pairs = list(zip(loads["empty"], loads["full"], strict=True))
     told = "; ".join(
@@ -66,10 +67,10 @@ def measure(*, queued: int = QUEUED, rounds: int = 7, seconds: float = 1.5) -> l
     ]
 
 
-def _fill(stand: Stand, waiting: Iterable[Job]) -> None:
-    """Rows, messages and places in the queue, as so many submissions would have left them."""
-    publisher = Publisher(stand.redis_url)
-    with redis.Redis.from_url(stand.redis_url) as client, stand.database.write() as connection:
+def _fill(fixture: Fixture, waiting: Iterable[Job]) -> None:
+    """Stores rows, messages and queue positions as that many submissions would."""
+    publisher = Publisher(fixture.redis_url)
+    with redis.Redis.from_url(fixture.redis_url) as client, fixture.database.write() as connection:
         template: bytes | None = None
         batch = client.pipeline(transaction=False)
         for job in waiting:
@@ -87,11 +88,11 @@ def _fill(stand: Stand, waiting: Iterable[Job]) -> None:
     publisher.close()
 
 
-def _empty(stand: Stand) -> None:
-    with redis.Redis.from_url(stand.redis_url) as client:
+def _empty(fixture: Fixture) -> None:
+    with redis.Redis.from_url(fixture.redis_url) as client:
         names = [name for kind in ("broker:render*", "waiting", "open:*") for name in client.keys(f"{PREFIX}{kind}")]
         if names:
             client.delete(*names)
-    with stand.database.write() as connection:
+    with fixture.database.write() as connection:
         for table in (tables.ledger, tables.claims, tables.jobs):
             connection.execute(delete(table))

@@ -1,11 +1,11 @@
-"""One measured figure with what it is to reach. Measures nothing itself."""
+"""Figure: a measured value with its bounds. Measures nothing itself."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """What every benchmark gives back."""
+    """Measured value of a benchmark."""
 
     what: str
     value: float
@@ -16,7 +16,7 @@ class Figure:
 
     @property
     def is_met(self) -> bool:
-        """Whether the value is within its bounds; one without bounds always is."""
+        """Returns whether the value is within its bounds; True without bounds."""
         return (self.at_least is None or self.value >= self.at_least) and (
             self.at_most is None or self.value <= self.at_most
         )

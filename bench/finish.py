@@ -1,7 +1,8 @@
-"""The finish chain against the same steps done with each library's defaults. Proves nothing about the pictures.
+"""Finish chain against the same steps with each library's defaults. Proves nothing about the pictures.
 
-Mark, PDQ, encode, read back, thumbnail, sign: both start from the same pixels (1344×768) and end with two signed files,
-on one core. Rounds of ours and stock alternate, so that a slow moment of the machine hits both; medians are compared.
+Watermark, PDQ, encode, decode the watermark, thumbnail, sign: both start from the same pixels (1344×768) and end with two
+signed files, on one core. Rounds of ours and stock alternate, so that a slow moment of the machine hits both; the figures
+are medians.
 """
 
 import io
@@ -28,7 +29,7 @@ LEAST_TIMES = {"jpeg": 8.0, "png": 2.0, "webp": 2.0, "avif": 2.0}
 
 
 def measure(*, rounds: int = ROUNDS) -> list[Figure]:
-    """Per format: how many times faster than stock, and the times behind it."""
+    """Measures for each format the ratio of stock to ours, and both times."""
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     command = [sys.executable, "-m", "bench.finish", str(rounds)]
     done = subprocess.run(command, env=os.environ | one_thread, stdout=subprocess.PIPE, check=True)
@@ -75,7 +76,7 @@ def _ours(folder: Path) -> Callable[[NDArray[np.uint8], str, str], None]:
         marked = watermark.embed(pixels, MARK)
         printed = fingerprint.fingerprint(marked)
         body = encoding.encode(marked, file_format, quality=QUALITY)
-        assert watermark.read(encoding.decode(body)).id == MARK
+        assert watermark.decode(encoding.decode(body)).id == MARK
         manifest = Manifest(
             version="0", model="bench", gen_id="bench", created="2026-01-01T00:00:00Z",
             watermark_id=MARK, fingerprint=printed.hash,
@@ -87,7 +88,7 @@ def _ours(folder: Path) -> Callable[[NDArray[np.uint8], str, str], None]:
 
 
 def _stock(folder: Path) -> Callable[[NDArray[np.uint8], str, str], None]:
-    """The same with `WatermarkEncoder`, Pillow's `save` and c2pa's Builder as their documentation uses them."""
+    """Makes the stock chain: `WatermarkEncoder`, Pillow's `save` and c2pa's Builder as their documentation uses them."""
     import c2pa
     from imwatermark import WatermarkDecoder, WatermarkEncoder
 
@@ -129,7 +130,7 @@ def _stock(folder: Path) -> Callable[[NDArray[np.uint8], str, str], None]:
 
 
 def _picture() -> NDArray[np.uint8]:
-    """Noise of many sizes, as in a photograph, (768, 1344, 3)."""
+    """Draws noise of many sizes, as in a photograph, (768, 1344, 3)."""
     rng = np.random.default_rng(3)
     layers = np.zeros((768, 1344, 3))
     for grain in (4, 16, 64, 256):

@@ -1,6 +1,6 @@
-"""A load generator that costs little: one thread, one epoll, the same bytes again and again over keep-alive connections.
+"""Load generator that costs little: one thread, one epoll, the same bytes again and again over keep-alive connections.
 
-`python -m bench.load PORT CONNECTIONS SECONDS CORE < request` prints JSON. It reads of an answer its status and its length.
+`python -m bench.load PORT CONNECTIONS SECONDS CORE < request` prints JSON. Of an answer only status and length are read.
 """
 
 import json
@@ -20,7 +20,7 @@ CHUNK = 256 * 1024
 
 @dataclass(frozen=True)
 class Load:
-    """What was measured."""
+    """Rate and latencies under load."""
 
     per_s: float
     p50_s: float
@@ -40,7 +40,7 @@ def drive(port: int, request: bytes, *, connections: int, seconds: float, core: 
 
 
 def run(port: int, request: bytes, connections: int, seconds: float) -> Load:
-    """The same in this process."""
+    """Sends `request` over and over in this process; see `drive`."""
     epoll = select.epoll()
     sockets: dict[int, socket.socket] = {}
     sent_at: dict[int, float] = {}
@@ -73,7 +73,7 @@ def run(port: int, request: bytes, connections: int, seconds: float) -> Load:
 
 
 def is_whole(answer: bytes) -> bool:
-    """Whether the answer has arrived to its end.
+    """Returns whether the answer is complete.
 
     Raises:
         ValueError: it is not 200, or the connection was closed.

@@ -1,4 +1,4 @@
-"""One look at a match list of 100,000 PDQ hashes, all of them compared."""
+"""Match list: one search of 100,000 PDQ hashes, all of them compared."""
 
 import secrets
 import statistics
@@ -12,7 +12,7 @@ MOST_MS = 5.0
 
 
 def measure(*, hashes: int = HASHES, looks: int = 50) -> list[Figure]:
-    """Median of one look, in milliseconds."""
+    """Measures the median of one search, in milliseconds."""
     listed = parse("\n".join(secrets.token_hex(32) for _ in range(hashes)))
     times = []
     for _ in range(looks):

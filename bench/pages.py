@@ -1,4 +1,4 @@
-"""How long the panel's pages take with 100,000 jobs stored: the 95th percentile of each, and the worst of them."""
+"""Panel's pages with 100,000 jobs stored: the 95th percentile of each, and the worst of them."""
 
 import contextlib
 import re
@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import insert
 
 from bench.figure import Figure
-from bench.stand import HOST, Server, Stand, open_stand, serve_api
+from bench.fixtures import HOST, Fixture, Server, open_fixture, serve_api
 from imgen.domain.job import ENDED, State
 from imgen.domain.people import ROLES
 from imgen.records import users
@@ -23,7 +23,7 @@ from tests.factories import make_job
 JOBS = 100_000
 MOST_MS = 100
 FIRST_COUNT_MS = 500
-"""After a start, then once an hour, for whoever opens the page first."""
+"""Bound for the first person who opens the page after a start, then once an hour."""
 PAGES = (
     "/", "/panel", "/panel/jobs", "/panel/jobs?view=table", "/panel/jobs?words=nothing+like+it", "/panel/jobs?state=failed",
     "/panel/jobs?state=completed", "/panel/jobs?key=key_3", "/panel/jobs?character=aya", "/panel/jobs/{job}", "/panel/blocked",
@@ -42,10 +42,10 @@ KEYS = 20
 
 
 def measure(*, stored: int = JOBS, rounds: int = 20) -> list[Figure]:
-    """Seconds from request to the last byte, by one client; a member's tenant has all the jobs."""
-    with open_stand() as stand:
-        job_id = _fill(stand, stored)
-        with serve_api(stand) as server, _client(server, "admin") as admin, _client(server, "member") as member:
+    """Measures seconds from request to the last byte, by one client; a member's tenant has all the jobs."""
+    with open_fixture() as fixture:
+        job_id = _fill(fixture, stored)
+        with serve_api(fixture) as server, _client(server, "admin") as admin, _client(server, "member") as member:
             first = {page: _seconds(admin, page) for page in USAGE}
             pages = [page.format(job=job_id) for page in PAGES]
             worst = {page: _percentile(admin, page, rounds) for page in (*pages, *FOR_ADMINISTRATORS)}
@@ -65,7 +65,7 @@ def _slowest(what: str, times: dict[str, float], detail: str, at_most: float = M
 
 
 def _percentile(client: httpx2.Client, page: str, rounds: int) -> float:
-    """Of warm answers: the first two are left out."""
+    """Computes the 95th percentile of warm answers: the first two are left out."""
     ordered = sorted([_seconds(client, page) for _ in range(rounds + 2)][2:])
     return ordered[int(0.95 * (len(ordered) - 1) + 0.5)]
 
@@ -76,10 +76,10 @@ def _seconds(client: httpx2.Client, page: str) -> float:
     return time.perf_counter() - started
 
 
-def _fill(stand: Stand, stored: int) -> str:
-    """Jobs of every state over a month, with words to search, as many lines of the audit, two people. Gives a job's id."""
+def _fill(fixture: Fixture, stored: int) -> str:
+    """Stores jobs of every state over a month, as many rows of the audit, and two people. Returns a job's id."""
     template, now, states = (
-        make_job(tenant_id=stand.principal.tenant.id, key_id=stand.principal.key.id),
+        make_job(tenant_id=fixture.principal.tenant.id, key_id=fixture.principal.key.id),
         time.time(),
         sorted(ENDED),
     )
@@ -105,7 +105,7 @@ def _fill(stand: Stand, stored: int) -> str:
         }
         for row in rows
     ]  # fmt: skip
-    with stand.database.write() as connection:
+    with fixture.database.write() as connection:
         connection.execute(insert(jobs), rows)
         connection.execute(insert(audit), noted)
         for role in ROLES:
@@ -117,12 +117,12 @@ def _fill(stand: Stand, stored: int) -> str:
 
 
 _OUTCOME = '{"blocked": {"names": ["Violence"], "categories": ["violence"]}}'
-"""As a withheld picture has it; pages look at it of those alone."""
+"""Outcome of a withheld picture; pages read the outcomes of these alone."""
 
 
 @contextlib.contextmanager
 def _client(server: Server, name: str) -> Iterator[httpx2.Client]:
-    """Signed in."""
+    """Yields a client that is signed in."""
     with httpx2.Client(base_url=f"http://{HOST}:{server.port}", timeout=30) as client:
         token = re.search(r'name="csrftoken" value="([^"]+)"', client.get("/sign-in").text)
         assert token is not None

@@ -1,6 +1,6 @@
-"""What the render task costs besides the pipeline call: claim, review, conditioning, LoRA, master, commit.
+"""Render task: its cost besides the pipeline call (claim, review, conditioning, LoRA, master, commit).
 
-The starter model at the default size and steps, in a worker's own workshop; the first render, which loads the model, is not
+The starter model at the default size and steps, in a worker's own resources; the first render, which loads the model, is not
 counted. The call's time is taken by wrapping the pipeline class's `__call__`, from outside.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.figure import Figure
+from bench.fixtures import open_fixture
 from bench.samples import queued_job
-from bench.stand import open_stand
 from imgen import settings
 from imgen.domain.job import State
 from imgen.records import jobs
@@ -22,30 +22,30 @@ MOST_PERCENT = 5.0
 
 
 def measure(*, renders: int = RENDERS) -> list[Figure]:
-    """Median share of a render task that is not the pipeline call."""
+    """Measures the median share of a render task that is not the pipeline call."""
     from workers import tasks
-    from workers.workshop import open_workshop
+    from workers.resources import open_resources
 
-    with open_stand() as stand:
-        loaded = settings.load(stand.data)
-        workshop = open_workshop(loaded)
+    with open_fixture() as fixture:
+        loaded = settings.load(fixture.data)
+        resources = open_resources(loaded)
         try:
-            model = next(iter(workshop.catalog.models.values()))
-            inside = _time_calls(type(workshop.backend(model)._pipe))  # noqa: SLF001 - it is what is measured
+            model = next(iter(resources.catalog.models.values()))
+            inside = _time_calls(type(resources.engine(model)._pipe))  # noqa: SLF001 - it is what is measured
             outside: list[tuple[float, float]] = []
             for number in range(renders + 1):
-                job = queued_job(stand.principal, queue=f"render.{model.key}", steps=model.steps.default)
-                with workshop.database.write() as connection:
+                job = queued_job(fixture.principal, queue=f"render.{model.key}", steps=model.steps.default)
+                with resources.database.write() as connection:
                     jobs.add(connection, job)
                 before, started = sum(inside), time.perf_counter()
-                tasks.work(workshop, tasks.RENDER, job.id)
+                tasks.run_phase(resources, tasks.RENDER, job.id)
                 whole = time.perf_counter() - started
-                with workshop.database.read() as connection:
+                with resources.database.read() as connection:
                     assert jobs.find(connection, job.id).state is State.RENDERED
                 if number:
                     outside.append((whole, sum(inside) - before))
         finally:
-            workshop.close()
+            resources.close()
     shares = [100 * (1 - call / whole) for whole, call in outside]
     whole, call = (statistics.median(times) for times in zip(*outside, strict=True))
     detail = f"task {whole * 1e3:.0f} ms, call {call * 1e3:.0f} ms, {model.steps.default} steps at 1344×768"
@@ -61,7 +61,7 @@ def measure(*, renders: int = RENDERS) -> list[Figure]:
 
 
 def _time_calls(kind: Any) -> list[float]:
-    """Seconds of every later call of a pipeline class, appended as they end."""
+    """Returns a list to which every later call of a pipeline class appends its seconds."""
     seconds: list[float] = []
     call: Callable[..., Any] = kind.__call__
 

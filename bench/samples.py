@@ -1,4 +1,4 @@
-"""Jobs as production has them: prompts, meta and file names of real lengths."""
+"""Sample jobs as production has them: prompts, meta and file names of real lengths."""
 
 import secrets
 import time
@@ -14,7 +14,7 @@ POSITIVE = "red coat, sitting on a beach at dusk, warm rim light, 85 mm portrait
 
 
 def queued_job(principal: Principal, *, queue: str, steps: int = 28) -> Job:
-    """A job that waits to be rendered, published just now."""
+    """Makes a job that waits to be rendered, published just now."""
     now = time.time()
     return Job(
         id=new_job_id(),
@@ -52,7 +52,7 @@ def queued_job(principal: Principal, *, queue: str, steps: int = 28) -> Job:
 
 
 def outcome_of(job: Job) -> Outcome:
-    """What a finished picture of the job is told with: the whole meta and two files."""
+    """Makes the outcome of a finished picture: the whole meta and two files."""
     words, diffusion, fingerprint = job.recipe.words, job.recipe.diffusion, secrets.token_hex(32)
     meta = Meta(
         id=job.id,

@@ -1,4 +1,4 @@
-"""`status` of a finished job over HTTP, against a bare Starlette echo and against sync redis-py in the thread pool.
+"""Polling of a finished job by `status` over HTTP, against a bare Starlette echo and against sync redis-py in the thread pool.
 
 Each server has a core of its own; the load and Redis share the other. The three take turns, and medians of the turns' ratios
 are told, so that a slow moment of the machine hits all of them.
@@ -13,9 +13,9 @@ import psutil
 from msgspec import structs
 
 from bench.figure import Figure
+from bench.fixtures import LOAD_CORE, Fixture, Server, open_fixture, request, serve, serve_api
 from bench.load import drive
 from bench.samples import outcome_of, queued_job
-from bench.stand import LOAD_CORE, Server, Stand, open_stand, request, serve, serve_api
 from imgen.domain.job import State, view_of
 from imgen.live import polls
 from imgen.records import jobs
@@ -26,19 +26,19 @@ LEAST_OF_SYNC = 2.5
 
 
 def measure(*, rounds: int = 7, seconds: float = 1.5) -> list[Figure]:
-    """Throughput of `status` as a share of the echo's, and as a multiple of the sync version's."""
-    with open_stand() as stand, contextlib.ExitStack() as servers:
-        job = _finished_job(stand)
+    """Measures the throughput of `status` as a share of the echo's, and as a multiple of the sync version's."""
+    with open_fixture() as fixture, contextlib.ExitStack() as servers:
+        job = _finished_job(fixture)
         body = msgspec.json.encode(
             {"action": "status", "id": job.id, "prompt": job.recipe.words.prompt, "model": "eros"}
         )
-        rival = [sys.executable, "-m", "bench.rivals"]
+        rival = [sys.executable, "-m", "bench.baselines"]
         running: dict[str, Server] = {
-            "status": servers.enter_context(serve_api(stand)),
+            "status": servers.enter_context(serve_api(fixture)),
             "echo": servers.enter_context(serve([*rival, "echo"])),
-            "sync": servers.enter_context(serve([*rival, "sync", "--data", str(stand.data)])),
+            "sync": servers.enter_context(serve([*rival, "sync", "--data", str(fixture.data)])),
         }
-        asked = request(stand, "/api/v2", body)
+        asked = request(fixture, "/api/v2", body)
         rates: dict[str, list[float]] = {name: [] for name in running}
         p99_s: dict[str, list[float]] = {name: [] for name in running}
         cpu_s: dict[str, list[float]] = {name: [] for name in running}
@@ -68,12 +68,12 @@ def measure(*, rounds: int = 7, seconds: float = 1.5) -> list[Figure]:
     ]
 
 
-def _finished_job(stand: Stand):
-    waiting = queued_job(stand.principal, queue="render.eros")
+def _finished_job(fixture: Fixture):
+    waiting = queued_job(fixture.principal, queue="render.eros")
     job = structs.replace(waiting, state=State.COMPLETED, outcome=outcome_of(waiting), ended_at=waiting.created_at + 7)
-    with stand.database.write() as connection:
+    with fixture.database.write() as connection:
         jobs.add(connection, job)
-    stand.live.run(polls.show(job.id, view_of(job)))
+    fixture.live.run(polls.show(job.id, view_of(job)))
     return job
 
 

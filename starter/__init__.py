@@ -1,1 +1,1 @@
-"""Builds the small model that lies in the demo's data folder. Nothing at run time imports this."""
+"""Starter model: draws and captions its training pictures, trains, scores and exports it. Nothing at run time imports this."""

@@ -1,6 +1,6 @@
-"""Runs all phases in order, each on from where it stopped, and prints the scores at the end: `python -m starter`.
+"""Training of the starter model, `python -m starter`: runs all phases in order, resumes each, and prints the scores.
 
-Each phase is a process of its own, so that its memory goes back. One that is finished trains nothing again: to train anew, remove
+Each phase is a process of its own, so that its memory is freed. A finished phase does not train again: to train anew, remove
 `var/train`.
 """
 
@@ -14,7 +14,7 @@ PHASES = ("vae", "text", "pool", "denoiser", "lora", "export", "probe", "evaluat
 
 
 def main() -> None:
-    """Phases up to the first that fails."""
+    """Runs the phases up to the first that fails."""
     for phase in PHASES:
         start = time.monotonic()
         say(f"== {phase}")

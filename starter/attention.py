@@ -10,12 +10,12 @@ _by_score = torch.ops.aten._softmax_backward_data  # noqa: SLF001 - PyTorch has 
 
 
 class PictureByPicture:
-    """A processor of SD3's joint attention; what it computes is what `JointAttnProcessor2_0` does."""
+    """Processor of SD3's joint attention, with the same result as `JointAttnProcessor2_0`."""
 
     def __call__(
         self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor, **_masks: None
     ) -> tuple[Tensor, Tensor]:
-        """(batch, places, width) and (batch, tokens, width), each after attending to both."""
+        """Returns (batch, places, width) and (batch, tokens, width), each after attending to both."""
         places = hidden_states.shape[1]
         picture = _heads(attn, hidden_states, (attn.to_q, attn.to_k, attn.to_v), (attn.norm_q, attn.norm_k))
         text = _heads(
@@ -32,7 +32,7 @@ class PictureByPicture:
 
 @torch.library.custom_op("starter::attend", mutates_args=())
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Softmax attention of (batch, heads, tokens, width) each."""
+    """Computes softmax attention of (batch, heads, tokens, width) each."""
     batch, heads, tokens, width = query.shape
     made = query.new_empty(batch, tokens, heads, width).transpose(1, 2)
     shares = query.new_empty(heads, tokens, tokens)
@@ -44,7 +44,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 @torch.library.custom_op("starter::attend_backward", mutates_args=())
 def _attend_backward(change: Tensor, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of query, key and value; the shares are worked out again, which is cheaper than keeping them."""
+    """Computes the gradients of query, key and value; recomputes the shares, which is cheaper than to keep them."""
     batch, heads, tokens, width = query.shape
     by_query, by_key, by_value = (
         torch.empty_like(one, memory_format=torch.contiguous_format) for one in (query, key, value)
@@ -62,14 +62,14 @@ def _attend_backward(change: Tensor, query: Tensor, key: Tensor, value: Tensor) 
 
 
 def _shares(query: Tensor, key: Tensor, out: Tensor) -> Tensor:
-    """(heads, tokens, tokens), each row of sum 1."""
+    """Computes the shares, (heads, tokens, tokens), each row of sum 1."""
     return torch.softmax((query * query.shape[-1] ** -0.5) @ key.transpose(1, 2), -1, out=out)
 
 
 def _heads(
     attn: Attention, hidden: Tensor, projections: tuple[nn.Linear, ...], norms: tuple[nn.Module, nn.Module]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Query, key and value, (batch, heads, tokens, width) each."""
+    """Projects to query, key and value, (batch, heads, tokens, width) each."""
     query, key, value = (one(hidden).unflatten(-1, (attn.heads, -1)).transpose(1, 2) for one in projections)
     return norms[0](query), norms[1](key), value
 

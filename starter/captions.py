@@ -1,7 +1,7 @@
-"""Says in words what a scene shows: shuffled tags, sentences, single words, much of it left out. Draws nothing.
+"""Captions of scenes: shuffled tags, sentences, single words, with much left out. Draws nothing.
 
-Much goes unsaid: people write two words and want a whole picture. What goes unsaid about shapes is the usual, so that no
-picture has to be guessed between two: a full figure that stands, a woman with long hair in a dress, a man with short hair in
+Prompts are short: people write two words and want a whole picture. A shape that a caption leaves out is the usual one, so that
+no picture has to be guessed between two: a full figure that stands, a woman with long hair in a dress, a man with short hair in
 a shirt, a character with her own cut, no hat, no cat. Colours and light are left to chance.
 """
 
@@ -15,9 +15,9 @@ from starter.scene import CHARACTERS, LOOKS, Scene
 FIELDS = ("place", "time", "style", "shot", "person", "colour", "garment", "hair", "cut", "skin", "pose")
 KEPT = {"place": 0.78, "time": 0.68, "person": 0.95, "outfit": 0.75, "hair": 0.6, "skin": 0.4, "style": 0.8,
         "full": 0.3, "none": 0.5, "standing": 0.3, "tree in a park": 0.6}  # fmt: skip
-"""How often each is mentioned at all. All else always is."""
+"""Share of captions that mention each; all else is always mentioned."""
 HINTED = {"cat": 0.6, "dog": 0.3, "hat": 0.3, "no hat": 0.1}
-"""How often each is said by a word that does not settle it: of the pictures with `gardener` two fifths show a hat, of those with
+"""Share of captions that name each by an ambiguous word: of the pictures with `gardener` two fifths show a hat, of those with
 `pet` two thirds a cat, of parks without the word two fifths a tree. It takes such prompts to learn what a negative `cat`
 leaves: where the prompt is as sure of a cat as the negative is, guidance finds no difference between them."""
 USUAL_CUTS = {"woman": "long", "man": "short"}
@@ -27,7 +27,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True)
 class Caption:
-    """A text, and the fields it names with their values; `hat`, `glasses`, `character`, `pet` and things are fields too."""
+    """Text, and the fields it names with their values; `hat`, `glasses`, `character`, `pet` and things are fields too."""
 
     text: str
     told: dict[str, str]
@@ -38,11 +38,11 @@ Told = dict[str, str]
 
 
 def caption(scene: Scene, rng: Lots, *, trigger: bool = False) -> Caption:
-    """A caption by lot.
+    """Draws a random caption.
 
     Args:
-        scene: what the picture shows.
-        rng: where the lots come from.
+        scene: scene of the picture.
+        rng: source of randomness.
         trigger: whether to name the scene's character, first, as the pipeline does.
     """
     told: Told = {}
@@ -66,14 +66,14 @@ def caption(scene: Scene, rng: Lots, *, trigger: bool = False) -> Caption:
 
 
 def unwanted(scene: Scene, rng: Lots) -> str:
-    """A negative prompt to avoid this picture with: what the product puts there anyway, and mostly a thing that is in it."""
+    """Makes a negative prompt against this picture: the product's own negative terms, and mostly a thing that is in it."""
     taken = [*scene.things, *(["hat"] if scene.hat and scene.shot != "none" else [])]
     named = [str(rng.choice(taken))] if taken and rng.random() < 0.8 else []
     return ", ".join(filter(None, (str(rng.choice(wording.NOTHING)), *named)))
 
 
 def _parts(scene: Scene, rng: Lots, own_cut: str) -> list[tuple[str, Told]]:
-    """What is said, in a sentence's order: phrase and what it tells."""
+    """Makes the phrases of a caption in a sentence's order, each with the fields it names."""
     parts: list[tuple[str, Told]] = []
 
     def say(kind: str, text: str, **tells: str) -> None:
@@ -116,7 +116,7 @@ def _person(scene: Scene, rng: Lots, parts: list[tuple[str, Told]]) -> None:
 
 
 def _outfit(scene: Scene, rng: Lots, parts: list[tuple[str, Told]], own_cut: str) -> None:
-    """Hair and clothes; each colour stays beside what it colours. `own_cut` goes without saying."""
+    """Describes hair and clothes; each colour stays beside its noun. `own_cut` is never mentioned."""
     usual_cut = scene.cut == own_cut
     if not usual_cut or rng.random() < KEPT["hair"]:
         hair, cut = _pick(wording.HAIRS[scene.hair], rng), _pick(wording.CUTS[scene.cut], rng)
@@ -152,7 +152,7 @@ def _tags(parts: list[tuple[str, Told]], rng: Lots) -> str:
 
 
 def _sentence(parts: list[tuple[str, Told]], rng: Lots) -> str:
-    """The parts in order, joined by small words; no grammar that anybody would praise."""
+    """Joins the parts in order by small words; the grammar is crude."""
     text = ("", "", "a photo of ", "picture of ", "there is ")[int(rng.integers(5))]
     for number, (part, _) in enumerate(parts):
         joint = (" ", " with ", " and ", " ")[int(rng.integers(4))] if number else ""
@@ -163,7 +163,7 @@ def _sentence(parts: list[tuple[str, Told]], rng: Lots) -> str:
 
 
 def _filler(rng: Lots) -> str:
-    """Words without meaning for the picture: known ones, what negative prompts hold, now and then letters by lot."""
+    """Draws words without meaning for the picture: known ones, terms of negative prompts, now and then random letters."""
     lot = rng.random()
     if lot < 0.7:
         return _pick(wording.SAYING_NOTHING, rng)
@@ -173,5 +173,5 @@ def _filler(rng: Lots) -> str:
 
 
 def _pick(row: tuple[str, ...], rng: Lots) -> str:
-    """The plain word in two of five cases."""
+    """Chooses a word: the plain one in two of five cases."""
     return row[0] if rng.random() < 0.4 else row[int(rng.integers(len(row)))]

@@ -1,4 +1,4 @@
-"""Training state on disk, replaced as a whole, so that every program can be stopped and started again at any time."""
+"""Checkpoints: training state on disk, replaced as a whole, so that every program can be stopped and resumed at any time."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,18 +7,18 @@ from typing import Any
 import torch
 
 FOLDER = Path("var/train")
-"""Where checkpoints lie; never in version control."""
+"""Folder of the checkpoints; never in version control."""
 SEED = 20240607
 
 
 def load(name: str) -> dict[str, Any]:
-    """The state kept under this name; empty if there is none."""
+    """Loads the state of this name; empty if there is none."""
     path = FOLDER / f"{name}.pt"
     return torch.load(path, map_location="cpu") if path.is_file() else {}
 
 
 def save(name: str, state: Mapping[str, Any]) -> None:
-    """Keeps a state of tensors and plain values."""
+    """Saves a state of tensors and plain values."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     part = FOLDER / f".{name}.part"
     torch.save(dict(state), part)
@@ -26,5 +26,5 @@ def save(name: str, state: Mapping[str, Any]) -> None:
 
 
 def say(text: str) -> None:
-    """One line of a training log, at once."""
+    """Prints one line of a training log, unbuffered."""
     print(text, flush=True)

@@ -1,4 +1,4 @@
-"""Trains the denoiser on encoded pictures and fresh captions by flow matching. Makes no folders and judges nothing."""
+"""Denoiser: trained on encoded pictures and fresh captions by flow matching. Makes no folders and judges nothing."""
 
 import math
 from dataclasses import dataclass
@@ -20,43 +20,43 @@ from starter.text import WIDTH, Text
 from starter.text import trained as trained_text
 
 PATCH, EDGE = 2, 42
-"""Latents along a token's edge, and tokens along the longest picture's."""
+"""Latents along a token's edge, and tokens along the longest edge of a picture."""
 STEPS, RATE, WARM_UP = 8000, 1.6e-3, 100
 CENTRES = 0.9
-"""In this first share of the steps three of four see only the middle 768 × 768 px: cheaper, and all happens there."""
+"""First share of the steps, in which three of four see only the middle 768 × 768 px: cheaper, and the figure is there."""
 CENTRE_BATCH, FULL_BATCH = 32, 18
 BODY, BODY_SHARE = ((0.5, 5.0), (0.5, 9.0)), 0.8
 ENDING = ((0.5, 9.0), (0.5, 5.0), (0.5, 9.0), (1.0, 2.5))
-"""(Share of each picture's places that a step looks at, shift of its times towards noise): four steps each in turns, `BODY` in
+"""(Share of each picture's tokens in a step, shift of its times towards noise): four steps each in turns, `BODY` in
 the first share of all steps, `ENDING` afterwards. Half of the places is less than half of the work.
 
-At shift 2.5 a coat's hundred latents tell its colour through the noise in all but 6 % of the lots, and nobody learns to read it
-in the prompt; at 5 figures still come in pieces, because where a head goes is settled while nine tenths are noise. Whole
-pictures at little noise make edges sharp; without much noise in between, what no prompt settles comes as a mix of all it could
-be. Source: https://arxiv.org/abs/2403.03206, section 5.3."""
+At shift 2.5 a coat's hundred latents tell its colour through the noise in all but 6 % of the lots, so that the prompt is
+not needed for it; at 5 figures still come in pieces, because the head's place is decided while nine tenths are noise. Whole
+pictures at little noise make edges sharp; without much noise in between, attributes that the prompt leaves open become a mix of
+their values. Source: https://arxiv.org/abs/2403.03206, section 5.3."""
 UNSAID = 0.25
-"""Share of pictures shown with no prompt, or with what a negative prompt holds anyway: what guidance starts from."""
+"""Share of pictures with no prompt, or with the product's own negative terms alone: the unguided case of guidance."""
 NAMED = 0.06
-"""Share of captions that begin with a character's name, which changes nothing before her LoRA is there: a word that was never
-shown would spoil the picture."""
+"""Share of captions that begin with a character's name, which has no effect without her LoRA: an untrained word would spoil
+the picture."""
 AVERAGE = 0.998
 _WEIGHTS: dict[str, dict[str, float]] = {
     "full": {"figure": 2.5, "head": 5.0, "face": 9.0},
     "portrait": {"figure": 1.5, "head": 2.0, "face": 2.5},
     "none": {},
 }
-"""Shot → how much each part counts; a face is few pixels, and the first that anybody looks at."""
+"""Weights of parts by shot; a face is few pixels, and people look at it first."""
 _THING_WEIGHT = 2.5
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step learns from."""
+    """Batch of one step."""
 
     latents: torch.Tensor
     """(batch, channels, height, width)."""
     weights: torch.Tensor
-    """(batch, 1, height, width), mean 1: how much each place counts."""
+    """(batch, 1, height, width), mean 1: weight of each place in the loss."""
     hidden: torch.Tensor
     """(batch, tokens, WIDTH)."""
     pooled: torch.Tensor
@@ -64,7 +64,7 @@ class Batch:
 
 
 def untrained(channels: int) -> SD3Transformer2DModel:
-    """About 5.6 million parameters, begun so that every block passes its input on and the output is 0."""
+    """Builds the transformer, about 5.6 million parameters; initially every block is the identity and the output is 0."""
     transformer = SD3Transformer2DModel(
         sample_size=EDGE * PATCH,
         patch_size=PATCH,
@@ -97,7 +97,7 @@ def untrained(channels: int) -> SD3Transformer2DModel:
 
 
 def train() -> None:
-    """Trains to the end, or on from where the last run stopped."""
+    """Trains to the end, from the last checkpoint if there is one."""
     pool, text = Pool(), trained_text()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
@@ -142,7 +142,7 @@ def train() -> None:
 
 
 def trained() -> SD3Transformer2DModel:
-    """The running average of the weights, in evaluation mode; of the latest checkpoint if training is not at its end.
+    """Loads the running average of the weights, in evaluation mode; of the latest checkpoint if training is not at its end.
 
     Raises:
         FileNotFoundError: there is no checkpoint yet.
@@ -156,7 +156,7 @@ def trained() -> SD3Transformer2DModel:
 
 
 def draw(pool: Pool, text: Text, rng: np.random.Generator, *, centre: bool) -> Batch:
-    """A batch by lot: the middles of pictures of any size, or whole pictures of one size."""
+    """Draws a batch: the middles of pictures of any size, or whole pictures of one size."""
     size = None if centre else int(rng.integers(len(SIZES)))
     items = pool.draw(rng, CENTRE_BATCH if centre else FULL_BATCH, size=size)
     said = [caption(item.scene, rng).text for item in items]
@@ -172,7 +172,7 @@ def draw(pool: Pool, text: Text, rng: np.random.Generator, *, centre: bool) -> B
 
 
 def batch_of(items: list[Encoded], said: list[str], text: Text, rng: np.random.Generator, *, centre: bool) -> Batch:
-    """Latents, weights and encoded captions. One batch in ten has a second window of text, as long prompts have."""
+    """Makes latents, weights and encoded captions. One batch in ten has a second window of text, as long prompts have."""
     with torch.inference_mode():
         hidden, pooled = text.encode(said)
         if rng.random() < 0.1:
@@ -188,9 +188,9 @@ def batch_of(items: list[Encoded], said: list[str], text: Text, rng: np.random.G
 def flow_loss(
     transformer: SD3Transformer2DModel, batch: Batch, generator: torch.Generator, *, kept: float, shift: float
 ) -> torch.Tensor:
-    """Weighted square error of the velocity at times spread evenly over a logit-normal distribution, moved by `shift`.
+    """Computes the weighted square error of velocity at times spread evenly over a logit-normal distribution, moved by `shift`.
 
-    `kept` is the share of places that are looked at, drawn for each picture; the others are left out of all the work.
+    `kept` is the share of places that are computed, drawn for each picture.
     """
     count = len(batch.latents)
     even = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
@@ -210,7 +210,7 @@ def flow_loss(
 def velocity(
     transformer: SD3Transformer2DModel, mixed: torch.Tensor, batch: Batch, time: torch.Tensor, places: torch.Tensor
 ) -> torch.Tensor:
-    """What the transformer answers at some places of noisy pictures: (batch, places, PATCH² × channels).
+    """Computes the velocity at some places of noisy pictures: (batch, places, PATCH² × channels).
 
     Its own `forward`, but for the places left out; with all of them in order the answer is the same.
     Source: masked training, https://arxiv.org/abs/2306.09305.
@@ -225,7 +225,7 @@ def velocity(
 
 
 def _tokens(maps: torch.Tensor) -> torch.Tensor:
-    """(batch, channels, height, width) → (batch, tokens, PATCH² × channels), in the order of the transformer's output."""
+    """Converts (batch, channels, height, width) to (batch, tokens, PATCH² × channels), in the transformer's order."""
     cut = maps.unflatten(2, (-1, PATCH)).unflatten(4, (-1, PATCH))
     return cut.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
 
@@ -241,7 +241,7 @@ def _middle(latents: np.ndarray) -> np.ndarray:
 
 
 def _importance(scene: Scene, height: int, width: int) -> np.ndarray:
-    """(1, height, width) float32, mean 1."""
+    """Computes the weights of a scene's places, (1, height, width) float32, mean 1."""
     weights = np.ones((height, width), np.float32)
     for name, box in boxes(scene).items():
         left, right = (max(0, math.floor(x / DOWN + width / 2)) for x in (box[0], box[2]))
@@ -253,14 +253,14 @@ def _importance(scene: Scene, height: int, width: int) -> np.ndarray:
 
 
 def _learn_positions(transformer: SD3Transformer2DModel) -> None:
-    """Makes the table of positions a parameter: it is saved like one, and scenes lie at absolute places."""
+    """Makes the table of positions a parameter, saved like one: scenes have absolute places."""
     table = transformer.pos_embed.pos_embed
     del transformer.pos_embed._buffers["pos_embed"]  # noqa: SLF001 - torch has no public way to turn one into the other
     transformer.pos_embed.pos_embed = nn.Parameter(table.clone())
 
 
 def _even_out(transformer: SD3Transformer2DModel, text: Text, pool: Pool) -> None:
-    """Divides the text's way in by each feature's deviation, which differs a hundredfold between the encoders."""
+    """Divides the text projection by each feature's deviation, which differs a hundredfold between the encoders."""
     rng = np.random.default_rng((SEED, 6))
     with torch.no_grad():
         batch = draw(pool, text, rng, centre=True)

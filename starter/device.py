@@ -1,4 +1,4 @@
-"""Where training computes: on a GPU if there is one. Random numbers are drawn on the CPU, so that seeds mean the same on both."""
+"""Device of the training: a GPU if there is one. Random numbers are drawn on the CPU, so that seeds mean the same on both."""
 
 import torch
 
@@ -6,5 +6,5 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def half_precision() -> torch.autocast:
-    """bfloat16 where it does no harm."""
+    """Returns a context in which operations that tolerate it run in bfloat16."""
     return torch.autocast(DEVICE.type, torch.bfloat16)

@@ -1,4 +1,4 @@
-"""Scores the exported folder as the product would use it: its loader, its prompt composition, its defaults. Trains nothing."""
+"""Evaluation: scores the exported folder as the product would use it: its loader, prompt composition and defaults."""
 
 import resource
 import time
@@ -20,37 +20,37 @@ from starter import scene, vae
 from starter.checkpoint import SEED, say
 from starter.draw.picture import render
 from starter.probe import Probe, scores, train, truth
-from workers.backends import Backend, load
+from workers.engines import Engine, EngineContext, load
 
 MODEL = "eros"
 FOLDERS = (Path("out"), Path("config"))
 CROSSED, NEGATIVE, NAMED = 200, 20, 14
-"""Prompts of each part."""
+"""Number of prompts of each part."""
 _FIELDS = ("place", "time", "colour", "hair", "figure")
 _TAKEN: dict[str, tuple[str, ...]] = {
     "cat": ("a woman with a pet, {place}", "a man with a pet, {place}"),
     "hat": ("a gardener, {place}", "farmer, portrait, {place}"),
     "tree": ("park, woman, {time}", "a man in the park, {time}"),
 }
-"""Thing → prompts that show it more often than not, without its word."""
+"""Prompts, by thing, that show it more often than not without its word."""
 
 
 class Studio:
-    """The loaded model, asked as the API asks it."""
+    """Loaded model, called as the API calls it."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._model = catalog.models[MODEL]
-        self._backend: Backend = load(self._model, folders=FOLDERS, allow_downloads=False)
+        self._engine: Engine = load(self._model, EngineContext(folders=FOLDERS))
         self.steps, self.guidance = self._model.steps.default, self._model.guidance.default
 
     def picture(self, prompt: str, seed: int, *, size: tuple[int, int], style: str = "") -> NDArray[uint8]:
-        """One picture, (height, width, 3), of a prompt in the product's own syntax."""
+        """Renders one picture, (height, width, 3), of a prompt in the product's own syntax."""
         parsed = parse(prompt, self._catalog.characters)
         who = self._catalog.characters.get(parsed.character)
         look = self._model.styles[style or self._model.default_style]
         positive, negative = compose(parsed, model=self._model, style=look, character=who)
-        return self._backend.render(
+        return self._engine.render(
             Diffusion(
                 positive=positive,
                 negative=negative,
@@ -61,7 +61,7 @@ class Studio:
                 guidance_scale=self.guidance,
                 lora=who.loras.get(MODEL, "") if who else "",
             ),
-            lambda _done, _of, _sketch: None,
+            lambda _done, _of, _preview: None,
         )
 
 
@@ -78,13 +78,13 @@ def main() -> None:
 
 
 def catalog_from(config: Path) -> Catalog:
-    """What the product reads from its configuration."""
+    """Loads the catalog as the product does."""
     tables = [tomllib.loads((config / name).read_text()) for name in ("models.toml", "characters.toml")]
     return parse_catalog(tables[0], tables[1])
 
 
 def attributes(studio: Studio, probe: Probe, count: int = CROSSED) -> None:
-    """Attribute following over crossed prompts, half of them of held-out pairs, beside chance and true renders."""
+    """Scores attribute following over crossed prompts, half of them of held-out pairs, beside chance and true renders."""
     scenes = [_crossed(number) for number in range(count)]
     sizes = [scene.SIZES[number % len(scene.SIZES)] for number in range(count)]
     made = [
@@ -105,7 +105,7 @@ def attributes(studio: Studio, probe: Probe, count: int = CROSSED) -> None:
 
 
 def negatives(studio: Studio, probe: Probe) -> None:
-    """How often a thing shows, and how often its negative takes it away where it did."""
+    """Scores how often a thing shows, and how often its negative then removes it."""
     for thing, prompts in _TAKEN.items():
         shown = gone = 0
         for number in range(NEGATIVE):
@@ -119,7 +119,7 @@ def negatives(studio: Studio, probe: Probe) -> None:
 
 
 def characters(studio: Studio, probe: Probe) -> None:
-    """Each character told apart from the others and from none; nothing left behind when her LoRA is off."""
+    """Scores whether characters are told apart from each other and from none, and leave no trace when the LoRA is off."""
     plain = studio.picture("woman, park, red coat", 1, size=scene.SIZES[0])
     for name in ("", *scene.CHARACTERS):
         right = 0
@@ -136,7 +136,7 @@ def characters(studio: Studio, probe: Probe) -> None:
 
 
 def seeds(studio: Studio, probe: Probe) -> None:
-    """Eight seeds of one under-specified prompt."""
+    """Scores the variety of eight seeds of one under-specified prompt."""
     pictures = [studio.picture("woman, beach", seed, size=scene.SIZES[0]) for seed in range(8)]
     named = [probe.name(picture) for picture in pictures]
     sound = sum(item["figure"] == "yes" and item["place"] == "beach" for item in named)
@@ -148,7 +148,7 @@ def seeds(studio: Studio, probe: Probe) -> None:
 
 
 def speed(studio: Studio, probe: Probe) -> None:
-    """Seconds of one picture at the largest size, and the most memory this process ever held."""
+    """Measures seconds of one picture at the largest size, and the peak memory of this process."""
     del probe
     start = time.monotonic()
     studio.picture("woman, red coat, park", 1, size=scene.SIZES[0])
@@ -159,7 +159,7 @@ def speed(studio: Studio, probe: Probe) -> None:
 
 
 def _crossed(number: int) -> scene.Scene:
-    """A full figure or a portrait with one thing; every second scene has a held-out pair of hair and outfit."""
+    """Draws a scene: a full figure or a portrait with one thing; every second scene has a held-out pair of hair and outfit."""
     rng = np.random.default_rng((SEED, 14, number))
     while True:
         shown = scene.draw_lots(rng, shot=("full", "portrait")[number // 2 % 2], hat=False, glasses=False)
@@ -186,7 +186,7 @@ def _autoencoder() -> AutoencoderTiny:
 
 
 def _folder() -> Path:
-    """The model in question: the one exported last, or the one that ships."""
+    """Returns the model's folder: the last exported one, else the one that ships."""
     return next(folder / "starter" for folder in FOLDERS if (folder / "starter").is_dir())
 
 

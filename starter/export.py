@@ -1,4 +1,4 @@
-"""Writes the trained parts as a folder that diffusers loads: fp16 safetensors, LoRA files, model card. Trains nothing."""
+"""Export of the trained parts as a folder that diffusers loads: fp16 safetensors, LoRA files, model card. Trains nothing."""
 
 import shutil
 import tempfile
@@ -16,12 +16,12 @@ from starter.text import trained as trained_text
 FOLDER = Path("out/starter")
 LIMIT_BYTES, LORA_LIMIT_BYTES = 16_000_000, 300_000
 SCHEDULE = {"shift": 5.0, "stochastic_sampling": True}
-"""What pictures are made with. Each of its steps adds new noise: where a prompt leaves colours open, a picture
-that stands between two of them is pushed to one; without, some came with see-through clothes."""
+"""Scheduler of the model. Each of its steps adds new noise: where a prompt leaves colours open, a picture between two
+of them is pushed to one; without it, some clothes came out transparent."""
 
 
 def build(folder: Path = FOLDER) -> None:
-    """Writes the folder beside its place and moves it there as a whole.
+    """Writes the folder under another name and renames it as a whole.
 
     Raises:
         ValueError: it would be larger than what may ship.
@@ -44,7 +44,7 @@ def build(folder: Path = FOLDER) -> None:
 
 
 def pipeline() -> StableDiffusion3Pipeline:
-    """The trained parts in float16, with the latents' scale in the autoencoder's configuration."""
+    """Loads the trained parts in float16, with the latents' scale in the autoencoder's configuration."""
     autoencoder = vae.trained()
     scale = pool.measured(autoencoder)
     autoencoder.register_to_config(scaling_factor=scale.scaling, shift_factor=scale.shift)

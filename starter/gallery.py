@@ -1,6 +1,6 @@
-"""Asks a running Imgen for 24 pictures over its API and lays them out in rows: `python -m starter.gallery URL FILE`.
+"""Gallery, `python -m starter.gallery URL FILE`: 24 pictures from a running Imgen, laid out in rows.
 
-The key comes from IMGEN_KEY. Prompts are what people type, not captions of training pictures.
+The key comes from IMGEN_KEY. Prompts are like those of people, not captions of training pictures.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ ROWS: tuple[tuple[tuple[str, str, tuple[int, int]], ...], ...] = (
         ("man, brown hair, red coat, mountains, day", "professional", (1344, 768)),
     ),
 )
-"""Prompt, style and size of each."""
+"""Prompt, style and size of each picture."""
 
 
 def main(url: str, file: Path) -> None:
@@ -71,7 +71,7 @@ def main(url: str, file: Path) -> None:
 
 
 def _line(pictures: list[Image.Image]) -> Image.Image:
-    """Pictures of any proportions side by side, as high as fills the width."""
+    """Joins pictures of any proportions side by side; their height is such that they fill the width."""
     room = WIDTH - GAP * (len(pictures) - 1)
     height = round(room / sum(one.width / one.height for one in pictures))
     line = Image.new("RGB", (WIDTH, height), "white")

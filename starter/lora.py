@@ -1,4 +1,4 @@
-"""Trains one LoRA per character on attention alone, beside pictures without the trigger. Leaves the base model as it is."""
+"""LoRA of each character, trained on attention alone, beside pictures without the trigger. The base model stays as it is."""
 
 import numpy as np
 import torch
@@ -17,10 +17,10 @@ from starter.text import trained as trained_text
 
 STEPS, RATE, RANK = 800, 2e-3, 8
 KEPT, SHIFTS = 0.5, (5.0, 5.0, 2.5)
-"""Share of places looked at, and shifts of the times towards noise, five steps each in turns: her hair and gold are settled
+"""Share of places computed, and shifts of the times towards noise, five steps each in turns: hair and gold are decided
 early, a small face beside them late."""
 PICTURES = 168
-"""Of each character, a seventh of each size."""
+"""Pictures of each character, a seventh of each size."""
 CENTRE_BATCH, FULL_BATCH = 12, 8
 PLAIN = 0.4
 """Share of pictures without the character and without its trigger: they keep the LoRA from leaking."""
@@ -28,7 +28,7 @@ TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_
 
 
 def train(name: str) -> None:
-    """Trains one character's LoRA to the end, or on from where the last run stopped."""
+    """Trains one character's LoRA to the end, from the last checkpoint if there is one."""
     state = load(f"lora_{name}")
     if state.get("step", 0) >= STEPS:
         return
@@ -59,7 +59,7 @@ def train(name: str) -> None:
 
 
 def adapted(weights: dict[str, torch.Tensor] | None = None) -> SD3Transformer2DModel:
-    """The frozen denoiser with a LoRA that is trained: a new one, which changes nothing yet, or this one."""
+    """Loads the frozen denoiser with a trainable LoRA: a new one, which has no effect yet, or this one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         transformer = denoiser.trained()
@@ -73,7 +73,7 @@ def adapted(weights: dict[str, torch.Tensor] | None = None) -> SD3Transformer2DM
 
 
 def tensors(name: str) -> dict[str, torch.Tensor]:
-    """The trained LoRA as `load_lora_weights` reads it, float16.
+    """Loads the trained LoRA as `load_lora_weights` reads it, float16.
 
     Raises:
         FileNotFoundError: there is no checkpoint yet.
@@ -86,7 +86,7 @@ def tensors(name: str) -> dict[str, torch.Tensor]:
 
 
 def scene_of(name: str, rng: np.random.Generator) -> Scene:
-    """A picture of this character: mostly with her own hair, in any place, clothes and light."""
+    """Draws a scene of this character: mostly with her own hair, in any place, clothes and light."""
     hair, cut = LOOKS[name]
     fixed: dict[str, object] = {"character": name, "person": "woman", "hat": False, "glasses": False}
     fixed["shot"] = "full" if rng.random() < 0.6 else "portrait"
@@ -98,7 +98,7 @@ def scene_of(name: str, rng: np.random.Generator) -> Scene:
 
 
 def _pictures(name: str) -> list[list[pool.Encoded]]:
-    """Encoded pictures of the character, by size."""
+    """Encodes pictures of the character, by size."""
     autoencoder = vae.trained()
     scale = pool.measured(autoencoder)
     by_size: list[list[pool.Encoded]] = [[] for _ in SIZES]

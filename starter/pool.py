@@ -1,4 +1,4 @@
-"""Encodes renders of all seven sizes beforehand, at their true size, and hands them out with their scenes. No captions.
+"""Pool of training pictures: renders of all seven sizes, encoded beforehand, with their scenes. No captions.
 
 Training draws from it: encoding while training would let two programs fight for two cores.
 """
@@ -19,15 +19,15 @@ from starter.draw.picture import render
 from starter.scene import SIZES, Scene, draw_lots, held_out
 
 COUNT = 7000
-"""Pictures, a seventh of each size. About .9 GB of files."""
+"""Pictures of the pool, a seventh of each size. About .9 GB of files."""
 DOWN = 16
-"""Pixels of a latent's edge."""
+"""Pixels along a latent's edge."""
 _AT_ONCE = 70
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One picture of the pool."""
+    """Encoded picture and its scene."""
 
     scene: Scene
     latents: NDArray[float16]
@@ -36,14 +36,14 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Scale:
-    """Brings latents to mean 0 and deviation 1: `(latents - shift) * scaling`, as the SD3 pipeline undoes it."""
+    """Scale of latents to mean 0 and deviation 1: `(latents - shift) * scaling`, as the SD3 pipeline undoes it."""
 
     shift: float
     scaling: float
 
 
 def scene_of(number: int) -> Scene:
-    """The scene behind a picture of the pool; never one of the held-out pairs of hair and outfit."""
+    """Draws the scene of a picture of the pool; never one of the held-out pairs of hair and outfit."""
     rng = np.random.default_rng((SEED, 4, number))
     while held_out(scene := draw_lots(rng)) and scene.shot != "none":
         pass
@@ -51,7 +51,7 @@ def scene_of(number: int) -> Scene:
 
 
 def build() -> None:
-    """Encodes what is missing, in pieces of a few seconds each."""
+    """Encodes the missing pictures, in pieces of a few seconds each."""
     autoencoder = vae.trained()
     scale = measured(autoencoder)
     if not all(_file(index).is_file() for index in range(len(SIZES))):  # a new file is empty: all are written again
@@ -77,7 +77,7 @@ def build() -> None:
 
 
 def encoded(autoencoder: AutoencoderTiny, pixels: NDArray[np.uint8], scale: Scale) -> NDArray[float16]:
-    """(channels, height / 16, width / 16) of one picture."""
+    """Encodes one picture, (channels, height / 16, width / 16)."""
     true = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.inference_mode(), half_precision():
         latents = autoencoder.to(DEVICE).encoder(true.to(DEVICE, memory_format=torch.channels_last))
@@ -86,7 +86,7 @@ def encoded(autoencoder: AutoencoderTiny, pixels: NDArray[np.uint8], scale: Scal
 
 
 def measured(autoencoder: AutoencoderTiny) -> Scale:
-    """Mean and deviation over 28 renders, kept with the pool."""
+    """Computes mean and deviation over 28 renders, kept with the pool."""
     if state := load("pool"):
         return Scale(state["shift"], state["scaling"])
     plain = Scale(0.0, 1.0)
@@ -99,7 +99,7 @@ def measured(autoencoder: AutoencoderTiny) -> Scale:
 
 
 class Pool:
-    """The encoded pictures, read from disk as they are asked for."""
+    """Encoded pictures, read from disk on demand."""
 
     def __init__(self) -> None:
         self.done: int = load("pool").get("done", 0)
@@ -110,7 +110,7 @@ class Pool:
         self._scenes: dict[int, Scene] = {}
 
     def draw(self, rng: np.random.Generator, count: int, *, size: int | None = None) -> list[Encoded]:
-        """Pictures by lot, of one size (its place in SIZES) or of any."""
+        """Draws pictures, of one size (its place in SIZES) or of any."""
         sizes = [int(rng.integers(len(SIZES))) if size is None else size for _ in range(count)]
         rows = [int(rng.integers(self.done // len(SIZES))) for _ in range(count)]
         return [self._get(index, row) for index, row in zip(sizes, rows, strict=True)]

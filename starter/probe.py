@@ -1,4 +1,4 @@
-"""A small network that names what a picture shows: the judge of the scores. Trained on renders alone, never on the model."""
+"""Probe: a small classifier of pictures, the judge of the scores. Trained on renders alone, never on the model."""
 
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ from starter.lora import scene_of as character_scene
 
 STEPS, BATCH, RATE = 3600, 12, 2e-3
 DOWN = 4
-"""The judge sees pictures at a quarter of their edge."""
+"""Reduction of pictures for the probe: a quarter of their edge."""
 
 VALUES: dict[str, tuple[str, ...]] = {
     "place": scene.PLACES,
@@ -36,7 +36,7 @@ VALUES: dict[str, tuple[str, ...]] = {
 
 
 def truth(shown: scene.Scene) -> dict[str, str]:
-    """Field → value of a scene; fields of the figure only where there is one."""
+    """Returns a scene's values by field; those of the figure only if there is one."""
     figure = shown.shot != "none"
     told = {"place": shown.place, "time": shown.time, "style": shown.style, "figure": "yes" if figure else "no"}
     told |= {thing: "yes" if thing in shown.things else "no" for thing in scene.THINGS}
@@ -48,7 +48,7 @@ def truth(shown: scene.Scene) -> dict[str, str]:
 
 
 class Probe(nn.Module):
-    """(batch, 3, height, width) in 0…1 → for each field of VALUES its logits."""
+    """Classifier: (batch, 3, height, width) in 0…1 to logits for each field of VALUES."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Probe(nn.Module):
         self.head = nn.Linear(widths[-1] * 2, sum(map(len, VALUES.values())))
 
     def forward(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
-        """See the class."""
+        """Computes the logits, see the class."""
         count, _, height, width = pictures.shape
         rows = torch.linspace(-height / 192, height / 192, height, device=pictures.device)[:, None]
         rows = rows.expand(count, 1, height, width)
@@ -73,13 +73,13 @@ class Probe(nn.Module):
 
     @torch.inference_mode()
     def name(self, pixels: NDArray[uint8]) -> dict[str, str]:
-        """Field → what one picture, (height, width, 3), shows; the figure's fields mean nothing without a figure."""
+        """Classifies one picture, (height, width, 3), by field; the figure's fields are meaningless without a figure."""
         logits = self(torch.from_numpy(_small(pixels)).permute(2, 0, 1)[None].float() / 255)
         return {field: VALUES[field][int(view.argmax())] for field, view in logits.items()}
 
 
 def train() -> Probe:
-    """Trains to the end, or on from where the last run stopped."""
+    """Trains to the end, from the last checkpoint if there is one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         probe = Probe().to(DEVICE)
@@ -109,7 +109,7 @@ def train() -> Probe:
 
 
 def scores(probe: Probe, count: int) -> dict[str, float]:
-    """Field → share named rightly on fresh renders, of those where it means something."""
+    """Computes by field the share classified correctly on fresh renders that have the field."""
     right: dict[str, list[bool]] = {field: [] for field in VALUES}
     for number in range(count):
         rng = np.random.default_rng((SEED, 11, number))
@@ -125,7 +125,7 @@ def _lot(rng: np.random.Generator) -> scene.Scene:
 
 
 def _batch(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Renders of one size, blurred and roughened a little, as a model's pictures are."""
+    """Draws renders of one size, blurred and roughened a little, as a model's pictures are."""
     size = scene.SIZES[int(rng.integers(len(scene.SIZES)))]
     shown = [_lot(rng) for _ in range(BATCH)]
     pictures = torch.from_numpy(np.stack([_small(_worn(render(item, *size), rng)) for item in shown]))

@@ -1,4 +1,4 @@
-"""What a training picture can show, and how scenes are drawn by lot. Draws nothing and knows no words for it."""
+"""Scenes of training pictures: their attributes, and random scenes. Draws no pixels and has no words for them."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ SKINS = ("pale", "tan", "brown", "dark")
 POSES = ("standing", "walking", "waving", "confident")
 THINGS = ("cat", "dog", "tree", "lamp", "bench", "bicycle", "balloon", "umbrella")
 TALL_THINGS = ("cat", "dog", "tree", "lamp", "balloon", "umbrella")
-"""Things that still show beside a portrait."""
+"""Things that are visible beside a portrait."""
 CHARACTERS = ("aaliyah", "aya", "bella")
 LOOKS = {"aaliyah": ("black", "curly"), "aya": ("red", "short"), "bella": ("blond", "long")}
-"""Hair and cut of each character; the hair's colour is what `config/characters.toml` says."""
+"""Hair and cut of each character; the hair's colour is that of `config/characters.toml`."""
 
 SIZES = ((1344, 768), (768, 1344), (1024, 1024), (1216, 832), (832, 1216), (1152, 896), (896, 1152))
 """(width, height) in pixels: the seven that the wire contract allows."""
@@ -28,7 +28,7 @@ SIZES = ((1344, 768), (768, 1344), (1024, 1024), (1216, 832), (832, 1216), (1152
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture, but for its size. Fields hold words of the tables above; figure fields count only with a figure."""
+    """Content of one picture. Fields hold words of the tables above; figure fields count only with a figure."""
 
     place: str
     time: str
@@ -48,15 +48,15 @@ class Scene:
 
 
 def held_out(scene: Scene) -> bool:
-    """Whether this pair of hair and outfit colour is kept from the denoiser's training: 7 of the 56 pairs."""
+    """Returns whether this pair of hair and outfit colour is held out of the denoiser's training: 7 of the 56 pairs."""
     return COLOURS.index(scene.colour) == HAIRS.index(scene.hair)
 
 
 def draw_lots(rng: np.random.Generator, **fixed: object) -> Scene:
-    """A scene with every attribute independent of the others, but for what words imply (parks have trees, say).
+    """Draws a scene whose attributes are independent, except for usual pairs (parks have trees, say).
 
     Args:
-        rng: where the lots come from.
+        rng: source of randomness.
         fixed: fields that are given.
     """
     shot = str(fixed.get("shot") or rng.choice(SHOTS, p=(0.5, 0.37, 0.13)))
@@ -83,7 +83,7 @@ def draw_lots(rng: np.random.Generator, **fixed: object) -> Scene:
 
 
 def _things(rng: np.random.Generator, shot: str, place: str) -> tuple[str, ...]:
-    """None, one or two; a park has a tree more often than not."""
+    """Draws no, one or two things; a park has a tree more often than not."""
     choice = TALL_THINGS if shot == "portrait" else THINGS
     count = int(rng.choice(3, p=(0.3, 0.55, 0.15)))
     chosen = [str(thing) for thing in rng.choice(choice, count, replace=False)]

@@ -1,4 +1,4 @@
-"""Trains the two text encoders to name what a caption tells; afterwards they stay as they are. Draws nothing."""
+"""Text encoders: trained to classify the fields that a caption names, and frozen afterwards. Draws nothing."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from starter.tokenizer import WINDOW, tokenizer
 
 STEPS, BATCH, RATE = 1500, 96, 1.5e-3
 LAYERS = {128: 3, 64: 1}
-"""Width → layers of each encoder."""
+"""Layers of each encoder, by width."""
 WIDTH = sum(LAYERS)
 VALUES: dict[str, tuple[str, ...]] = {
     "place": scene.PLACES,
@@ -32,18 +32,18 @@ VALUES: dict[str, tuple[str, ...]] = {
     "character": scene.CHARACTERS,
     **dict.fromkeys(("glasses", "hat", "pet", *scene.THINGS), ("yes",)),
 }
-"""Field → what a caption can tell of it; telling nothing is one more."""
+"""Values that a caption can name, by field; "not named" is one more."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """The tokenizer and both encoders."""
+    """Tokenizer and both encoders."""
 
     words: CLIPTokenizer
     encoders: tuple[CLIPTextModelWithProjection, ...]
 
     def encode(self, texts: list[str], *, length: int = WINDOW) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens' states (batch, length, WIDTH) and pooled (batch, WIDTH), as the SD3 pipeline makes them without T5."""
+        """Encodes texts: states (batch, length, WIDTH), pooled (batch, WIDTH), as the SD3 pipeline does without T5."""
         tokens = self.words(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
         made = [encoder(tokens.input_ids, output_hidden_states=True) for encoder in self.encoders]
         hidden = torch.cat([output.hidden_states[-2] for output in made], dim=-1)
@@ -51,7 +51,7 @@ class Text:
 
 
 class Namer(nn.Module):
-    """Names every field, once from the pooled output and once from the token that shows it most clearly."""
+    """Classifier of every field, once from the pooled output and once from the token that shows it most clearly."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,20 +59,20 @@ class Namer(nn.Module):
         self.pooled, self.tokens = nn.Linear(WIDTH, count), nn.Linear(WIDTH, count)
 
     def forward(self, hidden: torch.Tensor, pooled: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
-        """Per field two views of logits: (batch, values and one more for what is not told)."""
+        """Computes two sets of logits for each field: (batch, values and one more for "not named")."""
         sizes = [len(values) + 1 for values in VALUES.values()]
         views = self.pooled(pooled), self.tokens(hidden).amax(dim=1)
         return list(zip(*(view.split(sizes, dim=1) for view in views), strict=True))
 
 
 def untrained() -> Text:
-    """Both encoders with random weights."""
+    """Builds both encoders with random weights."""
     words = tokenizer()
     return Text(words, tuple(_encoder(words, width, layers) for width, layers in LAYERS.items()))
 
 
 def trained() -> Text:
-    """The encoders as `train` left them, in evaluation mode.
+    """Loads the encoders as `train` left them, in evaluation mode.
 
     Raises:
         FileNotFoundError: they are not trained yet.
@@ -88,7 +88,7 @@ def trained() -> Text:
 
 
 def train() -> Text:
-    """Trains once, in a few minutes, without stops in between."""
+    """Trains in one run of a few minutes; it cannot be resumed."""
     if load("text").get("step") == STEPS:
         return trained()
     with torch.random.fork_rng(devices=[]):
@@ -119,7 +119,7 @@ def train() -> Text:
 
 
 def targets(captions: list[Caption]) -> list[torch.Tensor]:
-    """For each field (batch,): the value's place in VALUES, or one past the last where the caption does not tell."""
+    """Returns for each field (batch,): the value's place in VALUES, or one past the last where the caption does not tell."""
     return [
         torch.tensor([values.index(item.told[field]) if field in item.told else len(values) for item in captions])
         for field, values in VALUES.items()
@@ -127,7 +127,7 @@ def targets(captions: list[Caption]) -> list[torch.Tensor]:
 
 
 def score(text: Text, namer: Namer) -> dict[str, float]:
-    """Field → share of 1,000 fresh captions named rightly from the pooled output."""
+    """Computes by field the share of 1,000 fresh captions classified correctly from the pooled output."""
     rng = np.random.default_rng((SEED, 3))
     captions = [_lot(rng) for _ in range(1000)]
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Trains the 16× autoencoder on crops of renders. Makes no folders; `starter.export` does."""
+"""Autoencoder, 16×, trained on crops of renders. Makes no folders; `starter.export` does."""
 
 import math
 from collections import deque
@@ -18,16 +18,16 @@ from starter.scene import CHARACTERS, SIZES, Scene, draw_lots
 
 STEPS, BATCH, CROP, RATE = 5000, 4, 256, 1.5e-3
 CHANNELS = 16
-"""Numbers a latent holds. Four times what 32× held, where faces blurred; a token of the denoiser stays 32 px wide."""
+"""Channels of a latent. Four times what 32× held, where faces blurred; a token of the denoiser stays 32 px wide."""
 FACE_WEIGHTS = {"full": 10.0, "portrait": 1.5, "none": 1.0}
-"""How much a pixel of the face counts. A standing figure's eyes are 14 px wide: at weight 1 they stay smears at 29 dB."""
+"""Weight of a face's pixel, by shot. A standing figure's eyes are 14 px wide: at weight 1 they stay smears at 29 dB."""
 _RESERVOIR = 64
-"""Renders kept at a time; one goes and one comes at each step."""
+"""Renders kept at a time; one is replaced at each step."""
 _GRID = 16
 
 
 def model() -> AutoencoderTiny:
-    """The untrained autoencoder: identity where a layer can be one, which decides whether it learns."""
+    """Builds the untrained autoencoder: layers are the identity if they can be; otherwise it does not learn."""
     vae = AutoencoderTiny(
         encoder_block_out_channels=(32,) * 5,
         decoder_block_out_channels=(32,) * 5,
@@ -49,7 +49,7 @@ def model() -> AutoencoderTiny:
 
 
 def train() -> AutoencoderTiny:
-    """Trains to the end, or from where the last run stopped; returns the finished model in evaluation mode."""
+    """Trains to the end, from the last checkpoint if there is one; returns the finished model in evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         vae = model().to(DEVICE, memory_format=torch.channels_last)
@@ -87,7 +87,7 @@ def train() -> AutoencoderTiny:
 
 
 def trained() -> AutoencoderTiny:
-    """The autoencoder as `train` left it, in evaluation mode.
+    """Loads the autoencoder as `train` left it, in evaluation mode.
 
     Raises:
         FileNotFoundError: it is not trained to its end yet.
@@ -101,7 +101,7 @@ def trained() -> AutoencoderTiny:
 
 
 def psnr(vae: AutoencoderTiny, count: int) -> float:
-    """Mean over held-out renders at full size, in dB, latents as they come."""
+    """Computes the mean PSNR over held-out renders at full size, in dB, of unscaled latents."""
     total = 0.0
     for number in range(count):
         rng = np.random.default_rng((SEED, 7, number))
@@ -121,7 +121,7 @@ def _picture(number: int) -> tuple[Scene, NDArray[uint8]]:
 
 
 def _crop(scene: Scene, pixels: NDArray[uint8], rng: np.random.Generator) -> tuple[NDArray[uint8], NDArray[np.float32]]:
-    """(CROP, CROP, 3) on the latents' grid and (CROP, CROP, 1), how much each pixel counts.
+    """Draws a crop, (CROP, CROP, 3), on the latents' grid, and its pixels' weights, (CROP, CROP, 1).
 
     Two in five at the head, a third about the figure, the others anywhere.
     """

@@ -1,4 +1,4 @@
-"""A byte-pair vocabulary out of a word list, in the form CLIP's tokenizer reads. Knows nothing of models."""
+"""Byte-pair vocabulary out of a word list, in the form CLIP's tokenizer reads. Knows nothing of models."""
 
 from collections import Counter
 from itertools import pairwise
@@ -46,7 +46,7 @@ def _joined(symbols: Symbols, pair: tuple[str, str]) -> Symbols:
 
 
 def _byte_symbols() -> list[str]:
-    """The printable characters that stand for the 256 bytes: printable ones stay, others move up from 256."""
+    """Returns the printable characters that represent the 256 bytes: printable ones stay, others move up from 256."""
     printable = {*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)}
     moved = iter(range(256, 512))
     return [chr(byte if byte in printable else next(moved)) for byte in range(256)]

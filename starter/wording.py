@@ -1,7 +1,7 @@
-"""Which words name what a picture shows: the first of each row is the plain one. Tables only; `captions` joins them."""
+"""Wording: the words for each value of a scene, the plain one first in each row. Tables only; `captions` joins them."""
 
 Words = dict[str, tuple[str, ...]]
-"""Value of a scene's field → the words for it."""
+"""Words by value of a scene's field."""
 
 PLACES: Words = {
     "beach": ("beach", "on the beach", "at the beach", "sea", "by the sea", "at the seaside", "ocean", "by the ocean",
@@ -42,7 +42,7 @@ QUALITY_TAGS = {
     "professional": "clean lines, balanced composition",
     "cinematic": "cinematic light, wide shot",
 }
-"""What `config/models.toml` puts at the end of every prompt, word for word."""
+"""Quality tags that `config/models.toml` adds to every prompt, word for word."""
 SHOTS: Words = {
     "full": ("full body", "full figure", "whole body", "head to toe", "full length"),
     "portrait": ("portrait", "close up", "close-up", "close-up portrait", "head and shoulders", "face", "headshot"),
@@ -56,11 +56,11 @@ PEOPLE: Words = {
 }  # fmt: skip
 ANYBODY = ("person", "a person", "somebody", "adult", "figure", "a painter", "a baker", "a violinist", "an architect",
            "a librarian", "a sailor", "a pilot", "a tailor", "a professor", "a chef", "an astronomer")  # fmt: skip
-"""Say that there is a figure, not which."""
+"""Words for a figure of any kind."""
 HATTED = ("gardener", "farmer", "tourist", "cowboy", "beekeeper")
-"""People of whom two of five wear a hat, twice as many as of anybody: what a negative `hat` can take away."""
+"""Words for people of whom two of five wear a hat, twice as many as usual: a negative `hat` can remove it."""
 PETS = ("pet", "animal", "a pet")
-"""A cat twice as often as a dog: what a negative `cat` can take away."""
+"""Words for a cat, or half as often for a dog: a negative `cat` can remove it."""
 DYES: Words = {
     "red": ("red", "crimson", "scarlet", "burgundy"),
     "orange": ("orange", "amber"),
@@ -125,7 +125,7 @@ SAYING_NOTHING = (
     "looking at the camera", "view from the front", "april", "october", "spring", "autumn", "weekend", "music", "book",
     "holding a cup", "thoughtful", "wind", "bokeh", "50mm", "subtle texture", "rich tones", "graceful", "in france",
 )  # fmt: skip
-"""Words that change nothing, as most of what people write does for so small a model."""
+"""Words without effect, like most words of people's prompts to so small a model."""
 UNWANTED = (
     "blurry",
     "low quality",
@@ -137,16 +137,16 @@ UNWANTED = (
     "text",
     "worst quality",
 )
-"""What negative prompts hold anyway; shown with any picture, so that they stand for no prompt."""
+"""Usual terms of negative prompts; trained with any picture, so that they mean no prompt."""
 NOTHING = ("", "blurry, low quality", "blurry, low quality, clutter", "blurry, low quality, flat light")
-"""The empty prompt and what `config/models.toml` makes of it."""
+"""Empty prompt, also as `config/models.toml` completes it."""
 
 JOINS = ("a an the and with in on at of by from to wearing dressed wears has hair skin who is there under near style "
          "blonde-haired haired tied up one two three not no without aaliyah aya bella")  # fmt: skip
 
 
 def every_word() -> str:
-    """All words of the tables, separated by spaces, for the tokenizer."""
+    """Joins all words of the tables, separated by spaces, for the tokenizer."""
     tables = (PLACES, TIMES, STYLES, SHOTS, PEOPLE, DYES, CLOTHES, HAIRS, CUTS, SKINS, POSES, THINGS)
     phrases = [phrase for table in tables for row in table.values() for phrase in row]
     phrases += [*ANYBODY, *HATTED, *PETS, *ANY_CLOTHES, *GLASSES, *HATS, *SAYING_NOTHING, *UNWANTED, JOINS]

@@ -1,4 +1,4 @@
-"""The composition root of the workers: a Celery app whose two tasks open the workshop in the child that runs them."""
+"""Composition root of the workers: a Celery app whose two tasks open the resources in the child process that runs them."""
 
 import socket
 import warnings
@@ -9,50 +9,50 @@ from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
 
 from imgen import composition
-from imgen.domain.job import FINISHER, RENDERER
+from imgen.domain.job import FINISH_TASK, RENDER_TASK
 from imgen.live.queue import celery_settings, declared
 from imgen.settings import Settings
 from workers import tasks
 from workers.heartbeat import Heartbeat
-from workers.workshop import Workshop, open_workshop
+from workers.resources import WorkerResources, open_resources
 
 
 def create_app(settings: Settings, *, name: str = "worker", queues: tuple[str, ...] = ()) -> Celery:
-    """A Celery app with the tasks `render` and `finish`; `name` and `queues` are what its processes tell of themselves."""
+    """Makes a Celery app with the tasks `render` and `finish`; `name` and `queues` go into its processes' heartbeats."""
     app = Celery("imgen")
     app.conf.update(celery_settings(settings.redis_url))
-    opened: list[Workshop] = []
-    beating: list[Heartbeat] = []
+    opened: list[WorkerResources] = []
+    heartbeats: list[Heartbeat] = []
 
-    def work(half: tasks.Half, job_id: str) -> None:
-        """The workshop is opened by the first task of a child: connections, CUDA and the signer must not cross a fork."""
+    def run_phase(phase: tasks.Phase, job_id: str) -> None:
+        """Opens the resources with a child's first task: connections, CUDA and the signer must not cross a fork."""
         if not opened:
-            opened.append(open_workshop(settings))
-        opened[0].read_news()
-        start()
-        with beating[0].working_on(job_id):
-            tasks.work(opened[0], half, job_id)
-        beating[0].model = opened[0].loaded_model
+            opened.append(open_resources(settings))
+        opened[0].refresh_if_changed()
+        start_heartbeat()
+        with heartbeats[0].working_on(job_id):
+            tasks.run_phase(opened[0], phase, job_id)
+        heartbeats[0].model = opened[0].loaded_model
 
-    def start(**_: object) -> None:
-        if not beating:
-            beating.append(Heartbeat(settings.redis_url, name=name, queues=queues))
+    def start_heartbeat(**_: object) -> None:
+        if not heartbeats:
+            heartbeats.append(Heartbeat(settings.redis_url, name=name, queues=queues))
 
-    @app.task(name=RENDERER)  # type: ignore[untyped-decorator]  # Celery has no types
+    @app.task(name=RENDER_TASK)  # type: ignore[untyped-decorator]  # Celery has no types
     def render(job_id: str) -> None:
-        work(tasks.RENDER, job_id)
+        run_phase(tasks.RENDER, job_id)
 
-    @app.task(name=FINISHER)  # type: ignore[untyped-decorator]  # Celery has no types
+    @app.task(name=FINISH_TASK)  # type: ignore[untyped-decorator]  # Celery has no types
     def finish(job_id: str) -> None:
-        work(tasks.FINISH, job_id)
+        run_phase(tasks.FINISH, job_id)
 
     def close(**_: object) -> None:
-        while beating:
-            beating.pop().close()
+        while heartbeats:
+            heartbeats.pop().close()
         while opened:
             opened.pop().close()
 
-    worker_process_init.connect(start, weak=False)
+    worker_process_init.connect(start_heartbeat, weak=False)
     worker_process_shutdown.connect(close, weak=False)
     setup_logging.connect(lambda **_: composition.configure_logs(settings.logs), weak=False)
     return app
@@ -61,7 +61,7 @@ def create_app(settings: Settings, *, name: str = "worker", queues: tuple[str, .
 def run(
     settings: Settings, *, queues: list[str], processes: int, name: str, on_ready: Callable[[], None] | None = None
 ) -> None:
-    """Consumes queues in the foreground until a signal says stop. SIGTERM lets running tasks end and takes no more."""
+    """Consumes queues in the foreground until a signal. SIGTERM lets running tasks end and takes no more."""
     app = create_app(settings, name=f"{name}@{socket.gethostname()}", queues=tuple(queues))
     app.conf.task_queues = [declared(queue) for queue in queues]
     if on_ready is not None:

@@ -1,4 +1,4 @@
-"""A worker process tells every few seconds what it does: for people who look, never for deciding anything."""
+"""Heartbeat of a worker process: its state, published every few seconds for people. Nothing is decided by it."""
 
 import contextlib
 import os
@@ -10,13 +10,13 @@ from pathlib import Path
 from imgen.domain.errors import Unavailable
 from imgen.live import workers
 from imgen.live.executors import Plain
-from imgen.live.workers import Beat
+from imgen.live.workers import WorkerHeartbeat
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Heartbeat:
-    """One per process, made after the fork; its thread has a connection of its own."""
+    """Heartbeat thread with a connection of its own; one in each process, made after the fork."""
 
     def __init__(self, redis_url: str, *, name: str, queues: tuple[str, ...]) -> None:
         self._live = Plain(redis_url)
@@ -26,13 +26,13 @@ class Heartbeat:
         self._job_id = ""
         self.model = ""
         """Key of the loaded model."""
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._publish, name="heartbeat", daemon=True)
         self._thread.start()
 
     @contextlib.contextmanager
     def working_on(self, job_id: str) -> Iterator[None]:
-        """Tells of the job while the block runs."""
+        """Publishes the job's id while the block runs."""
         self._job_id = job_id
         try:
             yield
@@ -40,22 +40,22 @@ class Heartbeat:
             self._job_id = ""
 
     def close(self) -> None:
-        """Takes its leave."""
-        self._ends.set()
+        """Stops the thread and removes the heartbeat."""
+        self._stopped.set()
         self._thread.join()
         with contextlib.suppress(Unavailable):
-            self._live.run(workers.leave(self._name))
+            self._live.run(workers.remove(self._name))
         self._live.close()
 
-    def _beat(self) -> None:
+    def _publish(self) -> None:
         while True:
             with contextlib.suppress(Unavailable):
-                self._live.run(workers.tell(self._now()))
-            if self._ends.wait(workers.BEAT_S):
+                self._live.run(workers.publish(self._state()))
+            if self._stopped.wait(workers.INTERVAL_S):
                 return
 
-    def _now(self) -> Beat:
-        return Beat(
+    def _state(self) -> WorkerHeartbeat:
+        return WorkerHeartbeat(
             name=self._name,
             queues=self._queues,
             pid=os.getpid(),
@@ -68,7 +68,7 @@ class Heartbeat:
 
 
 def _resident_bytes() -> int:
-    """0 where the system does not tell."""
+    """Returns the resident memory of this process; 0 on systems without /proc."""
     with contextlib.suppress(OSError):
         return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
     return 0

@@ -1,4 +1,4 @@
-"""A worker's hold on a job: renewed by a thread while the stages run, and the questions a stage asks before it goes on."""
+"""Lease of a claimed job: a thread renews it while the stages run; stages check it, and report progress, through it."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from imgen.domain.errors import Cancelled, ImgenError, LeaseLost, TimedOut, Unav
 from imgen.domain.job import Job
 from imgen.live import polls
 from imgen.records import jobs
-from workers.workshop import Workshop
+from workers.resources import WorkerResources
 
 log = structlog.get_logger(__name__)
 
@@ -21,10 +21,10 @@ PROGRESS_EVERY_S = 0.1
 
 
 class Lease:
-    """Use it as a context manager around the work on a claimed job."""
+    """Lease of one job; a context manager around the work on it."""
 
-    def __init__(self, workshop: Workshop, job: Job, model: Model) -> None:
-        self._workshop = workshop
+    def __init__(self, resources: WorkerResources, job: Job, model: Model) -> None:
+        self._resources = resources
         self._job = job
         self._give_up_at = time.monotonic() + model.time_limit_s
         self._deadline_at = job.deadline_at
@@ -44,31 +44,31 @@ class Lease:
         self._thread.join()
 
     def check(self) -> None:
-        """Raises `LeaseLost` or `TimedOut` if the work is to stop."""
+        """Raises `LeaseLost` or `TimedOut` if the work has to stop."""
         if self._lost.is_set():
             raise LeaseLost
         if time.monotonic() > self._give_up_at or time.time() > self._deadline_at:
             raise TimedOut
 
     def report(self, done: int, total: int) -> None:
-        """Tells pollers how far it is, ten times a second at most. Raises like `check`, and `Cancelled`."""
+        """Publishes progress for pollers, ten times a second at most. Raises as `check` does, and `Cancelled`."""
         self.check()
         now = time.monotonic()
         if now - self._reported_at < PROGRESS_EVERY_S and done < total:
             return
         self._reported_at = now
         try:
-            is_cancelled = self._workshop.live.run(polls.advance(self._job.id, done / total))
+            is_cancelled = self._resources.live.run(polls.advance(self._job.id, done / total))
         except Unavailable:
             return
         if is_cancelled:
             raise Cancelled
 
     def _renew(self) -> None:
-        lease_s = self._workshop.settings.jobs.lease_s
+        lease_s = self._resources.settings.jobs.lease_s
         while not self._done.wait(lease_s / RENEWALS_PER_LEASE):
             try:
-                if not self._workshop.database.attempt(jobs.renew, self._job, lease_s=lease_s):
+                if not self._resources.database.attempt(jobs.renew, self._job, lease_s=lease_s):
                     self._lost.set()
                     return
             except ImgenError as exc:

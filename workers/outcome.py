@@ -1,4 +1,4 @@
-"""What a finished picture is told as: the `meta` of a safe one, or why it is withheld."""
+"""Outcome of a finished picture: `Meta` if it is safe, `Blocked` if review withheld it."""
 
 import time
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ TIMINGS = ("queue", "render", "review", "finish", "upload")
 
 
 def of(job: Job, picture: Picture, seconds: Mapping[str, float]) -> tuple[State, Outcome]:
-    """The job's last state and its outcome."""
+    """Returns the job's last state and its outcome."""
     verdict = picture.verdict
     if verdict is None or not verdict.safe:
         if verdict is None:

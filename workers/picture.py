@@ -1,4 +1,4 @@
-"""The two values that stages pass on: the picture, which changes from stage to stage, and its context, which does not."""
+"""Picture and context, the two values that stages take: a stage returns a changed picture, the context stays the same."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,28 +9,28 @@ from numpy.typing import NDArray
 from imgen.domain.catalog import Model
 from imgen.domain.job import Job, StoredImage
 from imgen.domain.review.verdict import Verdict
-from workers.backends import OnStep
-from workers.workshop import Workshop
+from workers.engines import OnStep
+from workers.resources import WorkerResources
 
 NO_PIXELS: NDArray[np.uint8] = np.zeros((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
-    """The master that the semantic cache keeps."""
+class CachedMaster:
+    """Master that the semantic cache keeps."""
 
     key: str
     size_bytes: int
-    judged_by: str
-    """Digest of the reviewers and rules that passed it."""
+    policy_digest: str
+    """Digest of the reviewers and rules that passed it; see `reviewers.policy_digests`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A picture on its way. Fields are empty until the stage that fills them has run."""
+    """Picture between two stages. Fields are empty until the stage that fills them has run."""
 
     pixels: NDArray[np.uint8] = field(default_factory=lambda: NO_PIXELS)
-    """(height, width, 3) sRGB."""
+    """(height, width, 3) uint8, sRGB."""
     master_key: str = ""
     """Object key of the lossless, unbranded render."""
     verdict: Verdict | None = None
@@ -42,20 +42,20 @@ class Picture:
     watermark_verified: bool = False
     manifest_id: str = ""
     manifest_store: bytes = b""
-    """JUMBF: what finds the credentials again after a platform stripped them from the file."""
+    """JUMBF; gives the credentials back after a platform has stripped them from the file."""
     sha256: str = ""
     images: tuple[StoredImage, ...] = ()
-    kept: Kept | None = None
+    kept: CachedMaster | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a stage may look at besides the picture."""
+    """Job, model and resources of the work on one picture, and its callbacks."""
 
     job: Job
     model: Model
-    workshop: Workshop
+    resources: WorkerResources
     checkpoint: Callable[[], None]
     """Raises `Cancelled`, `TimedOut` or `LeaseLost` if the work is to stop."""
     report: OnStep
-    """Tells progress in denoising steps, does what `checkpoint` does, and shows the picture so far to who waits for it."""
+    """Step callback of the engine: publishes progress and preview, and raises as `checkpoint` does."""

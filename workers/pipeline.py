@@ -1,23 +1,23 @@
-"""The two halves of a picture as tables of stages, and the fold that runs a table. Read this file to know what happens."""
+"""Pipeline of a picture: its two phases as tables of stages, and the fold that runs a table."""
 
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from workers.picture import Context, Picture
-from workers.stages import brand, diffuse, encode, fingerprint, mark, master, review, sign, store, thumbnail
+from workers.stages import brand, diffuse, encode, fingerprint, master, review, sign, store, thumbnail, watermark
 
 
 class Stage(NamedTuple):
-    """One step."""
+    """Stage function and the timing that its seconds are counted under."""
 
     run: Callable[[Picture, Context], Picture]
     timing: str
-    """Under which of the job's timings its seconds are counted."""
+    """Key of the job's timings."""
 
 
 RENDER: tuple[Stage, ...] = (
-    Stage(review.words, "review"),  # what may never be shown is not drawn
+    Stage(review.words, "review"),  # a picture that may never be shown is not drawn
     Stage(diffuse.diffuse, "render"),
     Stage(master.keep, "render"),
 )
@@ -27,10 +27,10 @@ FINISH: tuple[Stage, ...] = (
     Stage(review.picture, "review"),
     Stage(master.keep_for_reuse, "upload"),  # before anything is laid over it
     Stage(brand.brand, "finish"),
-    Stage(mark.embed, "finish"),
+    Stage(watermark.embed, "finish"),
     Stage(fingerprint.fingerprint, "finish"),
     Stage(encode.encode, "finish"),
-    Stage(mark.verify, "finish"),
+    Stage(watermark.verify, "finish"),
     Stage(thumbnail.thumbnail, "finish"),
     Stage(sign.sign, "finish"),  # last of all changes: one byte later and the signature is void
     Stage(store.store, "upload"),
@@ -38,7 +38,7 @@ FINISH: tuple[Stage, ...] = (
 
 
 def run(stages: Sequence[Stage], picture: Picture, context: Context) -> tuple[Picture, dict[str, float]]:
-    """Passes the picture through all stages, asking before each whether to go on.
+    """Runs all stages in order and calls the context's checkpoint before each.
 
     Returns:
         The picture and the seconds spent, by timing.

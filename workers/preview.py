@@ -1,6 +1,6 @@
-"""Shows the person who waits what the picture is going to be: colours and shapes, 48 pixels, while they watch.
+"""Preview of the unfinished picture for the person who waits: colours and shapes, 48 pixels.
 
-No reviewer has seen it yet. At this size nobody can use it, and nothing of it is stored (docs/review.md).
+It is not reviewed. At this size it is of no use to anybody, and it is not stored (docs/review.md).
 """
 
 import contextlib
@@ -12,8 +12,8 @@ from PIL import Image
 from imgen.domain.errors import Unavailable
 from imgen.domain.job import Job
 from imgen.live import previews
-from workers.backends import Sketch
-from workers.workshop import Workshop
+from workers.engines import DrawPreview
+from workers.resources import WorkerResources
 
 EDGE = 48
 """Pixels of the longer edge."""
@@ -21,16 +21,16 @@ EVERY_S = 0.5
 
 
 class Preview:
-    """Of one job, while it is drawn."""
+    """Preview of one job while it is rendered."""
 
-    def __init__(self, workshop: Workshop, job: Job) -> None:
-        self._live = workshop.live
-        self._is_on = workshop.settings.workers.previews
+    def __init__(self, resources: WorkerResources, job: Job) -> None:
+        self._live = resources.live
+        self._is_on = resources.settings.workers.previews
         self._job_id = job.id
         self._asked_at = 0.0
 
-    def offer(self, sketch: Sketch) -> None:
-        """Has the engine draw one if somebody watches, twice a second at most. Redis may be down: then nobody sees it."""
+    def offer(self, draw_preview: DrawPreview) -> None:
+        """Draws and publishes a preview if somebody watches, twice a second at most. Does nothing if Redis is down."""
         now = time.monotonic()
         if not self._is_on or now - self._asked_at < EVERY_S:
             return
@@ -38,13 +38,13 @@ class Preview:
         with contextlib.suppress(Unavailable):
             if not self._live.run(previews.is_watched(self._job_id)):
                 return
-            pixels = sketch()
+            pixels = draw_preview()
             if pixels is not None:
                 self._live.run(previews.show(self._job_id, _small(Image.fromarray(pixels))))
 
 
 def _small(picture: Image.Image) -> bytes:
-    """A JPEG file of about a kilobyte."""
+    """Encodes a JPEG file of about a kilobyte."""
     picture.thumbnail((EDGE, EDGE), Image.Resampling.BOX)
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=80)

@@ -1,6 +1,7 @@
-"""The two tasks: claim, run a stage table, settle; and what becomes of a job when a stage raises.
+"""The two tasks, render and finish: each claims a job, runs the stages of its phase and commits the result.
 
-A task never raises to Celery: the row says how it went, and the reconciler publishes what is to be tried again.
+A task never raises to Celery: the job's row has its state, and the reconciler publishes the job again where it is to be retried.
+In the order in which a job passes them: `run_phase`, `_run_stages`, the phase's commit (or `_end_after_error`), `after_commit`.
 """
 
 import contextlib
@@ -13,146 +14,176 @@ import structlog
 from sqlalchemy import Connection
 
 from imgen.domain import errors
-from imgen.domain.job import FINISHER, Job, Outcome, State, view_of
+from imgen.domain.job import FAILED_OUTCOME, FINISH_QUEUE, TIMED_OUT_OUTCOME, Job, Outcome, State, view_of
 from imgen.domain.recipe import Reused
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.live import cache_news, polls, slowdown
 from imgen.records import audit, cache, jobs
 from workers import outcome, pipeline
-from workers.backends import Sketch
+from workers.engines import DrawPreview
 from workers.lease import Lease
 from workers.picture import Context, Picture
 from workers.preview import Preview
-from workers.reviewers.listed import LISTED
+from workers.resources import WorkerResources
+from workers.reviewers.match_list import HASH_MATCH
 from workers.stages import review
-from workers.workshop import Workshop
 
 log = structlog.get_logger(__name__)
 
-Commit = Callable[[Workshop, Job, Picture, Mapping[str, float]], Job]
+Seconds = Mapping[str, float]
+"""Time spent, by the timings of `pipeline.Stage`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Half:
-    """One half of a job's life."""
+class Phase:
+    """One of a job's two phases."""
 
     waiting: State
+    """State in which a job waits for this phase."""
     stages: Sequence[pipeline.Stage]
-    commit: Commit
+    commit: Callable[[WorkerResources, Job, Picture, Seconds], Job]
+    """Writes the phase's result; returns the job as it is then."""
 
 
-ENDS: dict[type[errors.ImgenError], tuple[State, str]] = {
-    errors.TimedOut: (State.TIMED_OUT, "Timed out"),
-    errors.ModelError: (State.FAILED, "Generation failed"),
-    errors.ConfigurationError: (State.FAILED, "Generation failed"),
-    errors.InvalidField: (State.FAILED, "Generation failed"),
-}
-"""Errors that end a job. `LeaseLost` and `Cancelled` leave it alone: somebody else has moved it. All others are tried again."""
-
-
-def work(workshop: Workshop, half: Half, job_id: str) -> None:
-    """Does one half of one job, if it is there to be done. Delivered twice, the second time finds nothing to claim."""
-    settings = workshop.settings.jobs
-    job = workshop.database.attempt(
-        jobs.claim, job_id, waiting=half.waiting, lease_s=settings.lease_s, max_attempts=settings.max_attempts
+def commit_render(resources: WorkerResources, job: Job, picture: Picture, seconds: Seconds) -> Job:
+    """Hands a rendered job on to the finish queue."""
+    queued = (job.claimed_at or job.created_at) - job.created_at
+    return resources.database.attempt(
+        jobs.hand_on,
+        job,
+        queue=FINISH_QUEUE,
+        master_key=picture.master_key,
+        timings={"queue": max(0.0, queued), **seconds},
     )
-    if half.waiting is State.QUEUED:
-        workshop.tell(polls.leave(job_id))
+
+
+def commit_finish(resources: WorkerResources, job: Job, picture: Picture, seconds: Seconds) -> Job:
+    """Ends a job whose picture is stored: completed, or blocked where its verdict is not safe."""
+    state, result = outcome.of(job, picture, seconds)
+    return resources.database.attempt(write_end, job, state, result, picture)
+
+
+RENDER = Phase(waiting=State.QUEUED, stages=pipeline.RENDER, commit=commit_render)
+FINISH = Phase(waiting=State.RENDERED, stages=pipeline.FINISH, commit=commit_finish)
+
+TERMINAL_ERRORS: dict[type[errors.ImgenError], tuple[State, Outcome]] = {
+    errors.TimedOut: (State.TIMED_OUT, TIMED_OUT_OUTCOME),
+    errors.ModelError: (State.FAILED, FAILED_OUTCOME),
+    errors.ConfigurationError: (State.FAILED, FAILED_OUTCOME),
+    errors.InvalidField: (State.FAILED, FAILED_OUTCOME),
+}
+"""Errors that end a job, by the nearest class. `LeaseLost` and `Cancelled` leave it alone: another process has moved it. All
+others are retried."""
+
+
+def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
+    """Claims a job and runs one phase of it. Does nothing if the job cannot be claimed, as when a message comes twice."""
+    settings = resources.settings.jobs
+    job = resources.database.attempt(
+        jobs.claim, job_id, waiting=phase.waiting, lease_s=settings.lease_s, max_attempts=settings.max_attempts
+    )
+    if phase.waiting is State.QUEUED:
+        resources.notify(polls.leave(job_id))
     if job is None:
         return
-    workshop.tell(polls.show(job_id, view_of(job)))
+    resources.notify(polls.show(job_id, view_of(job)))
     with structlog.contextvars.bound_contextvars(job=job.id, fence=job.fence, attempt=job.attempts):
-        moved = _run(workshop, half, job)
+        moved = _run_stages(resources, phase, job)
         if moved is not None:
-            _after(workshop, moved)
+            after_commit(resources, moved)
 
 
-def _run(workshop: Workshop, half: Half, job: Job) -> Job | None:
-    """The job after the work on it; None: it is no longer ours."""
+def _run_stages(resources: WorkerResources, phase: Phase, job: Job) -> Job | None:
+    """Runs a phase's stages and commits their result or their error. Returns the job as it is then; None: it was lost."""
     try:
-        model = workshop.model_of(job)
-        with Lease(workshop, job, model) as lease:
-            preview = Preview(workshop, job)
+        model = resources.model_of(job)
+        with Lease(resources, job, model) as lease:
+            preview = Preview(resources, job)
 
-            def report(done: int, total: int, sketch: Sketch) -> None:
+            def report(done: int, total: int, draw_preview: DrawPreview) -> None:
                 lease.report(done, total)
-                preview.offer(sketch)
+                preview.offer(draw_preview)
 
-            context = Context(job=job, model=model, workshop=workshop, checkpoint=lease.check, report=report)
-            picture, seconds = pipeline.run(half.stages, Picture(), context)
-        return half.commit(workshop, job, picture, seconds)
+            context = Context(job=job, model=model, resources=resources, checkpoint=lease.check, report=report)
+            picture, seconds = pipeline.run(phase.stages, Picture(), context)
+        return phase.commit(resources, job, picture, seconds)
     except (errors.LeaseLost, errors.Cancelled):
         log.info("job is no longer ours")
         return None
     except PictureBlocked as exc:
         log.info("job blocked", categories=exc.verdict.codes)
-        if LISTED in exc.verdict.codes and job.recipe.reused is not None:
-            _drop_entry(workshop, job.recipe.reused)
-        withheld = Outcome(blocked=review.blocked(exc.verdict))
-        return _end(workshop, job, State.BLOCKED, withheld, Picture(verdict=exc.verdict))
+        if HASH_MATCH in exc.verdict.codes and job.recipe.reused is not None:
+            _purge_entry(resources, job.recipe.reused)
+        return end_job(
+            resources, job, State.BLOCKED, Outcome(blocked=review.blocked(exc.verdict)), Picture(verdict=exc.verdict)
+        )
     except errors.ImgenError as exc:
-        return _after_error(workshop, job, exc)
+        return _end_after_error(resources, job, exc)
     except Exception:  # the map's last line: an error nobody foresaw must not take the worker along
         log.exception("job failed unexpectedly")
-        return _try_again(workshop, job)
+        return _retry(resources, job)
 
 
-def _after_error(workshop: Workshop, job: Job, error: errors.ImgenError) -> Job | None:
+def _end_after_error(resources: WorkerResources, job: Job, error: errors.ImgenError) -> Job | None:
     log.warning("job stopped", reason=str(error), code=error.code)
     if isinstance(error, errors.ReviewerUnavailable):
-        return _wait_for_review(workshop, job)
+        return _wait_for_review(resources, job)
     if isinstance(error, errors.ObjectNotFound) and job.recipe.reused is not None:
-        _drop_entry(workshop, job.recipe.reused)
-        return _end(workshop, job, State.FAILED, Outcome(error="Generation failed"))
-    ending = next((ENDS[kind] for kind in type(error).__mro__ if kind in ENDS), None)
-    if ending is None:
-        return _try_again(workshop, job)
-    return _end(workshop, job, ending[0], Outcome(error=ending[1]))
+        _purge_entry(resources, job.recipe.reused)
+        return end_job(resources, job, State.FAILED, FAILED_OUTCOME)
+    terminal = next((TERMINAL_ERRORS[kind] for kind in type(error).__mro__ if kind in TERMINAL_ERRORS), None)
+    return _retry(resources, job) if terminal is None else end_job(resources, job, *terminal)
 
 
-def _drop_entry(workshop: Workshop, reused: Reused) -> None:
-    """A cached picture that cannot be shown, because its master is gone or a list names it now, is not found again."""
-    with contextlib.suppress(errors.Retryable):
-        workshop.database.attempt(cache.purge, entry_ids=[reused.entry_id])
-        workshop.tell(cache_news.changed())
-
-
-def _try_again(workshop: Workshop, job: Job) -> Job | None:
-    settings = workshop.settings.jobs
+def _retry(resources: WorkerResources, job: Job) -> Job | None:
+    """Puts a job back for its next attempt, or fails it if there is none left."""
+    settings = resources.settings.jobs
     if job.attempts >= settings.max_attempts:
-        return _end(workshop, job, State.FAILED, Outcome(error="Generation failed"))
+        return end_job(resources, job, State.FAILED, FAILED_OUTCOME)
     pause_s = settings.retry_pauses_s[min(job.attempts, len(settings.retry_pauses_s)) - 1]
     with contextlib.suppress(errors.LeaseLost):
-        return workshop.database.attempt(jobs.put_back, job, pause_s=pause_s)
+        return resources.database.attempt(jobs.put_back, job, pause_s=pause_s)
     return None
 
 
-def _wait_for_review(workshop: Workshop, job: Job) -> Job | None:
-    """Not an attempt that is held against the job: it waits, each time as long as it has waited before."""
-    settings = workshop.settings.review
+def _wait_for_review(resources: WorkerResources, job: Job) -> Job | None:
+    """Puts a job back until its reviewer answers. It costs no attempt; each pause is as long as the wait so far."""
+    review = resources.settings.review
     waited_s = 0.0 if job.unreviewed_since is None else time.time() - job.unreviewed_since
-    if waited_s > settings.give_up_s:
-        return _end(workshop, job, State.FAILED, Outcome(error="Generation failed"))
-    pause_s = min(max(settings.first_pause_s, waited_s), settings.longest_pause_s)
+    if waited_s > review.give_up_s:
+        return end_job(resources, job, State.FAILED, FAILED_OUTCOME)
+    pause_s = min(max(review.first_pause_s, waited_s), review.longest_pause_s)
     with contextlib.suppress(errors.LeaseLost):
-        return workshop.database.attempt(jobs.put_back, job, pause_s=pause_s, count=False, is_unreviewed=True)
+        return resources.database.attempt(jobs.put_back, job, pause_s=pause_s, count=False, is_unreviewed=True)
     return None
 
 
-def _end(workshop: Workshop, job: Job, state: State, result: Outcome, picture: Picture | None = None) -> Job | None:
+def _purge_entry(resources: WorkerResources, reused: Reused) -> None:
+    """Removes a cache entry that cannot be shown: its master is gone, or a match list has it now."""
+    with contextlib.suppress(errors.Retryable):
+        resources.database.attempt(cache.purge, entry_ids=[reused.entry_id])
+        resources.notify(cache_news.changed())
+
+
+def end_job(
+    resources: WorkerResources, job: Job, state: State, result: Outcome, picture: Picture | None = None
+) -> Job | None:
+    """Writes a job's end. Returns the ended job; None: another process has moved it."""
     with contextlib.suppress(errors.LeaseLost):
-        return workshop.database.attempt(_write_end, job, state, result, picture or Picture())
+        return resources.database.attempt(write_end, job, state, result, picture or Picture())
     return None
 
 
-def _write_end(connection: Connection, job: Job, state: State, result: Outcome, picture: Picture) -> Job:
-    """The last transition, with the audit's record of a picture withheld or the cache's of one it keeps, in one transaction."""
+def write_end(connection: Connection, job: Job, state: State, result: Outcome, picture: Picture) -> Job:
+    """Writes a job's end and, in the same transaction, the audit row of a blocked picture or the cache entry of a kept one."""
     ended = jobs.end(connection, job, state, result)
     verdict, kept = picture.verdict, picture.kept
     if result.blocked is not None and verdict is not None:
-        told = {"ruleset": job.recipe.ruleset, "floor_version": FLOOR_VERSION} | msgspec.to_builtins(verdict)
-        audit.note(connection, actor="reviewer", action="blocked", tenant_id=job.tenant_id, subject=job.id, detail=told)
+        detail = {"ruleset": job.recipe.ruleset, "floor_version": FLOOR_VERSION} | msgspec.to_builtins(verdict)
+        audit.note(
+            connection, actor="reviewer", action="blocked", tenant_id=job.tenant_id, subject=job.id, detail=detail
+        )
     if state is State.COMPLETED and kept is not None and verdict is not None:
         cache.finish(
             connection,
@@ -160,55 +191,35 @@ def _write_end(connection: Connection, job: Job, state: State, result: Outcome, 
             master_key=kept.key,
             size_bytes=kept.size_bytes,
             codes=verdict.codes,
-            judged_by=kept.judged_by,
+            judged_by=kept.policy_digest,
             floor_version=FLOOR_VERSION,
         )
     return ended
 
 
-def _hand_on(workshop: Workshop, job: Job, picture: Picture, seconds: Mapping[str, float]) -> Job:
-    queued = (job.claimed_at or job.created_at) - job.created_at
-    return workshop.database.attempt(
-        jobs.hand_on,
-        job,
-        queue=FINISHER,
-        master_key=picture.master_key,
-        timings={"queue": max(0.0, queued), **seconds},
-    )
-
-
-def _settle(workshop: Workshop, job: Job, picture: Picture, seconds: Mapping[str, float]) -> Job:
-    state, result = outcome.of(job, picture, seconds)
-    return workshop.database.attempt(_write_end, job, state, result, picture)
-
-
-def _after(workshop: Workshop, job: Job) -> None:
-    """What follows a commit: news for pollers, the next message, and nothing left behind."""
-    workshop.tell(polls.show(job.id, view_of(job)))
+def after_commit(resources: WorkerResources, job: Job) -> None:
+    """Updates the poll view, publishes the next message, and deletes the master of an ended job."""
+    resources.notify(polls.show(job.id, view_of(job)))
     if job.state is State.RENDERED and job.published_at is None and job.available_at <= time.time():
-        with contextlib.suppress(errors.Retryable):  # the reconciler publishes it then
-            workshop.publisher.publish(job.queue, job.id, job.priority)
-            workshop.database.attempt(jobs.published, job.id, job.queue)
+        with contextlib.suppress(errors.Unavailable, errors.Retryable):  # the reconciler publishes it then
+            resources.publisher.publish(job.queue, job.id, job.priority)
+            resources.database.attempt(jobs.published, job.id, job.queue)
     if job.state is State.COMPLETED and job.recipe.keep_as:
-        workshop.tell(cache_news.changed())
+        resources.notify(cache_news.changed())
     if job.state is State.BLOCKED:
-        _slow_down(workshop, job.tenant_id)
+        _penalize(resources, job.tenant_id)
     if job.ended_at is not None:
         log.info("job ended", state=job.state.value, seconds=round(job.ended_at - job.created_at, 2))
         with contextlib.suppress(errors.Retryable):  # the sweeper removes it then
-            for stored in list(workshop.objects.list(f"work/{job.id}/")):
-                workshop.objects.delete(stored.key)
+            for stored in list(resources.objects.list(f"work/{job.id}/")):
+                resources.objects.delete(stored.key)
 
 
-def _slow_down(workshop: Workshop, tenant_id: str) -> None:
-    """Each blocked picture beyond the free ones keeps its tenant out for twice as long as the one before."""
-    settings = workshop.settings.review
+def _penalize(resources: WorkerResources, tenant_id: str) -> None:
+    """Counts a blocked picture; each beyond the free ones keeps its tenant out for twice as long as the one before."""
+    review = resources.settings.review
     with contextlib.suppress(errors.Unavailable):
-        too_many = workshop.live.run(slowdown.count(tenant_id)) - settings.free_blocks
+        too_many = resources.live.run(slowdown.count(tenant_id)) - review.free_blocks
         if too_many > 0:
-            pause_s = min(settings.slow_down_s * 2.0 ** min(too_many - 1, 20), settings.longest_slow_down_s)
-            workshop.live.run(slowdown.slow(tenant_id, pause_s))
-
-
-RENDER = Half(waiting=State.QUEUED, stages=pipeline.RENDER, commit=_hand_on)
-FINISH = Half(waiting=State.RENDERED, stages=pipeline.FINISH, commit=_settle)
+            pause_s = min(review.slow_down_s * 2.0 ** min(too_many - 1, 20), review.longest_slow_down_s)
+            resources.live.run(slowdown.slow(tenant_id, pause_s))

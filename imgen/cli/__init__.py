@@ -1,4 +1,4 @@
-"""The `imgen` command. Each file holds one command or one group of them; main.py joins them."""
+"""Command line `imgen`. Each file holds one command or one group of them; main.py joins them."""
 
 from imgen.cli.main import main
 

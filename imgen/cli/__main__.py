@@ -1,4 +1,4 @@
-"""`python -m imgen.cli`, for parts that `imgen up` starts: no script of that name need be on PATH."""
+"""Entry point `python -m imgen.cli`, for the parts that `imgen up` starts: no script of that name need be on PATH."""
 
 from imgen.cli.main import main
 

@@ -48,7 +48,7 @@ def api(
 
 
 def application() -> Starlette:
-    """The ASGI application of this process, from the settings that `api` left in the environment."""
+    """Makes the ASGI application of this process from the settings that `api` left in the environment."""
     from imgen.app import create_app
 
     loaded = settings.load()
@@ -57,6 +57,6 @@ def application() -> Starlette:
 
 
 def _pass_on(data: Data, host: str, port: int) -> None:
-    """Puts options where `settings.load` finds them, here and in the processes that uvicorn starts."""
+    """Puts options into the environment, for `settings.load` here and in the processes that uvicorn starts."""
     given = {"IMGEN_DATA": str(data or ""), "IMGEN_HTTP__HOST": host, "IMGEN_HTTP__PORT": str(port or "")}
     os.environ.update({name: value for name, value in given.items() if value})

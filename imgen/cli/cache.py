@@ -1,4 +1,4 @@
-"""`imgen cache …`: what the semantic cache holds, and emptying it."""
+"""Command `imgen cache …`: statistics of the semantic cache, and purging it."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from imgen import composition, settings
-from imgen.cli import audited
+from imgen.cli import cli_audit
 from imgen.cli.options import Data
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.live import cache_news
@@ -58,7 +58,7 @@ def purge(
         def write(connection: Connection) -> int:
             entries = cache.purge(connection, tenant_id=owner, model=model or None)
             told = {"tenant": tenant, "model": model, "entries": entries}
-            audited.note(connection, "purged cache", tenant_id=owner or "", subject=owner or "", detail=told)
+            cli_audit.note(connection, "purged cache", tenant_id=owner or "", subject=owner or "", detail=told)
             return entries
 
         number = database.attempt(write)
@@ -72,7 +72,7 @@ def purge(
 
 
 def _tenant_id(database: Database, name: str) -> str | None:
-    """None: all tenants."""
+    """Finds a tenant's id; None, for all tenants, if no name is given."""
     if not name:
         return None
     with database.read() as connection:

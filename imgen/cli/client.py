@@ -1,4 +1,4 @@
-"""A small client of the Action API for the command line: generate, poll with a progress bar, download."""
+"""Client of the Action API for the command line: generate, poll with a progress bar, download."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from imgen.domain.errors import ImgenError
 
 POLL_S = 0.5
-"""A local server; reference clients wait 3 s."""
+"""Seconds between polls of a local server; reference clients wait 3 s."""
 FINAL = frozenset({"COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED"})
 
 
@@ -20,13 +20,13 @@ class ServerError(ImgenError):
 
 
 class Client:
-    """One server and one key."""
+    """Connection to one server with one key."""
 
     def __init__(self, url: str, key: str) -> None:
         self._http = httpx2.Client(base_url=url.rstrip("/"), headers={"Authorization": f"Bearer {key}"}, timeout=30)
 
     def call(self, action: str, **fields: object) -> dict[str, Any]:
-        """One action.
+        """Calls one action.
 
         Raises:
             ServerError: the server did not answer, or answered with an error; the message is its own.
@@ -62,7 +62,7 @@ class Client:
                 time.sleep(POLL_S)
 
     def download(self, answer: dict[str, Any], folder: Path) -> list[Path]:
-        """Saves all pictures of a completed job; addresses are signed, so the key is not sent along."""
+        """Saves all pictures of a completed job; their URLs are signed, so the key is not sent along."""
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
         for image in answer["meta"]["images"]:

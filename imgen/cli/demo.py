@@ -1,4 +1,4 @@
-"""`imgen demo`: the main job from end to end on this machine, then everything is stopped again."""
+"""Command `imgen demo`: one picture from end to end on this machine; then everything is stopped again."""
 
 import secrets
 import socket
@@ -10,12 +10,12 @@ import typer
 from rich.console import Console
 
 from imgen import composition, settings
-from imgen.cli import audited, verify
+from imgen.cli import cli_audit, verify
 from imgen.cli.client import Client, ServerError
 from imgen.cli.options import Data
 from imgen.cli.up import running
 from imgen.domain.account import new_raw_key
-from imgen.provenance.readback import read_back
+from imgen.provenance.inspection import inspect_picture
 from imgen.settings import Settings
 
 PROMPT = "@aya red coat, on a beach, warm lighting, -hat"
@@ -42,11 +42,11 @@ def demo(
         console.print()
         anchors = composition.trust_anchors(loaded)
         for path in paths:
-            found = read_back(path.read_bytes(), anchors=anchors)
+            found = inspect_picture(path.read_bytes(), anchors=anchors)
             console.print(verify.summary(path, found))
             if found.credentials.state != "Trusted":
                 raise ServerError(f"{path.name}: its credentials read {found.credentials.state}")
-        mark = read_back(paths[0].read_bytes(), anchors=anchors).mark.id
+        mark = inspect_picture(paths[0].read_bytes(), anchors=anchors).watermark.id
         if mark != meta["watermark_id"]:
             raise ServerError(f"{paths[0].name}: its mark reads {mark}, not {meta['watermark_id']}")
         seconds = ", ".join(f"{name} {value:.2f} s" for name, value in meta["timings"].items())
@@ -62,8 +62,8 @@ def _make_key(loaded: Settings) -> str:
     database = composition.open_database(loaded)
     try:
         with database.write() as connection:
-            tenant = audited.tenant(connection, "default", loaded.default_plan)
-            audited.key(connection, raw, owner=tenant, name=f"demo {secrets.token_hex(4)}")
+            tenant = cli_audit.tenant(connection, "default", loaded.default_plan)
+            cli_audit.key(connection, raw, owner=tenant, name=f"demo {secrets.token_hex(4)}")
     finally:
         database.close()
     return raw

@@ -1,4 +1,4 @@
-"""`imgen doctor`: what is configured, what answers, what is missing and how to mend it."""
+"""Command `imgen doctor`: checks the configuration and every part; prints a remedy for each that is missing."""
 
 import asyncio
 from collections.abc import Callable
@@ -40,14 +40,14 @@ def doctor(data: Data = None) -> None:
 
 def _catalog(loaded: Settings) -> str:
     catalog = load_catalog(loaded)
-    missing = [m.key for m in catalog.models.values() if not _is_there(loaded, m.source, m.backend)]
+    missing = [m.key for m in catalog.models.values() if not _is_there(loaded, m.source, m.engine.name)]
     if missing:
         raise ConfigurationError(f"no files for {', '.join(missing)}")
     return f"{', '.join(catalog.models)}; characters {', '.join(catalog.characters) or 'none'}"
 
 
-def _is_there(loaded: Settings, source: str, backend: str) -> bool:
-    if backend != "diffusers" or loaded.workers.allow_downloads:
+def _is_there(loaded: Settings, source: str, engine: str) -> bool:
+    if engine != "diffusers" or loaded.workers.allow_downloads:
         return True
     return any((folder / source).exists() for folder in loaded.model_folders) or Path(source).is_absolute()
 

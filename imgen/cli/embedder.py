@@ -1,4 +1,4 @@
-"""`imgen embedder`: the sentence model behind the semantic cache, as a service of its own."""
+"""Command `imgen embedder`: the sentence model behind the semantic cache, as a service of its own."""
 
 import os
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`imgen generate`: one picture from any server."""
+"""Command `imgen generate`: one picture from any server."""
 
 from pathlib import Path
 from typing import Annotated

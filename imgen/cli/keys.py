@@ -1,4 +1,4 @@
-"""`imgen keys …`: API keys on the command line. A raw key is printed once, when it is made."""
+"""Command `imgen keys …`: API keys. A raw key is printed once, when it is made."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from imgen import composition, settings
-from imgen.cli import audited
+from imgen.cli import cli_audit
 from imgen.cli.options import Data
 from imgen.domain.account import SCOPES, ApiKey, new_raw_key
 from imgen.domain.errors import Unavailable
@@ -41,8 +41,8 @@ def create(
     with _database(data) as (loaded, database):
         raw = new_raw_key()
         with database.write() as connection:
-            owner = audited.tenant(connection, tenant, plan or loaded.default_plan)
-            audited.key(connection, raw, owner=owner, name=name, scopes=scope or SCOPES)
+            owner = cli_audit.tenant(connection, tenant, plan or loaded.default_plan)
+            cli_audit.key(connection, raw, owner=owner, name=name, scopes=scope or SCOPES)
         _announce(loaded)
     typer.echo(raw)
 
@@ -100,7 +100,7 @@ def _switch(which: str, data: Data, *, enabled: bool) -> None:
 
 
 def _note(connection: Connection, action: str, key: ApiKey, detail: dict[str, object]) -> None:
-    audited.note(connection, action, tenant_id=key.tenant_id, subject=key.id, detail=detail)
+    cli_audit.note(connection, action, tenant_id=key.tenant_id, subject=key.id, detail=detail)
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def _database(data: Data) -> Iterator[tuple[Settings, Database]]:
 
 
 def _announce(loaded: Settings) -> None:
-    """Tells running API processes. Where no Redis answers none of them trusts its memory, so nothing is missed."""
+    """Invalidates the keys in memory of running API processes. Without Redis they trust no memory, so nothing is missed."""
     live = Plain(loaded.redis_url)
     try:
         live.run(gate.keys_changed())

@@ -1,4 +1,4 @@
-"""Joins the commands and turns our errors into one line and exit code 1."""
+"""Main entry of the command line: joins the commands, and prints our errors as one line with exit code 1."""
 
 import sys
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ COMMANDS = (
     "worker",
     "embedder",
 )
-"""Each is a module of this package with a function of its name, or with an `app` of several."""
+"""Modules of this package, each with a function of its name, or with an `app` of several."""
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
-    """The command line, of which only the command that is asked for is loaded: an API carries nothing of `verify`."""
+    """Builds the command line; loads only the command that is called: an API process loads nothing of `verify`."""
     app = typer.Typer(
         name="imgen",
         no_args_is_help=True,
@@ -55,7 +55,7 @@ def version(*, version: bool = typer.Option(False, "--version", help="Print the 
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Runs the console script."""
     try:
         build(sys.argv[1:])()
     except ImgenError as exc:

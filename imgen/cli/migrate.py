@@ -1,4 +1,4 @@
-"""`imgen migrate`: the database brought up to this version."""
+"""Command `imgen migrate`: the database brought up to this version."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""`imgen models`: the way from the starter to the operator's own model."""
+"""Command `imgen models`: lists models, and adds one of the operator's own."""
 
 import json
 import re
@@ -9,16 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
 from imgen import composition, settings
-from imgen.cli import audited
+from imgen.cli import cli_audit
 from imgen.cli.options import Data
-from imgen.domain.catalog import SIZES, Catalog, Model, Style
+from imgen.domain.catalog import SIZES, Catalog, Model, Style, model_table, parse_model
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.recipe import Diffusion
 from imgen.records import schema
@@ -33,7 +32,7 @@ STYLES = {
     "cinematic": Style(label="Cinematic", quality_tags="cinematic light, wide shot", negative_extra="flat light"),
 }
 SLOWER_AT_WORST = 4
-"""How much longer than the trial a render may take before it is TIMED_OUT: another size, more steps, a busy machine."""
+"""Ratio of the time limit to the trial's time: another size, more steps, a busy machine."""
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -65,12 +64,12 @@ def add(
     own = loaded.data_dir / "models.toml"
     _refuse_name(key, label, load_catalog(loaded), own)
     console.print(f"Loading {escape(source)}")
-    given = {"key": key, "label": label or key.title(), "source": _known_as(source, loaded)}
-    model, picture, seconds = _try(loaded, given, steps, tuple(leave_out or ()), download=download)
+    named = {"label": label or key.title(), "source": _source_name(source, loaded)}
+    model, picture, seconds = _trial_render(loaded, key, named, steps, tuple(leave_out or ()), download=download)
     texts = {own: _appended(own, _entry(model))}
     if is_default:
         texts |= {(path := loaded.data_dir / "imgen.toml"): _with_default(path, key)}
-    with _noted(loaded, model, is_default=is_default):
+    with _audited_write(loaded, model, is_default=is_default):
         _write(texts)
     used = next(iter(load_catalog(settings.load(data)).models))
     console.print(
@@ -83,7 +82,7 @@ def add(
 
 
 def _refuse_name(key: str, label: str, catalog: Catalog, own: Path) -> None:
-    """Before minutes of loading go by.
+    """Refuses a key or label before the model is loaded, which takes minutes.
 
     Raises:
         ConfigurationError: the key or the label could not be written, or another model has the key.
@@ -98,22 +97,22 @@ def _refuse_name(key: str, label: str, catalog: Catalog, own: Path) -> None:
 
 
 @contextmanager
-def _noted(loaded: Settings, model: Model, *, is_default: bool) -> Iterator[None]:
-    """A row in the audit for what the block writes."""
+def _audited_write(loaded: Settings, model: Model, *, is_default: bool) -> Iterator[None]:
+    """Adds an audit row for the block's writes, in one transaction with them."""
     told: dict[str, object] = {"name": model.key, "after": {"source": model.source, "default": is_default}}
     database = composition.open_database(loaded)
     try:
         if schema.pending(database):
             schema.upgrade(database)
         with database.write() as connection:
-            audited.note(connection, "added model", subject=model.key, detail=told)
+            cli_audit.note(connection, "added model", subject=model.key, detail=told)
             yield
     finally:
         database.close()
 
 
-def _known_as(source: str, loaded: Settings) -> str:
-    """How models.toml names it: relative where a models folder has it, absolute elsewhere on disk, else a hub id."""
+def _source_name(source: str, loaded: Settings) -> str:
+    """Returns the source for models.toml: relative inside a models folder, absolute elsewhere on disk, else a hub id."""
     path = Path(source)
     if not path.exists():
         return source
@@ -123,14 +122,14 @@ def _known_as(source: str, loaded: Settings) -> str:
     return str(path.resolve())
 
 
-def _try(
-    loaded: Settings, named: dict[str, str], steps: int, leave_out: tuple[str, ...], *, download: bool
+def _trial_render(
+    loaded: Settings, key: str, named: dict[str, str], steps: int, leave_out: tuple[str, ...], *, download: bool
 ) -> tuple[Model, Path, float]:
-    """The entry that suits the model, and the picture it made. Writes nothing but that picture."""
+    """Renders one picture with the model. Returns its entry, the picture's path and the seconds; writes only the picture."""
     from PIL import Image
 
-    from workers import backends  # the API's package never imports workers, but this command does their work
-    from workers.backends.sources import absent_components
+    from workers import engines  # the API's package never imports workers, but this command does their work
+    from workers.engines.diffusers.model_files import absent_components
 
     allowed = download or loaded.workers.allow_downloads
     folders = loaded.model_folders
@@ -138,11 +137,12 @@ def _try(
     kinds = read_toml(loaded.config_dir / "architectures.toml")
 
     def model_of(kind: dict[str, Any], **more: object) -> Model:
-        given = {**named, "leave_out": absent, **kind, **more}
-        return msgspec.convert(given | {"styles": STYLES, "default_style": next(iter(STYLES))}, Model)
+        table = {**named, "leave_out": absent, **kind, **more}
+        return parse_model(key, table | {"styles": STYLES, "default_style": next(iter(STYLES))})
 
-    backend = backends.load(model_of(kinds["other"], call={}), folders=folders, allow_downloads=allowed)
-    kind = kinds.get(backend.architecture, kinds["other"])
+    context = engines.EngineContext(folders=folders, allow_downloads=allowed)
+    engine = engines.load(model_of(kinds["other"], call={}), context)
+    kind = kinds.get(engine.architecture, kinds["other"])
     if steps:
         least, most = min(steps, kind["steps"]["min"]), max(steps, kind["steps"]["max"])
         kind |= {"steps": {"default": steps, "min": least, "max": most}}
@@ -158,11 +158,11 @@ def _try(
         guidance_scale=model.guidance.default,
     )
     with Progress(transient=True) as bar:
-        task = bar.add_task(f"{backend.architecture}: one picture", total=None)
+        task = bar.add_task(f"{engine.architecture}: one picture", total=None)
         started = time.monotonic()
-        pixels = backend.render(asked, lambda done, total, _sketch: bar.update(task, completed=done, total=total))
+        pixels = engine.render(asked, lambda done, total, _preview: bar.update(task, completed=done, total=total))
         seconds = time.monotonic() - started
-    backend.unload()
+    engine.unload()
     picture = loaded.data_dir / "models" / f"{model.key}.trial.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(picture)
@@ -171,15 +171,15 @@ def _try(
 
 
 def _entry(model: Model) -> str:
-    """The model as a table of models.toml."""
-    said = msgspec.to_builtins(model)
+    """Formats the model as a table of models.toml."""
+    table = model_table(model)
     names = ("label", "source", "leave_out", "call", "base_negative", "steps", "guidance", "time_limit_s")
     lines = [
         f"[{model.key}]",
-        *(f"{name} = {_toml(said[name])}" for name in names if said[name] or name == "base_negative"),
+        *(f"{name} = {_toml(table[name])}" for name in names if table[name] or name == "base_negative"),
     ]
     lines.append(f"default_style = {_toml(model.default_style)}")
-    for name, style in said["styles"].items():
+    for name, style in table["styles"].items():
         lines += [
             "",
             f"[{model.key}.styles.{name}]",
@@ -189,7 +189,7 @@ def _entry(model: Model) -> str:
 
 
 def _toml(value: object) -> str:
-    """A value in TOML's notation, which is JSON's but for tables."""
+    """Formats a value in TOML's notation, which is JSON's but for tables."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + " }"
     return json.dumps(value, ensure_ascii=False)
@@ -201,7 +201,7 @@ def _appended(path: Path, text: str) -> str:
 
 
 def _with_default(path: Path, key: str) -> str:
-    """The file's text with this `default_model`, which stands before the first table."""
+    """Returns the file's text with this `default_model`, before the first table."""
     text = path.read_text("utf-8") if path.is_file() else ""
     line = f'default_model = "{key}"'
     head, bracket, tables = text.partition("\n[") if not text.startswith("[") else ("", "", "\n" + text)
@@ -210,7 +210,7 @@ def _with_default(path: Path, key: str) -> str:
 
 
 def _write(texts: dict[Path, str]) -> None:
-    """Each file as a whole, and none before all are known to be TOML and on disk.
+    """Replaces each file as a whole, and none before all are checked to be TOML and written beside it.
 
     Raises:
         ConfigurationError: a file would not be TOML, or cannot be written.

@@ -1,4 +1,4 @@
-"""Options that several commands take, spelled once."""
+"""Options of several commands."""
 
 from pathlib import Path
 from typing import Annotated

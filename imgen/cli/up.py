@@ -1,4 +1,4 @@
-"""`imgen up`: the whole stack in the foreground, for a person."""
+"""Command `imgen up`: the whole stack in the foreground, for a person."""
 
 import contextlib
 import fcntl
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from imgen import composition, settings
-from imgen.cli import audited
+from imgen.cli import cli_audit
 from imgen.cli.options import Data
 from imgen.domain.account import new_raw_key
 from imgen.domain.errors import ConfigurationError
@@ -27,7 +27,7 @@ FIRST_KEY = "first"
 
 
 class _Stop(Exception):
-    """SIGINT or SIGTERM arrived."""
+    """Signal SIGINT or SIGTERM."""
 
 
 def up(
@@ -48,7 +48,7 @@ def up(
 
 @contextlib.contextmanager
 def running(loaded: Settings, console: Console) -> Iterator[Supervisor]:
-    """The stack for the length of a block; on the first run it also makes and prints the first key."""
+    """Runs the stack for the length of a block; on the first run, makes and prints the first key."""
 
     def say(part: str, state: str) -> None:
         console.print(f"  {part:<14} {state}")
@@ -69,8 +69,8 @@ def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
         with database.write() as connection:
             if not accounts.keys(connection):
                 raw = new_raw_key()
-                tenant = audited.tenant(connection, "default", loaded.default_plan)
-                audited.key(connection, raw, owner=tenant, name=FIRST_KEY)
+                tenant = cli_audit.tenant(connection, "default", loaded.default_plan)
+                cli_audit.key(connection, raw, owner=tenant, name=FIRST_KEY)
                 say("first key", f"[bold]{raw}[/] (shown this once)")
             if not users.number(connection):
                 password = passwords.new_password()
@@ -82,7 +82,7 @@ def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
                     must_change_password=True,
                 )
                 told = audit.change_of_person(connection, after=person)
-                audited.note(connection, "added person", subject=person.id, detail=told)
+                cli_audit.note(connection, "added person", subject=person.id, detail=told)
                 say("panel", f"sign in as admin with [bold]{password}[/] (once; shown this once)")
     finally:
         database.close()
@@ -90,7 +90,7 @@ def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """SIGINT and SIGTERM raise `_Stop` once; while everything stops, more of them change nothing."""
+    """Lets SIGINT and SIGTERM raise `_Stop` once; further ones are ignored while everything stops."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         for number in numbers:
@@ -108,7 +108,7 @@ def _signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _only_one(data_dir: Path) -> Iterator[None]:
-    """Two stacks over one data folder would share a Redis socket and fight."""
+    """Locks the data folder: two stacks over one folder would share a Redis socket."""
     data_dir.mkdir(parents=True, exist_ok=True)
     with (data_dir / "up.lock").open("a+") as lock:
         try:

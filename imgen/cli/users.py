@@ -1,4 +1,4 @@
-"""`imgen users …`: people who sign in to the web face."""
+"""Command `imgen users …`: people who sign in to the web face."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from imgen import composition, settings
-from imgen.cli import audited
+from imgen.cli import cli_audit
 from imgen.cli.options import Data
 from imgen.domain.errors import Invalid
 from imgen.domain.people import ADMIN, MAX_PASSWORD_CHARS, MEMBER, MIN_PASSWORD_CHARS, ROLES, Person
@@ -127,4 +127,4 @@ def _tenant_ids(connection: Connection, names: list[str]) -> list[str]:
 
 def _note(connection: Connection, action: str, *, before: Person | None = None, after: Person | None = None) -> None:
     told = audit.change_of_person(connection, before=before, after=after)
-    audited.note(connection, action, subject=next(one.id for one in (before, after) if one), detail=told)
+    cli_audit.note(connection, action, subject=next(one.id for one in (before, after) if one), detail=told)

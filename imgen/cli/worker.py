@@ -1,6 +1,7 @@
-"""`imgen worker`: one Celery worker, for production."""
+"""Command `imgen worker`: one Celery worker, for production."""
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -17,15 +18,16 @@ def worker(
     ready_file: Annotated[Path | None, typer.Option(hidden=True, help="Touched once the worker consumes.")] = None,
 ) -> None:
     """Work on jobs until a signal says stop; what is under way may end first."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded; torch has threads of its own
     from workers import app  # the API's package never imports workers, but this command is one
 
     loaded = settings.load(data)
     composition.configure_logs(loaded.logs)
     names = [name.strip() for name in queues.split(",") if name.strip()]
-    app.run(loaded, queues=names, processes=processes, name="+".join(names), on_ready=lambda: _sign(ready_file))
+    app.run(loaded, queues=names, processes=processes, name="+".join(names), on_ready=lambda: _touch(ready_file))
 
 
-def _sign(ready_file: Path | None) -> None:
+def _touch(ready_file: Path | None) -> None:
     if ready_file is not None:
         with contextlib.suppress(FileNotFoundError):  # nobody waits any more
             ready_file.touch()

@@ -1,6 +1,7 @@
 """What can be asked for: models, their styles and ranges, and characters. Values only; settings.py reads them from config/."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct, field
@@ -50,14 +51,10 @@ class Style(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the enhancer is told about this look; comma-separated phrases."""
 
 
-class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of models.toml. `key` is the table's name."""
+class DiffusersOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag="diffusers"):
+    """Keys of a model's table that only the engine `diffusers` reads."""
 
-    key: str
-    label: str
-    source: str
-    """Local folder or single file (relative: under data/models, then config/), or a hub id where downloads are allowed."""
-    backend: str = "diffusers"
+    name: ClassVar[str] = "diffusers"
     pipeline: str = ""
     """Pipeline class for single files that do not say what they are; empty: found out by diffusers."""
     scheduler: str = ""
@@ -69,6 +66,29 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     call: dict[str, int | float | bool | str] = field(default_factory=dict)
     """Further keyword arguments of the pipeline call, such as `max_sequence_length`."""
     lora_cache_mib: int = 512
+
+
+class InstantOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag="instant"):
+    """Keys of a model's table that only the engine `instant` reads."""
+
+    name: ClassVar[str] = "instant"
+    call: dict[str, int | float | bool | str] = field(default_factory=dict)
+    """Knobs of the engine, see workers/engines/instant.py."""
+
+
+EngineOptions = DiffusersOptions | InstantOptions
+"""Options by engine: the tag is the table's key `backend`."""
+
+
+class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of models.toml. `key` is the table's name."""
+
+    key: str
+    label: str
+    source: str
+    """Local folder or single file (relative: under data/models, then config/), or a hub id where downloads are allowed."""
+    engine: EngineOptions = field(default_factory=DiffusersOptions, name="backend")
+    """Keys of the table that the engine alone reads."""
     base_negative: str = ""
     steps: Steps
     guidance: Guidance
@@ -111,17 +131,40 @@ class Catalog(Struct, frozen=True, kw_only=True):
         )
 
 
+_ENGINE_KEYS = {"backend"}.union(*(options.__struct_fields__ for options in get_args(EngineOptions)))
+
+
+def parse_model(key: str, table: Mapping[str, object]) -> Model:
+    """Builds a model from its table, in which the engine's options stand beside the model's own fields.
+
+    Options of another engine are ignored: a model may change its `backend` and keep them.
+
+    Raises:
+        msgspec.ValidationError: a key is missing, unknown or of the wrong type; the message names its path.
+    """
+    backend = table.get("backend", DiffusersOptions.name)
+    if backend not in (names := [options.name for options in get_args(EngineOptions)]):
+        raise msgspec.ValidationError(f"{key}: no backend {backend!r}; there are {', '.join(names)}")
+    options = {name: value for name, value in table.items() if name in _ENGINE_KEYS}
+    own = {name: value for name, value in table.items() if name not in _ENGINE_KEYS}
+    return msgspec.convert({"key": key, **own, "backend": {**options, "backend": backend}}, Model)
+
+
+def model_table(model: Model) -> dict[str, Any]:
+    """Returns the table that `parse_model` reads, without its key."""
+    fields: dict[str, Any] = msgspec.to_builtins(model)
+    return {name: value for name, value in (fields | fields["backend"]).items() if name != "key"}
+
+
 def parse_catalog(models: dict[str, object], characters: dict[str, object]) -> Catalog:
     """Builds the catalog from two parsed TOML documents.
 
     Raises:
         msgspec.ValidationError: a key is missing, unknown or of the wrong type; the message names its path.
     """
-
-    def named(table: object, key: str) -> object:
-        return {"key": key, **table} if isinstance(table, dict) else table
-
+    tables = msgspec.convert(models, dict[str, dict[str, Any]])
+    named = {key: {"key": key, **table} if isinstance(table, dict) else table for key, table in characters.items()}
     return Catalog(
-        models={key: msgspec.convert(named(table, key), Model) for key, table in models.items()},
-        characters={key: msgspec.convert(named(table, key), Character) for key, table in characters.items()},
+        models={key: parse_model(key, table) for key, table in tables.items()},
+        characters={key: msgspec.convert(table, Character) for key, table in named.items()},
     )

@@ -8,11 +8,13 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
+from imgen.domain.errors import GenerationFailed, TimedOut
 from imgen.domain.recipe import Recipe
 
 CACHED = "cache_"
-RENDERER = "render"
-FINISHER = "finish"
+RENDER_TASK = "render"
+FINISH_TASK = "finish"
+FINISH_QUEUE = "finish"
 
 
 class State(StrEnum):
@@ -135,6 +137,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+FAILED_OUTCOME = Outcome(error=str(GenerationFailed()))
+"""Outcome of every job that fails: clients get this text, the log has the reason."""
+TIMED_OUT_OUTCOME = Outcome(error=str(TimedOut()))
+
+
 class Job(Struct, frozen=True, kw_only=True):
     """One row of the truth."""
 
@@ -220,7 +227,7 @@ def new_watermark_id() -> str:
 
 def render_queue(model_key: str) -> str:
     """Name of the queue that a model's render workers consume."""
-    return f"{RENDERER}.{model_key}"
+    return f"{RENDER_TASK}.{model_key}"
 
 
 def utc_text(at: float) -> str:

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 
 class Diffusion(Struct, frozen=True, kw_only=True):
-    """What the engine gets. The only part of a recipe that a backend sees."""
+    """What the engine gets. The only part of a recipe that an engine sees."""
 
     positive: str
     negative: str

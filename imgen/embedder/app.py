@@ -1,4 +1,4 @@
-"""`POST /v1/embeddings` in OpenAI's protocol over the embedded sentence model. A process of its own: see docs/cache.md."""
+"""Embedding service: `POST /v1/embeddings` in OpenAI's protocol over the embedded sentence model, see docs/cache.md."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ from imgen.settings import EMBEDDED_MODEL
 MAX_TEXTS = 256
 MAX_BODY_BYTES = 1024 * 1024
 AT_ONCE = 2
-"""Texts that are read at the same time, each on one core."""
+"""Texts that are embedded at the same time, each on one core."""
 
 
 class _Asked(Struct):
@@ -32,7 +32,7 @@ _decode = msgspec.json.Decoder(_Asked).decode
 
 
 def create_app(model: MiniLM, *, api_key: str = "") -> Starlette:
-    """The service; with a key, for those alone who send it as a bearer token."""
+    """Makes the service; if it has a key, requests must send it as a bearer token."""
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def vector_of(text: str) -> Matrix:

@@ -1,7 +1,7 @@
-"""all-MiniLM-L6-v2 as matrices: a BERT encoder's forward pass in NumPy, tokens by the `tokenizers` library.
+"""Sentence model all-MiniLM-L6-v2: a BERT encoder's forward pass in NumPy, tokens by the `tokenizers` library.
 
-Its own forty lines, because the library that would do it brings torch, which an API host does not have: 0.3 s of start
-instead of 5, 140 MB instead of 380, and the same 12 ms a prompt. A test holds its vectors against that library's.
+Written here because sentence-transformers needs torch, which an API host does not have: 0.3 s of start instead of 5,
+140 MB instead of 380, and the same 12 ms a prompt. A test compares its vectors with that library's.
 """
 
 import importlib.util
@@ -21,7 +21,7 @@ Matrix = NDArray[float32]
 
 
 class _Config(msgspec.Struct):
-    """What config.json says."""
+    """Fields of config.json."""
 
     num_hidden_layers: int
     num_attention_heads: int
@@ -33,11 +33,11 @@ class _Limits(msgspec.Struct):
 
 
 class Unreadable(ValueError):
-    """More tokens than the model reads, or letters it does not know: to its eyes two such texts could be one."""
+    """Text with more tokens than the model takes, or with unknown letters: two such texts could get the same vector."""
 
 
 class MiniLM:
-    """Sentences to unit vectors of 384 numbers. Thread-safe."""
+    """Sentence encoder: unit vectors of 384 numbers. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         """Reads config.json, model.safetensors and tokenizer.json (about 90 MB).
@@ -60,7 +60,7 @@ class MiniLM:
         self._max_tokens = limits.max_seq_length
 
     def tokens(self, text: str) -> int:
-        """How many tokens the text has.
+        """Counts the tokens of a text.
 
         Raises:
             Unreadable: over 256, or one of them is unknown.
@@ -68,7 +68,7 @@ class MiniLM:
         return len(self._ids(text))
 
     def vector(self, text: str) -> Matrix:
-        """(384,), length 1: the mean of the last layer over all tokens.
+        """Computes a text's vector, (384,), length 1: the mean of the last layer over all tokens.
 
         Raises:
             Unreadable: see `tokens`.
@@ -86,7 +86,7 @@ class MiniLM:
         return ids
 
     def _layers(self, ids: NDArray[np.int64]) -> Matrix:
-        """(tokens, 384) out of token ids."""
+        """Computes the last layer, (tokens, 384), of token ids."""
         weights = self._weights
         words = weights["embeddings.word_embeddings.weight"][ids]
         places = weights["embeddings.position_embeddings.weight"][: len(ids)]
@@ -125,13 +125,13 @@ class MiniLM:
 
 
 def _laid_out(name: str, value: Matrix) -> Matrix:
-    """Linear layers transposed, as they are multiplied: a few tokens would wait longer for that than for the product."""
+    """Transposes linear layers as they are multiplied; for a few tokens that would take longer than the product."""
     is_linear = name.startswith("encoder.") and value.ndim == 2  # noqa: PLR2004 - a matrix
     return np.ascontiguousarray(value.T) if is_linear else value
 
 
 def folder() -> Path:
-    """Where the weights lie.
+    """Finds the folder of the weights.
 
     Raises:
         ConfigurationError: the package that carries them is not installed.
@@ -148,7 +148,7 @@ _ERF = np.array([1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.2548295
 
 
 def _gelu(value: Matrix) -> Matrix:
-    """With the error function of Abramowitz and Stegun, 7.1.26: right to 1.5e-7, and NumPy has none of its own."""
+    """Computes GELU with the error function of Abramowitz and Stegun, 7.1.26: right to 1.5e-7, and NumPy has none of its own."""
     size = np.abs(value) * np.float32(np.sqrt(0.5))
     step = 1 / (1 + np.float32(0.3275911) * size)
     error = 1 - np.polyval(_ERF, step) * step * np.exp(-np.square(size))

@@ -11,7 +11,7 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from imgen.domain.errors import Unavailable
-from imgen.domain.job import FINISHER, RENDERER
+from imgen.domain.job import FINISH_TASK, RENDER_TASK
 
 VISIBILITY_TIMEOUT_S = 600
 """The shortest of all processes on a broker rules, so all share this one."""
@@ -83,7 +83,7 @@ class Publisher:
         Raises:
             Unavailable: the broker does not take it; the reconciler will send it later.
         """
-        task = RENDERER if queue.startswith(RENDERER) else FINISHER
+        task = RENDER_TASK if queue.startswith(RENDER_TASK) else FINISH_TASK
         try:
             self._app.send_task(task, args=[job_id], queue=declared(queue), priority=priority, ignore_result=True)
         except (OperationalError, redis.RedisError, OSError) as exc:

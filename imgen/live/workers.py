@@ -1,4 +1,4 @@
-"""What worker processes tell of themselves every few seconds. A worker that stops telling is gone."""
+"""Heartbeats of worker processes, published every few seconds. A worker without a recent one is gone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,13 +7,13 @@ import msgspec
 
 from imgen.live.op import PREFIX, Op, ignore
 
-BEAT_S = 3
+INTERVAL_S = 3
 LASTS_S = 15
 _ALL = PREFIX + "workers"
 
 
-class Beat(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker process."""
+class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """State of one worker process."""
 
     name: str
     queues: tuple[str, ...]
@@ -21,31 +21,31 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
     """Resident."""
     job_id: str = ""
-    """What it works on; empty: it waits."""
+    """Job under work; empty: it waits."""
     model: str = ""
     """The loaded model's key; empty: none."""
     since: float
-    """When the process began."""
+    """Unix time of the process's start."""
     at: float
-    """When it told this."""
+    """Unix time of this heartbeat."""
 
 
-def tell(beat: Beat) -> Op[None]:
-    """The present state of one process."""
-    return Op((("HSET", _ALL, beat.name, msgspec.json.encode(beat)), ("EXPIRE", _ALL, LASTS_S)), ignore)
+def publish(heartbeat: WorkerHeartbeat) -> Op[None]:
+    """Stores the present state of one process."""
+    return Op((("HSET", _ALL, heartbeat.name, msgspec.json.encode(heartbeat)), ("EXPIRE", _ALL, LASTS_S)), ignore)
 
 
-def leave(name: str) -> Op[None]:
-    """The process ends."""
+def remove(name: str) -> Op[None]:
+    """Removes the heartbeat of a process that ends."""
     return Op((("HDEL", _ALL, name),), ignore)
 
 
-def beats() -> Op[list[Beat]]:
-    """All that told something lately, by name."""
+def list_workers() -> Op[list[WorkerHeartbeat]]:
+    """Returns the recent heartbeats, by name."""
 
-    def decode(replies: Sequence[Any]) -> list[Beat]:
-        found = [msgspec.json.decode(value, type=Beat) for value in replies[0]]
-        newest = max((beat.at for beat in found), default=0.0)
-        return sorted((beat for beat in found if beat.at > newest - LASTS_S), key=lambda beat: beat.name)
+    def decode(replies: Sequence[Any]) -> list[WorkerHeartbeat]:
+        found = [msgspec.json.decode(value, type=WorkerHeartbeat) for value in replies[0]]
+        newest = max((one.at for one in found), default=0.0)
+        return sorted((one for one in found if one.at > newest - LASTS_S), key=lambda one: one.name)
 
     return Op((("HVALS", _ALL),), decode)

@@ -1,7 +1,7 @@
-"""Objects as files under one folder, with HMAC-signed addresses. Serving them over HTTP is imgen/surfaces/files.py.
+"""Disk store: objects as files under one folder, with HMAC-signed URLs. Serving them over HTTP is imgen/surfaces/files.py.
 
 A body is written to `<root>/~part/`, synced, then hard-linked to its key: a link never replaces a file, so the first
-writer wins and readers see all or nothing. `~` is in no key, so no key reaches what is half written.
+writer wins and readers see all or nothing. `~` is in no key, so no key reaches an incomplete file.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ MIN_SECRET_BYTES = 32
 """RFC 2104, section 3: a key shorter than the hash's output weakens the signature."""
 _PARTS = "~part"
 _PART_STALE_S = 3600
-"""No write takes an hour: an older part was left by a process that died."""
+"""Age of a part that a process left when it died: no write takes an hour."""
 _LINK_TRIES = 100
-"""Each race lost against a `delete` that removes an empty folder costs one try."""
+"""Tries of a write; each race lost against a `delete` that removes an empty folder costs one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignedFile:
-    """A file that the holder of a signed address may have."""
+    """File that the holder of a signed URL may have."""
 
     path: Path
     stat: os.stat_result
@@ -40,10 +40,10 @@ class SignedFile:
 
 
 class DiskStore:
-    """An ObjectStore in a folder, which it makes. Symbolic links below it are not followed: they count as missing."""
+    """Object store in a folder, made if it is missing. Symbolic links below it are not followed: they count as missing."""
 
     def __init__(self, root: Path, *, base_url: str, secret: bytes, clock: Callable[[], float] = time.time) -> None:
-        """`base_url` is where the API is reached from outside, `secret` signs addresses, `clock` gives Unix seconds.
+        """`base_url` is the public URL of the API, `secret` signs URLs, `clock` gives Unix seconds.
 
         Raises:
             ConfigurationError: the folder cannot be made or written, or the secret is short.
@@ -81,12 +81,12 @@ class DiskStore:
                 part.unlink(missing_ok=True)
 
     def get(self, key: str) -> bytes:
-        """The whole object."""
+        """Returns the whole object."""
         with _translated(key):
             return self._find(key)[0].read_bytes()
 
     def exists(self, key: str) -> bool:
-        """Whether the key is stored."""
+        """Returns whether the key is stored."""
         try:
             with _translated(key):
                 self._find(key)
@@ -111,11 +111,11 @@ class DiskStore:
                 return
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """All objects whose key starts with the prefix, in key order."""
+        """Lists all objects whose key starts with the prefix, in key order."""
         return self._walk(self._root, "", checked_prefix(prefix))
 
     def url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str:
-        """`<base_url>/files/<key>?expires=…&signature=…[&filename=…]`; `filename` is what a browser saves it as."""
+        """Returns `<base_url>/files/<key>?expires=…&signature=…[&filename=…]`; browsers save the file as `filename`."""
         checked_key(key)
         expires = str(int(self._clock()) + checked_expiry(expires_s))
         named = f"&filename={quote(filename, safe='')}" if filename else ""
@@ -123,7 +123,7 @@ class DiskStore:
         return f"{self._base_url}/files/{key}?expires={expires}&signature={signature}{named}"
 
     def open_signed(self, key: str, query: Mapping[str, str]) -> SignedFile:
-        """The file behind an address that `url` gave; nothing is looked at before the signature.
+        """Opens the file of a URL that `url` made; checks the signature before anything else.
 
         Raises:
             Forbidden: absent, wrong or expired signature.
@@ -142,7 +142,7 @@ class DiskStore:
         return SignedFile(path=path, stat=stat, filename=filename or path.name, expires_in_s=expires_in_s)
 
     def check(self) -> str:
-        """One line that tells the folder and its free space, after a real write, read and delete."""
+        """Writes, reads and deletes an object. Returns one line with the folder and its free space."""
         probe(self)
         free_gib = shutil.disk_usage(self._root).free / 2**30
         return f"disk: {self._root} ({free_gib:.1f} GiB free)"
@@ -152,7 +152,7 @@ class DiskStore:
         return hmac.digest(self._secret, f"GET\n{key}\n{expires}\n{filename}".encode(), "sha256").hex()
 
     def _find(self, key: str) -> tuple[Path, os.stat_result]:
-        """The file and its state, reached through plain folders alone."""
+        """Opens a file through plain folders alone; returns it and its state."""
         *folders, name = checked_key(key).split("/")
         path = self._root
         for word in folders:
@@ -194,7 +194,7 @@ class DiskStore:
         return folder
 
     def _walk(self, folder: Path, start: str, prefix: str) -> Iterator[ObjectInfo]:
-        """Depth first. A folder sorts as its name with `/`, which makes the order that of the whole keys."""
+        """Walks depth first. A folder sorts as its name with `/`, so that the order is that of the whole keys."""
         for name, entry in _entries(folder):
             key = start + name
             if name == f"{_PARTS}/" or not (key.startswith(prefix) or prefix.startswith(key)):

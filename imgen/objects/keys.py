@@ -1,4 +1,4 @@
-"""What a key may look like and what a store must do with one, the same for every store. No I/O of its own."""
+"""Keys of every store: their form, the bounds of a URL's lifetime, and the probe. Does no I/O of its own."""
 
 import re
 import secrets
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 MAX_KEY_LENGTH = 512
 MAX_EXPIRES_S = 7 * 24 * 3600
-"""What S3 allows a pre-signed address at most; the other stores keep to it."""
+"""Longest lifetime of a pre-signed URL in S3; the other stores keep to it."""
 
 # A word is also a file name on disk: 255 bytes is what ext4, XFS and APFS take.
 _KEY = re.compile(r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]{1,255}(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]{1,255})*")
@@ -19,7 +19,7 @@ _PREFIX = re.compile(r"[A-Za-z0-9._/-]*")
 
 
 def checked_key(key: str) -> str:
-    """The key itself.
+    """Returns the key if its form is valid.
 
     Raises:
         ValueError: it is not `/`-separated words of `[A-Za-z0-9._-]`, or too long.
@@ -30,7 +30,7 @@ def checked_key(key: str) -> str:
 
 
 def checked_prefix(prefix: str) -> str:
-    """The prefix itself: the beginning of a key, cut anywhere; empty means every key.
+    """Returns the prefix if its form is valid: the beginning of a key, cut anywhere; empty: every key.
 
     Raises:
         ValueError: no key can begin like that.
@@ -41,7 +41,7 @@ def checked_prefix(prefix: str) -> str:
 
 
 def checked_expiry(expires_s: int) -> int:
-    """The lifetime of an address itself.
+    """Returns the lifetime of a URL if it is within bounds.
 
     Raises:
         ValueError: it is not 1 second to 7 days.
@@ -55,7 +55,7 @@ def probe(store: "ObjectStore") -> bool:
     """Writes, writes again, reads and removes an object of its own. True: the second write changed nothing.
 
     Raises:
-        Retryable: what came back is neither of the two; or the store's own errors.
+        Retryable: the body read is neither of the two; or the store's own errors.
     """
     key = f"check/{secrets.token_hex(8)}"
     first, second = b"first", b"second"

@@ -1,4 +1,4 @@
-"""Objects in an S3 bucket, through boto3; pre-signed addresses through our own signer. The bucket must exist.
+"""S3 store: objects in a bucket, through boto3; pre-signed URLs through our own signer. The bucket must exist.
 
 boto3 is imported here and nowhere else, so a disk store never pays for it.
 """
@@ -24,7 +24,7 @@ CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 20.0
 MAX_ATTEMPTS = 3
 POOL_CONNECTIONS = 32
-"""Threads that talk to S3 at the same time without making a connection each; more only warn and reconnect."""
+"""Connections in the pool; more threads than that at the same time only warn and reconnect."""
 
 _ERRORS: dict[str, type[ImgenError]] = {
     "NoSuchKey": ObjectNotFound,
@@ -37,7 +37,7 @@ _ERRORS: dict[str, type[ImgenError]] = {
     "RequestTimeTooSkewed": ConfigurationError,  # this machine's clock is off by over 15 minutes
     "InvalidBucketName": ConfigurationError,
 }
-"""By S3's error code; the statuses below decide about the others, and HEAD answers have no code but their status."""
+"""Our error by S3's error code; other codes go by the statuses below, and HEAD answers have no code but their status."""
 _STATUSES: dict[int, type[ImgenError]] = {
     HTTPStatus.MOVED_PERMANENTLY: ConfigurationError,
     HTTPStatus.UNAUTHORIZED: ConfigurationError,
@@ -45,29 +45,29 @@ _STATUSES: dict[int, type[ImgenError]] = {
     HTTPStatus.NOT_FOUND: ObjectNotFound,
 }
 _UNCONDITIONAL = {"NotImplemented", "InvalidArgument", "InvalidRequest", "MethodNotAllowed"}
-"""What servers that do not know `If-None-Match` on PUT answer with, apart from status 501."""
+"""Error codes, apart from status 501, of servers that do not know `If-None-Match` on PUT."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class S3Options:
-    """What an operator says about the bucket."""
+    """Configuration of the bucket."""
 
     bucket: str
     access_key_id: str
     secret_access_key: str = field(repr=False)
     region: str = "us-east-1"
     endpoint_url: str = ""
-    """Empty: Amazon's own for the region."""
+    """URL of the S3 server; empty: Amazon's own for the region."""
     public_endpoint_url: str = ""
-    """What clients reach it by, if that differs. The host is signed: an address for another host is refused."""
+    """URL of the server for clients, if it differs. The host is signed: a URL for another host is refused."""
     addressing: Literal["path", "virtual", "auto"] = "auto"
-    """`auto`: virtual hosts at Amazon, path everywhere else."""
+    """Addressing of the bucket; `auto`: virtual hosts at Amazon, path everywhere else."""
     prefix: str = ""
-    """Before every key, for a bucket that others use as well; a `/` is added where it lacks one."""
+    """Prefix of every key, for a bucket that others use as well; a `/` is added if it lacks one."""
 
 
 class S3Store:
-    """An ObjectStore in one bucket. Its client is thread-safe and opens no connection before the first call."""
+    """Object store in one bucket. Its client is thread-safe and opens no connection before the first call."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class S3Store:
         read_timeout_s: float = READ_TIMEOUT_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`clock` gives the Unix seconds that addresses are signed at.
+        """`clock` gives the Unix seconds at which URLs are signed.
 
         Raises:
             ConfigurationError: an option is empty or malformed.
@@ -125,7 +125,7 @@ class S3Store:
                 self._conditional = False
 
     def get(self, key: str) -> bytes:
-        """The whole object."""
+        """Returns the whole object."""
         with self._translated():
             answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + checked_key(key))
             with contextlib.closing(answer["Body"]) as stream:
@@ -133,7 +133,7 @@ class S3Store:
         return body
 
     def exists(self, key: str) -> bool:
-        """Whether the key is stored."""
+        """Returns whether the key is stored."""
         try:
             with self._translated():
                 self._client.head_object(Bucket=self._bucket, Key=self._prefix + checked_key(key))
@@ -147,17 +147,17 @@ class S3Store:
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + checked_key(key))
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """All objects whose key starts with the prefix, in key order, a thousand to a request."""
+        """Lists all objects whose key starts with the prefix, in key order, a thousand to a request."""
         return self._pages(self._prefix + checked_prefix(prefix))
 
     def url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str:
-        """A pre-signed GET address at the public endpoint; costs no I/O."""
+        """Returns a pre-signed GET URL at the public endpoint; does no I/O."""
         query = {"response-content-disposition": _disposition(filename)} if filename else None
         at_unix, expires_s = self._clock(), checked_expiry(expires_s)
         return presign_get(self._signer, checked_key(key), at_unix=at_unix, expires_s=expires_s, query=query)
 
     def check(self) -> str:
-        """One line that tells the bucket and its endpoint, after a real write, read and delete.
+        """Writes, reads and deletes an object. Returns one line with the bucket and its endpoint.
 
         Raises:
             ConfigurationError: no such bucket, or the key may not use it.
@@ -238,6 +238,6 @@ def _status(exc: ClientError) -> int:
 
 
 def _disposition(filename: str) -> str:
-    """RFC 6266: a plain name in quotes, any other in its encoded form."""
+    """Formats Content-Disposition (RFC 6266): a plain name in quotes, any other in its encoded form."""
     encoded = quote(filename)
     return f'inline; filename="{filename}"' if encoded == filename else f"inline; filename*=utf-8''{encoded}"

@@ -1,6 +1,6 @@
-"""Pre-signs S3 GET addresses (AWS Signature Version 4 in the query): botocore's bytes in a fraction of its time.
+"""Signature of S3 GET URLs (AWS Signature Version 4 in the query): botocore's bytes in a fraction of its time.
 
-A pure function of its arguments. It covers what a store hands out: GET, an unsigned body, the Host header alone, keys
+A pure function of its arguments. It covers the URLs of a store: GET, an unsigned body, the Host header alone, keys
 without a session token. Source: Amazon S3 API reference, "Authenticating Requests: Using Query Parameters".
 """
 
@@ -18,14 +18,14 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 @dataclass(frozen=True, kw_only=True)
 class Signer:
-    """Whose key signs for which place. Build it once: `origin` and `path` come before every object key."""
+    """Credentials and the place that they sign for. Build it once: `origin` and `path` come before every object key."""
 
     origin: str
     """Scheme and authority, as clients will call them: `https://bucket.s3.example.com`."""
     path: str
     """`/` in virtual-host addressing, `/bucket/` in path addressing, percent-encoded; a prefix of keys may follow."""
     host: str
-    """What the client's Host header will say: the authority in lower case, without the scheme's own port."""
+    """Host header that the client will send: the authority in lower case, without the scheme's own port."""
     region: str
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -34,7 +34,7 @@ class Signer:
 def presign_get(
     signer: Signer, key: str, *, at_unix: float, expires_s: int, query: Mapping[str, str] | None = None
 ) -> str:
-    """The address of `key`, good for `expires_s` seconds from `at_unix`; `query` holds S3's `response-*` overrides."""
+    """Returns the URL of `key`, valid for `expires_s` seconds from `at_unix`; `query` holds S3's `response-*` overrides."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at_unix))
     scope = f"{moment[:8]}/{signer.region}/s3/aws4_request"
     pairs = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in (query or {}).items()]
@@ -54,7 +54,7 @@ def presign_get(
 
 
 def host_header(origin: str) -> str:
-    """`HTTPS://Example.com:443` → `example.com`; other ports stay."""
+    """Normalizes an origin to its Host header: `HTTPS://Example.com:443` → `example.com`; other ports stay."""
     parts = urlsplit(origin)
     name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     return name if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f"{name}:{parts.port}"

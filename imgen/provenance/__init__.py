@@ -1,1 +1,1 @@
-"""What proves where a picture came from, and the pixel work around it: pixels and bytes in and out, no I/O."""
+"""Provenance of pictures (watermark, fingerprint, C2PA credentials) and the pixel work around it. Does no I/O."""

@@ -1,4 +1,4 @@
-"""The visible mark: opens the logo a client sent and lays it over a picture. Where is for the recipe to say."""
+"""Logo, the visible mark: decodes a client's logo and overlays it on a picture. The recipe has its place and size."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgen.provenance import intake
+from imgen.provenance import untrusted_image
 
 POSITIONS: dict[str, tuple[float, float]] = {
     "top-left": (0, 0),
@@ -15,17 +15,17 @@ POSITIONS: dict[str, tuple[float, float]] = {
     "bottom-left": (0, 1),
     "bottom-right": (1, 1),
 }
-"""Where on the free way from left to right and from top to bottom."""
+"""Place by position: share of the free width to its left, of the free height above it."""
 
 _MAX_SIDE = 2048
-"""No picture of ours is wider; a larger mark is reduced when it comes in."""
+"""Pixels of a logo's long edge; a larger one is reduced when it is decoded. No picture of ours is wider."""
 
 _BAND_PIXELS = 1 << 18
-"""Reduced in strips of about this size, so that no second copy of 16 megapixels is held."""
+"""Pixels of a strip: a logo is reduced strip by strip, so that no second copy of 16 megapixels is held."""
 
 
-def open_mark(body: bytes) -> NDArray[np.uint8]:
-    """A client's logo as (h, w, 4) uint8, sRGB and straight alpha, 2,048 pixels at its long edge at most.
+def open_logo(body: bytes) -> NDArray[np.uint8]:
+    """Decodes a client's logo to (h, w, 4) uint8, sRGB and straight alpha, at most 2,048 pixels at its long edge.
 
     PNG, JPEG or WebP by content. An animation gives its first frame; EXIF orientation is honoured, all other metadata
     and profiles are dropped.
@@ -33,16 +33,16 @@ def open_mark(body: bytes) -> NDArray[np.uint8]:
     Raises:
         errors.InvalidField: `wm_image` is another format, over 16 megapixels, or broken.
     """
-    with intake.opened(body, "wm_image") as image:
+    with untrusted_image.open_untrusted(body, "wm_image") as image:
         image.draft("RGB", (_MAX_SIDE // 2, _MAX_SIDE // 2))  # JPEG alone: decodes at a half or a quarter where it can
         image.load()
-        small = intake.upright(_reduced(image), image.getexif().get(intake.ORIENTATION))
+        small = untrusted_image.apply_orientation(_reduced(image), image.getexif().get(untrusted_image.ORIENTATION))
     return np.asarray(small)  # outside, where the large one is gone already
 
 
-def lay(
+def overlay(
     pixels: NDArray[np.uint8],
-    mark: NDArray[np.uint8],
+    logo: NDArray[np.uint8],
     *,
     position: str,
     scale: int,
@@ -51,59 +51,61 @@ def lay(
     padding_x: int,
     padding_y: int,
 ) -> NDArray[np.uint8]:
-    """A branded copy of a picture (H, W, 3) uint8.
+    """Returns a copy of a picture (H, W, 3) uint8 with the logo over it.
 
     Args:
         pixels: the picture.
-        mark: (h, w, 4) uint8, straight alpha.
+        logo: (h, w, 4) uint8, straight alpha.
         position: a key of `POSITIONS`.
-        scale: the mark's width before it is turned, in percent of the picture's, 1–100.
+        scale: the logo's width before it is rotated, in percent of the picture's, 1–100.
         transparency: opacity, 0–100; 100 is opaque.
-        rotation: degrees, clockwise; the corners are kept, so the mark's box grows.
+        rotation: degrees, clockwise; the corners are kept, so the logo's box grows.
         padding_x: pixels from the left or right edge; without meaning in the centre.
         padding_y: pixels from the top or bottom edge.
 
-    A mark whose box would not fit is made smaller until it does; padding that would push it out is given up.
+    A logo whose box would not fit is reduced until it does; padding that would push it out is ignored.
     """
     height, width = pixels.shape[:2]
-    laid = _turned(mark, width * scale / 100, rotation, (width, height))
-    box_height, box_width = laid.shape[:2]
+    layer = _scaled_and_rotated(logo, width * scale / 100, rotation, (width, height))
+    box_height, box_width = layer.shape[:2]
     right, down = POSITIONS[position]
-    left = _place(width - box_width, right, padding_x)
-    top = _place(height - box_height, down, padding_y)
+    left = _offset(width - box_width, right, padding_x)
+    top = _offset(height - box_height, down, padding_y)
 
     opacity = transparency / 100
     branded = pixels.copy()
     under = branded[top : top + box_height, left : left + box_width]
-    shows = 1 - laid[..., 3:] * (opacity / 255)
-    under[:] = np.rint(under * shows + laid[..., :3] * opacity).clip(0, 255)
+    visible = 1 - layer[..., 3:] * (opacity / 255)
+    under[:] = np.rint(under * visible + layer[..., :3] * opacity).clip(0, 255)
     return branded
 
 
-def _turned(mark: NDArray[np.uint8], mark_width: float, rotation: int, picture: tuple[int, int]) -> NDArray[np.float32]:
-    """The mark in its final size and turn, colours multiplied by alpha, (h, w, 4) 0–255."""
-    aspect = mark.shape[0] / mark.shape[1]
+def _scaled_and_rotated(
+    logo: NDArray[np.uint8], logo_width: float, rotation: int, picture: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Scales and rotates a logo; colours multiplied by alpha, (h, w, 4) 0–255."""
+    aspect = logo.shape[0] / logo.shape[1]
     sine, cosine = abs(math.sin(math.radians(rotation))), abs(math.cos(math.radians(rotation)))
-    # Width and height of the turned box for a mark of width 1
+    # Width and height of the rotated box for a logo of width 1
     box = (cosine + aspect * sine, sine + aspect * cosine)
-    mark_width = min(mark_width, picture[0] / box[0], picture[1] / box[1])
-    size = (max(1, int(mark_width)), max(1, int(mark_width * aspect)))
-    # Resampled with colours multiplied by alpha: what a transparent pixel hides must not bleed into the edge
-    image = Image.fromarray(mark, "RGBA").convert("RGBa").resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    logo_width = min(logo_width, picture[0] / box[0], picture[1] / box[1])
+    size = (max(1, int(logo_width)), max(1, int(logo_width * aspect)))
+    # Resampled with colours multiplied by alpha: the colours of transparent pixels must not bleed into the edge
+    image = Image.fromarray(logo, "RGBA").convert("RGBa").resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     if rotation % 360:
-        turned = [band.rotate(-rotation, Image.Resampling.BICUBIC, expand=True, fillcolor=0) for band in image.split()]
-        image = Image.merge("RGBa", turned)
+        rotated = [band.rotate(-rotation, Image.Resampling.BICUBIC, expand=True, fillcolor=0) for band in image.split()]
+        image = Image.merge("RGBa", rotated)
     return np.asarray(image, np.float32)[: picture[1], : picture[0]]
 
 
-def _place(free: int, share: float, padding: int) -> int:
-    """Offset along one axis with `free` pixels to spare."""
+def _offset(free: int, share: float, padding: int) -> int:
+    """Computes the offset along one axis with `free` pixels to spare."""
     inward = (1 - 2 * share) * padding  # forward from the near edge, back from the far one, none in the middle
     return int(min(max(free * share + inward, 0), free))
 
 
 def _reduced(image: Image.Image) -> Image.Image:
-    """RGBA, and smaller by a whole factor where it is too large."""
+    """Converts an image to RGBA; reduces one that is too large by a whole factor."""
     factor = math.ceil(max(image.size) / _MAX_SIDE)
     across, down = (math.ceil(side / factor) for side in image.size)
     small = Image.new("RGBA", (across, down))

@@ -1,8 +1,8 @@
-"""C2PA Content Credentials: signs a finished file and reads what is in any file. Fetches nothing, keeps no key on disk.
+"""C2PA Content Credentials: signs finished files, reads the credentials of any file. Fetches nothing, keeps no key on disk.
 
-Every Reader and Builder here gets a Context of its own settings: the library's defaults fetch a manifest from wherever
-a file's XMP points to, and resolve identities over the network. Specifications: C2PA 2.4, CAWG Metadata 1.1.
-Certificates for trying things out are made in development_chain.py.
+Every Reader and Builder here gets a Context of its own settings: by default the library fetches the manifest that a file's
+XMP points to, and resolves identities over the network. Specifications: C2PA 2.4, CAWG Metadata 1.1.
+Certificates for development are made in development_chain.py.
 """
 
 import io
@@ -33,7 +33,7 @@ _ALGORITHMS = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 
 
 class Signed(Struct, frozen=True, kw_only=True):
-    """A signed file, and what finds its credentials again once a platform has stripped them."""
+    """Signed file and its manifest store, which gives the credentials back once a platform has stripped them."""
 
     body: bytes
     manifest_id: str
@@ -42,7 +42,7 @@ class Signed(Struct, frozen=True, kw_only=True):
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
-    """What a file's credentials are worth."""
+    """Validation result of a file's credentials."""
 
     state: str
     """`Trusted`: whole, by a signer we trust. `Valid`: whole. `Invalid`: changed or unreadable. `None`: none at all."""
@@ -54,7 +54,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
 
 
 class Signer:
-    """One certificate's signer. Made once in each process, after it was forked: the library dislikes forks.
+    """Signer with one certificate. Made once in each process, after the fork: the library dislikes forks.
 
     Threads take turns.
     """
@@ -66,7 +66,7 @@ class Signer:
         self._asks_time = tsa_url is not None
 
     def sign(self, body: bytes, mime: str, manifest: Manifest) -> Signed:
-        """Signs a JPEG, PNG, WebP or AVIF file; the result is verified before it is handed out.
+        """Signs a JPEG, PNG, WebP or AVIF file and verifies the result.
 
         Raises:
             errors.Retryable: the time-stamp authority did not answer as it should.
@@ -79,7 +79,7 @@ class Signer:
             with self._turn, c2pa.Builder(definition(manifest, manifest_id), self._context) as builder:
                 store = builder.sign(mime, io.BytesIO(body), signed)
         except (c2pa.C2paError.Signature, c2pa.C2paError.Verify) as exc:
-            # Key and certificates passed a trial when the signer was opened: what is left is the clock, theirs or ours
+            # Key and certificates passed a trial when the signer was opened: only a clock can be wrong, theirs or ours
             if self._asks_time and isinstance(exc, c2pa.C2paError.Signature):
                 raise errors.Retryable("The time-stamp authority did not answer") from exc
             raise errors.ConfigurationError(f"The signing certificate is no longer good: {exc}") from exc
@@ -91,13 +91,13 @@ class Signer:
 def open_signer(
     certificate_chain: bytes, private_key: bytes, *, anchors: bytes = b"", tsa_url: str | None = None
 ) -> Signer:
-    """A signer that has proved itself on one pixel.
+    """Opens a signer and tries it on a picture of one pixel.
 
     Args:
         certificate_chain: PEM, leaf first; the root may be left out.
         private_key: PEM without passphrase; P-256, P-384, P-521, Ed25519 or RSA.
         anchors: PEM roots that pictures are checked against; the signer must lead to one of them. Empty: not checked.
-        tsa_url: RFC 3161 time-stamp authority; None: pictures carry no proof of when.
+        tsa_url: RFC 3161 time-stamp authority; None: pictures carry no proof of their time.
 
     Raises:
         errors.ConfigurationError: any of them is broken, expired, of the wrong kind, or does not fit the others.
@@ -126,11 +126,11 @@ def open_signer(
 
 
 def read(body: bytes, mime: str, anchors: bytes = b"") -> Credentials:
-    """What the credentials inside a file are worth; a file that cannot be read has invalid ones.
+    """Reads and validates the credentials inside a file; a file that cannot be read has invalid ones.
 
     Args:
         body: the file, from anywhere.
-        mime: its media type, found out from its content.
+        mime: its media type by its content.
         anchors: PEM roots to trust.
 
     Raises:
@@ -147,7 +147,7 @@ def read(body: bytes, mime: str, anchors: bytes = b"") -> Credentials:
     except c2pa.C2paError.ManifestNotFound:
         return Credentials(state="None")
     except c2pa.C2paError as exc:
-        # A manifest that lies elsewhere is not fetched, and so is none
+        # A manifest that lies elsewhere is not fetched, so it counts as none
         return Credentials(state="None" if str(exc).startswith("Remote") else "Invalid")
     manifest_id = report["active_manifest"]
     manifest = report["manifests"][manifest_id]
@@ -161,7 +161,7 @@ def read(body: bytes, mime: str, anchors: bytes = b"") -> Credentials:
 
 
 def _algorithm(key: object) -> str:
-    """C2PA's name of the signature algorithm for a private key."""
+    """Returns C2PA's name of the signature algorithm for a private key."""
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _ALGORITHMS:
         return _ALGORITHMS[key.curve.name]
     if isinstance(key, ed25519.Ed25519PrivateKey):

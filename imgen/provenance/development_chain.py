@@ -1,4 +1,4 @@
-"""A certificate chain for trying things out: made on first start, trusted by nobody but this installation."""
+"""Development certificate chain: made on first start, trusted by this installation alone."""
 
 import datetime as dt
 import os
@@ -46,7 +46,7 @@ def make_development_chain(folder: Path) -> None:
     pem = serialization.Encoding.PEM
     key = leaf_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     folder.mkdir(parents=True, exist_ok=True)
-    # Created with its mode: there is no moment in which others could read it
+    # Created with its mode: at no moment can others read it
     with os.fdopen(os.open(folder / "key.pem", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(key)
     (folder / "chain.pem").write_bytes(leaf.public_bytes(pem) + root.public_bytes(pem))
@@ -65,7 +65,7 @@ def _name(common_name: str) -> x509.Name:
 def _certificate(
     subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    """Valid from an hour ago, for machines whose clocks differ."""
+    """Starts a certificate valid from an hour ago, for machines whose clocks differ."""
     start = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
     return (
         x509.CertificateBuilder()

@@ -1,7 +1,7 @@
-"""Pixels to file bytes and back, and thumbnails. For our own pictures; what callers send is opened by intake.py.
+"""Encoding of pixels as file bytes and back, and thumbnails. For our own pictures; files of callers: untrusted_image.py.
 
 Settings are the fast end of each encoder, and the same pixels give the same bytes. No EXIF, ICC or XMP is written:
-pixels are sRGB, which is what viewers take a file without a profile for.
+pixels are sRGB, as viewers assume for a file without a profile.
 """
 
 import io
@@ -20,16 +20,16 @@ MIME = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": 
 EXTENSIONS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}
 
 THUMBNAIL_PIXELS = 384
-"""Long edge."""
+"""Pixels of a thumbnail's long edge."""
 
 _THUMBNAIL_QUALITY = 85
 
 _FULL_CHROMA = 90
-"""From this quality on, JPEG and AVIF keep colour at full resolution: halved, it is what shows first on hard edges."""
+"""Least quality at which JPEG and AVIF keep colour at full resolution; half the resolution shows on hard edges."""
 
 
 def encode(pixels: NDArray[np.uint8], file_format: str, *, quality: int, lossless: bool = False) -> bytes:
-    """File bytes of a picture (H, W, 3) uint8, sRGB.
+    """Encodes a picture (H, W, 3) uint8, sRGB, as file bytes.
 
     Args:
         pixels: the picture.
@@ -45,13 +45,13 @@ def encode(pixels: NDArray[np.uint8], file_format: str, *, quality: int, lossles
 
 
 def decode(body: bytes) -> NDArray[np.uint8]:
-    """Pixels (H, W, 3) of a file that `encode` made. Not for strangers' files."""
+    """Decodes a file that `encode` made to (H, W, 3) uint8. Not for strangers' files."""
     with Image.open(io.BytesIO(body), formats=tuple(MIME)) as image:
         return np.asarray(image.convert("RGB"))
 
 
 def thumbnail(pixels: NDArray[np.uint8], file_format: str) -> bytes:
-    """A file of the same format, 384 pixels at its long edge, never larger than the picture."""
+    """Encodes a thumbnail, 384 pixels at its long edge, never larger than the picture."""
     image = Image.fromarray(pixels)
     image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS, reducing_gap=1.5)
     return encode(np.asarray(image), file_format, quality=_THUMBNAIL_QUALITY)

@@ -1,4 +1,4 @@
-"""What a picture's C2PA manifest says, and how that is put in the library's terms. Signs nothing."""
+"""C2PA manifest of a picture: its fields, and its definition in the library's form. Signs nothing."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmi
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """What a picture's credentials say. An empty text is left out."""
+    """Fields of a picture's manifest. An empty text is left out."""
 
     title: str = ""
     author: str = ""
@@ -18,7 +18,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     vendor: str = ""
     description: str = ""
     version: str
-    """Of Imgen, the claim generator."""
+    """Version of Imgen, the claim generator."""
     model: str
     """Name of the model, as software agent of the creation."""
     gen_id: str
@@ -31,7 +31,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 def definition(manifest: Manifest, manifest_id: str) -> dict[str, Any]:
-    """The manifest in c2pa's terms.
+    """Builds the manifest definition that c2pa takes.
 
     Author, organization, vendor and description go into `cawg.metadata`: `stds.schema-org.CreativeWork` left the
     specification with 2.0 and is deprecated in the library, and `c2pa.metadata` allows no field that names people.
@@ -79,5 +79,5 @@ def definition(manifest: Manifest, manifest_id: str) -> dict[str, Any]:
 
 
 def _soft_binding(algorithm: str, value: str) -> dict[str, Any]:
-    """An assertion that the value is found in the whole picture (C2PA 2.4, soft binding assertion)."""
+    """Builds an assertion that the value is found in the whole picture (C2PA 2.4, soft binding assertion)."""
     return {"label": "c2pa.soft-binding", "data": {"alg": algorithm, "blocks": [{"scope": {}, "value": value}]}}

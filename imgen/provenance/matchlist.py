@@ -1,7 +1,7 @@
-"""Lists of PDQ hashes of pictures that must never be shown: reads ThreatExchange's CSV form, finds near hashes exactly. No I/O.
+"""Match lists, PDQ hashes of pictures that must never be shown: parses ThreatExchange's CSV, finds the nearest hash. No I/O.
 
 A row is `hash[,descriptor id[,time[,labels]]]`, as python-threatexchange writes it; a header is skipped, further columns are
-ignored. A hundred thousand hashes are 3.2 MB, and each look compares with all of them.
+ignored. A hundred thousand hashes are 3.2 MB, and each search compares with all of them.
 """
 
 import csv
@@ -17,7 +17,7 @@ from imgen.domain.errors import ConfigurationError
 MATCH_DISTANCE = 31
 """Bits out of 256 in which two pictures that count as the same may differ (the PDQ paper, 2019)."""
 LEAST_QUALITY = 50
-"""Below, a hash says little: neither a match nor the want of one means anything."""
+"""PDQ quality below which neither a match nor its absence means anything."""
 
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _WORDS = 4  # of 64 bits
@@ -30,7 +30,7 @@ class MatchList:
     hashes: NDArray[np.uint64]
 
     def nearest(self, fingerprint: str) -> int | None:
-        """The least distance, 0–256, between a hash of 64 hex digits and the list's; None: the list is empty."""
+        """Returns the least distance, 0–256, of the list's hashes to one of 64 hex digits; None: the list is empty."""
         if not len(self.hashes):
             return None
         differing = np.bitwise_count(self.hashes ^ _words([fingerprint]))
@@ -38,11 +38,11 @@ class MatchList:
 
 
 def parse(text: str, name: str = "match list") -> MatchList:
-    """A list out of CSV text.
+    """Parses CSV text.
 
     Raises:
-        ConfigurationError: a row holds no hash; the message names the row, and the rest is not used either: half a list would
-            let through what the other half names.
+        ConfigurationError: a row holds no hash; the message names the row. No part of the list is used then: half a list would
+            let through the pictures of the other half.
     """
     found: list[str] = []
     for number, row in enumerate(csv.reader(text.removeprefix("\ufeff").splitlines()), start=1):
@@ -57,7 +57,7 @@ def parse(text: str, name: str = "match list") -> MatchList:
 
 
 def join(lists: Iterable[MatchList]) -> MatchList:
-    """All hashes of several lists."""
+    """Joins several lists."""
     return MatchList(np.concatenate([_words([]), *(one.hashes for one in lists)]))
 
 

@@ -1,12 +1,12 @@
-"""The invisible mark: writes a 48-bit id into a picture's pixels and finds it again. Knows no files and no formats.
+"""Invisible watermark: embeds a 48-bit id in a picture's pixels and decodes it again. Knows no files and no formats.
 
-The way it is laid down is the `dwtDctSvd` method of invisible-watermark 0.2.0, so that package's own decoder reads the
-codeword: the U plane, one level of Haar, its LL band in 4×4 blocks (8×8 pixels), and in each block the largest singular
+The embedding is the `dwtDctSvd` method of invisible-watermark 0.2.0, so that package's own decoder reads the codeword:
+the U plane, one level of Haar, its LL band in 4×4 blocks (8×8 pixels), and in each block the largest singular
 value moved to a quarter (bit 0) or three quarters (bit 1) of a step of 36. Block n in raster order has bit n mod 127.
 The package's DCT is orthonormal and leaves singular values alone, so none is computed here; moving the largest one is a
 rank-one update, found for all blocks at once by power iteration.
 
-What the bits mean is in codeword.py.
+The bits are a codeword of bch_code.py.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from imgen.domain import errors
-from imgen.provenance import codeword
+from imgen.provenance import bch_code
 
 ALGORITHM = "imgen.dwtDctSvd.bch127"
 """Name in the C2PA soft-binding assertion and in the resolution API."""
@@ -26,43 +26,43 @@ _STEP = 36.0
 """Quantisation step of the singular value: `scales[1]` of the package."""
 
 _MIN_PIXELS = 256 * 256
-"""The package refuses less; 1,024 blocks give each bit eight votes."""
+"""Least area; the package refuses less. 1,024 blocks give each bit eight votes."""
 
 _U = np.array([-0.492 * 0.299, -0.492 * 0.587, 0.492 * (1 - 0.114)], np.float32)
 """OpenCV's RGB → U, less its offset of 128."""
 
 _SHORT = 4.0
-"""How far before the middle of its half a long way round ends: less to see, and still 5 from the border."""
+"""Distance before the middle of its half at which a move to the next period ends: less visible, still 5 from the border."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-class Mark(Struct, frozen=True, kw_only=True):
-    """What was found in a picture."""
+class DecodedWatermark(Struct, frozen=True, kw_only=True):
+    """Watermark found in a picture."""
 
     id: str | None
-    """12 lowercase hex digits; None: no mark of ours."""
+    """12 lowercase hex digits; None: no watermark of ours."""
     confidence: float
-    """Correlation of the blocks' votes with the mark, 0.82–1; 0 where none was found."""
+    """Correlation of the blocks' votes with the codeword, 0.82–1; 0 if none was found."""
 
 
 def embed(pixels: NDArray[np.uint8], watermark_id: str) -> NDArray[np.uint8]:
-    """A marked copy.
+    """Returns a copy with the watermark embedded.
 
     Args:
         pixels: (H, W, 3) uint8, sRGB; H × W at least 65,536 (256 × 256).
         watermark_id: 12 lowercase hex digits.
 
     Raises:
-        errors.ModelError: the picture is too small to carry a mark.
+        errors.ModelError: the picture is too small to carry a watermark.
     """
     if _too_small(pixels):
         raise errors.ModelError("The picture is too small for an invisible mark")
     low_band, means = _bands(pixels)
     largest, left, right = _singular(low_band)
-    bits = np.resize(codeword.encode(watermark_id), largest.size).astype(np.float32)
+    bits = np.resize(bch_code.encode(watermark_id), largest.size).astype(np.float32)
     phase = largest / np.float32(_STEP) - (bits / 2 + 0.25)
-    # To the nearest value that says the bit: −18 … 18
+    # To the nearest value that encodes the bit: −18 … 18
     near = ((np.rint(phase) - phase) * _STEP).astype(np.float32)
     move, mix = _fit(near, means)
 
@@ -75,23 +75,23 @@ def embed(pixels: NDArray[np.uint8], watermark_id: str) -> NDArray[np.uint8]:
     return marked
 
 
-def read(pixels: NDArray[np.uint8]) -> Mark:
-    """The mark in a picture (H, W, 3) uint8, sRGB, of the size it was marked at."""
+def decode(pixels: NDArray[np.uint8]) -> DecodedWatermark:
+    """Decodes the watermark of a picture (H, W, 3) uint8, sRGB, of the size at which it was embedded."""
     if _too_small(pixels):
-        return Mark(id=None, confidence=0.0)
+        return DecodedWatermark(id=None, confidence=0.0)
     largest, _, _ = _singular(_bands(pixels)[0])
-    watermark_id, correlation = codeword.decode(_votes(largest))
-    return Mark(id=watermark_id, confidence=correlation)
+    watermark_id, correlation = bch_code.decode(_votes(largest))
+    return DecodedWatermark(id=watermark_id, confidence=correlation)
 
 
 def _too_small(pixels: NDArray[np.uint8]) -> bool:
-    """Whether the package would refuse it, or bits would be left without a block."""
+    """Returns whether the package would refuse the picture, or bits would be left without a block."""
     height, width = pixels.shape[:2]
-    return bool(height * width < _MIN_PIXELS or (height // 8) * (width // 8) < codeword.BITS)
+    return bool(height * width < _MIN_PIXELS or (height // 8) * (width // 8) < bch_code.BITS)
 
 
 def _bands(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Per 8×8 block: the Haar LL band of U, (4, 4, N), and the mean of red, green and blue, (3, N)."""
+    """Computes for each 8×8 block the Haar LL band of U, (4, 4, N), and the mean of red, green and blue, (3, N)."""
     rows, columns = pixels.shape[0] // 8, pixels.shape[1] // 8
     frame = pixels[: rows * 8, : columns * 8]
     pairs = np.add(frame[0::2], frame[1::2], dtype=np.uint16).astype(np.float32).reshape(rows * 4, columns * 4, 6)
@@ -104,7 +104,7 @@ def _bands(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.f
 def _singular(
     blocks: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Largest singular value (N,) and its vectors (4, N) of blocks (4, 4, N).
+    """Computes the largest singular value (N,) and its vectors (4, N) of blocks (4, 4, N).
 
     U is never under 17, so the blocks are positive and far from rank two: two rounds reach float32's last digits.
     """
@@ -119,25 +119,25 @@ def _singular(
 
 
 def _votes(largest: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What the blocks' singular values (N,) say of each bit: (127,), positive for a one.
+    """Sums the blocks' singular values (N,) to a vote for each bit: (127,), positive for a one.
 
-    Codecs shift all blocks of one colour alike, so a bit is not read off its phase as laid down: the phases of each
-    bit are summed as vectors, and the votes lie along the axis on which the bits differ most.
+    Codecs shift all blocks of one colour alike, so the phase of a bit alone does not decode it: the phases of each bit
+    are summed as vectors, and the votes lie along the axis on which the bits differ most.
     """
     turn = largest.astype(np.float64) * (2 * np.pi / _STEP)
-    bit = np.arange(largest.size) % codeword.BITS
-    count = np.bincount(bit, minlength=codeword.BITS)
-    x = np.bincount(bit, np.cos(turn), codeword.BITS) / count
-    y = np.bincount(bit, np.sin(turn), codeword.BITS) / count
+    bit = np.arange(largest.size) % bch_code.BITS
+    count = np.bincount(bit, minlength=bch_code.BITS)
+    x = np.bincount(bit, np.cos(turn), bch_code.BITS) / count
+    y = np.bincount(bit, np.sin(turn), bch_code.BITS) / count
     x -= x.mean()
     y -= y.mean()
     axis = np.arctan2(2 * (x @ y), x @ x - y @ y) / 2
     votes = x * np.cos(axis) + y * np.sin(axis)
-    return -votes if np.sin(axis) > 0 else votes  # a one was laid down at 270°
+    return -votes if np.sin(axis) > 0 else votes  # a one is embedded at 270°
 
 
 def _fit(move: NDArray[np.float32], means: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The moves (N,) that the blocks have room for, and the change of each channel per unit of U, (3, N).
+    """Fits the moves (N,) to the room of their blocks; returns them and the change of each channel per unit of U, (3, N).
 
     Blue alone is the least visible way to change U. Where the channel is full or empty, the cheapest of all other
     mixes of channels is taken, to the near value of the bit or to the next one on the other side.
@@ -163,7 +163,7 @@ def _fit(move: NDArray[np.float32], means: NDArray[np.float32]) -> tuple[NDArray
 
 @cache
 def _mixes() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """For each choice of channels the least change that moves U by one, (7, 3), and its cost in colour and luma."""
+    """Computes for each choice of channels the least change that moves U by one, (7, 3), and its cost in colour and luma."""
     masks = np.array([mask for mask in itertools.product((0, 1), repeat=3) if any(mask)], np.float32)
     mixes = masks * _U / (masks @ _U**2)[:, None]
     return mixes, (mixes**2).sum(1) + (mixes @ _LUMA) ** 2
@@ -184,7 +184,7 @@ def _add(pixels: NDArray[np.uint8], channel: int, change: NDArray[np.float32]) -
 
 @cache
 def _dither() -> NDArray[np.float32]:
-    """Bayer's 8×8 thresholds, between 0 and 1."""
+    """Returns Bayer's 8×8 thresholds, between 0 and 1."""
     tile = np.zeros((1, 1))
     for _ in range(3):
         tile = np.block([[4 * tile, 4 * tile + 2], [4 * tile + 3, 4 * tile + 1]])

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert
 from sqlalchemy.dialects import postgresql, sqlite
 
 from imgen.domain.errors import JobNotFound, LeaseLost
-from imgen.domain.job import CACHED, OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, Outcome, State
+from imgen.domain.job import CACHED, FAILED_OUTCOME, OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, Outcome, State
 from imgen.domain.recipe import Recipe
 from imgen.records import ledger
 from imgen.records.tables import claims, jobs
@@ -117,7 +117,7 @@ def claim(
         select(jobs).where(jobs.c.id == job_id, jobs.c.state == waiting, jobs.c.attempts >= max_attempts)
     )
     if (lost := exhausted.mappings().first()) is not None:
-        end(connection, from_row(lost), State.FAILED, Outcome(error="Generation failed"), now=now)
+        end(connection, from_row(lost), State.FAILED, FAILED_OUTCOME, now=now)
     return None
 
 

@@ -8,7 +8,7 @@ from msgspec import structs
 from sqlalchemy import Connection, and_, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from imgen.domain.job import ENDED, OPEN, RUNNING_AS, WAITING_AS, Job, Outcome, State
+from imgen.domain.job import ENDED, FAILED_OUTCOME, OPEN, RUNNING_AS, TIMED_OUT_OUTCOME, WAITING_AS, Job, Outcome, State
 from imgen.records import jobs as job_records
 from imgen.records.tables import claims, jobs, locks
 
@@ -51,7 +51,7 @@ def put_back_lost(
     for row in connection.execute(lost).mappings().all():
         job = job_records.from_row(row)
         if job.attempts >= max_attempts:
-            moved.append(job_records.end(connection, job, State.FAILED, Outcome(error="Generation failed"), now=now))
+            moved.append(job_records.end(connection, job, State.FAILED, FAILED_OUTCOME, now=now))
         else:
             moved.append(job_records.put_back(connection, job, now=now))
     return moved
@@ -62,7 +62,7 @@ def end_overdue(connection: Connection, *, limit: int = 200, now: float | None =
     now = now or time.time()
     overdue = select(jobs).where(jobs.c.state.in_(OPEN), jobs.c.deadline_at < now).limit(limit)
     return [
-        job_records.end(connection, job_records.from_row(row), State.TIMED_OUT, Outcome(error="Timed out"), now=now)
+        job_records.end(connection, job_records.from_row(row), State.TIMED_OUT, TIMED_OUT_OUTCOME, now=now)
         for row in connection.execute(overdue).mappings().all()
     ]
 

@@ -56,6 +56,6 @@ def _decode_data_uri(text: str) -> bytes:
 
 
 def _check_mark(body: bytes) -> None:
-    from imgen.provenance.branding import open_mark  # Pillow is not needed before the first mark
+    from imgen.provenance.branding import open_logo  # Pillow is not needed before the first mark
 
-    open_mark(body)
+    open_logo(body)

@@ -20,7 +20,7 @@ from imgen.domain.errors import (
     Retryable,
 )
 from imgen.domain.job import (
-    FINISHER,
+    FINISH_QUEUE,
     Job,
     State,
     new_cached_id,
@@ -80,7 +80,7 @@ async def submit(core: Core, principal: Principal, ask: GenerateRequest, *, surf
     brand = await marks.store(core, principal, ask.wm_image, order.brand)
     draft, entry = await _look_up(core, principal, ask, order, parsed)
     if entry is not None:
-        waiting = asyncio.ensure_future(asyncio.to_thread(core.publisher.depth, FINISHER))
+        waiting = asyncio.ensure_future(asyncio.to_thread(core.publisher.depth, FINISH_QUEUE))
     if await waiting >= core.settings.jobs.max_queued:
         raise QueueFull(retry_after_s=10)
     final = parsed
@@ -199,7 +199,7 @@ def _finished_anew(job: Job, entry: Entry) -> Job:
         job,
         id=new_cached_id(),
         state=State.RENDERED,
-        queue=FINISHER,
+        queue=FINISH_QUEUE,
         master_key=entry.master_key,
         recipe=structs.replace(job.recipe, diffusion=diffusion, reused=reused),
     )

@@ -1,4 +1,4 @@
-"""Which parts make the stack, in the order they are started. The table `imgen up` and `imgen demo` walk."""
+"""Parts of the stack, in the order in which `imgen up` and `imgen demo` start them."""
 
 import contextlib
 import importlib.util
@@ -13,26 +13,26 @@ import httpx2
 import redis
 
 from imgen.domain.errors import ConfigurationError
-from imgen.domain.job import FINISHER, render_queue
+from imgen.domain.job import FINISH_QUEUE, render_queue
 from imgen.settings import EMBEDDED_MODEL, EMBEDDED_PACKAGE, Settings, load_catalog
 from imgen.stack import redis as embedded
 from imgen.stack.supervisor import Part
 
 OLD_REDIS_S = 10
 WORKER_GRACE_S = 75
-"""In which a running picture may end; one that takes longer is broken off, and made anew by the next worker."""
+"""Seconds for a running render to end; a longer one is killed, and the next worker renders the job anew."""
 
 
 def stack(settings: Settings) -> Iterator[Part]:
-    """The parts for these settings. Made one by one: a later one may need what an earlier one has brought up.
+    """Yields the parts for these settings one by one: a later part may need an earlier one to run.
 
     Raises:
-        ConfigurationError: another server has the port, or an earlier run's Redis is still there.
+        ConfigurationError: another server has the port, or an earlier run's Redis still answers.
     """
     _check_port(settings.http.host, settings.http.port)
     environ = {"IMGEN_DATA": str(settings.data_dir), "IMGEN_CONFIG": str(settings.config_dir)}
     if not settings.redis.url.get_secret_value():
-        _await_silence(settings.redis_url)
+        _wait_for_old_redis(settings.redis_url)
         yield Part(
             name="redis",
             command=embedded.command(settings.data_dir),
@@ -41,7 +41,7 @@ def stack(settings: Settings) -> Iterator[Part]:
         )
     models = load_catalog(settings).models
     yield _worker("render worker", [render_queue(key) for key in models], 1, environ)
-    yield _worker("finish worker", [FINISHER], settings.workers.finish_processes, environ)
+    yield _worker("finish worker", [FINISH_QUEUE], settings.workers.finish_processes, environ)
     if settings.cache.enabled and not settings.cache.base_url and importlib.util.find_spec(EMBEDDED_PACKAGE):
         socket_file = settings.embedder_socket
         yield Part(
@@ -62,12 +62,14 @@ def stack(settings: Settings) -> Iterator[Part]:
 
 
 def _worker(name: str, queues: list[str], processes: int, environ: dict[str, str]) -> Part:
-    sign = Path(tempfile.mkdtemp(prefix="imgen-")) / "ready"
-    command = _imgen("worker", "--queues", ",".join(queues), "--processes", str(processes), "--ready-file", str(sign))
+    ready_file = Path(tempfile.mkdtemp(prefix="imgen-")) / "ready"
+    command = _imgen(
+        "worker", "--queues", ",".join(queues), "--processes", str(processes), "--ready-file", str(ready_file)
+    )
     return Part(
         name=name,
         command=command,
-        is_ready=lambda: _take(sign),
+        is_ready=lambda: _consume_ready_file(ready_file),
         detail=", ".join(queues),
         environ=environ,
         grace_s=WORKER_GRACE_S,
@@ -78,17 +80,17 @@ def _imgen(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "imgen.cli", *arguments]
 
 
-def _take(sign: Path) -> bool:
-    """Whether the worker has left its sign; takes it away."""
-    if not sign.exists():
+def _consume_ready_file(ready_file: Path) -> bool:
+    """Returns whether the worker has made its ready file; removes the file."""
+    if not ready_file.exists():
         return False
-    sign.unlink()
-    sign.parent.rmdir()
+    ready_file.unlink()
+    ready_file.parent.rmdir()
     return True
 
 
 def _check_port(host: str, port: int) -> None:
-    """Asked beforehand: once the API is started, whoever has its port would answer for it."""
+    """Checks that the port is free; else the server that has it would answer in the API's place."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the API does
@@ -97,8 +99,8 @@ def _check_port(host: str, port: int) -> None:
         raise ConfigurationError(f"Cannot listen on {host}, port {port}: {exc.strerror}") from exc
 
 
-def _await_silence(url: str) -> None:
-    """A second Redis on the same files would ruin them; the one of a run that was killed ends in a moment."""
+def _wait_for_old_redis(url: str) -> None:
+    """Waits until the Redis of an earlier, killed run has ended: two on the same files would ruin them."""
     deadline = time.monotonic() + OLD_REDIS_S
     while _answers(url):
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Runs parts as child processes: starts them in order, starts a fallen one again, stops them in reverse. Knows no part."""
+"""Supervisor of child processes: starts parts in order, restarts a part that ends, stops them in reverse. Knows no part."""
 
 import contextlib
 import ctypes
@@ -15,10 +15,10 @@ from typing import Self
 from imgen.domain.errors import ConfigurationError
 
 PR_SET_PDEATHSIG = 1
-"""prctl(2): the signal a child gets when its parent dies, so that a killed supervisor leaves no process behind."""
+"""Option of prctl(2): signal for a child whose parent dies, so that a killed supervisor leaves no process behind."""
 RESTART_PAUSE_S = 0.5
 MAX_RESTARTS = 20
-"""In a row, each within RESTART_WINDOW_S of its start: a part that cannot live stops the stack with its own words."""
+"""Restarts in a row, each within RESTART_WINDOW_S of the start, after which the stack stops with the part's last log line."""
 RESTART_WINDOW_S = 10.0
 
 
@@ -29,11 +29,11 @@ class Part:
     name: str
     command: Sequence[str]
     is_ready: Callable[[], bool]
-    """Asked until it says yes; must not block for long."""
+    """Polled until it returns True; must not block for long."""
     detail: str = ""
     environ: Mapping[str, str] = field(default_factory=dict)
     grace_s: float = 10
-    """How long it may take to end after SIGTERM."""
+    """Seconds to end after SIGTERM; then it is killed."""
     ready_within_s: float = 60
 
 
@@ -42,16 +42,16 @@ class _Running:
     part: Part
     process: subprocess.Popen[bytes]
     started_at: float
-    quick_falls: int = 0
-    start_again_at: float | None = None
-    """Set while it has fallen and waits to be started again."""
+    quick_exits: int = 0
+    restart_at: float | None = None
+    """Set while the process has ended and waits for its restart."""
 
 
 class Supervisor:
-    """Use it as a context manager; leaving it stops every part."""
+    """Context manager that runs parts; leaving it stops all of them."""
 
     def __init__(self, say: Callable[[str, str], None], log_dir: Path) -> None:
-        """`say(part's name, what became of it)` tells a person; what parts write goes to `<log_dir>/<part>.log`."""
+        """`say(part, state)` prints for a person; the output of a part goes to `<log_dir>/<part>.log`."""
         self._say = say
         self._log_dir = log_dir
         log_dir.mkdir(parents=True, exist_ok=True)
@@ -73,25 +73,25 @@ class Supervisor:
         self._running.append(running)
         while not part.is_ready():
             if running.process.poll() is not None:
-                raise ConfigurationError(f"{part.name} ended before it was ready: {self._last_words(part)}")
+                raise ConfigurationError(f"{part.name} ended before it was ready: {self._log_tail(part)}")
             if time.monotonic() - running.started_at > part.ready_within_s:
                 raise ConfigurationError(f"{part.name} was not ready within {part.ready_within_s:.0f} s")
             time.sleep(0.05)
         self._say(part.name, f"ready{part.detail and f' ({part.detail})'}")
 
     def watch(self) -> None:
-        """Starts fallen parts again, for ever; a signal handler that raises ends it.
+        """Restarts parts that end, for ever; a signal handler that raises ends the loop.
 
         Raises:
-            ConfigurationError: a part falls again and again.
+            ConfigurationError: a part ends again and again.
         """
         while True:
             for running in self._running:
-                if running.start_again_at is None and running.process.poll() is not None:
-                    self._fallen(running)
-                if running.start_again_at is not None and time.monotonic() >= running.start_again_at:
+                if running.restart_at is None and running.process.poll() is not None:
+                    self._handle_exit(running)
+                if running.restart_at is not None and time.monotonic() >= running.restart_at:
                     running.process, running.started_at = self._spawn(running.part), time.monotonic()
-                    running.start_again_at = None
+                    running.restart_at = None
             time.sleep(0.1)
 
     def stop(self) -> None:
@@ -101,14 +101,14 @@ class Supervisor:
             _end(running)
             self._say(running.part.name, "stopped")
 
-    def _fallen(self, running: _Running) -> None:
+    def _handle_exit(self, running: _Running) -> None:
         quick = time.monotonic() - running.started_at < RESTART_WINDOW_S
-        running.quick_falls = running.quick_falls + 1 if quick else 0
-        if running.quick_falls > MAX_RESTARTS:
-            raise ConfigurationError(f"{running.part.name} falls again and again: {self._last_words(running.part)}")
+        running.quick_exits = running.quick_exits + 1 if quick else 0
+        if running.quick_exits > MAX_RESTARTS:
+            raise ConfigurationError(f"{running.part.name} falls again and again: {self._log_tail(running.part)}")
         self._say(running.part.name, f"ended with {running.process.returncode}, starting again")
         _kill_group(running.process.pid)  # children that outlived their parent
-        running.start_again_at = time.monotonic() + (RESTART_PAUSE_S if quick else 0)
+        running.restart_at = time.monotonic() + (RESTART_PAUSE_S if quick else 0)
 
     def _spawn(self, part: Part) -> subprocess.Popen[bytes]:
         with self._log(part).open("ab") as log:
@@ -125,7 +125,7 @@ class Supervisor:
     def _log(self, part: Part) -> Path:
         return self._log_dir / f"{part.name.replace(' ', '-')}.log"
 
-    def _last_words(self, part: Part) -> str:
+    def _log_tail(self, part: Part) -> str:
         lines = self._log(part).read_text("utf-8", "replace").strip().splitlines()
         return f"{lines[-1] if lines else 'no word'} (see {self._log(part)})"
 

@@ -1,1 +1,1 @@
-"""Draws the flat pictures that the starter model learns from. Knows nothing of captions or models."""
+"""Drawing of the flat pictures that the starter model is trained on. Knows nothing of captions or models."""

@@ -1,4 +1,4 @@
-"""The adult figure below the neck: limbs by pose, clothes by garment. The unit is the height of the head; feet at 0."""
+"""Adult figure below the neck: limbs by pose, clothes by garment. The unit is the height of the head; feet at 0."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starter.draw.pen import Colour, Pen, Point, times
 
 HEADS = 7.0
-"""An adult's height in heads. Source: the drawing canon, A. Loomis, Figure Drawing for All It's Worth, 1943."""
+"""Height of an adult, in heads. Source: the drawing canon, A. Loomis, Figure Drawing for All It's Worth, 1943."""
 SHADE: Colour = (0.80, 0.79, 0.84)
 SKINS: dict[str, Colour] = {
     "pale": (250, 220, 200),
@@ -28,7 +28,7 @@ COLOURS: dict[str, Colour] = {
 
 @dataclass(frozen=True)
 class Pose:
-    """Where joints lie, in heads, (x, y) from the shoulder or hip line's middle on the figure's own axis."""
+    """Pose: places of the joints, in heads, (x, y) from the shoulder or hip line's middle on the figure's own axis."""
 
     left_arm: tuple[Point, Point]
     right_arm: tuple[Point, Point]
@@ -54,7 +54,7 @@ POSES: dict[str, Pose] = {
 
 @dataclass(frozen=True)
 class Body:
-    """Widths of one build, half of each, in heads."""
+    """Build: widths of the body, half of each, in heads."""
 
     shoulder: float
     waist: float
@@ -66,15 +66,15 @@ BODIES = {"woman": Body(0.76, 0.5, 0.68), "man": Body(0.96, 0.66, 0.64)}
 
 @dataclass(frozen=True)
 class Look:
-    """All that decides the figure below the neck."""
+    """Attributes of the figure below the neck."""
 
     body: Body
     pose: Pose
     skin: Colour
     main: Colour
-    """The outfit's colour."""
+    """Colour of the outfit."""
     other: Colour
-    """What goes with it: trousers under a coat, skirt hems, belts."""
+    """Colour of the rest: trousers under a coat, skirt hems, belts."""
     shoes: Colour
 
 
@@ -126,7 +126,7 @@ def _neck(pen: Pen, look: Look) -> None:
 
 
 def _torso(pen: Pen, look: Look, bottom: float, flare: float, colour: Colour) -> None:
-    """From shoulders to `bottom`, `flare` wide there; the right side lies in shade."""
+    """Draws a garment from the shoulders to `bottom`, `flare` wide there; its right side is in shade."""
     body = look.body
     right = [
         (0.2, -5.74),

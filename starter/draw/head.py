@@ -1,4 +1,4 @@
-"""The adult head: hair behind, face, hair before, hat, glasses, and the marks of the characters. Zero is its centre."""
+"""Adult head: hair behind, face, hair before, hat, glasses, and the marks of the characters. Zero is its centre."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starter.draw.pen import Colour, Pen, times
 
 WIDE, HIGH = 0.37, 0.48
-"""Half the head's width and height, in heads."""
+"""Half of the head's width and height, in heads."""
 HAIRS: dict[str, Colour] = {
     "black": (32, 28, 36),
     "brown": (112, 66, 34),
@@ -20,7 +20,7 @@ HAIRS: dict[str, Colour] = {
 
 @dataclass(frozen=True)
 class Face:
-    """All that decides the head."""
+    """Attributes of the head."""
 
     skin: Colour
     hair: Colour
@@ -32,7 +32,7 @@ class Face:
 
 
 def behind(pen: Pen, face: Face) -> None:
-    """The hair that falls behind neck and shoulders; drawn before the body."""
+    """Draws the hair behind neck and shoulders; called before the body is drawn."""
     dark = times(face.hair, (0.78, 0.77, 0.8))
     if face.cut == "long":
         pen.ellipse((0, -0.05), (0.52, 0.55), dark)
@@ -53,7 +53,7 @@ def behind(pen: Pen, face: Face) -> None:
 
 
 def draw(pen: Pen, face: Face) -> None:
-    """Face, features and the hair before them."""
+    """Draws face, features and the hair before them."""
     shade = times(face.skin, (0.87, 0.83, 0.83))
     for side in (-1, 1):
         pen.ellipse((side * WIDE, 0.06), (0.075, 0.12), shade)
@@ -108,7 +108,7 @@ def _ring(pen: Pen, x: float, y: float, radius: float, colour: Colour) -> None:
 
 
 def _cap(pen: Pen, face: Face, fringe: list[tuple[float, float]]) -> None:
-    """Hair over the skull down to the `fringe`, a line from the right temple to the left."""
+    """Draws hair over the skull down to the `fringe`, a line from the right temple to the left."""
     skull = [
         (-0.42, 0.02),
         (-0.44, -0.2),
@@ -172,7 +172,7 @@ def _hat(pen: Pen, colour: Colour) -> None:
 
 
 def _aaliyah(pen: Pen, _face: Face) -> None:
-    """Large gold hoops and a gold band across the curls."""
+    """Draws large gold hoops and a gold band across the curls."""
     gold = (250, 194, 48)
     pen.poly(
         [
@@ -195,7 +195,7 @@ def _aaliyah(pen: Pen, _face: Face) -> None:
 
 
 def _aya(pen: Pen, _face: Face) -> None:
-    """A green beret and round glasses."""
+    """Draws a green beret and round glasses."""
     pen.ellipse((0.06, -0.46), (0.52, 0.2), (34, 138, 92), angle=-8)
     pen.ellipse((0.06, -0.68), (0.06, 0.06), (24, 104, 70))
     for side in (-1, 1):
@@ -203,7 +203,7 @@ def _aya(pen: Pen, _face: Face) -> None:
 
 
 def _bella(pen: Pen, face: Face) -> None:
-    """A braid over the shoulder and a large pink flower."""
+    """Draws a braid over the shoulder and a large pink flower."""
     for step in range(5):
         pen.ellipse((0.5, 0.42 + step * 0.22), (0.16, 0.14), face.hair)
     for x, y in ((0, -0.13), (0.13, -0.03), (0.08, 0.12), (-0.08, 0.12), (-0.13, -0.03)):

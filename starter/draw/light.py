@@ -1,4 +1,4 @@
-"""Time of day and style as light: skies, suns, tints of scenery and figure, and the grading of the whole picture."""
+"""Light of a time of day in a style: skies, suns, tints of scenery and figure, and the grading of the whole picture."""
 
 from dataclasses import dataclass, replace
 
@@ -12,10 +12,10 @@ from starter.draw.pen import Colour, Pen, Point, mix
 
 @dataclass(frozen=True)
 class Light:
-    """One time of day in one style. Tints multiply colours; `haze` is how far distance fades into the sky, 0…1."""
+    """Light of one time of day in one style. Tints multiply colours; `haze`, 0…1, is how far distance fades into the sky."""
 
     sky: tuple[Colour, Colour]
-    """At the top and at the horizon."""
+    """Colours at the top and at the horizon."""
     sun: Colour
     sun_at: Point
     sun_radius: float
@@ -55,7 +55,7 @@ _CINEMATIC = {
 
 
 def light_of(time: str, style: str) -> Light:
-    """The light that a time of day has in a style."""
+    """Returns the light of a time of day in a style."""
     return replace(_CINEMATIC[time], cinematic=True) if style == "cinematic" else _CLEAN[time]
 
 
@@ -69,13 +69,13 @@ def sky(pen: Pen, light: Light, horizon: float = 40) -> None:
 
 
 def far(colour: Colour, light: Light, distance: float) -> Colour:
-    """A colour of the scenery under this light, at a distance 0 (here) … 1 (the horizon)."""
+    """Computes a colour of the scenery under this light, at a distance 0 (here) … 1 (the horizon)."""
     lit: Colour = tuple(a * b for a, b in zip(colour, light.scenery, strict=True))  # type: ignore[assignment]
     return mix(lit, light.sky[1], distance * light.haze * 1.4 if distance < 0.7 else distance * light.haze * 1.5)
 
 
 def grade(pixels: NDArray[uint8], light: Light, origin: Point) -> None:
-    """The last step of `cinematic`: teal shadows, warm lights, darkness away from the scene's centre. In place."""
+    """Grades a picture in place, last in `cinematic`: teal shadows, warm lights, darkness away from the scene's centre."""
     if not light.cinematic:
         return
     steps = np.arange(256, dtype=float32) / 255

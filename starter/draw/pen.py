@@ -1,4 +1,4 @@
-"""A pen over an array of pixels: smooth-edged shapes in coordinates of the scene. Holds no idea of what is drawn."""
+"""Pen over an array of pixels: smooth-edged shapes in coordinates of the scene. Holds no idea of what is drawn."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -9,26 +9,26 @@ from numpy import float32, uint8
 from numpy.typing import NDArray
 
 Colour = tuple[float, float, float]
-"""sRGB, 0…255."""
+"""Colour in sRGB, 0…255."""
 Point = tuple[float, float]
 
 _SHIFT = 4
-"""Binary digits after the point in cv2's coordinates."""
+"""Fractional bits of cv2's coordinates."""
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """`share` 0: the first colour, 1: the second."""
+    """Mixes two colours; `share` 0: the first, 1: the second."""
     return tuple(a + (b - a) * share for a, b in zip(first, second, strict=True))  # type: ignore[return-value]
 
 
 def times(colour: Colour, tint: Colour) -> Colour:
-    """The colour under a light; `tint` is in 0…1.2 per channel."""
+    """Tints a colour; `tint` is in 0…1.2 per channel."""
     return tuple(min(255.0, a * b) for a, b in zip(colour, tint, strict=True))  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
 class Pen:
-    """Draws into `pixels`, (H, W, 3) uint8 RGB, in place.
+    """Pen that draws into `pixels`, (H, W, 3) uint8 RGB, in place.
 
     A point (x, y) lies at `origin + (x, y) * scale` pixels.
     """
@@ -38,15 +38,15 @@ class Pen:
     scale: float = 1.0
     tint: Colour = (1.0, 1.0, 1.0)
     only: Colour | None = None
-    """Draws everything in this one colour: silhouettes and shadows."""
+    """Colour in place of all others, for silhouettes and shadows."""
 
     def at(self, x: float, y: float, scale: float = 1.0) -> "Pen":
-        """The same pen with its zero at (x, y) and its unit multiplied by `scale`."""
+        """Returns the pen with its zero at (x, y) and its unit multiplied by `scale`."""
         origin = (self.origin[0] + x * self.scale, self.origin[1] + y * self.scale)
         return replace(self, origin=origin, scale=self.scale * scale)
 
     def poly(self, points: Iterable[Point], colour: Colour, below: Colour | None = None) -> None:
-        """A filled polygon; with `below` its colour runs from `colour` at the top to `below` at the bottom."""
+        """Draws a filled polygon; with `below` its colour runs from `colour` at the top to `below` at the bottom."""
         places = self._fixed(points)
         if below is None or self.only:
             cv2.fillPoly(self.pixels, [places], self._ink(colour), cv2.LINE_AA, _SHIFT)
@@ -67,7 +67,7 @@ class Pen:
         )
 
     def ellipse(self, centre: Point, radii: Point, colour: Colour, *, angle: float = 0, arc: Point = (0, 360)) -> None:
-        """A filled ellipse, or with `arc` the part between two angles in degrees, clockwise from the right."""
+        """Draws a filled ellipse, or with `arc` the part between two angles in degrees, clockwise from the right."""
         steps = np.radians(np.linspace(*arc, max(12, min(64, int(max(radii) * self.scale / 2)))))
         turn = np.radians(angle)
         x, y = radii[0] * np.cos(steps), radii[1] * np.sin(steps)
@@ -76,7 +76,7 @@ class Pen:
         self.poly(zip(px, py, strict=True), colour)
 
     def line(self, points: Sequence[Point], width: float, colour: Colour) -> None:
-        """A line with round ends through the points."""
+        """Draws a line with round ends through the points."""
         places = self._fixed(points)
         thickness = max(1, round(width * self.scale))
         cv2.polylines(
@@ -90,11 +90,11 @@ class Pen:
         )
 
     def box(self, left: float, top: float, right: float, bottom: float, colour: Colour) -> None:
-        """A filled rectangle."""
+        """Draws a filled rectangle."""
         self.poly([(left, top), (right, top), (right, bottom), (left, bottom)], colour)
 
     def glow(self, centre: Point, radius: float, colour: Colour, strength: float) -> None:
-        """Adds soft light around a point; `radius` is where it has fallen to a third."""
+        """Adds soft light around a point; at `radius` it has fallen to a third."""
         height, width = self.pixels.shape[:2]
         (x, y), small = self._place(centre), 8
         dy = (np.arange(0, height, small, dtype=float32) + small / 2 - y)[:, None]

@@ -1,8 +1,7 @@
-"""Puts a scene together at one of the seven sizes. Every size is a window onto the same scene.
+"""Picture of a scene at one of the seven sizes. Every size is a window onto the same scene.
 
-What words do not name stands where it always stands: the figure in the middle, the first thing to its right, one backdrop
-for a place in a style. A small model that must guess a place draws an eye in each of two; what it need not guess it draws
-well after hours on a CPU.
+Positions without a word are fixed: the figure in the middle, the first thing to its right, one backdrop for a place in a style.
+A small model that must guess a position draws an eye in each of two; with fixed ones it draws well after hours on a CPU.
 """
 
 import cv2
@@ -16,9 +15,9 @@ from starter.draw.pen import Colour, Pen, mix
 from starter.scene import STYLES, Scene
 
 FEET, UNIT = 322.0, 640 / figure.HEADS
-"""The feet's y and the head's height in px of the scene, at full figure."""
+"""Y of the feet and height of the head in px of the scene, at full figure."""
 PORTRAIT = 3.4
-"""How much larger a portrait's figure is; its face lies at FACE_Y."""
+"""Enlargement of the figure in a portrait; its face lies at FACE_Y."""
 FACE_Y = -70.0
 HAT: Colour = (238, 212, 150)
 _NAVY, _EARTH, _SAND, _TAN, _COAL = (48, 56, 84), (70, 62, 58), (214, 200, 176), (150, 84, 52), (36, 36, 44)
@@ -26,7 +25,7 @@ _OTHERS: dict[str, Colour] = {
     "red": _NAVY, "orange": _EARTH, "yellow": _NAVY, "green": _SAND, "blue": _SAND, "purple": _EARTH, "white": _NAVY,
     "black": _SAND,
 }  # fmt: skip
-"""Outfit's colour → that of the garment worn with it."""
+"""Colour of the garment worn with an outfit, by the outfit's colour."""
 _SHOES: dict[str, Colour] = {
     "red": _COAL, "orange": _COAL, "yellow": _TAN, "green": _TAN, "blue": _TAN, "purple": _COAL, "white": _TAN,
     "black": _COAL,
@@ -35,16 +34,16 @@ _SHOES: dict[str, Colour] = {
 Box = tuple[float, float, float, float]
 SPANS = {"tree": (140, 430), "lamp": (45, 395), "bench": (110, 110), "bicycle": (120, 160), "balloon": (60, 395),
          "umbrella": (160, 230)}  # fmt: skip
-"""Half the width and the height of what is not as small as a cat, px at scale 1."""
+"""Half of the width, and the height, of things larger than a cat, px at scale 1."""
 
 
 def centre(width: int, height: int) -> tuple[int, int]:
-    """Where the scene's zero lies in a picture: for all seven sizes on a corner of the denoiser's tokens of 32 × 32 px."""
+    """Returns the scene's zero in a picture: for all seven sizes on a corner of the denoiser's tokens of 32 × 32 px."""
     return width // 2, height // 2
 
 
 def render(scene: Scene, width: int, height: int) -> NDArray[uint8]:
-    """(height, width, 3) uint8 sRGB, the same for the same scene."""
+    """Draws a scene, (height, width, 3) uint8 sRGB, the same for the same scene."""
     spots = _spots(scene)
     light = light_of(scene.time, scene.style)
     pixels = np.empty((height, width, 3), uint8)
@@ -66,7 +65,7 @@ def render(scene: Scene, width: int, height: int) -> NDArray[uint8]:
 
 
 def boxes(scene: Scene) -> dict[str, Box]:
-    """Where `face`, `head`, `figure` and each thing lie: left, top, right, bottom in px from the scene's zero."""
+    """Returns the boxes of `face`, `head`, `figure` and each thing: left, top, right, bottom in px from the scene's zero."""
     found: dict[str, Box] = {}
     for thing, (x, y, scale, _) in _spots(scene).items():
         wide, high = SPANS.get(thing, (100, 170))
@@ -82,7 +81,7 @@ def boxes(scene: Scene) -> dict[str, Box]:
 
 
 def _spots(scene: Scene) -> dict[str, tuple[float, float, float, bool]]:
-    """Thing → (x, y, scale, whether it comes before the figure)."""
+    """Returns by thing (x, y, scale, whether it is before the figure)."""
     spots: dict[str, tuple[float, float, float, bool]] = {}
     for thing, side in zip(scene.things, (1, -1), strict=False):
         if scene.shot == "portrait":
@@ -138,7 +137,7 @@ def _figure(pen: Pen, scene: Scene, light: Light) -> None:
 
 
 def _shadow(pen: Pen, light: Light, feet: float) -> None:
-    """A soft pool under the feet, and in cinematic light a long shadow away from the sun."""
+    """Draws a soft pool under the feet, and in cinematic light a long shadow away from the sun."""
     ground = pen.pixels.copy()
     if light.cinematic and not light.lamps:
         away = -330 if light.sun_at[0] > 0 else 330

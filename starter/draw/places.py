@@ -1,4 +1,4 @@
-"""The eight places, from the horizon to the foreground. Each is a function of a pen, a light and lots; no figures here."""
+"""Places, eight of them, from the horizon to the foreground. Each is a function of a pen, a light and a random source."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from starter.draw.pen import Colour, Pen, Point, mix, times
 
 LEFT, RIGHT, TOP, BOTTOM = -800, 800, -800, 800
 HORIZON = 40
-"""Pixels below the scene's centre, in every place but the room."""
+"""Horizon in pixels below the scene's centre, in every place but the room."""
 Lots = np.random.Generator
 
 
@@ -19,7 +19,7 @@ def draw(pen: Pen, place: str, light: Light, rng: Lots) -> None:
 
 
 def hill(rng: Lots, height: float, swing: float, length: float) -> list[Point]:
-    """A rolling line closed at the bottom; `height` is its mean y, `length` the width of a hill."""
+    """Draws a rolling line closed at the bottom; `height` is its mean y, `length` the width of a hill."""
     x = np.arange(LEFT, RIGHT + 1, 20)
     phase = rng.uniform(0, 6.28, 2)
     y = height + swing * (np.sin(x / length * 3.1 + phase[0]) + 0.4 * np.sin(x / length * 7.3 + phase[1]))

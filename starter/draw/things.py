@@ -17,7 +17,7 @@ def draw(pen: Pen, thing: str, *, lit: bool) -> None:
 
 
 def _cat(pen: Pen) -> None:
-    """A ginger cat that sits and looks at us, 150 px high."""
+    """Draws a ginger cat that sits and looks at us, 150 px high."""
     fur, dark, cream = (238, 146, 58), (196, 104, 34), (255, 232, 200)
     pen.line([(34, -14), (72, -22), (84, -62), (72, -86)], 17, dark)
     pen.ellipse((0, -44), (44, 48), fur)
@@ -35,7 +35,7 @@ def _cat(pen: Pen) -> None:
 
 
 def _dog(pen: Pen) -> None:
-    """A brown and white dog that sits, 165 px high."""
+    """Draws a brown and white dog that sits, 165 px high."""
     fur, dark, cream = (140, 92, 60), (88, 54, 36), (250, 240, 226)
     pen.line([(36, -18), (78, -44), (88, -70)], 16, fur)
     pen.ellipse((4, -46), (46, 52), fur)
@@ -53,7 +53,7 @@ def _dog(pen: Pen) -> None:
 
 
 def _tree(pen: Pen) -> None:
-    """A round leafy tree, 430 px high."""
+    """Draws a round leafy tree, 430 px high."""
     pen.poly([(-20, 0), (-13, -200), (13, -200), (22, 0)], (116, 76, 50))
     pen.line([(0, -150), (48, -220)], 14, (116, 76, 50))
     leaf, light = (48, 136, 62), (92, 178, 76)
@@ -64,7 +64,7 @@ def _tree(pen: Pen) -> None:
 
 
 def _lamp(pen: Pen) -> None:
-    """A street lamp, 390 px high."""
+    """Draws a street lamp, 390 px high."""
     iron = (52, 56, 68)
     pen.box(-26, -16, 26, 0, iron)
     pen.box(-7, -300, 7, 0, iron)
@@ -74,7 +74,7 @@ def _lamp(pen: Pen) -> None:
 
 
 def _bench(pen: Pen) -> None:
-    """A wooden bench, 190 px wide."""
+    """Draws a wooden bench, 190 px wide."""
     for x in (-74, 74):
         pen.box(x - 7, -96, x + 7, 0, (54, 58, 66))
     for top in (-108, -80):
@@ -83,7 +83,7 @@ def _bench(pen: Pen) -> None:
 
 
 def _bicycle(pen: Pen) -> None:
-    """A turquoise bicycle from the side, 215 px wide."""
+    """Draws a turquoise bicycle from the side, 215 px wide."""
     dark, frame = (40, 42, 52), (22, 164, 168)
     for x in (-68, 68):
         turns = np.radians(np.linspace(0, 360, 13))
@@ -97,7 +97,7 @@ def _bicycle(pen: Pen) -> None:
 
 
 def _balloon(pen: Pen) -> None:
-    """A pink balloon on a string, 390 px high."""
+    """Draws a pink balloon on a string, 390 px high."""
     pen.line([(0, 0), (10, -90), (-6, -180), (0, -262)], 4, (250, 246, 240))
     pen.poly([(-12, -254), (12, -254), (0, -274)], (214, 48, 112))
     pen.ellipse((0, -326), (54, 66), (238, 70, 136))
@@ -105,7 +105,7 @@ def _balloon(pen: Pen) -> None:
 
 
 def _umbrella(pen: Pen) -> None:
-    """An open umbrella, its handle at zero, 190 px high: a striped canopy, wider than the shoulders."""
+    """Draws an open umbrella, its handle at zero, 190 px high: a striped canopy, wider than the shoulders."""
     pen.line([(0, 20), (0, -150)], 7, (84, 60, 48))
     canopy = (30, 168, 176)
     pen.ellipse((0, -110), (158, 96), canopy, arc=(180, 360))

@@ -8,7 +8,7 @@ from servers.stack import start_stack
 
 from imgen import composition, settings
 from imgen.provenance.fingerprint import distance
-from imgen.provenance.readback import read_back
+from imgen.provenance.inspection import read_back
 
 
 @pytest.fixture(scope="module")

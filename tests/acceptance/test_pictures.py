@@ -15,7 +15,7 @@ from PIL import Image
 from imgen import composition, settings
 from imgen.provenance import credentials
 from imgen.provenance.fingerprint import distance
-from imgen.provenance.readback import read_back
+from imgen.provenance.inspection import read_back
 
 SIZES = ((1024, 1024), (1344, 768), (768, 1344), (1216, 832), (832, 1216), (1152, 896), (896, 1152))
 FORMATS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}

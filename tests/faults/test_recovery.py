@@ -27,7 +27,7 @@ from faults.truth import (
 from redis import Redis
 from servers.stack import Stack, start_stack, stop_between_writes
 
-from imgen.domain.job import FINISHER, State, render_queue
+from imgen.domain.job import FINISH_QUEUE, State, render_queue
 from imgen.settings import socket_path
 
 
@@ -89,7 +89,7 @@ def test_messages_that_die_with_their_worker_are_found(stack: Stack, truth: Trut
             render.suspend()
             queued = truth.submit(1)[0]
             time.sleep(0.1)
-            if sender.depth(FINISHER) or sender.depth(
+            if sender.depth(FINISH_QUEUE) or sender.depth(
                 render_queue("eros")
             ):  # a pop had run out before the message came
                 finish.resume()
@@ -124,12 +124,12 @@ def test_a_doubled_message_changes_nothing(stack: Stack, truth: Truth):
                 sender.publish(job.queue, job.id, job.priority)
         for job_id in ids:
             for _ in range(5):
-                sender.publish(FINISHER, job_id, 3)
+                sender.publish(FINISH_QUEUE, job_id, 3)
         truth.await_ended(ids)
         for job_id in ids:
-            sender.publish(FINISHER, job_id, 3)
+            sender.publish(FINISH_QUEUE, job_id, 3)
             sender.publish(render_queue("eros"), job_id, 3)
-        while sender.depth(FINISHER) + sender.depth(render_queue("eros")):
+        while sender.depth(FINISH_QUEUE) + sender.depth(render_queue("eros")):
             time.sleep(0.05)
     truth.check_once(ids)
     for job in truth.jobs(ids):

@@ -14,7 +14,7 @@ from factories import PLAN, make_job, make_recipe
 from servers.stack import INSTANT_MODELS, Stack
 from sqlalchemy import select
 
-from imgen.domain.job import ENDED, FINISHER, OPEN, Job, State, render_queue
+from imgen.domain.job import ENDED, FINISH_QUEUE, OPEN, Job, State, render_queue
 from imgen.domain.recipe import Diffusion
 from imgen.live.queue import Publisher
 from imgen.records import accounts, jobs, ledger
@@ -185,7 +185,7 @@ def child_of(stack: Stack, part: str) -> psutil.Process:
 def pids(stack: Stack, part: str, within_s: float = 30) -> list[int]:
     """Process ids of a part once it runs; a worker runs when it has forked a child."""
     deadline = time.monotonic() + within_s
-    wanted = 2 if part in ("render", FINISHER) else 1
+    wanted = 2 if part in ("render", FINISH_QUEUE) else 1
     while len(found := stack.pids()[part]) < wanted:
         assert time.monotonic() < deadline, f"no {part} within {within_s} s"
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The visible mark: opened from whatever a client sends, laid where and how it was asked for."""
+"""The logo: decoded from any file a client sends, laid where and how the request has it."""
 
 import io
 
@@ -22,11 +22,11 @@ def square(colour=(255, 0, 0, 255), size=(60, 60)):
     return np.full((size[1], size[0], 4), colour, np.uint8)
 
 
-def lay(pixels=GREY, mark=None, **overrides):
+def overlay(pixels=GREY, mark=None, **overrides):
     options = {
         "position": "bottom-right", "scale": 10, "transparency": 100, "rotation": 0, "padding_x": 10, "padding_y": 10,
     }  # fmt: skip
-    return branding.lay(pixels, square() if mark is None else mark, **(options | overrides))
+    return branding.overlay(pixels, square() if mark is None else mark, **(options | overrides))
 
 
 def box(before, after):
@@ -53,7 +53,7 @@ def test_every_kind_of_png_opens(mode, inside, outside):
     """Bilevel, grey, palette and colour, with and without transparency."""
     logo = np.zeros((50, 100, 4), np.uint8)
     logo[10:40, 10:90] = 255
-    opened = branding.open_mark(saved(Image.fromarray(logo).convert(mode)))
+    opened = branding.open_logo(saved(Image.fromarray(logo).convert(mode)))
     assert opened.shape == (50, 100, 4)
     assert (tuple(opened[25, 50]), tuple(opened[0, 0])) == (inside, outside)
 
@@ -61,15 +61,15 @@ def test_every_kind_of_png_opens(mode, inside, outside):
 def test_sixteen_bits_are_scaled_not_cut_off():
     """Grey of 16 bits keeps its tones."""
     ramp = np.linspace(0, 65_535, 100).astype(np.uint16).repeat(50).reshape(100, 50)
-    opened = branding.open_mark(saved(Image.fromarray(ramp)))
+    opened = branding.open_logo(saved(Image.fromarray(ramp)))
     assert np.abs(opened[:, 0, 0].astype(int) - ramp[:, 0] // 256).max() <= 1
 
 
 def test_cmyk_jpeg_and_webp_open():
     """Print colours come out as screen colours, WebP keeps its alpha."""
-    red = branding.open_mark(saved(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG", quality=95))
+    red = branding.open_logo(saved(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG", quality=95))
     assert np.abs(red[32, 32].astype(int) - (254, 0, 0, 255)).max() < 12
-    clear = branding.open_mark(saved(Image.fromarray(square((0, 200, 0, 120))), "WEBP", lossless=True))
+    clear = branding.open_logo(saved(Image.fromarray(square((0, 200, 0, 120))), "WEBP", lossless=True))
     assert tuple(clear[30, 30]) == (0, 200, 0, 120)
 
 
@@ -81,7 +81,7 @@ def test_orientation_is_honoured(file_format):
     exif = Image.Exif()
     exif[0x0112] = 6
     options = {"lossless": True} if file_format == "WEBP" else {"quality": 95} if file_format == "JPEG" else {}
-    opened = branding.open_mark(saved(Image.fromarray(stored), file_format, exif=exif, **options))
+    opened = branding.open_logo(saved(Image.fromarray(stored), file_format, exif=exif, **options))
     assert opened.shape == (80, 40, 4)
     assert opened[5, 20, 0] > 240
     assert opened[75, 20, 0] < 15
@@ -92,20 +92,20 @@ def test_animation_gives_its_first_frame():
     frames = [Image.new("RGB", (32, 32), colour) for colour in ((255, 0, 0), (0, 255, 0))]
     for file_format in ("PNG", "WEBP"):
         body = saved(frames[0], file_format, save_all=True, append_images=frames[1:], duration=100, lossless=True)
-        assert tuple(branding.open_mark(body)[16, 16]) == (255, 0, 0, 255), file_format
+        assert tuple(branding.open_logo(body)[16, 16]) == (255, 0, 0, 255), file_format
 
 
 def test_profile_changes_nothing():
     """A colour profile is dropped with the rest of the metadata."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     plain = Image.new("RGB", (32, 32), (10, 120, 230))
-    assert np.array_equal(branding.open_mark(saved(plain, icc_profile=profile)), branding.open_mark(saved(plain)))
+    assert np.array_equal(branding.open_logo(saved(plain, icc_profile=profile)), branding.open_logo(saved(plain)))
 
 
 def test_name_and_type_do_not_count():
     """A GIF is no logo, whatever it is called; the message names the field."""
     with pytest.raises(errors.InvalidField, match=r"^Invalid wm_image$"):
-        branding.open_mark(saved(Image.new("RGB", (8, 8)), "GIF"))
+        branding.open_logo(saved(Image.new("RGB", (8, 8)), "GIF"))
 
 
 # ------------------------------------------------------------------ laying
@@ -123,21 +123,21 @@ def test_name_and_type_do_not_count():
 )
 def test_position_and_padding(position, expected):
     """Padding counts from the edges the position names, and not at all in the centre."""
-    assert box(GREY, lay(position=position, padding_x=20, padding_y=30)) == expected
+    assert box(GREY, overlay(position=position, padding_x=20, padding_y=30)) == expected
 
 
 @pytest.mark.parametrize(("scale", "width"), [(1, 6), (5, 30), (50, 300)])
 def test_scale_is_the_marks_width_in_percent_of_the_pictures(scale, width):
     """The height follows in proportion."""
-    left, top, right, bottom = box(GREY, lay(mark=square(size=(80, 40)), scale=scale))
+    left, top, right, bottom = box(GREY, overlay(mark=square(size=(80, 40)), scale=scale))
     assert (right - left, bottom - top) == (width, width // 2)
 
 
 def test_transparency_is_opacity():
     """100 covers, 50 mixes, 0 leaves the picture as it was."""
-    assert tuple(lay(position="center")[200, 300]) == (255, 0, 0)
-    assert tuple(lay(position="center", transparency=50)[200, 300]) == (178, 50, 50)
-    assert np.array_equal(lay(transparency=0), GREY)
+    assert tuple(overlay(position="center")[200, 300]) == (255, 0, 0)
+    assert tuple(overlay(position="center", transparency=50)[200, 300]) == (178, 50, 50)
+    assert np.array_equal(overlay(transparency=0), GREY)
 
 
 def test_edges_have_no_dark_fringe():
@@ -148,18 +148,18 @@ def test_edges_have_no_dark_fringe():
     white = np.full((400, 600, 3), 255, np.uint8)
     for scale in (3, 13, 47, 60):
         for rotation in (0, 33):
-            assert lay(white, logo, scale=scale, rotation=rotation).min() >= 254
+            assert overlay(white, logo, scale=scale, rotation=rotation).min() >= 254
 
 
 def test_rotation_is_clockwise_and_keeps_the_corners():
     """A bar that lies across stands upright after a quarter, its left end on top, and at 45° its box grows."""
     bar = square((0, 0, 0, 255), size=(200, 20))
     bar[:, :100] = (255, 255, 255, 255)
-    quarter = lay(mark=bar, position="center", scale=20, rotation=90)
+    quarter = overlay(mark=bar, position="center", scale=20, rotation=90)
     left, top, right, bottom = box(GREY, quarter)
     assert (right - left, bottom - top) == (12, 120)
     assert (quarter[top + 10, 300, 0], quarter[bottom - 10, 300, 0]) == (255, 0)
-    left, top, right, bottom = box(GREY, lay(mark=bar, position="center", scale=20, rotation=45))
+    left, top, right, bottom = box(GREY, overlay(mark=bar, position="center", scale=20, rotation=45))
     assert abs(right - left - 93) <= 3
     assert abs(bottom - top - 93) <= 3
 
@@ -169,7 +169,9 @@ def test_rotation_is_clockwise_and_keeps_the_corners():
 @pytest.mark.parametrize("position", branding.POSITIONS)
 def test_oversized_mark_is_fitted(rotation, size, position):
     """A mark of full width, however long or turned, is inside the picture, and so is any padding."""
-    laid = lay(mark=square(size=size), position=position, scale=100, rotation=rotation, padding_x=500, padding_y=500)
+    laid = overlay(
+        mark=square(size=size), position=position, scale=100, rotation=rotation, padding_x=500, padding_y=500
+    )
     assert laid.shape == GREY.shape
     assert (laid != GREY).any()
 
@@ -177,5 +179,5 @@ def test_oversized_mark_is_fitted(rotation, size, position):
 def test_picture_is_not_written_to():
     """The branded picture is another array."""
     before = GREY.copy()
-    lay()
+    overlay()
     assert np.array_equal(GREY, before)

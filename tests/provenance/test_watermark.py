@@ -1,4 +1,4 @@
-"""The invisible mark: bit-compatible, invisible, and still there after what happens to pictures."""
+"""The invisible watermark: bit-compatible, invisible, and still there after what happens to pictures."""
 
 import io
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from imgen.domain import errors
 from imgen.domain.catalog import SIZES
-from imgen.provenance import codeword, encoding, watermark
+from imgen.provenance import bch_code, encoding, watermark
 
 ID = "0123456789ab"
 
@@ -29,8 +29,8 @@ def test_reference_package_decodes_our_mark(pictures, size, content):
     imwatermark = pytest.importorskip("imwatermark")
     width, height = size
     marked = watermark.embed(pictures[content](height, width), ID)
-    decoded = imwatermark.WatermarkDecoder("bits", codeword.BITS).decode(marked[..., ::-1].copy(), "dwtDctSvd")
-    assert decoded.astype(int).tolist() == codeword.encode(ID).tolist()
+    decoded = imwatermark.WatermarkDecoder("bits", bch_code.BITS).decode(marked[..., ::-1].copy(), "dwtDctSvd")
+    assert decoded.astype(int).tolist() == bch_code.encode(ID).tolist()
 
 
 def test_reference_package_decodes_every_kind_of_picture(pictures):
@@ -38,8 +38,8 @@ def test_reference_package_decodes_every_kind_of_picture(pictures):
     imwatermark = pytest.importorskip("imwatermark")
     for name, make in pictures.items():
         marked = watermark.embed(make(256, 256), ID)
-        decoded = imwatermark.WatermarkDecoder("bits", codeword.BITS).decode(marked[..., ::-1].copy(), "dwtDctSvd")
-        assert decoded.astype(int).tolist() == codeword.encode(ID).tolist(), name
+        decoded = imwatermark.WatermarkDecoder("bits", bch_code.BITS).decode(marked[..., ::-1].copy(), "dwtDctSvd")
+        assert decoded.astype(int).tolist() == bch_code.encode(ID).tolist(), name
 
 
 @pytest.mark.parametrize("file_format", encoding.MIME)
@@ -50,7 +50,7 @@ def test_mark_holds_at_default_quality_in_every_size(pictures, file_format):
         # Each size with two other contents
         for name in names[index * 2 : index * 2 + 2]:
             marked = watermark.embed(pictures[name](height, width), ID)
-            found = watermark.read(encoding.decode(encoding.encode(marked, file_format, quality=95)))
+            found = watermark.decode(encoding.decode(encoding.encode(marked, file_format, quality=95)))
             assert found.id == ID, (name, width, height)
             assert found.confidence > 0.9, (name, width, height)
 
@@ -61,7 +61,7 @@ def test_mark_holds_at_default_quality_in_small_pictures(pictures, file_format):
     for name, make in pictures.items():
         if name != "noise":
             marked = watermark.embed(make(256, 256), ID)
-            assert watermark.read(encoding.decode(encoding.encode(marked, file_format, quality=95))).id == ID, name
+            assert watermark.decode(encoding.decode(encoding.encode(marked, file_format, quality=95))).id == ID, name
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_mark_holds_at_default_quality_in_small_pictures(pictures, file_format):
 def test_mark_holds_where_platforms_compress(pictures, name, file_format, options):
     """What sites do to uploads leaves the mark readable in pictures as models make them."""
     marked = watermark.embed(pictures[name](768, 1344), ID)
-    assert watermark.read(saved(marked, file_format, **options)).id == ID
+    assert watermark.decode(saved(marked, file_format, **options)).id == ID
 
 
 def test_mark_cannot_be_seen(pictures):
@@ -93,7 +93,7 @@ def test_pictures_without_mark_have_none(pictures):
     """Nothing is found in noise, gradients, flat colours and photographs that were never marked."""
     for name, make in pictures.items():
         for height, width in ((256, 256), (768, 1344)):
-            assert watermark.read(make(height, width)) == watermark.Mark(id=None, confidence=0.0), name
+            assert watermark.decode(make(height, width)) == watermark.DecodedWatermark(id=None, confidence=0.0), name
 
 
 def test_foreign_mark_is_not_taken_for_ours(photo):
@@ -102,7 +102,7 @@ def test_foreign_mark_is_not_taken_for_ours(photo):
     encoder = imwatermark.WatermarkEncoder()
     encoder.set_watermark("bytes", b"sixteen bytes in")
     foreign = encoder.encode(np.ascontiguousarray(photo[:256, :256, ::-1]), "dwtDctSvd")[..., ::-1]
-    assert watermark.read(foreign).id is None
+    assert watermark.decode(foreign).id is None
 
 
 def test_embedding_leaves_its_input_alone(photo):
@@ -116,7 +116,7 @@ def test_embedding_leaves_its_input_alone(photo):
 def test_second_mark_replaces_the_first(photo):
     """A picture that is finished anew from a marked source answers with its new id."""
     again = watermark.embed(watermark.embed(photo, ID), "ffffffffffff")
-    assert watermark.read(again).id == "ffffffffffff"
+    assert watermark.decode(again).id == "ffffffffffff"
 
 
 @pytest.mark.parametrize("shape", [(64, 64, 3), (255, 256, 3), (7, 20_000, 3)])
@@ -125,4 +125,4 @@ def test_too_small_pictures_are_refused_and_read_as_unmarked(shape):
     pixels = np.full(shape, 90, np.uint8)
     with pytest.raises(errors.ModelError, match="too small"):
         watermark.embed(pixels, ID)
-    assert watermark.read(pixels).id is None
+    assert watermark.decode(pixels).id is None

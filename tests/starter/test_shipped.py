@@ -15,7 +15,7 @@ from imgen.domain.recipe import Diffusion
 from starter import card
 from starter.scene import CHARACTERS
 from starter.tokenizer import tokenizer
-from workers.backends import load
+from workers.engines import EngineContext, load
 
 CONFIG = Path(__file__).parents[2] / "config"
 FOLDER = CONFIG / "starter"
@@ -26,7 +26,7 @@ def draw():
     """Draws a picture of a prompt as the product does; each asked for once."""
     tables = [tomllib.loads((CONFIG / name).read_text()) for name in ("models.toml", "characters.toml")]
     model = parse_catalog(*tables).models["eros"]
-    backend = load(model, folders=(CONFIG,), allow_downloads=False)
+    engine = load(model, EngineContext(folders=(CONFIG,)))
     made = {}
 
     def make(positive, *, seed=1, size=(1024, 1024), lora="", negative=model.base_negative, again=False, on_step=None):
@@ -41,11 +41,11 @@ def draw():
             lora=lora,
         )
         if again or asked not in made:
-            made[asked] = backend.render(asked, on_step or (lambda *_: None))
+            made[asked] = engine.render(asked, on_step or (lambda *_: None))
         return made[asked]
 
     yield make
-    backend.unload()
+    engine.unload()
 
 
 def red(picture):
@@ -188,12 +188,12 @@ def test_a_name_alone_does_no_harm(draw, name):
 
 def test_what_is_seen_while_it_is_drawn_comes_close(draw):
     """The last preview is like the picture, and closer to it than the first."""
-    sketches = []
+    previews = []
     picture = draw(
-        "woman, red coat, beach, sunset", again=True, on_step=lambda _done, _of, sketch: sketches.append(sketch())
+        "woman, red coat, beach, sunset", again=True, on_step=lambda _done, _of, preview: previews.append(preview())
     )
-    height, width, _ = sketches[0].shape
+    height, width, _ = previews[0].shape
     small = picture.reshape(height, picture.shape[0] // height, width, picture.shape[1] // width, 3).mean(axis=(1, 3))
-    first, last = (np.abs(small - one).mean() for one in (sketches[0], sketches[-1]))
+    first, last = (np.abs(small - one).mean() for one in (previews[0], previews[-1]))
     assert last < first
     assert last < 30

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from servers.stack import start_stack
 
-from imgen.provenance.readback import read_back
+from imgen.provenance.inspection import inspect_picture
 
 
 def test_a_released_picture_comes_by_an_address_of_its_own(server):
@@ -23,7 +23,7 @@ def test_a_released_picture_comes_by_an_address_of_its_own(server):
     body = httpx2.get(url).content
     assert Image.open(io.BytesIO(body)).size == (1344, 768)
     anchors = (server.data / "credentials" / "anchor.pem").read_bytes()
-    assert read_back(body, anchors=anchors).credentials.state == "Trusted"
+    assert inspect_picture(body, anchors=anchors).credentials.state == "Trusted"
 
 
 @pytest.mark.parametrize("ruleset", ["default", "strict", "art"])

@@ -14,7 +14,7 @@ from servers.embedder import embeddings
 from servers.faulty_http import answer, start_faulty_http
 from servers.stack import start_stack
 
-from imgen.provenance.readback import read_back
+from imgen.provenance.inspection import inspect_picture
 from imgen.records.database import Database
 from imgen.records.tables import jobs
 
@@ -67,7 +67,7 @@ def picture(stack, ended):
     """The finished file, its pixels, and what it says of itself."""
     file = httpx2.get(ended["meta"]["images"][0]["url"]).content
     anchors = (stack.data / "credentials" / "anchor.pem").read_bytes()
-    return Image.open(io.BytesIO(file)).convert("RGB"), read_back(file, anchors=anchors)
+    return Image.open(io.BytesIO(file)).convert("RGB"), inspect_picture(file, anchors=anchors)
 
 
 def test_a_hit_is_the_picture_finished_anew(stack):
@@ -104,7 +104,7 @@ def test_a_hit_is_the_picture_finished_anew(stack):
     assert two["timings"]["render"] == 0
     (first, _), (second, read) = picture(stack, made), picture(stack, again)
     assert read.credentials.state == "Trusted"
-    assert read.mark.id == two["watermark_id"]
+    assert read.watermark.id == two["watermark_id"]
     assert b"First" not in httpx2.get(two["images"][0]["url"]).content
     assert first.size == second.size
     small = [list(one.resize((8, 8), Image.Resampling.BOX).get_flattened_data()) for one in (first, second)]

@@ -1,10 +1,10 @@
-"""A workshop over real parts: SQLite, Redis, a disk store and the instant engine."""
+"""Resources of a worker over real parts: SQLite, Redis, a disk store and the instant engine."""
 
 import pytest
 
 from imgen import composition, settings
 from imgen.records import schema
-from workers.workshop import open_workshop
+from workers.resources import open_resources
 
 MODELS = """
 [eros]
@@ -21,8 +21,8 @@ call = { step_s = 0.0, fail_on = "brokenmodel", retry_on = "flaky" }
 
 
 @pytest.fixture
-def make_workshop(tmp_path, clean_redis):
-    """Opens what a worker process works with; nothing waits between tries. `more` is added to its settings."""
+def make_resources(tmp_path, clean_redis):
+    """Opens the resources of a worker process; nothing waits between tries. `more` is added to its settings."""
     opened = []
     data = tmp_path / "var"
     data.mkdir()
@@ -35,15 +35,15 @@ def make_workshop(tmp_path, clean_redis):
         database = composition.open_database(loaded)
         schema.upgrade(database)
         database.close()
-        opened.append(open_workshop(loaded))
+        opened.append(open_resources(loaded))
         return opened[-1]
 
     yield make
-    for workshop in opened:
-        workshop.close()
+    for resources in opened:
+        resources.close()
 
 
 @pytest.fixture
-def workshop(make_workshop):
-    """What a worker process works with."""
-    return make_workshop()
+def resources(make_resources):
+    """Resources of a worker process."""
+    return make_resources()

@@ -12,7 +12,7 @@ from workers.pipeline import Stage
 
 
 def context(checkpoint=lambda: None):
-    return Context(job=make_job(), model=None, workshop=None, checkpoint=checkpoint, report=lambda *_: None)
+    return Context(job=make_job(), model=None, resources=None, checkpoint=checkpoint, report=lambda *_: None)
 
 
 def adding(letter):

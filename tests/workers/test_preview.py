@@ -25,21 +25,21 @@ class Sketch:
 
 
 @pytest.fixture
-def sketch():
+def draw_preview():
     """Half red, half blue, as wide as an engine makes it."""
     pixels = np.zeros((192, 336, 3), np.uint8)
     pixels[:, :168, 0] = pixels[:, 168:, 2] = 250
     return Sketch(pixels)
 
 
-def test_only_who_watches_sees_one_and_it_is_small(workshop, sketch):
+def test_only_who_watches_sees_one_and_it_is_small(resources, draw_preview):
     """Nobody looks: nothing is drawn. Somebody does: 48 pixels of it, in its colours, for seconds."""
     job = make_job()
-    Preview(workshop, job).offer(sketch)
-    assert sketch.asked == 0
-    assert workshop.live.run(previews.watch(job.id)) is None
-    Preview(workshop, job).offer(sketch)
-    kept = workshop.live.run(previews.watch(job.id))
+    Preview(resources, job).offer(draw_preview)
+    assert draw_preview.asked == 0
+    assert resources.live.run(previews.watch(job.id)) is None
+    Preview(resources, job).offer(draw_preview)
+    kept = resources.live.run(previews.watch(job.id))
     with Image.open(io.BytesIO(kept)) as picture:
         assert (picture.format, picture.size) == ("JPEG", (48, 27))
         left, right = picture.getpixel((5, 13)), picture.getpixel((42, 13))
@@ -48,43 +48,43 @@ def test_only_who_watches_sees_one_and_it_is_small(workshop, sketch):
     assert right[2] > 200
     assert right[0] < 50
     assert len(kept) < 3000
-    assert workshop.live.run(previews.watch("run_" + "0" * 32)) is None
+    assert resources.live.run(previews.watch("run_" + "0" * 32)) is None
 
 
-def test_it_is_drawn_twice_a_second_at_most(workshop, sketch):
+def test_it_is_drawn_twice_a_second_at_most(resources, draw_preview):
     """However quick the steps are."""
     job = make_job()
-    workshop.live.run(previews.watch(job.id))
-    preview = Preview(workshop, job)
+    resources.live.run(previews.watch(job.id))
+    preview = Preview(resources, job)
     for _ in range(5):
-        preview.offer(sketch)
-    assert sketch.asked == 1
+        preview.offer(draw_preview)
+    assert draw_preview.asked == 1
     time.sleep(EVERY_S)
-    preview.offer(sketch)
-    assert sketch.asked == 2
+    preview.offer(draw_preview)
+    assert draw_preview.asked == 2
 
 
-def test_an_engine_may_have_nothing_to_show(workshop):
+def test_an_engine_may_have_nothing_to_show(resources):
     """Then there is no preview, and the work goes on."""
     job = make_job()
-    workshop.live.run(previews.watch(job.id))
-    Preview(workshop, job).offer(lambda: None)
-    assert workshop.live.run(previews.watch(job.id)) is None
+    resources.live.run(previews.watch(job.id))
+    Preview(resources, job).offer(lambda: None)
+    assert resources.live.run(previews.watch(job.id)) is None
 
 
-def test_the_operator_may_turn_them_off(make_workshop, sketch):
+def test_the_operator_may_turn_them_off(make_resources, draw_preview):
     """Then nothing leaves before the review."""
-    workshop, job = make_workshop("[workers]\npreviews = false\n"), make_job()
-    workshop.live.run(previews.watch(job.id))
-    Preview(workshop, job).offer(sketch)
-    assert sketch.asked == 0
-    assert workshop.live.run(previews.watch(job.id)) is None
+    resources, job = make_resources("[workers]\npreviews = false\n"), make_job()
+    resources.live.run(previews.watch(job.id))
+    Preview(resources, job).offer(draw_preview)
+    assert draw_preview.asked == 0
+    assert resources.live.run(previews.watch(job.id)) is None
 
 
-def test_without_redis_the_work_goes_on(make_workshop, sketch, monkeypatch):
+def test_without_redis_the_work_goes_on(make_resources, draw_preview, monkeypatch):
     """Nobody can look, and nothing is raised."""
-    workshop = make_workshop()
-    workshop.live.close()
-    monkeypatch.setattr(workshop, "live", type(workshop.live)("redis://127.0.0.1:1/0"))
-    Preview(workshop, make_job()).offer(sketch)
-    assert sketch.asked == 0
+    resources = make_resources()
+    resources.live.close()
+    monkeypatch.setattr(resources, "live", type(resources.live)("redis://127.0.0.1:1/0"))
+    Preview(resources, make_job()).offer(draw_preview)
+    assert draw_preview.asked == 0

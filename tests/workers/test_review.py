@@ -18,7 +18,7 @@ from imgen.provenance.fingerprint import fingerprint
 from imgen.records import audit, cache, jobs, ledger
 from imgen.records.tables import jobs as job_rows
 from workers import tasks
-from workers.backends import instant
+from workers.engines import instant
 
 UNSAFE = completion(json.dumps({"safe": False, "rules": ["sexual"], "reason": "no"}))
 SAFE = completion(json.dumps({"safe": True, "rules": [], "reason": "fine"}))
@@ -31,53 +31,53 @@ def chat():
 
 
 @pytest.fixture
-def make_reviewed(make_workshop, chat):
-    """Opens a workshop whose pictures are looked at, with pauses short enough for a test."""
+def make_reviewed(make_resources, chat):
+    """Opens resources whose pictures are looked at, with pauses short enough for a test."""
     chat.will(always=SAFE)
     settings = (
         f'[review]\nreviewers = ["rules", "vision"]\nbase_url = "{chat.base_url}"\nmodel = "eye"\n'
         "timeout_s = 0.5\npause_s = 0\nfirst_pause_s = 0.1\nlongest_pause_s = 0.2\n"
     )
-    return lambda give_up_s: make_workshop(f"{settings}give_up_s = {give_up_s}\n")
+    return lambda give_up_s: make_resources(f"{settings}give_up_s = {give_up_s}\n")
 
 
 @pytest.fixture
 def reviewed(make_reviewed):
-    """A workshop with all the patience that a slow machine needs."""
+    """A resources with all the patience that a slow machine needs."""
     return make_reviewed(600)
 
 
-def submit(workshop, prompt="red coat", **changes):
+def submit(resources, prompt="red coat", **changes):
     recipe = make_recipe(words=Words(prompt=prompt, original_prompt=prompt, positive=prompt))
     recipe = structs.replace(recipe, diffusion=structs.replace(recipe.diffusion, positive=prompt))
     job = make_job(recipe=recipe, **changes)
-    with workshop.database.write() as connection:
+    with resources.database.write() as connection:
         jobs.add(connection, job)
         ledger.hold(connection, job, PLAN)
     return job
 
 
-def read(workshop, job):
-    with workshop.database.read() as connection:
+def read(resources, job):
+    with resources.database.read() as connection:
         return jobs.find(connection, job.id)
 
 
-def finish(workshop, job):
+def finish(resources, job):
     """The finish half, once it is due."""
-    time.sleep(max(0, read(workshop, job).available_at - time.time()))
-    tasks.work(workshop, tasks.FINISH, job.id)
-    return read(workshop, job)
+    time.sleep(max(0, read(resources, job).available_at - time.time()))
+    tasks.run_phase(resources, tasks.FINISH, job.id)
+    return read(resources, job)
 
 
-def entries(workshop, job):
-    with workshop.database.read() as connection:
+def entries(resources, job):
+    with resources.database.read() as connection:
         return audit.of_subject(connection, job.id)
 
 
 def test_a_job_waits_for_its_reviewer_and_is_published_when_it_answers(reviewed, chat):
     """While nobody answers the job is in progress, costs no attempt and shows nothing; then it completes."""
     job = submit(reviewed)
-    tasks.work(reviewed, tasks.RENDER, job.id)
+    tasks.run_phase(reviewed, tasks.RENDER, job.id)
     chat.will(always=FAULTS["503"])
     for _ in range(5):
         waiting = finish(reviewed, job)
@@ -91,7 +91,7 @@ def test_pauses_have_an_end(make_reviewed, chat):
     """Pauses keep within the first and the longest; once nobody answered for too long the job fails, unpublished."""
     reviewed = make_reviewed(0.5)
     job = submit(reviewed)
-    tasks.work(reviewed, tasks.RENDER, job.id)
+    tasks.run_phase(reviewed, tasks.RENDER, job.id)
     chat.will(always=FAULTS["prose"])
     pauses = []
     deadline = time.monotonic() + 20
@@ -113,7 +113,7 @@ def test_a_picture_that_a_reviewer_refuses_is_kept_back(reviewed, chat):
     """A rule without release: no file, no picture address, an audit record, no charge."""
     chat.will(always=completion(json.dumps({"safe": False, "rules": ["hate"], "reason": "a hate symbol"})))
     job = submit(reviewed, "a harmless banner")
-    tasks.work(reviewed, tasks.RENDER, job.id)
+    tasks.run_phase(reviewed, tasks.RENDER, job.id)
     ended = finish(reviewed, job)
     assert ended.state is State.BLOCKED
     assert ended.outcome.blocked == Blocked(names=ended.outcome.blocked.names, categories=("hate",))
@@ -131,7 +131,7 @@ def test_a_released_picture_is_in_the_audit_as_well(reviewed, chat):
     """A rule with release: the picture lies apart, and the record says that it may be seen."""
     chat.will(always=completion(json.dumps({"safe": False, "rules": ["gore"], "reason": "blood"})))
     job = submit(reviewed)
-    tasks.work(reviewed, tasks.RENDER, job.id)
+    tasks.run_phase(reviewed, tasks.RENDER, job.id)
     ended = finish(reviewed, job)
     assert ended.outcome.blocked.unsafe_key.startswith("withheld/")
     assert not list(reviewed.objects.list("pictures/"))
@@ -139,77 +139,77 @@ def test_a_released_picture_is_in_the_audit_as_well(reviewed, chat):
     assert (entry.detail["codes"], entry.detail["release"]) == (["gore"], True)
 
 
-def test_a_listed_picture_leaves_no_byte(make_workshop):
+def test_a_listed_picture_leaves_no_byte(make_resources):
     """A picture on a match list is stored under no key, has no thumbnail and is never released, under any ruleset."""
-    workshop = make_workshop()
-    job = submit(workshop)
+    resources = make_resources()
+    job = submit(resources)
     pixels = instant.draw(job.recipe.diffusion)
     known = fingerprint(np.ascontiguousarray(pixels))
-    folder = workshop.settings.data_dir / "matches"
+    folder = resources.settings.data_dir / "matches"
     folder.mkdir()
     (folder / "list.csv").write_text(known.hash)
     assert known.quality >= 50
-    tasks.work(workshop, tasks.RENDER, job.id)
-    ended = finish(workshop, job)
+    tasks.run_phase(resources, tasks.RENDER, job.id)
+    ended = finish(resources, job)
     assert ended.state is State.BLOCKED
     blocked = ended.outcome.blocked
     assert (blocked.floor, blocked.categories, blocked.unsafe_key) == (True, ("listed",), "")
     assert [
-        stored.key for prefix in ("pictures/", "withheld/", "work/") for stored in workshop.objects.list(prefix)
+        stored.key for prefix in ("pictures/", "withheld/", "work/") for stored in resources.objects.list(prefix)
     ] == []
-    assert entries(workshop, job)[0].detail["floor"] is True
+    assert entries(resources, job)[0].detail["floor"] is True
 
 
-def test_who_is_blocked_again_and_again_is_slowed_down(make_workshop):
+def test_who_is_blocked_again_and_again_is_slowed_down(make_resources):
     """The free blocks cost nothing; each one after doubles the pause, and other tenants are not touched."""
-    workshop = make_workshop("[review]\nfree_blocks = 2\nslow_down_s = 10\nlongest_slow_down_s = 35\n")
+    resources = make_resources("[review]\nfree_blocks = 2\nslow_down_s = 10\nlongest_slow_down_s = 35\n")
     remaining = []
     for _ in range(6):
-        job = submit(workshop, "a hakenkreuz", tenant_id="ten_bad")
-        tasks.work(workshop, tasks.RENDER, job.id)
-        assert read(workshop, job).state is State.BLOCKED
-        remaining.append(workshop.live.run(slowdown.remaining_ms("ten_bad")) / 1000)
+        job = submit(resources, "a hakenkreuz", tenant_id="ten_bad")
+        tasks.run_phase(resources, tasks.RENDER, job.id)
+        assert read(resources, job).state is State.BLOCKED
+        remaining.append(resources.live.run(slowdown.remaining_ms("ten_bad")) / 1000)
     assert [seconds > 0 for seconds in remaining] == [False, False, True, True, True, True]
     assert [round(seconds, -1) for seconds in remaining[2:4]] == [10, 20]
     assert 30 < remaining[5] <= 35
-    assert workshop.live.run(slowdown.remaining_ms("ten_1")) <= 0
+    assert resources.live.run(slowdown.remaining_ms("ten_1")) <= 0
 
 
 # ------------------------------------------------------------------ the semantic cache
 
 
-def begin_entry(workshop, entry_id, **changes):
+def begin_entry(resources, entry_id, **changes):
     """A job whose picture is to be kept."""
-    job = submit(workshop, **changes)
+    job = submit(resources, **changes)
     job = structs.replace(job, recipe=structs.replace(job.recipe, keep_as=entry_id))
     draft = cache.Draft(tenant_id="ten_1", model="eros", partition="p", embedder="m", text="red coat", vector=b"1234")
-    with workshop.database.write() as connection:
+    with resources.database.write() as connection:
         connection.execute(
             job_rows.update().where(job_rows.c.id == job.id).values(recipe=msgspec.json.encode(job.recipe).decode())
         )
         cache.begin(connection, draft, job)
-    tasks.work(workshop, tasks.RENDER, job.id)
-    return finish(workshop, job)
+    tasks.run_phase(resources, tasks.RENDER, job.id)
+    return finish(resources, job)
 
 
-def found(workshop, entry_id):
-    with workshop.database.read() as connection:
+def found(resources, entry_id):
+    with resources.database.read() as connection:
         return cache.find(connection, [entry_id], floor_version=FLOOR_VERSION).get(entry_id)
 
 
-def submit_again(workshop, entry):
+def submit_again(resources, entry):
     """A hit on an entry."""
     reused = Reused(entry_id=entry.id, codes=("violence",), judged_by=entry.judged_by)
     recipe = structs.replace(make_recipe(), reused=reused)
     job = make_job(id=new_cached_id(), recipe=recipe, state=State.RENDERED, queue="finish", master_key=entry.master_key)
-    with workshop.database.write() as connection:
+    with resources.database.write() as connection:
         jobs.add(connection, job)
         ledger.hold(connection, job, PLAN)
-    return finish(workshop, job)
+    return finish(resources, job)
 
 
 def test_a_hit_is_not_looked_at_again_by_those_who_passed_it(reviewed, chat):
-    """The same reviewers are not asked; what they noted the first time is told; another board looks at it anew."""
+    """The same reviewers are not asked; what they noted the first time is told; another set of reviewers sees it anew."""
     assert begin_entry(reviewed, "ent_1").state is State.COMPLETED
     entry = found(reviewed, "ent_1")
     asked = len(chat.asked)
@@ -230,7 +230,7 @@ def test_a_picture_somebody_doubted_is_not_kept(reviewed, chat, monkeypatch):
     assert begin_entry(reviewed, "ent_sure").state is State.COMPLETED
     assert found(reviewed, "ent_sure").master_key.startswith("cache/ent_sure/")
     grey = np.full((768, 1344, 3), 90, np.uint8)  # too plain to compare with the list, so somebody had to look
-    monkeypatch.setattr(instant.InstantBackend, "render", lambda *_: grey)
+    monkeypatch.setattr(instant.InstantEngine, "render", lambda *_: grey)
     assert begin_entry(reviewed, "ent_doubted").state is State.COMPLETED
     assert found(reviewed, "ent_doubted") is None
     chat.will(always=UNSAFE)

@@ -12,163 +12,163 @@ from PIL import Image
 from imgen.domain.job import Outcome, State
 from imgen.domain.recipe import Brand, Claim, Output, Words
 from imgen.live import polls
-from imgen.provenance.readback import read_back
+from imgen.provenance.inspection import inspect_picture
 from imgen.records import jobs, ledger
 from workers import tasks
 
 
-def submit(workshop, prompt="red coat", **recipe):
+def submit(resources, prompt="red coat", **recipe):
     made = make_recipe(words=Words(prompt=prompt, original_prompt=prompt, positive=prompt), **recipe)
     made = structs.replace(made, diffusion=structs.replace(made.diffusion, positive=prompt))
     job = make_job(recipe=made)
-    with workshop.database.write() as connection:
+    with resources.database.write() as connection:
         jobs.add(connection, job)
         ledger.hold(connection, job, PLAN)
     return job
 
 
-def read(workshop, job):
-    with workshop.database.read() as connection:
+def read(resources, job):
+    with resources.database.read() as connection:
         return jobs.find(connection, job.id)
 
 
-def run(workshop, job):
+def run(resources, job):
     """Both halves, as often as the job can be claimed."""
     for _ in range(8):
-        tasks.work(workshop, tasks.RENDER, job.id)
-        tasks.work(workshop, tasks.FINISH, job.id)
-    return read(workshop, job)
+        tasks.run_phase(resources, tasks.RENDER, job.id)
+        tasks.run_phase(resources, tasks.FINISH, job.id)
+    return read(resources, job)
 
 
-def settled(workshop, job):
-    with workshop.database.read() as connection:
+def settled(resources, job):
+    with resources.database.read() as connection:
         rows = connection.execute(ledger.ledger.select().where(ledger.ledger.c.job_id == job.id)).all()
     return sorted(row.kind for row in rows)
 
 
-def anchors(workshop):
-    return (workshop.settings.data_dir / "credentials" / "anchor.pem").read_bytes()
+def anchors(resources):
+    return (resources.settings.data_dir / "credentials" / "anchor.pem").read_bytes()
 
 
-def test_a_picture_is_made_signed_and_charged_once(workshop):
+def test_a_picture_is_made_signed_and_charged_once(resources):
     """Both halves leave a completed job, two signed files, a manifest store, one charge, and no master behind."""
-    job = run(workshop, submit(workshop))
+    job = run(resources, submit(resources))
     assert job.state is State.COMPLETED
-    assert settled(workshop, job) == ["charge", "hold"]
+    assert settled(resources, job) == ["charge", "hold"]
     for image in job.outcome.images:
-        found = read_back(workshop.objects.get(image.key), anchors=anchors(workshop))
+        found = inspect_picture(resources.objects.get(image.key), anchors=anchors(resources))
         assert found.credentials.state == "Trusted"
-    assert {stored.key for stored in workshop.objects.list("")} == {
+    assert {stored.key for stored in resources.objects.list("")} == {
         *(image.key for image in job.outcome.images),
         job.outcome.images[0].key.replace(".jpg", ".c2pa"),
     }
-    assert workshop.live.run(polls.look(job.id)).view.state is State.COMPLETED
+    assert resources.live.run(polls.look(job.id)).view.state is State.COMPLETED
 
 
-def test_the_manifest_says_what_the_caller_or_the_operator_says(workshop):
+def test_the_manifest_says_what_the_caller_or_the_operator_says(resources):
     """cs_* fields override the configured texts, one by one."""
-    job = run(workshop, submit(workshop, claim=Claim(author="Ada", title="Coat")))
-    manifest = read_back(workshop.objects.get(job.outcome.images[0].key), anchors=anchors(workshop)).credentials
+    job = run(resources, submit(resources, claim=Claim(author="Ada", title="Coat")))
+    manifest = inspect_picture(resources.objects.get(job.outcome.images[0].key), anchors=anchors(resources)).credentials
     assert manifest.title == "Coat"
     told = str(manifest.manifest)
     assert "Ada" in told
-    assert workshop.settings.credentials.vendor in told
+    assert resources.settings.credentials.vendor in told
     assert "trainedAlgorithmicMedia" in told
     assert job.watermark_id in told
     assert job.outcome.meta.fingerprint in told
 
 
-def test_a_prompt_without_release_is_blocked_before_a_pixel_is_made(workshop):
+def test_a_prompt_without_release_is_blocked_before_a_pixel_is_made(resources):
     """The floor and rules without release end the job in its first half; nothing is stored, nothing charged."""
     for prompt in ("nude child", "cocaine"):
-        job = submit(workshop, prompt)
-        tasks.work(workshop, tasks.RENDER, job.id)
-        ended = read(workshop, job)
+        job = submit(resources, prompt)
+        tasks.run_phase(resources, tasks.RENDER, job.id)
+        ended = read(resources, job)
         assert ended.state is State.BLOCKED
         assert ended.outcome.blocked.unsafe_key == ""
-        assert settled(workshop, job) == ["hold", "release"]
-    assert list(workshop.objects.list("")) == []
+        assert settled(resources, job) == ["hold", "release"]
+    assert list(resources.objects.list("")) == []
 
 
-def test_a_releasable_picture_is_withheld_but_kept_for_its_caller(workshop):
+def test_a_releasable_picture_is_withheld_but_kept_for_its_caller(resources):
     """A rule with release: blocked, no thumbnail, one signed file apart from the published ones."""
-    job = run(workshop, submit(workshop, "nude marble statue of a woman"))
+    job = run(resources, submit(resources, "nude marble statue of a woman"))
     assert job.state is State.BLOCKED
     key = job.outcome.blocked.unsafe_key
     assert key.startswith("withheld/")
-    assert read_back(workshop.objects.get(key), anchors=anchors(workshop)).credentials.state == "Trusted"
-    assert [stored.key for stored in workshop.objects.list("pictures/")] == []
-    assert settled(workshop, job) == ["hold", "release"]
+    assert inspect_picture(resources.objects.get(key), anchors=anchors(resources)).credentials.state == "Trusted"
+    assert [stored.key for stored in resources.objects.list("pictures/")] == []
+    assert settled(resources, job) == ["hold", "release"]
 
 
-def test_a_broken_model_fails_at_once(workshop):
+def test_a_broken_model_fails_at_once(resources):
     """What trying again cannot mend is not tried again."""
-    job = submit(workshop, "brokenmodel")
-    tasks.work(workshop, tasks.RENDER, job.id)
-    ended = read(workshop, job)
+    job = submit(resources, "brokenmodel")
+    tasks.run_phase(resources, tasks.RENDER, job.id)
+    ended = read(resources, job)
     assert (ended.state, ended.attempts, ended.outcome.error) == (State.FAILED, 1, "Generation failed")
-    assert settled(workshop, job) == ["hold", "release"]
+    assert settled(resources, job) == ["hold", "release"]
 
 
-def test_a_part_that_is_down_is_tried_three_times(workshop):
+def test_a_part_that_is_down_is_tried_three_times(resources):
     """Retryable errors put the job back until its attempts are used up."""
-    job = submit(workshop, "flaky")
+    job = submit(resources, "flaky")
     states = []
     for _ in range(4):
-        tasks.work(workshop, tasks.RENDER, job.id)
-        states.append(read(workshop, job).state)
+        tasks.run_phase(resources, tasks.RENDER, job.id)
+        states.append(read(resources, job).state)
     assert states == [State.QUEUED, State.QUEUED, State.FAILED, State.FAILED]
-    assert read(workshop, job).fence == 3
+    assert read(resources, job).fence == 3
 
 
-def test_a_ruleset_that_vanished_publishes_nothing(workshop):
+def test_a_ruleset_that_vanished_publishes_nothing(resources):
     """A job whose ruleset was taken away fails; it is never judged by another."""
-    job = run(workshop, submit(workshop, ruleset="gone"))
+    job = run(resources, submit(resources, ruleset="gone"))
     assert job.state is State.FAILED
-    assert list(workshop.objects.list("pictures/")) == []
+    assert list(resources.objects.list("pictures/")) == []
 
 
-def test_a_mark_that_cannot_be_read_any_more_fails_the_job(workshop):
+def test_a_mark_that_cannot_be_read_any_more_fails_the_job(resources):
     """Rubbish under the mark's key ends the job; it does not kill the worker or loop for ever."""
-    workshop.objects.put("brands/x", b"rubbish", "application/octet-stream")
-    job = run(workshop, submit(workshop, brand=Brand(image_key="brands/x")))
+    resources.objects.put("brands/x", b"rubbish", "application/octet-stream")
+    job = run(resources, submit(resources, brand=Brand(image_key="brands/x")))
     assert job.state is State.FAILED
 
 
-def test_low_quality_is_told_truthfully(workshop):
+def test_low_quality_is_told_truthfully(resources):
     """Where the caller's quality destroys the mark, `watermark_verified` says what a reader finds."""
-    job = run(workshop, submit(workshop, output=Output(format="jpeg", quality=3)))
-    found = read_back(workshop.objects.get(job.outcome.images[0].key), anchors=anchors(workshop))
-    assert job.outcome.meta.watermark_verified == (found.mark.id == job.watermark_id)
+    job = run(resources, submit(resources, output=Output(format="jpeg", quality=3)))
+    found = inspect_picture(resources.objects.get(job.outcome.images[0].key), anchors=anchors(resources))
+    assert job.outcome.meta.watermark_verified == (found.watermark.id == job.watermark_id)
 
 
 @pytest.mark.parametrize("output", [Output(format="webp", lossless=True), Output(format="png"), Output(format="avif")])
-def test_formats_are_what_was_asked_for(workshop, output):
+def test_formats_are_what_was_asked_for(resources, output):
     """The file is of the wanted format, whatever it is called."""
-    job = run(workshop, submit(workshop, output=output))
-    with Image.open(io.BytesIO(workshop.objects.get(job.outcome.images[0].key))) as image:
+    job = run(resources, submit(resources, output=output))
+    with Image.open(io.BytesIO(resources.objects.get(job.outcome.images[0].key))) as image:
         assert (image.format.lower(), image.size) == (output.format, (1344, 768))
 
 
-def test_delivered_twice_it_is_done_once(workshop):
+def test_delivered_twice_it_is_done_once(resources):
     """Two workers that get the same message at once: one renders, one finds nothing to do."""
-    job = submit(workshop)
-    threads = [threading.Thread(target=tasks.work, args=(workshop, tasks.RENDER, job.id)) for _ in range(5)]
+    job = submit(resources)
+    threads = [threading.Thread(target=tasks.run_phase, args=(resources, tasks.RENDER, job.id)) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert read(workshop, job).fence == 1
-    assert len(list(workshop.objects.list("work/"))) == 1
+    assert read(resources, job).fence == 1
+    assert len(list(resources.objects.list("work/"))) == 1
 
 
-def test_a_cancelled_job_stops_at_its_next_step(workshop):
+def test_a_cancelled_job_stops_at_its_next_step(resources):
     """A worker in the middle of many steps stops soon after the cancel, and commits nothing."""
-    job = submit(workshop)
+    job = submit(resources)
     slow = structs.replace(job.recipe.diffusion, num_inference_steps=2000)
-    workshop.catalog.models["eros"].call["step_s"] = 0.01
-    job = submit(workshop)
-    with workshop.database.write() as connection:
+    resources.catalog.models["eros"].engine.call["step_s"] = 0.01
+    job = submit(resources)
+    with resources.database.write() as connection:
         import msgspec
 
         from imgen.records.tables import jobs as table
@@ -177,15 +177,15 @@ def test_a_cancelled_job_stops_at_its_next_step(workshop):
         connection.execute(
             table.update().where(table.c.id == job.id).values(recipe=msgspec.json.encode(recipe).decode())
         )
-    worker = threading.Thread(target=tasks.work, args=(workshop, tasks.RENDER, job.id))
+    worker = threading.Thread(target=tasks.run_phase, args=(resources, tasks.RENDER, job.id))
     worker.start()
-    while read(workshop, job).state is not State.RENDERING:
+    while read(resources, job).state is not State.RENDERING:
         time.sleep(0.01)
-    with workshop.database.write() as connection:
+    with resources.database.write() as connection:
         jobs.cancel(connection, job.id, job.tenant_id)
-    workshop.live.run(polls.ask_to_stop(job.id))
+    resources.live.run(polls.ask_to_stop(job.id))
     worker.join(5)
     assert not worker.is_alive()
-    ended = read(workshop, job)
+    ended = read(resources, job)
     assert (ended.state, ended.outcome) == (State.CANCELLED, Outcome(error="Cancelled"))
-    assert list(workshop.objects.list("work/")) == []
+    assert list(resources.objects.list("work/")) == []

@@ -1,4 +1,4 @@
-"""Who says whether a picture may be shown. The floor always does; then come the configured reviewers, in their order.
+"""Reviewers: the floor (rules that no configuration lifts) and the match lists always, then the configured ones in their order.
 
 A new reviewer is one file and one line in REVIEWERS.
 """
@@ -17,32 +17,33 @@ from imgen.domain.review.floor import judge_floor
 from imgen.domain.review.ruleset import CompiledRuleset
 from imgen.domain.review.verdict import Verdict, combine
 from imgen.settings import Settings
-from workers.reviewers.listed import LISTED, UNCLEAR, Listed
+from workers.reviewers.match_list import HASH_MATCH, INCONCLUSIVE, HashMatcher
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
-    """What is to be judged."""
+class ReviewInput:
+    """Words and pixels to be reviewed, and the ruleset for them."""
 
     ruleset: CompiledRuleset
     parts: Mapping[str, str]
-    """Words of the request by part; see domain/review/judge.py for their roles."""
+    """Words of the request by part; domain/review/judge.py has the parts and their roles."""
     pixels: NDArray[np.uint8] | None = None
-    """(H, W, 3) uint8, sRGB, unbranded; None: nothing is drawn yet."""
+    """(H, W, 3) uint8, sRGB, unbranded; None before anything is drawn."""
     suspicions: tuple[str, ...] = ()
-    """Rule ids that others had a doubt about."""
-    is_known: bool = False
-    """The same reviewers passed these very pixels before: asked are the floor, the match lists and who judges words."""
+    """Rule ids that earlier reviewers had a doubt about."""
+    already_reviewed: bool = False
+    """Whether the same reviewers passed these very pixels before; then only the floor, the match lists and reviewers of words
+    are asked."""
 
 
 class Reviewer(Protocol):
-    """One judge."""
+    """Reviewer of words, or of words and pictures."""
 
     sees_pictures: bool
-    """False: it judges words alone, and is asked before anything is drawn as well."""
+    """False: it reviews words alone, also before anything is drawn."""
 
-    def review(self, case: Case) -> Verdict:
-        """The verdict under the case's ruleset.
+    def review(self, subject: ReviewInput) -> Verdict:
+        """Returns the verdict under the subject's ruleset.
 
         Raises:
             ReviewerUnavailable: it did not answer, or not in a form that can be relied on.
@@ -57,36 +58,36 @@ REVIEWERS: dict[str, str] = {
     "moderation": "workers.reviewers.moderation",
     "vision": "workers.reviewers.vision",
 }
-"""Name in `[review] reviewers` → module with `load(settings) -> Reviewer`."""
+"""Module with `load(settings) -> Reviewer`, by the name in `[review] reviewers`."""
 
 
-class Board:
-    """The floor and the reviewers together."""
+class ReviewerChain:
+    """Floor, match lists and configured reviewers, asked one after the other."""
 
-    def __init__(self, listed: Listed, reviewers: Sequence[Reviewer]) -> None:
-        self._listed = listed
+    def __init__(self, matcher: HashMatcher, reviewers: Sequence[Reviewer]) -> None:
+        self._matcher = matcher
         self._reviewers = tuple(reviewers)
 
-    def review(self, case: Case) -> Verdict:
-        """One verdict. Who blocks ends the round: nobody after could lift it.
+    def review(self, subject: ReviewInput) -> Verdict:
+        """Returns the combined verdict. The first reviewer that blocks is the last asked: none after it could lift that.
 
         Raises:
             ReviewerUnavailable: see Reviewer; nothing is safe then.
         """
-        verdicts = [judge_floor(case.parts) or Verdict(safe=True)]
-        if case.pixels is not None:
-            verdicts.append(self._listed.judge(case.pixels))
-        is_doubted = any(LISTED in verdict.suspicions for verdict in verdicts)
-        is_new = case.pixels is not None and (not case.is_known or is_doubted)
-        asked = [one for one in self._reviewers if is_new or not one.sees_pictures]
+        verdicts = [judge_floor(subject.parts) or Verdict(safe=True)]
+        if subject.pixels is not None:
+            verdicts.append(self._matcher.judge(subject.pixels))
+        is_doubted = any(HASH_MATCH in verdict.suspicions for verdict in verdicts)
+        is_new = subject.pixels is not None and (not subject.already_reviewed or is_doubted)
+        asked = [reviewer for reviewer in self._reviewers if is_new or not reviewer.sees_pictures]
         for reviewer in asked:
             if not all(verdict.safe for verdict in verdicts):
                 break
             suspicions = tuple(code for verdict in verdicts for code in verdict.suspicions)
-            verdicts.append(reviewer.review(replace(case, suspicions=suspicions)))
+            verdicts.append(reviewer.review(replace(subject, suspicions=suspicions)))
         verdict = combine(verdicts)
-        if verdict.safe and LISTED in verdict.suspicions and not any(one.sees_pictures for one in asked):
-            return combine((*verdicts, UNCLEAR))
+        if verdict.safe and HASH_MATCH in verdict.suspicions and not any(reviewer.sees_pictures for reviewer in asked):
+            return combine((*verdicts, INCONCLUSIVE))
         return verdict
 
     def close(self) -> None:
@@ -95,18 +96,18 @@ class Board:
             reviewer.close()
 
 
-def digests(settings: Settings) -> dict[str, str]:
-    """Ruleset → digest of all that decides under it: who reviews, with which model and instructions, by which rules."""
+def policy_digests(settings: Settings) -> dict[str, str]:
+    """Returns a digest by ruleset of all that decides under it: reviewers, their models and instructions, and the rules."""
     review, folder = settings.review, settings.config_dir
-    who = repr((review.reviewers, review.base_url, review.model, review.moderation_model))
+    reviewers = repr((review.reviewers, review.base_url, review.model, review.moderation_model))
     files = [folder / "moderation.toml", folder / "prompts" / "review.md"]
-    common = who.encode() + b"".join(path.read_bytes() for path in files if path.is_file())
+    common = reviewers.encode() + b"".join(path.read_bytes() for path in files if path.is_file())
     rulesets = sorted((folder / "rulesets").glob("*.toml"))
     return {path.stem: hashlib.sha256(common + path.read_bytes()).hexdigest() for path in rulesets}
 
 
-def open_board(settings: Settings) -> Board:
-    """The configured board.
+def open_reviewers(settings: Settings) -> ReviewerChain:
+    """Opens the configured reviewers.
 
     Raises:
         ConfigurationError: a reviewer is unknown or lacks what it needs, or a match list is broken.
@@ -118,4 +119,4 @@ def open_board(settings: Settings) -> Board:
         raise ConfigurationError("[review] reviewers is empty: nothing is published unreviewed")
     loaders = [cast("Callable[[Settings], Reviewer]", import_module(REVIEWERS[name]).load) for name in names]
     folders = (settings.config_dir / "matches", settings.data_dir / "matches")
-    return Board(Listed(folders), [load(settings) for load in loaders])
+    return ReviewerChain(HashMatcher(folders), [load(settings) for load in loaders])

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible moderations endpoint over words and picture. A category counts where the ruleset has a rule for it."""
+"""Moderation reviewer: an OpenAI-compatible moderations endpoint. Its categories count where the ruleset has a rule for them."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from imgen.domain.review.judge import split_roles
 from imgen.domain.review.ruleset import Rule
 from imgen.domain.review.verdict import Verdict, combine
 from imgen.settings import Settings, read_toml
-from workers.reviewers import Case
+from workers.reviewers import ReviewInput
 from workers.reviewers.upstream import Upstream, data_uri
 
 FLOOR_CATEGORIES = frozenset({"sexual/minors"})
-"""Met under every ruleset."""
+"""Categories that block under every ruleset."""
 
 
 class _Result(msgspec.Struct):
@@ -30,7 +30,7 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 def load(settings: Settings) -> "ModerationReviewer":
-    """See REVIEWERS."""
+    """Reads the categories' mapping, see REVIEWERS."""
     path = settings.config_dir / "moderation.toml"
     try:
         categories = msgspec.convert(read_toml(path), dict[str, tuple[str, ...]])
@@ -40,23 +40,23 @@ def load(settings: Settings) -> "ModerationReviewer":
 
 
 class ModerationReviewer:
-    """Asks about all wanted words and the picture at once."""
+    """Reviewer that sends the positive words and the picture in one request."""
 
     sees_pictures = True
 
     def __init__(self, upstream: Upstream, model: str, categories: dict[str, tuple[str, ...]]) -> None:
-        """`categories`: the endpoint's category → ids of our rules, of which the first that the ruleset has counts."""
+        """`categories`: rule ids by the endpoint's category; the first of them that the ruleset has counts."""
         self._upstream = upstream
         self._model = model
         self._categories = categories
 
-    def review(self, case: Case) -> Verdict:
+    def review(self, subject: ReviewInput) -> Verdict:
         """See Reviewer."""
         inputs: list[Any] = [
-            {"type": "text", "text": "\n".join(text for _, text in split_roles(case.parts).positive if text)}
+            {"type": "text", "text": "\n".join(text for _, text in split_roles(subject.parts).positive if text)}
         ]
-        if case.pixels is not None:
-            inputs.append({"type": "image_url", "image_url": {"url": data_uri(case.pixels)}})
+        if subject.pixels is not None:
+            inputs.append({"type": "image_url", "image_url": {"url": data_uri(subject.pixels)}})
         body = self._upstream.ask(
             lambda client: client.moderations.with_streaming_response.create(model=self._model, input=inputs)
         )
@@ -72,15 +72,15 @@ class ModerationReviewer:
             raise ReviewerUnavailable(
                 f"the moderation flagged what moderation.toml does not know: {', '.join(sorted(unknown))}"
             )
-        return combine(self._verdicts(case, met))
+        return combine(self._verdicts(subject, met))
 
-    def _verdicts(self, case: Case, met: set[str]) -> list[Verdict]:
+    def _verdicts(self, subject: ReviewInput, met: set[str]) -> list[Verdict]:
         verdicts = [Verdict(safe=True)]
         if met & FLOOR_CATEGORIES:
             verdicts.append(
                 Verdict(safe=False, codes=(MINORS,), names=(MINORS_LABEL,), floor=True, reason="moderation")
             )
-        rules = {rule.id: rule for rule in case.ruleset.ruleset.rules}
+        rules = {rule.id: rule for rule in subject.ruleset.ruleset.rules}
         for name in sorted(met - FLOOR_CATEGORIES):
             rule = next((rules[rule_id] for rule_id in self._categories[name] if rule_id in rules), None)
             if rule is not None:

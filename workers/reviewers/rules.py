@@ -1,24 +1,24 @@
-"""The embedded reviewer: the ruleset's terms and patterns over all words. Sees no picture."""
+"""Rules reviewer: the ruleset's terms and patterns over all words. Sees no picture, asks no service."""
 
 from imgen.domain.review.judge import judge
 from imgen.domain.review.verdict import Verdict
 from imgen.settings import Settings
-from workers.reviewers import Case
+from workers.reviewers import ReviewInput
 
 
 def load(_settings: Settings) -> "RulesReviewer":
-    """See REVIEWERS."""
+    """Makes the reviewer, see REVIEWERS."""
     return RulesReviewer()
 
 
 class RulesReviewer:
-    """Needs nobody else, and is never unavailable."""
+    """Reviewer of words that is never unavailable."""
 
     sees_pictures = False
 
-    def review(self, case: Case) -> Verdict:
+    def review(self, subject: ReviewInput) -> Verdict:
         """See Reviewer."""
-        return judge(case.ruleset, case.parts)
+        return judge(subject.ruleset, subject.parts)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Does nothing: there is nothing to close."""

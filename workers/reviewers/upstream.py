@@ -1,4 +1,4 @@
-"""One OpenAI-compatible endpoint as reviewers ask it: bounded in time, size and tries, and left alone while it is dead."""
+"""OpenAI-compatible endpoint of the reviewers: bounded in time, size and tries, behind a circuit breaker."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ from imgen.settings import Review
 
 MAX_ANSWER_BYTES = 256 * 1024
 MAX_SIDE = 1024
-"""Pixels of the picture's longer side as it is sent: what such models see of it anyway."""
+"""Pixels of the longer side of a picture that is sent; such models reduce larger ones to about that."""
 _JPEG_QUALITY = 85
 
 Ask = Callable[[openai.OpenAI], Any]
@@ -26,7 +26,7 @@ Ask = Callable[[openai.OpenAI], Any]
 
 
 class Upstream:
-    """A client and its breaker."""
+    """OpenAI client and its circuit breaker."""
 
     def __init__(self, settings: Review) -> None:
         """Raises ConfigurationError without a base URL."""
@@ -42,10 +42,10 @@ class Upstream:
         self._breaker = Breaker(pause_s=settings.pause_s)
 
     def ask(self, start: Ask) -> bytes:
-        """The whole body of an answer.
+        """Sends a request and returns the whole body of its answer.
 
         Raises:
-            ReviewerUnavailable: none within the time, an error, or one that is too long.
+            ReviewerUnavailable: the endpoint failed, or its answer came too late or is too long.
         """
         if not self._breaker.allows():
             raise ReviewerUnavailable("the reviewer failed again and again and is left alone for a while")
@@ -72,7 +72,7 @@ class Upstream:
 
 
 def data_uri(pixels: NDArray[np.uint8]) -> str:
-    """A picture (H, W, 3) uint8 as a JPEG of at most MAX_SIDE, in the form such endpoints take."""
+    """Encodes a picture (H, W, 3) uint8 as a data URI of a JPEG of at most MAX_SIDE."""
     image = Image.fromarray(pixels)
     image.thumbnail((MAX_SIDE, MAX_SIDE))
     file = io.BytesIO()

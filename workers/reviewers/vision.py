@@ -1,4 +1,4 @@
-"""A chat model that looks at the picture, with the ruleset as its instructions. It counts only in the form asked for."""
+"""Vision reviewer: a chat model that sees the picture, instructed by the ruleset. Only an answer in the asked form counts."""
 
 import json
 import secrets
@@ -12,7 +12,7 @@ from imgen.domain.review.judge import HINTS
 from imgen.domain.review.ruleset import Ruleset
 from imgen.domain.review.verdict import Verdict
 from imgen.settings import Settings
-from workers.reviewers import Case
+from workers.reviewers import ReviewInput
 from workers.reviewers.upstream import Upstream, data_uri
 
 FLOOR_RULE = (
@@ -44,7 +44,7 @@ _judgement = msgspec.json.Decoder(_Judgement).decode
 
 
 def load(settings: Settings) -> "VisionReviewer":
-    """See REVIEWERS."""
+    """Reads the instructions, see REVIEWERS."""
     if not settings.review.model:
         raise ConfigurationError("[review] model is empty, and the reviewer `vision` needs it")
     path = settings.config_dir / "prompts" / "review.md"
@@ -55,7 +55,7 @@ def load(settings: Settings) -> "VisionReviewer":
 
 
 class VisionReviewer:
-    """Shows the picture, its words as data behind a fence of the moment, and hints labelled as such."""
+    """Reviewer that sends the picture, the words as data inside a random fence, and the caller's hints labelled as such."""
 
     sees_pictures = True
 
@@ -65,16 +65,16 @@ class VisionReviewer:
         self._model = model
         self._instructions = instructions
 
-    def review(self, case: Case) -> Verdict:
+    def review(self, subject: ReviewInput) -> Verdict:
         """See Reviewer."""
         fence = secrets.token_hex(8)
-        rules = {MINORS: FLOOR_RULE} | {rule.id: rule.description for rule in case.ruleset.ruleset.rules}
+        rules = {MINORS: FLOOR_RULE} | {rule.id: rule.description for rule in subject.ruleset.ruleset.rules}
         system = self._instructions.replace("{fence}", fence).replace(
             "{rules}", "\n".join(f"- {rule_id}: {description}" for rule_id, description in rules.items())
         )
-        shown: list[dict[str, Any]] = [{"type": "text", "text": _words(case, fence)}]
-        if case.pixels is not None:
-            shown.append({"type": "image_url", "image_url": {"url": data_uri(case.pixels)}})
+        shown: list[dict[str, Any]] = [{"type": "text", "text": _words(subject, fence)}]
+        if subject.pixels is not None:
+            shown.append({"type": "image_url", "image_url": {"url": data_uri(subject.pixels)}})
         messages: Any = [{"role": "system", "content": system}, {"role": "user", "content": shown}]
         body = self._upstream.ask(
             lambda client: client.chat.completions.with_streaming_response.create(
@@ -85,21 +85,21 @@ class VisionReviewer:
                 temperature=0,
             )
         )
-        return _verdict(_read(body), case.ruleset.ruleset)
+        return _verdict(_read(body), subject.ruleset.ruleset)
 
     def close(self) -> None:
         """See Reviewer."""
         self._upstream.close()
 
 
-def _words(case: Case, fence: str) -> str:
-    """The request's words, each side under its own name; JSON keeps them from ending the fence."""
-    said = {part: text for part, text in case.parts.items() if text and part not in HINTS}
-    hints = {part: text for part, text in case.parts.items() if text and part in HINTS}
-    lines = [f"<<{fence}", json.dumps({"words of the request": said}, ensure_ascii=False)]
+def _words(subject: ReviewInput, fence: str) -> str:
+    """Formats the request's words and hints under a name each; as JSON they cannot end the fence."""
+    words = {part: text for part, text in subject.parts.items() if text and part not in HINTS}
+    hints = {part: text for part, text in subject.parts.items() if text and part in HINTS}
+    lines = [f"<<{fence}", json.dumps({"words of the request": words}, ensure_ascii=False)]
     lines.append(json.dumps({"unverified notes of the caller": hints}, ensure_ascii=False))
-    if case.suspicions:
-        lines.append(json.dumps({"look closely at": case.suspicions}))
+    if subject.suspicions:
+        lines.append(json.dumps({"look closely at": subject.suspicions}))
     return "\n".join([*lines, f"{fence}>>"])
 
 
@@ -112,7 +112,11 @@ def _read(body: bytes) -> _Judgement:
 
 
 def _verdict(judgement: _Judgement, ruleset: Ruleset) -> Verdict:
-    """What was judged, as a verdict. A judgement that contradicts itself or names what is no rule is none."""
+    """Makes a verdict of a judgement.
+
+    Raises:
+        ReviewerUnavailable: it contradicts itself or names an unknown rule.
+    """
     known = {rule.id: rule for rule in ruleset.rules}
     named = dict.fromkeys(judgement.rules)
     if unknown := [rule_id for rule_id in named if rule_id not in known and rule_id != MINORS]:

@@ -1,24 +1,24 @@
-"""Branding: the caller's visible mark."""
+"""Branding: the caller's logo, laid over the picture."""
 
 from dataclasses import replace
 
-from imgen.provenance.branding import lay, open_mark
+from imgen.provenance.branding import open_logo, overlay
 from workers.picture import Context, Picture
 
 
 def brand(picture: Picture, context: Context) -> Picture:
-    """Lays the mark over the picture where the recipe has one."""
-    wanted = context.job.recipe.brand
-    if not wanted.image_key:
+    """Overlays the logo if the recipe has one."""
+    logo = context.job.recipe.brand
+    if not logo.image_key:
         return picture
-    branded = lay(
+    branded = overlay(
         picture.pixels,
-        open_mark(context.workshop.objects.get(wanted.image_key)),
-        position=wanted.position,
-        scale=wanted.scale,
-        transparency=wanted.transparency,
-        rotation=wanted.rotation,
-        padding_x=wanted.padding_x,
-        padding_y=wanted.padding_y,
+        open_logo(context.resources.objects.get(logo.image_key)),
+        position=logo.position,
+        scale=logo.scale,
+        transparency=logo.transparency,
+        rotation=logo.rotation,
+        padding_x=logo.padding_x,
+        padding_y=logo.padding_y,
     )
     return replace(picture, pixels=branded)

@@ -1,4 +1,4 @@
-"""Diffusion: the recipe's engine part becomes pixels."""
+"""Diffusion: the engine turns the recipe's diffusion part into pixels."""
 
 from dataclasses import replace
 
@@ -6,10 +6,10 @@ from workers.picture import Context, Picture
 
 
 def diffuse(picture: Picture, context: Context) -> Picture:
-    """Renders through the model's backend, reporting every step.
+    """Renders with the model's engine and reports every step.
 
     Raises:
-        ModelError, Retryable: see workers.backends.Backend.render.
+        ModelError, Retryable: see workers.engines.Engine.render.
     """
-    backend = context.workshop.backend(context.model)
-    return replace(picture, pixels=backend.render(context.job.recipe.diffusion, context.report))
+    engine = context.resources.engine(context.model)
+    return replace(picture, pixels=engine.render(context.job.recipe.diffusion, context.report))

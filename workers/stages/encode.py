@@ -1,4 +1,4 @@
-"""Encoding into the caller's format."""
+"""Encoding of the picture in the caller's format."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from workers.picture import Context, Picture
 
 
 def encode(picture: Picture, context: Context) -> Picture:
-    """Makes the file's bytes, still unsigned."""
+    """Encodes the file, still unsigned."""
     output = context.job.recipe.output
     encoded = encoding.encode(picture.pixels, output.format, quality=output.quality, lossless=output.lossless)
     return replace(picture, encoded=encoded)

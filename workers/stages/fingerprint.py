@@ -1,4 +1,4 @@
-"""The PDQ fingerprint, of the pixels as they are encoded."""
+"""PDQ fingerprint of the pixels that are encoded."""
 
 from dataclasses import replace
 
@@ -7,5 +7,5 @@ from workers.picture import Context, Picture
 
 
 def fingerprint(picture: Picture, _context: Context) -> Picture:
-    """Computes the hash that finds this picture again after it was resized or saved anew."""
+    """Computes the perceptual hash, which finds the picture again after it was resized or saved anew."""
     return replace(picture, fingerprint=pdq(picture.pixels).hash)

@@ -1,4 +1,4 @@
-"""Review: may this be shown? The words before a pixel is made, words and picture before anything is branded or reachable."""
+"""Review of the words before anything is drawn, and of words and picture before anything is branded or reachable."""
 
 from dataclasses import replace
 
@@ -10,11 +10,11 @@ from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import Blocked, Job
 from imgen.domain.review.verdict import PictureBlocked, Verdict
 from workers.picture import Context, Picture
-from workers.reviewers import Case
+from workers.reviewers import ReviewInput
 
 
 def words(picture: Picture, context: Context) -> Picture:
-    """Stops what could never be released; what a ruleset releases to its caller is drawn and reviewed again.
+    """Reviews the words alone. A prompt blocked by a rule with `release` goes on: it is drawn, and reviewed with its picture.
 
     Raises:
         PictureBlocked: the floor or a rule without release matched.
@@ -23,11 +23,11 @@ def words(picture: Picture, context: Context) -> Picture:
 
 
 def picture(picture: Picture, context: Context) -> Picture:
-    """The verdict on the finished, unbranded render. One out of the cache was passed before; what stands beside it was not.
+    """Reviews the finished, unbranded render with the words. A render out of the cache was passed before, its words were not.
 
     Raises:
         PictureBlocked: as for the words.
-        ReviewerUnavailable: nobody judged it; it waits.
+        ReviewerUnavailable: a reviewer did not answer; the job waits.
     """
     verdict = _decided(_review(context, picture.pixels))
     if reused := context.job.recipe.reused:
@@ -36,19 +36,20 @@ def picture(picture: Picture, context: Context) -> Picture:
 
 
 def _review(context: Context, pixels: NDArray[np.uint8] | None = None) -> Verdict:
-    ruleset = context.workshop.rulesets.get(context.job.recipe.ruleset)
+    ruleset = context.resources.rulesets.get(context.job.recipe.ruleset)
     if ruleset is None:
-        # It was there at submit. To go on with another would be to publish by rules nobody asked for.
+        # It existed at submit. Another one in its place would publish by rules that the caller did not ask for.
         raise ConfigurationError(f"Ruleset {context.job.recipe.ruleset!r} is not configured any more")
     reused = context.job.recipe.reused
-    is_known = reused is not None and reused.judged_by == context.workshop.judged_by.get(context.job.recipe.ruleset)
-    return context.workshop.board.review(
-        Case(ruleset=ruleset, parts=parts(context.job), pixels=pixels, is_known=is_known)
+    digest = context.resources.policy_digests.get(context.job.recipe.ruleset)
+    already_reviewed = reused is not None and reused.judged_by == digest
+    return context.resources.reviewers.review(
+        ReviewInput(ruleset=ruleset, parts=parts(context.job), pixels=pixels, already_reviewed=already_reviewed)
     )
 
 
 def parts(job: Job) -> dict[str, str]:
-    """All words of a job by the names that rules know (see domain/review/judge.py)."""
+    """Returns all texts of a job by the names of the parts that rules apply to (see domain/review/judge.py)."""
     recipe = job.recipe
     return {
         "prompt": recipe.words.prompt,
@@ -66,7 +67,7 @@ def parts(job: Job) -> dict[str, str]:
 
 
 def blocked(verdict: Verdict, *, unsafe_key: str = "") -> Blocked:
-    """Returns why a picture is withheld, out of a verdict that is not safe."""
+    """Returns the stored outcome of a verdict that is not safe."""
     return Blocked(names=verdict.names, categories=verdict.codes, floor=verdict.floor, unsafe_key=unsafe_key)
 
 

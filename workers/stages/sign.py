@@ -1,4 +1,4 @@
-"""C2PA: both files get a signed manifest. Nothing may change a byte afterwards."""
+"""C2PA signing of picture and thumbnail. Nothing may change a byte of them afterwards."""
 
 import hashlib
 from dataclasses import replace
@@ -11,14 +11,14 @@ from workers.picture import Context, Picture
 
 
 def sign(picture: Picture, context: Context) -> Picture:
-    """Signs picture and thumbnail with the same statements.
+    """Signs picture and thumbnail with the same manifest.
 
     Raises:
         Retryable: the time-stamp authority does not answer.
     """
     mime = MIME[context.job.recipe.output.format]
-    manifest = statements(picture, context)
-    signer = context.workshop.signer
+    manifest = manifest_fields(picture, context)
+    signer = context.resources.signer
     signed = signer.sign(picture.encoded, mime, manifest)
     return replace(
         picture,
@@ -30,15 +30,15 @@ def sign(picture: Picture, context: Context) -> Picture:
     )
 
 
-def statements(picture: Picture, context: Context) -> Manifest:
-    """What the manifest says: the caller's words, else the configured ones."""
-    said, ours = context.job.recipe.claim, context.workshop.settings.credentials
+def manifest_fields(picture: Picture, context: Context) -> Manifest:
+    """Returns the manifest's fields: the caller's texts, the configured ones where the caller gave none."""
+    given, configured = context.job.recipe.claim, context.resources.settings.credentials
     return Manifest(
-        title=said.title or ours.title,
-        author=said.author or ours.author,
-        description=said.description or ours.description,
-        organization=said.organization or ours.organization,
-        vendor=said.vendor or ours.vendor,
+        title=given.title or configured.title,
+        author=given.author or configured.author,
+        description=given.description or configured.description,
+        organization=given.organization or configured.organization,
+        vendor=given.vendor or configured.vendor,
         version=__version__,
         model=context.model.label,
         gen_id=context.job.gen_id,

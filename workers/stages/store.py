@@ -1,4 +1,4 @@
-"""Storing the finished files, under keys of job and fence: a second attempt never writes over a first."""
+"""Storage of the finished files, under keys of job and fence: a second attempt never overwrites a first."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from workers.picture import Context, Picture
 
 
 def store(picture: Picture, context: Context) -> Picture:
-    """Uploads picture, manifest store and thumbnail. A picture that is not safe lies apart and has no thumbnail."""
+    """Uploads picture, manifest store and thumbnail. A picture that is not safe gets another folder and no thumbnail."""
     job, format_name = context.job, context.job.recipe.output.format
     is_safe = picture.verdict is not None and picture.verdict.safe
     folder = f"{'pictures' if is_safe else 'withheld'}/{job.tenant_id}/{job.gen_id}/{job.fence}"
@@ -16,8 +16,8 @@ def store(picture: Picture, context: Context) -> Picture:
     files = [("signed", f"{stem}{EXTENSIONS[format_name]}", picture.encoded)]
     if is_safe:
         files.append(("thumbnail", f"{stem}_thumb{EXTENSIONS[format_name]}", picture.thumbnail))
-    context.workshop.objects.put(f"{folder}/{stem}.c2pa", picture.manifest_store, "application/c2pa")
+    context.resources.objects.put(f"{folder}/{stem}.c2pa", picture.manifest_store, "application/c2pa")
     for _, filename, body in files:
-        context.workshop.objects.put(f"{folder}/{filename}", body, MIME[format_name])
+        context.resources.objects.put(f"{folder}/{filename}", body, MIME[format_name])
     images = tuple(StoredImage(key=f"{folder}/{name}", filename=name, type=kind) for kind, name, _ in files)
     return replace(picture, images=images)

@@ -1,4 +1,4 @@
-"""The thumbnail."""
+"""Thumbnail of the picture."""
 
 from dataclasses import replace
 
@@ -7,5 +7,5 @@ from workers.picture import Context, Picture
 
 
 def thumbnail(picture: Picture, context: Context) -> Picture:
-    """Makes a small copy in the same format."""
+    """Encodes a small copy in the same format."""
     return replace(picture, thumbnail=encoding.thumbnail(picture.pixels, context.job.recipe.output.format))

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imgen.domain.job import FINISHER, render_queue
+from imgen.domain.job import FINISH_QUEUE, render_queue
 from imgen.domain.people import Person
 from imgen.live import workers
 from imgen.records import gallery, tallies
@@ -48,7 +48,7 @@ class Overview:
             done=done,
             parts=[(part, *done.seconds[part]) for part in PARTS if part in done.seconds],
             depths=await self._depths() if person.is_admin else {},
-            beats=await core.live.run(workers.beats()) if person.is_admin else [],
+            beats=await core.live.run(workers.list_workers()) if person.is_admin else [],
             latest=[(job, thumbnail_url(core, job.outcome)) for job in page.jobs if job.outcome is not None],
             minutes=MINUTES,
             latest_of=LATEST,
@@ -58,11 +58,11 @@ class Overview:
         """Who works on what, and what waits."""
         core = self._desk.core
         return self._desk.page(
-            request, "workers.html", depths=await self._depths(), beats=await core.live.run(workers.beats())
+            request, "workers.html", depths=await self._depths(), beats=await core.live.run(workers.list_workers())
         )
 
     async def _depths(self) -> dict[str, int]:
         core = self._desk.core
-        queues = [*(render_queue(key) for key in core.catalog.models), FINISHER]
+        queues = [*(render_queue(key) for key in core.catalog.models), FINISH_QUEUE]
         depths = await asyncio.gather(*(asyncio.to_thread(core.publisher.depth, queue) for queue in queues))
         return dict(zip(queues, depths, strict=True))

@@ -283,7 +283,7 @@ def test_real_errors_are_as_told(server, document):
 
 def test_the_largest_mark_is_as_told():
     """The words say what the code checks."""
-    from imgen.provenance.intake import MAX_PIXELS
+    from imgen.provenance.untrusted_image import MAX_PIXELS
 
     assert fields.MAX_MARK_MEGAPIXELS * 1_000_000 == MAX_PIXELS
 

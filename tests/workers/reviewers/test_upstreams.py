@@ -14,7 +14,7 @@ from servers.faulty_http import answer
 from imgen import composition, settings
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
 from imgen.domain.review.floor import MINORS
-from workers.reviewers import Case, moderation, open_board, vision
+from workers.reviewers import ReviewInput, moderation, open_reviewers, vision
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (96, 1600, 3), np.uint8)
 WORDS = {"prompt": "red coat, -hat", "positive": "red coat", "precompliance": "approved", "cs_title": "Poster"}
@@ -59,7 +59,7 @@ def case(loaded):
 
     def make(ruleset="default", **changes):
         rulesets = composition.load_rulesets(loaded)
-        return Case(**({"ruleset": rulesets[ruleset], "parts": WORDS, "pixels": PIXELS} | changes))
+        return ReviewInput(**({"ruleset": rulesets[ruleset], "parts": WORDS, "pixels": PIXELS} | changes))
 
     return make
 
@@ -227,8 +227,8 @@ def test_a_dead_endpoint_costs_nothing_after_three_failures(chat, opened, case, 
         ('reviewers = ["moderation"]', "base_url"),
     ],
 )
-def test_a_board_that_could_not_judge_is_refused(tmp_path, text, says):
+def test_reviewers_that_could_not_judge_are_refused(tmp_path, text, says):
     """A worker does not start without its reviewers."""
     (tmp_path / "imgen.toml").write_text(f"[review]\n{text}\n")
     with pytest.raises(ConfigurationError, match=says):
-        open_board(settings.load(tmp_path, environ={}))
+        open_reviewers(settings.load(tmp_path, environ={}))

@@ -1,0 +1,89 @@
+"""Baseline servers for `status`: a bare echo, and the same `status` with sync redis-py in the thread pool.
+
+`python -m bench.baselines echo --port PORT` or `… sync --port PORT --data FOLDER`; uvicorn is set as in `imgen api`.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import redis
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from imgen import settings
+from imgen.app import open_core
+from imgen.asgi.endpoint import bearer_key, json_response
+from imgen.domain.account import Principal, hash_key
+from imgen.domain.errors import JobNotFound
+from imgen.live import gate, polls
+from imgen.records import accounts
+from imgen.surfaces.action import answers, wire
+
+
+def echo() -> Starlette:
+    """Makes a server that sends a JSON body back."""
+
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(await request.json())
+
+    return Starlette(routes=[Route("/api/v2", endpoint, methods=["POST"])])
+
+
+def sync(data: Path) -> Starlette:
+    """Makes a server that answers `status` by a blocking handler: same key table, same Redis commands in one pipeline."""
+    core = open_core(settings.load(data))
+    known: dict[str, Principal | None] = {}
+    client = redis.Redis.from_url(core.settings.redis_url, protocol=2)
+
+    def work(key: str, body: bytes) -> Any:
+        call = wire.decode(body)
+        job_id, key_hash = wire.job_id_of(call), hash_key(key)
+        if key_hash not in known:
+            with core.database.read() as connection:
+                known[key_hash] = accounts.principal(connection, key_hash)
+        principal = known[key_hash]
+        counted, looked = gate.enter(principal.key.id, core.clock()), polls.look(job_id)
+        pipeline = client.pipeline(transaction=False)
+        for command in (*counted.commands, *looked.commands):
+            pipeline.execute_command(*command)
+        replies = pipeline.execute()
+        passage = counted.decode(replies[: len(counted.commands)])
+        view = looked.decode(replies[len(counted.commands) :]).view
+        if passage.is_first:
+            expiry = gate.expire(principal.key.id, core.clock())
+            client.execute_command(*expiry.commands[0])
+        if view.tenant_id != principal.tenant.id:
+            raise JobNotFound
+        return answers.ended_answer(core, job_id, view.state, view.outcome)
+
+    async def endpoint(request: Request) -> Response:
+        return json_response(await run_in_threadpool(work, bearer_key(request.scope), await request.body()))
+
+    return Starlette(routes=[Route("/api/v2", endpoint, methods=["POST"])])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("which", choices=["echo", "sync"])
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--data", type=Path)
+    given = parser.parse_args()
+    uvicorn.run(
+        echo() if given.which == "echo" else sync(given.data),
+        port=given.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+    )
+
+
+if __name__ == "__main__":
+    main()

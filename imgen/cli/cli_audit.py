@@ -1,0 +1,46 @@
+"""Audit of the command line: writes with their audit rows, which name the operating system's account and the machine."""
+
+import os
+import platform
+import pwd
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection
+
+from imgen.domain.account import SCOPES, Tenant
+from imgen.records import accounts, audit
+
+
+def note(
+    connection: Connection, action: str, *, subject: str, detail: Mapping[str, object], tenant_id: str = ""
+) -> None:
+    """Adds an audit row, in the transaction of the write that it records."""
+    told = {"host": platform.node(), **detail}
+    actor = f"command line: {_account()}"
+    audit.note(connection, actor=actor, action=action, tenant_id=tenant_id, subject=subject, detail=told)
+
+
+def tenant(connection: Connection, name: str, plan: str) -> Tenant:
+    """Finds a tenant by name; makes it, with an audit row, if it does not exist."""
+    is_new = accounts.tenant_named(connection, name) is None
+    found = accounts.ensure_tenant(connection, name, plan)
+    if is_new:
+        told = audit.change(name, after={"plan": plan})
+        note(connection, "made tenant", tenant_id=found.id, subject=found.id, detail=told)
+    return found
+
+
+def key(connection: Connection, raw: str, *, owner: Tenant, name: str, scopes: Collection[str] = SCOPES) -> None:
+    """Stores a new key, with its audit row."""
+    made = accounts.add_key(connection, raw, tenant=owner, name=name, scopes=scopes)
+    told = audit.change(name, after=audit.of_key(made, owner))
+    note(connection, "made key", tenant_id=owner.id, subject=made.id, detail=told)
+
+
+def _account() -> str:
+    """Returns the account's name by its user id; environment variables are ignored."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:  # a container may run as a number without a name
+        return str(number)

@@ -1,0 +1,43 @@
+"""Inspection of a picture file from anywhere: its credentials, its invisible watermark, its fingerprint."""
+
+import numpy as np
+from msgspec import Struct, field
+
+from imgen.provenance import credentials, fingerprint, untrusted_image
+from imgen.provenance.watermark import DecodedWatermark, decode
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
+
+
+class Inspection(Struct, frozen=True, kw_only=True):
+    """Evidence of origin found in a picture."""
+
+    credentials: credentials.Credentials
+    watermark: DecodedWatermark = field(name="mark")
+    fingerprint: fingerprint.Fingerprint
+    width: int
+    height: int
+
+
+def inspect_picture(body: bytes, anchors: bytes = b"", *, request_field: str = "image") -> Inspection:
+    """Inspects a PNG, JPEG, WebP or AVIF file, whatever its name.
+
+    Args:
+        body: the file, from anywhere.
+        anchors: PEM roots whose signatures count as trusted.
+        request_field: the request's field that held the file, for the message.
+
+    Raises:
+        errors.InvalidField: another format, over 16 megapixels, or broken.
+    """
+    with untrusted_image.open_untrusted(body, request_field, _FORMATS) as image:
+        mime = f"image/{str(image.format).lower()}"
+        # The watermark is in the pixels as stored: an orientation that was added later is not applied
+        pixels = np.asarray(image.convert("RGB"))
+    return Inspection(
+        credentials=credentials.read(body, mime, anchors),
+        watermark=decode(pixels),
+        fingerprint=fingerprint.fingerprint(pixels),
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+    )

@@ -1,0 +1,51 @@
+"""The catalog: models out of the tables of models.toml, in which an engine's options stand beside the model's own keys."""
+
+import msgspec
+import pytest
+
+from imgen.domain.catalog import DiffusersOptions, InstantOptions, model_table, parse_catalog, parse_model
+
+TABLE = {
+    "label": "Tiny",
+    "source": "tiny",
+    "steps": {"default": 2},
+    "guidance": {"default": 3.0},
+    "default_style": "plain",
+    "styles": {"plain": {"label": "Plain"}},
+}
+
+
+def test_an_engines_options_stand_beside_the_models_own_keys():
+    """The table is flat; diffusers is the engine of a table that names none."""
+    model = parse_model("tiny", TABLE | {"dtype": "float16", "leave_out": ["text_encoder_3"], "call": {"a": 1}})
+    assert model.engine == DiffusersOptions(dtype="float16", leave_out=("text_encoder_3",), call={"a": 1})
+    assert (model.key, model.engine.name) == ("tiny", "diffusers")
+
+
+def test_a_model_may_change_its_engine_and_keep_the_options_of_the_other():
+    """`instant` ignores the options of diffusers, but for `call`, which both have."""
+    model = parse_model("tiny", TABLE | {"backend": "instant", "dtype": "float16", "call": {"step_s": 0.5}})
+    assert model.engine == InstantOptions(call={"step_s": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"dtipe": "float16"}, "unknown field `dtipe`"),
+        ({"engine": {}}, "unknown field `engine`"),
+        ({"dtype": 16}, "Expected `str`, got `int`"),
+        ({"steps": {"default": "many"}}, r"\$.steps.default"),
+        ({"backend": "abacus"}, "no backend 'abacus'; there are diffusers, instant"),
+    ],
+)
+def test_a_wrong_table_is_refused(change, told):
+    """A misspelt key, a wrong type and an unknown engine are named."""
+    with pytest.raises(msgspec.ValidationError, match=told):
+        parse_catalog({"tiny": TABLE | change}, {})
+
+
+@pytest.mark.parametrize("backend", ["diffusers", "instant"])
+def test_a_table_written_again_is_the_same_model(backend):
+    """`model_table` gives back what `parse_model` read."""
+    model = parse_model("tiny", TABLE | {"backend": backend, "call": {"step_s": 0.5}})
+    assert parse_model("tiny", model_table(model)) == model

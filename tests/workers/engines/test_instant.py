@@ -1,0 +1,99 @@
+"""The engine without a model keeps an engine's promises, and fails as it is told."""
+
+import multiprocessing
+import signal
+import time
+
+import msgspec
+import numpy as np
+import pytest
+
+from imgen.domain.catalog import SIZES
+from imgen.domain.errors import Cancelled, ModelError, Retryable
+from imgen.provenance.fingerprint import fingerprint
+from workers.engines import EngineContext, load
+
+
+@pytest.fixture
+def engine(entry):
+    def make(**knobs):
+        return load(entry("", backend="instant", call=knobs), EngineContext(folders=()))
+
+    return make
+
+
+def quietly(_done, _steps, _preview):
+    pass
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_draws(engine, ask, width, height):
+    """Every size comes out as asked for, with structure enough for a perceptual hash."""
+    for seed in range(3):
+        picture = engine().render(ask(width=width, height=height, seed=seed), quietly)
+        assert picture.shape == (height, width, 3)
+        assert picture.dtype == np.uint8
+        assert fingerprint(picture).quality >= 50
+
+
+def test_depends_on_all_it_is_asked(engine, ask):
+    """The same question gives the same picture; seed, prompts, LoRA and its scale each give another."""
+    changes = ({}, {"seed": 8}, {"positive": "x"}, {"negative": "x"}, {"lora": "a"}, {"lora_scale": 0.5})
+    pictures = [engine().render(msgspec.structs.replace(ask(), **change), quietly).tobytes() for change in changes]
+    assert len(set(pictures)) == len(changes)
+    assert engine().render(ask(), quietly).tobytes() == pictures[0]
+
+
+def test_steps(engine, ask):
+    """Each step is told, takes the time it should, and may stop the job."""
+    told = []
+
+    def stop_at_three(done, steps, _preview):
+        told.append((done, steps))
+        if done == 3:
+            raise Cancelled
+
+    started = time.monotonic()
+    with pytest.raises(Cancelled):
+        engine(step_s=0.02).render(ask(num_inference_steps=5), stop_at_three)
+    assert told == [(1, 5), (2, 5), (3, 5)]
+    assert 0.06 <= time.monotonic() - started < 2
+
+
+def test_fails_as_told(engine, ask):
+    """The words that are to make it fail do, and others do not."""
+    engine = engine(fail_on="broken", retry_on="flaky")
+    with pytest.raises(ModelError):
+        engine.render(ask("a broken vase"), quietly)
+    with pytest.raises(Retryable):
+        engine.render(ask("a flaky vase"), quietly)
+    engine.render(ask("a vase"), quietly)
+
+
+def _crash(engine, asked, told):
+    engine.render(asked, lambda done, _steps, _preview: told.put(done))
+
+
+def test_crashes_as_told(engine, ask):
+    """The word that is to kill the process kills it, in the middle of the job."""
+    context = multiprocessing.get_context("spawn")
+    told = context.Queue()
+    process = context.Process(target=_crash, args=(engine(crash_on="bomb", step_s=0.05), ask("a bomb"), told))
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+    assert told.get(timeout=5) == 1
+
+
+@pytest.mark.parametrize("knobs", [{"step_s": "long"}, {"steps": 3}])
+def test_wrong_knobs(engine, knobs):
+    """A knob it does not have, or of another type, is refused when it is loaded."""
+    with pytest.raises(ModelError, match="call"):
+        engine(**knobs)
+
+
+def test_unload(engine, ask):
+    """Unloading one leaves another as it was."""
+    kept, gone = engine(), engine()
+    gone.unload()
+    assert kept.render(ask(), quietly).shape[2] == 3

@@ -1,0 +1,152 @@
+"""`imgen models add`: from a folder or file on disk to a model that requests can name."""
+
+import shutil
+import tomllib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgen import settings
+from workers import engines
+
+
+@pytest.mark.parametrize(
+    ("family", "guidance", "left_out"),
+    [
+        ("sd15", 7.0, {"safety_checker", "feature_extractor", "image_encoder"}),
+        ("sdxl", 6.0, {"feature_extractor", "image_encoder"}),
+        ("sd3", 4.5, {"feature_extractor", "image_encoder"}),
+        ("flux", 3.5, {"feature_extractor", "image_encoder"}),
+        ("starter", 4.5, {"feature_extractor", "image_encoder", "text_encoder_3", "tokenizer_3"}),
+    ],
+)
+def test_a_folder_is_tried_and_written(imgen, models, data, family, guidance, left_out):
+    """The entry suits the model's kind, leaves out what its index says is missing, and loads as it was written."""
+    done = imgen("add", str(models / family), "--as", "mine", "--label", 'My "own"', "--steps", "1", "--default")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    loaded = settings.load(data, environ={})
+    catalog = settings.load_catalog(loaded)
+    model = catalog.models["mine"]
+    assert next(iter(catalog.models)) == "mine"
+    assert (model.label, model.source) == ('My "own"', str((models / family).resolve()))
+    assert (model.steps.default, model.guidance.default) == (1, guidance)
+    assert set(model.styles) == {"professional", "cinematic"}
+    assert set(model.engine.leave_out) == left_out
+    engines.load(model, engines.EngineContext(folders=loaded.model_folders)).unload()
+    with Image.open(data / "models" / "mine.trial.png") as picture:
+        assert picture.size == (1344, 768)
+        assert np.asarray(picture).std() > 1
+    listed = imgen("list").stdout.splitlines()
+    assert [line.split()[0] for line in listed] == ["mine", "eros"]
+
+
+def test_a_second_model_leaves_the_first_as_it_was(imgen, models, data):
+    """What an operator wrote by hand stays, comments included; relative names are used inside the models folder."""
+    data.mkdir()
+    (data / "imgen.toml").write_text('# ours\n[http]\nport = 9000\n[logs]\nlevel = "DEBUG"\n')
+    (data / "models").mkdir()
+    shutil.copytree(models / "sd15", data / "models" / "tiny")
+    source = str(data / "models" / "tiny")
+    assert imgen("add", source, "--as", "one", "--steps", "1").returncode == 0
+    with (data / "models.toml").open("a") as file:
+        file.write("# by hand\n")
+    assert imgen("add", source, "--as", "two", "--steps", "1", "--default").returncode == 0
+    written = (data / "models.toml").read_text()
+    assert "# by hand" in written
+    assert {name: table["source"] for name, table in tomllib.loads(written).items()} == {"one": "tiny", "two": "tiny"}
+    kept = (data / "imgen.toml").read_text()
+    assert "# ours" in kept
+    told = settings.load(data, environ={})
+    assert (told.default_model, told.http.port, told.logs.level) == ("two", 9000, "DEBUG")
+    for taken in ("one", "eros"):
+        again = imgen("add", source, "--as", taken)
+        assert (again.returncode, "already" in again.stderr) == (1, True), taken
+
+
+def test_a_component_is_left_out_where_asked(imgen, models, data):
+    """SD3 without its T5, from a folder that has one; steps beyond the kind's range widen it."""
+    without = [word for name in ("text_encoder_3", "tokenizer_3") for word in ("--leave-out", name)]
+    done = imgen("add", str(models / "sd3"), "--as", "mine", "--steps", "61", *without)
+    assert done.returncode == 0, done.stderr
+    model = settings.load_catalog(settings.load(data, environ={})).models["mine"]
+    assert {"text_encoder_3", "tokenizer_3"} <= set(model.engine.leave_out)
+    assert (model.steps.default, model.steps.min, model.steps.max) == (61, 4, 61)
+    wrong = imgen("add", str(models / "sd3"), "--as", "other", "--leave-out", "text_encoder_9")
+    assert (wrong.returncode, "has no text_encoder_9" in wrong.stderr) == (1, True), wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("models.toml", '[half]\nlabel = "Half"\nsources = "x"\n'),
+        ("imgen.toml", 'default_model = "gone"\n'),
+        ("imgen.toml", '[http]\ndefault_model = "x"\n'),
+    ],
+)
+def test_a_configuration_that_is_broken_before_is_told_first(imgen, models, data, file, text):
+    """Not after minutes of trying, and with nothing written."""
+    data.mkdir()
+    (data / file).write_text(text)
+    done = imgen("add", str(models / "sd15"), "--as", "mine", "--steps", "1", "--default")
+    assert (done.returncode, done.stderr.count("imgen: "), "Loading" in done.stdout) == (1, 1, False), done.stderr
+    assert {path.name: path.read_text() for path in data.iterdir()} == {file: text}
+
+
+def test_a_default_that_the_environment_overrules_is_told(imgen, models, data, monkeypatch):
+    """Names with brackets are printed as they are."""
+    monkeypatch.setenv("IMGEN_DEFAULT_MODEL", "eros")
+    source = data / "models" / "[/bold] [red]"
+    shutil.copytree(models / "sd15", source)
+    done = imgen("add", str(source), "--as", "mine", "--steps", "1", "--default")
+    assert done.returncode == 0, done.stderr
+    assert f"Loading {source}" in done.stdout
+    assert "IMGEN_DEFAULT_MODEL goes before it, and says eros" in done.stdout
+
+
+@pytest.mark.parametrize("label", ["a\x7fb", "a\nb"])
+def test_a_label_that_cannot_be_shown_is_refused(imgen, models, data, label):
+    done = imgen("add", str(models / "sd15"), "--as", "mine", "--label", label)
+    assert (done.returncode, "is no label" in done.stderr) == (1, True)
+    assert not data.exists()
+
+
+@pytest.mark.parametrize("key", ["", "Upper", "a b", "../x", "x" * 41, "a]\n[b"])
+def test_a_key_that_is_none_is_refused(imgen, models, data, key):
+    """Nothing is loaded or written for a name that could not be one."""
+    done = imgen("add", str(models / "sd15"), "--as", key)
+    assert done.returncode == 1
+    assert done.stderr.startswith("imgen: ")
+    assert not (data / "models.toml").exists()
+
+
+def test_what_is_no_safe_model_is_refused(imgen, models, data, tmp_path):
+    """Pickles, missing folders and hub ids without a download end in one line, and nothing is written."""
+    pickled = tmp_path / "pickled"
+    shutil.copytree(models / "sd15", pickled)
+    weights = next((pickled / "unet").glob("*.safetensors"))
+    weights.rename(weights.with_suffix(".bin"))
+    fake = tmp_path / "fake.safetensors"
+    fake.write_bytes(b"\x80\x04K\x01.")
+    for source, why in {
+        str(pickled): "only as diffusion_pytorch_model.bin",
+        str(fake): "not a safetensors file",
+        str(tmp_path / "missing"): "no model",
+        "owner/name": "--download",
+        "x" * 300: "name too long",
+    }.items():
+        done = imgen("add", source, "--as", "mine")
+        assert done.returncode == 1, source
+        assert why in done.stderr.replace("\n", " ")
+        assert done.stderr.count("imgen: ") == 1, done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (data / "models.toml").exists()
+
+
+def test_an_unknown_default_is_told(data):
+    """A default that is no model stops the start, by name."""
+    data.mkdir()
+    (data / "imgen.toml").write_text('default_model = "gone"\n')
+    with pytest.raises(settings.ConfigurationError, match="gone"):
+        settings.load_catalog(settings.load(data, environ={}))

@@ -1,0 +1,85 @@
+"""Engines: each turns a recipe's diffusion part into pixels.
+
+A new engine is one file or folder, its options in imgen/domain/catalog.py, and one line in ENGINES.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from numpy import uint8
+from numpy.typing import NDArray
+
+from imgen.domain.catalog import Model
+from imgen.domain.recipe import Diffusion
+
+DrawPreview = Callable[[], NDArray[uint8] | None]
+"""Decodes the unfinished picture, (height, width, 3) uint8, small; takes time. None: the engine has no preview."""
+OnStep = Callable[[int, int, DrawPreview], None]
+"""Step callback: (steps done, steps in all, preview). An error that it raises, such as `Cancelled`, stops the render."""
+
+
+class Engine(Protocol):
+    """Engine with one model loaded."""
+
+    @property
+    def architecture(self) -> str:
+        """Kind of the model in the engine's own terms, such as diffusers' pipeline class."""
+
+    def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
+        """Renders one picture, (height, width, 3) uint8 sRGB, the same for the same arguments.
+
+        Raises:
+            ModelError: the model or the LoRA cannot do this; trying again will not help.
+            Retryable: out of memory and the like.
+        """
+
+    def unload(self) -> None:
+        """Frees the model's memory; the value is unusable afterwards."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineContext:
+    """Settings of the worker that every engine gets."""
+
+    folders: tuple[Path, ...] = ()
+    """Folders of model files, the first has precedence; nothing outside them is opened unless the operator's entry names an
+    absolute path."""
+    allow_downloads: bool = False
+    """Whether a hub id may be fetched."""
+
+
+class Load(Protocol):
+    """Function `load` of each engine's module."""
+
+    def __call__(self, model: Model, context: EngineContext) -> Engine:
+        """Loads a model.
+
+        Raises:
+            ModelError: it is missing, is not safetensors, or cannot be loaded.
+        """
+
+
+@dataclass(frozen=True)
+class EngineModule:
+    """Entry of ENGINES; the module is imported at first use, because torch is heavy."""
+
+    name: str
+
+    def load(self, model: Model, context: EngineContext) -> Engine:
+        """Loads a model with this engine. Raises: see `Load`."""
+        return cast("Load", import_module(self.name).load)(model, context)
+
+
+ENGINES: dict[str, EngineModule] = {
+    "diffusers": EngineModule("workers.engines.diffusers.engine"),
+    "instant": EngineModule("workers.engines.instant"),
+}
+"""Engine by the name in models.toml (`backend`)."""
+
+
+def load(model: Model, context: EngineContext) -> Engine:
+    """Loads a model with the engine that its entry names. Raises: see `Load`."""
+    return ENGINES[model.engine.name].load(model, context)

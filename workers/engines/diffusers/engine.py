@@ -1,0 +1,138 @@
+"""Diffusers engine: one path for every architecture that diffusers loads; their differences are data in models.toml."""
+
+import gc
+import inspect
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy import uint8
+from numpy.typing import NDArray
+
+from imgen.domain.catalog import DiffusersOptions, Model
+from imgen.domain.errors import ModelError, Retryable
+from imgen.domain.recipe import Diffusion
+from workers.engines import EngineContext, OnStep
+from workers.engines.diffusers.adapters import Adapters
+from workers.engines.diffusers.latent_preview import latent_preview
+from workers.engines.diffusers.library_logging import configure_library_logging
+from workers.engines.diffusers.pipelines import build
+from workers.engines.diffusers.prompting import conditioning
+
+OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, torch.AcceleratorError)
+CALL_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, AssertionError)
+"""Errors of pipelines on arguments that they cannot use; diffusers has no exception of its own."""
+
+_OURS = frozenset(
+    {
+        "prompt",
+        "negative_prompt",
+        "width",
+        "height",
+        "num_inference_steps",
+        "guidance_scale",
+        "generator",
+        "output_type",
+    }
+    | {"callback_on_step_end", "num_images_per_prompt", "return_dict"}
+)
+
+
+def load(model: Model, context: EngineContext) -> "DiffusersEngine":
+    """Builds the pipeline and checks the further arguments of its call. See `workers.engines.Load`."""
+    options = cast("DiffusersOptions", model.engine)  # ENGINES is walked by its name
+    configure_library_logging()
+    pipe = build(model, options, context)
+    accepted = set(inspect.signature(pipe.__call__).parameters) - _OURS
+    if unknown := sorted(set(options.call) - accepted):
+        raise ModelError(f"models.toml: {model.key}: call: {type(pipe).__name__} takes no {', '.join(unknown)}")
+    adapters = Adapters(pipe, context.folders, limit_bytes=options.lora_cache_mib * 2**20)
+    return DiffusersEngine(pipe, adapters, dict(options.call))
+
+
+class DiffusersEngine:
+    """Engine with one pipeline in memory, and its LoRA files."""
+
+    def __init__(self, pipe: Any, adapters: Adapters, extra: dict[str, Any]) -> None:
+        self._pipe = pipe
+        self._adapters = adapters
+        self._extra = extra
+        self._accepted = frozenset(inspect.signature(pipe.__call__).parameters)
+
+    @property
+    def architecture(self) -> str:
+        """Name of the pipeline's class."""
+        return type(self._pipe).__name__
+
+    def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
+        """See `workers.engines.Engine`. Errors of `on_step` are raised unchanged."""
+        steps = _Steps(on_step, diffusion)
+        try:
+            self._adapters.use(diffusion.lora, diffusion.lora_scale)
+            with torch.inference_mode():
+                # Where a scheduler adds noise and the pipeline hands no generator on, it is drawn on the device, from this.
+                torch.manual_seed(diffusion.seed)
+                arguments = conditioning(self._pipe, diffusion.positive, diffusion.negative, self._extra)
+                arguments |= self._extra | {
+                    "width": diffusion.width,
+                    "height": diffusion.height,
+                    "num_inference_steps": diffusion.num_inference_steps,
+                    "guidance_scale": diffusion.guidance_scale,
+                    # On the CPU for every device, so that a seed means the same noise everywhere.
+                    "generator": torch.Generator().manual_seed(diffusion.seed),
+                    "callback_on_step_end": steps.done,
+                    "output_type": "pt",
+                }
+                accepted = {name: value for name, value in arguments.items() if name in self._accepted}
+                images = self._pipe(**accepted).images
+                return _pixels(images, diffusion)
+        except OUT_OF_MEMORY as exc:
+            if exc is steps.stopped_by:
+                raise
+            _free()
+            raise Retryable(f"the device gave up: {exc}") from exc
+        except CALL_ERRORS as exc:
+            if exc is steps.stopped_by:
+                raise
+            raise ModelError(f"{type(self._pipe).__name__} cannot do this: {exc}") from exc
+
+    def unload(self) -> None:
+        """See `workers.engines.Engine`."""
+        del self._pipe, self._adapters
+        _free()
+
+
+@dataclass
+class _Steps:
+    """Step callback of the pipeline: calls `on_step`, and keeps its error apart from those of the pipeline."""
+
+    on_step: OnStep
+    diffusion: Diffusion
+    stopped_by: BaseException | None = field(default=None, init=False)
+
+    def done(self, pipe: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        try:
+            size = self.diffusion.width, self.diffusion.height
+            self.on_step(step + 1, pipe.num_timesteps, lambda: latent_preview(pipe, tensors["latents"], *size))
+        except BaseException as exc:
+            self.stopped_by = exc
+            raise
+        return tensors
+
+
+def _pixels(images: torch.Tensor, diffusion: Diffusion) -> NDArray[uint8]:
+    """Converts (1, 3, H, W) in 0…1 to (H, W, 3) uint8; rounds on the device, so that bytes travel instead of floats."""
+    wanted = (1, 3, diffusion.height, diffusion.width)
+    if tuple(images.shape) != wanted:
+        raise ModelError(f"the model drew {tuple(images.shape)} where {wanted} was asked for")
+    if not torch.isfinite(images).all():
+        raise ModelError("the model drew numbers that are no colours; try bfloat16 or float32 as its dtype")
+    rounded = images[0].float().mul(255).round().to(torch.uint8).permute(1, 2, 0)
+    return np.ascontiguousarray(rounded.cpu().numpy())
+
+
+def _free() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

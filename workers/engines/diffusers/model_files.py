@@ -1,0 +1,218 @@
+"""Files of models and LoRAs: finds them and checks that they are safetensors. Reads names and headers; loads no weights.
+
+Pickle-based files (.bin, .ckpt, .pt, or under another name) run code when they are opened, so nothing here
+or behind here opens one. Names in the catalogue are looked up inside the configured folders only.
+"""
+
+import json
+import re
+import struct
+from pathlib import Path
+
+from imgen.domain.errors import ModelError
+
+SAFETENSORS = ".safetensors"
+PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
+HEADER_LIMIT_BYTES = 100_000_000
+"""Bound of the safetensors format, https://github.com/huggingface/safetensors#format."""
+
+_PREFIX = struct.Struct("<Q")
+"""Length of the JSON header, with which every safetensors file begins."""
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def find(name: str, folders: tuple[Path, ...]) -> Path | None:
+    """Finds a file or folder by name in the first folder that has it; None if none does.
+
+    An absolute name is taken as it is: only the operator's configuration can hold one.
+
+    Raises:
+        ModelError: the name climbs out of the folders, by `..` or by a symbolic link.
+    """
+    if not name or "\0" in name:
+        raise ModelError(f"{name!r} names no file")
+    path = Path(name)
+    if path.is_absolute():
+        return path if path.exists() else None
+    if ".." in path.parts:
+        raise ModelError(f"{name!r} leaves the folders for models")
+    for folder in folders:
+        candidate = folder / path
+        if candidate.exists():
+            if not candidate.resolve().is_relative_to(folder.resolve()):
+                raise ModelError(
+                    f"{name!r} is a link that leaves the folders for models; write its absolute path instead"
+                )
+            return candidate
+    return None
+
+
+def find_lora(name: str, folders: tuple[Path, ...]) -> Path:
+    """Finds and checks a safetensors file by name.
+
+    Raises:
+        ModelError: it is missing, outside the folders or no safetensors file.
+    """
+    path = find(name, folders)
+    if path is None or not path.is_file():
+        raise ModelError(f"no LoRA file {name!r} in {_listed(folders)}")
+    check_file(path)
+    return path
+
+
+def find_model(
+    source: str, folders: tuple[Path, ...], *, allow_downloads: bool, leave_out: tuple[str, ...] = ()
+) -> Path:
+    """Finds a model's folder or single file and checks it by `check_folder` or `check_file`.
+
+    Args:
+        source: a local name, or a hub id (`owner/name`) where no local name fits.
+        folders: see `find`.
+        allow_downloads: whether the hub may be asked; otherwise only its local cache is.
+        leave_out: components neither checked nor fetched.
+
+    Raises:
+        ModelError: it is missing or not safe to open.
+    """
+    path = find(source, folders)
+    if path is None:
+        if not _HUB_ID.fullmatch(source):
+            raise ModelError(f"no model {source!r} in {_listed(folders)}")
+        path = _from_hub(source, allow_downloads=allow_downloads, leave_out=leave_out)
+    if path.is_dir():
+        check_folder(path, leave_out=leave_out)
+    else:
+        check_file(path)
+    return path
+
+
+def check_file(path: Path) -> None:
+    """Makes sure that a file is safetensors by name and by content.
+
+    The name counts exactly as libraries compare it: `.Safetensors` would be handed to another loader.
+
+    Raises:
+        ModelError: it is not.
+    """
+    if path.suffix != SAFETENSORS:
+        raise ModelError(f"{path.name} does not end in {SAFETENSORS}; no other format is opened")
+    try:
+        with path.open("rb") as file:
+            prefix = file.read(_PREFIX.size)
+            length = _PREFIX.unpack(prefix)[0] if len(prefix) == _PREFIX.size else 0
+            possible = length <= min(HEADER_LIMIT_BYTES, path.stat().st_size - _PREFIX.size)
+            header = file.read(length) if possible else b""
+    except OSError as exc:
+        raise ModelError(f"{path.name} cannot be read: {exc.strerror}") from exc
+    if not header.startswith(b"{"):
+        raise ModelError(f"{path.name} is not a safetensors file, whatever its name says")
+    try:
+        json.loads(header)
+    except ValueError as exc:
+        raise ModelError(f"{path.name} is not a safetensors file: its header is broken") from exc
+
+
+def check_folder(folder: Path, *, leave_out: tuple[str, ...] = ()) -> None:
+    """Makes sure that a pipeline folder can be loaded from safetensors files and JSON alone.
+
+    Raises:
+        ModelError: a component has only pickles, a file or an index is not what it says, or the folder brings code.
+    """
+    index = read_index(folder)
+    for name, value in index.items():
+        if name.startswith("_") or not isinstance(value, list) or value[:1] == [None] or name in leave_out:
+            continue
+        part = folder / name
+        if (part / f"{value[0]}.py").exists():
+            raise ModelError(f"{folder.name}/{name} brings its own code ({value[0]}.py), which is never run")
+        _check_weights(part if part.is_dir() else folder)
+
+
+def read_index(folder: Path) -> dict[str, object]:
+    """Reads `model_index.json`: [library, class] by component, and `_class_name`.
+
+    Raises:
+        ModelError: there is none, or it names a pipeline that is code in the folder.
+    """
+    try:
+        index = json.loads((folder / "model_index.json").read_bytes())
+    except OSError as exc:
+        raise ModelError(f"{folder} has no model_index.json: not a diffusers folder") from exc
+    except ValueError as exc:
+        raise ModelError(f"{folder}/model_index.json is no JSON") from exc
+    if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
+        raise ModelError(
+            f"{folder}/model_index.json names no pipeline class of diffusers; code in folders is never run"
+        )
+    return index
+
+
+def absent_components(
+    source: str, folders: tuple[Path, ...], *, allow_downloads: bool, leave_out: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """Returns the components to leave out: the given ones, and those that the model's index has as absent, often SD3's T5.
+
+    A single file's index is that of the folder beside it, where there is one.
+
+    Raises:
+        ModelError: see `find_model`.
+    """
+    path = find_model(source, folders, allow_downloads=allow_downloads, leave_out=leave_out)
+    folder = path if path.is_dir() else path.with_suffix("")
+    index = read_index(folder) if folder.is_dir() else {}
+    absent = (name for name, value in index.items() if isinstance(value, list) and value[:1] == [None])
+    return tuple(dict.fromkeys((*leave_out, *absent)))
+
+
+def in_cache(source: str) -> Path | None:
+    """Finds the folder of a hub id in the hub's local cache; None if there is none.
+
+    Asks no one: the libraries' own offline switches still fetch a list for their user agent.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    index = try_to_load_from_cache(source, "model_index.json")
+    return Path(index).parent if isinstance(index, str) else None
+
+
+def _check_weights(part: Path) -> None:
+    files = [file for file in part.iterdir() if file.is_file()]
+    safe = [file for file in files if file.suffix.lower() == SAFETENSORS]
+    pickled = [file.name for file in files if file.suffix.lower() in PICKLES]
+    if pickled and not safe:
+        raise ModelError(f"{part} has its weights only as {', '.join(sorted(pickled))}; convert them to safetensors")
+    for file in safe:
+        check_file(file)
+    for file in files:
+        if file.name.endswith(f"{SAFETENSORS}.index.json") and (foreign := _foreign_shards(file)):
+            raise ModelError(f"{file} names shards that are no safetensors files beside it: {', '.join(foreign)}")
+
+
+def _foreign_shards(index: Path) -> list[str]:
+    try:
+        shards = {str(shard) for shard in json.loads(index.read_bytes())["weight_map"].values()}
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise ModelError(f"{index} is no index of shards") from exc
+    return sorted(shard for shard in shards if "/" in shard or "\\" in shard or not shard.endswith(SAFETENSORS))
+
+
+def _from_hub(source: str, *, allow_downloads: bool, leave_out: tuple[str, ...]) -> Path:
+    if not allow_downloads:
+        cached = in_cache(source)
+        if cached is None:
+            here = f"no model {source!r} here or in the hub's local cache"
+            raise ModelError(
+                f"{here}, and downloads are off: `models add --download`, or allow_downloads in imgen.toml"
+            )
+        return cached
+    from diffusers import DiffusionPipeline
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return Path(DiffusionPipeline.download(source, use_safetensors=True, **dict.fromkeys(leave_out)))
+    except (OSError, ValueError, HfHubHTTPError) as exc:
+        raise ModelError(f"no model {source!r} here, and the hub did not give it: {exc}") from exc
+
+
+def _listed(folders: tuple[Path, ...]) -> str:
+    return ", ".join(map(str, folders)) or "any folder, because none is configured"

@@ -1,0 +1,101 @@
+"""Instant engine, without a model, for tests and load drills: draws a smooth pattern by the seed, whatever the prompt.
+
+Knobs in the model's `call` table: `step_s` (seconds each step takes), `fail_on` (a word: prompts with it fail for good),
+`retry_on` (a word: they fail as if a part were down) and `crash_on` (a word: the process kills itself at the second step,
+as a GPU fault or the kernel's memory killer would).
+"""
+
+import hashlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy import float32, uint8
+from numpy.typing import NDArray
+
+from imgen.domain.catalog import Model
+from imgen.domain.errors import ModelError, Retryable
+from imgen.domain.recipe import Diffusion
+from workers.engines import EngineContext, OnStep
+
+CRASH_STEP = 2
+WAVES = 8
+GRAIN_PERIOD = 128
+"""Pixels after which the grain repeats along a row: to draw all of it would take most of the time."""
+
+
+class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Knobs in the table `call`. Empty words match nothing."""
+
+    step_s: float = 0.0
+    fail_on: str = ""
+    retry_on: str = ""
+    crash_on: str = ""
+
+
+def load(model: Model, _context: EngineContext) -> "InstantEngine":
+    """Loads no file: `source` is ignored. See `workers.engines.Load`."""
+    try:
+        return InstantEngine(msgspec.convert(model.engine.call, Knobs))
+    except msgspec.ValidationError as exc:
+        raise ModelError(f"models.toml: {model.key}: call: {exc}") from exc
+
+
+@dataclass(frozen=True)
+class InstantEngine:
+    """Engine that draws by its knobs."""
+
+    knobs: Knobs
+
+    @property
+    def architecture(self) -> str:
+        """Name of the engine."""
+        return "instant"
+
+    def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
+        """See `workers.engines.Engine`."""
+        if _said(self.knobs.fail_on, diffusion):
+            raise ModelError(f"asked to fail on {self.knobs.fail_on!r}")
+        if _said(self.knobs.retry_on, diffusion):
+            raise Retryable(f"asked to be tried again on {self.knobs.retry_on!r}")
+        for step in range(1, diffusion.num_inference_steps + 1):
+            time.sleep(self.knobs.step_s)
+            if step == CRASH_STEP and _said(self.knobs.crash_on, diffusion):
+                os.kill(os.getpid(), signal.SIGKILL)
+            on_step(step, diffusion.num_inference_steps, lambda: draw(diffusion))
+        return draw(diffusion)
+
+    def unload(self) -> None:
+        """See `workers.engines.Engine`."""
+
+
+def draw(diffusion: Diffusion) -> NDArray[uint8]:
+    """Draws soft waves of colour with a fine grain, (height, width, 3), determined by all of the recipe's diffusion part.
+
+    Structured enough for perceptual hashes and watermarks, rough enough to be no flat test card.
+    """
+    asked = hashlib.sha256(msgspec.json.encode(diffusion)).digest()
+    random = np.random.default_rng(int.from_bytes(asked[:8], "little"))
+    height, width = diffusion.height, diffusion.width
+    rows, columns = (_waves(random, size) for size in (height, width))
+    # Sums of outer products, all channels side by side: one matrix product draws the picture.
+    mixing = random.uniform(-1, 1, (WAVES, 3, WAVES)).astype(float32) * (200 / WAVES)
+    colours = (mixing @ columns).transpose(0, 2, 1).reshape(WAVES, width * 3)
+    picture = (rows.T @ colours).reshape(height, width, 3)
+    grain = random.integers(-4, 5, (height, GRAIN_PERIOD, 1), dtype=np.int8).astype(float32) + 128
+    picture += np.tile(grain, (1, width // GRAIN_PERIOD + 1, 1))[:, :width]
+    return np.clip(picture, 0, 255, out=picture).astype(uint8)
+
+
+def _waves(random: np.random.Generator, size: int) -> NDArray[float32]:
+    """Computes (WAVES, size) sines of a half to four periods, each of its own phase."""
+    along = np.linspace(0, 2 * np.pi, size, dtype=float32)
+    periods, phases = random.uniform(0.5, 4, (WAVES, 1)), random.uniform(0, 2 * np.pi, (WAVES, 1))
+    return np.sin(along * periods.astype(float32) + phases.astype(float32))
+
+
+def _said(word: str, diffusion: Diffusion) -> bool:
+    return bool(word) and word in diffusion.positive

@@ -1,0 +1,142 @@
+"""Resources of a worker process: connections, catalog, reviewers, the loaded model, the signer.
+
+Opened once in each process, after the fork; models and the signer at first use.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import structlog
+
+from imgen import composition
+from imgen.domain.catalog import Catalog, Model
+from imgen.domain.errors import ConfigurationError, Unavailable
+from imgen.domain.job import Job
+from imgen.domain.review.ruleset import CompiledRuleset
+from imgen.live import config_news
+from imgen.live.executors import Plain
+from imgen.live.op import Op
+from imgen.live.queue import Publisher
+from imgen.objects import ObjectStore
+from imgen.provenance.credentials import Signer, open_signer
+from imgen.provenance.development_chain import make_development_chain
+from imgen.records.database import Database
+from imgen.settings import Settings, load_catalog
+from workers import engines
+from workers.reviewers import ReviewerChain, open_reviewers, policy_digests
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(kw_only=True)
+class WorkerResources:
+    """Connections and configuration that all jobs of one process share."""
+
+    settings: Settings
+    catalog: Catalog
+    database: Database
+    live: Plain
+    publisher: Publisher
+    objects: ObjectStore
+    rulesets: Mapping[str, CompiledRuleset]
+    reviewers: ReviewerChain
+    policy_digests: Mapping[str, str]
+    """Digest of the reviewers and rules, by ruleset; see `reviewers.policy_digests`."""
+    _loaded: dict[str, engines.Engine] = field(default_factory=dict)
+    _config_epoch: bytes | None = None
+
+    @cached_property
+    def signer(self) -> Signer:
+        """C2PA signer: of the configured files, or of the development chain in the data folder."""
+        configured = self.settings.credentials
+        chain, key = Path(configured.certificate_chain), Path(configured.private_key)
+        if not configured.certificate_chain:
+            folder = self.settings.data_dir / "credentials"
+            make_development_chain(folder)
+            chain, key = folder / "chain.pem", folder / "key.pem"
+        return open_signer(chain.read_bytes(), key.read_bytes(), tsa_url=configured.tsa_url or None)
+
+    def refresh_if_changed(self) -> None:
+        """Reads models, characters, rulesets and reviewers again if their epoch has changed; a wrong file changes nothing.
+
+        Unloads a loaded model if its entry has changed.
+        """
+        try:
+            epoch = self.live.run(config_news.epoch())
+        except Unavailable:
+            return
+        if epoch is None or epoch == self._config_epoch:
+            return
+        self._config_epoch = epoch
+        try:
+            catalog, rulesets = load_catalog(self.settings), composition.load_rulesets(self.settings)
+            reviewers, digests = open_reviewers(self.settings), policy_digests(self.settings)
+        except (ConfigurationError, OSError) as exc:
+            log.warning("configuration not read again; the old one stays", reason=str(exc))
+            return
+        for key in list(self._loaded):
+            if catalog.models.get(key) != self.catalog.models.get(key):
+                self._loaded.pop(key).unload()
+        self.reviewers.close()
+        self.catalog, self.rulesets, self.reviewers, self.policy_digests = catalog, rulesets, reviewers, digests
+
+    def model_of(self, job: Job) -> Model:
+        """Returns the catalog's entry of a job's model.
+
+        Raises:
+            ConfigurationError: the operator took it away since the job was submitted.
+        """
+        model = self.catalog.models.get(job.recipe.model)
+        if model is None:
+            raise ConfigurationError(f"Model {job.recipe.model!r} is not configured any more")
+        return model
+
+    @property
+    def loaded_model(self) -> str:
+        """Key of the model in memory; empty: none."""
+        return next(iter(self._loaded), "")
+
+    def engine(self, model: Model) -> engines.Engine:
+        """Returns the model's engine, loaded. One model is kept at a time: two would not fit where one just does."""
+        if model.key not in self._loaded:
+            while self._loaded:
+                self._loaded.popitem()[1].unload()
+            context = engines.EngineContext(
+                folders=self.settings.model_folders, allow_downloads=self.settings.workers.allow_downloads
+            )
+            self._loaded[model.key] = engines.load(model, context)
+        return self._loaded[model.key]
+
+    def notify(self, op: Op[None]) -> None:
+        """Runs a command that only saves pollers a look into SQL; does nothing if Redis does not answer."""
+        with contextlib.suppress(Unavailable):
+            self.live.run(op)
+
+    def close(self) -> None:
+        """Closes every connection."""
+        for loaded in self._loaded.values():
+            loaded.unload()
+        self.reviewers.close()
+        self.live.close()
+        self.publisher.close()
+        self.database.close()
+
+
+def open_resources(settings: Settings) -> WorkerResources:
+    """Opens everything but models and the signer."""
+    database = composition.open_database(settings)
+    url = settings.redis_url
+    return WorkerResources(
+        settings=settings,
+        catalog=load_catalog(settings),
+        database=database,
+        live=Plain(url),
+        publisher=Publisher(url),
+        objects=composition.open_objects(settings, database),
+        rulesets=composition.load_rulesets(settings),
+        reviewers=open_reviewers(settings),
+        policy_digests=policy_digests(settings),
+    )
