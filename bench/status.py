@@ -32,11 +32,11 @@ def measure(*, rounds: int = 7, seconds: float = 1.5) -> list[Figure]:
         body = msgspec.json.encode(
             {"action": "status", "id": job.id, "prompt": job.recipe.words.prompt, "model": "eros"}
         )
-        rival = [sys.executable, "-m", "bench.baselines"]
+        baseline = [sys.executable, "-m", "bench.baselines"]
         running: dict[str, Server] = {
             "status": servers.enter_context(serve_api(fixture)),
-            "echo": servers.enter_context(serve([*rival, "echo"])),
-            "sync": servers.enter_context(serve([*rival, "sync", "--data", str(fixture.data)])),
+            "echo": servers.enter_context(serve([*baseline, "echo"])),
+            "sync": servers.enter_context(serve([*baseline, "sync", "--data", str(fixture.data)])),
         }
         asked = request(fixture, "/api/v2", body)
         rates: dict[str, list[float]] = {name: [] for name in running}
