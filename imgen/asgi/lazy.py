@@ -23,7 +23,7 @@ class LazyApp(BaseRoute):
         return (Match.FULL if is_ours else Match.NONE), {}
 
     def url_path_for(self, name: str, /, **path_params: object) -> None:  # type: ignore[override]  # pages are named by their paths
-        """No page has a name."""
+        """Raises NoMatchFound: no page has a name."""
         raise NoMatchFound(name, path_params)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

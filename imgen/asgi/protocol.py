@@ -74,7 +74,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self._wait(self._read_timeout_s)
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """Notes that a head begins."""
         self._in_head = self._in_message = True
         super().on_message_begin()
 
@@ -84,7 +84,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is here."""
+        """Notes the end of the head."""
         self._in_head = False
         self._silent_bytes = self._lingered_bytes = 0
         self._stop_waiting()
@@ -100,7 +100,7 @@ class TimeoutProtocol(HttpToolsProtocol):
                 self.transport.close()
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """Notes the end of the request."""
         self._in_message = False
         self._silent_bytes = 0
         super().on_message_complete()

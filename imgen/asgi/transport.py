@@ -1,4 +1,4 @@
-"""A transport that sends what is written in one turn of the event loop with one system call. Otherwise as the one it wraps.
+"""Transport that sends everything written in one turn of the event loop with one system call. Otherwise as the one it wraps.
 
 uvicorn writes the head of an answer and its body apart, and uvloop sends each write at once: 10 µs each, of the hundred that
 a poll takes.
@@ -8,7 +8,7 @@ from asyncio import AbstractEventLoop, Transport
 from typing import Any
 
 MAX_BUFFERED_BYTES = 64 * 1024
-"""As much as asyncio holds back before it asks to pause; more is sent without waiting for the turn's end."""
+"""Asyncio holds back as much before it asks to pause; more is sent without waiting for the turn's end."""
 
 
 class BufferedTransport:
@@ -22,7 +22,7 @@ class BufferedTransport:
         self.is_closing = transport.is_closing
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is the transport's own."""
+        """Looks everything else up in the transport."""
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:

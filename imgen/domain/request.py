@@ -24,7 +24,7 @@ MAX_CLAIM_CHARS = 1000
 
 
 class Range(NamedTuple):
-    """What a number is where none is sent, and the closed range it is clamped to."""
+    """Default of a number, and the closed range it is clamped to."""
 
     default: float
     low: float
@@ -45,7 +45,7 @@ RANGES = {
 
 
 class GenerateRequest(Struct, frozen=True, kw_only=True):
-    """What a caller asks for. Fields typed `object` are choices: whatever is not one of them falls back."""
+    """Request for a picture, field by field as `generate` has it. Fields typed `object` are choices: anything else falls back."""
 
     prompt: str | None = None
     model: object = None

@@ -35,5 +35,13 @@ def withheld_url(core: Core, outcome: Outcome) -> str:
     return _sign(core, blocked.unsafe_key) if blocked and blocked.unsafe_key and not blocked.floor else ""
 
 
+def urls_by_kind(core: Core, outcome: Outcome | None) -> dict[str, str]:
+    """Signs the URLs of all files of a job: `signed` and `thumbnail`, or `withheld`."""
+    if outcome is None:
+        return {}
+    withheld = withheld_url(core, outcome)
+    return {link.type: link.url for link in picture_links(core, outcome)} | ({"withheld": withheld} if withheld else {})
+
+
 def _sign(core: Core, key: str, filename: str = "") -> str:
     return core.objects.url(key, expires_s=core.settings.objects.url_expires_s, filename=filename)

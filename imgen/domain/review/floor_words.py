@@ -109,7 +109,7 @@ DENIAL = _terms("""
     pas, sin, ningun*, nessun*, senza, non, sem, nenhum*, não, geen, niet, zonder, bez, nie, brak, нет, без, не,
     无, 無, 没有, 沒有, なし, ない, 없음, 없다,
 """)
-"""What makes a hint's clause say that there is no such thing, or that it was looked for."""
+"""Words by which a hint's clause denies the thing, or says that it was looked for."""
 
 _YEARS_OLD = "(?:years?|yrs?) ?(?:olds?|of age|young)"
 _TEENS = "(?:ten|eleven|twelve|(?:thir|four|fif|six|seven)teen)"

@@ -30,7 +30,7 @@ class Action(NamedTuple):
     description: str
     """For the reference."""
     scope: str = ""
-    """What the key must be good for; empty: any key will do."""
+    """Scope that the key needs; empty: any key will do."""
 
 
 ACTIONS: dict[str, Action] = {

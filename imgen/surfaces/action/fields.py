@@ -160,7 +160,7 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
 def _text(
     description: str, *, max_chars: int = 0, min_chars: int = 0, cut_at: int = 0, default: str | None = None
 ) -> Schema:
-    """A longer text than `max_chars` is an error, one longer than `cut_at` is cut."""
+    """Returns the schema of a text. One longer than `max_chars` is an error, one longer than `cut_at` is cut."""
     limits = {"minLength": min_chars, "maxLength": max_chars or cut_at}
     cut = f" Cut at {cut_at:,} characters." if cut_at else ""
     start = "" if cut_at else default
@@ -206,7 +206,7 @@ def _side(axis: int) -> Schema:
 
 
 def _by_model(core: Core, name: str, kind: str, description: str) -> Schema:
-    """A range that each model has of its own; the schema holds them all."""
+    """Returns the schema of a range that each model has of its own; it holds them all."""
     ranges = {key: getattr(model, name) for key, model in core.catalog.models.items()}
     each = "; ".join(f"`{key}`: {r.min:g} to {r.max:g}, {r.default:g} if left out" for key, r in ranges.items())
     return {

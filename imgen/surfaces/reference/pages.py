@@ -75,20 +75,20 @@ class _Reference:
         return self._kept
 
     async def openapi(self, _request: Request) -> Response:
-        """The OpenAPI document. It may be read from any page: there is nothing in it that is not public."""
+        """Serves the OpenAPI document. It may be read from any page: there is nothing in it that is not public."""
         headers = page_headers(STRICT) | {"Access-Control-Allow-Origin": "*"}
         return Response(self._made().openapi_json, headers=headers, media_type="application/json")
 
     async def short(self, _request: Request) -> Response:
-        """llms.txt."""
+        """Serves llms.txt."""
         return PlainTextResponse(self._made().short, headers=page_headers(STRICT))
 
     async def full(self, _request: Request) -> Response:
-        """llms-full.txt."""
+        """Serves llms-full.txt."""
         return PlainTextResponse(self._made().full, headers=page_headers(STRICT))
 
     async def interactive(self, request: Request) -> Response:
-        """Scalar's reference. It makes style elements of its own, so that styles may stand in the page; scripts may not.
+        """Shows Scalar's reference. It makes style elements of its own, so that styles may stand in the page; scripts may not.
 
         Requests are sent from the page itself, to this server alone.
         """
@@ -99,32 +99,32 @@ class _Reference:
         )
 
     async def contents(self, request: Request) -> Response:
-        """All pages of the documentation."""
+        """Lists all pages of the documentation."""
         return self._html(request, "contents", status=200 if self._pages else 404, pages=self._pages)
 
     async def page(self, request: Request) -> Response:
-        """One of them."""
+        """Shows one of them."""
         page = self._pages.get(request.path_params["page"])
         if page is None:
             return await self.missing(request, None)
         return self._html(request, "page", pages=self._pages, page=page)
 
     async def source(self, request: Request) -> Response:
-        """The same as Markdown."""
+        """Serves the same as Markdown."""
         page = self._pages.get(request.path_params["page"])
         if page is None:
             return await self.missing(request, None)
         return Response(page.text, headers=page_headers(STRICT), media_type="text/markdown")
 
     async def picture(self, request: Request) -> Response:
-        """One that a page shows."""
+        """Serves a picture of a page."""
         file = self._pictures.get(request.path_params["file"])
         if file is None:
             return await self.missing(request, None)
         return FileResponse(file, headers=page_headers(STRICT))
 
     async def missing(self, request: Request, _exc: Exception | None) -> Response:
-        """Says so, in the form that was asked for."""
+        """Answers 404 in the form that was asked for."""
         if "text/html" not in request.headers.get("accept", ""):
             return json_response({"error": "Not found"}, 404)
         return self._html(request, "missing", status=404, pages=self._pages)

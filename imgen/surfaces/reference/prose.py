@@ -16,7 +16,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 FIRST = "action"
 """The page that stands before all others, which go by their names."""
 PICTURES = "pictures"
-"""The folder of docs/ that holds what pages show."""
+"""The folder of docs/ with the pages' pictures."""
 _LINK = re.compile(r"(!?)\[([^\]]+)\]\((?!https?:|#|/)([^)\s#]+)(#[^)\s]*)?\)")
 """A link to another file: whether it shows a picture, its text, path and anchor."""
 
@@ -44,19 +44,19 @@ class Page(NamedTuple):
 
 
 def pages(folder: Path = DOCS) -> dict[str, Page]:
-    """All pages by name, in the order they are told in; none where the folder is missing."""
+    """Returns all pages by name, in the order they are told in; none where the folder is missing."""
     names = {path: _name(path) for path in folder.rglob("*.md")}
     ordered = sorted(names, key=lambda path: (names[path] != FIRST, names[path]))
     return {names[path]: _page(path, names) for path in ordered}
 
 
 def pictures(folder: Path = DOCS) -> dict[str, Path]:
-    """What pages show, by file name."""
+    """Returns the pictures of the pages by file name."""
     return {path.name: path for path in (folder / PICTURES).glob("*.png")}
 
 
 def section(page: Page, title: str) -> str:
-    """A page's part from that heading to the next one.
+    """Returns a page's part from that heading to the next one.
 
     Raises:
         LookupError: there is no such heading.
@@ -115,7 +115,7 @@ def _plain(inline: Token) -> str:
 
 
 class _Renderer(RendererHTML):
-    """What scrolls sideways can be reached by keyboard."""
+    """Renderer whose wide blocks can be scrolled by keyboard."""
 
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         return super().fence(tokens, idx, options, env).replace("<pre>", '<pre tabindex="0">', 1)

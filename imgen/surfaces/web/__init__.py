@@ -1,7 +1,7 @@
-"""The web face: server-rendered pages for signed-in people, over the same services as every other surface.
+"""Web face: server-rendered pages for signed-in people, over the same services as every other surface.
 
-A page is a handler in one of the rooms (rooms.py) and a template; desk.py holds what all of them need. Nothing of it is loaded
-before the first page is asked for: an API host that nobody looks at carries no templates.
+A page is a handler in one of the sections (sections.py) and a template; shell.py holds the frame of all of them. Nothing of
+it is loaded before the first page is asked for: an API host that nobody looks at carries no templates.
 """
 
 from starlette.routing import BaseRoute
@@ -19,7 +19,7 @@ def routes(core: Core) -> list[BaseRoute]:
     """Returns all pages as one route."""
 
     def make() -> ASGIApp:
-        from imgen.surfaces.web.rooms import application
+        from imgen.surfaces.web.sections import application
 
         return application(core)
 

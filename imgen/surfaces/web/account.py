@@ -1,6 +1,7 @@
 """Signing in and out, and one's own password."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,18 +11,20 @@ from imgen.domain import errors
 from imgen.domain.people import MIN_PASSWORD_CHARS, Person
 from imgen.records import users
 from imgen.services import people
-from imgen.surfaces.web.desk import Desk
+from imgen.surfaces.web.shell import NavEntry, Shell
 
 
 class Account:
-    """A room."""
+    """One's own account: password and sessions."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    nav: ClassVar[Sequence[NavEntry]] = ()
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Its pages."""
-        all_, person = self._desk.open_to_all, self._desk.signed_in
+        """Returns its pages."""
+        all_, person = self._shell.open_to_all, self._shell.signed_in
         return [
             Route("/sign-in", all_(self.sign_in_form), methods=["GET"]),
             Route("/sign-in", all_(self.sign_in), methods=["POST"]),
@@ -34,8 +37,8 @@ class Account:
     async def sign_in_form(self, request: Request, person: Person | None) -> Response:
         """Asks for name and password."""
         if person is not None:
-            return self._desk.back(request, "/panel")
-        return self._desk.page(request, "sign_in.html", name="", problem="")
+            return self._shell.back(request, "/panel")
+        return self._shell.page(request, "sign_in.html", name="", problem="")
 
     async def sign_in(self, request: Request, _person: Person | None) -> Response:
         """Opens a session, in a cookie that holds nothing of an earlier one."""
@@ -44,26 +47,26 @@ class Account:
         address = request.client.host if request.client else ""
         agent = request.headers.get("user-agent", "")
         try:
-            token = await people.sign_in(self._desk.core, name, password, address=address, agent=agent)
+            token = await people.sign_in(self._shell.core, name, password, address=address, agent=agent)
         except (errors.Invalid, errors.RateLimited) as exc:
             status = 429 if isinstance(exc, errors.RateLimited) else 401
-            return self._desk.page(request, "sign_in.html", status=status, name=name, problem=str(exc))
+            return self._shell.page(request, "sign_in.html", status=status, name=name, problem=str(exc))
         then = request.session.get("then", "/panel")
         request.session.clear()
         request.session["token"] = token
-        return self._desk.back(request, then)
+        return self._shell.back(request, then)
 
     async def sign_out(self, request: Request, person: Person) -> Response:
         """Ends the session: its cookie is worth nothing from now on, wherever there is a copy."""
-        await people.sign_out(self._desk.core, person, self._desk.token(request))
+        await people.sign_out(self._shell.core, person, self._shell.token(request))
         request.session.clear()
-        return self._desk.back(request, "/sign-in", "You are signed out.")
+        return self._shell.back(request, "/sign-in", "You are signed out.")
 
     async def account(self, request: Request, person: Person, problem: str = "", status: int = 400) -> Response:
-        """Who one is, and the form for a new password."""
-        core = self._desk.core
+        """Shows one's own account and the form for a new password."""
+        core = self._shell.core
         open_sessions = await core.database.reading(users.session_count, person.id, now=core.clock())
-        return self._desk.page(
+        return self._shell.page(
             request,
             "account.html",
             status=status if problem else 200,
@@ -79,15 +82,15 @@ class Account:
         if new != again:
             return await self.account(request, person, "The two new passwords differ")
         try:
-            await people.change_password(self._desk.core, person, self._desk.token(request), old=old, new=new)
+            await people.change_password(self._shell.core, person, self._shell.token(request), old=old, new=new)
         except errors.Invalid as exc:
             return await self.account(request, person, str(exc))
         except errors.RateLimited as exc:
             return await self.account(request, person, str(exc), status=429)
         news = "Your password is changed, and you are signed out everywhere else."
-        return self._desk.back(request, "/panel/account", news)
+        return self._shell.back(request, "/panel/account", news)
 
     async def sign_out_elsewhere(self, request: Request, person: Person) -> Response:
         """Ends all other sessions."""
-        number = await people.sign_out_elsewhere(self._desk.core, person, self._desk.token(request))
-        return self._desk.back(request, "/panel/account", f"Signed out of {number} other browsers.")
+        number = await people.sign_out_elsewhere(self._shell.core, person, self._shell.token(request))
+        return self._shell.back(request, "/panel/account", f"Signed out of {number} other browsers.")

@@ -1,6 +1,7 @@
-"""Who did what, to whom, from where."""
+"""The audit log: each act with actor, subject and remote IP."""
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain.people import Person
 from imgen.records import audit
 from imgen.surfaces.web import filters
-from imgen.surfaces.web.desk import Desk
+from imgen.surfaces.web.shell import NavEntry, Shell
 
 ROWS = 100
 HIDDEN = ("matches", "name")
@@ -17,27 +18,29 @@ HIDDEN = ("matches", "name")
 
 
 class Audit:
-    """A room."""
+    """The audit log."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/audit", "Audit", is_for_admins=True),)
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Its pages."""
-        person = self._desk.signed_in
+        """Returns its pages."""
+        person = self._shell.signed_in
         return [
             Route("/panel/audit", person(self.audit, admin=True), methods=["GET"]),
         ]
 
     async def audit(self, request: Request, _person: Person) -> Response:
-        """Who did what."""
+        """Shows the audit log."""
         given = request.query_params
         words, before = given.get("words", "").replace("\0", "").strip()[:200], given.get("before", "")
-        database = self._desk.core.database
+        database = self._shell.core.database
         entries = await database.reading(audit.page, limit=ROWS + 1, before=before, words=words)
         shown = entries[:ROWS]
         known = await database.reading(audit.names, {one.subject for one in shown})
-        return self._desk.page(
+        return self._shell.page(
             request,
             "audit.html",
             entries=[(one, one.detail.get("name") or known.get(one.subject, ""), told(one.detail)) for one in shown],
@@ -47,7 +50,7 @@ class Audit:
 
 
 def told(detail: Mapping[str, object]) -> list[str]:
-    """What a row says besides whom it is about: what changed from what to what, then the rest."""
+    """Returns the details of a row: each change from old to new value, then the rest."""
     old, new = (value if isinstance(value := detail.get(side), dict) else {} for side in ("before", "after"))
     rest = {name: value for name, value in detail.items() if name not in HIDDEN and not isinstance(value, dict)}
     return [

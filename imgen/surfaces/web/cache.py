@@ -1,6 +1,7 @@
-"""What the semantic cache holds, and emptying it."""
+"""The semantic cache: its entries, and emptying it."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,29 +9,31 @@ from starlette.routing import BaseRoute, Route
 
 from imgen.domain.people import Person
 from imgen.records import accounts, audit, cache
-from imgen.surfaces.web.desk import Desk
+from imgen.surfaces.web.shell import NavEntry, Shell
 
 
 class Cache:
-    """A room."""
+    """The semantic cache."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/cache", "Cache", is_for_admins=True),)
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Its pages."""
-        person = self._desk.signed_in
+        """Returns its pages."""
+        person = self._shell.signed_in
         return [
             Route("/panel/cache", person(self.cache, admin=True), methods=["GET"]),
             Route("/panel/cache/purge", person(self.purge, admin=True), methods=["POST"]),
         ]
 
     async def cache(self, request: Request, _person: Person) -> Response:
-        """What the semantic cache holds, by tenant, and emptying it."""
-        core = self._desk.core
+        """Shows the semantic cache by tenant."""
+        core = self._shell.core
         tenants = await core.database.reading(accounts.all_tenants)
         by_tenant = [(one, await core.database.reading(cache.statistics, tenant_id=one.id)) for one in tenants]
-        return self._desk.page(
+        return self._shell.page(
             request,
             "cache.html",
             total=await core.database.reading(cache.statistics),
@@ -43,9 +46,9 @@ class Cache:
         """Empties the cache, or a tenant's or a model's part of it."""
         form = await request.form()
         tenant, model = str(form.get("tenant", "")), str(form.get("model", ""))
-        number = await self._desk.core.cache.purge(tenant_id=tenant or None, model=model or None)
-        database = self._desk.core.database
+        number = await self._shell.core.cache.purge(tenant_id=tenant or None, model=model or None)
+        database = self._shell.core.database
         names = {one.id: one.name for one in await database.reading(accounts.all_tenants)}
         detail: dict[str, object] = {"tenant": names.get(tenant, tenant), "model": model, "entries": number}
         await database.writing(audit.by_person, person, action="purged cache", subject=tenant, detail=detail)
-        return self._desk.back(request, "/panel/cache", f"Purged {number} {'entry' if number == 1 else 'entries'}.")
+        return self._shell.back(request, "/panel/cache", f"Purged {number} {'entry' if number == 1 else 'entries'}.")

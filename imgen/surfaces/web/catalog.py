@@ -1,7 +1,8 @@
-"""What is configured, with samples, and reading it again."""
+"""The catalog: what is configured, with samples, and reading it again."""
 
 import asyncio
 from collections.abc import Sequence
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,36 +17,38 @@ from imgen.records import audit, gallery
 from imgen.services import configured
 from imgen.services.links import thumbnail_url
 from imgen.settings import read_toml
-from imgen.surfaces.web.desk import Desk
+from imgen.surfaces.web.shell import NavEntry, Shell
 
 
 class Catalog:
-    """A room."""
+    """Models, characters and rulesets."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/catalog", "Catalog"),)
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
         self._read: tuple[configured.Configured, dict[str, Ruleset]] | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Its pages."""
-        person = self._desk.signed_in
+        """Returns its pages."""
+        person = self._shell.signed_in
         return [
             Route("/panel/catalog", person(self.catalog), methods=["GET"]),
             Route("/panel/catalog/reload", person(self.reload, admin=True), methods=["POST"]),
         ]
 
     async def catalog(self, request: Request, person: Person) -> Response:
-        """Models with their styles, characters and rulesets, each with a sample out of the person's own pictures."""
-        core = self._desk.core
+        """Shows models with their styles, characters and rulesets, each with a sample out of the person's own pictures."""
+        core = self._shell.core
         found = await core.database.reading(gallery.samples, scope=person.scope)
         samples = {name: thumbnail_url(core, job.outcome) for name, job in found.items() if job.outcome is not None}
-        return self._desk.page(
+        return self._shell.page(
             request, "catalog.html", catalog=core.catalog, rulesets=self._rulesets(), samples=samples
         )
 
     async def reload(self, request: Request, person: Person) -> Response:
         """Reads the configuration again, here at once and everywhere else within seconds."""
-        core = self._desk.core
+        core = self._shell.core
         try:
             await asyncio.to_thread(composition.load_rulesets, core.settings)  # as workers will read them
             read = await asyncio.to_thread(configured.load, core.settings)
@@ -60,11 +63,11 @@ class Catalog:
             subject="",
             detail={"models": list(core.catalog.models)},
         )
-        return self._desk.back(request, "/panel/catalog", "The configuration is read again.")
+        return self._shell.back(request, "/panel/catalog", "The configuration is read again.")
 
     def _rulesets(self) -> dict[str, Ruleset]:
-        """As the service uses them now: read once for each configuration."""
-        core = self._desk.core
+        """Returns the rulesets in use, read once for each configuration."""
+        core = self._shell.core
         if self._read is None or self._read[0] is not core.configured:
             folder = core.settings.config_dir / "rulesets"
             rules = {name: parse_ruleset(name, read_toml(folder / f"{name}.toml")) for name in sorted(core.rulesets)}

@@ -1,6 +1,7 @@
 """API keys: list, make, switch, rotate, revoke. A raw key is shown once, on the page that answers its making."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,22 +13,24 @@ from imgen.domain.people import Person
 from imgen.records import accounts, ledger
 from imgen.services import keys
 from imgen.surfaces.web import snippets
-from imgen.surfaces.web.desk import Desk
+from imgen.surfaces.web.shell import NavEntry, Shell
 
 EXAMPLE: snippets.Fields = {"prompt": "red coat, on a beach", "seed": 7}
 GRACE_DAYS = 1
-"""What the form for a rotation begins with."""
+"""Default of the form for a rotation."""
 
 
 class Keys:
-    """A room."""
+    """API keys."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/keys", "Keys"),)
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Its pages."""
-        person = self._desk.signed_in
+        """Returns its pages."""
+        person = self._shell.signed_in
         return [
             Route("/panel/keys", person(self.all_keys), methods=["GET"]),
             Route("/panel/keys", person(self.create), methods=["POST"]),
@@ -37,14 +40,14 @@ class Keys:
         ]
 
     async def all_keys(self, request: Request, person: Person, *, problem: str = "", name: str = "") -> Response:
-        """All that the person may see, with what each has used."""
-        core, now = self._desk.core, self._desk.core.clock()
+        """Lists all keys that the person may see, with the usage of each."""
+        core, now = self._shell.core, self._shell.core.clock()
         await core.request_counts.write(core.database, now=now)
         known = await core.database.reading(accounts.keys)
         shown = [one for one in known if person.scope is None or one.tenant.id in person.scope]
         counts = await core.database.reading(ledger.counts, [one.key.id for one in shown], now=now)
         tenants = await core.database.reading(accounts.all_tenants)
-        return self._desk.page(
+        return self._shell.page(
             request,
             "keys.html",
             status=400 if problem else 200,
@@ -69,7 +72,7 @@ class Keys:
         days, scopes = str(form.get("days", "")).strip(), [str(scope) for scope in form.getlist("scope")]
         try:
             key, raw = await keys.create(
-                self._desk.core, person, name=name, tenant=tenant, scopes=scopes, days=_whole(days) if days else None
+                self._shell.core, person, name=name, tenant=tenant, scopes=scopes, days=_whole(days) if days else None
             )
         except errors.Invalid as exc:
             return await self.all_keys(request, person, problem=str(exc), name=name)
@@ -79,34 +82,34 @@ class Keys:
         """On or off."""
         form = await request.form()
         enabled = form.get("enabled") == "yes"
-        key = await keys.switch(self._desk.core, person, request.path_params["key"], enabled=enabled)
-        return self._desk.back(request, "/panel/keys", f"{key.name} is switched {'on' if enabled else 'off'}.")
+        key = await keys.switch(self._shell.core, person, request.path_params["key"], enabled=enabled)
+        return self._shell.back(request, "/panel/keys", f"{key.name} is switched {'on' if enabled else 'off'}.")
 
     async def rotate(self, request: Request, person: Person) -> Response:
-        """A new raw form."""
+        """Rotates a key: shows its new raw form once."""
         form = await request.form()
         grace = str(form.get("grace_days", ""))
         try:
-            key, raw = await keys.rotate(self._desk.core, person, request.path_params["key"], grace_days=_whole(grace))
+            key, raw = await keys.rotate(self._shell.core, person, request.path_params["key"], grace_days=_whole(grace))
         except errors.Invalid as exc:
             return await self.all_keys(request, person, problem=str(exc))
         return self._shown_once(request, key, raw, f"{key.name}, rotated", grace_days=_whole(grace))
 
     async def revoke(self, request: Request, person: Person) -> Response:
         """Gone for good."""
-        key = await keys.revoke(self._desk.core, person, request.path_params["key"])
-        return self._desk.back(request, "/panel/keys", f"{key.name} is revoked.")
+        key = await keys.revoke(self._shell.core, person, request.path_params["key"])
+        return self._shell.back(request, "/panel/keys", f"{key.name} is revoked.")
 
     def _shown_once(
         self, request: Request, key: ApiKey, raw: str, title: str, *, grace_days: int | None = None
     ) -> Response:
-        url = f"{self._desk.core.settings.public_url}/api/v2"
+        url = f"{self._shell.core.settings.public_url}/api/v2"
         texts = {name: (label, write(url, EXAMPLE)) for name, (label, write) in snippets.LANGUAGES.items()}
-        return self._desk.page(
+        return self._shell.page(
             request, "key_made.html", key=key, raw=raw, title=title, texts=texts, grace_days=grace_days
         )
 
 
 def _whole(text: str) -> int:
-    """A number of days; what is none is none that anybody takes."""
+    """Reads a number of days; anything else becomes a number that is out of range."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else -1  # noqa: PLR2004 - over any limit

@@ -1,7 +1,8 @@
-"""How the service is doing now: the overview and the workers."""
+"""State of the service: the overview and the workers."""
 
 import asyncio
 from collections.abc import Sequence
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from imgen.domain.people import Person
 from imgen.live import workers
 from imgen.records import gallery, tallies
 from imgen.services.links import thumbnail_url
-from imgen.surfaces.web.desk import Desk
+from imgen.surfaces.web.shell import NavEntry, Shell
 
 MINUTES = 60
 LATEST = 500
@@ -20,28 +21,33 @@ PARTS = ("queue", "render", "review", "finish", "upload")
 
 
 class Overview:
-    """A room."""
+    """Overview and workers."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    nav: ClassVar[Sequence[NavEntry]] = (
+        NavEntry("/panel", "Overview"),
+        NavEntry("/panel/workers", "Workers", is_for_admins=True),
+    )
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Its pages."""
-        person = self._desk.signed_in
+        """Returns its pages."""
+        person = self._shell.signed_in
         return [
             Route("/panel", person(self.overview), methods=["GET"]),
             Route("/panel/workers", person(self.workers, admin=True), methods=["GET"]),
         ]
 
     async def overview(self, request: Request, person: Person) -> Response:
-        """Rates, shares and times of late, and what waits."""
-        core, scope, now = self._desk.core, person.scope, self._desk.core.clock()
+        """Shows rates, shares and times of late, and the queues' depths."""
+        core, scope, now = self._shell.core, person.scope, self._shell.core.clock()
         per_minute, done, page = await asyncio.gather(
             core.database.reading(tallies.per_minute, scope=scope, minutes=MINUTES, now=now),
             core.database.reading(tallies.performance, scope=scope, latest=LATEST, now=now),
             core.database.reading(gallery.search, gallery.Wanted(scope=scope), limit=8),
         )
-        return self._desk.page(
+        return self._shell.page(
             request,
             "overview.html",
             per_minute=per_minute,
@@ -55,14 +61,14 @@ class Overview:
         )
 
     async def workers(self, request: Request, _person: Person) -> Response:
-        """Who works on what, and what waits."""
-        core = self._desk.core
-        return self._desk.page(
+        """Shows the workers with their jobs, and the queues' depths."""
+        core = self._shell.core
+        return self._shell.page(
             request, "workers.html", depths=await self._depths(), beats=await core.live.run(workers.list_workers())
         )
 
     async def _depths(self) -> dict[str, int]:
-        core = self._desk.core
+        core = self._shell.core
         queues = [*(render_queue(key) for key in core.catalog.models), FINISH_QUEUE]
         depths = await asyncio.gather(*(asyncio.to_thread(core.publisher.depth, queue) for queue in queues))
         return dict(zip(queues, depths, strict=True))

@@ -1,6 +1,7 @@
 """People with an account: added, given new passwords, removed."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,18 +11,20 @@ from imgen.domain import errors
 from imgen.domain.people import ROLES, Person
 from imgen.records import accounts, users
 from imgen.services import people
-from imgen.surfaces.web.desk import Desk
+from imgen.surfaces.web.shell import NavEntry, Shell
 
 
 class People:
-    """A room."""
+    """People and their tenants."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/people", "People", is_for_admins=True),)
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Its pages."""
-        person = self._desk.signed_in
+        """Returns its pages."""
+        person = self._shell.signed_in
         return [
             Route("/panel/people", person(self.people, admin=True), methods=["GET"]),
             Route("/panel/people", person(self.add, admin=True), methods=["POST"]),
@@ -33,8 +36,8 @@ class People:
         self, request: Request, _person: Person, *, problem: str = "", first: tuple[str, str] = ("", "")
     ) -> Response:
         """Everybody with an account."""
-        database = self._desk.core.database
-        return self._desk.page(
+        database = self._shell.core.database
+        return self._shell.page(
             request,
             "people.html",
             status=400 if problem else 200,
@@ -46,12 +49,12 @@ class People:
         )
 
     async def add(self, request: Request, person: Person) -> Response:
-        """A new person with a first password."""
+        """Adds a person, with a first password."""
         form = await request.form()
         name, role = str(form.get("name", "")).strip(), str(form.get("role", ""))
         tenants = [str(value) for value in form.getlist("tenant")]
         try:
-            password = await people.add(self._desk.core, person, name=name, role=role, tenant_ids=tenants)
+            password = await people.add(self._shell.core, person, name=name, role=role, tenant_ids=tenants)
         except errors.Invalid as exc:
             return await self.people(request, person, problem=str(exc))
         return await self.people(request, person, first=(name, password))
@@ -60,13 +63,13 @@ class People:
         """Takes a person away."""
         name = request.path_params["name"]
         try:
-            await people.remove(self._desk.core, person, name)
+            await people.remove(self._shell.core, person, name)
         except errors.Invalid as exc:
             return await self.people(request, person, problem=str(exc))
-        return self._desk.back(request, "/panel/people", f"{name} is removed and signed out everywhere.")
+        return self._shell.back(request, "/panel/people", f"{name} is removed and signed out everywhere.")
 
     async def new_password(self, request: Request, person: Person) -> Response:
-        """A new first password for somebody who lost theirs."""
+        """Sets a new first password for somebody who lost theirs."""
         name = request.path_params["name"]
-        password = await people.new_first_password(self._desk.core, person, name)
+        password = await people.new_first_password(self._shell.core, person, name)
         return await self.people(request, person, first=(name, password))

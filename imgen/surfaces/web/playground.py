@@ -6,7 +6,7 @@ What is asked for here goes the way of every other request, with the person in t
 import base64
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -29,7 +29,7 @@ from imgen.services.marks import MAX_MARK_BYTES
 from imgen.services.submit import submit
 from imgen.surfaces.surface import status_of
 from imgen.surfaces.web import playground_form, snippets
-from imgen.surfaces.web.desk import Desk
+from imgen.surfaces.web.shell import NavEntry, Shell
 
 SURFACE = "playground"
 SHOWN = 12
@@ -51,15 +51,17 @@ STATES: dict[State, str] = {
 
 
 class Playground:
-    """A room."""
+    """The playground."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._core = desk.core
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/", "Playground"),)
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._core = shell.core
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Its pages, and the parts of them that htmx asks for."""
-        person = self._desk.signed_in
+        """Returns its pages, and the parts of them that htmx asks for."""
+        person = self._shell.signed_in
         return [
             Route("/", person(self.home), methods=["GET"]),
             Route("/play", person(self.generate), methods=["POST"]),
@@ -70,12 +72,12 @@ class Playground:
         ]
 
     async def home(self, request: Request, person: Person) -> Response:
-        """The form, and a picture that is still under way."""
+        """Shows the form, and a picture that is still under way."""
         latest = await self._latest(person)
         under_way = latest[0] if latest and latest[0].state not in ENDED else None
         wanted = request.query_params.get("job", "")
         opened = await self._core.database.reading(gallery.of_id, wanted, scope=person.scope) if wanted else None
-        return self._desk.page(
+        return self._shell.page(
             request,
             "playground.html",
             tenants=[one for one in await self._tenants() if person.scope is None or one.id in person.scope],
@@ -103,18 +105,18 @@ class Playground:
         except errors.ImgenError as exc:
             return self._problem(request, exc)
         shown = await self._shown(person, submitted.job)
-        response = self._desk.page(request, "playground_answer.html", warnings=submitted.warnings, **shown)
+        response = self._shell.page(request, "playground_answer.html", warnings=submitted.warnings, **shown)
         response.headers.update(CHANGED)
         return response
 
     async def job(self, request: Request, person: Person) -> Response:
-        """How a job of one's own stands. A poll of an open job gets its standing alone, and the whole once it has ended."""
+        """Shows a job of one's own. A poll of an open job gets its state alone, and the whole once it has ended."""
         job = await self._own(request, person)
         shown = await self._shown(person, job)
         is_poll = "poll" in request.query_params
         if is_poll and shown["outcome"] is None:
-            return self._desk.page(request, "playground_standing.html", **shown)
-        response = self._desk.page(request, "playground_job.html", **shown)
+            return self._shell.page(request, "playground_standing.html", **shown)
+        response = self._shell.page(request, "playground_job.html", **shown)
         if is_poll:
             response.headers.update(CHANGED | {"HX-Retarget": "closest article", "HX-Reswap": "outerHTML"})
         return response
@@ -124,33 +126,33 @@ class Playground:
         job = await self._own(request, person)
         principal = people.principal_of(person, await self._tenant(job.tenant_id))
         ended = await poll.cancel(self._core, principal, job.id)
-        response = self._desk.page(request, "playground_job.html", **await self._shown(person, ended))
+        response = self._shell.page(request, "playground_job.html", **await self._shown(person, ended))
         response.headers.update(CHANGED)
         return response
 
     async def history(self, request: Request, person: Person) -> Response:
-        """One's latest pictures as thumbnails."""
+        """Shows one's latest pictures as thumbnails."""
         latest = [self._thumbnail(job) for job in await self._latest(person)]
-        return self._desk.page(request, "playground_history.html", latest=latest)
+        return self._shell.page(request, "playground_history.html", latest=latest)
 
     async def code(self, request: Request, _person: Person) -> Response:
-        """The request of the form in every language."""
+        """Shows the form's request in every language."""
         url = f"{self._core.settings.public_url}/api/v2"
         try:
             fields = playground_form.fields_of(await self._form(request))
         except errors.ImgenError as exc:
             return self._problem(request, exc)
         texts = {key: (label, write(url, fields)) for key, (label, write) in snippets.LANGUAGES.items()}
-        return self._desk.page(request, "playground_code.html", texts=texts)
+        return self._shell.page(request, "playground_code.html", texts=texts)
 
     def _problem(self, request: Request, error: errors.ImgenError) -> Response:
         text, status = playground_form.sentence(error), status_of(type(error))
-        response = self._desk.page(request, "playground_problem.html", status=status, problem=text, warnings=())
+        response = self._shell.page(request, "playground_problem.html", status=status, problem=text, warnings=())
         response.headers.update({"HX-Retarget": "#problem", "HX-Reswap": "innerHTML"})
         return response
 
     async def _form(self, request: Request) -> FormData:
-        """What was sent, no larger than any other surface takes it."""
+        """Reads the form, no larger than any other surface takes it."""
         max_bytes = int(self._core.settings.http.max_body_mib * 2**20)
         body = await read_body(request.scope, request.receive, max_bytes=max_bytes)
         return await Request(request.scope, replay_body(body)).form()
@@ -169,7 +171,7 @@ class Playground:
         return await self._core.database.reading(jobs.latest_of_key, person.id, scope=person.scope, limit=SHOWN)
 
     async def _own(self, request: Request, person: Person) -> Job:
-        """The job of the path, if this person asked for it and still belongs to its tenant; anything else is 404."""
+        """Returns the job of the path, if this person asked for it and still belongs to its tenant; anything else is 404."""
         try:
             job = await self._core.database.reading(jobs.find, request.path_params["id"])
         except errors.JobNotFound as exc:
@@ -179,7 +181,7 @@ class Playground:
         return job
 
     async def _shown(self, person: Person, job: Job) -> dict[str, Any]:
-        """What the templates of a job take: the row for one that has ended, Redis for one that is open."""
+        """Returns the values of a job's templates: from the row where it has ended, from Redis where it is open."""
         if job.state in ENDED:
             return self._values(job, job.state, job.outcome or Outcome(), None)
         principal = people.principal_of(person, await self._tenant(job.tenant_id))
@@ -188,7 +190,7 @@ class Playground:
         return values | {"preview": await self._preview(job) if standing.view.state is State.RENDERING else ""}
 
     async def _preview(self, job: Job) -> str:
-        """The picture so far, as text for a data: address; empty: there is none."""
+        """Returns the picture so far, as text for a data: URL; empty: there is none."""
         try:
             latest = await self._core.live.run(previews.watch(job.id))
         except errors.Unavailable:
@@ -224,7 +226,7 @@ class Playground:
         return {"job": job, "url": url, "fill": json.dumps(playground_form.filling(job)), "text": STATES[job.state]}
 
     def _models(self) -> list[dict[str, Any]]:
-        """Options of the form, each with what the page needs to know when it is chosen."""
+        """Returns the options of the form, each with what the page needs to know when it is chosen."""
         catalog = self._core.catalog
         return [
             {

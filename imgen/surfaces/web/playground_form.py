@@ -1,4 +1,4 @@
-"""The playground's form: what it says in the Action API's words, how a job gets back into it, and errors as sentences."""
+"""The playground's form: the request it stands for, its fields filled again from a job, and errors as sentences."""
 
 import base64
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ MARK_NAME = "wm_name"
 MARK_FIELDS = ("wm_scale", "wm_transparency")
 MAX_DIGITS = 9
 DEFAULT_RULESET = "default"
-"""What a request gets that names none (contract, `generate`)."""
+"""The ruleset of a request that names none (contract, `generate`)."""
 
 SENTENCES: Mapping[str, str] = {
     "prompt_required": "Prompt is required: say what should be in the picture.",
@@ -44,7 +44,7 @@ FIELD_SENTENCES: Mapping[str, str] = {
 
 
 def sentence(error: errors.ImgenError) -> str:
-    """One clear sentence, with the wait where waiting helps."""
+    """Returns one clear sentence, with the wait where waiting helps."""
     if isinstance(error, errors.Retryable):
         return "A part of the service does not answer. Try again in a moment."
     text = str(error)
@@ -55,7 +55,7 @@ def sentence(error: errors.ImgenError) -> str:
 
 
 async def request_of(form: FormData) -> GenerateRequest:
-    """The request of a form that was sent with its files.
+    """Reads the request out of a form that was sent with its files.
 
     Raises:
         InvalidField: a field that no repair mends.
@@ -73,7 +73,7 @@ async def request_of(form: FormData) -> GenerateRequest:
 
 
 def fields_of(form: FormData) -> Fields:
-    """The same request for code, which reads the brand mark from a file.
+    """Returns the same request for code, which reads the brand mark from a file.
 
     Raises:
         InvalidField: as above.
@@ -83,7 +83,7 @@ def fields_of(form: FormData) -> Fields:
 
 
 def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
-    """The form's fields as they were for a job: the prompt as it was typed; a seed only where somebody asks for it."""
+    """Returns the form's fields as they were for a job: the prompt as it was typed; a seed only where somebody asks for it."""
     recipe = job.recipe
     words = recipe.words
     typed = ", ".join(parse(words.original_prompt, (words.character,) if words.character else ()).negative)
@@ -107,7 +107,7 @@ def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
 
 
 def _fields(form: FormData, mark: str | File) -> dict[str, Value]:
-    """By the Action API's names; what was left empty is left out."""
+    """Returns the fields by the Action API's names; what was left empty is left out."""
     width, _, height = _text(form, "size").partition("x")
     fields: dict[str, Value] = {
         "prompt": _text(form, "prompt").replace("\r\n", "\n")

@@ -76,7 +76,7 @@ def python(url: str, fields: Fields) -> str:
 
 
 def javascript(url: str, fields: Fields) -> str:
-    """An ES module for Node 18 or newer."""
+    """Writes an ES module for Node 18 or newer."""
 
     def literal(value: Value) -> str:
         if isinstance(value, File):

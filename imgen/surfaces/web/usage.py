@@ -4,6 +4,7 @@ import csv
 import io
 import time
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,7 +14,7 @@ from imgen.domain.people import Person
 from imgen.records import gallery, tallies
 from imgen.records.tallies import DAY_S, Tally
 from imgen.surfaces.web import filters
-from imgen.surfaces.web.desk import Desk
+from imgen.surfaces.web.shell import NavEntry, Shell
 
 DAYS = 30
 COLUMNS = {"key": "key_id", "model": "model", "character": "character"}
@@ -33,22 +34,24 @@ Rows = list[tuple[str, str, Tally]]
 
 
 class Usage:
-    """A room."""
+    """Usage by tenant and key."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/usage", "Usage"),)
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
         self._kept: dict[tuple[frozenset[str] | None, str, float, float | None], tuple[float, Rows]] = {}
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Its pages."""
-        person = self._desk.signed_in
+        """Returns its pages."""
+        person = self._shell.signed_in
         return [
             Route("/panel/usage", person(self.page), methods=["GET"]),
             Route("/panel/usage.csv", person(self.file), methods=["GET"]),
         ]
 
     async def page(self, request: Request, person: Person) -> Response:
-        """By value and by day."""
+        """Shows usage by value and by day."""
         by, rows = _by(request), await self._rows(person, _by(request))
         days = [filters.day(self._first_day() + number * DAY_S) for number in range(DAYS)]
         by_value: dict[str, dict[str, Tally]] = {}
@@ -60,7 +63,7 @@ class Usage:
             (value, tallies.together(list(found.values())), [found[day].jobs if day in found else 0 for day in days])
             for value, found in by_value.items()
         ]
-        return self._desk.page(
+        return self._shell.page(
             request,
             "usage.html",
             by=by,
@@ -73,7 +76,7 @@ class Usage:
         )
 
     async def file(self, request: Request, person: Person) -> Response:
-        """A line for each day and value."""
+        """Downloads usage: a line for each day and value."""
         by = _by(request)
         file = io.StringIO()
         writer = csv.writer(file)
@@ -81,14 +84,14 @@ class Usage:
         for day, value, tally in await self._rows(person, by):
             no_formula = f"'{value}" if value.startswith(tuple("=+-@\t\r")) else value
             writer.writerow((day, no_formula, *(measure(tally) for measure in MEASURES.values())))
-        headers = self._desk.headers() | {"Content-Disposition": f'attachment; filename="usage-by-{by}.csv"'}
+        headers = self._shell.headers() | {"Content-Disposition": f'attachment; filename="usage-by-{by}.csv"'}
         return Response(file.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
     def _first_day(self) -> float:
-        return (self._desk.core.clock() // DAY_S - DAYS + 1) * DAY_S
+        return (self._shell.core.clock() // DAY_S - DAYS + 1) * DAY_S
 
     async def _rows(self, person: Person, by: str) -> Rows:
-        database, first = self._desk.core.database, self._first_day()
+        database, first = self._shell.core.database, self._first_day()
         yesterday = first + (DAYS - 2) * DAY_S
         past = await self._count(person, by, first, yesterday, PAST_FOR_S)
         rows = past + await self._count(person, by, yesterday, None, LATELY_FOR_S)
@@ -101,7 +104,7 @@ class Usage:
         wanted = person.scope, by, since, until
         if wanted in self._kept and time.monotonic() - self._kept[wanted][0] < for_s:
             return self._kept[wanted][1]
-        rows = await self._desk.core.database.reading(
+        rows = await self._shell.core.database.reading(
             tallies.by_day, scope=person.scope, column=COLUMNS[by], since=since, until=until
         )
         if len(self._kept) >= MOST_COUNTS:

@@ -1,0 +1,87 @@
+"""Protection of every change against forged requests (CSRF), and the limit of a form's size."""
+
+import asyncio
+from typing import Any
+from urllib.parse import parse_qsl
+
+from asgi_csrf import asgi_csrf
+from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Scope, Send
+
+from imgen.asgi.endpoint import read_body, replay_body
+from imgen.domain import errors
+
+MAX_FORM_BYTES = 64 * 1024
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class _Everything:
+    """Container of every path."""
+
+    def __contains__(self, _path: object) -> bool:
+        return True
+
+
+class Csrf:
+    """Middleware: asgi-csrf with our settings, as a class for Starlette's list.
+
+    It cannot read multipart bodies with the parser that Starlette needs, so it is not shown them: those need the header.
+    """
+
+    def __init__(self, app: ASGIApp, secret: str, is_tls: bool, max_bytes: int, refuse: Any) -> None:  # noqa: FBT001 - Starlette's way
+        self._max_bytes = max_bytes
+
+        async def passed(scope: Scope, receive: Any, send: Send) -> None:
+            await app({**scope, "headers": scope["all_headers"]}, receive, send)
+
+        self._refuse = refuse
+        self.app = asgi_csrf(
+            passed,
+            signing_secret=secret,
+            always_protect=_Everything(),
+            cookie_secure=is_tls,
+            skip_if_scope=None,
+            send_csrf_failed=refuse,
+        )
+
+    async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
+        """Lets reading pass, and changes that carry the token."""
+        headers = scope["headers"]
+        shown = [(name, value) for name, value in headers if not value.strip().lower().startswith(b"multipart/")]
+        body = b""
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+            # The playground's form holds a file; it looks at the size itself, and says no beside the form
+            max_bytes = MAX_FORM_BYTES + (self._max_bytes if scope["path"].startswith("/play") else 0)
+            try:
+                body = await read_body(scope, receive, max_bytes=max_bytes)
+            except errors.TooLarge:
+                where = {"HX-Retarget": "#problem", "HX-Reswap": "innerHTML"}  # beside the playground's form
+                await HTMLResponse("<p>Request too large</p>", 413, where)(scope, no_body, send)
+                return
+            except ClientDisconnect:
+                return
+            receive = replay_body(body)
+        if scope["type"] == "http" and not _is_plain(scope, body):
+            await self._refuse(scope, send, 0)
+            return
+        await self.app({**scope, "headers": shown, "all_headers": headers}, receive, send)
+
+
+async def no_body() -> Any:
+    """Receives an empty body."""
+    await asyncio.sleep(0)
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def _is_plain(scope: Scope, body: bytes) -> bool:
+    """Tells whether asgi-csrf can read the request at all: it raises where a token, a cookie or a form is no ASCII or UTF-8."""
+    headers = dict(scope["headers"])
+    try:
+        headers.get(b"x-csrftoken", b"").decode("ascii")
+        headers.get(b"cookie", b"").decode("ascii")
+        if headers.get(b"content-type", b"").startswith(b"application/x-www-form-urlencoded"):
+            dict(parse_qsl(body.decode("utf-8"))).get("csrftoken", "").encode("ascii")
+    except UnicodeError:
+        return False
+    return True

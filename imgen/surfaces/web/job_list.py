@@ -1,0 +1,141 @@
+"""Jobs as a gallery or a table, with filters; and those that review blocked. Withheld pictures stay covered."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from imgen.domain.job import OPEN, Job, State
+from imgen.domain.people import Person
+from imgen.records import audit, gallery
+from imgen.services.links import urls_by_kind
+from imgen.surfaces.web.filters import ago
+from imgen.surfaces.web.shell import NavEntry, Shell, digest
+
+PAGE = 24
+VIEWS = ("gallery", "table")
+STATES: dict[str, frozenset[State]] = {
+    "open": OPEN,
+    "completed": frozenset({State.COMPLETED}),
+    "blocked": frozenset({State.BLOCKED}),
+    "failed": frozenset({State.FAILED, State.TIMED_OUT}),
+    "cancelled": frozenset({State.CANCELLED}),
+}
+"""Choice of the filter → states."""
+REVIEWS: dict[str, str] = {
+    gallery.Review.SAFE: "safe",
+    gallery.Review.BLOCKED: "blocked",
+    gallery.Review.FLOOR: "withheld by the floor",
+}
+"""Result of the review → choice of the filter."""
+UNDER = "under "
+"""Before a ruleset's name, in the same filter."""
+
+
+class JobList:
+    """All jobs, and those that review blocked."""
+
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/jobs", "Jobs"), NavEntry("/panel/blocked", "Blocked"))
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Returns its pages."""
+        person = self._shell.signed_in
+        return [
+            Route("/panel/jobs", person(self.all_jobs), methods=["GET"]),
+            Route("/panel/blocked", person(self.blocked), methods=["GET"]),
+        ]
+
+    async def all_jobs(self, request: Request, person: Person) -> Response:
+        """Lists jobs by filter."""
+        return await self._listed(request, person, "jobs.html", request.query_params.get("state", ""))
+
+    async def blocked(self, request: Request, person: Person) -> Response:
+        """Lists blocked pictures with the reasons."""
+        return await self._listed(request, person, "blocked.html", "blocked")
+
+    async def _listed(self, request: Request, person: Person, template: str, state: str) -> Response:
+        given = request.query_params
+        review = given.get("review", "").replace("\0", "")
+        view = given.get("view", "gallery") if given.get("view") in VIEWS else "gallery"
+        wanted = gallery.Wanted(
+            scope=person.scope,
+            states=STATES.get(state, frozenset()),
+            key_id=given.get("key", ""),
+            model=given.get("model", ""),
+            character=given.get("character", ""),
+            review=gallery.Review(review) if review in REVIEWS else None,
+            blocked_under=review.removeprefix(UNDER) if review.startswith(UNDER) else "",
+            words=given.get("words", "").replace("\0", "").strip()[:300],
+            since=_day(given.get("since", "")),
+            until=_day(given.get("until", ""), days_on=1),
+        )
+        database = self._shell.core.database
+        page = await database.reading(gallery.search, wanted, limit=PAGE, after=_read_cursor(given.get("after", "")))
+        keys = await database.reading(gallery.key_names, scope=person.scope)
+        half_life_s = self._shell.core.settings.objects.url_expires_s / 2
+        fresh = int(self._shell.core.clock() // half_life_s)  # a page that stays open gets new URLs in time
+        rows = [
+            (job.id, job.state, bool(job.outcome and job.outcome.images), ago(job.created_at), keys.get(job.key_id))
+            for job in page.jobs
+        ]
+        shown = digest((view, fresh, page.after, rows))
+        if given.get("shown") == shown:
+            return self._shell.unchanged()
+        blocked = [job.id for job in page.jobs if job.state is State.BLOCKED]
+        filters = {name: value for name, value in given.items() if name not in ("after", "shown") and value}
+        return self._shell.page(
+            request,
+            template,
+            jobs=[(job, urls_by_kind(self._shell.core, job.outcome), facts_of(job)) for job in page.jobs],
+            keys=keys,
+            fresh=fresh,
+            poll=urlencode(filters | {"shown": shown}),
+            catalog=self._shell.core.catalog,
+            reasons=await database.reading(audit.reasons, blocked) if blocked else {},
+            states=list(STATES),
+            reviews=REVIEWS | {f"{UNDER}{name}": f"blocked under {name}" for name in sorted(self._shell.core.rulesets)},
+            state=state,
+            view=view,
+            given=given,
+            filters=filters,
+            other_view=urlencode(filters | {"view": "table" if view == "gallery" else "gallery"}),
+            older=urlencode(filters | {"after": _write_cursor(page.after)}) if page.after else "",
+            is_first="after" not in given,
+            is_live="after" not in given and any(job.state in OPEN for job in page.jobs),
+        )
+
+
+def facts_of(job: Job) -> dict[str, Any]:
+    """Returns `meta` of an ended job, the rules that blocked it, or its error."""
+    if job.outcome is None:
+        return {"meta": None, "blocked": None, "error": ""}
+    return {"meta": job.outcome.meta, "blocked": job.outcome.blocked, "error": job.outcome.error}
+
+
+def _day(text: str, *, days_on: int = 0) -> float | None:
+    """Returns midnight (UTC) of a day such as `2026-11-21`; None: it is none."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() + days_on * 86400
+    except ValueError:
+        return None
+
+
+def _write_cursor(after: tuple[float, str]) -> str:
+    return base64.urlsafe_b64encode(f"{after[0]!r} {after[1]}".encode()).decode()
+
+
+def _read_cursor(text: str) -> tuple[float, str] | None:
+    try:
+        at, job_id = base64.urlsafe_b64decode(text).decode().split(" ")
+        return float(at), job_id
+    except (binascii.Error, ValueError):
+        return None

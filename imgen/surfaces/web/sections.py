@@ -1,0 +1,65 @@
+"""Table of the sections: each is a module with pages of its own and their lines in the navigation."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount
+
+from imgen.services.core import Core
+from imgen.surfaces.static import static_files
+from imgen.surfaces.web.account import Account
+from imgen.surfaces.web.audit import Audit
+from imgen.surfaces.web.cache import Cache
+from imgen.surfaces.web.catalog import Catalog
+from imgen.surfaces.web.job_list import JobList
+from imgen.surfaces.web.jobs import Jobs
+from imgen.surfaces.web.keys import Keys
+from imgen.surfaces.web.overview import Overview
+from imgen.surfaces.web.people import People
+from imgen.surfaces.web.playground import Playground
+from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.usage import Usage
+
+
+class Section(Protocol):
+    """Some pages about one thing."""
+
+    nav: ClassVar[Sequence[NavEntry]]
+    """Its lines in the navigation."""
+
+    def __init__(self, shell: Shell) -> None: ...
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Returns its pages."""
+
+
+SECTIONS: tuple[type[Section], ...] = (
+    Account,
+    Playground,
+    Overview,
+    JobList,
+    Jobs,
+    Keys,
+    Usage,
+    Catalog,
+    Cache,
+    People,
+    Audit,
+)
+"""A new page is a method and a template; a new section is a module and its name here."""
+NAV = sorted((entry for section in SECTIONS for entry in section.nav), key=lambda entry: entry.is_for_admins)
+"""In the sections' order, pages for administrators last."""
+
+
+def application(core: Core) -> Starlette:
+    """Makes the application of all pages and the files they are made of."""
+    shell = Shell(core, NAV)
+    return Starlette(
+        routes=[
+            Mount("/static", static_files()),
+            *(route for section in SECTIONS for route in section(shell).routes()),
+        ],
+        middleware=shell.middleware(),
+        exception_handlers=shell.exception_handlers(),
+    )
