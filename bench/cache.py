@@ -17,7 +17,7 @@ from bench.stand import HOST, free_port
 from imgen import composition, settings
 from imgen.live import cache_news
 from imgen.live.executors import Plain
-from imgen.records.tables import cache_entries
+from imgen.records.tables.cache import cache_entries
 from imgen.services.vectors import VectorIndex
 
 KEPT = 10_000

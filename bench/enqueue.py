@@ -19,7 +19,9 @@ from bench.stand import LOAD_CORE, Server, Stand, open_stand, request, serve_api
 from imgen.domain.job import Job
 from imgen.live.op import PREFIX
 from imgen.live.queue import Publisher
-from imgen.records import jobs, tables
+from imgen.records import jobs as job_records
+from imgen.records.tables.jobs import claims, jobs
+from imgen.records.tables.ledger import ledger
 
 QUEUED = 50_000
 CONNECTIONS = 8
@@ -73,7 +75,7 @@ def _fill(stand: Stand, waiting: Iterable[Job]) -> None:
         template: bytes | None = None
         batch = client.pipeline(transaction=False)
         for job in waiting:
-            jobs.add(connection, job)
+            job_records.add(connection, job)
             if template is None:
                 publisher.publish(QUEUE, job.id, job.priority)
                 (key,) = (name for name in client.keys(f"{PREFIX}broker:{QUEUE}*") if client.type(name) == b"list")
@@ -93,5 +95,5 @@ def _empty(stand: Stand) -> None:
         if names:
             client.delete(*names)
     with stand.database.write() as connection:
-        for table in (tables.ledger, tables.claims, tables.jobs):
+        for table in (ledger, claims, jobs):
             connection.execute(delete(table))

@@ -15,7 +15,8 @@ from bench.stand import HOST, Server, Stand, open_stand, serve_api
 from imgen.domain.job import ENDED, State
 from imgen.domain.people import ROLES
 from imgen.records import users
-from imgen.records.tables import audit, jobs
+from imgen.records.tables.jobs import jobs
+from imgen.records.tables.operations import audit
 from imgen.services import passwords
 from imgen.surfaces.web import usage
 from tests.factories import make_job

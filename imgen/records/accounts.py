@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 
 from imgen.domain.account import SCOPES, ApiKey, Principal, Tenant, hash_key, visible_prefix
 from imgen.domain.errors import Invalid
-from imgen.records.tables import api_keys, tenants
+from imgen.records.tables.accounts import api_keys, tenants
 
 
 def tenant_named(connection: Connection, name: str) -> Tenant | None:

@@ -13,7 +13,9 @@ from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 from imgen.domain.account import ApiKey, Tenant
 from imgen.domain.people import Person
 from imgen.records import accounts
-from imgen.records.tables import api_keys, audit, tenants, users
+from imgen.records.tables.accounts import api_keys, tenants
+from imgen.records.tables.operations import audit
+from imgen.records.tables.people import users
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

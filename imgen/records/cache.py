@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Insert, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from imgen.domain.job import OPEN, Job
-from imgen.records.tables import cache_entries as entries
-from imgen.records.tables import cache_lookups as lookups
-from imgen.records.tables import jobs
+from imgen.records.tables.cache import cache_entries as entries
+from imgen.records.tables.cache import cache_lookups as lookups
+from imgen.records.tables.jobs import jobs
 
 
 class MadeWith(Struct, frozen=True, kw_only=True):

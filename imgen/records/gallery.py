@@ -8,7 +8,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 
 from imgen.domain.job import Job, State
 from imgen.records.jobs import from_row, within
-from imgen.records.tables import HAS_PICTURES, api_keys, jobs, tenants, users
+from imgen.records.tables.accounts import api_keys, tenants
+from imgen.records.tables.jobs import HAS_PICTURES, jobs
+from imgen.records.tables.people import users
 
 _ESCAPED = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
 

@@ -5,7 +5,7 @@ import secrets
 from sqlalchemy import Connection, insert, select
 
 from imgen.records.database import Database
-from imgen.records.tables import installation
+from imgen.records.tables.operations import installation
 
 DISK, WEB = "disk-signing", "web-signing"
 """What signs the disk store's addresses, and what signs the web face's cookies."""

@@ -10,7 +10,7 @@ from imgen.domain.errors import JobNotFound, LeaseLost
 from imgen.domain.job import CACHED, OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, Outcome, State
 from imgen.domain.recipe import Recipe
 from imgen.records import ledger
-from imgen.records.tables import claims, jobs
+from imgen.records.tables.jobs import claims, jobs
 
 SEARCHED_CHARS = 300
 """Of a prompt; PostgreSQL takes no index entries over 2.7 KB."""

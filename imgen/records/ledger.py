@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from imgen.domain.account import Plan
 from imgen.domain.errors import QueueFull, QuotaExceeded
 from imgen.domain.job import Job
-from imgen.records.tables import counters, ledger
+from imgen.records.tables.ledger import counters, ledger
 
 OPEN_PERIOD = "open"
 """The period under which a tenant's jobs that have not ended are counted."""

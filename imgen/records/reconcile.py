@@ -10,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.job import ENDED, OPEN, RUNNING_AS, WAITING_AS, Job, Outcome, State
 from imgen.records import jobs as job_records
-from imgen.records.tables import claims, jobs, locks
+from imgen.records.tables.jobs import claims, jobs
+from imgen.records.tables.operations import locks
 
 OVERTAKEN_S = 10
 """A waiting job whose message was published this long before one that was already claimed has lost its message."""

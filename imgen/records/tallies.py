@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Integer, Text, cast, func, select
 from imgen.domain.job import CACHED, State, is_cached
 from imgen.records.gallery import Wanted, narrowed
 from imgen.records.jobs import within
-from imgen.records.tables import jobs
+from imgen.records.tables.jobs import jobs
 
 DAY_S = 86400
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from imgen.domain.errors import Invalid
 from imgen.domain.people import ADMIN, Person
-from imgen.records.tables import memberships, sessions, users
+from imgen.records.tables.people import memberships, sessions, users
 
 
 def add(connection: Connection, *, name: str, role: str, password_hash: str, must_change_password: bool) -> Person:

@@ -19,9 +19,9 @@ from imgen.domain.recipe import Diffusion
 from imgen.live.queue import Publisher
 from imgen.records import accounts, jobs, ledger
 from imgen.records.database import Database
-from imgen.records.tables import counters
-from imgen.records.tables import jobs as job_rows
-from imgen.records.tables import ledger as entries
+from imgen.records.tables.jobs import jobs as job_rows
+from imgen.records.tables.ledger import counters
+from imgen.records.tables.ledger import ledger as entries
 from imgen.settings import socket_path
 
 FAST = """

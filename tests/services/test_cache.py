@@ -20,7 +20,7 @@ from imgen.live.executors import Coalescer, Plain
 from imgen.objects.disk import DiskStore
 from imgen.records import cache as records
 from imgen.records import jobs
-from imgen.records.tables import cache_entries
+from imgen.records.tables.cache import cache_entries
 from imgen.services.cache import SemanticCache, partition_of
 from imgen.services.embeddings import Embedder
 

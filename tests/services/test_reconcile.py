@@ -12,7 +12,7 @@ from imgen.app import close_core, open_core
 from imgen.domain.job import Outcome, State, StoredImage
 from imgen.live import polls
 from imgen.records import jobs, ledger, schema
-from imgen.records.tables import locks
+from imgen.records.tables.operations import locks
 from imgen.services.reconcile import Reconciler
 
 

@@ -16,8 +16,8 @@ from sqlalchemy import func, select
 from imgen.domain.job import Outcome, State
 from imgen.records import jobs
 from imgen.records.database import Database
-from imgen.records.tables import jobs as job_rows
-from imgen.records.tables import ledger as entries
+from imgen.records.tables.jobs import jobs as job_rows
+from imgen.records.tables.ledger import ledger as entries
 
 SETTINGS = "[jobs]\nreconcile_s = 0.5\n"
 SHOP = "https://shop.example.com"

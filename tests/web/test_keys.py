@@ -112,7 +112,7 @@ def test_a_key_expires(web, admin):
     """After its last day it is like one that is switched off."""
     raw = make(admin, "short-lived")
     from imgen.records.database import Database
-    from imgen.records.tables import api_keys
+    from imgen.records.tables.accounts import api_keys
 
     database = Database(f"sqlite:///{web.data / 'imgen.db'}")
     with database.write() as connection:

@@ -16,7 +16,7 @@ from imgen.domain.recipe import Reused, Words
 from imgen.live import slowdown
 from imgen.provenance.fingerprint import fingerprint
 from imgen.records import audit, cache, jobs, ledger
-from imgen.records.tables import jobs as job_rows
+from imgen.records.tables.jobs import jobs as job_rows
 from workers import tasks
 from workers.backends import instant
 

@@ -171,7 +171,7 @@ def test_a_cancelled_job_stops_at_its_next_step(workshop):
     with workshop.database.write() as connection:
         import msgspec
 
-        from imgen.records.tables import jobs as table
+        from imgen.records.tables.jobs import jobs as table
 
         recipe = structs.replace(job.recipe, diffusion=slow)
         connection.execute(
