@@ -11,7 +11,7 @@ from imgen.domain.catalog import Model
 from imgen.domain.errors import Cancelled, ImgenError, LeaseLost, TimedOut, Unavailable
 from imgen.domain.job import Job
 from imgen.live import polls
-from imgen.records import jobs
+from imgen.records import job_transitions
 from workers.workshop import Workshop
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ class Lease:
         lease_s = self._workshop.settings.jobs.lease_s
         while not self._done.wait(lease_s / RENEWALS_PER_LEASE):
             try:
-                if not self._workshop.database.attempt(jobs.renew, self._job, lease_s=lease_s):
+                if not self._workshop.database.attempt(job_transitions.renew, self._job, lease_s=lease_s):
                     self._lost.set()
                     return
             except ImgenError as exc:

@@ -17,7 +17,7 @@ from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.job import FINISHER, Job, Outcome, State, view_of
 from imgen.domain.recipe import Reused
 from imgen.live import cache_news, polls, slowdown
-from imgen.records import audit, cache, jobs
+from imgen.records import audit, cache, job_transitions
 from workers import outcome, pipeline
 from workers.backends import Sketch
 from workers.lease import Lease
@@ -53,7 +53,11 @@ def work(workshop: Workshop, half: Half, job_id: str) -> None:
     """Does one half of one job, if it is there to be done. Delivered twice, the second time finds nothing to claim."""
     settings = workshop.settings.jobs
     job = workshop.database.attempt(
-        jobs.claim, job_id, waiting=half.waiting, lease_s=settings.lease_s, max_attempts=settings.max_attempts
+        job_transitions.claim,
+        job_id,
+        waiting=half.waiting,
+        lease_s=settings.lease_s,
+        max_attempts=settings.max_attempts,
     )
     if half.waiting is State.QUEUED:
         workshop.tell(polls.leave(job_id))
@@ -121,7 +125,7 @@ def _try_again(workshop: Workshop, job: Job) -> Job | None:
         return _end(workshop, job, State.FAILED, Outcome(error="Generation failed"))
     pause_s = settings.retry_pauses_s[min(job.attempts, len(settings.retry_pauses_s)) - 1]
     with contextlib.suppress(errors.LeaseLost):
-        return workshop.database.attempt(jobs.put_back, job, pause_s=pause_s)
+        return workshop.database.attempt(job_transitions.put_back, job, pause_s=pause_s)
     return None
 
 
@@ -133,7 +137,9 @@ def _wait_for_review(workshop: Workshop, job: Job) -> Job | None:
         return _end(workshop, job, State.FAILED, Outcome(error="Generation failed"))
     pause_s = min(max(review.first_pause_s, waited_s), review.longest_pause_s)
     with contextlib.suppress(errors.LeaseLost):
-        return workshop.database.attempt(jobs.put_back, job, pause_s=pause_s, count=False, is_unreviewed=True)
+        return workshop.database.attempt(
+            job_transitions.put_back, job, pause_s=pause_s, count=False, is_unreviewed=True
+        )
     return None
 
 
@@ -145,7 +151,7 @@ def _end(workshop: Workshop, job: Job, state: State, result: Outcome, picture: P
 
 def _write_end(connection: Connection, job: Job, state: State, result: Outcome, picture: Picture) -> Job:
     """The last transition, with the audit's record of a picture withheld or the cache's of one it keeps, in one transaction."""
-    ended = jobs.end(connection, job, state, result)
+    ended = job_transitions.end(connection, job, state, result)
     verdict, kept = picture.verdict, picture.kept
     if result.blocked is not None and verdict is not None:
         told = {"ruleset": job.recipe.ruleset, "floor_version": FLOOR_VERSION} | msgspec.to_builtins(verdict)
@@ -166,7 +172,7 @@ def _write_end(connection: Connection, job: Job, state: State, result: Outcome, 
 def _hand_on(workshop: Workshop, job: Job, picture: Picture, seconds: Mapping[str, float]) -> Job:
     queued = (job.claimed_at or job.created_at) - job.created_at
     return workshop.database.attempt(
-        jobs.hand_on,
+        job_transitions.hand_on,
         job,
         queue=FINISHER,
         master_key=picture.master_key,
@@ -185,7 +191,7 @@ def _after(workshop: Workshop, job: Job) -> None:
     if job.state is State.RENDERED and job.published_at is None and job.available_at <= time.time():
         with contextlib.suppress(errors.Unavailable, errors.Retryable):  # the reconciler publishes it then
             workshop.publisher.publish(job.queue, job.id, job.priority)
-            workshop.database.attempt(jobs.published, job.id, job.queue)
+            workshop.database.attempt(job_transitions.note_published, job.id, job.queue)
     if job.state is State.COMPLETED and job.recipe.keep_as:
         workshop.tell(cache_news.changed())
     if job.state is State.BLOCKED:

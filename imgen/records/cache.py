@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Insert, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete, func, or_, select, update
 
 from imgen.domain.job import OPEN, Job
+from imgen.records.database import upsert
 from imgen.records.tables.cache import cache_entries as entries
 from imgen.records.tables.cache import cache_lookups as lookups
 from imgen.records.tables.jobs import jobs
@@ -214,15 +214,10 @@ def forget(connection: Connection, entry_ids: Sequence[str]) -> None:
 
 def count_lookup(connection: Connection, tenant_id: str, *, is_hit: bool, now: float) -> None:
     """One more look-up of today."""
-    make = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
     column = lookups.c.hits if is_hit else lookups.c.misses
     day = time.strftime("%Y-%m-%d", time.gmtime(now))
-    statement: Insert = make(lookups).values(tenant_id=tenant_id, day=day, **{column.name: 1})
-    connection.execute(
-        statement.on_conflict_do_update(  # type: ignore[attr-defined]  # both dialects have it, their base has not
-            index_elements=["tenant_id", "day"], set_={column.name: column + 1}
-        )
-    )
+    row = {"tenant_id": tenant_id, "day": day, column.name: 1}
+    upsert(connection, lookups, row, update={column.name: column + 1})
 
 
 def statistics(connection: Connection, *, tenant_id: str | None = None, since_day: str = "") -> Statistics:

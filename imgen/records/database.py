@@ -6,12 +6,13 @@ Both kinds of process use the same record functions, which take a plain Connecti
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
 from imgen.domain.errors import Retryable
@@ -99,6 +100,28 @@ class Database:
         self._writers.shutdown()
         self._readers.shutdown()
         self.engine.dispose()
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    values: Mapping[str, object],
+    *,
+    update: Mapping[str, object],
+    where: ColumnElement[bool] | None = None,
+) -> None:
+    """Inserts a row, or changes the one with the same primary key, which then stays locked until the transaction ends.
+
+    Args:
+        connection: a writing one.
+        table: has a primary key.
+        values: the new row.
+        update: columns and their new values where the row is there already.
+        where: condition under which a present row is changed; None: always.
+    """
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    statement = dialect.insert(table).values(**values)
+    connection.execute(statement.on_conflict_do_update(index_elements=table.primary_key, set_=update, where=where))
 
 
 @contextmanager

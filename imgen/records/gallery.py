@@ -7,7 +7,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
 from imgen.domain.job import Job, State
-from imgen.records.jobs import from_row, within
+from imgen.records.jobs import from_row, in_tenants
 from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.jobs import HAS_PICTURES, jobs
 from imgen.records.tables.people import users
@@ -89,7 +89,7 @@ def key_names(connection: Connection, *, scope: frozenset[str] | None) -> dict[s
     theirs = exists().where(jobs.c.key_id == users.c.id)
     if scope is not None:
         keys = keys.where(api_keys.c.tenant_id.in_(scope))
-        theirs = theirs.where(within(scope))
+        theirs = theirs.where(in_tenants(scope))
     names = {row.id: row.name for row in connection.execute(keys)}
     people = select(users.c.id, users.c.name).where(theirs).order_by(users.c.name)
     return names | {row.id: f"{row.name} (playground)" for row in connection.execute(people)}
@@ -111,7 +111,7 @@ def samples(connection: Connection, *, scope: frozenset[str] | None) -> dict[tup
     kinds = (jobs.c.model, jobs.c.style, jobs.c.character, jobs.c.ruleset)
     query = select(*kinds, func.max(jobs.c.created_at).label("at")).where(HAS_PICTURES).group_by(*kinds)
     if scope is not None:
-        query = query.where(within(scope))
+        query = query.where(in_tenants(scope))
     newest: dict[tuple[str, str], tuple[str, str, str, str, float]] = {}
     for model, style, character, ruleset, at in sorted(connection.execute(query), key=lambda row: -row.at):
         for name in (("model", model), ("style", f"{model}/{style}"), ("character", character), ("ruleset", ruleset)):
@@ -136,7 +136,7 @@ def narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
         if value:
             query = query.where(column == value)
     if wanted.scope is not None:
-        query = query.where(within(wanted.scope))
+        query = query.where(in_tenants(wanted.scope))
     if wanted.states:
         query = query.where(_STATE.in_(wanted.states))
     if wanted.review is not None:

@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterable
 
 from msgspec import Struct
-from sqlalchemy import Connection, Insert, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, insert, select, update
 
 from imgen.domain.account import Plan
 from imgen.domain.errors import QueueFull, QuotaExceeded
 from imgen.domain.job import Job
+from imgen.records.database import upsert
 from imgen.records.tables.ledger import counters, ledger
 
 OPEN_PERIOD = "open"
@@ -77,7 +77,7 @@ def add_requests(connection: Connection, requests: Iterable[tuple[str, int]], *,
     """Adds to the request counts of today and this month: (owner, how many)."""
     for owner, number in requests:
         for period in periods(now):
-            _upsert(connection, owner, period, requests=number)
+            _count(connection, owner, period, requests=number)
 
 
 def counts(connection: Connection, owners: Iterable[str], *, now: float) -> dict[tuple[str, str], Count]:
@@ -92,7 +92,7 @@ def counts(connection: Connection, owners: Iterable[str], *, now: float) -> dict
 
 
 def _reserve(connection: Connection, owner: str, period: str, limit: int, over: Exception) -> None:
-    _upsert(connection, owner, period, held=1)
+    _count(connection, owner, period, held=1)
     if not limit:
         return
     used = select(counters.c.held + counters.c.pictures * int(period != OPEN_PERIOD))
@@ -100,15 +100,10 @@ def _reserve(connection: Connection, owner: str, period: str, limit: int, over: 
         raise over
 
 
-def _upsert(connection: Connection, owner: str, period: str, **more: int) -> None:
+def _count(connection: Connection, owner: str, period: str, **more: int) -> None:
     """Adds to the sums of an owner. The row stays locked until the transaction ends, so a limit cannot be raced."""
-    make = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
-    statement: Insert = make(counters).values(owner=owner, period=period, **more)
-    connection.execute(
-        statement.on_conflict_do_update(  # type: ignore[attr-defined]  # both dialects have it, their base has not
-            index_elements=["owner", "period"], set_={name: counters.c[name] + value for name, value in more.items()}
-        )
-    )
+    sums = {name: counters.c[name] + value for name, value in more.items()}
+    upsert(connection, counters, {"owner": owner, "period": period, **more}, update=sums)
 
 
 def _entry(job: Job, kind: str, at: float) -> dict[str, object]:

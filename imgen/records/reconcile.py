@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.job import ENDED, OPEN, RUNNING_AS, WAITING_AS, Job, Outcome, State
+from imgen.records import job_transitions
 from imgen.records import jobs as job_records
 from imgen.records.tables.jobs import claims, jobs
 from imgen.records.tables.operations import locks
@@ -52,9 +53,11 @@ def put_back_lost(
     for row in connection.execute(lost).mappings().all():
         job = job_records.from_row(row)
         if job.attempts >= max_attempts:
-            moved.append(job_records.end(connection, job, State.FAILED, Outcome(error="Generation failed"), now=now))
+            moved.append(
+                job_transitions.end(connection, job, State.FAILED, Outcome(error="Generation failed"), now=now)
+            )
         else:
-            moved.append(job_records.put_back(connection, job, now=now))
+            moved.append(job_transitions.put_back(connection, job, now=now))
     return moved
 
 
@@ -63,7 +66,7 @@ def end_overdue(connection: Connection, *, limit: int = 200, now: float | None =
     now = now or time.time()
     overdue = select(jobs).where(jobs.c.state.in_(OPEN), jobs.c.deadline_at < now).limit(limit)
     return [
-        job_records.end(connection, job_records.from_row(row), State.TIMED_OUT, Outcome(error="Timed out"), now=now)
+        job_transitions.end(connection, job_records.from_row(row), State.TIMED_OUT, Outcome(error="Timed out"), now=now)
         for row in connection.execute(overdue).mappings().all()
     ]
 

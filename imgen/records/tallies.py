@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Integer, Text, cast, func, select
 
 from imgen.domain.job import CACHED, State, is_cached
 from imgen.records.gallery import Wanted, narrowed
-from imgen.records.jobs import within
+from imgen.records.jobs import in_tenants
 from imgen.records.tables.jobs import jobs
 
 DAY_S = 86400
@@ -84,7 +84,7 @@ def performance(connection: Connection, *, scope: frozenset[str] | None, latest:
     """Of the latest jobs that ended within a day."""
     query = select(jobs.c.id, jobs.c.state, jobs.c.timings, jobs.c.outcome).where(jobs.c.ended_at > now - DAY_S)
     if scope is not None:
-        query = query.where(within(scope))
+        query = query.where(in_tenants(scope))
     rows = connection.execute(query.order_by(jobs.c.ended_at.desc()).limit(latest)).all()
     states = Counter(row.state for row in rows)
     spent: dict[str, list[float]] = {}

@@ -13,7 +13,7 @@ from imgen.domain.errors import BadId, CacheExpired, InvalidField, JobNotFound, 
 from imgen.domain.job import Job, State, View, is_cached, is_job_id, view_of
 from imgen.live import polls
 from imgen.live.polls import Glimpse
-from imgen.records import jobs
+from imgen.records import job_transitions, jobs
 from imgen.services.core import Core
 
 CACHED_ID_S = polls.ENDED_VIEW_S
@@ -90,7 +90,9 @@ async def page(core: Core, principal: Principal, *, limit: int, cursor: str, sta
         InvalidField: `cursor` is not one that an earlier page gave.
     """
     before = _read_cursor(cursor) if cursor else None
-    found = await core.database.reading(jobs.page, principal.tenant.id, limit=limit + 1, before=before, states=states)
+    found = await core.database.reading(
+        jobs.list_jobs, principal.tenant.id, limit=limit + 1, before=before, states=states
+    )
     more = found[:limit]
     return JobsPage(jobs=more, cursor=_write_cursor(more[-1]) if len(found) > limit else "")
 
@@ -103,7 +105,7 @@ async def cancel(core: Core, principal: Principal, job_id: str) -> Job:
     """
     if not is_job_id(job_id):
         raise BadId
-    job = await core.database.writing(jobs.cancel, job_id, principal.tenant.id)
+    job = await core.database.writing(job_transitions.cancel, job_id, principal.tenant.id)
     with contextlib.suppress(Unavailable):  # the row says it; the worker finds out when it renews its lease
         shown = core.live.run(polls.show(job_id, view_of(job)))
         if job.state is State.CANCELLED:

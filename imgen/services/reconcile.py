@@ -15,7 +15,7 @@ from imgen.domain.errors import ConfigurationError, ImgenError, Retryable, Unava
 from imgen.domain.job import Job, State, view_of
 from imgen.live import cache_news, config_news, polls
 from imgen.objects import ObjectStore
-from imgen.records import cache, jobs, reconcile, users
+from imgen.records import cache, job_transitions, jobs, reconcile, users
 from imgen.services import configured
 from imgen.services.core import Core
 
@@ -135,7 +135,7 @@ class Reconciler:
             await asyncio.to_thread(core.publisher.publish, job.queue, job.id, job.priority)
             if job.state is State.QUEUED:
                 await core.live.run(polls.enter(job.id, priority=job.priority, created_at=job.created_at))
-            await core.database.writing(jobs.published, job.id, job.queue)
+            await core.database.writing(job_transitions.note_published, job.id, job.queue)
         return len(waiting)
 
     async def _show(self, moved: list[Job]) -> None:

@@ -36,7 +36,7 @@ from imgen.domain.recipe import Brand, Diffusion, Recipe, Reused, Words
 from imgen.domain.request import Ask, Order, repair
 from imgen.live import polls, slowdown
 from imgen.records import cache as cache_records
-from imgen.records import jobs, ledger
+from imgen.records import job_transitions, jobs, ledger
 from imgen.records.cache import Draft, Entry
 from imgen.services import cache, marks
 from imgen.services.core import Core
@@ -304,4 +304,4 @@ async def _publish(core: Core, job: Job) -> None:
     except (Unavailable, Retryable) as exc:
         log.warning("job not published yet", job=job.id, reason=str(exc))
         with contextlib.suppress(Retryable):
-            await core.database.writing(jobs.not_published, job)
+            await core.database.writing(job_transitions.note_unpublished, job)

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from imgen.domain.job import ENDED, FINISHER, OPEN, Job, State, render_queue
 from imgen.domain.recipe import Diffusion
 from imgen.live.queue import Publisher
-from imgen.records import accounts, jobs, ledger
+from imgen.records import accounts, job_transitions, jobs, ledger
 from imgen.records.database import Database
 from imgen.records.tables.jobs import jobs as job_rows
 from imgen.records.tables.ledger import counters
@@ -86,7 +86,7 @@ class Truth:
         with publisher(self.data) as sender:
             for job in self.jobs(ids):
                 sender.publish(job.queue, job.id, job.priority)
-                self.database.attempt(jobs.published, job.id, job.queue)
+                self.database.attempt(job_transitions.note_published, job.id, job.queue)
         return ids
 
     def jobs(self, ids: Collection[str]) -> list[Job]:

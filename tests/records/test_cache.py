@@ -8,7 +8,7 @@ from msgspec import structs
 
 from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.job import Outcome, State
-from imgen.records import cache, jobs
+from imgen.records import cache, job_transitions, jobs
 from imgen.records.cache import Draft
 
 NOW = 1_800_000_000.0
@@ -138,13 +138,17 @@ def test_what_is_abandoned(keep, ask):
     keep("ent_ready")
     keep("ent_purged")
     running, failed = keep("ent_running", ready_at=None), keep("ent_failed", ready_at=None)
-    ask(lambda connection: jobs.claim(connection, failed.id, waiting=State.QUEUED, lease_s=5, max_attempts=3, now=NOW))
+    ask(
+        lambda connection: job_transitions.claim(
+            connection, failed.id, waiting=State.QUEUED, lease_s=5, max_attempts=3, now=NOW
+        )
+    )
     claimed = ask(jobs.find, failed.id)
     from imgen.domain.account import Plan
     from imgen.records import ledger
 
     ask(ledger.hold, claimed, Plan(key="standard", label="Standard"))
-    ask(jobs.end, claimed, State.FAILED, Outcome(error="Generation failed"))
+    ask(job_transitions.end, claimed, State.FAILED, Outcome(error="Generation failed"))
     ask(cache.purge, entry_ids=["ent_purged"], now=NOW)
     assert ask(cache.abandoned, begun_before=NOW - 1, purged_before=NOW - 1) == []
     gone = ask(cache.abandoned, begun_before=NOW + 1, purged_before=NOW + 1)

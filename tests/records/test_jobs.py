@@ -11,7 +11,7 @@ from msgspec import structs
 
 from imgen.domain.errors import JobNotFound, LeaseLost, QueueFull, QuotaExceeded
 from imgen.domain.job import ENDED, TRANSITIONS, Outcome, State
-from imgen.records import jobs, ledger
+from imgen.records import job_transitions, jobs, ledger
 
 FINISH = {"queue": "finish", "master_key": "work/x", "timings": {"render": 1.0}}
 
@@ -26,7 +26,7 @@ def add(database, **changes):
 
 def claim(database, job, waiting=State.QUEUED, **more):
     with database.write() as connection:
-        return jobs.claim(connection, job.id, waiting=waiting, lease_s=10, max_attempts=3, **more)
+        return job_transitions.claim(connection, job.id, waiting=waiting, lease_s=10, max_attempts=3, **more)
 
 
 def read(database, job):
@@ -79,11 +79,11 @@ def test_the_whole_way_is_charged_once(database):
     rendering = claim(database, add(database))
     assert (rendering.state, rendering.fence, rendering.attempts) == (State.RENDERING, 1, 1)
     with database.write() as connection:
-        rendered = jobs.hand_on(connection, rendering, **FINISH)
+        rendered = job_transitions.hand_on(connection, rendering, **FINISH)
     finishing = claim(database, rendered, State.RENDERED)
     assert (finishing.fence, finishing.attempts, finishing.queue) == (2, 1, "finish")
     with database.write() as connection:
-        ended = jobs.end(connection, finishing, State.COMPLETED, Outcome())
+        ended = job_transitions.end(connection, finishing, State.COMPLETED, Outcome())
     assert [row["kind"] for row in entries(database, ended)] == ["hold", "charge"]
     with database.read() as connection:
         counts = ledger.counts(connection, ["ten_1", "key_1"], now=ended.created_at)
@@ -99,7 +99,7 @@ def test_what_was_not_delivered_costs_nothing(database, state):
     """A job that fails, times out or is cancelled gives its hold back."""
     job = claim(database, add(database))
     with database.write() as connection:
-        jobs.end(connection, job, state, Outcome(error="x"))
+        job_transitions.end(connection, job, state, Outcome(error="x"))
     assert [row["kind"] for row in entries(database, job)] == ["hold", "release"]
 
 
@@ -111,7 +111,7 @@ def test_only_one_of_many_claims_gets_the_job(database):
 
     def race():
         gate.wait()
-        got.append(database.attempt(jobs.claim, job.id, waiting=State.QUEUED, lease_s=10, max_attempts=3))
+        got.append(database.attempt(job_transitions.claim, job.id, waiting=State.QUEUED, lease_s=10, max_attempts=3))
 
     threads = [threading.Thread(target=race) for _ in range(20)]
     for thread in threads:
@@ -126,18 +126,18 @@ def test_a_stale_worker_cannot_commit(database):
     """After a second claim the first worker's lease, hand-on and end all fail and change nothing."""
     stale = claim(database, add(database))
     with database.write() as connection:
-        jobs.put_back(connection, stale)
+        job_transitions.put_back(connection, stale)
     fresh = claim(database, stale)
     for commit in (
-        lambda c: jobs.hand_on(c, stale, **FINISH),
-        lambda c: jobs.end(c, stale, State.FAILED, Outcome()),
-        lambda c: jobs.put_back(c, stale),
+        lambda c: job_transitions.hand_on(c, stale, **FINISH),
+        lambda c: job_transitions.end(c, stale, State.FAILED, Outcome()),
+        lambda c: job_transitions.put_back(c, stale),
     ):
         with database.write() as connection, pytest.raises(LeaseLost):
             commit(connection)
     with database.write() as connection:
-        assert not jobs.renew(connection, stale, lease_s=10)
-        assert jobs.renew(connection, fresh, lease_s=10)
+        assert not job_transitions.renew(connection, stale, lease_s=10)
+        assert job_transitions.renew(connection, fresh, lease_s=10)
     assert read(database, stale).fence == fresh.fence
     assert [row["kind"] for row in entries(database, stale)] == ["hold"]
 
@@ -146,7 +146,7 @@ def test_a_job_put_back_waits_out_its_pause(database):
     """Nobody can claim a job before its pause is over."""
     job = claim(database, add(database))
     with database.write() as connection:
-        jobs.put_back(connection, job, pause_s=30)
+        job_transitions.put_back(connection, job, pause_s=30)
     assert claim(database, job) is None
     assert claim(database, job, now=time.time() + 31).attempts == 2
 
@@ -163,7 +163,7 @@ def test_the_fourth_claim_fails_the_job(database):
     for _ in range(3):
         claimed = claim(database, job)
         with database.write() as connection:
-            jobs.put_back(connection, claimed)
+            job_transitions.put_back(connection, claimed)
     assert claim(database, job) is None
     ended = read(database, job)
     assert (ended.state, ended.outcome.error) == (State.FAILED, "Generation failed")
@@ -174,11 +174,11 @@ def test_cancelling_wins_over_the_worker(database):
     """Once a cancel is acknowledged the worker that runs the job cannot complete it."""
     running = claim(database, add(database))
     with database.write() as connection:
-        assert jobs.cancel(connection, running.id, "ten_1").state is State.CANCELLED
+        assert job_transitions.cancel(connection, running.id, "ten_1").state is State.CANCELLED
     with database.write() as connection, pytest.raises(LeaseLost):
-        jobs.end(connection, running, State.FAILED, Outcome())
+        job_transitions.end(connection, running, State.FAILED, Outcome())
     with database.write() as connection:
-        assert jobs.cancel(connection, running.id, "ten_1").state is State.CANCELLED
+        assert job_transitions.cancel(connection, running.id, "ten_1").state is State.CANCELLED
     assert [row["kind"] for row in entries(database, running)] == ["hold", "release"]
 
 
@@ -190,7 +190,7 @@ def test_pages_are_newest_first_and_complete(database):
     seen, before = [], None
     while True:
         with database.read() as connection:
-            found = jobs.page(connection, "ten_1", limit=3, before=before, states=frozenset())
+            found = jobs.list_jobs(connection, "ten_1", limit=3, before=before, states=frozenset())
         if not found:
             break
         seen += [job.id for job in found]
@@ -225,7 +225,7 @@ def test_a_limit_cannot_be_raced(database):
     assert results.count(True) == 50
     assert len(results) == 200
     with database.read() as connection:
-        assert len(jobs.page(connection, "ten_1", limit=500, before=None, states=frozenset())) == 50
+        assert len(jobs.list_jobs(connection, "ten_1", limit=500, before=None, states=frozenset())) == 50
 
 
 def test_a_tenant_may_have_only_so_many_open_jobs(database):
@@ -244,7 +244,7 @@ def test_a_tenant_may_have_only_so_many_open_jobs(database):
     with pytest.raises(QueueFull):
         submit()
     with database.write() as connection:
-        jobs.cancel(connection, first.id, "ten_1")
+        job_transitions.cancel(connection, first.id, "ten_1")
     assert submit()
 
 
@@ -261,15 +261,17 @@ def test_no_sequence_leaves_the_transitions(sqlite_database, moves):
     for move in moves:
         before = read(database, job)
         acts = {
-            "claim render": lambda c: jobs.claim(c, job.id, waiting=State.QUEUED, lease_s=9, max_attempts=3),
-            "claim finish": lambda c: jobs.claim(c, job.id, waiting=State.RENDERED, lease_s=9, max_attempts=3),
-            "hand on": lambda c: jobs.hand_on(c, held, **FINISH),
-            "put back": lambda c: jobs.put_back(c, held),
-            "complete": lambda c: jobs.end(c, held, State.COMPLETED, Outcome()),
-            "block": lambda c: jobs.end(c, held, State.BLOCKED, Outcome()),
-            "fail": lambda c: jobs.end(c, held, State.FAILED, Outcome()),
-            "time out": lambda c: jobs.end(c, held, State.TIMED_OUT, Outcome()),
-            "cancel": lambda c: jobs.cancel(c, job.id, "ten_1"),
+            "claim render": lambda c: job_transitions.claim(c, job.id, waiting=State.QUEUED, lease_s=9, max_attempts=3),
+            "claim finish": lambda c: job_transitions.claim(
+                c, job.id, waiting=State.RENDERED, lease_s=9, max_attempts=3
+            ),
+            "hand on": lambda c: job_transitions.hand_on(c, held, **FINISH),
+            "put back": lambda c: job_transitions.put_back(c, held),
+            "complete": lambda c: job_transitions.end(c, held, State.COMPLETED, Outcome()),
+            "block": lambda c: job_transitions.end(c, held, State.BLOCKED, Outcome()),
+            "fail": lambda c: job_transitions.end(c, held, State.FAILED, Outcome()),
+            "time out": lambda c: job_transitions.end(c, held, State.TIMED_OUT, Outcome()),
+            "cancel": lambda c: job_transitions.cancel(c, job.id, "ten_1"),
         }
         if held is None and move not in ("claim render", "claim finish", "cancel"):
             continue

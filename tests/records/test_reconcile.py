@@ -6,7 +6,7 @@ from factories import PLAN, make_job
 from msgspec import structs
 
 from imgen.domain.job import Blocked, Outcome, State, StoredImage
-from imgen.records import jobs, ledger, reconcile
+from imgen.records import job_transitions, jobs, ledger, reconcile
 
 NOW = 1_800_000_000.0
 
@@ -22,7 +22,7 @@ def add(database, **changes):
 
 def claim(database, job, now, lease_s=10):
     with database.write() as connection:
-        return jobs.claim(connection, job.id, waiting=State.QUEUED, lease_s=lease_s, max_attempts=3, now=now)
+        return job_transitions.claim(connection, job.id, waiting=State.QUEUED, lease_s=lease_s, max_attempts=3, now=now)
 
 
 def test_one_process_leads_at_a_time(database):
@@ -70,7 +70,7 @@ def test_unpublished_jobs_are_found_after_a_grace(database):
     with database.write() as connection:
         assert reconcile.unpublished(connection, grace_s=3, now=NOW + 2) == []
         assert [found.id for found in reconcile.unpublished(connection, grace_s=3, now=NOW + 4)] == [job.id]
-        jobs.published(connection, job.id, job.queue, now=NOW + 4)
+        job_transitions.note_published(connection, job.id, job.queue, now=NOW + 4)
         assert reconcile.unpublished(connection, grace_s=3, now=NOW + 50) == []
 
 
@@ -131,7 +131,7 @@ def test_old_jobs_lose_their_pictures_and_then_themselves(database):
     image = StoredImage(key="pictures/a", filename="a", type="signed")
     outcome = Outcome(images=(image,), blocked=Blocked(names=("x",), categories=("x",), unsafe_key="withheld/a"))
     with database.write() as connection:
-        jobs.end(connection, job, State.BLOCKED, outcome, now=NOW)
+        job_transitions.end(connection, job, State.BLOCKED, outcome, now=NOW)
     with database.write() as connection:
         (old,) = reconcile.expired(connection, ended_before=NOW + 1, rows_too=False)
         reconcile.strip(connection, [old.id])

@@ -11,7 +11,7 @@ from imgen import composition, settings
 from imgen.app import close_core, open_core
 from imgen.domain.job import Outcome, State, StoredImage
 from imgen.live import polls
-from imgen.records import jobs, ledger, schema
+from imgen.records import job_transitions, jobs, ledger, schema
 from imgen.records.tables.operations import locks
 from imgen.services.reconcile import Reconciler
 
@@ -121,7 +121,7 @@ def test_pictures_and_orphans_are_swept_at_their_time(rounds):
         old = core.settings.data_dir / "objects" / "work" / "run_old" / "1.webp"
         os.utime(old, (long_ago, long_ago))
         outcome = Outcome(images=(StoredImage(key=key, filename="a.jpg", type="signed"),))
-        core.database.attempt(jobs.end, job, State.COMPLETED, outcome, now=long_ago)
+        core.database.attempt(job_transitions.end, job, State.COMPLETED, outcome, now=long_ago)
         swept = await reconciler.sweep()
         return swept, [stored.key for stored in core.objects.list("")], read(core, job).outcome.images
 

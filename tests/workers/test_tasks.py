@@ -13,7 +13,7 @@ from imgen.domain.job import Outcome, State
 from imgen.domain.recipe import Brand, Claim, Output, Words
 from imgen.live import polls
 from imgen.provenance.readback import read_back
-from imgen.records import jobs, ledger
+from imgen.records import job_transitions, jobs, ledger
 from workers import tasks
 
 
@@ -182,7 +182,7 @@ def test_a_cancelled_job_stops_at_its_next_step(workshop):
     while read(workshop, job).state is not State.RENDERING:
         time.sleep(0.01)
     with workshop.database.write() as connection:
-        jobs.cancel(connection, job.id, job.tenant_id)
+        job_transitions.cancel(connection, job.id, job.tenant_id)
     workshop.live.run(polls.ask_to_stop(job.id))
     worker.join(5)
     assert not worker.is_alive()
