@@ -20,7 +20,7 @@ from imgen.app import open_core
 from imgen.domain.account import Principal, hash_key
 from imgen.domain.errors import JobNotFound
 from imgen.live import gate, polls
-from imgen.records import accounts
+from imgen.records import api_keys
 from imgen.surfaces import action, action_wire
 from imgen.surfaces.http import bearer_key, json_response
 
@@ -45,7 +45,7 @@ def sync(data: Path) -> Starlette:
         key_hash = hash_key(key)
         if key_hash not in known:
             with core.database.read() as connection:
-                known[key_hash] = accounts.principal(connection, key_hash)
+                known[key_hash] = api_keys.find_principal(connection, key_hash)
         principal = known[key_hash]
         counted, looked = gate.enter(principal.key.id, core.clock()), polls.look(action.id_of(call))
         pipeline = client.pipeline(transaction=False)

@@ -19,7 +19,7 @@ import redis
 from imgen import composition, settings
 from imgen.domain.account import Principal, new_raw_key
 from imgen.live.executors import Plain
-from imgen.records import accounts, schema
+from imgen.records import api_keys, schema, tenants
 from imgen.records.database import Database
 from imgen.stack import redis as embedded
 
@@ -53,8 +53,8 @@ def open_stand(own_settings: str = "") -> Iterator[Stand]:
             database, live, raw_key = composition.open_database(loaded), Plain(url), new_raw_key()
             schema.upgrade(database)
             with database.write() as connection:
-                tenant = accounts.ensure_tenant(connection, "bench", "unlimited")
-                key = accounts.add_key(connection, raw_key, tenant=tenant, name="bench")
+                tenant = tenants.ensure_tenant(connection, "bench", "unlimited")
+                key = api_keys.add_key(connection, raw_key, tenant=tenant, name="bench")
             try:
                 yield Stand(
                     data=data,

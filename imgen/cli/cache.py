@@ -13,7 +13,7 @@ from imgen.cli.options import Data
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.live import cache_news
 from imgen.live.executors import Plain
-from imgen.records import accounts, cache
+from imgen.records import cache, tenants
 from imgen.records.database import Database
 
 app = typer.Typer(help="Look at the semantic cache, and empty it.", no_args_is_help=True)
@@ -76,7 +76,7 @@ def _tenant_id(database: Database, name: str) -> str | None:
     if not name:
         return None
     with database.read() as connection:
-        found = accounts.tenant_named(connection, name)
+        found = tenants.find_tenant(connection, name)
     if found is None:
         raise ConfigurationError(f"There is no tenant {name!r}")
     return found.id

@@ -17,7 +17,7 @@ from imgen.cli import audited
 from imgen.cli.options import Data
 from imgen.domain.account import new_raw_key
 from imgen.domain.errors import ConfigurationError
-from imgen.records import accounts, audit, schema, users
+from imgen.records import api_keys, audit, schema, users
 from imgen.services import passwords
 from imgen.settings import Settings
 from imgen.stack.parts import stack
@@ -67,7 +67,7 @@ def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
         schema.upgrade(database)
         say("database", f"ready ({database.check()})")
         with database.write() as connection:
-            if not accounts.keys(connection):
+            if not api_keys.all_keys(connection):
                 raw = new_raw_key()
                 tenant = audited.tenant(connection, "default", loaded.default_plan)
                 audited.key(connection, raw, owner=tenant, name=FIRST_KEY)

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
 from imgen.domain.account import ApiKey, Tenant
 from imgen.domain.people import Person
-from imgen.records import accounts
 from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.operations import audit
 from imgen.records.tables.people import users
+from imgen.records.tenants import all_tenants
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ def change_of_person(
     connection: Connection, *, before: Person | None = None, after: Person | None = None
 ) -> dict[str, object]:
     """The same of one or both of a person's states."""
-    names = {tenant.id: tenant.name for tenant in accounts.all_tenants(connection)}
+    names = {tenant.id: tenant.name for tenant in all_tenants(connection)}
 
     def told(person: Person) -> dict[str, object]:
         owned = sorted(names.get(key, key) for key in person.tenant_ids)

@@ -1,46 +1,18 @@
 """Queries that find what was lost: messages that vanished, workers that died, jobs past their deadline or their keep."""
 
-import secrets
 import time
 
 import msgspec
 from msgspec import structs
 from sqlalchemy import Connection, and_, delete, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.job import ENDED, OPEN, RUNNING_AS, WAITING_AS, Job, Outcome, State
 from imgen.records import job_transitions
 from imgen.records import jobs as job_records
 from imgen.records.tables.jobs import claims, jobs
-from imgen.records.tables.operations import locks
 
 OVERTAKEN_S = 10
 """A waiting job whose message was published this long before one that was already claimed has lost its message."""
-
-
-def lead(connection: Connection, name: str, owner: str, *, for_s: float, now: float | None = None) -> bool:
-    """Whether `owner` holds the lock of that name, for `for_s` more seconds; takes it if it is free or run out."""
-    now = now or time.time()
-    values = {"owner": owner, "until": now + for_s}
-    mine = update(locks).where(locks.c.name == name, or_(locks.c.owner == owner, locks.c.until < now)).values(values)
-    if connection.execute(mine).rowcount:
-        return True
-    try:
-        with connection.begin_nested():
-            connection.execute(locks.insert().values(name=name, **values))
-    except IntegrityError:
-        return False
-    return True
-
-
-def new_owner() -> str:
-    """A name for one process's tries at a lock."""
-    return secrets.token_hex(8)
-
-
-def release(connection: Connection, name: str, owner: str) -> None:
-    """Gives a lock back, so that the next process need not wait for it to run out."""
-    connection.execute(delete(locks).where(locks.c.name == name, locks.c.owner == owner))
 
 
 def put_back_lost(

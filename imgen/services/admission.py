@@ -5,7 +5,7 @@ import math
 from imgen.domain.account import Principal, hash_key
 from imgen.domain.errors import InvalidKey, KeyDisabled, OutOfScope, RateLimited, Unavailable
 from imgen.live import gate
-from imgen.records import accounts
+from imgen.records import api_keys
 from imgen.services.core import Core
 
 UNKNOWN_EPOCH = b"unknown"
@@ -42,7 +42,7 @@ async def _counted(core: Core, raw_key: str) -> Principal:
         # Without Redis nobody can tell us of a changed key, so SQL is asked each time, and nothing that was known before
         # is believed after, when the epoch may be the old one. Rates are not counted meanwhile.
         core.keyring.forget_all(UNKNOWN_EPOCH)
-        return _checked(await core.database.reading(accounts.principal, key_hash), now)
+        return _checked(await core.database.reading(api_keys.find_principal, key_hash), now)
     if passage.epoch != core.keyring.epoch:
         core.keyring.forget_all(passage.epoch)
         principal = _checked(await _look_up(core, key_hash), now)
@@ -57,7 +57,7 @@ async def _counted(core: Core, raw_key: str) -> Principal:
 
 async def _look_up(core: Core, key_hash: str) -> Principal | None:
     epoch = core.keyring.epoch
-    principal = await core.database.reading(accounts.principal, key_hash)
+    principal = await core.database.reading(api_keys.find_principal, key_hash)
     # Only who may pass is remembered: the epoch, which tells that a key was switched on, is read behind this door. And
     # if keys changed while we read, this is true now but not to be remembered under the new epoch.
     if principal is not None and principal.key.enabled and epoch == core.keyring.epoch:

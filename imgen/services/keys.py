@@ -11,7 +11,7 @@ from imgen.domain.account import ApiKey, Principal, Tenant, new_raw_key, visible
 from imgen.domain.errors import Forbidden, Invalid, Unavailable
 from imgen.domain.people import Person
 from imgen.live import gate
-from imgen.records import accounts, audit
+from imgen.records import api_keys, audit, tenants
 from imgen.services.core import Core
 
 DAY_S = 86400
@@ -43,7 +43,7 @@ async def create(
     def write(connection: Connection) -> ApiKey:
         owner = _owner(connection, core, person, tenant)
         expires_at = None if days is None else core.clock() + days * DAY_S
-        key = accounts.add_key(connection, raw, tenant=owner, name=name, scopes=scopes, expires_at=expires_at)
+        key = api_keys.add_key(connection, raw, tenant=owner, name=name, scopes=scopes, expires_at=expires_at)
         _note(connection, person, key, "made key", audit.change(key.name, after=audit.of_key(key, owner)))
         return key
 
@@ -60,7 +60,7 @@ async def switch(core: Core, person: Person, key_id: str, *, enabled: bool) -> A
 
     def write(connection: Connection) -> ApiKey:
         key = _own(connection, person, key_id).key
-        accounts.set_enabled(connection, key.id, enabled=enabled)
+        api_keys.set_enabled(connection, key.id, enabled=enabled)
         told = audit.change(key.name, before={"enabled": key.enabled}, after={"enabled": enabled})
         _note(connection, person, key, "switched key", told)
         return key
@@ -82,7 +82,7 @@ async def rotate(core: Core, person: Person, key_id: str, *, grace_days: int) ->
     def write(connection: Connection) -> ApiKey:
         key = _own(connection, person, key_id).key
         old_until = core.clock() + grace_days * DAY_S
-        accounts.rotate_key(connection, key, raw, old_until=old_until)
+        api_keys.rotate_key(connection, key, raw, old_until=old_until)
         told = audit.change(key.name, before={"prefix": key.prefix}, after={"prefix": visible_prefix(raw)})
         _note(connection, person, key, "rotated key", {**told, "old_works_until": old_until})
         return key
@@ -101,7 +101,7 @@ async def revoke(core: Core, person: Person, key_id: str) -> ApiKey:
     def write(connection: Connection) -> ApiKey:
         found = _own(connection, person, key_id)
         key = found.key
-        accounts.delete_key(connection, key)
+        api_keys.delete_key(connection, key)
         _note(connection, person, key, "revoked key", audit.change(key.name, before=audit.of_key(key, found.tenant)))
         return key
 
@@ -109,7 +109,7 @@ async def revoke(core: Core, person: Person, key_id: str) -> ApiKey:
 
 
 def _own(connection: Connection, person: Person, key_id: str) -> Principal:
-    found = accounts.key_of_id(connection, key_id)
+    found = api_keys.find_key_by_id(connection, key_id)
     if found is None:
         raise Invalid("There is no such key")
     if person.scope is not None and found.tenant.id not in person.scope:
@@ -118,14 +118,14 @@ def _own(connection: Connection, person: Person, key_id: str) -> Principal:
 
 
 def _owner(connection: Connection, core: Core, person: Person, name: str) -> Tenant:
-    tenant = accounts.tenant_named(connection, name)
+    tenant = tenants.find_tenant(connection, name)
     if person.scope is not None and (tenant is None or tenant.id not in person.scope):
         raise Forbidden
     if tenant is not None:
         return tenant
     if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
         raise Invalid("A tenant needs a name of 1 to 200 characters")
-    made = accounts.ensure_tenant(connection, name, core.settings.default_plan)
+    made = tenants.ensure_tenant(connection, name, core.settings.default_plan)
     told = audit.change(name, after={"plan": made.plan})
     audit.by_person(connection, person, action="made tenant", tenant_id=made.id, subject=made.id, detail=told)
     return made

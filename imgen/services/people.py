@@ -13,7 +13,7 @@ from imgen.domain.account import SCOPES, ApiKey, Principal, Tenant
 from imgen.domain.errors import Forbidden, Invalid, RateLimited
 from imgen.domain.people import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, ROLES, Person
 from imgen.live import throttle
-from imgen.records import accounts, audit, users
+from imgen.records import audit, tenants, users
 from imgen.services import passwords
 from imgen.services.core import Core
 
@@ -131,7 +131,7 @@ async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Seque
 
     def write(connection: Connection) -> None:
         person = users.add(connection, name=name, role=role, password_hash=first_hash, must_change_password=True)
-        known = {tenant.id for tenant in accounts.all_tenants(connection)}
+        known = {tenant.id for tenant in tenants.all_tenants(connection)}
         users.set_memberships(connection, person.id, known & set(tenant_ids))
         told = audit.change_of_person(connection, after=_named(connection, name))
         _note(connection, by, "added person", told, subject=person.id)

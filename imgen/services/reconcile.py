@@ -15,7 +15,7 @@ from imgen.domain.errors import ConfigurationError, ImgenError, Retryable, Unava
 from imgen.domain.job import Job, State, view_of
 from imgen.live import cache_news, config_news, polls
 from imgen.objects import ObjectStore
-from imgen.records import cache, job_transitions, jobs, reconcile, users
+from imgen.records import cache, job_transitions, jobs, locks, reconcile, users
 from imgen.services import configured
 from imgen.services.core import Core
 
@@ -34,7 +34,7 @@ class Reconciler:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._owner = reconcile.new_owner()
+        self._owner = locks.new_owner()
         self._swept_at = 0.0
         self._config_epoch: bytes | None = None
 
@@ -60,7 +60,7 @@ class Reconciler:
         await core.request_counts.write(core.database, now=core.clock())
         core.average_seconds.update(await core.database.reading(jobs.average_seconds))
         hold_s = max(10, core.settings.jobs.reconcile_s * 5)
-        if not await core.database.writing(reconcile.lead, LOCK, self._owner, for_s=hold_s):
+        if not await core.database.writing(locks.acquire, LOCK, self._owner, for_s=hold_s):
             return did
         for reason, found in (
             (
@@ -151,7 +151,7 @@ class Reconciler:
 
     async def _let_go(self) -> None:
         try:
-            await asyncio.shield(self._core.database.writing(reconcile.release, LOCK, self._owner))
+            await asyncio.shield(self._core.database.writing(locks.release, LOCK, self._owner))
         except (Retryable, RuntimeError, asyncio.CancelledError):
             return  # the lock runs out by itself
 

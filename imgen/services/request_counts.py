@@ -3,7 +3,7 @@
 from collections import Counter
 
 from imgen.domain.account import Principal
-from imgen.records import accounts, ledger
+from imgen.records import api_keys, ledger
 from imgen.records.database import Database
 
 
@@ -28,7 +28,7 @@ class RequestCounts:
         keys, self._keys = self._keys, set()
         try:
             await database.writing(ledger.add_requests, requests.items(), now=now)
-            await database.writing(accounts.used, keys, now=now)
+            await database.writing(api_keys.note_used, keys, now=now)
         except BaseException:
             self._requests.update(requests)
             self._keys |= keys

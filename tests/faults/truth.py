@@ -17,7 +17,7 @@ from sqlalchemy import select
 from imgen.domain.job import ENDED, FINISHER, OPEN, Job, State, render_queue
 from imgen.domain.recipe import Diffusion
 from imgen.live.queue import Publisher
-from imgen.records import accounts, job_transitions, jobs, ledger
+from imgen.records import api_keys, job_transitions, jobs, ledger
 from imgen.records.database import Database
 from imgen.records.tables.jobs import jobs as job_rows
 from imgen.records.tables.ledger import counters
@@ -155,7 +155,7 @@ def truth_of(data: Path) -> Iterator[Truth]:
     database = Database(f"sqlite:///{data / 'imgen.db'}")
     try:
         with database.read() as connection:
-            (principal, *_) = accounts.keys(connection)
+            (principal, *_) = api_keys.all_keys(connection)
         yield Truth(database, data, principal.tenant.id, principal.key.id)
     finally:
         database.close()

@@ -6,7 +6,7 @@ from factories import PLAN, make_job
 from msgspec import structs
 
 from imgen.domain.job import Blocked, Outcome, State, StoredImage
-from imgen.records import job_transitions, jobs, ledger, reconcile
+from imgen.records import job_transitions, jobs, ledger, locks, reconcile
 
 NOW = 1_800_000_000.0
 
@@ -30,7 +30,7 @@ def test_one_process_leads_at_a_time(database):
 
     def lead(owner, now):
         with database.write() as connection:
-            return reconcile.lead(connection, "x", owner, for_s=10, now=now)
+            return locks.acquire(connection, "x", owner, for_s=10, now=now)
 
     assert lead("a", NOW)
     assert not lead("b", NOW + 5)
@@ -38,7 +38,7 @@ def test_one_process_leads_at_a_time(database):
     assert not lead("b", NOW + 15)
     assert lead("b", NOW + 17)
     with database.write() as connection:
-        reconcile.release(connection, "x", "b")
+        locks.release(connection, "x", "b")
     assert lead("a", NOW + 18)
 
 

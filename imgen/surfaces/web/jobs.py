@@ -22,7 +22,8 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain import errors
 from imgen.domain.job import ENDED, OPEN, Job, State, is_cached
 from imgen.domain.people import Person
-from imgen.records import accounts, audit, gallery
+from imgen.records import audit, gallery
+from imgen.records.tenants import all_tenants
 from imgen.services import people, poll, reconcile, submit
 from imgen.surfaces.web.desk import Desk
 from imgen.surfaces.web.filters import ago
@@ -218,7 +219,7 @@ class Jobs:
         )
 
     async def _principal(self, person: Person, job: Job) -> Any:
-        tenants = await self._desk.core.database.reading(accounts.all_tenants)
+        tenants = await self._desk.core.database.reading(all_tenants)
         return people.principal_of(person, next(one for one in tenants if one.id == job.tenant_id))
 
     def _files(self, job: Job) -> dict[str, str]:

@@ -9,7 +9,8 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain import errors
 from imgen.domain.account import SCOPES, ApiKey
 from imgen.domain.people import Person
-from imgen.records import accounts, ledger
+from imgen.records import api_keys, ledger
+from imgen.records.tenants import all_tenants
 from imgen.services import keys
 from imgen.surfaces.web import snippets
 from imgen.surfaces.web.desk import Desk
@@ -40,10 +41,10 @@ class Keys:
         """All that the person may see, with what each has used."""
         core, now = self._desk.core, self._desk.core.clock()
         await core.request_counts.write(core.database, now=now)
-        known = await core.database.reading(accounts.keys)
+        known = await core.database.reading(api_keys.all_keys)
         shown = [one for one in known if person.scope is None or one.tenant.id in person.scope]
         counts = await core.database.reading(ledger.counts, [one.key.id for one in shown], now=now)
-        tenants = await core.database.reading(accounts.all_tenants)
+        tenants = await core.database.reading(all_tenants)
         return self._desk.page(
             request,
             "keys.html",

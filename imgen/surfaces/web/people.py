@@ -8,7 +8,8 @@ from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
 from imgen.domain.people import ROLES, Person
-from imgen.records import accounts, users
+from imgen.records import users
+from imgen.records.tenants import all_tenants
 from imgen.services import people
 from imgen.surfaces.web.desk import Desk
 
@@ -39,7 +40,7 @@ class People:
             "people.html",
             status=400 if problem else 200,
             everybody=await database.reading(users.everybody),
-            tenants=await database.reading(accounts.all_tenants),
+            tenants=await database.reading(all_tenants),
             roles=ROLES,
             problem=problem,
             first=first,

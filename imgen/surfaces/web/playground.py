@@ -21,7 +21,8 @@ from imgen.domain.job import ENDED, Job, Outcome, State
 from imgen.domain.people import Person
 from imgen.domain.request import FORMATS, POSITIONS, RANGES
 from imgen.live import previews
-from imgen.records import accounts, gallery, jobs
+from imgen.records import gallery, jobs
+from imgen.records.tenants import all_tenants
 from imgen.services import people, poll
 from imgen.services.marks import MAX_MARK_BYTES
 from imgen.services.submit import submit
@@ -155,7 +156,7 @@ class Playground:
         return await Request(request.scope, giving(body)).form()
 
     async def _tenants(self) -> list[Tenant]:
-        return await self._core.database.reading(accounts.all_tenants)
+        return await self._core.database.reading(all_tenants)
 
     async def _tenant(self, tenant_id: str) -> Tenant:
         """Raises Forbidden where there is none: unknown and another's look the same."""

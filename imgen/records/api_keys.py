@@ -1,4 +1,4 @@
-"""Tenants and API keys in SQL. Raw keys never come here: only their hash and the visible prefix."""
+"""API keys in SQL. Raw keys never come here: only their hash and the visible prefix."""
 
 import secrets
 import time
@@ -10,21 +10,6 @@ from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 from imgen.domain.account import SCOPES, ApiKey, Principal, Tenant, hash_key, visible_prefix
 from imgen.domain.errors import Invalid
 from imgen.records.tables.accounts import api_keys, tenants
-
-
-def tenant_named(connection: Connection, name: str) -> Tenant | None:
-    """The tenant of that name; None: there is none."""
-    row = connection.execute(select(tenants).where(tenants.c.name == name)).first()
-    return None if row is None else Tenant(id=row.id, name=row.name, plan=row.plan)
-
-
-def ensure_tenant(connection: Connection, name: str, plan: str) -> Tenant:
-    """The tenant of that name, made if it is not there."""
-    tenant = tenant_named(connection, name)
-    if tenant is None:
-        tenant = Tenant(id="ten_" + secrets.token_hex(8), name=name, plan=plan)
-        connection.execute(insert(tenants).values(id=tenant.id, name=name, plan=plan, created_at=time.time()))
-    return tenant
 
 
 def add_key(
@@ -75,8 +60,8 @@ def add_key(
     return key
 
 
-def principal(connection: Connection, key_hash: str) -> Principal | None:
-    """Who the key with that hash stands for, disabled ones included; None: nobody."""
+def find_principal(connection: Connection, key_hash: str) -> Principal | None:
+    """Finds the principal of the key with that hash, disabled ones included; None: there is no such key."""
     known_by = or_(api_keys.c.hash == key_hash, api_keys.c.old_hash == key_hash)
     row = connection.execute(_keys_and_tenants().where(known_by)).first()
     if row is None:
@@ -88,13 +73,13 @@ def principal(connection: Connection, key_hash: str) -> Principal | None:
     return structs.replace(found, key=structs.replace(found.key, expires_at=ends_at))
 
 
-def keys(connection: Connection) -> list[Principal]:
-    """All keys that are not deleted, oldest first."""
+def all_keys(connection: Connection) -> list[Principal]:
+    """Lists all keys that are not deleted, oldest first."""
     return [_principal(row) for row in connection.execute(_keys_and_tenants().order_by(api_keys.c.created_at))]
 
 
 def find_key(connection: Connection, name_or_prefix: str) -> ApiKey:
-    """A key by its name, or by its visible prefix, or by as much of the prefix as tells it apart.
+    """Finds a key by its name, or by its visible prefix, or by as much of the prefix as is unique.
 
     Raises:
         Invalid: none, or more than one.
@@ -122,16 +107,10 @@ def rotate_key(connection: Connection, key: ApiKey, raw: str, *, old_until: floa
     )
 
 
-def key_of_id(connection: Connection, key_id: str) -> Principal | None:
-    """The key with that id and its tenant; None: there is none, or it was deleted."""
+def find_key_by_id(connection: Connection, key_id: str) -> Principal | None:
+    """Finds the key with that id and its tenant; None: there is none, or it was deleted."""
     row = connection.execute(_keys_and_tenants().where(api_keys.c.id == key_id)).first()
     return None if row is None else _principal(row)
-
-
-def all_tenants(connection: Connection) -> list[Tenant]:
-    """By name."""
-    found = connection.execute(select(tenants).order_by(tenants.c.name))
-    return [Tenant(id=row.id, name=row.name, plan=row.plan) for row in found]
 
 
 def delete_key(connection: Connection, key: ApiKey) -> None:
@@ -143,7 +122,7 @@ def delete_key(connection: Connection, key: ApiKey) -> None:
     )
 
 
-def used(connection: Connection, key_ids: Iterable[str], *, now: float) -> None:
+def note_used(connection: Connection, key_ids: Iterable[str], *, now: float) -> None:
     """Notes that keys were in use."""
     connection.execute(update(api_keys).where(api_keys.c.id.in_(list(key_ids))).values(last_used_at=now))
 
