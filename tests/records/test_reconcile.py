@@ -6,7 +6,7 @@ from factories import PLAN, make_job
 from msgspec import structs
 
 from imgen.domain.job import Blocked, Outcome, State, StoredImage
-from imgen.records import job_transitions, jobs, ledger, locks, reconcile
+from imgen.records import job_transitions, jobs, ledger, reconcile
 
 NOW = 1_800_000_000.0
 
@@ -23,23 +23,6 @@ def add(database, **changes):
 def claim(database, job, now, lease_s=10):
     with database.write() as connection:
         return job_transitions.claim(connection, job.id, waiting=State.QUEUED, lease_s=lease_s, max_attempts=3, now=now)
-
-
-def test_one_process_leads_at_a_time(database):
-    """A lock held by one owner is refused to another until it runs out or is released."""
-
-    def lead(owner, now):
-        with database.write() as connection:
-            return locks.acquire(connection, "x", owner, for_s=10, now=now)
-
-    assert lead("a", NOW)
-    assert not lead("b", NOW + 5)
-    assert lead("a", NOW + 6)
-    assert not lead("b", NOW + 15)
-    assert lead("b", NOW + 17)
-    with database.write() as connection:
-        locks.release(connection, "x", "b")
-    assert lead("a", NOW + 18)
 
 
 def test_a_job_whose_worker_died_waits_again(database):
