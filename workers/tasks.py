@@ -157,7 +157,7 @@ def _write_end(connection: Connection, job: Job, state: State, result: Outcome, 
         told = {"ruleset": job.recipe.ruleset, "floor_version": FLOOR_VERSION} | msgspec.to_builtins(verdict)
         audit.note(connection, actor="reviewer", action="blocked", tenant_id=job.tenant_id, subject=job.id, detail=told)
     if state is State.COMPLETED and kept is not None and verdict is not None:
-        cache.finish(
+        cache.make_ready(
             connection,
             job.recipe.keep_as,
             master_key=kept.key,

@@ -26,7 +26,7 @@ def note_published(connection: Connection, job_id: str, queue: str, *, now: floa
 
 
 def note_unpublished(connection: Connection, job: Job) -> None:
-    """Notes that the message its row tells of was never sent."""
+    """Notes that the message in `published_at` was never sent."""
     connection.execute(
         update(jobs).where(jobs.c.id == job.id, jobs.c.published_at == job.published_at).values(published_at=None)
     )
@@ -35,7 +35,7 @@ def note_unpublished(connection: Connection, job: Job) -> None:
 def claim(
     connection: Connection, job_id: str, *, waiting: State, lease_s: float, max_attempts: int, now: float | None = None
 ) -> Job | None:
-    """Takes a waiting job: attempt + 1, fence + 1, a lease. None: it is not there to take (done, running, cancelled).
+    """Claims a waiting job: attempt + 1, fence + 1, a lease. None: it is not waiting (done, running, cancelled).
 
     A job whose attempts are used up is failed here instead, so that one that kills its workers ends.
     """
@@ -87,7 +87,7 @@ def hand_on(
     timings: dict[str, float],
     now: float | None = None,
 ) -> Job:
-    """The render half is done: the job waits for a finish worker, with fresh attempts."""
+    """Hands a rendered job on to the finish workers, with fresh attempts."""
     return _move(
         connection,
         job,
@@ -111,7 +111,7 @@ def put_back(
     is_unreviewed: bool = False,
     now: float | None = None,
 ) -> Job:
-    """A running job waits again, to be tried after a pause.
+    """Puts a running job back, to be tried again after a pause.
 
     Args:
         connection: a writing one.
@@ -135,10 +135,10 @@ def put_back(
 
 
 def end(connection: Connection, job: Job, state: State, outcome: Outcome, *, now: float | None = None) -> Job:
-    """The job's last transition, with its charge or release, in the caller's transaction.
+    """Ends a job: its last transition, with its charge or release, in the caller's transaction.
 
     Raises:
-        LeaseLost: somebody else moved it since `job` was read; nothing is changed.
+        LeaseLost: another process moved it since `job` was read; nothing is changed.
     """
     now = now or time.time()
     encoded = msgspec.json.encode(outcome).decode()
@@ -148,7 +148,7 @@ def end(connection: Connection, job: Job, state: State, outcome: Outcome, *, now
 
 
 def cancel(connection: Connection, job_id: str, tenant_id: str) -> Job:
-    """Ends an open job at once, whoever runs it: that worker's commit then fails. An ended job is returned as it is."""
+    """Cancels an open job at once; the commit of a worker that runs it then fails. An ended job is returned as it is."""
     job = find(connection, job_id, tenant_id=tenant_id)
     while job.state in OPEN:
         try:

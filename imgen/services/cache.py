@@ -26,7 +26,7 @@ from imgen.live import cache_news
 from imgen.live.executors import Coalescer
 from imgen.objects import ObjectStore
 from imgen.records import cache as records
-from imgen.records.cache import Draft, Entry
+from imgen.records.cache import Entry, PendingEntry
 from imgen.records.database import Database
 from imgen.services.embeddings import Embedder
 from imgen.settings import Cache as CacheSettings
@@ -72,14 +72,14 @@ class SemanticCache:
         """Whether a request's picture is looked for or kept at all."""
         return self._settings.enabled and (is_asked or self._settings.keep == "all")
 
-    async def draft(self, *, tenant_id: str, model: str, partition: str, text: str) -> Draft | None:
+    async def draft(self, *, tenant_id: str, model: str, partition: str, text: str) -> PendingEntry | None:
         """What is looked for, and kept if it is not found; None: its meaning cannot be told now, or it is too long."""
         if len(text) > self._settings.max_prompt_chars:
             return None
         vector = await self._embedder.vector(text)
         if vector is None:
             return None
-        return Draft(
+        return PendingEntry(
             tenant_id=tenant_id,
             model=model,
             partition=partition,
@@ -88,7 +88,7 @@ class SemanticCache:
             vector=vector,
         )
 
-    async def find(self, draft: Draft, *, pick: int, force: bool, rng: random.Random) -> Entry | None:
+    async def find(self, draft: PendingEntry, *, pick: int, force: bool, rng: random.Random) -> Entry | None:
         """One by lot of the `pick` nearest entries that are near enough; with `force`, of the nearest however far they are.
 
         Raises:
@@ -143,7 +143,7 @@ class SemanticCache:
         settings = self._settings
         purged, before = 0, now - 2 * job_deadline_s  # a job that was handed a master may still read it
         while outlived := await self._database.reading(
-            records.outlived,
+            records.expired,
             used_before=now - settings.keep_days * 86400 if settings.keep_days else 0.0,
             max_bytes=int(settings.max_gib * GIB),
             max_entries=settings.max_entries,
@@ -153,10 +153,10 @@ class SemanticCache:
             purged += len(outlived)
         if purged:
             await self._tell()
-        while abandoned := await self._database.reading(records.abandoned, begun_before=before, purged_before=before):
+        while abandoned := await self._database.reading(records.orphaned, begun_before=before, purged_before=before):
             for entry_id in abandoned:
                 await asyncio.to_thread(_delete_all, objects, f"cache/{entry_id}/")
-            await self._database.writing(records.forget, abandoned)
+            await self._database.writing(records.delete_entries, abandoned)
         return purged
 
     async def warm(self) -> None:

@@ -110,7 +110,7 @@ class Reconciler:
             for job in old:
                 await asyncio.to_thread(_delete_pictures, core, job)
             ids = [job.id for job in old]
-            await core.database.writing(reconcile.forget if rows_too else reconcile.strip, ids)
+            await core.database.writing(reconcile.delete_jobs if rows_too else reconcile.drop_files, ids)
             swept += len(old)
         await core.database.writing(users.forget_old_sessions, now=now)
         await core.cache.sweep(core.objects, now=now, job_deadline_s=core.settings.jobs.deadline_s)
@@ -125,7 +125,7 @@ class Reconciler:
         for queue in await core.database.reading(reconcile.waiting_queues):
             is_empty = not await asyncio.to_thread(core.publisher.depth, queue)
             lost += await core.database.reading(
-                reconcile.vanished, queue, queue_is_empty=is_empty, grace_s=VANISH_GRACE_S
+                reconcile.lost_messages, queue, queue_is_empty=is_empty, grace_s=VANISH_GRACE_S
             )
         return lost
 
@@ -168,7 +168,7 @@ async def remove(core: Core, job: Job) -> None:
     await asyncio.to_thread(_delete_pictures, core, job)
 
     def write(connection: Connection) -> None:
-        reconcile.forget(connection, [job.id])
+        reconcile.delete_jobs(connection, [job.id])
         if job.recipe.keep_as:
             cache.purge(connection, entry_ids=[job.recipe.keep_as])
 

@@ -37,7 +37,7 @@ from imgen.domain.request import Ask, Order, repair
 from imgen.live import polls, slowdown
 from imgen.records import cache as cache_records
 from imgen.records import job_transitions, jobs, ledger
-from imgen.records.cache import Draft, Entry
+from imgen.records.cache import Entry, PendingEntry
 from imgen.services import cache, marks
 from imgen.services.core import Core
 from imgen.services.enhance import enhance
@@ -154,7 +154,7 @@ def check_character(core: Core, parsed: Parsed, order: Order) -> None:
 
 async def _look_up(
     core: Core, principal: Principal, ask: Ask, order: Order, parsed: Parsed
-) -> tuple[Draft | None, Entry | None]:
+) -> tuple[PendingEntry | None, Entry | None]:
     """What to look for, or to keep the new picture under, and what was found. A cache that does not answer is a miss.
 
     Raises:
@@ -264,7 +264,7 @@ def _job(core: Core, principal: Principal, recipe: Recipe, plan: Plan, surface: 
     )
 
 
-async def _insert(core: Core, job: Job, plan: Plan, draft: Draft | None, *, is_looked_up: bool) -> Job:
+async def _insert(core: Core, job: Job, plan: Plan, draft: PendingEntry | None, *, is_looked_up: bool) -> Job:
     reused = job.recipe.reused
 
     def write(connection: Connection, job: Job) -> None:
@@ -276,7 +276,7 @@ async def _insert(core: Core, job: Job, plan: Plan, draft: Draft | None, *, is_l
             if not cache_records.use(connection, reused.entry_id, now=job.created_at):
                 raise _EntryGone
         elif draft is not None:
-            cache_records.begin(connection, draft, job)
+            cache_records.add_pending(connection, draft, job)
 
     for _ in range(INSERT_TRIES):
         try:

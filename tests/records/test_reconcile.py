@@ -73,7 +73,7 @@ def test_messages_missing_from_an_empty_queue_are_found(database):
         assert reconcile.waiting_queues(connection) == ["render.eros"]
         look = lambda now, empty: [  # noqa: E731 - one expression, used four times
             found.id
-            for found in reconcile.vanished(connection, "render.eros", queue_is_empty=empty, grace_s=5, now=now)
+            for found in reconcile.lost_messages(connection, "render.eros", queue_is_empty=empty, grace_s=5, now=now)
         ]
         assert look(NOW + 4, True) == []
         assert look(NOW + 6, True) == [job.id]
@@ -85,7 +85,7 @@ def test_an_overtaken_message_is_found(database):
     lost, later, next_one = (add(database, published_at=NOW + n) for n in (0, 30, 31))
     claim(database, later, NOW + 32)
     with database.read() as connection:
-        found = reconcile.vanished(connection, "render.eros", queue_is_empty=False, grace_s=5, now=NOW + 40)
+        found = reconcile.lost_messages(connection, "render.eros", queue_is_empty=False, grace_s=5, now=NOW + 40)
     assert [job.id for job in found] == [lost.id]
     assert next_one.id not in {job.id for job in found}
 
@@ -96,7 +96,7 @@ def test_a_higher_priority_overtakes_without_harm(database):
     urgent = add(database, published_at=NOW + 30, priority=0)
     claim(database, urgent, NOW + 31)
     with database.read() as connection:
-        assert reconcile.vanished(connection, "render.eros", queue_is_empty=False, grace_s=5, now=NOW + 40) == []
+        assert reconcile.lost_messages(connection, "render.eros", queue_is_empty=False, grace_s=5, now=NOW + 40) == []
 
 
 def test_overdue_jobs_time_out(database):
@@ -117,11 +117,11 @@ def test_old_jobs_lose_their_pictures_and_then_themselves(database):
         job_transitions.end(connection, job, State.BLOCKED, outcome, now=NOW)
     with database.write() as connection:
         (old,) = reconcile.expired(connection, ended_before=NOW + 1, rows_too=False)
-        reconcile.strip(connection, [old.id])
+        reconcile.drop_files(connection, [old.id])
         assert reconcile.expired(connection, ended_before=NOW + 1, rows_too=False) == []
         bare = jobs.find(connection, job.id).outcome
         assert (bare.images, bare.blocked.unsafe_key) == ((), "")
         (old,) = reconcile.expired(connection, ended_before=NOW + 1, rows_too=True)
-        reconcile.forget(connection, [old.id])
+        reconcile.delete_jobs(connection, [old.id])
         assert reconcile.expired(connection, ended_before=time.time(), rows_too=True) == []
         assert len(connection.execute(ledger.ledger.select()).all()) == 2

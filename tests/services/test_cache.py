@@ -75,8 +75,8 @@ class Keeper:
 
         def write(connection):
             jobs.add(connection, job)
-            records.begin(connection, draft, job)
-            records.finish(
+            records.add_pending(connection, draft, job)
+            records.make_ready(
                 connection,
                 job.recipe.keep_as,
                 master_key=f"cache/{job.recipe.keep_as}/1.png",

@@ -12,7 +12,7 @@ from imgen.domain import errors
 from imgen.domain.people import Person
 from imgen.domain.review import Ruleset, parse_ruleset
 from imgen.live import config_news
-from imgen.records import audit, gallery
+from imgen.records import audit, job_search
 from imgen.services import configured
 from imgen.settings import read_toml
 from imgen.surfaces.web.desk import Desk
@@ -36,7 +36,7 @@ class Catalog:
     async def catalog(self, request: Request, person: Person) -> Response:
         """Models with their styles, characters and rulesets, each with a sample out of the person's own pictures."""
         core = self._desk.core
-        found = await core.database.reading(gallery.samples, scope=person.scope)
+        found = await core.database.reading(job_search.samples, scope=person.scope)
         samples = {
             name: next((core.objects.url(i.key) for i in job.outcome.images if i.type == "thumbnail"), "")
             for name, job in found.items()

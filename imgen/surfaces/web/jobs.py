@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain import errors
 from imgen.domain.job import ENDED, OPEN, Job, State, is_cached
 from imgen.domain.people import Person
-from imgen.records import audit, gallery
+from imgen.records import audit, job_search
 from imgen.records.tenants import all_tenants
 from imgen.services import people, poll, reconcile, submit
 from imgen.surfaces.web.desk import Desk
@@ -39,9 +39,9 @@ STATES: dict[str, frozenset[State]] = {
 }
 """What the filter offers → states."""
 REVIEWS: dict[str, str] = {
-    gallery.Review.SAFE: "safe",
-    gallery.Review.BLOCKED: "blocked",
-    gallery.Review.FLOOR: "withheld by the floor",
+    job_search.Review.SAFE: "safe",
+    job_search.Review.BLOCKED: "blocked",
+    job_search.Review.FLOOR: "withheld by the floor",
 }
 """What came of the review → as the filter offers it."""
 UNDER = "under "
@@ -86,8 +86,8 @@ class Jobs:
         """Everything about a job."""
         job = await self._find(request, person)
         database = self._desk.core.database
-        names = await database.reading(gallery.key_names, scope=person.scope)
-        tenants = await database.reading(gallery.tenant_names, scope=person.scope)
+        names = await database.reading(job_search.key_names, scope=person.scope)
+        tenants = await database.reading(job_search.tenant_names, scope=person.scope)
         records = await database.reading(audit.of_subject, job.id)
         shown = _digest((job.state, job.claimed_at, job.ended_at, [one.id for one in records]))
         if request.query_params.get("shown") == shown:
@@ -151,21 +151,21 @@ class Jobs:
         given = request.query_params
         review = given.get("review", "").replace("\0", "")
         view = given.get("view", "gallery") if given.get("view") in VIEWS else "gallery"
-        wanted = gallery.Wanted(
+        wanted = job_search.JobFilter(
             scope=person.scope,
             states=STATES.get(state, frozenset()),
             key_id=given.get("key", ""),
             model=given.get("model", ""),
             character=given.get("character", ""),
-            review=gallery.Review(review) if review in REVIEWS else None,
+            review=job_search.Review(review) if review in REVIEWS else None,
             blocked_under=review.removeprefix(UNDER) if review.startswith(UNDER) else "",
             words=given.get("words", "").replace("\0", "").strip()[:300],
             since=_day(given.get("since", "")),
             until=_day(given.get("until", ""), days_on=1),
         )
         database = self._desk.core.database
-        page = await database.reading(gallery.search, wanted, limit=PAGE, after=_read_cursor(given.get("after", "")))
-        keys = await database.reading(gallery.key_names, scope=person.scope)
+        page = await database.reading(job_search.search, wanted, limit=PAGE, after=_read_cursor(given.get("after", "")))
+        keys = await database.reading(job_search.key_names, scope=person.scope)
         fresh = int(self._desk.core.clock() // FRESH_S)
         rows = [
             (job.id, job.state, bool(job.outcome and job.outcome.images), ago(job.created_at), keys.get(job.key_id))
@@ -203,7 +203,7 @@ class Jobs:
 
     async def _find(self, request: Request, person: Person) -> Job:
         job_id = request.path_params["job"]
-        job = await self._desk.core.database.reading(gallery.of_id, job_id, scope=person.scope)
+        job = await self._desk.core.database.reading(job_search.find_visible, job_id, scope=person.scope)
         if job is None:
             raise HTTPException(404, "There is no such job.")
         return job

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain.job import FINISHER, render_queue
 from imgen.domain.people import Person
 from imgen.live import workers
-from imgen.records import gallery, tallies
+from imgen.records import job_search, job_statistics
 from imgen.surfaces.web.desk import Desk
 
 MINUTES = 60
@@ -36,9 +36,9 @@ class Overview:
         """Rates, shares and times of late, and what waits."""
         core, scope, now = self._desk.core, person.scope, self._desk.core.clock()
         per_minute, done, page = await asyncio.gather(
-            core.database.reading(tallies.per_minute, scope=scope, minutes=MINUTES, now=now),
-            core.database.reading(tallies.performance, scope=scope, latest=LATEST, now=now),
-            core.database.reading(gallery.search, gallery.Wanted(scope=scope), limit=8),
+            core.database.reading(job_statistics.per_minute, scope=scope, minutes=MINUTES, now=now),
+            core.database.reading(job_statistics.performance, scope=scope, latest=LATEST, now=now),
+            core.database.reading(job_search.search, job_search.JobFilter(scope=scope), limit=8),
         )
         return self._desk.page(
             request,

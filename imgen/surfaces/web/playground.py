@@ -21,7 +21,7 @@ from imgen.domain.job import ENDED, Job, Outcome, State
 from imgen.domain.people import Person
 from imgen.domain.request import FORMATS, POSITIONS, RANGES
 from imgen.live import previews
-from imgen.records import gallery, jobs
+from imgen.records import job_search, jobs
 from imgen.records.tenants import all_tenants
 from imgen.services import people, poll
 from imgen.services.marks import MAX_MARK_BYTES
@@ -74,7 +74,9 @@ class Playground:
         latest = await self._latest(person)
         under_way = latest[0] if latest and latest[0].state not in ENDED else None
         wanted = request.query_params.get("job", "")
-        opened = await self._core.database.reading(gallery.of_id, wanted, scope=person.scope) if wanted else None
+        opened = (
+            await self._core.database.reading(job_search.find_visible, wanted, scope=person.scope) if wanted else None
+        )
         return self._desk.page(
             request,
             "playground.html",

@@ -1,4 +1,4 @@
-"""How jobs fared: counted and timed over many. All of it reads, nothing writes."""
+"""Statistics of jobs: counts and times, by day and of late. Only reads."""
 
 import time
 from collections import Counter
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Integer, Text, cast, func, select
 
 from imgen.domain.job import CACHED, State, is_cached
-from imgen.records.gallery import Wanted, narrowed
+from imgen.records.job_search import JobFilter, apply_filter
 from imgen.records.jobs import in_tenants
 from imgen.records.tables.jobs import jobs
 
@@ -23,18 +23,18 @@ class _Meta(Struct):
     timings: dict[str, float]
 
 
-class _Told(Struct):
-    """Of an outcome, what is counted."""
+class _CountedOutcome(Struct):
+    """Part of an outcome that is counted."""
 
     meta: _Meta | None = None
 
 
 _timings = msgspec.json.Decoder(dict[str, float])
-_told = msgspec.json.Decoder(_Told)
+_outcome = msgspec.json.Decoder(_CountedOutcome)
 
 
 class Performance(Struct, frozen=True, kw_only=True):
-    """How jobs that ended lately fared."""
+    """Results and times of the jobs that ended of late."""
 
     ended: int
     completed: int
@@ -44,8 +44,8 @@ class Performance(Struct, frozen=True, kw_only=True):
     """Part → median and 95th percentile."""
 
 
-class Tally(Struct, frozen=True, kw_only=True):
-    """How some jobs fared."""
+class JobStatistics(Struct, frozen=True, kw_only=True):
+    """Results and times of a group of jobs."""
 
     jobs: int
     completed: int
@@ -54,34 +54,34 @@ class Tally(Struct, frozen=True, kw_only=True):
     """Those that ran out of time included."""
     cache_hits: int
     took_ms: NDArray[np.int64]
-    """From asked to ended, one for each job that has ended, however it did; in no order."""
+    """Time from submission to end of each job that has ended, whatever its end; in no order."""
 
     def took_s(self, share: float) -> float | None:
-        """The time within which this share of the ended jobs ended; None: none has."""
+        """Returns the quantile of the times, in seconds; None: no job has ended."""
         return _quantile(self.took_ms / 1000, share) if len(self.took_ms) else None
 
 
-def together(tallies: Sequence[Tally]) -> Tally:
-    """One tally of them all, at least one."""
-    return Tally(
-        jobs=sum(one.jobs for one in tallies),
-        completed=sum(one.completed for one in tallies),
-        blocked=sum(one.blocked for one in tallies),
-        failed=sum(one.failed for one in tallies),
-        cache_hits=sum(one.cache_hits for one in tallies),
-        took_ms=np.concatenate([one.took_ms for one in tallies]),
+def merge(parts: Sequence[JobStatistics]) -> JobStatistics:
+    """Adds up statistics, of which there must be at least one."""
+    return JobStatistics(
+        jobs=sum(one.jobs for one in parts),
+        completed=sum(one.completed for one in parts),
+        blocked=sum(one.blocked for one in parts),
+        failed=sum(one.failed for one in parts),
+        cache_hits=sum(one.cache_hits for one in parts),
+        took_ms=np.concatenate([one.took_ms for one in parts]),
     )
 
 
 def per_minute(connection: Connection, *, scope: frozenset[str] | None, minutes: int, now: float) -> list[int]:
-    """How many jobs came in each of the last minutes, the oldest first."""
-    query = narrowed(select(jobs.c.created_at), Wanted(scope=scope, since=now - minutes * 60))
+    """Counts the jobs submitted in each of the last minutes, the oldest first."""
+    query = apply_filter(select(jobs.c.created_at), JobFilter(scope=scope, since=now - minutes * 60))
     counts = Counter(int((now - at) // 60) for at in connection.execute(query).scalars())
     return [counts.get(minute, 0) for minute in range(minutes - 1, -1, -1)]
 
 
 def performance(connection: Connection, *, scope: frozenset[str] | None, latest: int, now: float) -> Performance:
-    """Of the latest jobs that ended within a day."""
+    """Returns results and times of the latest jobs that ended within a day."""
     query = select(jobs.c.id, jobs.c.state, jobs.c.timings, jobs.c.outcome).where(jobs.c.ended_at > now - DAY_S)
     if scope is not None:
         query = query.where(in_tenants(scope))
@@ -103,10 +103,10 @@ def performance(connection: Connection, *, scope: frozenset[str] | None, latest:
 
 def by_day(
     connection: Connection, *, scope: frozenset[str] | None, column: str, since: float, until: float | None = None
-) -> list[tuple[str, str, Tally]]:
-    """(day, value, its jobs) for one of the columns `key_id`, `model`, `character`, in order.
+) -> list[tuple[str, str, JobStatistics]]:
+    """Returns (day, value, statistics) for one of the columns `key_id`, `model`, `character`, in order.
 
-    It looks at the gallery's index alone, and takes the times of a group as one text: a month of jobs as rows is slower.
+    It reads the index `ix_jobs_gallery` alone, and takes the times of a group as one text: a month of jobs as rows is slower.
     """
     day = cast(func.floor(jobs.c.created_at / DAY_S), Integer)
     chosen = {"key_id": jobs.c.key_id, "model": jobs.c.model, "character": jobs.c.character}[column]
@@ -119,24 +119,24 @@ def by_day(
         func.count().filter(jobs.c.id.startswith(CACHED, autoescape=True)).label("cache_hits"),
         func.aggregate_strings(took_ms, ",").label("took_ms"),
     )
-    query = narrowed(
-        select(day.label("day"), chosen.label("value"), *measures), Wanted(scope=scope, since=since, until=until)
+    query = apply_filter(
+        select(day.label("day"), chosen.label("value"), *measures), JobFilter(scope=scope, since=since, until=until)
     )
     rows = connection.execute(query.group_by(day, chosen)).mappings().all()
     return [
-        (time.strftime("%Y-%m-%d", time.gmtime(row["day"] * DAY_S)), row["value"], _tally(row))
+        (time.strftime("%Y-%m-%d", time.gmtime(row["day"] * DAY_S)), row["value"], _statistics(row))
         for row in sorted(rows, key=lambda row: (row["day"], row["value"]))
     ]
 
 
-def _tally(row: Any) -> Tally:
-    values = {name: row[name] for name in Tally.__struct_fields__}
-    return Tally(**values | {"took_ms": np.fromstring(row["took_ms"] or "", dtype=np.int64, sep=",")})
+def _statistics(row: Any) -> JobStatistics:
+    values = {name: row[name] for name in JobStatistics.__struct_fields__}
+    return JobStatistics(**values | {"took_ms": np.fromstring(row["took_ms"] or "", dtype=np.int64, sep=",")})
 
 
 def _timings_of(row: Any) -> dict[str, float]:
-    """What `meta` told; the row's own timings end with the render half."""
-    meta = _told.decode(row.outcome or "{}").meta
+    """Returns the timings of `meta`; the row's own end with the render half."""
+    meta = _outcome.decode(row.outcome or "{}").meta
     return meta.timings if meta is not None else _timings.decode(row.timings)
 
 

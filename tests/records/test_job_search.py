@@ -8,8 +8,8 @@ from sqlalchemy import event
 
 from imgen.domain.job import Blocked, Outcome, State, new_cached_id
 from imgen.domain.recipe import Words
-from imgen.records import gallery, jobs, reconcile, tallies, users
-from imgen.records.gallery import Review
+from imgen.records import job_search, job_statistics, jobs, reconcile, users
+from imgen.records.job_search import Review
 
 NOW = 1_800_000_000.0
 
@@ -34,7 +34,7 @@ def stored(database):
 def search(database):
     def run(*, limit=10, after=None, **wanted):
         with database.read() as connection:
-            return gallery.search(connection, gallery.Wanted(**wanted), limit=limit, after=after)
+            return job_search.search(connection, job_search.JobFilter(**wanted), limit=limit, after=after)
 
     return run
 
@@ -94,9 +94,9 @@ def test_people_have_names_beside_keys(stored, database):
         ]
     stored("a", key_id=made[0].id, tenant_id="ten_1")
     with database.read() as connection:
-        assert gallery.key_names(connection, scope=None) == {made[0].id: "mira (playground)"}
-        assert gallery.key_names(connection, scope=frozenset({"ten_1"})) == {made[0].id: "mira (playground)"}
-        assert gallery.key_names(connection, scope=frozenset({"ten_2"})) == {}
+        assert job_search.key_names(connection, scope=None) == {made[0].id: "mira (playground)"}
+        assert job_search.key_names(connection, scope=frozenset({"ten_1"})) == {made[0].id: "mira (playground)"}
+        assert job_search.key_names(connection, scope=frozenset({"ten_2"})) == {}
 
 
 def test_pages_follow_each_other(stored, search):
@@ -124,9 +124,9 @@ def test_counts(stored, database):
     for ago_s in (5, 65, 66, 90_000):
         stored("a", ago_s)
     with database.read() as connection:
-        assert tallies.per_minute(connection, scope=None, minutes=3, now=NOW) == [0, 2, 1]
-        assert tallies.per_minute(connection, scope=frozenset({"other"}), minutes=3, now=NOW) == [0, 0, 0]
-        days = tallies.by_day(connection, scope=None, column="model", since=NOW - 3 * 86400)
+        assert job_statistics.per_minute(connection, scope=None, minutes=3, now=NOW) == [0, 2, 1]
+        assert job_statistics.per_minute(connection, scope=frozenset({"other"}), minutes=3, now=NOW) == [0, 0, 0]
+        days = job_statistics.by_day(connection, scope=None, column="model", since=NOW - 3 * 86400)
     assert [(day, value, tally.jobs) for day, value, tally in days] == [
         (day_of(NOW - 90_000), "eros", 1),
         (day_of(NOW), "eros", 3),
@@ -143,8 +143,8 @@ def test_a_tally_tells_how_jobs_fared(stored, database):
     stored("e", 50, id=new_cached_id(), character="aya")
     since = NOW - 2 * 86400
     with database.read() as connection:
-        rows = tallies.by_day(connection, scope=frozenset({"ten_1"}), column="character", since=since)
-        until_today = tallies.by_day(connection, scope=None, column="model", since=since, until=NOW - 200)
+        rows = job_statistics.by_day(connection, scope=frozenset({"ten_1"}), column="character", since=since)
+        until_today = job_statistics.by_day(connection, scope=None, column="model", since=since, until=NOW - 200)
     assert [(day, value) for day, value, _ in rows] == [
         (day_of(NOW - 90_000), ""),
         (day_of(NOW), ""),
@@ -155,7 +155,7 @@ def test_a_tally_tells_how_jobs_fared(stored, database):
     assert (cached.cache_hits, cached.took_s(0.5)) == (1, None)
     assert (plain.took_s(0.5), plain.took_s(0.95)) == (11, 20)
     assert (late.failed, late.took_s(0.5)) == (1, 1000)
-    both = tallies.together([late, plain, cached])
+    both = job_statistics.merge([late, plain, cached])
     assert (both.jobs, both.completed, both.blocked, both.failed, both.cache_hits) == (23, 20, 1, 1, 1)
     assert both.took_s(0.95) == 40
 
@@ -171,11 +171,11 @@ def test_samples_are_the_newest_of_each(stored, database):
     stored("failed", 0, character="carla", state=State.FAILED)
     bare = stored("bare", 0, character="dora", state=State.COMPLETED)
     with database.write() as connection:
-        reconcile.strip(connection, [bare])
+        reconcile.drop_files(connection, [bare])
     with database.read() as connection:
-        found = gallery.samples(connection, scope=None)
-        of_one = gallery.samples(connection, scope=frozenset({"ten_1"}))
-        assert gallery.samples(connection, scope=frozenset({"ten_9"})) == {}
+        found = job_search.samples(connection, scope=None)
+        of_one = job_search.samples(connection, scope=frozenset({"ten_1"}))
+        assert job_search.samples(connection, scope=frozenset({"ten_9"})) == {}
     told = {name: job.id for name, job in found.items()}
     assert told[("character", "aya")] == told[("model", "eros")] == told[("style", "eros/professional")] == newest
     assert told[("character", "bella")] == told[("style", "eros/rare")] == told[("ruleset", "strict")] == rare
@@ -190,7 +190,7 @@ def test_samples_are_found_by_their_index(sqlite_database, scope):
     asked = []
     with sqlite_database.read() as connection:
         event.listen(connection, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
-        gallery.samples(connection, scope=scope)
+        job_search.samples(connection, scope=scope)
         statement, values = next(given for given in asked if "GROUP BY" in given[0])
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
     assert plan[0][-1] == "SCAN jobs USING COVERING INDEX ix_jobs_samples"

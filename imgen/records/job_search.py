@@ -1,4 +1,4 @@
-"""Jobs as people look at them: searched, narrowed down, sampled. All of it reads, nothing writes."""
+"""Search of jobs for the panel: by filter, page by page, with samples. Only reads."""
 
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,7 @@ _ESCAPED = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
 
 
 class Review(StrEnum):
-    """What came of it."""
+    """Result of a job's review."""
 
     SAFE = "safe"
     BLOCKED = "blocked"
@@ -34,8 +34,8 @@ _REVIEWED: dict[Review, tuple[ColumnElement[bool], ...]] = {
 }
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
-    """What to look for; empty fields let everything pass."""
+class JobFilter(Struct, frozen=True, kw_only=True):
+    """Conditions of a search; empty fields let everything pass."""
 
     scope: frozenset[str] | None = None
     """Tenants whose jobs may be seen; None: all."""
@@ -52,16 +52,18 @@ class Wanted(Struct, frozen=True, kw_only=True):
     until: float | None = None
 
 
-class Page(Struct, frozen=True, kw_only=True):
-    """Some jobs, newest first, and where the next ones begin."""
+class JobPage(Struct, frozen=True, kw_only=True):
+    """One page of jobs, newest first, and the cursor of the next page."""
 
     jobs: list[Job]
     after: tuple[float, str] | None
 
 
-def search(connection: Connection, wanted: Wanted, *, limit: int, after: tuple[float, str] | None = None) -> Page:
-    """One page. Looks through the gallery's index alone, and reads rows only of what is shown."""
-    query = narrowed(select(jobs.c.id, jobs.c.created_at), wanted)
+def search(
+    connection: Connection, job_filter: JobFilter, *, limit: int, after: tuple[float, str] | None = None
+) -> JobPage:
+    """Returns one page. Searches the index `ix_jobs_gallery` alone, and reads rows only of the jobs it returns."""
+    query = apply_filter(select(jobs.c.id, jobs.c.created_at), job_filter)
     if after is not None:
         at, job_id = after
         query = query.where(or_(jobs.c.created_at < at, and_(jobs.c.created_at == at, jobs.c.id < job_id)))
@@ -71,11 +73,11 @@ def search(connection: Connection, wanted: Wanted, *, limit: int, after: tuple[f
     rows = connection.execute(select(jobs).where(jobs.c.id.in_(ids))).mappings()
     shown = {row["id"]: from_row(row) for row in rows}
     last = found[limit - 1] if len(found) > limit else None
-    return Page(jobs=[shown[job_id] for job_id in ids], after=(last.created_at, last.id) if last else None)
+    return JobPage(jobs=[shown[job_id] for job_id in ids], after=(last.created_at, last.id) if last else None)
 
 
-def of_id(connection: Connection, job_id: str, *, scope: frozenset[str] | None) -> Job | None:
-    """One job, if it may be seen."""
+def find_visible(connection: Connection, job_id: str, *, scope: frozenset[str] | None) -> Job | None:
+    """Finds one job within the scope."""
     query = select(jobs).where(jobs.c.id == job_id)
     if scope is not None:
         query = query.where(jobs.c.tenant_id.in_(scope))
@@ -84,7 +86,7 @@ def of_id(connection: Connection, job_id: str, *, scope: frozenset[str] | None) 
 
 
 def key_names(connection: Connection, *, scope: frozenset[str] | None) -> dict[str, str]:
-    """Key id → name, deleted ones included; then everybody who made a picture in the playground, as `mira (playground)`."""
+    """Returns key id → name, deleted ones included; then users with pictures from the playground, as `mira (playground)`."""
     keys = select(api_keys.c.id, api_keys.c.name).order_by(api_keys.c.name)
     theirs = exists().where(jobs.c.key_id == users.c.id)
     if scope is not None:
@@ -96,7 +98,7 @@ def key_names(connection: Connection, *, scope: frozenset[str] | None) -> dict[s
 
 
 def tenant_names(connection: Connection, *, scope: frozenset[str] | None) -> dict[str, str]:
-    """Tenant id → name."""
+    """Returns tenant id → name."""
     query = select(tenants.c.id, tenants.c.name).order_by(tenants.c.name)
     if scope is not None:
         query = query.where(tenants.c.id.in_(scope))
@@ -104,7 +106,7 @@ def tenant_names(connection: Connection, *, scope: frozenset[str] | None) -> dic
 
 
 def samples(connection: Connection, *, scope: frozenset[str] | None) -> dict[tuple[str, str], Job]:
-    """What → the newest completed job with it whose pictures are still there.
+    """Returns (kind, name) → the newest completed job of it whose pictures are still stored.
 
     ("model", key), ("style", "model/style"), ("character", key) and ("ruleset", key).
     """
@@ -126,27 +128,27 @@ def samples(connection: Connection, *, scope: frozenset[str] | None) -> dict[tup
     return {name: from_row(found[of]) for name, of in newest.items()}
 
 
-def narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
-    """The query, over what is wanted alone."""
+def apply_filter(query: Select[Any], job_filter: JobFilter) -> Select[Any]:
+    """Adds the filter's conditions to a query."""
     for column, value in (
-        (jobs.c.key_id, wanted.key_id),
-        (jobs.c.model, wanted.model),
-        (jobs.c.character, wanted.character),
+        (jobs.c.key_id, job_filter.key_id),
+        (jobs.c.model, job_filter.model),
+        (jobs.c.character, job_filter.character),
     ):
         if value:
             query = query.where(column == value)
-    if wanted.scope is not None:
-        query = query.where(in_tenants(wanted.scope))
-    if wanted.states:
-        query = query.where(_STATE.in_(wanted.states))
-    if wanted.review is not None:
-        query = query.where(*_REVIEWED[wanted.review])
-    if wanted.blocked_under:
-        query = query.where(_IS_BLOCKED, jobs.c.ruleset == wanted.blocked_under)
-    if wanted.words:
-        query = query.where(jobs.c.prompt.ilike(f"%{wanted.words.translate(_ESCAPED)}%", escape="\\"))
-    if wanted.since is not None:
-        query = query.where(jobs.c.created_at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(jobs.c.created_at < wanted.until)
+    if job_filter.scope is not None:
+        query = query.where(in_tenants(job_filter.scope))
+    if job_filter.states:
+        query = query.where(_STATE.in_(job_filter.states))
+    if job_filter.review is not None:
+        query = query.where(*_REVIEWED[job_filter.review])
+    if job_filter.blocked_under:
+        query = query.where(_IS_BLOCKED, jobs.c.ruleset == job_filter.blocked_under)
+    if job_filter.words:
+        query = query.where(jobs.c.prompt.ilike(f"%{job_filter.words.translate(_ESCAPED)}%", escape="\\"))
+    if job_filter.since is not None:
+        query = query.where(jobs.c.created_at >= job_filter.since)
+    if job_filter.until is not None:
+        query = query.where(jobs.c.created_at < job_filter.until)
     return query
