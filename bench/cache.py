@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, text
 from bench.figure import Figure
 from bench.stand import HOST, free_port
 from imgen import composition, settings
-from imgen.live import cache_news
+from imgen.live import epochs
 from imgen.live.executors import Plain
 from imgen.records.tables.cache import cache_entries
 from imgen.services.vectors import VectorIndex
@@ -138,7 +138,7 @@ def _fill(data: Path, kept: int) -> None:
         with database.engine.connect() as connection:  # else the next hundred commits would do it bit by bit
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
         live = Plain(settings.load(data).redis_url)
-        live.run(cache_news.changed())
+        live.run(epochs.bump(epochs.CACHE))
         live.close()
     finally:
         database.close()

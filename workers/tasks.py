@@ -16,7 +16,7 @@ from imgen.domain import errors
 from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.job import FINISHER, Job, Outcome, State, view_of
 from imgen.domain.recipe import Reused
-from imgen.live import cache_news, polls, slowdown
+from imgen.live import epochs, polls, slowdown
 from imgen.records import audit, cache, job_transitions
 from workers import outcome, pipeline
 from workers.backends import Sketch
@@ -116,7 +116,7 @@ def _drop_entry(workshop: Workshop, reused: Reused) -> None:
     """A cached picture that cannot be shown, because its master is gone or a list names it now, is not found again."""
     with contextlib.suppress(errors.Retryable):
         workshop.database.attempt(cache.purge, entry_ids=[reused.entry_id])
-        workshop.tell(cache_news.changed())
+        workshop.tell(epochs.bump(epochs.CACHE))
 
 
 def _try_again(workshop: Workshop, job: Job) -> Job | None:
@@ -193,7 +193,7 @@ def _after(workshop: Workshop, job: Job) -> None:
             workshop.publisher.publish(job.queue, job.id, job.priority)
             workshop.database.attempt(job_transitions.note_published, job.id, job.queue)
     if job.state is State.COMPLETED and job.recipe.keep_as:
-        workshop.tell(cache_news.changed())
+        workshop.tell(epochs.bump(epochs.CACHE))
     if job.state is State.BLOCKED:
         _slow_down(workshop, job.tenant_id)
     if job.ended_at is not None:

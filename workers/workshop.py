@@ -13,7 +13,7 @@ from imgen.domain.catalog import Catalog, Model
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.domain.job import Job
 from imgen.domain.review import CompiledRuleset
-from imgen.live import config_news
+from imgen.live import epochs
 from imgen.live.executors import Plain
 from imgen.live.op import Op
 from imgen.live.queue import Publisher
@@ -62,7 +62,7 @@ class Workshop:
         A loaded model whose entry has changed is unloaded.
         """
         try:
-            epoch = self.live.run(config_news.epoch())
+            epoch = self.live.run(epochs.read(epochs.CONFIGURATION))
         except Unavailable:
             return
         if epoch is None or epoch == self._config_epoch:

@@ -11,7 +11,7 @@ from imgen import composition, settings
 from imgen.cli import audited
 from imgen.cli.options import Data
 from imgen.domain.errors import ConfigurationError, Unavailable
-from imgen.live import cache_news
+from imgen.live import epochs
 from imgen.live.executors import Plain
 from imgen.records import cache, tenants
 from imgen.records.database import Database
@@ -62,7 +62,7 @@ def purge(
             return entries
 
         number = database.attempt(write)
-        live.run(cache_news.changed())
+        live.run(epochs.bump(epochs.CACHE))
     except Unavailable:  # SQL is asked about whatever is found, so what is purged is never shown
         pass
     finally:

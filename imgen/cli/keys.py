@@ -15,7 +15,7 @@ from imgen.cli.options import Data
 from imgen.domain.account import SCOPES, ApiKey, new_raw_key
 from imgen.domain.errors import Unavailable
 from imgen.domain.job import utc_text
-from imgen.live import gate
+from imgen.live import epochs
 from imgen.live.executors import Plain
 from imgen.records import api_keys, audit, schema, tenants
 from imgen.records.database import Database
@@ -119,7 +119,7 @@ def _announce(loaded: Settings) -> None:
     """Tells running API processes. Where no Redis answers none of them trusts its memory, so nothing is missed."""
     live = Plain(loaded.redis_url)
     try:
-        live.run(gate.keys_changed())
+        live.run(epochs.bump(epochs.KEYS))
     except Unavailable:
         return
     finally:

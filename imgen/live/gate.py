@@ -1,12 +1,11 @@
 """What every request reads before anything else: the key epoch and the caller's request counter."""
 
-import secrets
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from imgen.live import epochs
 from imgen.live.op import PREFIX, Op, ignore
 
-_EPOCH = PREFIX + "keys"
 WINDOW_S = 60
 
 
@@ -30,18 +29,13 @@ def enter(key_id: str, now: float) -> Op[Passage]:
         (epoch, previous), present = replies
         return Passage(epoch, int(previous or 0) * share_of_previous + present, present == 1)
 
-    commands = (("MGET", _EPOCH, _counter(key_id, window - 1)), ("INCR", _counter(key_id, window)))
+    commands = (("MGET", epochs.KEYS, _counter(key_id, window - 1)), ("INCR", _counter(key_id, window)))
     return Op(commands, decode)
 
 
 def expire(key_id: str, now: float) -> Op[None]:
     """Lets the present counter go when its window can no longer matter."""
     return Op((("EXPIRE", _counter(key_id, now // WINDOW_S), 2 * WINDOW_S),), ignore)
-
-
-def keys_changed() -> Op[None]:
-    """Makes every API process forget what it knows of keys before its next request."""
-    return Op((("SET", _EPOCH, secrets.token_hex(8)),), ignore)
 
 
 def _counter(key_id: str, window: float) -> str:

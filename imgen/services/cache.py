@@ -22,7 +22,7 @@ from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.meaning import Guard, mean_different_things, read
 from imgen.domain.prompt import Parsed, compose
 from imgen.domain.request import Order
-from imgen.live import cache_news
+from imgen.live import epochs
 from imgen.live.executors import Coalescer
 from imgen.objects import ObjectStore
 from imgen.records import cache as records
@@ -114,7 +114,7 @@ class SemanticCache:
         Raises:
             Unavailable, Retryable: Redis or SQL does not answer.
         """
-        epoch = await self._live.run(cache_news.epoch())
+        epoch = await self._live.run(epochs.read(epochs.CACHE))
         if self._knows(epoch):
             return
         async with self._lock:
@@ -184,7 +184,7 @@ class SemanticCache:
 
     async def _tell(self) -> None:
         with contextlib.suppress(Unavailable):  # SQL is asked about all that is found: nobody shows what is purged
-            await self._live.run(cache_news.changed())
+            await self._live.run(epochs.bump(epochs.CACHE))
 
 
 def partition_of(catalog: Catalog, order: Order, parsed: Parsed, *, owner: str, negative: str, ruleset: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from imgen.domain.account import ApiKey, Principal, Tenant, new_raw_key, visible_prefix
 from imgen.domain.errors import Forbidden, Invalid, Unavailable
 from imgen.domain.people import Person
-from imgen.live import gate
+from imgen.live import epochs
 from imgen.records import api_keys, audit, tenants
 from imgen.services.core import Core
 
@@ -137,7 +137,7 @@ async def _changed(core: Core, write: Callable[[Connection], T]) -> T:
     except IntegrityError as exc:
         raise Invalid("There is a key of that name already") from exc
     with contextlib.suppress(Unavailable):  # no process trusts its memory of keys while Redis is away
-        await core.live.run(gate.keys_changed())
+        await core.live.run(epochs.bump(epochs.KEYS))
     return result
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from imgen.domain.errors import ConfigurationError, ImgenError, Retryable, Unavailable
 from imgen.domain.job import Job, State, view_of
-from imgen.live import cache_news, config_news, polls
+from imgen.live import epochs, polls
 from imgen.objects import ObjectStore
 from imgen.records import cache, job_transitions, jobs, locks, reconcile, users
 from imgen.services import configured
@@ -83,7 +83,7 @@ class Reconciler:
     async def _read_configuration(self) -> None:
         """Every process for itself, whoever leads; a wrong file changes nothing."""
         try:
-            epoch = await self._core.live.run(config_news.epoch())
+            epoch = await self._core.live.run(epochs.read(epochs.CONFIGURATION))
         except Unavailable:
             return
         if epoch is None or epoch == self._config_epoch:
@@ -175,7 +175,7 @@ async def remove(core: Core, job: Job) -> None:
     await core.database.writing(write)
     with contextlib.suppress(Unavailable):
         await core.live.run(polls.forget(job.id))
-        await core.live.run(cache_news.changed())
+        await core.live.run(epochs.bump(epochs.CACHE))
 
 
 def _delete_pictures(core: Core, job: Job) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from imgen.domain.job import Outcome, State, View
-from imgen.live import gate, polls
+from imgen.live import epochs, gate, polls
 from imgen.live.executors import Plain
 
 JOB = "run_" + "a" * 22
@@ -78,6 +78,6 @@ def test_a_changed_key_changes_the_epoch(live):
     """Each change gives another token, so a counter that starts over cannot repeat one."""
     seen = {live.run(gate.enter("key_1", 0.0)).epoch}
     for _ in range(3):
-        live.run(gate.keys_changed())
+        live.run(epochs.bump(epochs.KEYS))
         seen.add(live.run(gate.enter("key_1", 0.0)).epoch)
     assert len(seen) == 4

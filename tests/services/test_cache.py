@@ -15,7 +15,7 @@ from imgen.domain.catalog import parse_catalog
 from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.prompt import parse
 from imgen.domain.request import Ask, repair
-from imgen.live import cache_news
+from imgen.live import epochs
 from imgen.live.executors import Coalescer, Plain
 from imgen.objects.disk import DiskStore
 from imgen.records import cache as records
@@ -89,7 +89,7 @@ class Keeper:
         self._database.attempt(write)
         if tell:
             live = Plain(self._url)
-            live.run(cache_news.changed())
+            live.run(epochs.bump(epochs.CACHE))
             live.close()
         return job.recipe.keep_as
 

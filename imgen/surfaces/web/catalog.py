@@ -11,7 +11,7 @@ from imgen import composition
 from imgen.domain import errors
 from imgen.domain.people import Person
 from imgen.domain.review import Ruleset, parse_ruleset
-from imgen.live import config_news
+from imgen.live import epochs
 from imgen.records import audit, job_search
 from imgen.services import configured
 from imgen.settings import read_toml
@@ -54,7 +54,7 @@ class Catalog:
             read = await asyncio.to_thread(configured.load, core.settings)
         except errors.ConfigurationError as exc:
             raise errors.Invalid(f"The old configuration stays: {exc}") from exc
-        await core.live.run(config_news.changed())  # first: where nobody can be told, nobody changes
+        await core.live.run(epochs.bump(epochs.CONFIGURATION))  # first: where nobody can be told, nobody changes
         core.configured = read
         await core.database.writing(
             audit.by_person,
