@@ -16,7 +16,7 @@ from bench.figure import Figure
 from bench.stand import HOST, free_port
 from imgen import composition, settings
 from imgen.live import epochs
-from imgen.live.executors import Plain
+from imgen.live.executors import BlockingExecutor
 from imgen.records.tables.cache import cache_entries
 from imgen.services.vectors import VectorIndex
 
@@ -137,7 +137,7 @@ def _fill(data: Path, kept: int) -> None:
             connection.execute(insert(cache_entries), rows)
         with database.engine.connect() as connection:  # else the next hundred commits would do it bit by bit
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-        live = Plain(settings.load(data).redis_url)
+        live = BlockingExecutor(settings.load(data).redis_url)
         live.run(epochs.bump(epochs.CACHE))
         live.close()
     finally:

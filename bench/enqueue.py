@@ -17,7 +17,7 @@ from bench.load import Load, drive
 from bench.samples import PROMPT, queued_job
 from bench.stand import LOAD_CORE, Server, Stand, open_stand, request, serve_api
 from imgen.domain.job import Job
-from imgen.live.op import PREFIX
+from imgen.live.command import PREFIX
 from imgen.live.queue import Publisher
 from imgen.records import jobs as job_records
 from imgen.records.tables.jobs import claims, jobs

@@ -19,7 +19,7 @@ from imgen import settings
 from imgen.app import open_core
 from imgen.domain.account import Principal, hash_key
 from imgen.domain.errors import JobNotFound
-from imgen.live import gate, polls
+from imgen.live import job_views, request_gate
 from imgen.records import api_keys
 from imgen.surfaces import action, action_wire
 from imgen.surfaces.http import bearer_key, json_response
@@ -47,16 +47,16 @@ def sync(data: Path) -> Starlette:
             with core.database.read() as connection:
                 known[key_hash] = api_keys.find_principal(connection, key_hash)
         principal = known[key_hash]
-        counted, looked = gate.enter(principal.key.id, core.clock()), polls.look(action.id_of(call))
+        counted, looked = request_gate.hit(principal.key.id, core.clock()), job_views.get_view(action.id_of(call))
         pipeline = client.pipeline(transaction=False)
-        for command in (*counted.commands, *looked.commands):
+        for command in (*counted.calls, *looked.calls):
             pipeline.execute_command(*command)
         replies = pipeline.execute()
-        passage = counted.decode(replies[: len(counted.commands)])
-        view = looked.decode(replies[len(counted.commands) :]).view
+        passage = counted.decode(replies[: len(counted.calls)])
+        view = looked.decode(replies[len(counted.calls) :]).view
         if passage.is_first:
-            expiry = gate.expire(principal.key.id, core.clock())
-            client.execute_command(*expiry.commands[0])
+            expiry = request_gate.expire(principal.key.id, core.clock())
+            client.execute_command(*expiry.calls[0])
         if view.tenant_id != principal.tenant.id:
             raise JobNotFound
         return {"status": action.WIRE_STATUS[view.state]} | action.told(core, view.outcome)

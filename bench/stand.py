@@ -18,7 +18,7 @@ import redis
 
 from imgen import composition, settings
 from imgen.domain.account import Principal, new_raw_key
-from imgen.live.executors import Plain
+from imgen.live.executors import BlockingExecutor
 from imgen.records import api_keys, schema, tenants
 from imgen.records.database import Database
 from imgen.stack import redis as embedded
@@ -35,7 +35,7 @@ class Stand:
     data: Path
     redis_url: str
     database: Database
-    live: Plain
+    live: BlockingExecutor
     raw_key: str
     principal: Principal
 
@@ -50,7 +50,7 @@ def open_stand(own_settings: str = "") -> Iterator[Stand]:
         url = loaded.redis_url
         with _process(embedded.command(data), LOAD_CORE):
             _await(lambda: _pings(url))
-            database, live, raw_key = composition.open_database(loaded), Plain(url), new_raw_key()
+            database, live, raw_key = composition.open_database(loaded), BlockingExecutor(url), new_raw_key()
             schema.upgrade(database)
             with database.write() as connection:
                 tenant = tenants.ensure_tenant(connection, "bench", "unlimited")

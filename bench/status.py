@@ -17,7 +17,7 @@ from bench.load import drive
 from bench.samples import outcome_of, queued_job
 from bench.stand import LOAD_CORE, Server, Stand, open_stand, request, serve, serve_api
 from imgen.domain.job import State, view_of
-from imgen.live import polls
+from imgen.live import job_views
 from imgen.records import jobs
 
 CONNECTIONS = 32
@@ -73,7 +73,7 @@ def _finished_job(stand: Stand):
     job = structs.replace(waiting, state=State.COMPLETED, outcome=outcome_of(waiting), ended_at=waiting.created_at + 7)
     with stand.database.write() as connection:
         jobs.add(connection, job)
-    stand.live.run(polls.show(job.id, view_of(job)))
+    stand.live.run(job_views.set_view(job.id, view_of(job)))
     return job
 
 

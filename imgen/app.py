@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from imgen import composition
-from imgen.live.executors import Coalescer
+from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
 from imgen.objects.disk import DiskStore
 from imgen.services import configured
@@ -74,7 +74,7 @@ def open_core(settings: Settings) -> Core:
     """Opens everything the services need."""
     read = configured.load(settings)
     database = composition.open_database(settings)
-    live = Coalescer(settings.redis_url)
+    live = PipeliningExecutor(settings.redis_url)
     embedder = Embedder(settings.cache, settings.embedder_socket)
     return Core(
         settings=settings,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from imgen.domain.errors import Unavailable
 from imgen.live import workers
-from imgen.live.executors import Plain
-from imgen.live.workers import Beat
+from imgen.live.executors import BlockingExecutor
+from imgen.live.workers import WorkerHeartbeat
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -19,7 +19,7 @@ class Heartbeat:
     """One per process, made after the fork; its thread has a connection of its own."""
 
     def __init__(self, redis_url: str, *, name: str, queues: tuple[str, ...]) -> None:
-        self._live = Plain(redis_url)
+        self._live = BlockingExecutor(redis_url)
         self._name = f"{name} #{os.getpid()}"
         self._queues = queues
         self._since = time.time()
@@ -44,18 +44,18 @@ class Heartbeat:
         self._ends.set()
         self._thread.join()
         with contextlib.suppress(Unavailable):
-            self._live.run(workers.leave(self._name))
+            self._live.run(workers.remove(self._name))
         self._live.close()
 
     def _beat(self) -> None:
         while True:
             with contextlib.suppress(Unavailable):
-                self._live.run(workers.tell(self._now()))
+                self._live.run(workers.report(self._now()))
             if self._ends.wait(workers.BEAT_S):
                 return
 
-    def _now(self) -> Beat:
-        return Beat(
+    def _now(self) -> WorkerHeartbeat:
+        return WorkerHeartbeat(
             name=self._name,
             queues=self._queues,
             pid=os.getpid(),

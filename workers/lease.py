@@ -10,7 +10,7 @@ import structlog
 from imgen.domain.catalog import Model
 from imgen.domain.errors import Cancelled, ImgenError, LeaseLost, TimedOut, Unavailable
 from imgen.domain.job import Job
-from imgen.live import polls
+from imgen.live import job_views
 from imgen.records import job_transitions
 from workers.workshop import Workshop
 
@@ -58,7 +58,7 @@ class Lease:
             return
         self._reported_at = now
         try:
-            is_cancelled = self._workshop.live.run(polls.advance(self._job.id, done / total))
+            is_cancelled = self._workshop.live.run(job_views.set_progress(self._job.id, done / total))
         except Unavailable:
             return
         if is_cancelled:

@@ -16,7 +16,7 @@ from imgen.domain import errors
 from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.job import FINISHER, Job, Outcome, State, view_of
 from imgen.domain.recipe import Reused
-from imgen.live import epochs, polls, slowdown
+from imgen.live import block_penalty, epochs, job_views
 from imgen.records import audit, cache, job_transitions
 from workers import outcome, pipeline
 from workers.backends import Sketch
@@ -60,10 +60,10 @@ def work(workshop: Workshop, half: Half, job_id: str) -> None:
         max_attempts=settings.max_attempts,
     )
     if half.waiting is State.QUEUED:
-        workshop.tell(polls.leave(job_id))
+        workshop.tell(job_views.dequeue(job_id))
     if job is None:
         return
-    workshop.tell(polls.show(job_id, view_of(job)))
+    workshop.tell(job_views.set_view(job_id, view_of(job)))
     with structlog.contextvars.bound_contextvars(job=job.id, fence=job.fence, attempt=job.attempts):
         moved = _run(workshop, half, job)
         if moved is not None:
@@ -187,7 +187,7 @@ def _settle(workshop: Workshop, job: Job, picture: Picture, seconds: Mapping[str
 
 def _after(workshop: Workshop, job: Job) -> None:
     """What follows a commit: news for pollers, the next message, and nothing left behind."""
-    workshop.tell(polls.show(job.id, view_of(job)))
+    workshop.tell(job_views.set_view(job.id, view_of(job)))
     if job.state is State.RENDERED and job.published_at is None and job.available_at <= time.time():
         with contextlib.suppress(errors.Unavailable, errors.Retryable):  # the reconciler publishes it then
             workshop.publisher.publish(job.queue, job.id, job.priority)
@@ -207,10 +207,10 @@ def _slow_down(workshop: Workshop, tenant_id: str) -> None:
     """Each blocked picture beyond the free ones keeps its tenant out for twice as long as the one before."""
     review = workshop.settings.review
     with contextlib.suppress(errors.Unavailable):
-        too_many = workshop.live.run(slowdown.count(tenant_id)) - review.free_blocks
+        too_many = workshop.live.run(block_penalty.count_block(tenant_id)) - review.free_blocks
         if too_many > 0:
             pause_s = min(review.slow_down_s * 2.0 ** min(too_many - 1, 20), review.longest_slow_down_s)
-            workshop.live.run(slowdown.slow(tenant_id, pause_s))
+            workshop.live.run(block_penalty.penalize(tenant_id, pause_s))
 
 
 RENDER = Half(waiting=State.QUEUED, stages=pipeline.RENDER, commit=_hand_on)

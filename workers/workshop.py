@@ -14,8 +14,8 @@ from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.domain.job import Job
 from imgen.domain.review import CompiledRuleset
 from imgen.live import epochs
-from imgen.live.executors import Plain
-from imgen.live.op import Op
+from imgen.live.command import Command
+from imgen.live.executors import BlockingExecutor
 from imgen.live.queue import Publisher
 from imgen.objects import ObjectStore
 from imgen.provenance.credentials import Signer, open_signer
@@ -35,7 +35,7 @@ class Workshop:
     settings: Settings
     catalog: Catalog
     database: Database
-    live: Plain
+    live: BlockingExecutor
     publisher: Publisher
     objects: ObjectStore
     rulesets: Mapping[str, CompiledRuleset]
@@ -105,7 +105,7 @@ class Workshop:
             self._loaded[model.key] = backends.load(model, folders=folders, allow_downloads=downloads)
         return self._loaded[model.key]
 
-    def tell(self, op: Op[None]) -> None:
+    def tell(self, op: Command[None]) -> None:
         """Sends news that pollers would like to have; they find it in SQL where Redis does not answer."""
         with contextlib.suppress(Unavailable):
             self.live.run(op)
@@ -128,7 +128,7 @@ def open_workshop(settings: Settings) -> Workshop:
         settings=settings,
         catalog=load_catalog(settings),
         database=database,
-        live=Plain(url),
+        live=BlockingExecutor(url),
         publisher=Publisher(url),
         objects=composition.open_objects(settings, database),
         rulesets=composition.load_rulesets(settings),

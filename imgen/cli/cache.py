@@ -12,7 +12,7 @@ from imgen.cli import audited
 from imgen.cli.options import Data
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.live import epochs
-from imgen.live.executors import Plain
+from imgen.live.executors import BlockingExecutor
 from imgen.records import cache, tenants
 from imgen.records.database import Database
 
@@ -51,7 +51,7 @@ def purge(
     if not (tenant or model or everything):
         raise ConfigurationError("Say which: --tenant NAME, --model KEY or --all")
     loaded = settings.load(data)
-    database, live = composition.open_database(loaded), Plain(loaded.redis_url)
+    database, live = composition.open_database(loaded), BlockingExecutor(loaded.redis_url)
     try:
         owner = _tenant_id(database, tenant)
 

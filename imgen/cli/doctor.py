@@ -12,8 +12,8 @@ from rich.table import Table
 from imgen import composition, settings
 from imgen.cli.options import Data
 from imgen.domain.errors import ConfigurationError, ImgenError
-from imgen.live import polls
-from imgen.live.executors import Plain
+from imgen.live import job_views
+from imgen.live.executors import BlockingExecutor
 from imgen.provenance.matchlist import parse
 from imgen.records import schema
 from imgen.services.embeddings import Embedder
@@ -63,9 +63,9 @@ def _database(loaded: Settings) -> str:
 
 
 def _redis(loaded: Settings) -> str:
-    live = Plain(loaded.redis_url)
+    live = BlockingExecutor(loaded.redis_url)
     try:
-        return f"answers; {live.run(polls.waiting())} jobs wait"
+        return f"answers; {live.run(job_views.count_waiting())} jobs wait"
     finally:
         live.close()
 

@@ -16,7 +16,7 @@ from imgen.domain.account import SCOPES, ApiKey, new_raw_key
 from imgen.domain.errors import Unavailable
 from imgen.domain.job import utc_text
 from imgen.live import epochs
-from imgen.live.executors import Plain
+from imgen.live.executors import BlockingExecutor
 from imgen.records import api_keys, audit, schema, tenants
 from imgen.records.database import Database
 from imgen.settings import Settings
@@ -117,7 +117,7 @@ def _database(data: Data) -> Iterator[tuple[Settings, Database]]:
 
 def _announce(loaded: Settings) -> None:
     """Tells running API processes. Where no Redis answers none of them trusts its memory, so nothing is missed."""
-    live = Plain(loaded.redis_url)
+    live = BlockingExecutor(loaded.redis_url)
     try:
         live.run(epochs.bump(epochs.KEYS))
     except Unavailable:

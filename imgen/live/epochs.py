@@ -2,7 +2,7 @@
 
 import secrets
 
-from imgen.live.op import PREFIX, Op, first, ignore
+from imgen.live.command import PREFIX, Command, first, ignore
 
 KEYS = PREFIX + "keys"
 """API keys and their tenants, as principal_cache.py keeps them."""
@@ -12,11 +12,11 @@ CONFIGURATION = PREFIX + "config"
 """The operator's files: changes when somebody asks for them to be read again."""
 
 
-def read(kind: str) -> Op[bytes | None]:
+def read(kind: str) -> Command[bytes | None]:
     """Reads the present token; None: there has been no change yet, or Redis lost it."""
-    return Op((("GET", kind),), first)
+    return Command((("GET", kind),), first)
 
 
-def bump(kind: str) -> Op[None]:
+def bump(kind: str) -> Command[None]:
     """Makes every process read data of this kind again before it uses it next. Send it after the commit."""
-    return Op((("SET", kind, secrets.token_hex(8)),), ignore)
+    return Command((("SET", kind, secrets.token_hex(8)),), ignore)

@@ -1,19 +1,19 @@
-"""What worker processes tell of themselves every few seconds. A worker that stops telling is gone."""
+"""Heartbeats of worker processes, sent every few seconds. A worker without one is gone."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from imgen.live.op import PREFIX, Op, ignore
+from imgen.live.command import PREFIX, Command, ignore
 
 BEAT_S = 3
 LASTS_S = 15
 _ALL = PREFIX + "workers"
 
 
-class Beat(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker process."""
+class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """State of one worker process."""
 
     name: str
     queues: tuple[str, ...]
@@ -21,31 +21,31 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
     """Resident."""
     job_id: str = ""
-    """What it works on; empty: it waits."""
+    """Job in work; empty: none."""
     model: str = ""
-    """The loaded model's key; empty: none."""
+    """Key of the loaded model; empty: none."""
     since: float
-    """When the process began."""
+    """Start of the process."""
     at: float
-    """When it told this."""
+    """Time of this heartbeat."""
 
 
-def tell(beat: Beat) -> Op[None]:
-    """The present state of one process."""
-    return Op((("HSET", _ALL, beat.name, msgspec.json.encode(beat)), ("EXPIRE", _ALL, LASTS_S)), ignore)
+def report(beat: WorkerHeartbeat) -> Command[None]:
+    """Reports the present state of one process."""
+    return Command((("HSET", _ALL, beat.name, msgspec.json.encode(beat)), ("EXPIRE", _ALL, LASTS_S)), ignore)
 
 
-def leave(name: str) -> Op[None]:
-    """The process ends."""
-    return Op((("HDEL", _ALL, name),), ignore)
+def remove(name: str) -> Command[None]:
+    """Removes a process that ends."""
+    return Command((("HDEL", _ALL, name),), ignore)
 
 
-def beats() -> Op[list[Beat]]:
-    """All that told something lately, by name."""
+def list_workers() -> Command[list[WorkerHeartbeat]]:
+    """Lists all processes with a fresh heartbeat, by name."""
 
-    def decode(replies: Sequence[Any]) -> list[Beat]:
-        found = [msgspec.json.decode(value, type=Beat) for value in replies[0]]
+    def decode(replies: Sequence[Any]) -> list[WorkerHeartbeat]:
+        found = [msgspec.json.decode(value, type=WorkerHeartbeat) for value in replies[0]]
         newest = max((beat.at for beat in found), default=0.0)
         return sorted((beat for beat in found if beat.at > newest - LASTS_S), key=lambda beat: beat.name)
 
-    return Op((("HVALS", _ALL),), decode)
+    return Command((("HVALS", _ALL),), decode)

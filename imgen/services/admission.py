@@ -4,7 +4,7 @@ import math
 
 from imgen.domain.account import Principal, hash_key
 from imgen.domain.errors import InvalidKey, KeyDisabled, OutOfScope, RateLimited, Unavailable
-from imgen.live import gate
+from imgen.live import request_gate
 from imgen.records import api_keys
 from imgen.services.core import Core
 
@@ -37,7 +37,7 @@ async def _counted(core: Core, raw_key: str) -> Principal:
     now = core.clock()
     principal = _checked(core.keyring.get(key_hash) or await _look_up(core, key_hash), now)
     try:
-        passage = await core.live.run(gate.enter(principal.key.id, now))
+        passage = await core.live.run(request_gate.hit(principal.key.id, now))
     except Unavailable:
         # Without Redis nobody can tell us of a changed key, so SQL is asked each time, and nothing that was known before
         # is believed after, when the epoch may be the old one. Rates are not counted meanwhile.
@@ -47,11 +47,11 @@ async def _counted(core: Core, raw_key: str) -> Principal:
         core.keyring.forget_all(passage.epoch)
         principal = _checked(await _look_up(core, key_hash), now)
     if passage.is_first:
-        await core.live.run(gate.expire(principal.key.id, now))
+        await core.live.run(request_gate.expire(principal.key.id, now))
     core.request_counts.note(principal)
     limit = core.plan_of(principal.tenant.plan).requests_per_minute
     if limit and passage.requests > limit:
-        raise RateLimited(retry_after_s=max(1, round(gate.WINDOW_S * (1 - limit / passage.requests))))
+        raise RateLimited(retry_after_s=max(1, round(request_gate.WINDOW_S * (1 - limit / passage.requests))))
     return principal
 
 

@@ -23,7 +23,7 @@ from imgen.domain.meaning import Guard, mean_different_things, read
 from imgen.domain.prompt import Parsed, compose
 from imgen.domain.request import Order
 from imgen.live import epochs
-from imgen.live.executors import Coalescer
+from imgen.live.executors import PipeliningExecutor
 from imgen.objects import ObjectStore
 from imgen.records import cache as records
 from imgen.records.cache import Entry, PendingEntry
@@ -50,7 +50,7 @@ class SemanticCache:
     """One per API process."""
 
     def __init__(
-        self, settings: CacheSettings, database: Database, live: Coalescer, embedder: Embedder, guard: Guard
+        self, settings: CacheSettings, database: Database, live: PipeliningExecutor, embedder: Embedder, guard: Guard
     ) -> None:
         self._settings = settings
         self._database = database

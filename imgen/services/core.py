@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from imgen.domain.account import Plan
 from imgen.domain.catalog import Catalog
 from imgen.domain.wordlists import Wordlists
-from imgen.live.executors import Coalescer
+from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
 from imgen.objects import ObjectStore
 from imgen.records.database import Database
@@ -28,7 +28,7 @@ class Core:
     configured: Configured
     """Replaced as a whole when it is read again; everything else stays as it was made."""
     database: Database
-    live: Coalescer
+    live: PipeliningExecutor
     publisher: Publisher
     objects: ObjectStore
     enhancer: Enhancer

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from imgen.domain.account import SCOPES, ApiKey, Principal, Tenant
 from imgen.domain.errors import Forbidden, Invalid, RateLimited
 from imgen.domain.people import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, ROLES, Person
-from imgen.live import throttle
+from imgen.live import sign_in_limits
 from imgen.records import audit, tenants, users
 from imgen.services import passwords
 from imgen.services.core import Core
@@ -54,8 +54,8 @@ async def sign_in(core: Core, name: str, password: str, *, address: str, agent: 
         _note(connection, structs.replace(person, address=address), "signed in", {})
 
     await core.database.writing(write)
-    await core.live.run(throttle.forgive(by_name))
-    await core.live.run(throttle.give_back(by_address))
+    await core.live.run(sign_in_limits.forgive(by_name))
+    await core.live.run(sign_in_limits.give_back(by_address))
     return token
 
 
@@ -114,7 +114,7 @@ async def change_password(core: Core, person: Person, token: str, *, old: str, n
         _note(connection, person, "changed password", audit.change_of_person(connection, before=person, after=after))
 
     await core.database.writing(write)
-    await core.live.run(throttle.forgive(tries))
+    await core.live.run(sign_in_limits.forgive(tries))
 
 
 async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Sequence[str]) -> str:
@@ -208,8 +208,8 @@ def token_hash(token: str) -> str:
 
 
 async def _count_try(core: Core, name: str, most: int) -> None:
-    if await core.live.run(throttle.count(name)) > most:
-        raise RateLimited("Too many tries; wait a quarter of an hour", retry_after_s=throttle.WINDOW_S)
+    if await core.live.run(sign_in_limits.count_try(name)) > most:
+        raise RateLimited("Too many tries; wait a quarter of an hour", retry_after_s=sign_in_limits.WINDOW_S)
 
 
 async def _fits(password: str, stored: str) -> bool:

@@ -11,12 +11,12 @@ from msgspec import Struct
 from imgen.domain.account import Principal
 from imgen.domain.errors import BadId, CacheExpired, InvalidField, JobNotFound, Unavailable
 from imgen.domain.job import Job, State, View, is_cached, is_job_id, view_of
-from imgen.live import polls
-from imgen.live.polls import Glimpse
+from imgen.live import job_views
+from imgen.live.job_views import CachedView
 from imgen.records import job_transitions, jobs
 from imgen.services.core import Core
 
-CACHED_ID_S = polls.ENDED_VIEW_S
+CACHED_ID_S = job_views.ENDED_VIEW_S
 """How long a `cache_` id can be polled (contract, section 2): as long as its view lives in Redis."""
 RENDER_SHARE = 0.9
 """How much of a job's progress the render half makes up."""
@@ -39,12 +39,14 @@ class Standing(Struct, frozen=True, kw_only=True):
     eta_s: int | None = None
 
 
-def look(core: Core, job_id: str) -> Awaitable[Glimpse]:
+def look(core: Core, job_id: str) -> Awaitable[CachedView]:
     """Asks Redis for a job, from the call on. Call it before awaiting admission: both then travel in one round trip."""
-    return core.live.run(polls.look(job_id if is_job_id(job_id) else ""))  # Redis sees no megabytes of a stranger's
+    return core.live.run(
+        job_views.get_view(job_id if is_job_id(job_id) else "")
+    )  # Redis sees no megabytes of a stranger's
 
 
-async def standing(core: Core, principal: Principal, job_id: str, glimpse: Awaitable[Glimpse]) -> Standing:
+async def standing(core: Core, principal: Principal, job_id: str, glimpse: Awaitable[CachedView]) -> Standing:
     """How the job stands.
 
     Raises:
@@ -107,9 +109,9 @@ async def cancel(core: Core, principal: Principal, job_id: str) -> Job:
         raise BadId
     job = await core.database.writing(job_transitions.cancel, job_id, principal.tenant.id)
     with contextlib.suppress(Unavailable):  # the row says it; the worker finds out when it renews its lease
-        shown = core.live.run(polls.show(job_id, view_of(job)))
+        shown = core.live.run(job_views.set_view(job_id, view_of(job)))
         if job.state is State.CANCELLED:
-            await core.live.run(polls.ask_to_stop(job_id))
+            await core.live.run(job_views.request_cancel(job_id))
         await shown
     return job
 
@@ -127,13 +129,13 @@ async def _from_record(core: Core, principal: Principal, job_id: str) -> View:
     view = view_of(job)
     if not is_cached(job_id):  # whose hour would begin anew
         with contextlib.suppress(Unavailable):
-            await core.live.run(polls.remember(job_id, view))
+            await core.live.run(job_views.set_view_if_absent(job_id, view))
     return view
 
 
 async def _jobs_before(core: Core, job_id: str) -> int | None:
     try:
-        return await core.live.run(polls.place(job_id))
+        return await core.live.run(job_views.position(job_id))
     except Unavailable:
         return None
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from imgen.domain.errors import ConfigurationError, ImgenError, Retryable, Unavailable
 from imgen.domain.job import Job, State, view_of
-from imgen.live import epochs, polls
+from imgen.live import epochs, job_views
 from imgen.objects import ObjectStore
 from imgen.records import cache, job_transitions, jobs, locks, reconcile, users
 from imgen.services import configured
@@ -134,14 +134,14 @@ class Reconciler:
         for job in waiting:
             await asyncio.to_thread(core.publisher.publish, job.queue, job.id, job.priority)
             if job.state is State.QUEUED:
-                await core.live.run(polls.enter(job.id, priority=job.priority, created_at=job.created_at))
+                await core.live.run(job_views.enqueue(job.id, priority=job.priority, created_at=job.created_at))
             await core.database.writing(job_transitions.note_published, job.id, job.queue)
         return len(waiting)
 
     async def _show(self, moved: list[Job]) -> None:
         try:
             for job in moved:
-                await self._core.live.run(polls.show(job.id, view_of(job)))
+                await self._core.live.run(job_views.set_view(job.id, view_of(job)))
         except Unavailable:
             pass  # views of open jobs run out by themselves, those of ended ones are made from SQL
 
@@ -174,7 +174,7 @@ async def remove(core: Core, job: Job) -> None:
 
     await core.database.writing(write)
     with contextlib.suppress(Unavailable):
-        await core.live.run(polls.forget(job.id))
+        await core.live.run(job_views.delete_view(job.id))
         await core.live.run(epochs.bump(epochs.CACHE))
 
 

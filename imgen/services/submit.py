@@ -34,7 +34,7 @@ from imgen.domain.job import (
 from imgen.domain.prompt import Parsed, compose, parse, unparse
 from imgen.domain.recipe import Brand, Diffusion, Recipe, Reused, Words
 from imgen.domain.request import Ask, Order, repair
-from imgen.live import polls, slowdown
+from imgen.live import block_penalty, job_views
 from imgen.records import cache as cache_records
 from imgen.records import job_transitions, jobs, ledger
 from imgen.records.cache import Entry, PendingEntry
@@ -74,8 +74,8 @@ async def submit(core: Core, principal: Principal, ask: Ask, *, surface: str) ->
         raise InvalidField("negative")
     order = repair(ask, core.catalog, core.rulesets)
     check_character(core, parsed, order)
-    slowed = core.live.run(slowdown.remaining_ms(principal.tenant.id))
-    waiting = core.live.run(polls.waiting())
+    slowed = core.live.run(block_penalty.remaining_ms(principal.tenant.id))
+    waiting = core.live.run(job_views.count_waiting())
     if (slowed_ms := await slowed) > 0:
         raise RateLimited(retry_after_s=math.ceil(slowed_ms / 1000))
     brand = await marks.store(core, principal, ask.wm_image, order.brand)
@@ -122,10 +122,10 @@ async def again(core: Core, principal: Principal, job: Job, *, surface: str) -> 
     recipe = structs.replace(job.recipe, reused=None, keep_as="")
     if recipe.model not in core.catalog.models or recipe.ruleset not in core.rulesets:
         raise InvalidField("model")
-    slowed_ms = await core.live.run(slowdown.remaining_ms(principal.tenant.id))
+    slowed_ms = await core.live.run(block_penalty.remaining_ms(principal.tenant.id))
     if slowed_ms > 0:
         raise RateLimited(retry_after_s=math.ceil(slowed_ms / 1000))
-    if await core.live.run(polls.waiting()) >= core.settings.jobs.max_queued:
+    if await core.live.run(job_views.count_waiting()) >= core.settings.jobs.max_queued:
         raise QueueFull(retry_after_s=10)
     plan = core.plan_of(principal.tenant.plan)
     made = await _insert(core, _job(core, principal, recipe, plan, surface), plan, None, is_looked_up=False)
@@ -296,9 +296,9 @@ async def _publish(core: Core, job: Job) -> None:
 
     The job is already answered for. If this process dies before it says so, the reconciler finds the message missing.
     """
-    news = [core.live.run(polls.remember(job.id, view_of(job)))]
+    news = [core.live.run(job_views.set_view_if_absent(job.id, view_of(job)))]
     if job.state is State.QUEUED:
-        news.append(core.live.run(polls.enter(job.id, priority=job.priority, created_at=job.created_at)))
+        news.append(core.live.run(job_views.enqueue(job.id, priority=job.priority, created_at=job.created_at)))
     try:
         await asyncio.gather(asyncio.to_thread(core.publisher.publish, job.queue, job.id, job.priority), *news)
     except (Unavailable, Retryable) as exc:

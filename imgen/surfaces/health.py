@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from imgen import __version__
 from imgen.domain.errors import ImgenError
-from imgen.live import polls
+from imgen.live import job_views
 from imgen.services.core import Core
 from imgen.surfaces.http import json_response
 
@@ -20,7 +20,7 @@ def routes(core: Core) -> list[Route]:
         return json_response({"status": "ok", "version": __version__})
 
     async def ready(_request: Request) -> Response:
-        parts = {"database": asyncio.to_thread(core.database.check), "redis": core.live.run(polls.waiting())}
+        parts = {"database": asyncio.to_thread(core.database.check), "redis": core.live.run(job_views.count_waiting())}
         states = {}
         for name, check in parts.items():
             try:

@@ -16,7 +16,7 @@ from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.prompt import parse
 from imgen.domain.request import Ask, repair
 from imgen.live import epochs
-from imgen.live.executors import Coalescer, Plain
+from imgen.live.executors import BlockingExecutor, PipeliningExecutor
 from imgen.objects.disk import DiskStore
 from imgen.records import cache as records
 from imgen.records import jobs
@@ -42,7 +42,7 @@ def caches(database, clean_redis, embedder_socket, tmp_path):
         guard = composition.load_guard(loaded)
 
         async def main():
-            lives = [Coalescer(clean_redis) for _ in range(2)]
+            lives = [PipeliningExecutor(clean_redis) for _ in range(2)]
             pair = [SemanticCache(wanted, database, live, Embedder(wanted, embedder_socket), guard) for live in lives]
             try:
                 return await work(*pair, Keeper(pair[0], database, clean_redis))
@@ -88,7 +88,7 @@ class Keeper:
 
         self._database.attempt(write)
         if tell:
-            live = Plain(self._url)
+            live = BlockingExecutor(self._url)
             live.run(epochs.bump(epochs.CACHE))
             live.close()
         return job.recipe.keep_as

@@ -10,7 +10,7 @@ from factories import PLAN, make_job
 from imgen import composition, settings
 from imgen.app import close_core, open_core
 from imgen.domain.job import Outcome, State, StoredImage
-from imgen.live import polls
+from imgen.live import job_views
 from imgen.records import job_transitions, jobs, ledger, schema
 from imgen.records.tables.operations import locks
 from imgen.services.reconcile import Reconciler
@@ -67,7 +67,7 @@ def test_a_row_without_a_message_is_published(rounds):
             first["never published"],
             second["never published"],
             core.publisher.depth(job.queue),
-            await core.live.run(polls.waiting()),
+            await core.live.run(job_views.count_waiting()),
             read(core, job),
         )
 
@@ -104,7 +104,7 @@ def test_pollers_hear_of_a_job_that_timed_out(rounds):
     async def work(core, reconciler):
         job = add(core, deadline_at=time.time() - 1, published_at=time.time())
         await reconciler.round()
-        return await core.live.run(polls.look(job.id))
+        return await core.live.run(job_views.get_view(job.id))
 
     assert rounds(work).view.state is State.TIMED_OUT
 

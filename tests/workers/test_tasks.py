@@ -11,7 +11,7 @@ from PIL import Image
 
 from imgen.domain.job import Outcome, State
 from imgen.domain.recipe import Brand, Claim, Output, Words
-from imgen.live import polls
+from imgen.live import job_views
 from imgen.provenance.readback import read_back
 from imgen.records import job_transitions, jobs, ledger
 from workers import tasks
@@ -62,7 +62,7 @@ def test_a_picture_is_made_signed_and_charged_once(workshop):
         *(image.key for image in job.outcome.images),
         job.outcome.images[0].key.replace(".jpg", ".c2pa"),
     }
-    assert workshop.live.run(polls.look(job.id)).view.state is State.COMPLETED
+    assert workshop.live.run(job_views.get_view(job.id)).view.state is State.COMPLETED
 
 
 def test_the_manifest_says_what_the_caller_or_the_operator_says(workshop):
@@ -183,7 +183,7 @@ def test_a_cancelled_job_stops_at_its_next_step(workshop):
         time.sleep(0.01)
     with workshop.database.write() as connection:
         job_transitions.cancel(connection, job.id, job.tenant_id)
-    workshop.live.run(polls.ask_to_stop(job.id))
+    workshop.live.run(job_views.request_cancel(job.id))
     worker.join(5)
     assert not worker.is_alive()
     ended = read(workshop, job)

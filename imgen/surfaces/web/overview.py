@@ -47,7 +47,7 @@ class Overview:
             done=done,
             parts=[(part, *done.seconds[part]) for part in PARTS if part in done.seconds],
             depths=await self._depths() if person.is_admin else {},
-            beats=await core.live.run(workers.beats()) if person.is_admin else [],
+            beats=await core.live.run(workers.list_workers()) if person.is_admin else [],
             latest=[
                 (job, next((core.objects.url(i.key) for i in job.outcome.images if i.type == "thumbnail"), ""))
                 for job in page.jobs
@@ -61,7 +61,7 @@ class Overview:
         """Who works on what, and what waits."""
         core = self._desk.core
         return self._desk.page(
-            request, "workers.html", depths=await self._depths(), beats=await core.live.run(workers.beats())
+            request, "workers.html", depths=await self._depths(), beats=await core.live.run(workers.list_workers())
         )
 
     async def _depths(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""One connection of the API to Redis, as an asyncio protocol over hiredis: a batch of commands out, its replies back.
+"""Connection of the API to Redis, as an asyncio protocol over hiredis: a batch of calls out, its replies back.
 
 redis-py opens it (addresses, TLS, AUTH, SELECT, socket options) and then steps aside: its own reading goes through four
 coroutines a reply, which would be a third of what a poll costs.
@@ -12,11 +12,11 @@ import hiredis
 import redis
 from redis.asyncio.connection import AbstractConnection
 
-from imgen.live.op import Command
+from imgen.live.command import Arguments
 
 
-class Link(asyncio.Protocol):
-    """One batch at a time."""
+class Connection(asyncio.Protocol):
+    """Connection that carries one batch at a time."""
 
     def __init__(self, connection: AbstractConnection) -> None:
         """Takes over a connected connection, of which nothing is unread."""
@@ -33,8 +33,8 @@ class Link(asyncio.Protocol):
         self._is_lost = False
         self._transport.set_protocol(self)
 
-    def exchange(self, commands: Iterable[Command]) -> "asyncio.Future[list[Any]]":
-        """Sends all commands at once. Replies come in their order: bytes, ints, None, or a `hiredis.ReplyError` as a value.
+    def exchange(self, calls: Iterable[Arguments]) -> "asyncio.Future[list[Any]]":
+        """Sends all calls at once. Replies come in their order: bytes, ints, None, or a `hiredis.ReplyError` as a value.
 
         Raises:
             redis.ConnectionError: when awaited, if the server closed the connection, before or amid the replies.
@@ -43,13 +43,13 @@ class Link(asyncio.Protocol):
         if self._is_lost:
             waiting.set_exception(redis.ConnectionError("closed by the server"))
             return waiting
-        packed = [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type]  # its stub means tuples of any length
+        packed = [hiredis.pack_command(call) for call in calls]  # type: ignore[arg-type]  # its stub means tuples of any length
         self._replies, self._wanted, self._waiting = [], len(packed), waiting
         self._transport.write(b"".join(packed))
         return waiting
 
     def data_received(self, data: bytes) -> None:
-        """Collects replies; the last one wakes who waits."""
+        """Collects replies; the last one ends the wait."""
         self._reader.feed(data)
         replies, gets = self._replies, self._reader.gets
         while (reply := gets()) is not Ellipsis:
@@ -60,7 +60,7 @@ class Link(asyncio.Protocol):
                 waiting.set_result(replies)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fails who waits."""
+        """Fails the waiting batch."""
         self._is_lost = True
         if self._waiting is not None and not self._waiting.done():
             failure = redis.ConnectionError("closed by the server")
