@@ -13,11 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from imgen import composition
+from imgen import composition, configuration
 from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
 from imgen.objects.disk import DiskStore
-from imgen.services import configured
 from imgen.services.cache import SemanticCache
 from imgen.services.core import Core
 from imgen.services.embeddings import Embedder
@@ -72,7 +71,7 @@ def create_app(settings: Settings) -> Starlette:
 
 def open_core(settings: Settings) -> Core:
     """Opens everything the services need."""
-    read = configured.load(settings)
+    read = configuration.load(settings)
     database = composition.open_database(settings)
     live = PipeliningExecutor(settings.redis_url)
     embedder = Embedder(settings.cache, settings.embedder_socket)
@@ -84,7 +83,7 @@ def open_core(settings: Settings) -> Core:
         publisher=Publisher(settings.redis_url),
         objects=composition.open_objects(settings, database),
         enhancer=open_enhancer(settings.enhancer, read.words, settings.config_dir / "prompts" / "enhance.md"),
-        cache=SemanticCache(settings.cache, database, live, embedder, composition.load_guard(settings)),
+        cache=SemanticCache(settings.cache, database, live, embedder, configuration.load_guard(settings)),
         keyring=Keyring(),
         request_counts=RequestCounts(),
     )

@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import structlog
-
-from imgen import composition
+from imgen import composition, configuration
 from imgen.domain.catalog import Catalog, Model
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.domain.job import Job
@@ -21,11 +19,12 @@ from imgen.objects import ObjectStore
 from imgen.provenance.credentials import Signer, open_signer
 from imgen.provenance.development_chain import make_development_chain
 from imgen.records.database import Database
-from imgen.settings import Settings, load_catalog
+from imgen.settings import Settings
 from workers import backends
 from workers.reviewers import Board, digests, open_board
 
-log = structlog.get_logger(__name__)
+_Read = tuple[Catalog, Mapping[str, CompiledRuleset], Board, Mapping[str, str]]
+"""Catalog, rulesets, board and digests, all read at one time."""
 
 
 @dataclass(kw_only=True)
@@ -43,7 +42,10 @@ class Workshop:
     judged_by: Mapping[str, str]
     """Ruleset → digest of the board and its rules."""
     _loaded: dict[str, backends.Backend] = field(default_factory=dict)
-    _config_epoch: bytes | None = None
+    _reloader: configuration.Reloader[_Read] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reloader = configuration.Reloader(lambda: _read(self.settings))
 
     @cached_property
     def signer(self) -> Signer:
@@ -57,7 +59,7 @@ class Workshop:
         return open_signer(chain.read_bytes(), key.read_bytes(), tsa_url=configured.tsa_url or None)
 
     def read_news(self) -> None:
-        """Reads models, characters, rulesets and reviewers again if somebody has asked for it; a wrong file changes nothing.
+        """Reads models, characters, rulesets and reviewers again on request; a wrong file changes nothing.
 
         A loaded model whose entry has changed is unloaded.
         """
@@ -65,15 +67,9 @@ class Workshop:
             epoch = self.live.run(epochs.read(epochs.CONFIGURATION))
         except Unavailable:
             return
-        if epoch is None or epoch == self._config_epoch:
+        if not self._reloader.is_due(epoch) or (read := self._reloader.reload(epoch)) is None:
             return
-        self._config_epoch = epoch
-        try:
-            catalog, rulesets = load_catalog(self.settings), composition.load_rulesets(self.settings)
-            board, judged_by = open_board(self.settings), digests(self.settings)
-        except (ConfigurationError, OSError) as exc:
-            log.warning("configuration not read again; the old one stays", reason=str(exc))
-            return
+        catalog, rulesets, board, judged_by = read
         for key in list(self._loaded):
             if catalog.models.get(key) != self.catalog.models.get(key):
                 self._loaded.pop(key).unload()
@@ -124,14 +120,29 @@ def open_workshop(settings: Settings) -> Workshop:
     """Opens everything but models and the signer."""
     database = composition.open_database(settings)
     url = settings.redis_url
+    catalog, rulesets, board, judged_by = _read(settings)
     return Workshop(
         settings=settings,
-        catalog=load_catalog(settings),
+        catalog=catalog,
         database=database,
         live=BlockingExecutor(url),
         publisher=Publisher(url),
         objects=composition.open_objects(settings, database),
-        rulesets=composition.load_rulesets(settings),
-        board=open_board(settings),
-        judged_by=digests(settings),
+        rulesets=rulesets,
+        board=board,
+        judged_by=judged_by,
+    )
+
+
+def _read(settings: Settings) -> _Read:
+    """Reads the operator's files that a worker needs.
+
+    Raises:
+        ConfigurationError, OSError: one of them is wrong or missing.
+    """
+    return (
+        configuration.load_catalog(settings),
+        configuration.load_rulesets(settings),
+        open_board(settings),
+        digests(settings),
     )

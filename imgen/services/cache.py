@@ -29,7 +29,7 @@ from imgen.records import cache as records
 from imgen.records.cache import Entry, PendingEntry
 from imgen.records.database import Database
 from imgen.services.embeddings import Embedder
-from imgen.settings import Cache as CacheSettings
+from imgen.settings.sections import Cache as CacheSettings
 
 if TYPE_CHECKING:
     from imgen.services.vectors import VectorIndex

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from imgen.configuration import Configuration
 from imgen.domain.account import Plan
 from imgen.domain.catalog import Catalog
 from imgen.domain.wordlists import Wordlists
@@ -13,7 +14,6 @@ from imgen.live.queue import Publisher
 from imgen.objects import ObjectStore
 from imgen.records.database import Database
 from imgen.services.cache import SemanticCache
-from imgen.services.configured import Configured
 from imgen.services.enhance import Enhancer
 from imgen.services.keyring import Keyring
 from imgen.services.request_counts import RequestCounts
@@ -25,7 +25,7 @@ class Core:
     """One per API process."""
 
     settings: Settings
-    configured: Configured
+    configured: Configuration
     """Replaced as a whole when it is read again; everything else stays as it was made."""
     database: Database
     live: PipeliningExecutor

@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from imgen.domain.breaker import Breaker
 from imgen.domain.errors import ConfigurationError
-from imgen.settings import EMBEDDED_MODEL, Cache
+from imgen.settings import EMBEDDED_MODEL
+from imgen.settings.sections import Cache
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

@@ -18,7 +18,7 @@ from imgen.domain.embellish import embellish
 from imgen.domain.errors import ConfigurationError, EnhancementFailed
 from imgen.domain.prompt import Parsed, plain_terms
 from imgen.domain.wordlists import Wordlists
-from imgen.settings import Enhancer as EnhancerSettings
+from imgen.settings.sections import Enhancer as EnhancerSettings
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

@@ -11,12 +11,12 @@ from collections import Counter
 import structlog
 from sqlalchemy import Connection
 
-from imgen.domain.errors import ConfigurationError, ImgenError, Retryable, Unavailable
+from imgen import configuration
+from imgen.domain.errors import ImgenError, Retryable, Unavailable
 from imgen.domain.job import Job, State, view_of
 from imgen.live import epochs, job_views
 from imgen.objects import ObjectStore
 from imgen.records import cache, job_transitions, jobs, locks, reconcile, users
-from imgen.services import configured
 from imgen.services.core import Core
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ class Reconciler:
         self._core = core
         self._owner = locks.new_owner()
         self._swept_at = 0.0
-        self._config_epoch: bytes | None = None
+        self._reloader = configuration.Reloader(lambda: configuration.load(core.settings))
 
     async def run(self) -> None:
         """Goes round for ever. A part that does not answer costs one round, never the loop."""
@@ -56,7 +56,7 @@ class Reconciler:
     async def round(self) -> Counter[str]:
         """One look at everything, if this process holds the lock. Returns how many jobs it touched, by reason."""
         core, did = self._core, Counter[str]()
-        await self._read_configuration()
+        await self._reload_configuration()
         await core.request_counts.write(core.database, now=core.clock())
         core.average_seconds.update(await core.database.reading(jobs.average_seconds))
         hold_s = max(10, core.settings.jobs.reconcile_s * 5)
@@ -80,21 +80,15 @@ class Reconciler:
             self._swept_at = time.monotonic()
         return did
 
-    async def _read_configuration(self) -> None:
-        """Every process for itself, whoever leads; a wrong file changes nothing."""
+    async def _reload_configuration(self) -> None:
+        """Reads the operator's files again on request: in each process, whichever holds the lock."""
         try:
             epoch = await self._core.live.run(epochs.read(epochs.CONFIGURATION))
         except Unavailable:
             return
-        if epoch is None or epoch == self._config_epoch:
-            return
-        try:
-            self._core.configured = await asyncio.to_thread(configured.load, self._core.settings)
-        except ConfigurationError as exc:
-            log.warning("configuration not read again; the old one stays", reason=str(exc))
-        else:
-            log.info("configuration read again")
-        self._config_epoch = epoch
+        if self._reloader.is_due(epoch):
+            read = await asyncio.to_thread(self._reloader.reload, epoch)
+            self._core.configured = read or self._core.configured
 
     async def sweep(self) -> int:
         """Removes pictures and jobs past their keep, and masters nobody will finish. Returns how many jobs lost something."""

@@ -10,7 +10,7 @@ from factories import make_job
 from msgspec import structs
 from servers.embedder import start_embedder
 
-from imgen import composition, settings
+from imgen import configuration, settings
 from imgen.domain.catalog import parse_catalog
 from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.prompt import parse
@@ -39,7 +39,7 @@ def caches(database, clean_redis, embedder_socket, tmp_path):
     def run(work, **changes):
         loaded = settings.load(tmp_path, environ={})
         wanted = loaded.cache.model_copy(update=changes)
-        guard = composition.load_guard(loaded)
+        guard = configuration.load_guard(loaded)
 
         async def main():
             lives = [PipeliningExecutor(clean_redis) for _ in range(2)]

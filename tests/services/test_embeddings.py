@@ -11,7 +11,7 @@ from servers.faulty_http import answer, start_faulty_http
 
 from imgen.domain.errors import ConfigurationError
 from imgen.services.embeddings import Embedder
-from imgen.settings import Cache
+from imgen.settings.sections import Cache
 
 KEY = "sk-canary"
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import msgspec
 
+from imgen.configuration import read_toml
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
 from imgen.domain.floor import MINORS, NAME
 from imgen.domain.review import Rule, Verdict, combine, split_sides
-from imgen.settings import Settings, read_toml
+from imgen.settings import Settings
 from workers.reviewers import Case
 from workers.reviewers.upstream import Upstream, data_uri
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from imgen.domain.breaker import Breaker
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
-from imgen.settings import Review
+from imgen.settings.sections import Review
 
 MAX_ANSWER_BYTES = 256 * 1024
 MAX_SIDE = 1024

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from imgen.services.configured import Configured
+from imgen.configuration import Configuration
 from imgen.services.core import Core
 from imgen.surfaces.http import json_response, page_headers
 from imgen.surfaces.reference import llms, openapi, prose
@@ -44,7 +44,7 @@ def application(core: Core, docs: Path = prose.DOCS) -> Starlette:
 
 
 class _Made(NamedTuple):
-    of: Configured
+    of: Configuration
     openapi_json: bytes
     short: str
     full: str

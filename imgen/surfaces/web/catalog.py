@@ -7,14 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imgen import composition
+from imgen import configuration
+from imgen.configuration import read_toml
 from imgen.domain import errors
 from imgen.domain.people import Person
 from imgen.domain.review import Ruleset, parse_ruleset
 from imgen.live import epochs
 from imgen.records import audit, job_search
-from imgen.services import configured
-from imgen.settings import read_toml
 from imgen.surfaces.web.desk import Desk
 
 
@@ -23,7 +22,7 @@ class Catalog:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._read: tuple[configured.Configured, dict[str, Ruleset]] | None = None
+        self._read: tuple[configuration.Configuration, dict[str, Ruleset]] | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
         """Its pages."""
@@ -50,8 +49,8 @@ class Catalog:
         """Reads the configuration again, here at once and everywhere else within seconds."""
         core = self._desk.core
         try:
-            await asyncio.to_thread(composition.load_rulesets, core.settings)  # as workers will read them
-            read = await asyncio.to_thread(configured.load, core.settings)
+            await asyncio.to_thread(configuration.load_rulesets, core.settings)  # as workers will read them
+            read = await asyncio.to_thread(configuration.load, core.settings)
         except errors.ConfigurationError as exc:
             raise errors.Invalid(f"The old configuration stays: {exc}") from exc
         await core.live.run(epochs.bump(epochs.CONFIGURATION))  # first: where nobody can be told, nobody changes

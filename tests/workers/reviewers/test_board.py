@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from servers.chat import FAULTS, completion, start_chat
 
-from imgen import composition, settings
+from imgen import configuration, settings
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
 from imgen.domain.floor import MINORS
 from imgen.provenance.fingerprint import fingerprint
@@ -64,7 +64,7 @@ def board(tmp_path, chat):
         loaded = settings.load(tmp_path, environ={})
         opened, rulesets = (
             boards.enter_context(contextlib.closing(open_board(loaded))),
-            composition.load_rulesets(loaded),
+            configuration.load_rulesets(loaded),
         )
         return lambda pixels=None, ruleset="default", is_known=False, **parts: opened.review(
             Case(ruleset=rulesets[ruleset], parts=parts or {"prompt": "red coat"}, pixels=pixels, is_known=is_known)

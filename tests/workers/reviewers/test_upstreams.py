@@ -11,7 +11,7 @@ from PIL import Image
 from servers.chat import FAULTS, JSON, completion, start_chat
 from servers.faulty_http import answer
 
-from imgen import composition, settings
+from imgen import configuration, settings
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
 from imgen.domain.floor import MINORS
 from workers.reviewers import Case, moderation, open_board, vision
@@ -58,7 +58,7 @@ def case(loaded):
     """A picture under a ruleset."""
 
     def make(ruleset="default", **changes):
-        rulesets = composition.load_rulesets(loaded)
+        rulesets = configuration.load_rulesets(loaded)
         return Case(**({"ruleset": rulesets[ruleset], "parts": WORDS, "pixels": PIXELS} | changes))
 
     return make
