@@ -1,27 +1,21 @@
-"""Sentences to vectors, through an OpenAI-compatible endpoint: a configured one, or `imgen embedder` on its socket.
+"""Embeddings of sentences, from an OpenAI-compatible endpoint: a configured one, or `imgen embedder` on its socket.
 
 The model is never in this process: it would take 140 MB in each and 12 ms of its interpreter's time a prompt.
 """
 
 import array
-import asyncio
 import math
 import sys
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 from msgspec import Struct
 
-from imgen.domain.breaker import Breaker
-from imgen.domain.errors import ConfigurationError
+from imgen.domain.errors import ConfigurationError, UpstreamPaused, UpstreamUnavailable
 from imgen.settings import EMBEDDED_MODEL
 from imgen.settings.sections import Cache
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+from imgen.upstream.openai_client import MALFORMED, Limits, OpenAIClient
 
 log = structlog.get_logger(__name__)
 
@@ -29,10 +23,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 MAX_NUMBERS = 8192
 SHORTEST = 1e-6
 ABOUT_THE_TEXT = frozenset({400, 413, 422})
-"""Statuses with which servers refuse what is too long or not theirs to read."""
-
-_MISSHAPEN = (LookupError, RecursionError, ValueError)
-"""What comes of an answer that holds something else."""
+"""Statuses with which servers refuse a text that is too long or malformed; they say nothing of a server's health."""
 
 
 class _Embedding(Struct):
@@ -47,10 +38,10 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 class Embedder:
-    """One endpoint, bounded in time and size, and left alone while it is dead."""
+    """Client of one embeddings endpoint."""
 
     def __init__(self, settings: Cache, socket: Path) -> None:
-        """`socket` is where the embedded model answers; it is asked where no base URL is configured.
+        """`socket` is that of the built-in model, which is asked where no base URL is configured.
 
         Raises:
             ConfigurationError: a base URL without a model.
@@ -58,64 +49,41 @@ class Embedder:
         if settings.base_url and not settings.model:
             raise ConfigurationError("[cache] base_url is set but model is not")
         self.name = settings.model if settings.base_url else EMBEDDED_MODEL
-        self._settings = settings
-        self._socket = socket
-        self._client: AsyncOpenAI | None = None
-        self._breaker = Breaker(pause_s=settings.pause_s)
+        limits = Limits(total_s=settings.timeout_s, max_bytes=MAX_ANSWER_BYTES, harmless=ABOUT_THE_TEXT)
+        if settings.base_url:
+            self._client = OpenAIClient(settings, limits)
+        else:
+            local = settings.model_copy(update={"base_url": "http://embedder/v1"})
+            self._client = OpenAIClient(local, limits, socket=socket)
 
     async def vector(self, text: str) -> bytes | None:
-        """Little-endian float32 of length 1; None: the endpoint does not answer, or not with a vector."""
-        if not self._breaker.allows():
-            return None
-        openai = await asyncio.to_thread(import_module, "openai")  # half a second and 12 MB at first use
-        httpx2 = import_module("httpx2")
+        """Returns the vector of a text, little-endian float32 of length 1; None: the endpoint gave none."""
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
-                vector = _unit(_decode(await self._ask(text)).data[0].embedding)
-        except (openai.OpenAIError, httpx2.HTTPError, OSError, msgspec.MsgspecError, *_MISSHAPEN) as exc:
-            # A text it refuses says nothing of its health
-            if getattr(exc, "status_code", None) not in ABOUT_THE_TEXT:
-                self._breaker.failed()
-            log.warning("embedder failed", reason=type(exc).__name__, status=getattr(exc, "status_code", None))
+            body = await self._client.ask(
+                lambda client: client.embeddings.with_streaming_response.create(
+                    model=self.name, input=text, encoding_format="float"
+                )
+            )
+            vector = _unit(_decode(body).data[0].embedding)
+        except UpstreamPaused:
             return None
-        self._breaker.succeeded()
+        except UpstreamUnavailable as exc:
+            log.warning("embedder failed", reason=str(exc), status=exc.status)
+            return None
+        except MALFORMED as exc:
+            self._client.breaker.failed()
+            log.warning("embedder failed", reason=type(exc).__name__, status=None)
+            return None
+        self._client.breaker.succeeded()
         return vector
 
     async def close(self) -> None:
         """Closes the client's connections."""
-        if self._client is not None:
-            await self._client.close()
-
-    async def _ask(self, text: str) -> bytes:
-        body = bytearray()
-        create = self._open().embeddings.with_streaming_response.create
-        async with create(model=self.name, input=text, encoding_format="float") as response:
-            async for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise ValueError("an answer without end")
-        return bytes(body)
-
-    def _open(self) -> "AsyncOpenAI":
-        """The client, made at first use."""
-        if self._client is None:
-            import httpx2
-            from openai import AsyncOpenAI
-
-            configured = self._settings
-            local = None if configured.base_url else httpx2.AsyncHTTPTransport(uds=str(self._socket))
-            self._client = AsyncOpenAI(
-                base_url=configured.base_url or "http://embedder/v1",
-                api_key=configured.api_key.get_secret_value() or "none",
-                timeout=configured.timeout_s,
-                max_retries=0,
-                http_client=None if local is None else httpx2.AsyncClient(transport=local),
-            )
-        return self._client
+        await self._client.close()
 
 
 def _unit(numbers: list[float]) -> bytes:
-    """Raises ValueError where there is no direction in them."""
+    """Scales a vector to length 1. Raises ValueError where it has no direction."""
     length = math.hypot(*numbers)
     if len(numbers) > MAX_NUMBERS or not math.isfinite(length) or length < SHORTEST:
         raise ValueError("no vector")

@@ -10,7 +10,7 @@ from imgen.domain.floor import MINORS, NAME
 from imgen.domain.review import Rule, Verdict, combine, split_sides
 from imgen.settings import Settings
 from workers.reviewers import Case
-from workers.reviewers.upstream import Upstream, data_uri
+from workers.reviewers.upstream import ReviewerClient, data_uri
 
 FLOOR_CATEGORIES = frozenset({"sexual/minors"})
 """Met under every ruleset."""
@@ -35,7 +35,7 @@ def load(settings: Settings) -> "ModerationReviewer":
         categories = msgspec.convert(read_toml(path), dict[str, tuple[str, ...]])
     except msgspec.ValidationError as exc:
         raise ConfigurationError(f"{path}: {exc}") from exc
-    return ModerationReviewer(Upstream(settings.review), settings.review.moderation_model, categories)
+    return ModerationReviewer(ReviewerClient(settings.review), settings.review.moderation_model, categories)
 
 
 class ModerationReviewer:
@@ -43,7 +43,7 @@ class ModerationReviewer:
 
     sees_pictures = True
 
-    def __init__(self, upstream: Upstream, model: str, categories: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, upstream: ReviewerClient, model: str, categories: dict[str, tuple[str, ...]]) -> None:
         """`categories`: the endpoint's category → ids of our rules, of which the first that the ruleset has counts."""
         self._upstream = upstream
         self._model = model

@@ -1,12 +1,12 @@
 """The circuit breaker, by its clock."""
 
-from imgen.domain.breaker import Breaker
+from imgen.domain.circuit_breaker import CircuitBreaker
 
 
 def test_it_opens_after_failures_in_a_row_and_lets_one_through_after_the_pause():
     """Two failures change nothing, the third closes the door; after the pause one may try, and success opens it for all."""
     now = [0.0]
-    breaker = Breaker(failures=3, pause_s=10, clock=lambda: now[0])
+    breaker = CircuitBreaker(failures=3, pause_s=10, clock=lambda: now[0])
     for _ in range(2):
         breaker.failed()
         assert breaker.allows()
@@ -27,7 +27,7 @@ def test_it_opens_after_failures_in_a_row_and_lets_one_through_after_the_pause()
 
 def test_a_success_between_failures_starts_the_count_anew():
     """Only failures in a row count."""
-    breaker = Breaker(failures=2)
+    breaker = CircuitBreaker(failures=2)
     for _ in range(5):
         breaker.failed()
         assert breaker.allows()

@@ -1,4 +1,4 @@
-"""A circuit breaker: after some failures in a row an upstream is left alone for a while, then tried once. Knows no upstream."""
+"""Circuit breaker: after some failures in a row an upstream is not asked for a while, then tried once. Knows no upstream."""
 
 import threading
 import time
@@ -8,8 +8,8 @@ FAILURES = 3
 PAUSE_S = 20.0
 
 
-class Breaker:
-    """Thread-safe; one for each upstream and process."""
+class CircuitBreaker:
+    """Thread-safe breaker, one for each upstream and process."""
 
     def __init__(
         self, *, failures: int = FAILURES, pause_s: float = PAUSE_S, clock: Callable[[], float] = time.monotonic
@@ -23,7 +23,7 @@ class Breaker:
         self._lock = threading.Lock()
 
     def allows(self) -> bool:
-        """Whether to ask now. Once a pause is over one caller is let through, and the others wait for what becomes of it."""
+        """Returns whether to ask now. After a pause one caller may; the others wait for its result."""
         with self._lock:
             if self._failures < self._most:
                 return True
@@ -33,12 +33,12 @@ class Breaker:
             return True
 
     def succeeded(self) -> None:
-        """It answered."""
+        """Counts a success, which closes the circuit."""
         with self._lock:
             self._failures = 0
 
     def failed(self) -> None:
-        """It did not."""
+        """Counts a failure; the last of a row opens the circuit."""
         with self._lock:
             self._failures += 1
             if self._failures >= self._most:
