@@ -18,7 +18,7 @@ from imgen import composition, settings
 from imgen.live import epochs
 from imgen.live.executors import BlockingExecutor
 from imgen.records.tables.cache import cache_entries
-from imgen.services.vectors import VectorIndex
+from imgen.services.semantic_cache.vectors import VectorIndex
 
 KEPT = 10_000
 SEARCHED = 100_000

@@ -17,13 +17,13 @@ from imgen import composition, configuration
 from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
 from imgen.objects.disk import DiskStore
-from imgen.services.cache import SemanticCache
 from imgen.services.core import Core
-from imgen.services.embeddings import Embedder
 from imgen.services.enhance import open_enhancer
 from imgen.services.keyring import Keyring
 from imgen.services.reconcile import Reconciler
 from imgen.services.request_counts import RequestCounts
+from imgen.services.semantic_cache.cache import SemanticCache
+from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings import Settings
 from imgen.surfaces import action, files, health, reference, web
 from imgen.surfaces.http import json_response

@@ -17,7 +17,7 @@ from imgen.live import job_views
 from imgen.live.executors import BlockingExecutor
 from imgen.provenance.matchlist import parse
 from imgen.records import schema
-from imgen.services.embeddings import Embedder
+from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings import EMBEDDED_MODEL, Settings
 
 Check = Callable[[Settings], str]

@@ -13,10 +13,10 @@ from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
 from imgen.objects import ObjectStore
 from imgen.records.database import Database
-from imgen.services.cache import SemanticCache
 from imgen.services.enhance import Enhancer
 from imgen.services.keyring import Keyring
 from imgen.services.request_counts import RequestCounts
+from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.settings import Settings
 
 

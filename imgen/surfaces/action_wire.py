@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct, field
 
 from imgen.domain.errors import ImgenError, InvalidField, InvalidJson, MissingAction, UnknownAction
-from imgen.domain.request import Ask
+from imgen.domain.request import GenerateRequest
 
 Choice = msgspec.Raw
 """A field that takes anything, kept as it came until `choice` reads it: 12 MiB of `[[],[],[]…` would become 300 MB of
@@ -157,8 +157,8 @@ def choice(raw: Choice) -> object:
         return raw
 
 
-def ask_of(call: Generate) -> Ask:
+def ask_of(call: Generate) -> GenerateRequest:
     """The call without its tag, in the core's terms."""
     values: dict[str, Any] = {name: getattr(call, name) for name in call.__struct_fields__}
     values |= {name: choice(value) for name, value in values.items() if isinstance(value, Choice)}
-    return Ask(**values)
+    return GenerateRequest(**values)

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from imgen.domain import errors
 from imgen.domain.job import Meta
-from imgen.domain.request import Ask
+from imgen.domain.request import GenerateRequest
 from imgen.surfaces import action, action_wire
 from imgen.surfaces.reference import answers, fields, prose
 from imgen.surfaces.reference.actions import ACTIONS
@@ -224,7 +224,7 @@ def test_every_field_of_meta_is_explained(document):
     """Fields that repeat no request have words, and none has words that does not exist."""
     told = set(Meta.__struct_fields__)
     about = set(answers.ABOUT[answers.PictureMeta])
-    repeats = {field.name for field in msgspec.structs.fields(Ask)} | {"id", "gen_id"}
+    repeats = {field.name for field in msgspec.structs.fields(GenerateRequest)} | {"id", "gen_id"}
     assert about <= told
     assert told - repeats <= about
 

@@ -134,7 +134,7 @@ class Jobs:
     async def retry(self, request: Request, person: Person) -> Response:
         """The same recipe once more."""
         job = await self._find(request, person)
-        made = await submit.again(self._desk.core, await self._principal(person, job), job, surface="panel")
+        made = await submit.resubmit(self._desk.core, await self._principal(person, job), job, surface="panel")
         await self._note(person, job, "retried job")
         return self._desk.back(request, f"/panel/jobs/{made.id}", "Made a new job of the same recipe.")
 

@@ -24,8 +24,8 @@ from imgen.live import previews
 from imgen.records import job_search, jobs
 from imgen.records.tenants import all_tenants
 from imgen.services import people, poll
-from imgen.services.marks import MAX_MARK_BYTES
 from imgen.services.submit import submit
+from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.action import told
 from imgen.surfaces.http import giving, read_body
 from imgen.surfaces.web import playground_form, snippets
@@ -88,7 +88,7 @@ class Playground:
             rulesets=sorted(self._core.rulesets, key=lambda name: (name != playground_form.DEFAULT_RULESET, name)),
             quality=RANGES["quality"],
             max_chars=self._core.settings.jobs.max_prompt_chars,
-            max_mark_bytes=MAX_MARK_BYTES,
+            max_mark_bytes=MAX_LOGO_BYTES,
             languages=snippets.LANGUAGES,
             latest=[self._thumbnail(job) for job in latest],
             fill=json.dumps(playground_form.filling(opened, with_seed=True)) if opened else "",

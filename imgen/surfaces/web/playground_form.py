@@ -9,8 +9,8 @@ from starlette.datastructures import FormData, UploadFile
 from imgen.domain import errors
 from imgen.domain.job import Job
 from imgen.domain.prompt import parse
-from imgen.domain.request import Ask
-from imgen.services.marks import MAX_MARK_BYTES
+from imgen.domain.request import GenerateRequest
+from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.action import STATUSES
 from imgen.surfaces.web.snippets import DATA_URI, Fields, File, Value
 
@@ -61,7 +61,7 @@ def status(error: errors.ImgenError) -> int:
     return next((known[kind] for kind in type(error).__mro__ if kind in known), 500)
 
 
-async def ask_of(form: FormData) -> Ask:
+async def ask_of(form: FormData) -> GenerateRequest:
     """The request of a form that was sent with its files.
 
     Raises:
@@ -70,13 +70,13 @@ async def ask_of(form: FormData) -> Ask:
     upload = form.get(MARK)
     mark = ""
     if isinstance(upload, UploadFile) and upload.filename:
-        body = await upload.read(MAX_MARK_BYTES + 1)
+        body = await upload.read(MAX_LOGO_BYTES + 1)
         await upload.close()
-        if not body or len(body) > MAX_MARK_BYTES:
+        if not body or len(body) > MAX_LOGO_BYTES:
             raise errors.InvalidField("wm_image")
         mark = DATA_URI + base64.b64encode(body).decode()
     values: dict[str, Any] = _fields(form, mark)
-    return Ask(**values)
+    return GenerateRequest(**values)
 
 
 def fields_of(form: FormData) -> Fields:

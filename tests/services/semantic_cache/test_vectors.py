@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgen.services.vectors import VectorIndex
+from imgen.services.semantic_cache.vectors import VectorIndex
 
 
 def unit(rng, width=16):

@@ -13,16 +13,17 @@ from servers.embedder import start_embedder
 from imgen import configuration, settings
 from imgen.domain.catalog import parse_catalog
 from imgen.domain.floor import FLOOR_VERSION
-from imgen.domain.prompt import parse
-from imgen.domain.request import Ask, repair
+from imgen.domain.repair import resolve
+from imgen.domain.request import GenerateRequest
 from imgen.live import epochs
 from imgen.live.executors import BlockingExecutor, PipeliningExecutor
 from imgen.objects.disk import DiskStore
 from imgen.records import cache as records
 from imgen.records import jobs
 from imgen.records.tables.cache import cache_entries
-from imgen.services.cache import SemanticCache, partition_of
-from imgen.services.embeddings import Embedder
+from imgen.services.semantic_cache.cache import SemanticCache
+from imgen.services.semantic_cache.embeddings import Embedder
+from imgen.services.semantic_cache.lookup import partition_of
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ class Keeper:
 
     async def draft(self, text, partition="p", **changes):
         given = {"tenant_id": "ten_1", "model": "eros"}
-        return await self._cache.draft(text=text, partition=partition, **(given | changes))
+        return await self._cache.pending_entry(text=text, partition=partition, **(given | changes))
 
     async def keep(self, text, partition="p", *, tell=True, **changes):
         job = make_job()
@@ -284,10 +285,9 @@ CATALOG = parse_catalog(MODELS, {"aya": {"loras": {}}, "bella": {"loras": {}}})
 
 
 def partition(prompt="red coat", *, negative="", owner="ten_1", rules="default 1", catalog=CATALOG, **fields):
-    order = repair(Ask(prompt=prompt, **fields), catalog, {"default", "strict"})
-    return partition_of(
-        catalog, order, parse(prompt, catalog.characters), owner=owner, negative=negative, ruleset=rules
-    )
+    request = GenerateRequest(prompt=prompt, negative=negative, **fields)
+    resolved = resolve(request, catalog, {"default", "strict"}, max_prompt_chars=1000)
+    return partition_of(catalog, resolved, owner=owner, ruleset=rules)
 
 
 def test_what_must_be_equal_makes_the_partition():

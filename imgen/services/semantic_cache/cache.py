@@ -1,53 +1,48 @@
-"""The semantic cache (contract, section 2): a picture that was made for words of the same meaning is finished anew.
+"""Semantic cache (contract, section 2): a picture that was made for words of the same meaning is finished again.
 
-Vectors are searched in memory; what is found is asked of SQL once more, so that nothing purged, and nothing judged under an
-older floor, is ever shown. Every process reads what is new before it searches: a token in Redis tells it that there is.
+Vectors are searched in memory; what is found is asked of SQL once more, so that no entry that was purged, or
+judged under an older floor, is used. Each process reads new entries before it searches: their epoch in Redis says so.
 """
 
 import asyncio
 import contextlib
-import hashlib
 import itertools
 import random
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
-from imgen.domain.catalog import Catalog
 from imgen.domain.errors import Retryable, Unavailable
 from imgen.domain.floor import FLOOR_VERSION
 from imgen.domain.meaning import Guard, mean_different_things, read
-from imgen.domain.prompt import Parsed, compose
-from imgen.domain.request import Order
 from imgen.live import epochs
 from imgen.live.executors import PipeliningExecutor
 from imgen.objects import ObjectStore
 from imgen.records import cache as records
 from imgen.records.cache import Entry, PendingEntry
 from imgen.records.database import Database
-from imgen.services.embeddings import Embedder
+from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings.sections import Cache as CacheSettings
 
 if TYPE_CHECKING:
-    from imgen.services.vectors import VectorIndex
+    from imgen.services.semantic_cache.vectors import VectorIndex
 
 log = structlog.get_logger(__name__)
 
-LOOKED_AT = 64
-"""Nearest entries that are looked at for some the guard lets pass."""
-OVERLAP_S = 60
-"""Clocks of the machines that write entries may differ by so much."""
-REREAD_S = 30.0
-"""What a worker commits just before it dies is news that nobody sends."""
+MAX_CANDIDATES = 64
+"""Nearest entries among which some are sought that pass the guard."""
+CLOCK_SKEW_S = 60
+"""Greatest difference between the clocks of machines that write entries."""
+MAX_STALE_S = 30.0
+"""A worker that dies right after its commit changes no epoch, so entries are read again after this time."""
 ROWS_AT_ONCE = 1000
 GIB = 1024**3
 
 
 class SemanticCache:
-    """One per API process."""
+    """Cache of one API process."""
 
     def __init__(
         self, settings: CacheSettings, database: Database, live: PipeliningExecutor, embedder: Embedder, guard: Guard
@@ -60,20 +55,22 @@ class SemanticCache:
         self._lock = asyncio.Lock()
         self._epoch: bytes | None = None
         self._seen_until = 0.0
-        self._read_at = -REREAD_S
+        self._read_at = -MAX_STALE_S
 
     @cached_property
     def _index(self) -> "VectorIndex":
-        from imgen.services.vectors import VectorIndex  # NumPy takes 15 MB, and many an installation has no cache
+        from imgen.services.semantic_cache.vectors import (
+            VectorIndex,  # NumPy takes 15 MB, and many an installation has no cache
+        )
 
         return VectorIndex()
 
     def wants(self, *, is_asked: bool) -> bool:
-        """Whether a request's picture is looked for or kept at all."""
+        """Returns whether a request's picture is looked up or kept at all."""
         return self._settings.enabled and (is_asked or self._settings.keep == "all")
 
-    async def draft(self, *, tenant_id: str, model: str, partition: str, text: str) -> PendingEntry | None:
-        """What is looked for, and kept if it is not found; None: its meaning cannot be told now, or it is too long."""
+    async def pending_entry(self, *, tenant_id: str, model: str, partition: str, text: str) -> PendingEntry | None:
+        """Makes the entry to look up, and to keep on a miss; None: the text is too long, or the embedder does not answer."""
         if len(text) > self._settings.max_prompt_chars:
             return None
         vector = await self._embedder.vector(text)
@@ -88,39 +85,41 @@ class SemanticCache:
             vector=vector,
         )
 
-    async def find(self, draft: PendingEntry, *, pick: int, force: bool, rng: random.Random) -> Entry | None:
-        """One by lot of the `pick` nearest entries that are near enough; with `force`, of the nearest however far they are.
+    async def find(self, pending: PendingEntry, *, pick: int, force: bool, rng: random.Random) -> Entry | None:
+        """Draws one of the `pick` nearest entries that are near enough; with `force`, of the nearest at any distance.
 
         Raises:
-            Unavailable: Redis does not answer, so nobody can tell what is new.
+            Unavailable: Redis does not answer, so that new entries may be missing.
         """
-        await self.read_news()
+        await self.refresh_if_changed()
         over = -2.0 if force else self._settings.similarity
-        near = await asyncio.to_thread(self._index.nearest, draft.partition, draft.vector, over=over, limit=LOOKED_AT)
+        near = await asyncio.to_thread(
+            self._index.nearest, pending.partition, pending.vector, over=over, limit=MAX_CANDIDATES
+        )
         if not near:
             return None
         ids = [entry_id for entry_id, _ in near]
         entries = await self._database.reading(records.find, ids, floor_version=FLOOR_VERSION)
         fitting = (entries[entry_id] for entry_id in ids if entry_id in entries)
         if self._settings.guard and not force:
-            best = await asyncio.to_thread(self._passed, draft.text, list(fitting), pick)
+            best = await asyncio.to_thread(self._passed, pending.text, list(fitting), pick)
         else:
             best = list(itertools.islice(fitting, pick))
         return rng.choice(best) if best else None
 
-    async def read_news(self) -> None:
-        """Brings the index up to what SQL holds, if anything has changed.
+    async def refresh_if_changed(self) -> None:
+        """Brings the index up to date with SQL, if the epoch has changed.
 
         Raises:
             Unavailable, Retryable: Redis or SQL does not answer.
         """
         epoch = await self._live.run(epochs.read(epochs.CACHE))
-        if self._knows(epoch):
+        if self._is_fresh(epoch):
             return
         async with self._lock:
-            if self._knows(epoch):
+            if self._is_fresh(epoch):
                 return
-            since = self._seen_until - OVERLAP_S
+            since = self._seen_until - CLOCK_SKEW_S
             ready, purged, latest = await self._database.reading(
                 records.changed_since, since, embedder=self._embedder.name
             )
@@ -133,39 +132,39 @@ class SemanticCache:
             self._epoch, self._seen_until, self._read_at = epoch, max(latest, self._seen_until), time.monotonic()
 
     async def purge(self, *, tenant_id: str | None = None, model: str | None = None) -> int:
-        """Takes entries out everywhere, all of them if nothing is named. Returns how many."""
+        """Purges entries in all processes, all of them if nothing is named. Returns their number."""
         number = await self._database.writing(records.purge, tenant_id=tenant_id, model=model)
-        await self._tell()
+        await self._announce()
         return number
 
     async def sweep(self, objects: ObjectStore, *, now: float, job_deadline_s: float) -> int:
-        """Purges what outlived its keep, its cap or its floor, and removes what nobody reads any more. Returns how many."""
+        """Purges entries past their keep, the cap or their floor; deletes those without readers. Returns how many it purged."""
         settings = self._settings
         purged, before = 0, now - 2 * job_deadline_s  # a job that was handed a master may still read it
-        while outlived := await self._database.reading(
+        while expired := await self._database.reading(
             records.expired,
             used_before=now - settings.keep_days * 86400 if settings.keep_days else 0.0,
             max_bytes=int(settings.max_gib * GIB),
             max_entries=settings.max_entries,
             floor_version=FLOOR_VERSION,
         ):
-            await self._database.writing(records.purge, entry_ids=outlived, now=now)
-            purged += len(outlived)
+            await self._database.writing(records.purge, entry_ids=expired, now=now)
+            purged += len(expired)
         if purged:
-            await self._tell()
-        while abandoned := await self._database.reading(records.orphaned, begun_before=before, purged_before=before):
-            for entry_id in abandoned:
+            await self._announce()
+        while orphaned := await self._database.reading(records.orphaned, begun_before=before, purged_before=before):
+            for entry_id in orphaned:
                 await asyncio.to_thread(_delete_all, objects, f"cache/{entry_id}/")
-            await self._database.writing(records.delete_entries, abandoned)
+            await self._database.writing(records.delete_entries, orphaned)
         return purged
 
     async def warm(self) -> None:
-        """Reads everything beforehand, so that no request waits for it."""
+        """Reads all entries beforehand, so that no request waits for it."""
         if not self._settings.enabled:
             return
         started = time.monotonic()
         with contextlib.suppress(Unavailable, Retryable):  # the first look-up tries again
-            await self.read_news()
+            await self.refresh_if_changed()
         if self._seen_until:
             log.info("semantic cache read", entries=len(self._index), seconds=round(time.monotonic() - started, 2))
 
@@ -174,46 +173,17 @@ class SemanticCache:
         await self._embedder.close()
 
     def _passed(self, text: str, entries: list[Entry], pick: int) -> list[Entry]:
-        """The first so many of which the guard says nothing."""
+        """Returns the first `pick` entries that pass the guard."""
         wanted = read(text, self._guard)
         same = (one for one in entries if not mean_different_things(wanted, read(one.text, self._guard), self._guard))
         return list(itertools.islice(same, pick))
 
-    def _knows(self, epoch: bytes | None) -> bool:
-        return epoch is not None and epoch == self._epoch and time.monotonic() - self._read_at < REREAD_S
+    def _is_fresh(self, epoch: bytes | None) -> bool:
+        return epoch is not None and epoch == self._epoch and time.monotonic() - self._read_at < MAX_STALE_S
 
-    async def _tell(self) -> None:
+    async def _announce(self) -> None:
         with contextlib.suppress(Unavailable):  # SQL is asked about all that is found: nobody shows what is purged
             await self._live.run(epochs.bump(epochs.CACHE))
-
-
-def partition_of(catalog: Catalog, order: Order, parsed: Parsed, *, owner: str, negative: str, ruleset: str) -> str:
-    """Digest of all that must be equal for one picture to serve two requests, but for the positive words themselves.
-
-    Args:
-        catalog: for what model, style and character add to the prompt: a picture made with other words is another one.
-        order: model, style and size.
-        parsed: character and `-terms`.
-        owner: the tenant, or nothing where pictures are shared between tenants.
-        negative: the explicit one; what is unwanted counts as a set of terms.
-        ruleset: digest of the rules it was judged by.
-    """
-    character = catalog.characters.get(parsed.character)
-    style = order.model.styles[order.style]
-    unwanted = {" ".join(term.casefold().split()) for term in (*parsed.negative, *negative.split(","))}
-    told = (
-        owner,
-        order.model.key,
-        order.model.source,
-        order.style,
-        parsed.character,
-        character.loras.get(order.model.key, "") if character else "",
-        compose(Parsed(), model=order.model, style=style, character=character),
-        (order.width, order.height),
-        ruleset,
-        sorted(unwanted - {""}),
-    )
-    return hashlib.sha256(msgspec.json.encode(told)).hexdigest()
 
 
 def _delete_all(objects: ObjectStore, prefix: str) -> None:

@@ -10,7 +10,7 @@ from servers.embedder import FAULTS, embeddings, start_embedder
 from servers.faulty_http import answer, start_faulty_http
 
 from imgen.domain.errors import ConfigurationError
-from imgen.services.embeddings import Embedder
+from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings.sections import Cache
 
 KEY = "sk-canary"

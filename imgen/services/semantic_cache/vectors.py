@@ -1,4 +1,4 @@
-"""Exact nearest-neighbour search in memory, one matrix a partition. Knows nothing of what the vectors stand for.
+"""Exact nearest-neighbour search in memory, one matrix a partition. Knows vectors by id alone.
 
 Vectors come and go as bytes: little-endian float32 of length 1.
 """
