@@ -1,22 +1,20 @@
-"""The reconciler: finds lost messages, dead workers, overdue and outlived jobs, and mends or ends them.
+"""Reconciler: finds lost messages, dead workers and overdue jobs, and puts back, publishes or ends them.
 
-Every API process runs it; a lock in SQL lets one at a time do the work. The queue is a hint, the record is the truth.
+Every API process runs it; a lock in SQL lets one at a time do the work. The queue is a hint, SQL the system of record.
 """
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
 
 import structlog
-from sqlalchemy import Connection
 
 from imgen import configuration
 from imgen.domain.errors import ImgenError, Retryable, Unavailable
 from imgen.domain.job import Job, State, view_of
 from imgen.live import epochs, job_views
-from imgen.objects import ObjectStore
-from imgen.records import cache, job_transitions, jobs, locks, reconcile, users
+from imgen.records import job_transitions, jobs, locks, reconcile
+from imgen.services import retention
 from imgen.services.core import Core
 
 log = structlog.get_logger(__name__)
@@ -24,13 +22,13 @@ log = structlog.get_logger(__name__)
 LOCK = "reconciler"
 PUBLISH_GRACE_S = 3
 """A row this old without a message was left by a submitter that died or could not reach the broker."""
+SWEEP_EVERY_S = 60
 VANISH_GRACE_S = 5
 """A message may lie between the queue and a worker's record of it for a moment."""
-SWEEP_EVERY_S = 60
 
 
 class Reconciler:
-    """Runs until it is cancelled."""
+    """Loop that runs until it is cancelled."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -39,7 +37,7 @@ class Reconciler:
         self._reloader = configuration.Reloader(lambda: configuration.load(core.settings))
 
     async def run(self) -> None:
-        """Goes round for ever. A part that does not answer costs one round, never the loop."""
+        """Repeats rounds for ever. A part that does not answer costs one round, never the loop."""
         pause_s = self._core.settings.jobs.reconcile_s
         try:
             while True:
@@ -51,10 +49,10 @@ class Reconciler:
                     log.exception("reconciler: a round failed unexpectedly")
                 await asyncio.sleep(pause_s)
         finally:
-            await self._let_go()
+            await self._release()
 
     async def round(self) -> Counter[str]:
-        """One look at everything, if this process holds the lock. Returns how many jobs it touched, by reason."""
+        """Runs one round, if this process holds the lock. Returns the number of jobs it touched, by reason."""
         core, did = self._core, Counter[str]()
         await self._reload_configuration()
         await core.request_counts.write(core.database, now=core.clock())
@@ -71,12 +69,15 @@ class Reconciler:
         ):
             await self._show(found)
             did[reason] += len(found)
-            self._tell(reason, found)
-        for reason, lost in (("never published", await self._unpublished()), ("message lost", await self._vanished())):
+            self._log(reason, found)
+        for reason, lost in (
+            ("never published", await self._unpublished()),
+            ("message lost", await self._lost_messages()),
+        ):
             did[reason] += await self._publish(lost)
-            self._tell(reason, lost)
+            self._log(reason, lost)
         if time.monotonic() - self._swept_at > SWEEP_EVERY_S:
-            did["kept long enough"] += await self.sweep()
+            did["kept long enough"] += await retention.sweep(core)
             self._swept_at = time.monotonic()
         return did
 
@@ -90,31 +91,10 @@ class Reconciler:
             read = await asyncio.to_thread(self._reloader.reload, epoch)
             self._core.configured = read or self._core.configured
 
-    async def sweep(self) -> int:
-        """Removes pictures and jobs past their keep, and masters nobody will finish. Returns how many jobs lost something."""
-        core, now, day_s = self._core, self._core.clock(), 86400
-        swept = 0
-        for days, rows_too in (
-            (core.settings.jobs.keep_pictures_days, False),
-            (core.settings.jobs.keep_jobs_days, True),
-        ):
-            if not days:
-                continue
-            old = await core.database.reading(reconcile.expired, ended_before=now - days * day_s, rows_too=rows_too)
-            for job in old:
-                await asyncio.to_thread(_delete_pictures, core, job)
-            ids = [job.id for job in old]
-            await core.database.writing(reconcile.delete_jobs if rows_too else reconcile.drop_files, ids)
-            swept += len(old)
-        await core.database.writing(users.forget_old_sessions, now=now)
-        await core.cache.sweep(core.objects, now=now, job_deadline_s=core.settings.jobs.deadline_s)
-        await asyncio.to_thread(_delete_orphans, core.objects, before=now - 2 * core.settings.jobs.deadline_s)
-        return swept
-
     async def _unpublished(self) -> list[Job]:
         return await self._core.database.reading(reconcile.unpublished, grace_s=PUBLISH_GRACE_S)
 
-    async def _vanished(self) -> list[Job]:
+    async def _lost_messages(self) -> list[Job]:
         core, lost = self._core, list[Job]()
         for queue in await core.database.reading(reconcile.waiting_queues):
             is_empty = not await asyncio.to_thread(core.publisher.depth, queue)
@@ -139,45 +119,12 @@ class Reconciler:
         except Unavailable:
             pass  # views of open jobs run out by themselves, those of ended ones are made from SQL
 
-    def _tell(self, reason: str, found: list[Job]) -> None:
+    def _log(self, reason: str, found: list[Job]) -> None:
         if found:
             log.warning("reconciler", reason=reason, jobs=[job.id for job in found[:10]], number=len(found))
 
-    async def _let_go(self) -> None:
+    async def _release(self) -> None:
         try:
             await asyncio.shield(self._core.database.writing(locks.release, LOCK, self._owner))
         except (Retryable, RuntimeError, asyncio.CancelledError):
             return  # the lock runs out by itself
-
-
-def _delete_orphans(objects: ObjectStore, *, before: float) -> None:
-    """Masters of jobs that were cancelled between their halves, or of attempts that were given up."""
-    for stored in list(objects.list("work/")):
-        if stored.modified_at < before:
-            objects.delete(stored.key)
-
-
-async def remove(core: Core, job: Job) -> None:
-    """Takes an ended job away at once, with all its files and what the cache kept of it; the ledger keeps what it cost."""
-    await asyncio.to_thread(_delete_pictures, core, job)
-
-    def write(connection: Connection) -> None:
-        reconcile.delete_jobs(connection, [job.id])
-        if job.recipe.keep_as:
-            cache.purge(connection, entry_ids=[job.recipe.keep_as])
-
-    await core.database.writing(write)
-    with contextlib.suppress(Unavailable):
-        await core.live.run(job_views.delete_view(job.id))
-        await core.live.run(epochs.bump(epochs.CACHE))
-
-
-def _delete_pictures(core: Core, job: Job) -> None:
-    """Everything a job may have left in the object store."""
-    for prefix in (
-        f"pictures/{job.tenant_id}/{job.gen_id}/",
-        f"withheld/{job.tenant_id}/{job.gen_id}/",
-        f"work/{job.id}/",
-    ):
-        for stored in list(core.objects.list(prefix)):
-            core.objects.delete(stored.key)

@@ -13,7 +13,8 @@ from starlette.types import Receive, Scope
 from imgen.domain import errors
 from imgen.domain.account import GENERATE, READ, Principal
 from imgen.domain.job import Job, Outcome, State, is_cached, utc_text
-from imgen.services import poll, prompts, submit, usage
+from imgen.services import jobs as job_service
+from imgen.services import prompts, submit, usage
 from imgen.services.admission import admit
 from imgen.services.core import Core
 from imgen.surfaces import action_wire as wire
@@ -135,9 +136,9 @@ async def generate(core: Core, admission: Admission, call: wire.Generate) -> dic
 async def status(core: Core, admission: Admission, call: wire.Status) -> dict[str, Any]:
     """How a job stands, with addresses signed now."""
     job_id = id_of(call)
-    glimpse = poll.look(core, job_id)
+    glimpse = job_service.get_view(core, job_id)
     principal = await admission
-    standing = await poll.standing(core, principal, job_id, glimpse)
+    standing = await job_service.job_status(core, principal, job_id, glimpse)
     outcome = standing.view.outcome
     answer = {"status": WIRE_STATUS[standing.view.state], **({} if outcome is None else told(core, outcome))}
     if outcome is not None:
@@ -161,7 +162,7 @@ async def random(core: Core, admission: Admission, call: wire.Random) -> dict[st
 
 async def cancel(core: Core, admission: Admission, call: wire.Cancel) -> dict[str, Any]:
     """Ends a job."""
-    job = await poll.cancel(core, await admission, id_of(call))
+    job = await job_service.cancel(core, await admission, id_of(call))
     return {"status": WIRE_STATUS[job.state]}
 
 
@@ -173,7 +174,7 @@ async def jobs(core: Core, admission: Admission, call: wire.Jobs) -> dict[str, A
     )  # clamped first: "inf" and "nan" are numbers as well
     wanted = wire.choice(call.status)
     states = frozenset(state for state, name in WIRE_STATUS.items() if name == wanted)
-    page = await poll.page(core, principal, limit=limit, cursor=call.cursor or "", states=states)
+    page = await job_service.list_jobs(core, principal, limit=limit, cursor=call.cursor or "", states=states)
     answer: dict[str, Any] = {"jobs": [listed(job) for job in page.jobs], "cursor": page.cursor}
     return answer | ({"warnings": ["status"]} if wanted and not states else {})
 

@@ -13,6 +13,7 @@ from imgen.domain.job import Outcome, State, StoredImage
 from imgen.live import job_views
 from imgen.records import job_transitions, jobs, ledger, schema
 from imgen.records.tables.operations import locks
+from imgen.services import retention
 from imgen.services.reconcile import Reconciler
 
 
@@ -122,7 +123,7 @@ def test_pictures_and_orphans_are_swept_at_their_time(rounds):
         os.utime(old, (long_ago, long_ago))
         outcome = Outcome(images=(StoredImage(key=key, filename="a.jpg", type="signed"),))
         core.database.attempt(job_transitions.end, job, State.COMPLETED, outcome, now=long_ago)
-        swept = await reconciler.sweep()
+        swept = await retention.sweep(core)
         return swept, [stored.key for stored in core.objects.list("")], read(core, job).outcome.images
 
     swept, left, images = rounds(work)

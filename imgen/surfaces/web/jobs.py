@@ -24,7 +24,8 @@ from imgen.domain.job import ENDED, OPEN, Job, State, is_cached
 from imgen.domain.people import Person
 from imgen.records import audit, job_search
 from imgen.records.tenants import all_tenants
-from imgen.services import people, poll, reconcile, submit
+from imgen.services import jobs as job_service
+from imgen.services import people, retention, submit
 from imgen.surfaces.web.desk import Desk
 from imgen.surfaces.web.filters import ago
 
@@ -124,7 +125,7 @@ class Jobs:
     async def cancel(self, request: Request, person: Person) -> Response:
         """Ends an open job."""
         job = await self._find(request, person)
-        ended = await poll.cancel(self._desk.core, await self._principal(person, job), job.id)
+        ended = await job_service.cancel(self._desk.core, await self._principal(person, job), job.id)
         is_cancelled = job.state in OPEN and ended.state is State.CANCELLED
         if is_cancelled:
             await self._note(person, job, "cancelled job")
@@ -143,7 +144,7 @@ class Jobs:
         job = await self._find(request, person)
         if job.state not in ENDED:
             raise errors.Invalid("Cancel it first: it is still open")
-        await reconcile.remove(self._desk.core, job)
+        await retention.delete_job(self._desk.core, job)
         await self._note(person, job, "deleted job")
         return self._desk.back(request, "/panel/jobs", f"{job.gen_id} and its files are deleted.")
 

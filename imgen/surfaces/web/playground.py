@@ -23,7 +23,8 @@ from imgen.domain.request import FORMATS, POSITIONS, RANGES
 from imgen.live import previews
 from imgen.records import job_search, jobs
 from imgen.records.tenants import all_tenants
-from imgen.services import people, poll
+from imgen.services import jobs as job_service
+from imgen.services import people
 from imgen.services.submit import submit
 from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.action import told
@@ -125,7 +126,7 @@ class Playground:
         """Ends a job of one's own."""
         job = await self._own(request, person)
         principal = people.principal_of(person, await self._tenant(job.tenant_id))
-        ended = await poll.cancel(self._core, principal, job.id)
+        ended = await job_service.cancel(self._core, principal, job.id)
         response = self._desk.page(request, "playground_job.html", **await self._shown(person, ended))
         response.headers.update(CHANGED)
         return response
@@ -185,7 +186,7 @@ class Playground:
         if job.state in ENDED:
             return self._values(job, job.state, job.outcome or Outcome(), None)
         principal = people.principal_of(person, await self._tenant(job.tenant_id))
-        standing = await poll.standing(self._core, principal, job.id, poll.look(self._core, job.id))
+        standing = await job_service.job_status(self._core, principal, job.id, job_service.get_view(self._core, job.id))
         values = self._values(job, standing.view.state, standing.view.outcome, standing)
         return values | {"preview": await self._preview(job) if standing.view.state is State.RENDERING else ""}
 
@@ -198,7 +199,7 @@ class Playground:
         return base64.b64encode(latest or b"").decode()
 
     def _values(
-        self, job: Job, state: State, outcome: Outcome | None, standing: poll.Standing | None
+        self, job: Job, state: State, outcome: Outcome | None, standing: job_service.JobStatus | None
     ) -> dict[str, Any]:
         said = {} if outcome is None else told(self._core, outcome)
         return {

@@ -1,4 +1,4 @@
-"""How a job stands: one coalesced Redis trip, SQL only where Redis knows nothing; and the list of a tenant's jobs."""
+"""Jobs of a tenant: status, list, cancel. A status takes one Redis round trip; SQL is read only on a miss."""
 
 import base64
 import binascii
@@ -17,20 +17,20 @@ from imgen.records import job_transitions, jobs
 from imgen.services.core import Core
 
 CACHED_ID_S = job_views.ENDED_VIEW_S
-"""How long a `cache_` id can be polled (contract, section 2): as long as its view lives in Redis."""
+"""Time for which a `cache_` id can be polled (contract, section 2): as long as its view lives in Redis."""
 RENDER_SHARE = 0.9
-"""How much of a job's progress the render half makes up."""
-_HALVES: dict[State, tuple[float, float]] = {
+"""Share of a job's progress that the render half makes up."""
+_PROGRESS: dict[State, tuple[float, float]] = {
     State.QUEUED: (0.0, 0.0),
     State.RENDERING: (0.0, RENDER_SHARE),
     State.RENDERED: (RENDER_SHARE, 0.0),
     State.FINISHING: (RENDER_SHARE, 0.0),
 }
-"""Open state → progress at its beginning, and what the denoising adds to it."""
+"""Open state → progress at its beginning, and the share that denoising adds to it."""
 
 
-class Standing(Struct, frozen=True, kw_only=True):
-    """A job as its owner may see it."""
+class JobStatus(Struct, frozen=True, kw_only=True):
+    """Status of a job, for its owner."""
 
     view: View
     position: int | None = None
@@ -39,15 +39,15 @@ class Standing(Struct, frozen=True, kw_only=True):
     eta_s: int | None = None
 
 
-def look(core: Core, job_id: str) -> Awaitable[CachedView]:
-    """Asks Redis for a job, from the call on. Call it before awaiting admission: both then travel in one round trip."""
+def get_view(core: Core, job_id: str) -> Awaitable[CachedView]:
+    """Asks Redis for a job, from the call on. Call it before awaiting authentication: both then travel in one round trip."""
     return core.live.run(
         job_views.get_view(job_id if is_job_id(job_id) else "")
     )  # Redis sees no megabytes of a stranger's
 
 
-async def standing(core: Core, principal: Principal, job_id: str, glimpse: Awaitable[CachedView]) -> Standing:
-    """How the job stands.
+async def job_status(core: Core, principal: Principal, job_id: str, cached: Awaitable[CachedView]) -> JobStatus:
+    """Returns the job's state with queue position, progress (0–1) and ETA while it is open.
 
     Raises:
         BadId: this is no id.
@@ -57,36 +57,36 @@ async def standing(core: Core, principal: Principal, job_id: str, glimpse: Await
     if not is_job_id(job_id):
         raise BadId
     try:
-        view, denoised = await glimpse
+        view, denoised = await cached
     except Unavailable:
         view, denoised = None, None
     if view is None:
         view = await _from_record(core, principal, job_id)
     if view.tenant_id != principal.tenant.id:
         raise CacheExpired if is_cached(job_id) else JobNotFound
-    if view.state not in _HALVES:
-        return Standing(view=view)
-    begins_at, render_share = _HALVES[view.state]
+    if view.state not in _PROGRESS:
+        return JobStatus(view=view)
+    begins_at, render_share = _PROGRESS[view.state]
     done = denoised or 0.0
     seconds = core.average_seconds.get(view.model)
     if view.state is State.QUEUED:
         before = await _jobs_before(core, job_id)
         eta = None if seconds is None or before is None else round((before + 1) * seconds)
-        return Standing(view=view, position=None if before is None else before + 1, progress=0.0, eta_s=eta)
+        return JobStatus(view=view, position=None if before is None else before + 1, progress=0.0, eta_s=eta)
     remaining = None if seconds is None else round(seconds * (1 - done)) if render_share else 1
-    return Standing(view=view, progress=round(begins_at + render_share * done, 3), eta_s=remaining)
+    return JobStatus(view=view, progress=round(begins_at + render_share * done, 3), eta_s=remaining)
 
 
 class JobsPage(Struct, frozen=True, kw_only=True):
-    """Some of a tenant's jobs, newest first."""
+    """One page of a tenant's jobs, newest first."""
 
     jobs: list[Job]
     cursor: str
-    """Where the next page begins; empty: there is none."""
+    """Cursor of the next page; empty: there is none."""
 
 
-async def page(core: Core, principal: Principal, *, limit: int, cursor: str, states: frozenset[State]) -> JobsPage:
-    """One page of the tenant's jobs; no states: all.
+async def list_jobs(core: Core, principal: Principal, *, limit: int, cursor: str, states: frozenset[State]) -> JobsPage:
+    """Lists one page of the tenant's jobs; no states: all.
 
     Raises:
         InvalidField: `cursor` is not one that an earlier page gave.
@@ -100,7 +100,7 @@ async def page(core: Core, principal: Principal, *, limit: int, cursor: str, sta
 
 
 async def cancel(core: Core, principal: Principal, job_id: str) -> Job:
-    """Ends an open job now; the worker that has it stops at its next step and can commit nothing. Ended jobs stay as they are.
+    """Cancels an open job; its worker stops at the next step and can commit nothing. Ended jobs stay as they are.
 
     Raises:
         BadId, JobNotFound: as for a poll.
@@ -117,7 +117,7 @@ async def cancel(core: Core, principal: Principal, job_id: str) -> Job:
 
 
 async def _from_record(core: Core, principal: Principal, job_id: str) -> View:
-    """The view of the row, put back where the next poll will find it."""
+    """Makes the view of the row, and caches it for the next poll."""
     try:
         job = await core.database.reading(jobs.find, job_id, tenant_id=principal.tenant.id)
     except JobNotFound:
