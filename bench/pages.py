@@ -17,7 +17,7 @@ from imgen.domain.people import ROLES
 from imgen.records import users
 from imgen.records.tables.jobs import jobs
 from imgen.records.tables.operations import audit
-from imgen.services import passwords
+from imgen.services.accounts import passwords
 from imgen.surfaces.web import usage
 from tests.factories import make_job
 
@@ -80,7 +80,7 @@ def _seconds(client: httpx2.Client, page: str) -> float:
 def _fill(stand: Stand, stored: int) -> str:
     """Jobs of every state over a month, with words to search, as many lines of the audit, two people. Gives a job's id."""
     template, now, states = (
-        make_job(tenant_id=stand.principal.tenant.id, key_id=stand.principal.key.id),
+        make_job(tenant_id=stand.principal.tenant.id, key_id=stand.principal.id),
         time.time(),
         sorted(ENDED),
     )

@@ -17,8 +17,8 @@ from starlette.routing import Route
 
 from imgen import settings
 from imgen.app import open_core
-from imgen.domain.account import Principal, hash_key
 from imgen.domain.errors import JobNotFound
+from imgen.domain.principal import TenantKey, hash_key
 from imgen.live import job_views, request_gate
 from imgen.records import api_keys
 from imgen.surfaces import action, action_wire
@@ -37,7 +37,7 @@ def echo() -> Starlette:
 def sync(data: Path) -> Starlette:
     """The answers of `status` as a blocking handler would make them: same key table, same Redis commands in one pipeline."""
     core = open_core(settings.load(data))
-    known: dict[str, Principal | None] = {}
+    known: dict[str, TenantKey | None] = {}
     client = redis.Redis.from_url(core.settings.redis_url, protocol=2)
 
     def work(key: str, body: bytes) -> dict[str, Any]:
@@ -45,9 +45,9 @@ def sync(data: Path) -> Starlette:
         key_hash = hash_key(key)
         if key_hash not in known:
             with core.database.read() as connection:
-                known[key_hash] = api_keys.find_principal(connection, key_hash)
-        principal = known[key_hash]
-        counted, looked = request_gate.hit(principal.key.id, core.clock()), job_views.get_view(action.id_of(call))
+                known[key_hash] = api_keys.find_key_by_hash(connection, key_hash)
+        found = known[key_hash]
+        counted, looked = request_gate.hit(found.key.id, core.clock()), job_views.get_view(action.id_of(call))
         pipeline = client.pipeline(transaction=False)
         for command in (*counted.calls, *looked.calls):
             pipeline.execute_command(*command)
@@ -55,9 +55,9 @@ def sync(data: Path) -> Starlette:
         passage = counted.decode(replies[: len(counted.calls)])
         view = looked.decode(replies[len(counted.calls) :]).view
         if passage.is_first:
-            expiry = request_gate.expire(principal.key.id, core.clock())
+            expiry = request_gate.expire(found.key.id, core.clock())
             client.execute_command(*expiry.calls[0])
-        if view.tenant_id != principal.tenant.id:
+        if view.tenant_id != found.tenant.id:
             raise JobNotFound
         return {"status": action.WIRE_STATUS[view.state]} | action.told(core, view.outcome)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import redis
 
 from imgen import composition, settings
-from imgen.domain.account import Principal, new_raw_key
+from imgen.domain.principal import Principal, TenantKey, key_principal, new_raw_key
 from imgen.live.executors import BlockingExecutor
 from imgen.records import api_keys, schema, tenants
 from imgen.records.database import Database
@@ -62,7 +62,7 @@ def open_stand(own_settings: str = "") -> Iterator[Stand]:
                     database=database,
                     live=live,
                     raw_key=raw_key,
-                    principal=Principal(key=key, tenant=tenant),
+                    principal=key_principal(TenantKey(key=key, tenant=tenant)),
                 )
             finally:
                 live.close()

@@ -17,11 +17,11 @@ from imgen import composition, configuration
 from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
 from imgen.objects.disk import DiskStore
+from imgen.services.accounts.principal_cache import PrincipalCache
+from imgen.services.accounts.request_counts import RequestCounts
 from imgen.services.core import Core
 from imgen.services.enhance import open_enhancer
-from imgen.services.keyring import Keyring
 from imgen.services.reconcile import Reconciler
-from imgen.services.request_counts import RequestCounts
 from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings import Settings
@@ -84,7 +84,7 @@ def open_core(settings: Settings) -> Core:
         objects=composition.open_objects(settings, database),
         enhancer=open_enhancer(settings.enhancer, read.words, settings.config_dir / "prompts" / "enhance.md"),
         cache=SemanticCache(settings.cache, database, live, embedder, configuration.load_guard(settings)),
-        keyring=Keyring(),
+        principal_cache=PrincipalCache(),
         request_counts=RequestCounts(),
     )
 

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
 
-from imgen.domain.account import SCOPES, Tenant
+from imgen.domain.account import Tenant
+from imgen.domain.principal import SCOPES
 from imgen.records import api_keys, audit, tenants
 
 

@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 from imgen import composition, settings
 from imgen.cli import audited
 from imgen.cli.options import Data
-from imgen.domain.account import SCOPES, ApiKey, new_raw_key
 from imgen.domain.errors import Unavailable
 from imgen.domain.job import utc_text
+from imgen.domain.principal import SCOPES, ApiKey, new_raw_key
 from imgen.live import epochs
 from imgen.live.executors import BlockingExecutor
 from imgen.records import api_keys, audit, schema, tenants

@@ -15,10 +15,10 @@ from rich.console import Console
 from imgen import composition, settings
 from imgen.cli import audited
 from imgen.cli.options import Data
-from imgen.domain.account import new_raw_key
 from imgen.domain.errors import ConfigurationError
+from imgen.domain.principal import new_raw_key
 from imgen.records import api_keys, audit, schema, users
-from imgen.services import passwords
+from imgen.services.accounts import passwords
 from imgen.settings import Settings
 from imgen.stack.parts import stack
 from imgen.stack.supervisor import Supervisor

@@ -16,7 +16,7 @@ from imgen.domain.errors import Invalid
 from imgen.domain.people import ADMIN, MAX_PASSWORD_CHARS, MEMBER, MIN_PASSWORD_CHARS, ROLES, Person
 from imgen.records import audit, schema, users
 from imgen.records.tenants import all_tenants, find_tenant
-from imgen.services import passwords
+from imgen.services.accounts import passwords
 
 app = typer.Typer(help="Add, list and remove people who sign in to the web face.", no_args_is_help=True)
 

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable
 from msgspec import structs
 from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 
-from imgen.domain.account import SCOPES, ApiKey, Principal, Tenant, hash_key, visible_prefix
+from imgen.domain.account import Tenant
 from imgen.domain.errors import Invalid
+from imgen.domain.principal import SCOPES, ApiKey, TenantKey, hash_key, visible_prefix
 from imgen.records.tables.accounts import api_keys, tenants
 
 
@@ -60,22 +61,22 @@ def add_key(
     return key
 
 
-def find_principal(connection: Connection, key_hash: str) -> Principal | None:
-    """Finds the principal of the key with that hash, disabled ones included; None: there is no such key."""
+def find_key_by_hash(connection: Connection, key_hash: str) -> TenantKey | None:
+    """Finds the key with that hash and its tenant, disabled ones included; None: there is no such key."""
     known_by = or_(api_keys.c.hash == key_hash, api_keys.c.old_hash == key_hash)
     row = connection.execute(_keys_and_tenants().where(known_by)).first()
     if row is None:
         return None
-    found = _principal(row)
+    found = _tenant_key(row)
     if row.hash == key_hash or row.old_until is None:
         return found
     ends_at = min(row.old_until, found.key.expires_at or row.old_until)
     return structs.replace(found, key=structs.replace(found.key, expires_at=ends_at))
 
 
-def all_keys(connection: Connection) -> list[Principal]:
+def all_keys(connection: Connection) -> list[TenantKey]:
     """Lists all keys that are not deleted, oldest first."""
-    return [_principal(row) for row in connection.execute(_keys_and_tenants().order_by(api_keys.c.created_at))]
+    return [_tenant_key(row) for row in connection.execute(_keys_and_tenants().order_by(api_keys.c.created_at))]
 
 
 def find_key(connection: Connection, name_or_prefix: str) -> ApiKey:
@@ -85,7 +86,7 @@ def find_key(connection: Connection, name_or_prefix: str) -> ApiKey:
         Invalid: none, or more than one.
     """
     wanted = or_(api_keys.c.name == name_or_prefix, api_keys.c.prefix.startswith(name_or_prefix, autoescape=True))
-    found = [_principal(row).key for row in connection.execute(_keys_and_tenants().where(wanted))]
+    found = [_tenant_key(row).key for row in connection.execute(_keys_and_tenants().where(wanted))]
     exact = [key for key in found if name_or_prefix in (key.name, key.prefix)]
     matching = exact or found
     if len(matching) != 1:
@@ -107,10 +108,10 @@ def rotate_key(connection: Connection, key: ApiKey, raw: str, *, old_until: floa
     )
 
 
-def find_key_by_id(connection: Connection, key_id: str) -> Principal | None:
+def find_key_by_id(connection: Connection, key_id: str) -> TenantKey | None:
     """Finds the key with that id and its tenant; None: there is none, or it was deleted."""
     row = connection.execute(_keys_and_tenants().where(api_keys.c.id == key_id)).first()
-    return None if row is None else _principal(row)
+    return None if row is None else _tenant_key(row)
 
 
 def delete_key(connection: Connection, key: ApiKey) -> None:
@@ -135,8 +136,8 @@ def _keys_and_tenants() -> Select[tuple[object, ...]]:
     )
 
 
-def _principal(row: Row[tuple[object, ...]]) -> Principal:
-    return Principal(
+def _tenant_key(row: Row[tuple[object, ...]]) -> TenantKey:
+    return TenantKey(
         key=ApiKey(
             id=row.id,
             tenant_id=row.tenant_id,

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
-from imgen.domain.account import ApiKey, Tenant
+from imgen.domain.account import Tenant
 from imgen.domain.people import Person
+from imgen.domain.principal import ApiKey
 from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.operations import audit
 from imgen.records.tables.people import users

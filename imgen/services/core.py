@@ -1,4 +1,4 @@
-"""Everything the services work with, in one value that the composition root makes and hands to each of them."""
+"""Core: everything the services work with, in one value that the composition root makes and passes to each of them."""
 
 import random
 import time
@@ -13,16 +13,16 @@ from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
 from imgen.objects import ObjectStore
 from imgen.records.database import Database
+from imgen.services.accounts.principal_cache import PrincipalCache
+from imgen.services.accounts.request_counts import RequestCounts
 from imgen.services.enhance import Enhancer
-from imgen.services.keyring import Keyring
-from imgen.services.request_counts import RequestCounts
 from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.settings import Settings
 
 
 @dataclass(kw_only=True)
 class Core:
-    """One per API process."""
+    """Parts of one API process."""
 
     settings: Settings
     configured: Configuration
@@ -33,7 +33,7 @@ class Core:
     objects: ObjectStore
     enhancer: Enhancer
     cache: SemanticCache
-    keyring: Keyring
+    principal_cache: PrincipalCache
     request_counts: RequestCounts
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.SystemRandom)

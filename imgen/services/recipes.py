@@ -2,7 +2,7 @@
 
 from msgspec import structs
 
-from imgen.domain.account import Plan, Principal
+from imgen.domain.account import Plan
 from imgen.domain.job import (
     FINISHER,
     Job,
@@ -13,6 +13,7 @@ from imgen.domain.job import (
     new_watermark_id,
     render_queue,
 )
+from imgen.domain.principal import Principal
 from imgen.domain.prompt import Parsed, compose, unparse
 from imgen.domain.recipe import Brand, Diffusion, Recipe, Reused, Words
 from imgen.domain.request import ResolvedRequest
@@ -73,7 +74,7 @@ def make_job(core: Core, principal: Principal, recipe: Recipe, plan: Plan, surfa
         id=new_job_id(),
         gen_id=new_gen_id(),
         tenant_id=principal.tenant.id,
-        key_id=principal.key.id,
+        key_id=principal.id,
         surface=surface,
         state=State.QUEUED,
         queue=render_queue(recipe.model),

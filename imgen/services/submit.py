@@ -6,10 +6,10 @@ import math
 import structlog
 from msgspec import Struct, structs
 
-from imgen.domain.account import Principal
 from imgen.domain.data_uri import decode_data_uri
 from imgen.domain.errors import InvalidField, QueueFull, RateLimited
 from imgen.domain.job import FINISHER, Job
+from imgen.domain.principal import Principal
 from imgen.domain.recipe import Brand
 from imgen.domain.repair import resolve
 from imgen.domain.request import GenerateRequest, ResolvedRequest

@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 
-from imgen.domain.account import Principal
 from imgen.domain.errors import GenerationFailed, InvalidField, Retryable
+from imgen.domain.principal import Principal
 from imgen.services.core import Core
 
 MAX_LOGO_BYTES = 4 * 1024 * 1024

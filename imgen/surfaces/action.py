@@ -11,11 +11,12 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope
 
 from imgen.domain import errors
-from imgen.domain.account import GENERATE, READ, Principal
 from imgen.domain.job import Job, Outcome, State, is_cached, utc_text
+from imgen.domain.principal import GENERATE, READ, Principal
 from imgen.services import jobs as job_service
-from imgen.services import prompts, submit, usage
-from imgen.services.admission import admit
+from imgen.services import prompts, submit
+from imgen.services.accounts import usage
+from imgen.services.accounts.authentication import authenticate
 from imgen.services.core import Core
 from imgen.surfaces import action_wire as wire
 from imgen.surfaces.http import Answer, Endpoint, bearer_key, json_answer, read_body
@@ -80,10 +81,10 @@ async def dispatch(core: Core, key: str, body: bytes) -> dict[str, Any]:
     try:
         call = wire.decode(body)
     except errors.ImgenError:
-        await admit(core, key)
+        await authenticate(core, key)
         raise
     action = ACTIONS[type(call)]
-    return await action.handler(core, admit(core, key, scope=action.scope), call)
+    return await action.handler(core, authenticate(core, key, scope=action.scope), call)
 
 
 def error_answer(error: errors.ImgenError) -> Answer:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from imgen.domain.account import Principal
 from imgen.domain.catalog import Catalog
 from imgen.domain.errors import CacheMiss, Retryable
+from imgen.domain.principal import Principal
 from imgen.domain.prompt import Parsed, compose
 from imgen.domain.request import GenerateRequest, ResolvedRequest
 from imgen.records import cache as cache_records

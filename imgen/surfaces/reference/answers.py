@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from imgen.domain import job
-from imgen.services import usage
+from imgen.services.accounts import usage
 
 Id = Annotated[str, Meta(description="What to poll with: `run_…`, or `cache_…` for a cache hit.")]
 GenId = Annotated[str, Meta(description="20 letters and digits that name the picture: its files begin with it.")]

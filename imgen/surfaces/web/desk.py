@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Scope, Send
 from imgen.domain import errors
 from imgen.domain.people import Person
 from imgen.records import installation
-from imgen.services import people
+from imgen.services.accounts import sessions
 from imgen.services.core import Core
 from imgen.surfaces.http import giving, json_response, page_headers, read_body
 from imgen.surfaces.web import filters
@@ -91,7 +91,7 @@ class Desk:
         """A page that needs nobody signed in; the handler is told who is."""
 
         async def endpoint(request: Request) -> Response:
-            request.state.person = await people.signed_in(self.core, self.token(request))
+            request.state.person = await sessions.signed_in(self.core, self.token(request))
             return await handler(request, request.state.person)
 
         return endpoint
@@ -100,7 +100,7 @@ class Desk:
         """A page for people with an account; others are sent to sign in. `admin`: members may not see it."""
 
         async def endpoint(request: Request) -> Response:
-            person = await people.signed_in(self.core, self.token(request))
+            person = await sessions.signed_in(self.core, self.token(request))
             if person is None:
                 return self._to_sign_in(request)
             person = structs.replace(person, address=request.client.host if request.client else "")
@@ -120,7 +120,7 @@ class Desk:
                 SessionMiddleware,
                 secret_key=self._secret,
                 session_cookie=COOKIE,
-                max_age=people.SESSION_S,
+                max_age=sessions.SESSION_S,
                 same_site="lax",
                 https_only=self._is_tls,
             ),

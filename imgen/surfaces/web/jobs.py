@@ -20,12 +20,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
+from imgen.domain import principal as principals
 from imgen.domain.job import ENDED, OPEN, Job, State, is_cached
 from imgen.domain.people import Person
 from imgen.records import audit, job_search
 from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
-from imgen.services import people, retention, submit
+from imgen.services import retention, submit
 from imgen.surfaces.web.desk import Desk
 from imgen.surfaces.web.filters import ago
 
@@ -221,7 +222,7 @@ class Jobs:
 
     async def _principal(self, person: Person, job: Job) -> Any:
         tenants = await self._desk.core.database.reading(all_tenants)
-        return people.principal_of(person, next(one for one in tenants if one.id == job.tenant_id))
+        return principals.user_principal(person, next(one for one in tenants if one.id == job.tenant_id))
 
     def _files(self, job: Job) -> dict[str, str]:
         """Kind → address signed now. A picture that the floor withholds has none."""

@@ -10,7 +10,7 @@ from imgen.domain import errors
 from imgen.domain.people import ROLES, Person
 from imgen.records import users
 from imgen.records.tenants import all_tenants
-from imgen.services import people
+from imgen.services.accounts import people
 from imgen.surfaces.web.desk import Desk
 
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
+from imgen.domain import principal as principals
 from imgen.domain.account import Tenant
 from imgen.domain.catalog import SIZES
 from imgen.domain.job import ENDED, Job, Outcome, State
@@ -24,7 +25,6 @@ from imgen.live import previews
 from imgen.records import job_search, jobs
 from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
-from imgen.services import people
 from imgen.services.submit import submit
 from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.action import told
@@ -102,7 +102,7 @@ class Playground:
             form = await self._form(request)
             tenant = await self._tenant(str(form.get("tenant", "")))
             ask = await playground_form.ask_of(form)
-            submitted = await submit(self._core, people.principal_of(person, tenant), ask, surface=SURFACE)
+            submitted = await submit(self._core, principals.user_principal(person, tenant), ask, surface=SURFACE)
         except errors.ImgenError as exc:
             return self._problem(request, exc)
         shown = await self._shown(person, submitted.job)
@@ -125,7 +125,7 @@ class Playground:
     async def cancel(self, request: Request, person: Person) -> Response:
         """Ends a job of one's own."""
         job = await self._own(request, person)
-        principal = people.principal_of(person, await self._tenant(job.tenant_id))
+        principal = principals.user_principal(person, await self._tenant(job.tenant_id))
         ended = await job_service.cancel(self._core, principal, job.id)
         response = self._desk.page(request, "playground_job.html", **await self._shown(person, ended))
         response.headers.update(CHANGED)
@@ -185,7 +185,7 @@ class Playground:
         """What the templates of a job take: the row for one that has ended, Redis for one that is open."""
         if job.state in ENDED:
             return self._values(job, job.state, job.outcome or Outcome(), None)
-        principal = people.principal_of(person, await self._tenant(job.tenant_id))
+        principal = principals.user_principal(person, await self._tenant(job.tenant_id))
         standing = await job_service.job_status(self._core, principal, job.id, job_service.get_view(self._core, job.id))
         values = self._values(job, standing.view.state, standing.view.outcome, standing)
         return values | {"preview": await self._preview(job) if standing.view.state is State.RENDERING else ""}

@@ -1,4 +1,4 @@
-"""Changes to API keys by people: each with its row in the audit, and heard of by every API process at once."""
+"""Changes of API keys by users: each with its row in the audit, and in force in every API process at once."""
 
 import contextlib
 from collections.abc import Callable, Collection
@@ -7,9 +7,10 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from imgen.domain.account import ApiKey, Principal, Tenant, new_raw_key, visible_prefix
+from imgen.domain.account import Tenant
 from imgen.domain.errors import Forbidden, Invalid, Unavailable
 from imgen.domain.people import Person
+from imgen.domain.principal import ApiKey, TenantKey, new_raw_key, visible_prefix
 from imgen.live import epochs
 from imgen.records import api_keys, audit, tenants
 from imgen.services.core import Core
@@ -22,14 +23,14 @@ T = TypeVar("T")
 async def create(
     core: Core, person: Person, *, name: str, tenant: str, scopes: Collection[str], days: int | None
 ) -> tuple[ApiKey, str]:
-    """A new key and its raw form, which nobody can be shown again.
+    """Makes a key; returns it with its raw form, which cannot be shown again.
 
     Args:
         core: the core.
-        person: who makes it.
+        person: the user that makes it.
         name: must be new.
         tenant: the tenant's name; administrators make new ones by naming them.
-        scopes: what it is good for, at least one.
+        scopes: at least one.
         days: after which it expires; None: never.
 
     Raises:
@@ -41,13 +42,13 @@ async def create(
     raw = new_raw_key()
 
     def write(connection: Connection) -> ApiKey:
-        owner = _owner(connection, core, person, tenant)
+        owner = _find_or_make_tenant(connection, core, person, tenant)
         expires_at = None if days is None else core.clock() + days * DAY_S
         key = api_keys.add_key(connection, raw, tenant=owner, name=name, scopes=scopes, expires_at=expires_at)
         _note(connection, person, key, "made key", audit.change(key.name, after=audit.of_key(key, owner)))
         return key
 
-    return await _changed(core, write), raw
+    return await _write(core, write), raw
 
 
 async def switch(core: Core, person: Person, key_id: str, *, enabled: bool) -> ApiKey:
@@ -59,17 +60,17 @@ async def switch(core: Core, person: Person, key_id: str, *, enabled: bool) -> A
     """
 
     def write(connection: Connection) -> ApiKey:
-        key = _own(connection, person, key_id).key
+        key = _find_own(connection, person, key_id).key
         api_keys.set_enabled(connection, key.id, enabled=enabled)
         told = audit.change(key.name, before={"enabled": key.enabled}, after={"enabled": enabled})
         _note(connection, person, key, "switched key", told)
         return key
 
-    return await _changed(core, write)
+    return await _write(core, write)
 
 
 async def rotate(core: Core, person: Person, key_id: str, *, grace_days: int) -> tuple[ApiKey, str]:
-    """A new raw form for a key; the old one works for some days more.
+    """Gives a key a new raw form; the old one works for some days more.
 
     Raises:
         Invalid: there is no such key, or the grace is none.
@@ -80,14 +81,14 @@ async def rotate(core: Core, person: Person, key_id: str, *, grace_days: int) ->
     raw = new_raw_key()
 
     def write(connection: Connection) -> ApiKey:
-        key = _own(connection, person, key_id).key
+        key = _find_own(connection, person, key_id).key
         old_until = core.clock() + grace_days * DAY_S
         api_keys.rotate_key(connection, key, raw, old_until=old_until)
         told = audit.change(key.name, before={"prefix": key.prefix}, after={"prefix": visible_prefix(raw)})
         _note(connection, person, key, "rotated key", {**told, "old_works_until": old_until})
         return key
 
-    return await _changed(core, write), raw
+    return await _write(core, write), raw
 
 
 async def revoke(core: Core, person: Person, key_id: str) -> ApiKey:
@@ -99,16 +100,16 @@ async def revoke(core: Core, person: Person, key_id: str) -> ApiKey:
     """
 
     def write(connection: Connection) -> ApiKey:
-        found = _own(connection, person, key_id)
+        found = _find_own(connection, person, key_id)
         key = found.key
         api_keys.delete_key(connection, key)
         _note(connection, person, key, "revoked key", audit.change(key.name, before=audit.of_key(key, found.tenant)))
         return key
 
-    return await _changed(core, write)
+    return await _write(core, write)
 
 
-def _own(connection: Connection, person: Person, key_id: str) -> Principal:
+def _find_own(connection: Connection, person: Person, key_id: str) -> TenantKey:
     found = api_keys.find_key_by_id(connection, key_id)
     if found is None:
         raise Invalid("There is no such key")
@@ -117,7 +118,7 @@ def _own(connection: Connection, person: Person, key_id: str) -> Principal:
     return found
 
 
-def _owner(connection: Connection, core: Core, person: Person, name: str) -> Tenant:
+def _find_or_make_tenant(connection: Connection, core: Core, person: Person, name: str) -> Tenant:
     tenant = tenants.find_tenant(connection, name)
     if person.scope is not None and (tenant is None or tenant.id not in person.scope):
         raise Forbidden
@@ -131,7 +132,7 @@ def _owner(connection: Connection, core: Core, person: Person, name: str) -> Ten
     return made
 
 
-async def _changed(core: Core, write: Callable[[Connection], T]) -> T:
+async def _write(core: Core, write: Callable[[Connection], T]) -> T:
     try:
         result = await core.database.writing(write)
     except IntegrityError as exc:

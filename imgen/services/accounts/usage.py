@@ -1,13 +1,13 @@
-"""How much of its plan a key and its tenant have used, and what remains."""
+"""Usage of a plan by a key and its tenant, and what remains of it."""
 
 from msgspec import Struct
 
-from imgen.domain.account import Principal
+from imgen.domain.principal import Principal
 from imgen.records import ledger
 from imgen.services.core import Core
 
 
-class Tally(Struct, frozen=True, kw_only=True):
+class UsageCount(Struct, frozen=True, kw_only=True):
     """Counts of one owner. `pictures` are charged ones; `open` are jobs that wait or run."""
 
     requests: int
@@ -16,7 +16,7 @@ class Tally(Struct, frozen=True, kw_only=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What the plan allows and what remains; None: no limit."""
+    """Limits of the plan, or what remains of them; None: no limit."""
 
     requests_per_minute: int | None
     pictures_per_day: int | None
@@ -28,27 +28,27 @@ class Usage(Struct, frozen=True, kw_only=True):
     """The answer to `usage`."""
 
     plan: str
-    key: dict[str, Tally]
+    key: dict[str, UsageCount]
     """`today` and `month`."""
-    tenant: dict[str, Tally]
+    tenant: dict[str, UsageCount]
     limits: Limits
     remaining: Limits
 
 
 async def usage(core: Core, principal: Principal) -> Usage:
-    """The key's and the tenant's counts for today and this month, the plan's limits and what remains of them."""
+    """Returns the key's and the tenant's counts for today and this month, the plan's limits and what remains of them."""
     now = core.clock()
     await core.request_counts.write(core.database, now=now)
-    key, tenant = principal.key.id, principal.tenant.id
+    key, tenant = principal.id, principal.tenant.id
     counts = await core.database.reading(ledger.counts, (key, tenant), now=now)
     day, month = ledger.periods(now)
 
-    def tally(owner: str, period: str) -> Tally:
+    def count_of(owner: str, period: str) -> UsageCount:
         count = counts.get((owner, period), ledger.Count())
-        return Tally(requests=count.requests, pictures=count.pictures, open=count.held)
+        return UsageCount(requests=count.requests, pictures=count.pictures, open=count.held)
 
     plan = core.plan_of(principal.tenant.plan)
-    today, this_month = tally(tenant, day), tally(tenant, month)
+    today, this_month = count_of(tenant, day), count_of(tenant, month)
     open_jobs = counts.get((tenant, ledger.OPEN_PERIOD), ledger.Count()).held
 
     def left(limit: int, used: int) -> int | None:
@@ -56,7 +56,7 @@ async def usage(core: Core, principal: Principal) -> Usage:
 
     return Usage(
         plan=plan.key,
-        key={"today": tally(key, day), "month": tally(key, month)},
+        key={"today": count_of(key, day), "month": count_of(key, month)},
         tenant={"today": today, "month": this_month},
         limits=Limits(
             requests_per_minute=plan.requests_per_minute or None,
