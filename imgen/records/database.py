@@ -1,4 +1,4 @@
-"""The connection to SQL: one engine, transactions for reading and for writing, and threads for callers on an event loop.
+"""Connection to SQL: one engine, transactions for reading and for writing, and threads for callers on an event loop.
 
 Both kinds of process use the same record functions, which take a plain Connection: a worker calls them inside
 `with database.write()`, the API awaits `database.writing(function, …)`, which runs the same thing in a thread.
@@ -25,7 +25,7 @@ WRITE_TRIES = 5
 
 
 class Database:
-    """An engine and its threads. Make it after forking; close it with `close`."""
+    """Engine and its threads. Make it after forking; close it with `close`."""
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
@@ -36,7 +36,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent look at the truth.
+        """Opens a connection with one consistent view of the data.
 
         Raises:
             Retryable: the database does not answer.
@@ -46,7 +46,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction, committed at the end of the block, rolled back if it raises.
+        """Opens a transaction, committed at the end of the block, rolled back if it raises.
 
         Raises:
             Retryable: the database does not answer, or stayed locked.
@@ -60,7 +60,7 @@ class Database:
             yield connection
 
     def attempt(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`function(connection, …)` as one writing transaction, run again where the database asks for that."""
+        """Runs `function(connection, …)` as one writing transaction, again where the database is busy."""
         for tries_left in reversed(range(WRITE_TRIES)):
             try:
                 with self.write() as connection:
@@ -90,7 +90,7 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._writers, call)
 
     def check(self) -> str:
-        """One line for `imgen doctor`: where it is and that it answers."""
+        """Checks that the database answers; returns its URL for `imgen doctor`."""
         with self.read() as connection:
             connection.execute(text("SELECT 1"))
         return self.engine.url.render_as_string(hide_password=True)

@@ -1,4 +1,4 @@
-"""What is held and what is charged: an append-only ledger and its running sums. One hold a job, one charge or release."""
+"""Ledger of pictures, append-only, and its running sums: one hold a job, then one charge or release."""
 
 import calendar
 import time
@@ -26,13 +26,13 @@ class Count(Struct, frozen=True, kw_only=True):
 
 
 def periods(at: float) -> tuple[str, str]:
-    """Day and month (UTC) that a time falls into: `2026-11-21`, `2026-11`."""
+    """Returns day and month (UTC) of a time: `2026-11-21`, `2026-11`."""
     utc = time.gmtime(at)
     return time.strftime("%Y-%m-%d", utc), time.strftime("%Y-%m", utc)
 
 
 def seconds_left(now: float, *, month: bool) -> int:
-    """Seconds until the present day or month (UTC) ends: what `Retry-After` says."""
+    """Returns seconds until the present day or month (UTC) ends, for `Retry-After`."""
     utc = time.gmtime(now)
     year, following = (utc.tm_year + 1, 1) if utc.tm_mon == 12 else (utc.tm_year, utc.tm_mon + 1)  # noqa: PLR2004 - December
     day_end = (int(now) // 86400 + 1) * 86400
@@ -59,7 +59,7 @@ def hold(connection: Connection, job: Job, plan: Plan) -> None:
 
 
 def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> None:
-    """Turns the job's hold into a charge or gives it back. The ledger's key lets it happen once."""
+    """Turns the job's hold into a charge or a release. The primary key lets it happen once."""
     connection.execute(insert(ledger).values(_entry(job, "charge" if charge else "release", now)))
     day, month = periods(job.created_at)
     for owner, period in (
@@ -74,14 +74,14 @@ def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> Non
 
 
 def add_requests(connection: Connection, requests: Iterable[tuple[str, int]], *, now: float) -> None:
-    """Adds to the request counts of today and this month: (owner, how many)."""
+    """Adds (owner, number) to the request counts of today and this month."""
     for owner, number in requests:
         for period in periods(now):
             _count(connection, owner, period, requests=number)
 
 
 def counts(connection: Connection, owners: Iterable[str], *, now: float) -> dict[tuple[str, str], Count]:
-    """(owner, period) → sums, for today, this month and the open jobs; periods without an entry are left out."""
+    """Returns (owner, period) → sums, for today, this month and the open jobs; periods without an entry are left out."""
     query = select(counters).where(
         counters.c.owner.in_(list(owners)), counters.c.period.in_([*periods(now), OPEN_PERIOD])
     )

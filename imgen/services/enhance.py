@@ -1,6 +1,6 @@
-"""Better prompts: a chat endpoint where one is configured, else words that the style and the word lists suggest.
+"""Enhancers of prompts: a chat endpoint where one is configured, else words from the style and the word lists.
 
-Only the positive part changes. What a chat model answers is taken for plain terms: it can bring in neither characters nor
+Only the positive part changes. The answer of a chat model is taken for plain terms: it can bring in neither characters nor
 negatives, and reviewers see the result like any other prompt.
 """
 
@@ -24,10 +24,10 @@ MAX_ANSWER_BYTES = 64 * 1024
 
 
 class Enhancer(Protocol):
-    """Rewrites the positive terms of a prompt."""
+    """Rewriter of the positive terms of a prompt."""
 
     async def terms(self, positive: tuple[str, ...], model: Model, style: Style) -> tuple[str, ...]:
-        """The better terms; the same ones where there is nothing to improve.
+        """Returns better terms; the same ones where there is nothing to improve.
 
         Raises:
             EnhancementFailed: no usable answer within the time allowed.
@@ -38,7 +38,7 @@ class Enhancer(Protocol):
 
 
 async def enhance(enhancer: Enhancer, parsed: Parsed, model: Model, style: Style) -> Parsed:
-    """The prompt with better positive terms; its character and negatives as they were."""
+    """Improves the positive terms of a prompt; its character and negatives stay."""
     if not parsed.positive:
         return parsed
     terms = await enhancer.terms(parsed.positive, model, style)
@@ -46,7 +46,7 @@ async def enhance(enhancer: Enhancer, parsed: Parsed, model: Model, style: Style
 
 
 def open_enhancer(settings: EnhancerSettings, words: Wordlists, instructions: Path) -> Enhancer:
-    """The configured enhancer.
+    """Opens the configured enhancer.
 
     Raises:
         ConfigurationError: a base URL without a model, or no instructions.
@@ -62,7 +62,7 @@ def open_enhancer(settings: EnhancerSettings, words: Wordlists, instructions: Pa
 
 
 class EmbeddedEnhancer:
-    """Adds what the style and the word lists suggest; the same words for the same prompt."""
+    """Enhancer that adds words from the style and the word lists; the same words for the same prompt."""
 
     def __init__(self, words: Wordlists) -> None:
         self._words = words
@@ -80,7 +80,7 @@ class _Answer(msgspec.Struct):
 
 
 class ChatEnhancer:
-    """Asks an OpenAI-compatible chat endpoint."""
+    """Enhancer that asks an OpenAI-compatible chat endpoint."""
 
     def __init__(self, settings: EnhancerSettings, instructions: str) -> None:
         self._settings = settings

@@ -30,4 +30,4 @@ api_keys = Table(
     Column("old_until", Double),
     Column("deleted_at", Double),
 )
-"""A key that was rotated is known by its old hash as well, until then."""
+"""A rotated key is found by its old hash as well, until `old_until`."""

@@ -42,4 +42,4 @@ cache_lookups = Table(
     Column("misses", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("tenant_id", "day"),
 )
-"""How often the cache was asked, by tenant and day (`2026-11-21`, UTC)."""
+"""Counts of look-ups, by tenant and day (`2026-11-21`, UTC)."""

@@ -5,7 +5,7 @@ from sqlalchemy import Column, Double, Index, Integer, PrimaryKeyConstraint, Tab
 from imgen.records.tables.base import metadata
 
 HAS_PICTURES = text("coalesce(state, '') = 'completed' AND stripped_at IS NULL")
-"""Which jobs the index for samples holds; a query says it in the same words, or the index is not used. With the bare state
+"""Condition of the index for samples; a query needs the same words, or the index is not used. With the bare state
 SQLite would rather take one of the indexes that begin with it."""
 
 jobs = Table(
@@ -67,5 +67,5 @@ claims = Table(
     Column("published_at", Double, nullable=False),
     PrimaryKeyConstraint("queue", "priority"),
 )
-"""When the latest message that was claimed from a queue had been published: a waiting job published well before that was
-overtaken, so its message is lost (see records/reconcile.py)."""
+"""Publishing time of the latest message that was claimed from a queue: a waiting job published well before it was overtaken,
+so its message is lost (see records/reconcile.py)."""

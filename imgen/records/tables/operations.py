@@ -18,8 +18,8 @@ audit = Table(
     Index(None, "tenant_id", "at"),
     Index(None, "subject"),
 )
-"""Who did what to whom: appended to, never changed, which triggers see to. `actor` is a key, a person, `reviewer` or an
-account on the command line; `detail` is JSON."""
+"""Append-only rows; triggers refuse changes. `actor` is a key, a user, `reviewer` or an account on the command line; `detail`
+is JSON."""
 
 locks = Table(
     "locks",
@@ -36,4 +36,4 @@ installation = Table(
     Column("value", Text, nullable=False),
     UniqueConstraint("name"),
 )
-"""Facts of this installation that all its processes must agree on, such as the secret that signs disk addresses."""
+"""Facts of this installation that all its processes must agree on, such as the secret that signs the disk store's URLs."""

@@ -14,7 +14,7 @@ users = Table(
     Column("must_change_password", Boolean, nullable=False),
     Column("created_at", Double, nullable=False),
 )
-"""People who sign in to the panel. `password_hash` is Argon2id's own form, parameters included."""
+"""Users of the panel. `password_hash` is Argon2id's own form, parameters included."""
 
 memberships = Table(
     "memberships",
@@ -23,7 +23,7 @@ memberships = Table(
     Column("tenant_id", Text, ForeignKey("tenants.id"), nullable=False),
     PrimaryKeyConstraint("user_id", "tenant_id"),
 )
-"""Whose keys and pictures a `member` sees; an `admin` sees all."""
+"""Tenants with the keys and pictures that a `member` sees; an `admin` sees all."""
 
 sessions = Table(
     "sessions",
@@ -37,4 +37,4 @@ sessions = Table(
     Index(None, "user_id"),
     Index(None, "expires_at"),
 )
-"""Signed-in browsers. A cookie whose row is gone is worth nothing."""
+"""Sessions of browsers. A cookie without its row is invalid."""
