@@ -18,10 +18,11 @@ from starlette.routing import Route
 from imgen import settings
 from imgen.app import open_core
 from imgen.asgi.endpoint import bearer_key, json_response
-from imgen.domain.account import Principal, hash_key
+from imgen.domain.account import hash_key
 from imgen.domain.errors import JobNotFound
-from imgen.live import gate, polls
-from imgen.records import accounts
+from imgen.domain.principal import TenantKey
+from imgen.live import job_views, request_gate
+from imgen.records import api_keys
 from imgen.surfaces.action import answers, wire
 
 
@@ -37,7 +38,7 @@ def echo() -> Starlette:
 def sync(data: Path) -> Starlette:
     """Makes a server that answers `status` by a blocking handler: same key table, same Redis commands in one pipeline."""
     core = open_core(settings.load(data))
-    known: dict[str, Principal | None] = {}
+    known: dict[str, TenantKey | None] = {}
     client = redis.Redis.from_url(core.settings.redis_url, protocol=2)
 
     def work(key: str, body: bytes) -> Any:
@@ -45,19 +46,19 @@ def sync(data: Path) -> Starlette:
         job_id, key_hash = wire.job_id_of(call), hash_key(key)
         if key_hash not in known:
             with core.database.read() as connection:
-                known[key_hash] = accounts.principal(connection, key_hash)
-        principal = known[key_hash]
-        counted, looked = gate.enter(principal.key.id, core.clock()), polls.look(job_id)
+                known[key_hash] = api_keys.find_key_by_hash(connection, key_hash)
+        found = known[key_hash]
+        counted, looked = request_gate.hit(found.key.id, core.clock()), job_views.get_view(job_id)
         pipeline = client.pipeline(transaction=False)
-        for command in (*counted.commands, *looked.commands):
+        for command in (*counted.calls, *looked.calls):
             pipeline.execute_command(*command)
         replies = pipeline.execute()
-        passage = counted.decode(replies[: len(counted.commands)])
-        view = looked.decode(replies[len(counted.commands) :]).view
+        passage = counted.decode(replies[: len(counted.calls)])
+        view = looked.decode(replies[len(counted.calls) :]).view
         if passage.is_first:
-            expiry = gate.expire(principal.key.id, core.clock())
-            client.execute_command(*expiry.commands[0])
-        if view.tenant_id != principal.tenant.id:
+            expiry = request_gate.expire(found.key.id, core.clock())
+            client.execute_command(*expiry.calls[0])
+        if view.tenant_id != found.tenant.id:
             raise JobNotFound
         return answers.ended_answer(core, job_id, view.state, view.outcome)
 

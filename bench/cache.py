@@ -15,10 +15,10 @@ from sqlalchemy import insert, select, text
 from bench.figure import Figure
 from bench.fixtures import HOST, free_port
 from imgen import composition, settings
-from imgen.live import cache_news
-from imgen.live.executors import Plain
-from imgen.records.tables import cache_entries
-from imgen.services.vectors import VectorIndex
+from imgen.live import epochs
+from imgen.live.executors import BlockingExecutor
+from imgen.records.tables.cache import cache_entries
+from imgen.services.semantic_cache.vectors import VectorIndex
 
 KEPT = 10_000
 SEARCHED = 100_000
@@ -137,8 +137,8 @@ def _fill(data: Path, kept: int) -> None:
             connection.execute(insert(cache_entries), rows)
         with database.engine.connect() as connection:  # else the next hundred commits would do it bit by bit
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-        live = Plain(settings.load(data).redis_url)
-        live.run(cache_news.changed())
+        live = BlockingExecutor(settings.load(data).redis_url)
+        live.run(epochs.bump(epochs.CACHE))
         live.close()
     finally:
         database.close()

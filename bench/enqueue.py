@@ -17,9 +17,11 @@ from bench.fixtures import LOAD_CORE, Fixture, Server, open_fixture, request, se
 from bench.load import Load, drive
 from bench.samples import PROMPT, queued_job
 from imgen.domain.job import Job
-from imgen.live.op import PREFIX
+from imgen.live.command import PREFIX
 from imgen.live.queue import Publisher
-from imgen.records import jobs, tables
+from imgen.records import jobs as job_records
+from imgen.records.tables.jobs import claims, jobs
+from imgen.records.tables.ledger import ledger
 
 QUEUED = 50_000
 CONNECTIONS = 8
@@ -74,7 +76,7 @@ def _fill(fixture: Fixture, waiting: Iterable[Job]) -> None:
         template: bytes | None = None
         batch = client.pipeline(transaction=False)
         for job in waiting:
-            jobs.add(connection, job)
+            job_records.add(connection, job)
             if template is None:
                 publisher.publish(QUEUE, job.id, job.priority)
                 (key,) = (name for name in client.keys(f"{PREFIX}broker:{QUEUE}*") if client.type(name) == b"list")
@@ -94,5 +96,5 @@ def _empty(fixture: Fixture) -> None:
         if names:
             client.delete(*names)
     with fixture.database.write() as connection:
-        for table in (tables.ledger, tables.claims, tables.jobs):
+        for table in (ledger, claims, jobs):
             connection.execute(delete(table))

@@ -17,9 +17,9 @@ from pathlib import Path
 import redis
 
 from imgen import composition, settings
-from imgen.domain.account import Principal, new_raw_key
-from imgen.live.executors import Plain
-from imgen.records import accounts, schema
+from imgen.domain.principal import Principal, TenantKey, key_principal, new_raw_key
+from imgen.live.executors import BlockingExecutor
+from imgen.records import api_keys, schema, tenants
 from imgen.records.database import Database
 from imgen.stack import redis as embedded
 
@@ -35,7 +35,7 @@ class Fixture:
     data: Path
     redis_url: str
     database: Database
-    live: Plain
+    live: BlockingExecutor
     raw_key: str
     principal: Principal
 
@@ -50,11 +50,11 @@ def open_fixture(own_settings: str = "") -> Iterator[Fixture]:
         url = loaded.redis_url
         with _process(embedded.command(data), LOAD_CORE):
             _await(lambda: _pings(url))
-            database, live, raw_key = composition.open_database(loaded), Plain(url), new_raw_key()
+            database, live, raw_key = composition.open_database(loaded), BlockingExecutor(url), new_raw_key()
             schema.upgrade(database)
             with database.write() as connection:
-                tenant = accounts.ensure_tenant(connection, "bench", "unlimited")
-                key = accounts.add_key(connection, raw_key, tenant=tenant, name="bench")
+                tenant = tenants.ensure_tenant(connection, "bench", "unlimited")
+                key = api_keys.add_key(connection, raw_key, tenant=tenant, name="bench")
             try:
                 yield Fixture(
                     data=data,
@@ -62,7 +62,7 @@ def open_fixture(own_settings: str = "") -> Iterator[Fixture]:
                     database=database,
                     live=live,
                     raw_key=raw_key,
-                    principal=Principal(key=key, tenant=tenant),
+                    principal=key_principal(TenantKey(key=key, tenant=tenant)),
                 )
             finally:
                 live.close()

@@ -15,8 +15,9 @@ from bench.fixtures import HOST, Fixture, Server, open_fixture, serve_api
 from imgen.domain.job import ENDED, State
 from imgen.domain.people import ROLES
 from imgen.records import users
-from imgen.records.tables import audit, jobs
-from imgen.services import passwords
+from imgen.records.tables.jobs import jobs
+from imgen.records.tables.operations import audit
+from imgen.services.accounts import passwords
 from imgen.surfaces.web import usage
 from tests.factories import make_job
 

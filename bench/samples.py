@@ -3,8 +3,8 @@
 import secrets
 import time
 
-from imgen.domain.account import Principal
 from imgen.domain.job import Job, Meta, Outcome, State, StoredImage, new_gen_id, new_job_id, new_watermark_id, utc_text
+from imgen.domain.principal import Principal
 from imgen.domain.recipe import Diffusion, Recipe, Words
 
 PROMPT = (
@@ -20,7 +20,7 @@ def queued_job(principal: Principal, *, queue: str, steps: int = 28) -> Job:
         id=new_job_id(),
         gen_id=new_gen_id(),
         tenant_id=principal.tenant.id,
-        key_id=principal.key.id,
+        key_id=principal.id,
         surface="action",
         state=State.QUEUED,
         queue=queue,

@@ -17,7 +17,7 @@ from bench.fixtures import LOAD_CORE, Fixture, Server, open_fixture, request, se
 from bench.load import drive
 from bench.samples import outcome_of, queued_job
 from imgen.domain.job import State, view_of
-from imgen.live import polls
+from imgen.live import job_views
 from imgen.records import jobs
 
 CONNECTIONS = 32
@@ -73,7 +73,7 @@ def _finished_job(fixture: Fixture):
     job = structs.replace(waiting, state=State.COMPLETED, outcome=outcome_of(waiting), ended_at=waiting.created_at + 7)
     with fixture.database.write() as connection:
         jobs.add(connection, job)
-    fixture.live.run(polls.show(job.id, view_of(job)))
+    fixture.live.run(job_views.set_view(job.id, view_of(job)))
     return job
 
 

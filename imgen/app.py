@@ -12,18 +12,17 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from imgen import composition
+from imgen import composition, configuration
 from imgen.asgi.endpoint import Answer
-from imgen.live.executors import Coalescer
+from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
-from imgen.services import configured
-from imgen.services.cache import SemanticCache
+from imgen.services.accounts.principal_cache import PrincipalCache
+from imgen.services.accounts.request_counts import RequestCounts
 from imgen.services.core import Core
-from imgen.services.embeddings import Embedder
 from imgen.services.enhance import open_enhancer
-from imgen.services.keyring import Keyring
 from imgen.services.reconcile import Reconciler
-from imgen.services.request_counts import RequestCounts
+from imgen.services.semantic_cache.cache import SemanticCache
+from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings import Settings
 from imgen.surfaces import action, files, health, reference, web
 from imgen.surfaces.surface import Problem, Surface, surface_at
@@ -75,9 +74,9 @@ def refusal(path: str, status: int, text: str) -> Answer:
 
 def open_core(settings: Settings) -> Core:
     """Opens everything the services need."""
-    read = configured.load(settings)
+    read = configuration.load(settings)
     database = composition.open_database(settings)
-    live = Coalescer(settings.redis_url)
+    live = PipeliningExecutor(settings.redis_url)
     embedder = Embedder(settings.cache, settings.embedder_socket)
     return Core(
         settings=settings,
@@ -87,8 +86,8 @@ def open_core(settings: Settings) -> Core:
         publisher=Publisher(settings.redis_url),
         objects=composition.open_objects(settings, database),
         enhancer=open_enhancer(settings.enhancer, read.words, settings.config_dir / "prompts" / "enhance.md"),
-        cache=SemanticCache(settings.cache, database, live, embedder, composition.load_guard(settings)),
-        keyring=Keyring(),
+        cache=SemanticCache(settings.cache, database, live, embedder, configuration.load_guard(settings)),
+        principal_cache=PrincipalCache(),
         request_counts=RequestCounts(),
     )
 

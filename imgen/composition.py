@@ -4,17 +4,15 @@ import logging
 import sys
 from pathlib import Path
 
-import msgspec
 import structlog
 
 from imgen.domain.errors import ConfigurationError
-from imgen.domain.meaning import Guard
-from imgen.domain.review.ruleset import CompiledRuleset, compile_ruleset, parse_ruleset
 from imgen.objects import ObjectStore
 from imgen.objects.disk import DiskStore
 from imgen.records import installation
 from imgen.records.database import Database
-from imgen.settings import Logs, Settings, read_toml
+from imgen.settings import Settings
+from imgen.settings.sections import Logs
 
 
 def open_database(settings: Settings) -> Database:
@@ -58,39 +56,6 @@ def open_objects(settings: Settings, database: Database) -> ObjectStore:
     if opener is None:
         raise ConfigurationError(f"[objects] store is {settings.objects.store!r}; there are {', '.join(OBJECT_STORES)}")
     return opener(settings, database)
-
-
-def load_rulesets(settings: Settings) -> dict[str, CompiledRuleset]:
-    """All rulesets by name, ready to judge; `default` must be among them.
-
-    Raises:
-        ConfigurationError: a file is wrong; the message names it.
-    """
-    rulesets = {}
-    for path in sorted((settings.config_dir / "rulesets").glob("*.toml")):
-        try:
-            rulesets[path.stem] = compile_ruleset(parse_ruleset(path.stem, read_toml(path)))
-        except msgspec.ValidationError as exc:
-            raise ConfigurationError(f"{path}: {exc}") from exc
-    if "default" not in rulesets:
-        raise ConfigurationError(f"{settings.config_dir / 'rulesets'}: there is no default.toml")
-    return rulesets
-
-
-def load_guard(settings: Settings) -> Guard:
-    """The lexical guard's words.
-
-    Raises:
-        ConfigurationError: config/cache.toml is wrong, or lists what no folded text can hold.
-    """
-    path = settings.config_dir / "cache.toml"
-    try:
-        guard = msgspec.convert(read_toml(path), Guard)
-    except msgspec.ValidationError as exc:
-        raise ConfigurationError(f"{path}: {exc}") from exc
-    if unfolded := guard.unfolded():
-        raise ConfigurationError(f"{path}: not single words in small letters without accents: {', '.join(unfolded)}")
-    return guard
 
 
 def trust_anchors(settings: Settings) -> bytes:

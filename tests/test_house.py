@@ -105,9 +105,9 @@ def test_every_setting_is_explained():
 
 
 def test_nothing_reads_the_environment_but_settings():
-    """Only settings.py reads it; the command line and the supervisor hand it on to processes they start."""
+    """Only settings/ reads it; the command line and the supervisor hand it on to processes they start."""
     allowed = {
-        "imgen/settings.py",
+        "imgen/settings/__init__.py",
         "imgen/stack/supervisor.py",
         *(f"imgen/cli/{name}.py" for name in ("api", "embedder", "worker")),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from imgen.domain.errors import Unavailable
 from imgen.live import workers
-from imgen.live.executors import Plain
+from imgen.live.executors import BlockingExecutor
 from imgen.live.workers import WorkerHeartbeat
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -19,7 +19,7 @@ class Heartbeat:
     """Heartbeat thread with a connection of its own; one in each process, made after the fork."""
 
     def __init__(self, redis_url: str, *, name: str, queues: tuple[str, ...]) -> None:
-        self._live = Plain(redis_url)
+        self._live = BlockingExecutor(redis_url)
         self._name = f"{name} #{os.getpid()}"
         self._queues = queues
         self._since = time.time()

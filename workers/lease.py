@@ -10,8 +10,8 @@ import structlog
 from imgen.domain.catalog import Model
 from imgen.domain.errors import Cancelled, ImgenError, LeaseLost, TimedOut, Unavailable
 from imgen.domain.job import Job
-from imgen.live import polls
-from imgen.records import jobs
+from imgen.live import job_views
+from imgen.records import job_transitions
 from workers.resources import WorkerResources
 
 log = structlog.get_logger(__name__)
@@ -58,7 +58,7 @@ class Lease:
             return
         self._reported_at = now
         try:
-            is_cancelled = self._resources.live.run(polls.advance(self._job.id, done / total))
+            is_cancelled = self._resources.live.run(job_views.set_progress(self._job.id, done / total))
         except Unavailable:
             return
         if is_cancelled:
@@ -68,7 +68,7 @@ class Lease:
         lease_s = self._resources.settings.jobs.lease_s
         while not self._done.wait(lease_s / RENEWALS_PER_LEASE):
             try:
-                if not self._resources.database.attempt(jobs.renew, self._job, lease_s=lease_s):
+                if not self._resources.database.attempt(job_transitions.renew, self._job, lease_s=lease_s):
                     self._lost.set()
                     return
             except ImgenError as exc:

@@ -9,26 +9,25 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import structlog
-
-from imgen import composition
+from imgen import composition, configuration
 from imgen.domain.catalog import Catalog, Model
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.domain.job import Job
 from imgen.domain.review.ruleset import CompiledRuleset
-from imgen.live import config_news
-from imgen.live.executors import Plain
-from imgen.live.op import Op
+from imgen.live import epochs
+from imgen.live.command import Command
+from imgen.live.executors import BlockingExecutor
 from imgen.live.queue import Publisher
 from imgen.objects import ObjectStore
 from imgen.provenance.credentials import Signer, open_signer
 from imgen.provenance.development_chain import make_development_chain
 from imgen.records.database import Database
-from imgen.settings import Settings, load_catalog
+from imgen.settings import Settings
 from workers import engines
 from workers.reviewers import ReviewerChain, open_reviewers, policy_digests
 
-log = structlog.get_logger(__name__)
+_Read = tuple[Catalog, Mapping[str, CompiledRuleset], ReviewerChain, Mapping[str, str]]
+"""Catalog, rulesets, reviewers and digests, all read at one time."""
 
 
 @dataclass(kw_only=True)
@@ -38,7 +37,7 @@ class WorkerResources:
     settings: Settings
     catalog: Catalog
     database: Database
-    live: Plain
+    live: BlockingExecutor
     publisher: Publisher
     objects: ObjectStore
     rulesets: Mapping[str, CompiledRuleset]
@@ -46,7 +45,10 @@ class WorkerResources:
     policy_digests: Mapping[str, str]
     """Digest of the reviewers and rules, by ruleset; see `reviewers.policy_digests`."""
     _loaded: dict[str, engines.Engine] = field(default_factory=dict)
-    _config_epoch: bytes | None = None
+    _reloader: configuration.Reloader[_Read] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reloader = configuration.Reloader(lambda: _read(self.settings))
 
     @cached_property
     def signer(self) -> Signer:
@@ -65,18 +67,12 @@ class WorkerResources:
         Unloads a loaded model if its entry has changed.
         """
         try:
-            epoch = self.live.run(config_news.epoch())
+            epoch = self.live.run(epochs.read(epochs.CONFIGURATION))
         except Unavailable:
             return
-        if epoch is None or epoch == self._config_epoch:
+        if not self._reloader.is_due(epoch) or (read := self._reloader.reload(epoch)) is None:
             return
-        self._config_epoch = epoch
-        try:
-            catalog, rulesets = load_catalog(self.settings), composition.load_rulesets(self.settings)
-            reviewers, digests = open_reviewers(self.settings), policy_digests(self.settings)
-        except (ConfigurationError, OSError) as exc:
-            log.warning("configuration not read again; the old one stays", reason=str(exc))
-            return
+        catalog, rulesets, reviewers, digests = read
         for key in list(self._loaded):
             if catalog.models.get(key) != self.catalog.models.get(key):
                 self._loaded.pop(key).unload()
@@ -110,7 +106,7 @@ class WorkerResources:
             self._loaded[model.key] = engines.load(model, context)
         return self._loaded[model.key]
 
-    def notify(self, op: Op[None]) -> None:
+    def notify(self, op: Command[None]) -> None:
         """Runs a command that only saves pollers a look into SQL; does nothing if Redis does not answer."""
         with contextlib.suppress(Unavailable):
             self.live.run(op)
@@ -129,14 +125,29 @@ def open_resources(settings: Settings) -> WorkerResources:
     """Opens everything but models and the signer."""
     database = composition.open_database(settings)
     url = settings.redis_url
+    catalog, rulesets, reviewers, digests = _read(settings)
     return WorkerResources(
         settings=settings,
-        catalog=load_catalog(settings),
+        catalog=catalog,
         database=database,
-        live=Plain(url),
+        live=BlockingExecutor(url),
         publisher=Publisher(url),
         objects=composition.open_objects(settings, database),
-        rulesets=composition.load_rulesets(settings),
-        reviewers=open_reviewers(settings),
-        policy_digests=policy_digests(settings),
+        rulesets=rulesets,
+        reviewers=reviewers,
+        policy_digests=digests,
+    )
+
+
+def _read(settings: Settings) -> _Read:
+    """Reads the operator's files that a worker needs.
+
+    Raises:
+        ConfigurationError, OSError: one of them is wrong or missing.
+    """
+    return (
+        configuration.load_catalog(settings),
+        configuration.load_rulesets(settings),
+        open_reviewers(settings),
+        policy_digests(settings),
     )

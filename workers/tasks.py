@@ -18,8 +18,8 @@ from imgen.domain.job import FAILED_OUTCOME, FINISH_QUEUE, TIMED_OUT_OUTCOME, Jo
 from imgen.domain.recipe import Reused
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked
-from imgen.live import cache_news, polls, slowdown
-from imgen.records import audit, cache, jobs
+from imgen.live import block_penalty, epochs, job_views
+from imgen.records import audit, cache, job_transitions
 from workers import outcome, pipeline
 from workers.engines import DrawPreview
 from workers.lease import Lease
@@ -50,7 +50,7 @@ def commit_render(resources: WorkerResources, job: Job, picture: Picture, second
     """Hands a rendered job on to the finish queue."""
     queued = (job.claimed_at or job.created_at) - job.created_at
     return resources.database.attempt(
-        jobs.hand_on,
+        job_transitions.hand_on,
         job,
         queue=FINISH_QUEUE,
         master_key=picture.master_key,
@@ -81,13 +81,17 @@ def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
     """Claims a job and runs one phase of it. Does nothing if the job cannot be claimed, as when a message comes twice."""
     settings = resources.settings.jobs
     job = resources.database.attempt(
-        jobs.claim, job_id, waiting=phase.waiting, lease_s=settings.lease_s, max_attempts=settings.max_attempts
+        job_transitions.claim,
+        job_id,
+        waiting=phase.waiting,
+        lease_s=settings.lease_s,
+        max_attempts=settings.max_attempts,
     )
     if phase.waiting is State.QUEUED:
-        resources.notify(polls.leave(job_id))
+        resources.notify(job_views.dequeue(job_id))
     if job is None:
         return
-    resources.notify(polls.show(job_id, view_of(job)))
+    resources.notify(job_views.set_view(job_id, view_of(job)))
     with structlog.contextvars.bound_contextvars(job=job.id, fence=job.fence, attempt=job.attempts):
         moved = _run_stages(resources, phase, job)
         if moved is not None:
@@ -143,7 +147,7 @@ def _retry(resources: WorkerResources, job: Job) -> Job | None:
         return end_job(resources, job, State.FAILED, FAILED_OUTCOME)
     pause_s = settings.retry_pauses_s[min(job.attempts, len(settings.retry_pauses_s)) - 1]
     with contextlib.suppress(errors.LeaseLost):
-        return resources.database.attempt(jobs.put_back, job, pause_s=pause_s)
+        return resources.database.attempt(job_transitions.put_back, job, pause_s=pause_s)
     return None
 
 
@@ -155,7 +159,9 @@ def _wait_for_review(resources: WorkerResources, job: Job) -> Job | None:
         return end_job(resources, job, State.FAILED, FAILED_OUTCOME)
     pause_s = min(max(review.first_pause_s, waited_s), review.longest_pause_s)
     with contextlib.suppress(errors.LeaseLost):
-        return resources.database.attempt(jobs.put_back, job, pause_s=pause_s, count=False, is_unreviewed=True)
+        return resources.database.attempt(
+            job_transitions.put_back, job, pause_s=pause_s, count=False, is_unreviewed=True
+        )
     return None
 
 
@@ -163,7 +169,7 @@ def _purge_entry(resources: WorkerResources, reused: Reused) -> None:
     """Removes a cache entry that cannot be shown: its master is gone, or a match list has it now."""
     with contextlib.suppress(errors.Retryable):
         resources.database.attempt(cache.purge, entry_ids=[reused.entry_id])
-        resources.notify(cache_news.changed())
+        resources.notify(epochs.bump(epochs.CACHE))
 
 
 def end_job(
@@ -177,7 +183,7 @@ def end_job(
 
 def write_end(connection: Connection, job: Job, state: State, result: Outcome, picture: Picture) -> Job:
     """Writes a job's end and, in the same transaction, the audit row of a blocked picture or the cache entry of a kept one."""
-    ended = jobs.end(connection, job, state, result)
+    ended = job_transitions.end(connection, job, state, result)
     verdict, kept = picture.verdict, picture.kept
     if result.blocked is not None and verdict is not None:
         detail = {"ruleset": job.recipe.ruleset, "floor_version": FLOOR_VERSION} | msgspec.to_builtins(verdict)
@@ -185,7 +191,7 @@ def write_end(connection: Connection, job: Job, state: State, result: Outcome, p
             connection, actor="reviewer", action="blocked", tenant_id=job.tenant_id, subject=job.id, detail=detail
         )
     if state is State.COMPLETED and kept is not None and verdict is not None:
-        cache.finish(
+        cache.make_ready(
             connection,
             job.recipe.keep_as,
             master_key=kept.key,
@@ -199,13 +205,13 @@ def write_end(connection: Connection, job: Job, state: State, result: Outcome, p
 
 def after_commit(resources: WorkerResources, job: Job) -> None:
     """Updates the poll view, publishes the next message, and deletes the master of an ended job."""
-    resources.notify(polls.show(job.id, view_of(job)))
+    resources.notify(job_views.set_view(job.id, view_of(job)))
     if job.state is State.RENDERED and job.published_at is None and job.available_at <= time.time():
         with contextlib.suppress(errors.Unavailable, errors.Retryable):  # the reconciler publishes it then
             resources.publisher.publish(job.queue, job.id, job.priority)
-            resources.database.attempt(jobs.published, job.id, job.queue)
+            resources.database.attempt(job_transitions.note_published, job.id, job.queue)
     if job.state is State.COMPLETED and job.recipe.keep_as:
-        resources.notify(cache_news.changed())
+        resources.notify(epochs.bump(epochs.CACHE))
     if job.state is State.BLOCKED:
         _penalize(resources, job.tenant_id)
     if job.ended_at is not None:
@@ -219,7 +225,7 @@ def _penalize(resources: WorkerResources, tenant_id: str) -> None:
     """Counts a blocked picture; each beyond the free ones keeps its tenant out for twice as long as the one before."""
     review = resources.settings.review
     with contextlib.suppress(errors.Unavailable):
-        too_many = resources.live.run(slowdown.count(tenant_id)) - review.free_blocks
+        too_many = resources.live.run(block_penalty.count_block(tenant_id)) - review.free_blocks
         if too_many > 0:
             pause_s = min(review.slow_down_s * 2.0 ** min(too_many - 1, 20), review.longest_slow_down_s)
-            resources.live.run(slowdown.slow(tenant_id, pause_s))
+            resources.live.run(block_penalty.penalize(tenant_id, pause_s))

@@ -11,9 +11,9 @@ from imgen import composition, settings
 from imgen.cli import cli_audit
 from imgen.cli.options import Data
 from imgen.domain.errors import ConfigurationError, Unavailable
-from imgen.live import cache_news
-from imgen.live.executors import Plain
-from imgen.records import accounts, cache
+from imgen.live import epochs
+from imgen.live.executors import BlockingExecutor
+from imgen.records import cache, tenants
 from imgen.records.database import Database
 
 app = typer.Typer(help="Look at the semantic cache, and empty it.", no_args_is_help=True)
@@ -51,7 +51,7 @@ def purge(
     if not (tenant or model or everything):
         raise ConfigurationError("Say which: --tenant NAME, --model KEY or --all")
     loaded = settings.load(data)
-    database, live = composition.open_database(loaded), Plain(loaded.redis_url)
+    database, live = composition.open_database(loaded), BlockingExecutor(loaded.redis_url)
     try:
         owner = _tenant_id(database, tenant)
 
@@ -62,7 +62,7 @@ def purge(
             return entries
 
         number = database.attempt(write)
-        live.run(cache_news.changed())
+        live.run(epochs.bump(epochs.CACHE))
     except Unavailable:  # SQL is asked about whatever is found, so what is purged is never shown
         pass
     finally:
@@ -76,7 +76,7 @@ def _tenant_id(database: Database, name: str) -> str | None:
     if not name:
         return None
     with database.read() as connection:
-        found = accounts.tenant_named(connection, name)
+        found = tenants.find_tenant(connection, name)
     if found is None:
         raise ConfigurationError(f"There is no tenant {name!r}")
     return found.id

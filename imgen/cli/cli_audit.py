@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
 
-from imgen.domain.account import SCOPES, Tenant
-from imgen.records import accounts, audit
+from imgen.domain.account import Tenant
+from imgen.domain.principal import SCOPES
+from imgen.records import api_keys, audit, tenants
 
 
 def note(
@@ -22,8 +23,8 @@ def note(
 
 def tenant(connection: Connection, name: str, plan: str) -> Tenant:
     """Finds a tenant by name; makes it, with an audit row, if it does not exist."""
-    is_new = accounts.tenant_named(connection, name) is None
-    found = accounts.ensure_tenant(connection, name, plan)
+    is_new = tenants.find_tenant(connection, name) is None
+    found = tenants.ensure_tenant(connection, name, plan)
     if is_new:
         told = audit.change(name, after={"plan": plan})
         note(connection, "made tenant", tenant_id=found.id, subject=found.id, detail=told)
@@ -32,7 +33,7 @@ def tenant(connection: Connection, name: str, plan: str) -> Tenant:
 
 def key(connection: Connection, raw: str, *, owner: Tenant, name: str, scopes: Collection[str] = SCOPES) -> None:
     """Stores a new key, with its audit row."""
-    made = accounts.add_key(connection, raw, tenant=owner, name=name, scopes=scopes)
+    made = api_keys.add_key(connection, raw, tenant=owner, name=name, scopes=scopes)
     told = audit.change(name, after=audit.of_key(made, owner))
     note(connection, "made key", tenant_id=owner.id, subject=made.id, detail=told)
 

@@ -14,7 +14,7 @@ from imgen.cli import cli_audit, verify
 from imgen.cli.client import Client, ServerError
 from imgen.cli.options import Data
 from imgen.cli.up import running
-from imgen.domain.account import new_raw_key
+from imgen.domain.principal import new_raw_key
 from imgen.provenance.inspection import inspect_picture
 from imgen.settings import Settings
 

@@ -9,15 +9,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from imgen import composition, settings
+from imgen import composition, configuration, settings
 from imgen.cli.options import Data
+from imgen.configuration import load_catalog, load_plans
 from imgen.domain.errors import ConfigurationError, ImgenError
-from imgen.live import polls
-from imgen.live.executors import Plain
+from imgen.live import job_views
+from imgen.live.executors import BlockingExecutor
 from imgen.provenance.matchlist import parse
 from imgen.records import schema
-from imgen.services.embeddings import Embedder
-from imgen.settings import EMBEDDED_MODEL, Settings, load_catalog, load_plans
+from imgen.services.semantic_cache.embeddings import Embedder
+from imgen.settings import EMBEDDED_MODEL, Settings
 
 Check = Callable[[Settings], str]
 
@@ -63,9 +64,9 @@ def _database(loaded: Settings) -> str:
 
 
 def _redis(loaded: Settings) -> str:
-    live = Plain(loaded.redis_url)
+    live = BlockingExecutor(loaded.redis_url)
     try:
-        return f"answers; {live.run(polls.waiting())} jobs wait"
+        return f"answers; {live.run(job_views.count_waiting())} jobs wait"
     finally:
         live.close()
 
@@ -150,7 +151,7 @@ async def _embedded(loaded: Settings) -> bytes | None:
 CHECKS: dict[str, tuple[Check, str]] = {
     "models": (_catalog, "put the model's folder under <data>/models, or give an absolute path in <data>/models.toml"),
     "plans": (lambda loaded: ", ".join(load_plans(loaded)), "mend config/plans.toml"),
-    "rulesets": (lambda loaded: ", ".join(composition.load_rulesets(loaded)), "mend the file in config/rulesets"),
+    "rulesets": (lambda loaded: ", ".join(configuration.load_rulesets(loaded)), "mend the file in config/rulesets"),
     "database": (_database, "run `imgen migrate`; check [database] url"),
     "redis": (_redis, "run `imgen up`, or start the Redis that [redis] url names"),
     "workers": (_workers, "run `imgen up`, or `imgen worker --queues …` for the queues named"),

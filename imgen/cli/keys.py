@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 from imgen import composition, settings
 from imgen.cli import cli_audit
 from imgen.cli.options import Data
-from imgen.domain.account import SCOPES, ApiKey, new_raw_key
 from imgen.domain.errors import Unavailable
 from imgen.domain.job import utc_text
-from imgen.live import gate
-from imgen.live.executors import Plain
-from imgen.records import accounts, audit, schema
+from imgen.domain.principal import SCOPES, ApiKey, new_raw_key
+from imgen.live import epochs
+from imgen.live.executors import BlockingExecutor
+from imgen.records import api_keys, audit, schema, tenants
 from imgen.records.database import Database
 from imgen.settings import Settings
 
@@ -51,7 +51,7 @@ def create(
 def list_keys(data: Data = None) -> None:
     """List all keys."""
     with _database(data) as (_, database), database.read() as connection:
-        found = accounts.keys(connection)
+        found = api_keys.all_keys(connection)
     table = Table("name", "begins with", "tenant", "plan", "scopes", "enabled", "made", "last used")
     for who in found:
         key, last_used = who.key, who.key.last_used_at
@@ -80,9 +80,9 @@ def delete(which: Which, data: Data = None) -> None:
     """Delete a key for good."""
     with _database(data) as (loaded, database):
         with database.write() as connection:
-            key = accounts.find_key(connection, which)
-            owner = next(one for one in accounts.all_tenants(connection) if one.id == key.tenant_id)
-            accounts.delete_key(connection, key)
+            key = api_keys.find_key(connection, which)
+            owner = next(one for one in tenants.all_tenants(connection) if one.id == key.tenant_id)
+            api_keys.delete_key(connection, key)
             _note(connection, "revoked key", key, audit.change(key.name, before=audit.of_key(key, owner)))
         _announce(loaded)
     typer.echo(f"Deleted {key.name} ({key.prefix}…)")
@@ -91,8 +91,8 @@ def delete(which: Which, data: Data = None) -> None:
 def _switch(which: str, data: Data, *, enabled: bool) -> None:
     with _database(data) as (loaded, database):
         with database.write() as connection:
-            key = accounts.find_key(connection, which)
-            accounts.set_enabled(connection, key.id, enabled=enabled)
+            key = api_keys.find_key(connection, which)
+            api_keys.set_enabled(connection, key.id, enabled=enabled)
             told = audit.change(key.name, before={"enabled": key.enabled}, after={"enabled": enabled})
             _note(connection, "switched key", key, told)
         _announce(loaded)
@@ -117,9 +117,9 @@ def _database(data: Data) -> Iterator[tuple[Settings, Database]]:
 
 def _announce(loaded: Settings) -> None:
     """Invalidates the keys in memory of running API processes. Without Redis they trust no memory, so nothing is missed."""
-    live = Plain(loaded.redis_url)
+    live = BlockingExecutor(loaded.redis_url)
     try:
-        live.run(gate.keys_changed())
+        live.run(epochs.bump(epochs.KEYS))
     except Unavailable:
         return
     finally:

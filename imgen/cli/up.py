@@ -15,10 +15,10 @@ from rich.console import Console
 from imgen import composition, settings
 from imgen.cli import cli_audit
 from imgen.cli.options import Data
-from imgen.domain.account import new_raw_key
 from imgen.domain.errors import ConfigurationError
-from imgen.records import accounts, audit, schema, users
-from imgen.services import passwords
+from imgen.domain.principal import new_raw_key
+from imgen.records import api_keys, audit, schema, users
+from imgen.services.accounts import passwords
 from imgen.settings import Settings
 from imgen.stack.parts import stack
 from imgen.stack.supervisor import Supervisor
@@ -67,7 +67,7 @@ def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
         schema.upgrade(database)
         say("database", f"ready ({database.check()})")
         with database.write() as connection:
-            if not accounts.keys(connection):
+            if not api_keys.all_keys(connection):
                 raw = new_raw_key()
                 tenant = cli_audit.tenant(connection, "default", loaded.default_plan)
                 cli_audit.key(connection, raw, owner=tenant, name=FIRST_KEY)

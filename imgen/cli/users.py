@@ -14,8 +14,9 @@ from imgen.cli import cli_audit
 from imgen.cli.options import Data
 from imgen.domain.errors import Invalid
 from imgen.domain.people import ADMIN, MAX_PASSWORD_CHARS, MEMBER, MIN_PASSWORD_CHARS, ROLES, Person
-from imgen.records import accounts, audit, schema, users
-from imgen.services import passwords
+from imgen.records import audit, schema, users
+from imgen.records.tenants import all_tenants, find_tenant
+from imgen.services.accounts import passwords
 
 app = typer.Typer(help="Add, list and remove people who sign in to the web face.", no_args_is_help=True)
 
@@ -50,7 +51,7 @@ def add(
 def list_people(data: Data = None) -> None:
     """List all people."""
     with _writing(data) as connection:
-        names = {tenant.id: tenant.name for tenant in accounts.all_tenants(connection)}
+        names = {tenant.id: tenant.name for tenant in all_tenants(connection)}
         people = users.everybody(connection)
     table = Table("name", "role", "tenants", "first password")
     for one in people:
@@ -119,7 +120,7 @@ def _find(connection: Connection, name: str) -> Person:
 
 
 def _tenant_ids(connection: Connection, names: list[str]) -> list[str]:
-    found = {name: accounts.tenant_named(connection, name) for name in names}
+    found = {name: find_tenant(connection, name) for name in names}
     if missing := [name for name, tenant in found.items() if tenant is None]:
         raise Invalid(f"There is no tenant {', '.join(missing)}")
     return [tenant.id for tenant in found.values() if tenant is not None]

@@ -1,4 +1,4 @@
-"""What can be asked for: models, their styles and ranges, and characters. Values only; settings.py reads them from config/."""
+"""Catalog of models, their styles and ranges, and of characters. Values only; configuration.py reads them from config/."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar, get_args

@@ -204,6 +204,22 @@ class ReviewerUnavailable(Retryable):
     code = "reviewer_unavailable"
 
 
+class UpstreamUnavailable(Retryable):
+    """An upstream did not answer."""
+
+    code = "upstream_unavailable"
+
+    def __init__(self, reason: str | None = None, *, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class UpstreamPaused(UpstreamUnavailable):
+    """An upstream failed several times in a row and is not asked for a while."""
+
+    code = "upstream_paused"
+
+
 class ModelError(ImgenError):
     """A model, LoRA or picture cannot be used; trying again will not help."""
 

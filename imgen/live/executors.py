@@ -1,6 +1,6 @@
-"""Two ways to send an Op: the API's, which puts all operations of one event-loop turn into one round trip, and a worker's.
+"""Executors of Redis commands: one for the API, with one round trip for all commands of an event-loop turn, one for workers.
 
-Both raise `Unavailable` when Redis does not answer; the caller then goes to SQL, which is the truth.
+Both raise `Unavailable` when Redis does not answer; the caller then asks SQL, the system of record.
 """
 
 import asyncio
@@ -12,37 +12,37 @@ import redis
 import redis.asyncio
 
 from imgen.domain.errors import Unavailable
-from imgen.live.link import Link
-from imgen.live.op import Command, Op
+from imgen.live.command import Arguments, Command
+from imgen.live.connection import Connection
 
 T = TypeVar("T")
 
 TIMEOUT_S = 5.0
 """Enough for a server that saves its log; without a limit a half-open link hangs for minutes."""
 DOWN_S = 0.5
-"""After a failure operations fail at once for this long, so that polls do not queue up behind a dead server."""
+"""After a failure commands fail at once for this long, so that polls do not queue up behind a dead server."""
 CONNECTIONS = 2
 """While one batch is under way the next is collected and sent; a third would only make batches smaller."""
 
-_Waiting = tuple[Op[Any], "asyncio.Future[Any]"]
+_Waiting = tuple[Command[Any], "asyncio.Future[Any]"]
 
 
-class Coalescer:
-    """The API's executor. Belongs to one event loop."""
+class PipeliningExecutor:
+    """Executor of the API. Belongs to one event loop."""
 
     def __init__(self, url: str) -> None:
         self._pool: redis.asyncio.ConnectionPool = redis.asyncio.ConnectionPool.from_url(
             url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, protocol=2, max_connections=CONNECTIONS
         )
-        self._idle: list[Link] = []
+        self._idle: list[Connection] = []
         self._under_way = 0
         self._pending: list[_Waiting] = []
         self._scheduled = False
         self._down_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def run(self, op: Op[T]) -> "asyncio.Future[T]":
-        """Sends the operation with all others of this turn of the loop, from the call on: awaiting it may come later.
+    def run(self, command: Command[T]) -> "asyncio.Future[T]":
+        """Sends the command with all others of this turn of the loop, from the call on; the caller may await it later.
 
         Raises:
             Unavailable: when awaited, if Redis does not answer.
@@ -52,7 +52,7 @@ class Coalescer:
         if self._down_until and time.monotonic() < self._down_until:
             _fail(future, Unavailable())
             return future
-        self._pending.append((op, future))
+        self._pending.append((command, future))
         if not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._flush)
@@ -76,9 +76,9 @@ class Coalescer:
         task.add_done_callback(self._tasks.discard)
 
     async def _exchange(self, batch: list[_Waiting]) -> None:
-        commands = [command for op, _ in batch for command in op.commands]
+        calls = [arguments for command, _ in batch for arguments in command.calls]
         try:
-            replies = await self._round_trip(commands)
+            replies = await self._round_trip(calls)
         except (redis.RedisError, OSError, TimeoutError) as exc:
             self._down_until = time.monotonic() + DOWN_S
             for _, future in batch:
@@ -89,31 +89,31 @@ class Coalescer:
             self._down_until = 0.0
             is_clean = hiredis.ReplyError not in map(type, replies)
             position = 0
-            for op, future in batch:
-                own = replies[position : position + len(op.commands)]
-                position += len(op.commands)
+            for command, future in batch:
+                own = replies[position : position + len(command.calls)]
+                position += len(command.calls)
                 if not is_clean and (refused := [reply for reply in own if isinstance(reply, hiredis.ReplyError)]):
                     _fail(future, Unavailable(f"Redis refused: {refused[0]}"))
                 elif not future.done():
-                    future.set_result(op.decode(own))
+                    future.set_result(command.decode(own))
         finally:
             self._under_way -= 1
             self._flush()
 
-    async def _round_trip(self, commands: list[Command]) -> list[Any]:
+    async def _round_trip(self, calls: list[Arguments]) -> list[Any]:
         if self._idle:
             try:
-                return await self._send(self._idle.pop(), commands)
+                return await self._send(self._idle.pop(), calls)
             except redis.ConnectionError:
                 pass  # closed while idle, as a restarted server does: one fresh try
         connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # the library has no types here
         await connection.connect()
-        return await self._send(Link(connection), commands)
+        return await self._send(Connection(connection), calls)
 
-    async def _send(self, link: Link, commands: list[Command]) -> list[Any]:
+    async def _send(self, link: Connection, calls: list[Arguments]) -> list[Any]:
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                replies = await link.exchange(commands)
+                replies = await link.exchange(calls)
         except BaseException:
             link.close()
             raise
@@ -122,14 +122,14 @@ class Coalescer:
 
 
 def _fail(future: "asyncio.Future[Any]", failure: Unavailable) -> None:
-    """Fails a future whose owner may never look: a request that was refused drops what it asked for beside."""
+    """Fails a future that may never be awaited, as when a request was refused meanwhile."""
     if not future.done():
         future.set_exception(failure)
         future.exception()
 
 
-class Plain:
-    """A worker's executor: sends at once, on the calling thread. Thread-safe; make it after forking."""
+class BlockingExecutor:
+    """Executor of a worker: sends at once, on the calling thread. Thread-safe; make it after forking."""
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(
@@ -140,17 +140,17 @@ class Plain:
             protocol=2,
         )
 
-    def run(self, op: Op[T]) -> T:
-        """Sends the operation.
+    def run(self, command: Command[T]) -> T:
+        """Sends the command.
 
         Raises:
             Unavailable: Redis does not answer.
         """
         try:
             pipeline = self._client.pipeline(transaction=False)
-            for command in op.commands:
-                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]  # the library has no types here
-            return op.decode([_raw(reply) for reply in pipeline.execute()])
+            for arguments in command.calls:
+                pipeline.execute_command(*arguments)  # type: ignore[no-untyped-call]  # the library has no types here
+            return command.decode([_raw(reply) for reply in pipeline.execute()])
         except (redis.RedisError, OSError) as exc:
             raise Unavailable from exc
 

@@ -1,4 +1,4 @@
-"""The broker as Celery sees it: one configuration for publishers and workers, and the publisher itself.
+"""Broker as Celery sees it: one configuration for publishers and workers, and the publisher itself.
 
 Messages carry the job's id and nothing else. The values and their reasons are in docs/reliability.md.
 """
@@ -17,10 +17,13 @@ VISIBILITY_TIMEOUT_S = 600
 """The shortest of all processes on a broker rules, so all share this one."""
 SOCKET_TIMEOUT_S = 5
 BUCKETS = (0, 3, 6, 9)
+KEY_PREFIX = "imgen:broker:"
+PRIORITY_SEPARATOR = "\x06\x16"
+"""Between queue and priority in the names of lists (kombu.transport.redis.Channel.sep)."""
 
 
 def broker_url(redis_url: str) -> str:
-    """A redis-py URL as kombu spells it: only sockets differ."""
+    """Converts a redis-py URL to kombu's form: only sockets differ."""
     if not redis_url.startswith("unix://"):
         return redis_url
     path, _, query = redis_url.removeprefix("unix://").partition("?")
@@ -29,7 +32,7 @@ def broker_url(redis_url: str) -> str:
 
 
 def celery_settings(redis_url: str) -> dict[str, Any]:
-    """What makes Celery on Redis lose as little as it can, and find its feet fast after a fault."""
+    """Returns the settings with which Celery on Redis loses as little as it can, and recover quickly after a fault."""
     return {
         "broker_url": broker_url(redis_url),
         "result_backend": None,
@@ -56,19 +59,19 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
             "health_check_interval": SOCKET_TIMEOUT_S,
             "priority_steps": list(BUCKETS),
             "queue_order_strategy": "priority",
-            "global_keyprefix": "imgen:broker:",
+            "global_keyprefix": KEY_PREFIX,
         },
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.2},
     }
 
 
 def declared(name: str) -> Queue:
-    """A queue with an exchange and routing key of its own: Celery's default ones would join all queues into one."""
+    """Declares a queue with an exchange and routing key of its own: Celery's default ones would join all queues into one."""
     return Queue(name, Exchange(name, type="direct"), routing_key=name)
 
 
 class Publisher:
-    """Puts job ids on queues. Blocking, about a millisecond; thread-safe."""
+    """Publisher of job ids to queues. Blocking, about a millisecond; thread-safe."""
 
     def __init__(self, redis_url: str) -> None:
         self._app = Celery("imgen", set_as_current=False)
@@ -90,13 +93,13 @@ class Publisher:
             raise Unavailable from exc
 
     def depth(self, queue: str) -> int:
-        """Messages of the queue that no worker has taken, over all priorities."""
-        prefix = "imgen:broker:"
-        names = [f"{prefix}{queue}", *(f"{prefix}{queue}\x06\x16{bucket}" for bucket in BUCKETS[1:])]
+        """Counts the messages of the queue that no worker has taken, over all priorities."""
+        name = f"{KEY_PREFIX}{queue}"
+        keys = [name, *(f"{name}{PRIORITY_SEPARATOR}{bucket}" for bucket in BUCKETS[1:])]
         try:
             pipeline = self._redis.pipeline(transaction=False)
-            for name in names:
-                pipeline.llen(name)
+            for key in keys:
+                pipeline.llen(key)
             return sum(pipeline.execute())
         except (redis.RedisError, OSError) as exc:
             raise Unavailable from exc

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from imgen.live.op import PREFIX, Op, ignore
+from imgen.live.command import PREFIX, Command, ignore
 
 INTERVAL_S = 3
 LASTS_S = 15
@@ -23,24 +23,24 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str = ""
     """Job under work; empty: it waits."""
     model: str = ""
-    """The loaded model's key; empty: none."""
+    """Key of the loaded model; empty: none."""
     since: float
     """Unix time of the process's start."""
     at: float
     """Unix time of this heartbeat."""
 
 
-def publish(heartbeat: WorkerHeartbeat) -> Op[None]:
+def publish(heartbeat: WorkerHeartbeat) -> Command[None]:
     """Stores the present state of one process."""
-    return Op((("HSET", _ALL, heartbeat.name, msgspec.json.encode(heartbeat)), ("EXPIRE", _ALL, LASTS_S)), ignore)
+    return Command((("HSET", _ALL, heartbeat.name, msgspec.json.encode(heartbeat)), ("EXPIRE", _ALL, LASTS_S)), ignore)
 
 
-def remove(name: str) -> Op[None]:
+def remove(name: str) -> Command[None]:
     """Removes the heartbeat of a process that ends."""
-    return Op((("HDEL", _ALL, name),), ignore)
+    return Command((("HDEL", _ALL, name),), ignore)
 
 
-def list_workers() -> Op[list[WorkerHeartbeat]]:
+def list_workers() -> Command[list[WorkerHeartbeat]]:
     """Returns the recent heartbeats, by name."""
 
     def decode(replies: Sequence[Any]) -> list[WorkerHeartbeat]:
@@ -48,4 +48,4 @@ def list_workers() -> Op[list[WorkerHeartbeat]]:
         newest = max((one.at for one in found), default=0.0)
         return sorted((one for one in found if one.at > newest - LASTS_S), key=lambda one: one.name)
 
-    return Op((("HVALS", _ALL),), decode)
+    return Command((("HVALS", _ALL),), decode)

@@ -1,6 +1,6 @@
-"""The audit: what was done, by whom and to whom.
+"""Audit: actions with their actor and subject.
 
-Rows are added in the transaction of what they tell, and never changed: the database refuses that.
+A row is added in the transaction of its action, and never changed: the database refuses that.
 """
 
 import secrets
@@ -10,14 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
-from imgen.domain.account import ApiKey, Tenant
+from imgen.domain.account import Tenant
 from imgen.domain.people import Person
-from imgen.records import accounts
-from imgen.records.tables import api_keys, audit, tenants, users
+from imgen.domain.principal import ApiKey
+from imgen.records.tables.accounts import api_keys, tenants
+from imgen.records.tables.operations import audit
+from imgen.records.tables.people import users
+from imgen.records.tenants import all_tenants
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One row."""
+    """Row of the audit."""
 
     id: str
     at: float
@@ -38,7 +41,7 @@ def note(
     detail: Mapping[str, object],
     now: float | None = None,
 ) -> None:
-    """Adds a row. `detail` may hold callers' words: it is for operators, and never logged."""
+    """Adds a row. `detail` may hold texts of callers: it is for operators, and never logged."""
     connection.execute(
         insert(audit).values(
             id="aud_" + secrets.token_hex(8),
@@ -61,20 +64,20 @@ def by_person(
     detail: Mapping[str, object],
     tenant_id: str = "",
 ) -> None:
-    """What somebody did in the web face, and from where."""
+    """Adds a row for an action in the web face, with the IP address it came from."""
     told = {"address": person.address, **detail}
     note(connection, actor=person.name, action=action, tenant_id=tenant_id, subject=subject, detail=told)
 
 
 def of_key(key: ApiKey, tenant: Tenant) -> dict[str, object]:
-    """What a row tells of a key."""
+    """Returns the fields of a key for `change`."""
     return {"tenant": tenant.name, "scopes": key.scopes, "enabled": key.enabled, "expires_at": key.expires_at}
 
 
 def change(
     name: str, *, before: Mapping[str, object] | None = None, after: Mapping[str, object] | None = None
 ) -> dict[str, object]:
-    """A row's detail: whose values changed, and only those that did. Nothing before: it was made; nothing after: it is gone."""
+    """Makes the detail of a change: only the values that differ. Nothing before: made; nothing after: deleted."""
     old, new = before or {}, after or {}
     differ = {field for field in (*old, *new) if field not in old or field not in new or old[field] != new[field]}
     sides = {"before": old, "after": new}
@@ -85,8 +88,8 @@ def change(
 def change_of_person(
     connection: Connection, *, before: Person | None = None, after: Person | None = None
 ) -> dict[str, object]:
-    """The same of one or both of a person's states."""
-    names = {tenant.id: tenant.name for tenant in accounts.all_tenants(connection)}
+    """Makes the detail of a change of a user."""
+    names = {tenant.id: tenant.name for tenant in all_tenants(connection)}
 
     def told(person: Person) -> dict[str, object]:
         owned = sorted(names.get(key, key) for key in person.tenant_ids)
@@ -98,14 +101,14 @@ def change_of_person(
 
 
 def reasons(connection: Connection, subjects: Sequence[str]) -> dict[str, str]:
-    """Job id → why a reviewer withheld it, of those that have a row that says so."""
+    """Returns job id → reason of a reviewer, for those jobs that were blocked with one."""
     query = select(audit.c.subject, audit.c.detail).where(audit.c.subject.in_(subjects), audit.c.action == "blocked")
     told = {row.subject: msgspec.json.decode(row.detail).get("reason", "") for row in connection.execute(query)}
     return {subject: reason for subject, reason in told.items() if reason}
 
 
 def page(connection: Connection, *, limit: int, before: str = "", words: str = "") -> list[Entry]:
-    """Rows of all, newest first, older than that of an id; `words` may stand anywhere in a row, in its detail as well."""
+    """Lists rows, newest first, older than that of an id; `words` may stand anywhere in a row, in its detail as well."""
     query = select(audit).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
     if before:
         place = select(audit.c.at).where(audit.c.id == before).scalar_subquery()
@@ -122,7 +125,7 @@ def page(connection: Connection, *, limit: int, before: str = "", words: str = "
 
 
 def names(connection: Connection, subjects: Iterable[str]) -> dict[str, str]:
-    """Id → name, of those that are or were a key, a person or a tenant."""
+    """Returns id → name of present and deleted keys, users and tenants."""
     wanted, found = set(subjects), {}
     for table in (api_keys, users, tenants):
         for row in connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(wanted))):
@@ -131,7 +134,7 @@ def names(connection: Connection, subjects: Iterable[str]) -> dict[str, str]:
 
 
 def of_subject(connection: Connection, subject: str) -> list[Entry]:
-    """All rows about a job, key or person, oldest first."""
+    """Lists all rows of a job, key or user, oldest first."""
     found = connection.execute(select(audit).where(audit.c.subject == subject).order_by(audit.c.at, audit.c.id))
     return [_entry(row) for row in found.mappings()]
 

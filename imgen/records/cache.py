@@ -1,4 +1,4 @@
-"""The semantic cache in SQL: entries from their job's first moment to the end of their master, and how often they were asked."""
+"""Semantic cache in SQL: the life of an entry (pending, ready, purged, deleted), and counts of look-ups by tenant and day."""
 
 import secrets
 import time
@@ -7,17 +7,17 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Insert, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete, func, or_, select, update
 
 from imgen.domain.job import OPEN, Job
-from imgen.records.tables import cache_entries as entries
-from imgen.records.tables import cache_lookups as lookups
-from imgen.records.tables import jobs
+from imgen.records.database import upsert
+from imgen.records.tables.cache import cache_entries as entries
+from imgen.records.tables.cache import cache_lookups as lookups
+from imgen.records.tables.jobs import jobs
 
 
-class MadeWith(Struct, frozen=True, kw_only=True):
-    """What a picture was drawn with, which `meta` tells of each of its copies."""
+class SamplingParams(Struct, frozen=True, kw_only=True):
+    """Sampling parameters that a picture was drawn with; they appear in the `meta` of each job that reuses it."""
 
     seed: int
     num_inference_steps: int
@@ -25,13 +25,13 @@ class MadeWith(Struct, frozen=True, kw_only=True):
     lora_scale: float
 
 
-class Draft(Struct, frozen=True, kw_only=True):
-    """An entry before its picture is there."""
+class PendingEntry(Struct, frozen=True, kw_only=True):
+    """Entry of a picture that is still to be made."""
 
     tenant_id: str
     model: str
     partition: str
-    """Digest of all that must be equal; see services/cache.py."""
+    """Digest of all that must be equal; see services/semantic_cache/lookup.py."""
     embedder: str
     text: str
     """The positive prompt, as the caller wrote it."""
@@ -40,20 +40,20 @@ class Draft(Struct, frozen=True, kw_only=True):
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """A picture that may be shown again."""
+    """Entry whose picture may be reused."""
 
     id: str
     text: str
-    made_with: MadeWith
+    made_with: SamplingParams
     codes: tuple[str, ...]
-    """Rule ids that were noted at its review."""
+    """Rule ids that its review noted."""
     judged_by: str
     """Digest of the reviewers and the rules that passed it."""
     master_key: str
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
-    """What there is, and how often it was of use."""
+    """Size of the cache, and counts of look-ups."""
 
     entries: int
     size_bytes: int
@@ -62,14 +62,14 @@ class Statistics(Struct, frozen=True, kw_only=True):
 
 
 def new_entry_id() -> str:
-    """`ent_` and 20 hex digits."""
+    """Returns `ent_` and 20 hex digits."""
     return "ent_" + secrets.token_hex(10)
 
 
-def begin(connection: Connection, draft: Draft, job: Job) -> None:
-    """Notes that a job's picture is to be kept, under the name its recipe says. Nobody finds it before it is ready."""
+def add_pending(connection: Connection, pending: PendingEntry, job: Job) -> None:
+    """Adds the entry of a job's picture, under the id in its recipe. Look-ups do not find it before it is ready."""
     diffusion = job.recipe.diffusion
-    made_with = {name: getattr(diffusion, name) for name in MadeWith.__struct_fields__}
+    made_with = {name: getattr(diffusion, name) for name in SamplingParams.__struct_fields__}
     connection.execute(
         entries.insert().values(
             id=job.recipe.keep_as,
@@ -82,12 +82,12 @@ def begin(connection: Connection, draft: Draft, job: Job) -> None:
             size_bytes=0,
             created_at=job.created_at,
             used_at=job.created_at,
-            **{name: getattr(draft, name) for name in draft.__struct_fields__},
+            **{name: getattr(pending, name) for name in pending.__struct_fields__},
         )
     )
 
 
-def finish(
+def make_ready(
     connection: Connection,
     entry_id: str,
     *,
@@ -98,7 +98,7 @@ def finish(
     floor_version: int,
     now: float | None = None,
 ) -> None:
-    """The picture is safe and its master stored: from the commit on it is found. One that was purged meanwhile stays so."""
+    """Makes an entry ready, its picture being safe and its master stored. An entry that was purged meanwhile stays purged."""
     now = now or time.time()
     connection.execute(
         update(entries)
@@ -116,13 +116,13 @@ def finish(
 
 
 def use(connection: Connection, entry_id: str, *, now: float) -> bool:
-    """Counts one more use. False: it was purged since it was found."""
+    """Counts one more use. False: the entry was purged since it was found."""
     found = update(entries).where(entries.c.id == entry_id, _is_live())
     return connection.execute(found.values(hits=entries.c.hits + 1, used_at=now)).rowcount == 1
 
 
 def changed_since(connection: Connection, since: float, *, embedder: str) -> tuple[list[str], list[str], float]:
-    """Ids that got ready and ids that were purged after a time, and the time of the latest of both changes."""
+    """Returns ids that became ready and ids that were purged after a time, and the time of the latest change."""
     ready = connection.execute(
         select(entries.c.id, entries.c.ready_at).where(
             entries.c.ready_at >= since, entries.c.purged_at.is_(None), entries.c.embedder == embedder
@@ -134,14 +134,14 @@ def changed_since(connection: Connection, since: float, *, embedder: str) -> tup
 
 
 def vectors(connection: Connection, entry_ids: Sequence[str]) -> list[tuple[str, str, bytes]]:
-    """(id, partition, vector) of the entries that are there and ready."""
+    """Returns (id, partition, vector) of those entries that are ready."""
     query = select(entries.c.id, entries.c.partition, entries.c.vector)
     found = connection.execute(query.where(entries.c.id.in_(entry_ids), _is_live()))
     return [(row.id, row.partition, row.vector) for row in found]
 
 
 def find(connection: Connection, entry_ids: Iterable[str], *, floor_version: int) -> dict[str, Entry]:
-    """Those of the entries that are there and were judged under this version of the floor."""
+    """Finds those entries that are ready and were judged under this version of the floor."""
     columns = (entries.c[name] for name in Entry.__struct_fields__)
     query = select(*columns).where(
         entries.c.id.in_(list(entry_ids)), entries.c.floor_version == floor_version, _is_live()
@@ -157,7 +157,7 @@ def purge(
     entry_ids: Sequence[str] | None = None,
     now: float | None = None,
 ) -> int:
-    """Takes entries out, all of them if nothing is named; returns how many. Their masters go with the sweep."""
+    """Purges entries, all of them if nothing is named; returns their number. The sweep deletes their masters."""
     query = update(entries).where(entries.c.purged_at.is_(None))
     for column, wanted in ((entries.c.tenant_id, tenant_id), (entries.c.model, model)):
         if wanted is not None:
@@ -167,7 +167,7 @@ def purge(
     return connection.execute(query.values(purged_at=now or time.time())).rowcount
 
 
-def outlived(
+def expired(
     connection: Connection,
     *,
     used_before: float,
@@ -176,7 +176,7 @@ def outlived(
     floor_version: int,
     limit: int = 500,
 ) -> list[str]:
-    """Some entries to purge: too long unused, judged under another floor, or else the longest unused beyond a cap."""
+    """Returns some entries to purge: too long unused, judged under another floor, or else the longest unused beyond a cap."""
     old = select(entries.c.id).where(
         _is_live(), or_(entries.c.used_at < used_before, entries.c.floor_version != floor_version)
     )
@@ -195,8 +195,8 @@ def outlived(
     return ids
 
 
-def abandoned(connection: Connection, *, begun_before: float, purged_before: float, limit: int = 500) -> list[str]:
-    """Entries nobody needs: purged for long, or of a job that ended without a safe picture."""
+def orphaned(connection: Connection, *, begun_before: float, purged_before: float, limit: int = 500) -> list[str]:
+    """Returns entries without use: purged long ago, or of a job that ended without a safe picture."""
     is_open = select(jobs.c.id).where(jobs.c.id == entries.c.job_id, jobs.c.state.in_(OPEN)).exists()
     query = select(entries.c.id).where(
         or_(
@@ -207,26 +207,21 @@ def abandoned(connection: Connection, *, begun_before: float, purged_before: flo
     return list(connection.execute(query.limit(limit)).scalars())
 
 
-def forget(connection: Connection, entry_ids: Sequence[str]) -> None:
-    """Removes rows whose masters are gone."""
+def delete_entries(connection: Connection, entry_ids: Sequence[str]) -> None:
+    """Deletes rows of entries whose masters are deleted."""
     connection.execute(delete(entries).where(entries.c.id.in_(entry_ids)))
 
 
 def count_lookup(connection: Connection, tenant_id: str, *, is_hit: bool, now: float) -> None:
-    """One more look-up of today."""
-    make = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
+    """Counts one look-up of today."""
     column = lookups.c.hits if is_hit else lookups.c.misses
     day = time.strftime("%Y-%m-%d", time.gmtime(now))
-    statement: Insert = make(lookups).values(tenant_id=tenant_id, day=day, **{column.name: 1})
-    connection.execute(
-        statement.on_conflict_do_update(  # type: ignore[attr-defined]  # both dialects have it, their base has not
-            index_elements=["tenant_id", "day"], set_={column.name: column + 1}
-        )
-    )
+    row = {"tenant_id": tenant_id, "day": day, column.name: 1}
+    upsert(connection, lookups, row, update={column.name: column + 1})
 
 
 def statistics(connection: Connection, *, tenant_id: str | None = None, since_day: str = "") -> Statistics:
-    """Of one tenant or of all; look-ups from that day on."""
+    """Returns the statistics of one tenant or of all; look-ups from that day on."""
 
     def own(table: Any) -> Any:
         return table.c.tenant_id == tenant_id if tenant_id is not None else True
@@ -246,7 +241,7 @@ def _entry(row: Any) -> Entry:
     return Entry(
         id=row["id"],
         text=row["text"],
-        made_with=msgspec.json.decode(row["made_with"], type=MadeWith),
+        made_with=msgspec.json.decode(row["made_with"], type=SamplingParams),
         codes=msgspec.json.decode(row["codes"], type=tuple[str, ...]),
         judged_by=row["judged_by"],
         master_key=row["master_key"],

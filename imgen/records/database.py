@@ -1,4 +1,4 @@
-"""The connection to SQL: one engine, transactions for reading and for writing, and threads for callers on an event loop.
+"""Connection to SQL: one engine, transactions for reading and for writing, and threads for callers on an event loop.
 
 Both kinds of process use the same record functions, which take a plain Connection: a worker calls them inside
 `with database.write()`, the API awaits `database.writing(function, …)`, which runs the same thing in a thread.
@@ -6,12 +6,13 @@ Both kinds of process use the same record functions, which take a plain Connecti
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
 from imgen.domain.errors import Retryable
@@ -24,7 +25,7 @@ WRITE_TRIES = 5
 
 
 class Database:
-    """An engine and its threads. Make it after forking; close it with `close`."""
+    """Engine and its threads. Make it after forking; close it with `close`."""
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
@@ -35,7 +36,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent look at the truth.
+        """Opens a connection with one consistent view of the data.
 
         Raises:
             Retryable: the database does not answer.
@@ -45,7 +46,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction, committed at the end of the block, rolled back if it raises.
+        """Opens a transaction, committed at the end of the block, rolled back if it raises.
 
         Raises:
             Retryable: the database does not answer, or stayed locked.
@@ -59,7 +60,7 @@ class Database:
             yield connection
 
     def attempt(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`function(connection, …)` as one writing transaction, run again where the database asks for that."""
+        """Runs `function(connection, …)` as one writing transaction, again where the database is busy."""
         for tries_left in reversed(range(WRITE_TRIES)):
             try:
                 with self.write() as connection:
@@ -89,7 +90,7 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._writers, call)
 
     def check(self) -> str:
-        """One line for `imgen doctor`: where it is and that it answers."""
+        """Checks that the database answers; returns its URL for `imgen doctor`."""
         with self.read() as connection:
             connection.execute(text("SELECT 1"))
         return self.engine.url.render_as_string(hide_password=True)
@@ -99,6 +100,28 @@ class Database:
         self._writers.shutdown()
         self._readers.shutdown()
         self.engine.dispose()
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    values: Mapping[str, object],
+    *,
+    update: Mapping[str, object],
+    where: ColumnElement[bool] | None = None,
+) -> None:
+    """Inserts a row, or changes the one with the same primary key, which then stays locked until the transaction ends.
+
+    Args:
+        connection: a writing one.
+        table: has a primary key.
+        values: the new row.
+        update: columns and their new values where the row is there already.
+        where: condition under which a present row is changed; None: always.
+    """
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    statement = dialect.insert(table).values(**values)
+    connection.execute(statement.on_conflict_do_update(index_elements=table.primary_key, set_=update, where=where))
 
 
 @contextmanager

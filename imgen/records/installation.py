@@ -5,14 +5,14 @@ import secrets
 from sqlalchemy import Connection, insert, select
 
 from imgen.records.database import Database
-from imgen.records.tables import installation
+from imgen.records.tables.operations import installation
 
 DISK, WEB = "disk-signing", "web-signing"
-"""What signs the disk store's addresses, and what signs the web face's cookies."""
+"""Keys that sign the disk store's URLs and the web face's cookies."""
 
 
 def secret(database: Database, name: str) -> bytes:
-    """256 random bits under a name."""
+    """Returns 256 random bits that are kept under a name."""
     with database.read() as connection:
         found = _read(connection, name)
     return found or database.attempt(_read_or_make, name)

@@ -1,17 +1,17 @@
-"""What is held and what is charged: an append-only ledger and its running sums. One hold a job, one charge or release."""
+"""Ledger of pictures, append-only, and its running sums: one hold a job, then one charge or release."""
 
 import calendar
 import time
 from collections.abc import Iterable
 
 from msgspec import Struct
-from sqlalchemy import Connection, Insert, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, insert, select, update
 
 from imgen.domain.account import Plan
 from imgen.domain.errors import QueueFull, QuotaExceeded
 from imgen.domain.job import Job
-from imgen.records.tables import counters, ledger
+from imgen.records.database import upsert
+from imgen.records.tables.ledger import counters, ledger
 
 OPEN_PERIOD = "open"
 """The period under which a tenant's jobs that have not ended are counted."""
@@ -26,13 +26,13 @@ class Count(Struct, frozen=True, kw_only=True):
 
 
 def periods(at: float) -> tuple[str, str]:
-    """Day and month (UTC) that a time falls into: `2026-11-21`, `2026-11`."""
+    """Returns day and month (UTC) of a time: `2026-11-21`, `2026-11`."""
     utc = time.gmtime(at)
     return time.strftime("%Y-%m-%d", utc), time.strftime("%Y-%m", utc)
 
 
 def seconds_left(now: float, *, month: bool) -> int:
-    """Seconds until the present day or month (UTC) ends: what `Retry-After` says."""
+    """Returns seconds until the present day or month (UTC) ends, for `Retry-After`."""
     utc = time.gmtime(now)
     year, following = (utc.tm_year + 1, 1) if utc.tm_mon == 12 else (utc.tm_year, utc.tm_mon + 1)  # noqa: PLR2004 - December
     day_end = (int(now) // 86400 + 1) * 86400
@@ -59,7 +59,7 @@ def hold(connection: Connection, job: Job, plan: Plan) -> None:
 
 
 def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> None:
-    """Turns the job's hold into a charge or gives it back. The ledger's key lets it happen once."""
+    """Turns the job's hold into a charge or a release. The primary key lets it happen once."""
     connection.execute(insert(ledger).values(_entry(job, "charge" if charge else "release", now)))
     day, month = periods(job.created_at)
     for owner, period in (
@@ -74,14 +74,14 @@ def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> Non
 
 
 def add_requests(connection: Connection, requests: Iterable[tuple[str, int]], *, now: float) -> None:
-    """Adds to the request counts of today and this month: (owner, how many)."""
+    """Adds (owner, number) to the request counts of today and this month."""
     for owner, number in requests:
         for period in periods(now):
-            _upsert(connection, owner, period, requests=number)
+            _count(connection, owner, period, requests=number)
 
 
 def counts(connection: Connection, owners: Iterable[str], *, now: float) -> dict[tuple[str, str], Count]:
-    """(owner, period) → sums, for today, this month and the open jobs; periods without an entry are left out."""
+    """Returns (owner, period) → sums, for today, this month and the open jobs; periods without an entry are left out."""
     query = select(counters).where(
         counters.c.owner.in_(list(owners)), counters.c.period.in_([*periods(now), OPEN_PERIOD])
     )
@@ -92,7 +92,7 @@ def counts(connection: Connection, owners: Iterable[str], *, now: float) -> dict
 
 
 def _reserve(connection: Connection, owner: str, period: str, limit: int, over: Exception) -> None:
-    _upsert(connection, owner, period, held=1)
+    _count(connection, owner, period, held=1)
     if not limit:
         return
     used = select(counters.c.held + counters.c.pictures * int(period != OPEN_PERIOD))
@@ -100,15 +100,10 @@ def _reserve(connection: Connection, owner: str, period: str, limit: int, over: 
         raise over
 
 
-def _upsert(connection: Connection, owner: str, period: str, **more: int) -> None:
+def _count(connection: Connection, owner: str, period: str, **more: int) -> None:
     """Adds to the sums of an owner. The row stays locked until the transaction ends, so a limit cannot be raced."""
-    make = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
-    statement: Insert = make(counters).values(owner=owner, period=period, **more)
-    connection.execute(
-        statement.on_conflict_do_update(  # type: ignore[attr-defined]  # both dialects have it, their base has not
-            index_elements=["owner", "period"], set_={name: counters.c[name] + value for name, value in more.items()}
-        )
-    )
+    sums = {name: counters.c[name] + value for name, value in more.items()}
+    upsert(connection, counters, {"owner": owner, "period": period, **more}, update=sums)
 
 
 def _entry(job: Job, kind: str, at: float) -> dict[str, object]:

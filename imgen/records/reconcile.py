@@ -1,74 +1,50 @@
-"""Queries that find what was lost: messages that vanished, workers that died, jobs past their deadline or their keep."""
+"""Queries of the reconciler: lost messages, dead workers, jobs past their deadline or their keep."""
 
-import secrets
 import time
 
 import msgspec
 from msgspec import structs
 from sqlalchemy import Connection, and_, delete, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
-from imgen.domain.job import ENDED, FAILED_OUTCOME, OPEN, RUNNING_AS, TIMED_OUT_OUTCOME, WAITING_AS, Job, Outcome, State
+from imgen.domain.job import ENDED, OPEN, RUNNING_AS, WAITING_AS, Job, Outcome, State
+from imgen.records import job_transitions
 from imgen.records import jobs as job_records
-from imgen.records.tables import claims, jobs, locks
+from imgen.records.tables.jobs import claims, jobs
 
 OVERTAKEN_S = 10
 """A waiting job whose message was published this long before one that was already claimed has lost its message."""
 
 
-def lead(connection: Connection, name: str, owner: str, *, for_s: float, now: float | None = None) -> bool:
-    """Whether `owner` holds the lock of that name, for `for_s` more seconds; takes it if it is free or run out."""
-    now = now or time.time()
-    values = {"owner": owner, "until": now + for_s}
-    mine = update(locks).where(locks.c.name == name, or_(locks.c.owner == owner, locks.c.until < now)).values(values)
-    if connection.execute(mine).rowcount:
-        return True
-    try:
-        with connection.begin_nested():
-            connection.execute(locks.insert().values(name=name, **values))
-    except IntegrityError:
-        return False
-    return True
-
-
-def new_owner() -> str:
-    """A name for one process's tries at a lock."""
-    return secrets.token_hex(8)
-
-
-def release(connection: Connection, name: str, owner: str) -> None:
-    """Gives a lock back, so that the next process need not wait for it to run out."""
-    connection.execute(delete(locks).where(locks.c.name == name, locks.c.owner == owner))
-
-
 def put_back_lost(
     connection: Connection, *, max_attempts: int, limit: int = 200, now: float | None = None
 ) -> list[Job]:
-    """Running jobs whose lease ran out wait again, or fail where their attempts are used up. Returns them as they are now."""
+    """Puts back running jobs with an expired lease; fails those without attempts left. Returns them as they are now."""
     now = now or time.time()
     lost = select(jobs).where(jobs.c.state.in_(WAITING_AS), jobs.c.lease_until < now).limit(limit)
     moved = []
     for row in connection.execute(lost).mappings().all():
         job = job_records.from_row(row)
         if job.attempts >= max_attempts:
-            moved.append(job_records.end(connection, job, State.FAILED, FAILED_OUTCOME, now=now))
+            moved.append(
+                job_transitions.end(connection, job, State.FAILED, Outcome(error="Generation failed"), now=now)
+            )
         else:
-            moved.append(job_records.put_back(connection, job, now=now))
+            moved.append(job_transitions.put_back(connection, job, now=now))
     return moved
 
 
 def end_overdue(connection: Connection, *, limit: int = 200, now: float | None = None) -> list[Job]:
-    """Open jobs past their deadline time out."""
+    """Ends open jobs past their deadline as timed out."""
     now = now or time.time()
     overdue = select(jobs).where(jobs.c.state.in_(OPEN), jobs.c.deadline_at < now).limit(limit)
     return [
-        job_records.end(connection, job_records.from_row(row), State.TIMED_OUT, TIMED_OUT_OUTCOME, now=now)
+        job_transitions.end(connection, job_records.from_row(row), State.TIMED_OUT, Outcome(error="Timed out"), now=now)
         for row in connection.execute(overdue).mappings().all()
     ]
 
 
 def unpublished(connection: Connection, *, grace_s: float, limit: int = 500, now: float | None = None) -> list[Job]:
-    """Waiting jobs whose message was never sent, or was taken back for a later try that is now due.
+    """Finds waiting jobs whose message was never sent, or was taken back for a later try that is now due.
 
     The grace is for whoever is about to send a first message; nobody but the caller sends those of later tries.
     """
@@ -79,11 +55,11 @@ def unpublished(connection: Connection, *, grace_s: float, limit: int = 500, now
 
 
 def waiting_queues(connection: Connection) -> list[str]:
-    """Queues that some waiting job is in."""
+    """Lists the queues with waiting jobs."""
     return list(connection.execute(select(jobs.c.queue).where(jobs.c.state.in_(RUNNING_AS)).distinct()).scalars())
 
 
-def vanished(
+def lost_messages(
     connection: Connection,
     queue: str,
     *,
@@ -92,7 +68,7 @@ def vanished(
     limit: int = 500,
     now: float | None = None,
 ) -> list[Job]:
-    """Waiting jobs of a queue whose message is gone from the broker.
+    """Finds waiting jobs of a queue whose message is gone from the broker.
 
     A queue is first in, first out within a priority. So a message is gone if the broker's queue is empty, or if one that
     was published later, at the same priority, has already been claimed.
@@ -100,10 +76,10 @@ def vanished(
     now = now or time.time()
     query = select(jobs).where(jobs.c.state.in_(RUNNING_AS), jobs.c.queue == queue, jobs.c.published_at < now - grace_s)
     if not queue_is_empty:
-        marks = connection.execute(select(claims.c.priority, claims.c.published_at).where(claims.c.queue == queue))
+        latest = connection.execute(select(claims.c.priority, claims.c.published_at).where(claims.c.queue == queue))
         overtaken = [
             (jobs.c.priority == priority) & (jobs.c.published_at < published_at - OVERTAKEN_S)
-            for priority, published_at in marks
+            for priority, published_at in latest
         ]
         if not overtaken:
             return []
@@ -112,15 +88,15 @@ def vanished(
 
 
 def expired(connection: Connection, *, ended_before: float, rows_too: bool, limit: int = 200) -> list[Job]:
-    """Ended jobs older than the keep, oldest first; unless their rows are to go too, only those that still have pictures."""
+    """Finds ended jobs older than the keep, oldest first; with `rows_too` false only those that still have pictures."""
     query = select(jobs).where(jobs.c.state.in_(ENDED), jobs.c.ended_at < ended_before)
     if not rows_too:
         query = query.where(jobs.c.stripped_at.is_(None))
     return _jobs(connection, query.order_by(jobs.c.ended_at).limit(limit))
 
 
-def strip(connection: Connection, job_ids: list[str]) -> None:
-    """Notes that the jobs' pictures are gone: their outcome tells everything but the files."""
+def drop_files(connection: Connection, job_ids: list[str]) -> None:
+    """Drops the files from the outcomes of jobs whose pictures are deleted; the rest of the outcome stays."""
     now = time.time()
     for job_id in job_ids:
         job = job_records.find(connection, job_id)
@@ -134,8 +110,8 @@ def strip(connection: Connection, job_ids: list[str]) -> None:
         )
 
 
-def forget(connection: Connection, job_ids: list[str]) -> None:
-    """Removes jobs; their ledger entries stay."""
+def delete_jobs(connection: Connection, job_ids: list[str]) -> None:
+    """Deletes jobs; their ledger entries stay."""
     connection.execute(delete(jobs).where(jobs.c.id.in_(job_ids), jobs.c.state.in_(ENDED)))
 
 

@@ -1,4 +1,4 @@
-"""Upgrades the database to the tables this version needs. Safe to call from several processes at once, any number of times."""
+"""Upgrade of the database to the tables of this version. Safe to call from several processes at once, any number of times."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 
 def pending(database: Database) -> bool:
-    """Whether the database lacks a migration that this version brings."""
+    """Returns whether the database lacks a migration of this version."""
     with database.read() as connection:
         present = MigrationContext.configure(connection).get_current_heads()
         return set(present) != set(ScriptDirectory.from_config(_config(connection)).get_heads())

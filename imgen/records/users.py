@@ -1,4 +1,4 @@
-"""People in SQL, what they are members of, and their signed-in browsers. Only hashes of passwords and tokens come here."""
+"""Users in SQL, their memberships and their sessions. Only hashes of passwords and tokens come here."""
 
 import secrets
 import time
@@ -8,11 +8,11 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from imgen.domain.errors import Invalid
 from imgen.domain.people import ADMIN, Person
-from imgen.records.tables import memberships, sessions, users
+from imgen.records.tables.people import memberships, sessions, users
 
 
 def add(connection: Connection, *, name: str, role: str, password_hash: str, must_change_password: bool) -> Person:
-    """Stores a new person.
+    """Stores a new user.
 
     Raises:
         Invalid: the name is taken, empty or too long.
@@ -36,34 +36,34 @@ def add(connection: Connection, *, name: str, role: str, password_hash: str, mus
 
 
 def number(connection: Connection) -> int:
-    """How many people there are."""
+    """Counts the users."""
     return connection.execute(select(func.count()).select_from(users)).scalar_one()
 
 
 def everybody(connection: Connection) -> list[Person]:
-    """All people, by name."""
+    """Lists all users, by name."""
     return [_person(connection, row) for row in connection.execute(select(users).order_by(users.c.name)).all()]
 
 
 def named(connection: Connection, name: str) -> Person | None:
-    """The person of that name; None: there is none."""
+    """Finds the user of that name; None: there is none."""
     row = connection.execute(select(users).where(users.c.name == name)).first()
     return None if row is None else _person(connection, row)
 
 
 def password_hash(connection: Connection, name: str) -> str | None:
-    """The hash to check a sign-in against; None: nobody has that name."""
+    """Returns the hash to check a sign-in against; None: there is no user of that name."""
     return connection.execute(select(users.c.password_hash).where(users.c.name == name)).scalar()
 
 
 def set_password(connection: Connection, person_id: str, new_hash: str, *, must_change_password: bool = False) -> None:
-    """Replaces the hash."""
+    """Replaces the password hash."""
     values = {"password_hash": new_hash, "must_change_password": must_change_password}
     connection.execute(update(users).where(users.c.id == person_id).values(values))
 
 
 def remove(connection: Connection, person: Person) -> None:
-    """Takes a person away, signed out everywhere.
+    """Deletes a user with all sessions and memberships.
 
     Raises:
         Invalid: it is the last administrator. Two who remove each other at the same moment wait for one another here.
@@ -76,7 +76,7 @@ def remove(connection: Connection, person: Person) -> None:
 
 
 def set_memberships(connection: Connection, person_id: str, tenant_ids: Iterable[str]) -> None:
-    """Replaces what a person is a member of."""
+    """Replaces the memberships of a user."""
     connection.execute(delete(memberships).where(memberships.c.user_id == person_id))
     if rows := [{"user_id": person_id, "tenant_id": tenant_id} for tenant_id in sorted(set(tenant_ids))]:
         connection.execute(insert(memberships), rows)
@@ -85,7 +85,7 @@ def set_memberships(connection: Connection, person_id: str, tenant_ids: Iterable
 def open_session(
     connection: Connection, token_hash: str, person_id: str, *, address: str, agent: str, now: float, lasts_s: float
 ) -> None:
-    """Signs a browser in."""
+    """Adds a session."""
     connection.execute(
         insert(sessions).values(
             token_hash=token_hash,
@@ -99,31 +99,31 @@ def open_session(
 
 
 def signed_in(connection: Connection, token_hash: str, *, now: float) -> Person | None:
-    """Who is signed in with that token; None: nobody, or not any more."""
+    """Finds the user of a session; None: it is unknown or expired."""
     query = select(users).join(sessions, sessions.c.user_id == users.c.id)
     row = connection.execute(query.where(sessions.c.token_hash == token_hash, sessions.c.expires_at > now)).first()
     return None if row is None else _person(connection, row)
 
 
 def close_session(connection: Connection, token_hash: str) -> None:
-    """Signs one browser out."""
+    """Deletes one session."""
     connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash))
 
 
 def close_sessions(connection: Connection, person_id: str, *, but: str = "") -> int:
-    """Signs a person out everywhere but in the browser with that token hash; returns in how many."""
+    """Deletes all sessions of a user but the one with that token hash; returns their number."""
     found = delete(sessions).where(sessions.c.user_id == person_id, sessions.c.token_hash != but)
     return connection.execute(found).rowcount
 
 
 def session_count(connection: Connection, person_id: str, *, now: float) -> int:
-    """In how many browsers a person is signed in."""
+    """Counts the sessions of a user."""
     query = select(func.count()).where(sessions.c.user_id == person_id, sessions.c.expires_at > now)
     return connection.execute(query).scalar_one()
 
 
 def forget_old_sessions(connection: Connection, *, now: float) -> None:
-    """Removes what has expired."""
+    """Deletes expired sessions."""
     connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
 
 

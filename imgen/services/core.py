@@ -1,39 +1,39 @@
-"""Everything the services work with, in one value that the composition root makes and hands to each of them."""
+"""Core: everything the services work with, in one value that the composition root makes and passes to each of them."""
 
 import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from imgen.configuration import Configuration
 from imgen.domain.account import Plan
 from imgen.domain.catalog import Catalog
 from imgen.domain.wordlists import Wordlists
-from imgen.live.executors import Coalescer
+from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
 from imgen.objects import ObjectStore
 from imgen.records.database import Database
-from imgen.services.cache import SemanticCache
-from imgen.services.configured import Configured
+from imgen.services.accounts.principal_cache import PrincipalCache
+from imgen.services.accounts.request_counts import RequestCounts
 from imgen.services.enhance import Enhancer
-from imgen.services.keyring import Keyring
-from imgen.services.request_counts import RequestCounts
+from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.settings import Settings
 
 
 @dataclass(kw_only=True)
 class Core:
-    """One per API process."""
+    """Parts of one API process."""
 
     settings: Settings
-    configured: Configured
+    configured: Configuration
     """Replaced as a whole when it is read again; everything else stays as it was made."""
     database: Database
-    live: Coalescer
+    live: PipeliningExecutor
     publisher: Publisher
     objects: ObjectStore
     enhancer: Enhancer
     cache: SemanticCache
-    keyring: Keyring
+    principal_cache: PrincipalCache
     request_counts: RequestCounts
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.SystemRandom)

@@ -1,40 +1,33 @@
-"""Better prompts: a chat endpoint where one is configured, else words that the style and the word lists suggest.
+"""Enhancers of prompts: a chat endpoint where one is configured, else words from the style and the word lists.
 
-Only the positive part changes. What a chat model answers is taken for plain terms: it can bring in neither characters nor
+Only the positive part changes. The answer of a chat model is taken for plain terms: it can bring in neither characters nor
 negatives, and reviewers see the result like any other prompt.
 """
 
-import asyncio
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
-from imgen.domain.breaker import Breaker
 from imgen.domain.catalog import Model, Style
 from imgen.domain.embellish import embellish
-from imgen.domain.errors import ConfigurationError, EnhancementFailed
+from imgen.domain.errors import ConfigurationError, EnhancementFailed, UpstreamPaused, UpstreamUnavailable
 from imgen.domain.prompt import Parsed, plain_terms
 from imgen.domain.wordlists import Wordlists
-from imgen.settings import Enhancer as EnhancerSettings
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+from imgen.settings.sections import Enhancer as EnhancerSettings
+from imgen.upstream.openai_client import MALFORMED, Limits, OpenAIClient, chat_content
 
 log = structlog.get_logger(__name__)
 
 MAX_ANSWER_BYTES = 64 * 1024
-_MISSHAPEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What comes of an answer of any other shape: the client does not check it, and an error with status 200 has no `choices`."""
 
 
 class Enhancer(Protocol):
-    """Rewrites the positive terms of a prompt."""
+    """Rewriter of the positive terms of a prompt."""
 
     async def terms(self, positive: tuple[str, ...], model: Model, style: Style) -> tuple[str, ...]:
-        """The better terms; the same ones where there is nothing to improve.
+        """Returns better terms; the same ones where there is nothing to improve.
 
         Raises:
             EnhancementFailed: no usable answer within the time allowed.
@@ -45,7 +38,7 @@ class Enhancer(Protocol):
 
 
 async def enhance(enhancer: Enhancer, parsed: Parsed, model: Model, style: Style) -> Parsed:
-    """The prompt with better positive terms; its character and negatives as they were."""
+    """Improves the positive terms of a prompt; its character and negatives stay."""
     if not parsed.positive:
         return parsed
     terms = await enhancer.terms(parsed.positive, model, style)
@@ -53,7 +46,7 @@ async def enhance(enhancer: Enhancer, parsed: Parsed, model: Model, style: Style
 
 
 def open_enhancer(settings: EnhancerSettings, words: Wordlists, instructions: Path) -> Enhancer:
-    """The configured enhancer.
+    """Opens the configured enhancer.
 
     Raises:
         ConfigurationError: a base URL without a model, or no instructions.
@@ -69,7 +62,7 @@ def open_enhancer(settings: EnhancerSettings, words: Wordlists, instructions: Pa
 
 
 class EmbeddedEnhancer:
-    """Adds what the style and the word lists suggest; the same words for the same prompt."""
+    """Enhancer that adds words from the style and the word lists; the same words for the same prompt."""
 
     def __init__(self, words: Wordlists) -> None:
         self._words = words
@@ -87,39 +80,40 @@ class _Answer(msgspec.Struct):
 
 
 class ChatEnhancer:
-    """Asks an OpenAI-compatible chat endpoint."""
+    """Enhancer that asks an OpenAI-compatible chat endpoint."""
 
     def __init__(self, settings: EnhancerSettings, instructions: str) -> None:
         self._settings = settings
         self._instructions = instructions
-        self._client: AsyncOpenAI | None = None
-        self._breaker = Breaker(pause_s=settings.pause_s)
+        # The library's own limit is for each of its two tries, and for each read
+        limits = Limits(total_s=settings.timeout_s * 1.5, max_bytes=MAX_ANSWER_BYTES, max_retries=1)
+        self._client = OpenAIClient(settings, limits)
 
     async def terms(self, positive: tuple[str, ...], model: Model, style: Style) -> tuple[str, ...]:
         """See Enhancer."""
-        if not self._breaker.allows():
-            raise EnhancementFailed("Enhancement failed")  # again and again: it is left alone for a while
-        openai = await asyncio.to_thread(import_module, "openai")  # half a second and 12 MB at first use
+        messages: Any = [
+            {"role": "system", "content": self._instructions_for(model, style)},
+            {"role": "user", "content": ", ".join(positive)},
+        ]
         try:
-            # The client's own limit is for each of its two tries, and for each read
-            async with asyncio.timeout(self._settings.timeout_s * 1.5):
-                completion = await self._open().chat.completions.create(
+            body = await self._client.ask(
+                lambda client: client.chat.completions.with_streaming_response.create(
                     model=self._settings.model,
-                    messages=[
-                        {"role": "system", "content": self._instructions_for(model, style)},
-                        {"role": "user", "content": ", ".join(positive)},
-                    ],
+                    messages=messages,
                     response_format=_RESPONSE_FORMAT,
                     max_completion_tokens=1024,
                 )
-            text = completion.choices[0].message.content or ""
-            answer = msgspec.json.decode(text.encode("utf-8", "replace")[:MAX_ANSWER_BYTES], type=_Answer)
-        except (openai.OpenAIError, TimeoutError, msgspec.DecodeError, *_MISSHAPEN) as exc:
-            if isinstance(exc, openai.OpenAIError | TimeoutError):  # an odd answer may be the prompt's fault
-                self._breaker.failed()
-            log.warning("enhancer failed", reason=type(exc).__name__, status=getattr(exc, "status_code", None))
+            )
+            answer = msgspec.json.decode(chat_content(body), type=_Answer)
+        except UpstreamPaused as exc:
             raise EnhancementFailed from exc
-        self._breaker.succeeded()
+        except UpstreamUnavailable as exc:
+            log.warning("enhancer failed", reason=str(exc), status=exc.status)
+            raise EnhancementFailed from exc
+        except MALFORMED as exc:  # which may be the prompt's fault: the breaker does not count it
+            log.warning("enhancer failed", reason=type(exc).__name__, status=None)
+            raise EnhancementFailed from exc
+        self._client.breaker.succeeded()
         terms = plain_terms(answer.prompt, max_chars=self._settings.max_chars)
         if not terms:
             raise EnhancementFailed
@@ -127,21 +121,7 @@ class ChatEnhancer:
 
     async def close(self) -> None:
         """Closes the client's connections."""
-        if self._client is not None:
-            await self._client.close()
-
-    def _open(self) -> "AsyncOpenAI":
-        """The client, made at first use."""
-        if self._client is None:
-            from openai import AsyncOpenAI
-
-            self._client = AsyncOpenAI(
-                base_url=self._settings.base_url,
-                api_key=self._settings.api_key.get_secret_value() or "none",
-                timeout=self._settings.timeout_s,
-                max_retries=1,
-            )
-        return self._client
+        await self._client.close()
 
     def _instructions_for(self, model: Model, style: Style) -> str:
         values = {"{model_label}": model.label, "{style_label}": style.label, "{style_hints}": style.hints}

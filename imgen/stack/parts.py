@@ -12,9 +12,10 @@ from pathlib import Path
 import httpx2
 import redis
 
+from imgen.configuration import load_catalog
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import FINISH_QUEUE, render_queue
-from imgen.settings import EMBEDDED_MODEL, EMBEDDED_PACKAGE, Settings, load_catalog
+from imgen.settings import EMBEDDED_MODEL, EMBEDDED_PACKAGE, Settings
 from imgen.stack import redis as embedded
 from imgen.stack.supervisor import Part
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from imgen import __version__
 from imgen.asgi.endpoint import json_response
 from imgen.domain.errors import ImgenError
-from imgen.live import polls
+from imgen.live import job_views
 from imgen.services.core import Core
 from imgen.surfaces.description import REF, Description, json_content, schemas_of
 from imgen.surfaces.surface import Surface
@@ -40,7 +40,7 @@ def routes(core: Core) -> list[Route]:
         return json_response(Alive(status="ok", version=__version__))
 
     async def ready(_request: Request) -> Response:
-        parts = {"database": asyncio.to_thread(core.database.check), "redis": core.live.run(polls.waiting())}
+        parts = {"database": asyncio.to_thread(core.database.check), "redis": core.live.run(job_views.count_waiting())}
         states: dict[str, PartState] = {}
         for name, check in parts.items():
             try:

@@ -17,11 +17,11 @@ from sqlalchemy import select
 from imgen.domain.job import ENDED, FINISH_QUEUE, OPEN, Job, State, render_queue
 from imgen.domain.recipe import Diffusion
 from imgen.live.queue import Publisher
-from imgen.records import accounts, jobs, ledger
+from imgen.records import api_keys, job_transitions, jobs, ledger
 from imgen.records.database import Database
-from imgen.records.tables import counters
-from imgen.records.tables import jobs as job_rows
-from imgen.records.tables import ledger as entries
+from imgen.records.tables.jobs import jobs as job_rows
+from imgen.records.tables.ledger import counters
+from imgen.records.tables.ledger import ledger as entries
 from imgen.settings import socket_path
 
 FAST = """
@@ -86,7 +86,7 @@ class Truth:
         with publisher(self.data) as sender:
             for job in self.jobs(ids):
                 sender.publish(job.queue, job.id, job.priority)
-                self.database.attempt(jobs.published, job.id, job.queue)
+                self.database.attempt(job_transitions.note_published, job.id, job.queue)
         return ids
 
     def jobs(self, ids: Collection[str]) -> list[Job]:
@@ -155,7 +155,7 @@ def truth_of(data: Path) -> Iterator[Truth]:
     database = Database(f"sqlite:///{data / 'imgen.db'}")
     try:
         with database.read() as connection:
-            (principal, *_) = accounts.keys(connection)
+            (principal, *_) = api_keys.all_keys(connection)
         yield Truth(database, data, principal.tenant.id, principal.key.id)
     finally:
         database.close()

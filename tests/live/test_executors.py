@@ -10,17 +10,17 @@ import pytest
 import redis
 
 from imgen.domain.errors import Unavailable
-from imgen.live.executors import CONNECTIONS, Coalescer, Plain
-from imgen.live.op import Op, first, ignore
+from imgen.live.command import Command, first, ignore
+from imgen.live.executors import CONNECTIONS, BlockingExecutor, PipeliningExecutor
 from imgen.stack.redis import find_server
 
 
 def get(name):
-    return Op((("GET", name),), first)
+    return Command((("GET", name),), first)
 
 
 def put(name, value):
-    return Op((("SET", name, value),), ignore)
+    return Command((("SET", name, value),), ignore)
 
 
 def commands_processed(url):
@@ -33,7 +33,7 @@ def test_every_operation_of_a_turn_gets_its_own_answer(clean_redis):
 
     async def main():
         _, before = await asyncio.to_thread(commands_processed, clean_redis)
-        live = Coalescer(clean_redis)
+        live = PipeliningExecutor(clean_redis)
         await asyncio.gather(*(live.run(put(f"k{n}", n)) for n in range(1000)))
         found = await asyncio.gather(*(live.run(get(f"k{n}")) for n in range(1000)))
         _, clients = await asyncio.to_thread(commands_processed, clean_redis)
@@ -49,7 +49,7 @@ def test_operations_of_one_turn_share_one_write(clean_redis):
     """Redis reads the commands of a turn together: a connection that counts reads sees one, not one hundred."""
 
     async def main():
-        live = Coalescer(clean_redis)
+        live = PipeliningExecutor(clean_redis)
         await live.run(put("warm", 1))
         with redis.Redis.from_url(clean_redis) as client:
             before = client.info("stats")["total_reads_processed"]
@@ -65,10 +65,10 @@ def test_a_refused_command_fails_alone(clean_redis):
     """An error reply reaches the operation that caused it and no other of the same batch."""
 
     async def main():
-        live = Coalescer(clean_redis)
+        live = PipeliningExecutor(clean_redis)
         answers = await asyncio.gather(
             live.run(put("a", "text")),
-            live.run(Op((("INCR", "a"),), first)),
+            live.run(Command((("INCR", "a"),), first)),
             live.run(get("a")),
             return_exceptions=True,
         )
@@ -83,7 +83,7 @@ def test_a_refused_command_fails_alone(clean_redis):
 
 def test_both_executors_decode_the_same_replies(clean_redis):
     """An operation means the same in the API and in a worker."""
-    op = Op(
+    op = Command(
         (
             ("SET", "x", 5),
             ("INCR", "x"),
@@ -97,7 +97,7 @@ def test_both_executors_decode_the_same_replies(clean_redis):
     )
 
     async def main():
-        live = Coalescer(clean_redis)
+        live = PipeliningExecutor(clean_redis)
         found = await live.run(op)
         await live.close()
         return found
@@ -105,7 +105,7 @@ def test_both_executors_decode_the_same_replies(clean_redis):
     in_api = asyncio.run(main())
     with redis.Redis.from_url(clean_redis) as client:
         client.flushall()
-    plain = Plain(clean_redis)
+    plain = BlockingExecutor(clean_redis)
     assert plain.run(op) == in_api
     plain.close()
 
@@ -141,7 +141,7 @@ def test_a_dead_redis_fails_fast_and_a_new_one_is_found(own_redis):
     process = start()
 
     async def main():
-        live = Coalescer(url)
+        live = PipeliningExecutor(url)
         await live.run(put("a", 1))
         process.kill()
         process.wait()
@@ -168,7 +168,7 @@ def test_a_restart_between_two_operations_goes_unnoticed(own_redis):
     process = start()
 
     async def main():
-        live = Coalescer(url)
+        live = PipeliningExecutor(url)
         await live.run(put("a", 1))
         process.kill()
         process.wait()
@@ -187,7 +187,7 @@ def test_a_hung_redis_times_out(own_redis):
     process = start()
 
     async def main():
-        live = Coalescer(url)
+        live = PipeliningExecutor(url)
         await live.run(put("a", 1))
         os.kill(process.pid, signal.SIGSTOP)
         started = time.monotonic()

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from imgen.records import accounts, audit, users
+from imgen.records import api_keys, audit, tenants, users
 
 
 def test_entries_are_kept_by_subject_in_order(database):
@@ -100,9 +100,9 @@ def test_a_search_looks_at_all_of_a_row(database):
 def test_ids_have_the_names_that_are_known(database):
     """Of keys that are there or deleted, people and tenants; nothing of anything else."""
     with database.write() as connection:
-        tenant = accounts.ensure_tenant(connection, "studio", "standard")
-        keys = [accounts.add_key(connection, f"imgen_{name}", tenant=tenant, name=name) for name in ("shop", "old")]
-        accounts.delete_key(connection, keys[1])
+        tenant = tenants.ensure_tenant(connection, "studio", "standard")
+        keys = [api_keys.add_key(connection, f"imgen_{name}", tenant=tenant, name=name) for name in ("shop", "old")]
+        api_keys.delete_key(connection, keys[1])
         person = users.add(connection, name="ada", role="admin", password_hash="x", must_change_password=False)
         ids = [tenant.id, keys[0].id, keys[1].id, person.id]
         assert audit.names(connection, [*ids, "run_1", ""]) == dict(

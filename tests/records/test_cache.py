@@ -8,15 +8,15 @@ from msgspec import structs
 
 from imgen.domain.job import Outcome, State
 from imgen.domain.review.floor import FLOOR_VERSION
-from imgen.records import cache, jobs
-from imgen.records.cache import Draft
+from imgen.records import cache, job_transitions, jobs
+from imgen.records.cache import PendingEntry
 
 NOW = 1_800_000_000.0
 
 
 def draft(**changes):
     given = {"tenant_id": "ten_1", "model": "eros", "partition": "p", "embedder": "m", "text": "red coat"}
-    return Draft(**(given | {"vector": b"\0\0\x80?"} | changes))
+    return PendingEntry(**(given | {"vector": b"\0\0\x80?"} | changes))
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def keep(database):
         job = structs.replace(job, recipe=structs.replace(job.recipe, keep_as=entry_id))
         with database.write() as connection:
             jobs.add(connection, job)
-            cache.begin(connection, draft(**changes), job)
+            cache.add_pending(connection, draft(**changes), job)
             if ready_at is not None:
-                cache.finish(
+                cache.make_ready(
                     connection,
                     entry_id,
                     master_key=f"cache/{entry_id}/1.png",
@@ -83,7 +83,7 @@ def test_another_floor_hides_an_entry(keep, ask):
     keep("ent_new")
     assert list(ask(cache.find, ["ent_old", "ent_new"], floor_version=FLOOR_VERSION)) == ["ent_new"]
     limits = {"used_before": 0.0, "max_bytes": 10**9, "max_entries": 10, "floor_version": FLOOR_VERSION}
-    assert ask(cache.outlived, **limits) == ["ent_old"]
+    assert ask(cache.expired, **limits) == ["ent_old"]
 
 
 def test_changes_since_a_time(keep, ask):
@@ -114,7 +114,7 @@ def test_one_that_is_purged_while_its_picture_is_made_stays_purged(keep, ask):
     """The worker's news comes too late."""
     keep("ent_a", ready_at=None)
     assert ask(cache.purge) == 1
-    ask(cache.finish, "ent_a", master_key="k", size_bytes=1, codes=(), judged_by="", floor_version=FLOOR_VERSION)
+    ask(cache.make_ready, "ent_a", master_key="k", size_bytes=1, codes=(), judged_by="", floor_version=FLOOR_VERSION)
     assert ask(cache.find, ["ent_a"], floor_version=FLOOR_VERSION) == {}
 
 
@@ -124,13 +124,13 @@ def test_what_is_used_least_goes_first(keep, ask):
         keep(f"ent_{number}", used_at=NOW + number)
     assert ask(cache.use, "ent_0", now=NOW + 100)
     limits = {"used_before": 0.0, "max_bytes": 10**9, "max_entries": 10, "floor_version": FLOOR_VERSION}
-    assert ask(cache.outlived, **limits) == []
+    assert ask(cache.expired, **limits) == []
     ask(cache.purge, entry_ids=["ent_4"])
     assert not ask(cache.use, "ent_4", now=NOW + 200)
     keep("ent_5", used_at=NOW + 4)
-    assert ask(cache.outlived, **limits | {"max_bytes": 300}) == ["ent_1", "ent_2"]
-    assert ask(cache.outlived, **limits | {"max_entries": 4}) == ["ent_1"]
-    assert sorted(ask(cache.outlived, **limits | {"used_before": NOW + 3})) == ["ent_1", "ent_2"]
+    assert ask(cache.expired, **limits | {"max_bytes": 300}) == ["ent_1", "ent_2"]
+    assert ask(cache.expired, **limits | {"max_entries": 4}) == ["ent_1"]
+    assert sorted(ask(cache.expired, **limits | {"used_before": NOW + 3})) == ["ent_1", "ent_2"]
 
 
 def test_what_is_abandoned(keep, ask):
@@ -138,19 +138,23 @@ def test_what_is_abandoned(keep, ask):
     keep("ent_ready")
     keep("ent_purged")
     running, failed = keep("ent_running", ready_at=None), keep("ent_failed", ready_at=None)
-    ask(lambda connection: jobs.claim(connection, failed.id, waiting=State.QUEUED, lease_s=5, max_attempts=3, now=NOW))
+    ask(
+        lambda connection: job_transitions.claim(
+            connection, failed.id, waiting=State.QUEUED, lease_s=5, max_attempts=3, now=NOW
+        )
+    )
     claimed = ask(jobs.find, failed.id)
     from imgen.domain.account import Plan
     from imgen.records import ledger
 
     ask(ledger.hold, claimed, Plan(key="standard", label="Standard"))
-    ask(jobs.end, claimed, State.FAILED, Outcome(error="Generation failed"))
+    ask(job_transitions.end, claimed, State.FAILED, Outcome(error="Generation failed"))
     ask(cache.purge, entry_ids=["ent_purged"], now=NOW)
-    assert ask(cache.abandoned, begun_before=NOW - 1, purged_before=NOW - 1) == []
-    gone = ask(cache.abandoned, begun_before=NOW + 1, purged_before=NOW + 1)
+    assert ask(cache.orphaned, begun_before=NOW - 1, purged_before=NOW - 1) == []
+    gone = ask(cache.orphaned, begun_before=NOW + 1, purged_before=NOW + 1)
     assert sorted(gone) == ["ent_failed", "ent_purged"]
-    ask(cache.forget, gone)
-    assert ask(cache.abandoned, begun_before=NOW + 1, purged_before=NOW + 1) == []
+    ask(cache.delete_entries, gone)
+    assert ask(cache.orphaned, begun_before=NOW + 1, purged_before=NOW + 1) == []
     assert running.recipe.keep_as == "ent_running"
 
 

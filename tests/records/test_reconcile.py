@@ -6,7 +6,7 @@ from factories import PLAN, make_job
 from msgspec import structs
 
 from imgen.domain.job import Blocked, Outcome, State, StoredImage
-from imgen.records import jobs, ledger, reconcile
+from imgen.records import job_transitions, jobs, ledger, reconcile
 
 NOW = 1_800_000_000.0
 
@@ -22,24 +22,7 @@ def add(database, **changes):
 
 def claim(database, job, now, lease_s=10):
     with database.write() as connection:
-        return jobs.claim(connection, job.id, waiting=State.QUEUED, lease_s=lease_s, max_attempts=3, now=now)
-
-
-def test_one_process_leads_at_a_time(database):
-    """A lock held by one owner is refused to another until it runs out or is released."""
-
-    def lead(owner, now):
-        with database.write() as connection:
-            return reconcile.lead(connection, "x", owner, for_s=10, now=now)
-
-    assert lead("a", NOW)
-    assert not lead("b", NOW + 5)
-    assert lead("a", NOW + 6)
-    assert not lead("b", NOW + 15)
-    assert lead("b", NOW + 17)
-    with database.write() as connection:
-        reconcile.release(connection, "x", "b")
-    assert lead("a", NOW + 18)
+        return job_transitions.claim(connection, job.id, waiting=State.QUEUED, lease_s=lease_s, max_attempts=3, now=now)
 
 
 def test_a_job_whose_worker_died_waits_again(database):
@@ -70,7 +53,7 @@ def test_unpublished_jobs_are_found_after_a_grace(database):
     with database.write() as connection:
         assert reconcile.unpublished(connection, grace_s=3, now=NOW + 2) == []
         assert [found.id for found in reconcile.unpublished(connection, grace_s=3, now=NOW + 4)] == [job.id]
-        jobs.published(connection, job.id, job.queue, now=NOW + 4)
+        job_transitions.note_published(connection, job.id, job.queue, now=NOW + 4)
         assert reconcile.unpublished(connection, grace_s=3, now=NOW + 50) == []
 
 
@@ -90,7 +73,7 @@ def test_messages_missing_from_an_empty_queue_are_found(database):
         assert reconcile.waiting_queues(connection) == ["render.eros"]
         look = lambda now, empty: [  # noqa: E731 - one expression, used four times
             found.id
-            for found in reconcile.vanished(connection, "render.eros", queue_is_empty=empty, grace_s=5, now=now)
+            for found in reconcile.lost_messages(connection, "render.eros", queue_is_empty=empty, grace_s=5, now=now)
         ]
         assert look(NOW + 4, True) == []
         assert look(NOW + 6, True) == [job.id]
@@ -102,7 +85,7 @@ def test_an_overtaken_message_is_found(database):
     lost, later, next_one = (add(database, published_at=NOW + n) for n in (0, 30, 31))
     claim(database, later, NOW + 32)
     with database.read() as connection:
-        found = reconcile.vanished(connection, "render.eros", queue_is_empty=False, grace_s=5, now=NOW + 40)
+        found = reconcile.lost_messages(connection, "render.eros", queue_is_empty=False, grace_s=5, now=NOW + 40)
     assert [job.id for job in found] == [lost.id]
     assert next_one.id not in {job.id for job in found}
 
@@ -113,7 +96,7 @@ def test_a_higher_priority_overtakes_without_harm(database):
     urgent = add(database, published_at=NOW + 30, priority=0)
     claim(database, urgent, NOW + 31)
     with database.read() as connection:
-        assert reconcile.vanished(connection, "render.eros", queue_is_empty=False, grace_s=5, now=NOW + 40) == []
+        assert reconcile.lost_messages(connection, "render.eros", queue_is_empty=False, grace_s=5, now=NOW + 40) == []
 
 
 def test_overdue_jobs_time_out(database):
@@ -131,14 +114,14 @@ def test_old_jobs_lose_their_pictures_and_then_themselves(database):
     image = StoredImage(key="pictures/a", filename="a", type="signed")
     outcome = Outcome(images=(image,), blocked=Blocked(names=("x",), categories=("x",), unsafe_key="withheld/a"))
     with database.write() as connection:
-        jobs.end(connection, job, State.BLOCKED, outcome, now=NOW)
+        job_transitions.end(connection, job, State.BLOCKED, outcome, now=NOW)
     with database.write() as connection:
         (old,) = reconcile.expired(connection, ended_before=NOW + 1, rows_too=False)
-        reconcile.strip(connection, [old.id])
+        reconcile.drop_files(connection, [old.id])
         assert reconcile.expired(connection, ended_before=NOW + 1, rows_too=False) == []
         bare = jobs.find(connection, job.id).outcome
         assert (bare.images, bare.blocked.unsafe_key) == ((), "")
         (old,) = reconcile.expired(connection, ended_before=NOW + 1, rows_too=True)
-        reconcile.forget(connection, [old.id])
+        reconcile.delete_jobs(connection, [old.id])
         assert reconcile.expired(connection, ended_before=time.time(), rows_too=True) == []
         assert len(connection.execute(ledger.ledger.select()).all()) == 2

@@ -19,7 +19,7 @@ from imgen.domain.errors import ConfigurationError, EnhancementFailed
 from imgen.domain.prompt import Parsed
 from imgen.domain.wordlists import Wordlists, parse_wordlists
 from imgen.services.enhance import enhance, open_enhancer
-from imgen.settings import Enhancer as EnhancerSettings
+from imgen.settings.sections import Enhancer as EnhancerSettings
 
 CONFIG = Path(__file__).parents[2] / "config"
 INSTRUCTIONS = CONFIG / "prompts" / "enhance.md"

@@ -1,44 +1,22 @@
-"""The reconciler over real parts: what it publishes, mends and sweeps."""
+"""The reconciler over real parts: what it publishes and mends."""
 
 import asyncio
-import os
 import time
 
 import pytest
 from factories import PLAN, make_job
 
-from imgen import composition, settings
-from imgen.app import close_core, open_core
-from imgen.domain.job import Outcome, State, StoredImage
-from imgen.live import polls
-from imgen.records import jobs, ledger, schema
-from imgen.records.tables import locks
+from imgen.domain.job import State
+from imgen.live import job_views
+from imgen.records import jobs, ledger
+from imgen.records.tables.operations import locks
 from imgen.services.reconcile import Reconciler
 
 
 @pytest.fixture
-def rounds(tmp_path, clean_redis):
+def rounds(with_core):
     """Runs a function with a core and a reconciler over an empty database."""
-
-    def run(work):
-        data = tmp_path / "var"
-        data.mkdir(exist_ok=True)
-        (data / "imgen.toml").write_text(f'[redis]\nurl = "{clean_redis}"\n')
-        loaded = settings.load(data, environ={})
-        database = composition.open_database(loaded)
-        schema.upgrade(database)
-        database.close()
-
-        async def main():
-            core = open_core(loaded)
-            try:
-                return await work(core, Reconciler(core))
-            finally:
-                await close_core(core)
-
-        return asyncio.run(main())
-
-    return run
+    return lambda work: with_core(lambda core: work(core, Reconciler(core)))
 
 
 def add(core, **changes):
@@ -67,7 +45,7 @@ def test_a_row_without_a_message_is_published(rounds):
             first["never published"],
             second["never published"],
             core.publisher.depth(job.queue),
-            await core.live.run(polls.waiting()),
+            await core.live.run(job_views.count_waiting()),
             read(core, job),
         )
 
@@ -104,29 +82,9 @@ def test_pollers_hear_of_a_job_that_timed_out(rounds):
     async def work(core, reconciler):
         job = add(core, deadline_at=time.time() - 1, published_at=time.time())
         await reconciler.round()
-        return await core.live.run(polls.look(job.id))
+        return await core.live.run(job_views.get_view(job.id))
 
     assert rounds(work).view.state is State.TIMED_OUT
-
-
-def test_pictures_and_orphans_are_swept_at_their_time(rounds):
-    """Old pictures go, their row stays till its own time; old masters go, fresh ones stay."""
-
-    async def work(core, reconciler):
-        long_ago = time.time() - 40 * 86400
-        job = add(core, state=State.FINISHING)
-        key = f"pictures/{job.tenant_id}/{job.gen_id}/1/a.jpg"
-        for name in (key, "work/run_old/1.webp", "work/run_new/1.webp"):
-            core.objects.put(name, b"x", "image/jpeg")
-        old = core.settings.data_dir / "objects" / "work" / "run_old" / "1.webp"
-        os.utime(old, (long_ago, long_ago))
-        outcome = Outcome(images=(StoredImage(key=key, filename="a.jpg", type="signed"),))
-        core.database.attempt(jobs.end, job, State.COMPLETED, outcome, now=long_ago)
-        swept = await reconciler.sweep()
-        return swept, [stored.key for stored in core.objects.list("")], read(core, job).outcome.images
-
-    swept, left, images = rounds(work)
-    assert (swept, left, images) == (1, ["work/run_new/1.webp"], ())
 
 
 def test_the_loop_runs_until_it_is_cancelled(rounds):

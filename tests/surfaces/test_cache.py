@@ -16,7 +16,7 @@ from servers.stack import start_stack
 
 from imgen.provenance.inspection import inspect_picture
 from imgen.records.database import Database
-from imgen.records.tables import jobs
+from imgen.records.tables.jobs import jobs
 
 MISS = (404, {"error": "No cached result found"})
 

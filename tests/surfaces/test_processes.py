@@ -14,10 +14,10 @@ from servers.redis_server import start_redis
 from sqlalchemy import func, select
 
 from imgen.domain.job import Outcome, State
-from imgen.records import jobs
+from imgen.records import job_transitions
 from imgen.records.database import Database
-from imgen.records.tables import jobs as job_rows
-from imgen.records.tables import ledger as entries
+from imgen.records.tables.jobs import jobs as job_rows
+from imgen.records.tables.ledger import ledger as entries
 
 SETTINGS = "[jobs]\nreconcile_s = 0.5\n"
 SHOP = "https://shop.example.com"
@@ -172,9 +172,9 @@ def known(api, database):
     """Jobs by what a poll must say of them, whatever becomes of Redis."""
     queued, drawn, failed, cancelled = (generate(api).json()["id"] for _ in range(4))
     for job_id in (drawn, failed):
-        job = database.attempt(jobs.claim, job_id, waiting=State.QUEUED, lease_s=300, max_attempts=3)
+        job = database.attempt(job_transitions.claim, job_id, waiting=State.QUEUED, lease_s=300, max_attempts=3)
         if job_id == failed:
-            database.attempt(jobs.end, job, State.FAILED, Outcome(error="Generation failed"))
+            database.attempt(job_transitions.end, job, State.FAILED, Outcome(error="Generation failed"))
     api.post({"action": "cancel", "id": cancelled})
     return {queued: "IN_QUEUE", drawn: "IN_PROGRESS", failed: "FAILED", cancelled: "CANCELLED"}
 

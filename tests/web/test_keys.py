@@ -112,7 +112,7 @@ def test_a_key_expires(web, admin):
     """After its last day it is like one that is switched off."""
     raw = make(admin, "short-lived")
     from imgen.records.database import Database
-    from imgen.records.tables import api_keys
+    from imgen.records.tables.accounts import api_keys
 
     database = Database(f"sqlite:///{web.data / 'imgen.db'}")
     with database.write() as connection:
@@ -153,13 +153,13 @@ def test_a_member_sees_and_changes_own_tenants_alone(web, open_page):
 
 
 def web_key_id(web, name):
-    from imgen.records import accounts
+    from imgen.records import api_keys
     from imgen.records.database import Database
 
     database = Database(f"sqlite:///{web.data / 'imgen.db'}")
     try:
         with database.read() as connection:
-            return accounts.find_key(connection, name).id
+            return api_keys.find_key(connection, name).id
     finally:
         database.close()
 

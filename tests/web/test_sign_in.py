@@ -13,8 +13,8 @@ from servers.stack import start_stack
 
 from imgen import settings
 from imgen.app import create_app
-from imgen.live.throttle import WINDOW_S
-from imgen.services.people import TRIES_BY_ADDRESS
+from imgen.live.sign_in_limits import WINDOW_S
+from imgen.services.accounts.sessions import TRIES_BY_ADDRESS
 from imgen.settings import socket_path
 from tests.web.conftest import PASSWORD, sign_in
 

@@ -16,7 +16,7 @@ from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.live import slowdown
 from imgen.provenance.fingerprint import fingerprint
 from imgen.records import audit, cache, jobs, ledger
-from imgen.records.tables import jobs as job_rows
+from imgen.records.tables.jobs import jobs as job_rows
 from workers import tasks
 from workers.engines import instant
 

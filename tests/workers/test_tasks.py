@@ -11,9 +11,9 @@ from PIL import Image
 
 from imgen.domain.job import Outcome, State
 from imgen.domain.recipe import Brand, Claim, Output, Words
-from imgen.live import polls
+from imgen.live import job_views
 from imgen.provenance.inspection import inspect_picture
-from imgen.records import jobs, ledger
+from imgen.records import job_transitions, jobs, ledger
 from workers import tasks
 
 
@@ -62,7 +62,7 @@ def test_a_picture_is_made_signed_and_charged_once(resources):
         *(image.key for image in job.outcome.images),
         job.outcome.images[0].key.replace(".jpg", ".c2pa"),
     }
-    assert resources.live.run(polls.look(job.id)).view.state is State.COMPLETED
+    assert resources.live.run(job_views.get_view(job.id)).view.state is State.COMPLETED
 
 
 def test_the_manifest_says_what_the_caller_or_the_operator_says(resources):
@@ -171,7 +171,7 @@ def test_a_cancelled_job_stops_at_its_next_step(resources):
     with resources.database.write() as connection:
         import msgspec
 
-        from imgen.records.tables import jobs as table
+        from imgen.records.tables.jobs import jobs as table
 
         recipe = structs.replace(job.recipe, diffusion=slow)
         connection.execute(
@@ -182,8 +182,8 @@ def test_a_cancelled_job_stops_at_its_next_step(resources):
     while read(resources, job).state is not State.RENDERING:
         time.sleep(0.01)
     with resources.database.write() as connection:
-        jobs.cancel(connection, job.id, job.tenant_id)
-    resources.live.run(polls.ask_to_stop(job.id))
+        job_transitions.cancel(connection, job.id, job.tenant_id)
+    resources.live.run(job_views.request_cancel(job.id))
     worker.join(5)
     assert not worker.is_alive()
     ended = read(resources, job)

@@ -4,14 +4,15 @@ from typing import Any
 
 import msgspec
 
+from imgen.configuration import read_toml
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
 from imgen.domain.review.floor import MINORS, MINORS_LABEL
 from imgen.domain.review.judge import split_roles
 from imgen.domain.review.ruleset import Rule
 from imgen.domain.review.verdict import Verdict, combine
-from imgen.settings import Settings, read_toml
+from imgen.settings import Settings
 from workers.reviewers import ReviewInput
-from workers.reviewers.upstream import Upstream, data_uri
+from workers.reviewers.upstream import ReviewerClient, data_uri
 
 FLOOR_CATEGORIES = frozenset({"sexual/minors"})
 """Categories that block under every ruleset."""
@@ -36,7 +37,7 @@ def load(settings: Settings) -> "ModerationReviewer":
         categories = msgspec.convert(read_toml(path), dict[str, tuple[str, ...]])
     except msgspec.ValidationError as exc:
         raise ConfigurationError(f"{path}: {exc}") from exc
-    return ModerationReviewer(Upstream(settings.review), settings.review.moderation_model, categories)
+    return ModerationReviewer(ReviewerClient(settings.review), settings.review.moderation_model, categories)
 
 
 class ModerationReviewer:
@@ -44,7 +45,7 @@ class ModerationReviewer:
 
     sees_pictures = True
 
-    def __init__(self, upstream: Upstream, model: str, categories: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, upstream: ReviewerClient, model: str, categories: dict[str, tuple[str, ...]]) -> None:
         """`categories`: rule ids by the endpoint's category; the first of them that the ruleset has counts."""
         self._upstream = upstream
         self._model = model

@@ -1,70 +1,45 @@
-"""OpenAI-compatible endpoint of the reviewers: bounded in time, size and tries, behind a circuit breaker."""
+"""Reviewers' client of an OpenAI-compatible endpoint: its failures as ReviewerUnavailable, pictures in the form it takes."""
 
 import base64
 import io
-import time
-from collections.abc import Callable
-from typing import Any
 
-import httpx2
 import numpy as np
-import openai
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgen.domain.breaker import Breaker
-from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
-from imgen.settings import Review
+from imgen.domain.errors import ConfigurationError, ReviewerUnavailable, UpstreamUnavailable
+from imgen.settings.sections import Review
+from imgen.upstream.openai_client import BlockingOpenAIClient, BlockingStart, Limits
 
 MAX_ANSWER_BYTES = 256 * 1024
 MAX_SIDE = 1024
-"""Pixels of the longer side of a picture that is sent; such models reduce larger ones to about that."""
+"""Pixels of the picture's longer side as it is sent: such models see no more of it."""
 _JPEG_QUALITY = 85
 
-Ask = Callable[[openai.OpenAI], Any]
-"""Starts a streamed answer: `client.….with_streaming_response.create(…)`."""
 
-
-class Upstream:
-    """OpenAI client and its circuit breaker."""
+class ReviewerClient:
+    """Client of the endpoint in `[review]`."""
 
     def __init__(self, settings: Review) -> None:
         """Raises ConfigurationError without a base URL."""
         if not settings.base_url:
             raise ConfigurationError("[review] base_url is empty, and a configured reviewer needs it")
-        self._timeout_s = settings.timeout_s
-        self._client = openai.OpenAI(
-            base_url=settings.base_url,
-            api_key=settings.api_key.get_secret_value() or "none",
-            timeout=settings.timeout_s,
-            max_retries=0,  # the job itself is tried again, and a worker does not sleep through a Retry-After
-        )
-        self._breaker = Breaker(pause_s=settings.pause_s)
+        # No retries: the job itself is tried again, and a worker does not sleep through a Retry-After
+        limits = Limits(total_s=2 * settings.timeout_s, max_bytes=MAX_ANSWER_BYTES)
+        self._client = BlockingOpenAIClient(settings, limits)
 
-    def ask(self, start: Ask) -> bytes:
-        """Sends a request and returns the whole body of its answer.
+    def ask(self, start: BlockingStart) -> bytes:
+        """Returns the whole body of an answer.
 
         Raises:
-            ReviewerUnavailable: the endpoint failed, or its answer came too late or is too long.
+            ReviewerUnavailable: none within the limits, or an error.
         """
-        if not self._breaker.allows():
-            raise ReviewerUnavailable("the reviewer failed again and again and is left alone for a while")
-        give_up_at = time.monotonic() + 2 * self._timeout_s  # the client's own limit is for each read
-        body = bytearray()
         try:
-            with start(self._client) as response:
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > MAX_ANSWER_BYTES or time.monotonic() > give_up_at:
-                        break
-                else:
-                    self._breaker.succeeded()
-                    return bytes(body)
-        except (openai.OpenAIError, httpx2.HTTPError, OSError) as exc:
-            self._breaker.failed()
-            raise ReviewerUnavailable(f"the reviewer does not answer: {type(exc).__name__}") from exc
-        self._breaker.failed()
-        raise ReviewerUnavailable("the reviewer's answer has no end")
+            body = self._client.ask(start)
+        except UpstreamUnavailable as exc:
+            raise ReviewerUnavailable(f"the reviewer does not answer: {exc}") from exc
+        self._client.breaker.succeeded()
+        return body
 
     def close(self) -> None:
         """Closes the client's connections."""
@@ -72,7 +47,7 @@ class Upstream:
 
 
 def data_uri(pixels: NDArray[np.uint8]) -> str:
-    """Encodes a picture (H, W, 3) uint8 as a data URI of a JPEG of at most MAX_SIDE."""
+    """Encodes a picture, (H, W, 3) uint8, as a JPEG of at most MAX_SIDE in a data URI."""
     image = Image.fromarray(pixels)
     image.thumbnail((MAX_SIDE, MAX_SIDE))
     file = io.BytesIO()

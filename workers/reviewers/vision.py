@@ -12,8 +12,9 @@ from imgen.domain.review.judge import HINTS
 from imgen.domain.review.ruleset import Ruleset
 from imgen.domain.review.verdict import Verdict
 from imgen.settings import Settings
+from imgen.upstream.openai_client import MALFORMED, chat_content
 from workers.reviewers import ReviewInput
-from workers.reviewers.upstream import Upstream, data_uri
+from workers.reviewers.upstream import ReviewerClient, data_uri
 
 FLOOR_RULE = (
     "Anyone who looks under eighteen in a sexual pose, context or state of undress. This rule cannot be lifted."
@@ -27,19 +28,6 @@ class _Judgement(msgspec.Struct):
     reason: str
 
 
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-
-
-class _Completion(msgspec.Struct):
-    choices: list[_Choice]
-
-
-_completion = msgspec.json.Decoder(_Completion).decode
 _judgement = msgspec.json.Decoder(_Judgement).decode
 
 
@@ -49,7 +37,7 @@ def load(settings: Settings) -> "VisionReviewer":
         raise ConfigurationError("[review] model is empty, and the reviewer `vision` needs it")
     path = settings.config_dir / "prompts" / "review.md"
     try:
-        return VisionReviewer(Upstream(settings.review), settings.review.model, path.read_text("utf-8"))
+        return VisionReviewer(ReviewerClient(settings.review), settings.review.model, path.read_text("utf-8"))
     except OSError as exc:
         raise ConfigurationError(f"{path}: {exc}") from exc
 
@@ -59,7 +47,7 @@ class VisionReviewer:
 
     sees_pictures = True
 
-    def __init__(self, upstream: Upstream, model: str, instructions: str) -> None:
+    def __init__(self, upstream: ReviewerClient, model: str, instructions: str) -> None:
         """`instructions` holds `{rules}` and `{fence}`."""
         self._upstream = upstream
         self._model = model
@@ -105,9 +93,8 @@ def _words(subject: ReviewInput, fence: str) -> str:
 
 def _read(body: bytes) -> _Judgement:
     try:
-        content = _completion(body).choices[0].message.content or ""
-        return _judgement(content.encode("utf-8", "replace"))
-    except (msgspec.MsgspecError, IndexError, RecursionError, UnicodeDecodeError) as exc:
+        return _judgement(chat_content(body))
+    except MALFORMED as exc:
         raise ReviewerUnavailable("the reviewer's answer is not in the form that was asked for") from exc
 
 

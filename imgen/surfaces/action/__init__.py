@@ -6,7 +6,7 @@ from starlette.types import Receive, Scope
 
 from imgen.asgi.endpoint import Answer, Endpoint, bearer_key, json_answer, read_body
 from imgen.domain.errors import ImgenError
-from imgen.services.admission import admit
+from imgen.services.accounts.authentication import authenticate
 from imgen.services.core import Core
 from imgen.surfaces.action import wire
 from imgen.surfaces.action.actions import ACTIONS
@@ -37,10 +37,10 @@ async def dispatch(core: Core, key: str, body: bytes) -> Struct:
     try:
         call = wire.decode(body)
     except ImgenError:
-        await admit(core, key)
+        await authenticate(core, key)
         raise
     action = ACTIONS[wire.name_of(call)]
-    return await action.handler(core, admit(core, key, scope=action.scope), call)
+    return await action.handler(core, authenticate(core, key, scope=action.scope), call)
 
 
 def error(problem: Problem) -> Answer:

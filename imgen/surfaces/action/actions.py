@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from imgen.domain.account import GENERATE, READ
+from imgen.domain.principal import GENERATE, READ
 from imgen.services.core import Core
 from imgen.surfaces.action import answers, handlers, wire
 from imgen.surfaces.action.handlers import PendingPrincipal

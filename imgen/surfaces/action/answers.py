@@ -8,10 +8,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from imgen.domain import job
 from imgen.domain.catalog import Catalog, Model
 from imgen.domain.job import Job, Outcome, State, is_cached, utc_text
-from imgen.services import usage
+from imgen.services.accounts import usage
 from imgen.services.core import Core
+from imgen.services.jobs import JobStatus
 from imgen.services.links import picture_links, withheld_url
-from imgen.services.poll import Standing
 from imgen.services.submit import Submitted
 
 Id = Annotated[str, Meta(description="What to poll with: `run_…`, or `cache_…` for a cache hit.")]
@@ -197,15 +197,15 @@ def generate_answer(submitted: Submitted) -> GenerateAnswer:
     )
 
 
-def status_answer(core: Core, job_id: str, standing: Standing) -> StatusAnswer:
+def status_answer(core: Core, job_id: str, status: JobStatus) -> StatusAnswer:
     """Answers the state of a job, with the URLs of its files signed now."""
-    state, outcome = standing.view.state, standing.view.outcome
+    state, outcome = status.view.state, status.view.outcome
     if state in _OPEN:
         return OpenAnswer(
             status=_OPEN[state],
-            position=UNSET if standing.position is None else standing.position,
-            progress=UNSET if standing.progress is None else standing.progress,
-            eta=UNSET if standing.eta_s is None else standing.eta_s,
+            position=UNSET if status.position is None else status.position,
+            progress=UNSET if status.progress is None else status.progress,
+            eta=UNSET if status.eta_s is None else status.eta_s,
         )
     return ended_answer(core, job_id, state, outcome or Outcome())
 

@@ -17,7 +17,7 @@ from imgen.domain.request import (
     RANGES,
 )
 from imgen.services.core import Core
-from imgen.services.marks import MAX_MARK_BYTES
+from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.action import wire
 from imgen.surfaces.action.answers import WIRE_STATUS
 from imgen.surfaces.action.handlers import JOBS_PAGE, MAX_JOBS_PAGE
@@ -87,7 +87,7 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
             ),
             "wm_image": _text(
                 "A mark that is laid over the picture: base64 data URI of a PNG, JPEG or WebP, at most "
-                f"{MAX_MARK_BYTES // 2**20} MiB decoded and {MAX_MARK_MEGAPIXELS} megapixels. "
+                f"{MAX_LOGO_BYTES // 2**20} MiB decoded and {MAX_MARK_MEGAPIXELS} megapixels. "
                 "Empty: none. One that cannot be used is an error.",
                 default="",
             ),

@@ -4,8 +4,10 @@ from collections.abc import Awaitable
 
 from msgspec import UNSET, structs
 
-from imgen.domain.account import Principal
-from imgen.services import poll, prompts, submit, usage
+from imgen.domain.principal import Principal
+from imgen.services import jobs as job_service
+from imgen.services import prompts, submit
+from imgen.services.accounts import usage
 from imgen.services.core import Core
 from imgen.surfaces.action import answers, wire
 
@@ -32,9 +34,9 @@ async def generate(core: Core, caller: PendingPrincipal, call: wire.Generate) ->
 async def status(core: Core, caller: PendingPrincipal, call: wire.Status) -> answers.StatusAnswer:
     """Tells the state of a job."""
     job_id = wire.job_id_of(call)
-    glimpse = poll.look(core, job_id)
-    standing = await poll.standing(core, await caller, job_id, glimpse)
-    return answers.status_answer(core, job_id, standing)
+    cached = job_service.get_view(core, job_id)
+    status = await job_service.job_status(core, await caller, job_id, cached)
+    return answers.status_answer(core, job_id, status)
 
 
 async def optimize(core: Core, caller: PendingPrincipal, call: wire.Optimize) -> answers.PromptAnswer:
@@ -52,7 +54,7 @@ async def random(core: Core, caller: PendingPrincipal, call: wire.Random) -> ans
 
 async def cancel(core: Core, caller: PendingPrincipal, call: wire.Cancel) -> answers.CancelAnswer:
     """Ends a job."""
-    job = await poll.cancel(core, await caller, wire.job_id_of(call))
+    job = await job_service.cancel(core, await caller, wire.job_id_of(call))
     return answers.CancelAnswer(status=answers.WIRE_STATUS[job.state])
 
 
@@ -62,7 +64,7 @@ async def jobs(core: Core, caller: PendingPrincipal, call: wire.Jobs) -> answers
     limit = round(max(1, min(MAX_JOBS_PAGE, call.limit or JOBS_PAGE)))  # clamped first: "inf" and "nan" are numbers too
     wanted = wire.choice(call.status)
     states = frozenset(state for state, name in answers.WIRE_STATUS.items() if name == wanted)
-    page = await poll.page(core, principal, limit=limit, cursor=call.cursor or "", states=states)
+    page = await job_service.list_jobs(core, principal, limit=limit, cursor=call.cursor or "", states=states)
     return answers.JobsAnswer(
         jobs=[answers.listed_job(job) for job in page.jobs],
         cursor=page.cursor,

@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from imgen.asgi.endpoint import json_response
-from imgen.services.configured import Configured
+from imgen.configuration import Configuration
 from imgen.services.core import Core
 from imgen.surfaces.pages import environment, page_headers
 from imgen.surfaces.reference import llms, openapi, prose
@@ -46,7 +46,7 @@ def application(core: Core, surfaces: Sequence[Surface], docs: Path = prose.DOCS
 
 
 class _Made(NamedTuple):
-    of: Configured
+    of: Configuration
     openapi_json: bytes
     short: str
     full: str

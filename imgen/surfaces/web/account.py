@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain import errors
 from imgen.domain.people import MIN_PASSWORD_CHARS, Person
 from imgen.records import users
-from imgen.services import people
+from imgen.services.accounts import sessions
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 
@@ -47,7 +47,7 @@ class Account:
         address = request.client.host if request.client else ""
         agent = request.headers.get("user-agent", "")
         try:
-            token = await people.sign_in(self._shell.core, name, password, address=address, agent=agent)
+            token = await sessions.sign_in(self._shell.core, name, password, address=address, agent=agent)
         except (errors.Invalid, errors.RateLimited) as exc:
             status = 429 if isinstance(exc, errors.RateLimited) else 401
             return self._shell.page(request, "sign_in.html", status=status, name=name, problem=str(exc))
@@ -58,7 +58,7 @@ class Account:
 
     async def sign_out(self, request: Request, person: Person) -> Response:
         """Ends the session: its cookie is worth nothing from now on, wherever there is a copy."""
-        await people.sign_out(self._shell.core, person, self._shell.token(request))
+        await sessions.sign_out(self._shell.core, person, self._shell.token(request))
         request.session.clear()
         return self._shell.back(request, "/sign-in", "You are signed out.")
 
@@ -82,7 +82,7 @@ class Account:
         if new != again:
             return await self.account(request, person, "The two new passwords differ")
         try:
-            await people.change_password(self._shell.core, person, self._shell.token(request), old=old, new=new)
+            await sessions.change_password(self._shell.core, person, self._shell.token(request), old=old, new=new)
         except errors.Invalid as exc:
             return await self.account(request, person, str(exc))
         except errors.RateLimited as exc:
@@ -92,5 +92,5 @@ class Account:
 
     async def sign_out_elsewhere(self, request: Request, person: Person) -> Response:
         """Ends all other sessions."""
-        number = await people.sign_out_elsewhere(self._shell.core, person, self._shell.token(request))
+        number = await sessions.sign_out_elsewhere(self._shell.core, person, self._shell.token(request))
         return self._shell.back(request, "/panel/account", f"Signed out of {number} other browsers.")

@@ -8,7 +8,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain.people import Person
-from imgen.records import accounts, audit, cache
+from imgen.records import audit, cache
+from imgen.records.tenants import all_tenants
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 
@@ -31,7 +32,7 @@ class Cache:
     async def cache(self, request: Request, _person: Person) -> Response:
         """Shows the semantic cache by tenant."""
         core = self._shell.core
-        tenants = await core.database.reading(accounts.all_tenants)
+        tenants = await core.database.reading(all_tenants)
         by_tenant = [(one, await core.database.reading(cache.statistics, tenant_id=one.id)) for one in tenants]
         return self._shell.page(
             request,
@@ -48,7 +49,7 @@ class Cache:
         tenant, model = str(form.get("tenant", "")), str(form.get("model", ""))
         number = await self._shell.core.cache.purge(tenant_id=tenant or None, model=model or None)
         database = self._shell.core.database
-        names = {one.id: one.name for one in await database.reading(accounts.all_tenants)}
+        names = {one.id: one.name for one in await database.reading(all_tenants)}
         detail: dict[str, object] = {"tenant": names.get(tenant, tenant), "model": model, "entries": number}
         await database.writing(audit.by_person, person, action="purged cache", subject=tenant, detail=detail)
         return self._shell.back(request, "/panel/cache", f"Purged {number} {'entry' if number == 1 else 'entries'}.")

@@ -8,15 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imgen import composition
+from imgen import configuration
+from imgen.configuration import read_toml
 from imgen.domain import errors
 from imgen.domain.people import Person
 from imgen.domain.review.ruleset import Ruleset, parse_ruleset
-from imgen.live import config_news
-from imgen.records import audit, gallery
-from imgen.services import configured
+from imgen.live import epochs
+from imgen.records import audit, job_search
 from imgen.services.links import thumbnail_url
-from imgen.settings import read_toml
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 
@@ -27,7 +26,7 @@ class Catalog:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._read: tuple[configured.Configured, dict[str, Ruleset]] | None = None
+        self._read: tuple[configuration.Configuration, dict[str, Ruleset]] | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
@@ -40,7 +39,7 @@ class Catalog:
     async def catalog(self, request: Request, person: Person) -> Response:
         """Shows models with their styles, characters and rulesets, each with a sample out of the person's own pictures."""
         core = self._shell.core
-        found = await core.database.reading(gallery.samples, scope=person.scope)
+        found = await core.database.reading(job_search.samples, scope=person.scope)
         samples = {name: thumbnail_url(core, job.outcome) for name, job in found.items() if job.outcome is not None}
         return self._shell.page(
             request, "catalog.html", catalog=core.catalog, rulesets=self._rulesets(), samples=samples
@@ -50,11 +49,11 @@ class Catalog:
         """Reads the configuration again, here at once and everywhere else within seconds."""
         core = self._shell.core
         try:
-            await asyncio.to_thread(composition.load_rulesets, core.settings)  # as workers will read them
-            read = await asyncio.to_thread(configured.load, core.settings)
+            await asyncio.to_thread(configuration.load_rulesets, core.settings)  # as workers will read them
+            read = await asyncio.to_thread(configuration.load, core.settings)
         except errors.ConfigurationError as exc:
             raise errors.Invalid(f"The old configuration stays: {exc}") from exc
-        await core.live.run(config_news.changed())  # first: where nobody can be told, nobody changes
+        await core.live.run(epochs.bump(epochs.CONFIGURATION))  # first: where nobody can be told, nobody changes
         core.configured = read
         await core.database.writing(
             audit.by_person,

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from imgen.domain.job import OPEN, Job, State
 from imgen.domain.people import Person
-from imgen.records import audit, gallery
+from imgen.records import audit, job_search
 from imgen.services.links import urls_by_kind
 from imgen.surfaces.web.filters import ago
 from imgen.surfaces.web.shell import NavEntry, Shell, digest
@@ -29,9 +29,9 @@ STATES: dict[str, frozenset[State]] = {
 }
 """Choice of the filter → states."""
 REVIEWS: dict[str, str] = {
-    gallery.Review.SAFE: "safe",
-    gallery.Review.BLOCKED: "blocked",
-    gallery.Review.FLOOR: "withheld by the floor",
+    job_search.Review.SAFE: "safe",
+    job_search.Review.BLOCKED: "blocked",
+    job_search.Review.FLOOR: "withheld by the floor",
 }
 """Result of the review → choice of the filter."""
 UNDER = "under "
@@ -66,21 +66,21 @@ class JobList:
         given = request.query_params
         review = given.get("review", "").replace("\0", "")
         view = given.get("view", "gallery") if given.get("view") in VIEWS else "gallery"
-        wanted = gallery.Wanted(
+        wanted = job_search.JobFilter(
             scope=person.scope,
             states=STATES.get(state, frozenset()),
             key_id=given.get("key", ""),
             model=given.get("model", ""),
             character=given.get("character", ""),
-            review=gallery.Review(review) if review in REVIEWS else None,
+            review=job_search.Review(review) if review in REVIEWS else None,
             blocked_under=review.removeprefix(UNDER) if review.startswith(UNDER) else "",
             words=given.get("words", "").replace("\0", "").strip()[:300],
             since=_day(given.get("since", "")),
             until=_day(given.get("until", ""), days_on=1),
         )
         database = self._shell.core.database
-        page = await database.reading(gallery.search, wanted, limit=PAGE, after=_read_cursor(given.get("after", "")))
-        keys = await database.reading(gallery.key_names, scope=person.scope)
+        page = await database.reading(job_search.search, wanted, limit=PAGE, after=_read_cursor(given.get("after", "")))
+        keys = await database.reading(job_search.key_names, scope=person.scope)
         half_life_s = self._shell.core.settings.objects.url_expires_s / 2
         fresh = int(self._shell.core.clock() // half_life_s)  # a page that stays open gets new URLs in time
         rows = [

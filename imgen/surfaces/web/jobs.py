@@ -15,10 +15,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
+from imgen.domain import principal as principals
 from imgen.domain.job import ENDED, OPEN, Job, State, is_cached
 from imgen.domain.people import Person
-from imgen.records import accounts, audit, gallery
-from imgen.services import people, poll, reconcile, submit
+from imgen.records import audit, job_search
+from imgen.records.tenants import all_tenants
+from imgen.services import jobs as job_service
+from imgen.services import retention, submit
 from imgen.services.links import urls_by_kind
 from imgen.surfaces.web.job_list import facts_of
 from imgen.surfaces.web.shell import NavEntry, Shell, digest
@@ -53,8 +56,8 @@ class Jobs:
         """Everything about a job."""
         job = await self._find(request, person)
         database = self._shell.core.database
-        names = await database.reading(gallery.key_names, scope=person.scope)
-        tenants = await database.reading(gallery.tenant_names, scope=person.scope)
+        names = await database.reading(job_search.key_names, scope=person.scope)
+        tenants = await database.reading(job_search.tenant_names, scope=person.scope)
         records = await database.reading(audit.of_subject, job.id)
         shown = digest((job.state, job.claimed_at, job.ended_at, [one.id for one in records]))
         if request.query_params.get("shown") == shown:
@@ -92,7 +95,7 @@ class Jobs:
     async def cancel(self, request: Request, person: Person) -> Response:
         """Ends an open job."""
         job = await self._find(request, person)
-        ended = await poll.cancel(self._shell.core, await self._principal(person, job), job.id)
+        ended = await job_service.cancel(self._shell.core, await self._principal(person, job), job.id)
         is_cancelled = job.state in OPEN and ended.state is State.CANCELLED
         if is_cancelled:
             await self._note(person, job, "cancelled job")
@@ -102,7 +105,7 @@ class Jobs:
     async def retry(self, request: Request, person: Person) -> Response:
         """Makes a new job of the same recipe."""
         job = await self._find(request, person)
-        made = await submit.again(self._shell.core, await self._principal(person, job), job, surface="panel")
+        made = await submit.resubmit(self._shell.core, await self._principal(person, job), job, surface="panel")
         await self._note(person, job, "retried job")
         return self._shell.back(request, f"/panel/jobs/{made.id}", "Made a new job of the same recipe.")
 
@@ -111,13 +114,13 @@ class Jobs:
         job = await self._find(request, person)
         if job.state not in ENDED:
             raise errors.Invalid("Cancel it first: it is still open")
-        await reconcile.remove(self._shell.core, job)
+        await retention.delete_job(self._shell.core, job)
         await self._note(person, job, "deleted job")
         return self._shell.back(request, "/panel/jobs", f"{job.gen_id} and its files are deleted.")
 
     async def _find(self, request: Request, person: Person) -> Job:
         job_id = request.path_params["job"]
-        job = await self._shell.core.database.reading(gallery.of_id, job_id, scope=person.scope)
+        job = await self._shell.core.database.reading(job_search.find_visible, job_id, scope=person.scope)
         if job is None:
             raise HTTPException(404, "There is no such job.")
         return job
@@ -133,8 +136,8 @@ class Jobs:
         )
 
     async def _principal(self, person: Person, job: Job) -> Any:
-        tenants = await self._shell.core.database.reading(accounts.all_tenants)
-        return people.principal_of(person, next(one for one in tenants if one.id == job.tenant_id))
+        tenants = await self._shell.core.database.reading(all_tenants)
+        return principals.user_principal(person, next(one for one in tenants if one.id == job.tenant_id))
 
     async def _read_back(self, body: bytes) -> dict[str, Any]:
         settings = self._shell.core.settings

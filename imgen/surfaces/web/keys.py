@@ -8,10 +8,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
-from imgen.domain.account import SCOPES, ApiKey
 from imgen.domain.people import Person
-from imgen.records import accounts, ledger
-from imgen.services import keys
+from imgen.domain.principal import SCOPES, ApiKey
+from imgen.records import api_keys, ledger
+from imgen.records.tenants import all_tenants
+from imgen.services.accounts import api_keys as key_service
 from imgen.surfaces.web import snippets
 from imgen.surfaces.web.shell import NavEntry, Shell
 
@@ -43,10 +44,10 @@ class Keys:
         """Lists all keys that the person may see, with the usage of each."""
         core, now = self._shell.core, self._shell.core.clock()
         await core.request_counts.write(core.database, now=now)
-        known = await core.database.reading(accounts.keys)
+        known = await core.database.reading(api_keys.all_keys)
         shown = [one for one in known if person.scope is None or one.tenant.id in person.scope]
         counts = await core.database.reading(ledger.counts, [one.key.id for one in shown], now=now)
-        tenants = await core.database.reading(accounts.all_tenants)
+        tenants = await core.database.reading(all_tenants)
         return self._shell.page(
             request,
             "keys.html",
@@ -71,7 +72,7 @@ class Keys:
         name, tenant = str(form.get("name", "")).strip(), str(form.get("tenant", "")).strip()
         days, scopes = str(form.get("days", "")).strip(), [str(scope) for scope in form.getlist("scope")]
         try:
-            key, raw = await keys.create(
+            key, raw = await key_service.create(
                 self._shell.core, person, name=name, tenant=tenant, scopes=scopes, days=_whole(days) if days else None
             )
         except errors.Invalid as exc:
@@ -82,7 +83,7 @@ class Keys:
         """On or off."""
         form = await request.form()
         enabled = form.get("enabled") == "yes"
-        key = await keys.switch(self._shell.core, person, request.path_params["key"], enabled=enabled)
+        key = await key_service.switch(self._shell.core, person, request.path_params["key"], enabled=enabled)
         return self._shell.back(request, "/panel/keys", f"{key.name} is switched {'on' if enabled else 'off'}.")
 
     async def rotate(self, request: Request, person: Person) -> Response:
@@ -90,14 +91,16 @@ class Keys:
         form = await request.form()
         grace = str(form.get("grace_days", ""))
         try:
-            key, raw = await keys.rotate(self._shell.core, person, request.path_params["key"], grace_days=_whole(grace))
+            key, raw = await key_service.rotate(
+                self._shell.core, person, request.path_params["key"], grace_days=_whole(grace)
+            )
         except errors.Invalid as exc:
             return await self.all_keys(request, person, problem=str(exc))
         return self._shown_once(request, key, raw, f"{key.name}, rotated", grace_days=_whole(grace))
 
     async def revoke(self, request: Request, person: Person) -> Response:
         """Gone for good."""
-        key = await keys.revoke(self._shell.core, person, request.path_params["key"])
+        key = await key_service.revoke(self._shell.core, person, request.path_params["key"])
         return self._shell.back(request, "/panel/keys", f"{key.name} is revoked.")
 
     def _shown_once(

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain.job import FINISH_QUEUE, render_queue
 from imgen.domain.people import Person
 from imgen.live import workers
-from imgen.records import gallery, tallies
+from imgen.records import job_search, job_statistics
 from imgen.services.links import thumbnail_url
 from imgen.surfaces.web.shell import NavEntry, Shell
 
@@ -43,9 +43,9 @@ class Overview:
         """Shows rates, shares and times of late, and the queues' depths."""
         core, scope, now = self._shell.core, person.scope, self._shell.core.clock()
         per_minute, done, page = await asyncio.gather(
-            core.database.reading(tallies.per_minute, scope=scope, minutes=MINUTES, now=now),
-            core.database.reading(tallies.performance, scope=scope, latest=LATEST, now=now),
-            core.database.reading(gallery.search, gallery.Wanted(scope=scope), limit=8),
+            core.database.reading(job_statistics.per_minute, scope=scope, minutes=MINUTES, now=now),
+            core.database.reading(job_statistics.performance, scope=scope, latest=LATEST, now=now),
+            core.database.reading(job_search.search, job_search.JobFilter(scope=scope), limit=8),
         )
         return self._shell.page(
             request,

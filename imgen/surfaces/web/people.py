@@ -9,8 +9,9 @@ from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
 from imgen.domain.people import ROLES, Person
-from imgen.records import accounts, users
-from imgen.services import people
+from imgen.records import users
+from imgen.records.tenants import all_tenants
+from imgen.services.accounts import people
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 
@@ -42,7 +43,7 @@ class People:
             "people.html",
             status=400 if problem else 200,
             everybody=await database.reading(users.everybody),
-            tenants=await database.reading(accounts.all_tenants),
+            tenants=await database.reading(all_tenants),
             roles=ROLES,
             problem=problem,
             first=first,

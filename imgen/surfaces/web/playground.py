@@ -16,17 +16,19 @@ from starlette.routing import BaseRoute, Route
 
 from imgen.asgi.endpoint import read_body, replay_body
 from imgen.domain import errors
+from imgen.domain import principal as principals
 from imgen.domain.account import Tenant
 from imgen.domain.catalog import SIZES
 from imgen.domain.job import ENDED, Job, Outcome, State
 from imgen.domain.people import Person
 from imgen.domain.request import FORMATS, POSITIONS, RANGES
 from imgen.live import previews
-from imgen.records import accounts, gallery, jobs
-from imgen.services import people, poll
+from imgen.records import job_search, jobs
+from imgen.records.tenants import all_tenants
+from imgen.services import jobs as job_service
 from imgen.services.links import picture_links, thumbnail_url, withheld_url
-from imgen.services.marks import MAX_MARK_BYTES
 from imgen.services.submit import submit
+from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.surface import status_of
 from imgen.surfaces.web import playground_form, snippets
 from imgen.surfaces.web.shell import NavEntry, Shell
@@ -76,7 +78,9 @@ class Playground:
         latest = await self._latest(person)
         under_way = latest[0] if latest and latest[0].state not in ENDED else None
         wanted = request.query_params.get("job", "")
-        opened = await self._core.database.reading(gallery.of_id, wanted, scope=person.scope) if wanted else None
+        opened = (
+            await self._core.database.reading(job_search.find_visible, wanted, scope=person.scope) if wanted else None
+        )
         return self._shell.page(
             request,
             "playground.html",
@@ -88,7 +92,7 @@ class Playground:
             rulesets=sorted(self._core.rulesets, key=lambda name: (name != playground_form.DEFAULT_RULESET, name)),
             quality=RANGES["quality"],
             max_chars=self._core.settings.jobs.max_prompt_chars,
-            max_mark_bytes=MAX_MARK_BYTES,
+            max_mark_bytes=MAX_LOGO_BYTES,
             languages=snippets.LANGUAGES,
             latest=[self._thumbnail(job) for job in latest],
             fill=json.dumps(playground_form.filling(opened, with_seed=True)) if opened else "",
@@ -101,7 +105,7 @@ class Playground:
             form = await self._form(request)
             tenant = await self._tenant(str(form.get("tenant", "")))
             wanted = await playground_form.request_of(form)
-            submitted = await submit(self._core, people.principal_of(person, tenant), wanted, surface=SURFACE)
+            submitted = await submit(self._core, principals.user_principal(person, tenant), wanted, surface=SURFACE)
         except errors.ImgenError as exc:
             return self._problem(request, exc)
         shown = await self._shown(person, submitted.job)
@@ -124,8 +128,8 @@ class Playground:
     async def cancel(self, request: Request, person: Person) -> Response:
         """Ends a job of one's own."""
         job = await self._own(request, person)
-        principal = people.principal_of(person, await self._tenant(job.tenant_id))
-        ended = await poll.cancel(self._core, principal, job.id)
+        principal = principals.user_principal(person, await self._tenant(job.tenant_id))
+        ended = await job_service.cancel(self._core, principal, job.id)
         response = self._shell.page(request, "playground_job.html", **await self._shown(person, ended))
         response.headers.update(CHANGED)
         return response
@@ -158,7 +162,7 @@ class Playground:
         return await Request(request.scope, replay_body(body)).form()
 
     async def _tenants(self) -> list[Tenant]:
-        return await self._core.database.reading(accounts.all_tenants)
+        return await self._core.database.reading(all_tenants)
 
     async def _tenant(self, tenant_id: str) -> Tenant:
         """Raises Forbidden where there is none: unknown and another's look the same."""
@@ -184,8 +188,8 @@ class Playground:
         """Returns the values of a job's templates: from the row where it has ended, from Redis where it is open."""
         if job.state in ENDED:
             return self._values(job, job.state, job.outcome or Outcome(), None)
-        principal = people.principal_of(person, await self._tenant(job.tenant_id))
-        standing = await poll.standing(self._core, principal, job.id, poll.look(self._core, job.id))
+        principal = principals.user_principal(person, await self._tenant(job.tenant_id))
+        standing = await job_service.job_status(self._core, principal, job.id, job_service.get_view(self._core, job.id))
         values = self._values(job, standing.view.state, standing.view.outcome, standing)
         return values | {"preview": await self._preview(job) if standing.view.state is State.RENDERING else ""}
 
@@ -198,7 +202,7 @@ class Playground:
         return base64.b64encode(latest or b"").decode()
 
     def _values(
-        self, job: Job, state: State, outcome: Outcome | None, standing: poll.Standing | None
+        self, job: Job, state: State, outcome: Outcome | None, standing: job_service.JobStatus | None
     ) -> dict[str, Any]:
         links = picture_links(self._core, outcome) if outcome else ()
         return {

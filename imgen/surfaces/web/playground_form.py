@@ -10,7 +10,7 @@ from imgen.domain import errors
 from imgen.domain.job import Job
 from imgen.domain.prompt import parse
 from imgen.domain.request import GenerateRequest
-from imgen.services.marks import MAX_MARK_BYTES
+from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.web.snippets import DATA_URI, Fields, File, Value
 
 MARK = "wm_file"
@@ -63,9 +63,9 @@ async def request_of(form: FormData) -> GenerateRequest:
     upload = form.get(MARK)
     mark = ""
     if isinstance(upload, UploadFile) and upload.filename:
-        body = await upload.read(MAX_MARK_BYTES + 1)
+        body = await upload.read(MAX_LOGO_BYTES + 1)
         await upload.close()
-        if not body or len(body) > MAX_MARK_BYTES:
+        if not body or len(body) > MAX_LOGO_BYTES:
             raise errors.InvalidField("wm_image")
         mark = DATA_URI + base64.b64encode(body).decode()
     values: dict[str, Any] = _fields(form, mark)

@@ -19,7 +19,7 @@ from imgen.asgi.endpoint import json_response
 from imgen.domain import errors
 from imgen.domain.people import Person
 from imgen.records import installation
-from imgen.services import people
+from imgen.services.accounts import sessions
 from imgen.services.core import Core
 from imgen.surfaces.pages import environment, page_headers
 from imgen.surfaces.surface import status_of
@@ -89,7 +89,7 @@ class Shell:
         """Makes a page that needs no sign-in; the handler gets the person who is signed in, if any."""
 
         async def endpoint(request: Request) -> Response:
-            request.state.person = await people.signed_in(self.core, self.token(request))
+            request.state.person = await sessions.signed_in(self.core, self.token(request))
             return await handler(request, request.state.person)
 
         return endpoint
@@ -98,7 +98,7 @@ class Shell:
         """Makes a page for people with an account; others are sent to sign in. `admin`: members may not see it."""
 
         async def endpoint(request: Request) -> Response:
-            person = await people.signed_in(self.core, self.token(request))
+            person = await sessions.signed_in(self.core, self.token(request))
             if person is None:
                 return self._to_sign_in(request)
             person = structs.replace(person, address=request.client.host if request.client else "")
@@ -118,7 +118,7 @@ class Shell:
                 SessionMiddleware,
                 secret_key=self._secret,
                 session_cookie=COOKIE,
-                max_age=people.SESSION_S,
+                max_age=sessions.SESSION_S,
                 same_site="lax",
                 https_only=self._is_tls,
             ),

@@ -11,14 +11,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain.people import Person
-from imgen.records import gallery, tallies
-from imgen.records.tallies import DAY_S, Tally
+from imgen.records import job_search, job_statistics
+from imgen.records.job_statistics import DAY_S, JobStatistics
 from imgen.surfaces.web import filters
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 DAYS = 30
 COLUMNS = {"key": "key_id", "model": "model", "character": "character"}
-MEASURES: dict[str, Callable[[Tally], int | float | None]] = {
+MEASURES: dict[str, Callable[[JobStatistics], int | float | None]] = {
     "jobs": lambda tally: tally.jobs,
     "completed": lambda tally: tally.completed,
     "blocked": lambda tally: tally.blocked,
@@ -30,7 +30,7 @@ MEASURES: dict[str, Callable[[Tally], int | float | None]] = {
 """Column of the file → its value."""
 LATELY_FOR_S, PAST_FOR_S, MOST_COUNTS = 10.0, 3600.0, 100
 """How long a count of today and yesterday is kept, and one of the days before, in which next to nothing changes."""
-Rows = list[tuple[str, str, Tally]]
+Rows = list[tuple[str, str, JobStatistics]]
 
 
 class Usage:
@@ -54,13 +54,17 @@ class Usage:
         """Shows usage by value and by day."""
         by, rows = _by(request), await self._rows(person, _by(request))
         days = [filters.day(self._first_day() + number * DAY_S) for number in range(DAYS)]
-        by_value: dict[str, dict[str, Tally]] = {}
-        by_day: dict[str, list[Tally]] = {}
+        by_value: dict[str, dict[str, JobStatistics]] = {}
+        by_day: dict[str, list[JobStatistics]] = {}
         for day, value, tally in rows:
             by_value.setdefault(value, {})[day] = tally
             by_day.setdefault(day, []).append(tally)
         values = [
-            (value, tallies.together(list(found.values())), [found[day].jobs if day in found else 0 for day in days])
+            (
+                value,
+                job_statistics.merge(list(found.values())),
+                [found[day].jobs if day in found else 0 for day in days],
+            )
             for value, found in by_value.items()
         ]
         return self._shell.page(
@@ -72,7 +76,7 @@ class Usage:
             days=days,
             values=sorted(values, key=lambda one: -one[1].jobs),
             per_day=[sum(tally.jobs for tally in by_day.get(day, [])) for day in days],
-            by_day=[(day, tallies.together(by_day[day])) for day in reversed(days) if day in by_day],
+            by_day=[(day, job_statistics.merge(by_day[day])) for day in reversed(days) if day in by_day],
         )
 
     async def file(self, request: Request, person: Person) -> Response:
@@ -97,7 +101,7 @@ class Usage:
         rows = past + await self._count(person, by, yesterday, None, LATELY_FOR_S)
         if by != "key":
             return rows
-        names = await database.reading(gallery.key_names, scope=person.scope)
+        names = await database.reading(job_search.key_names, scope=person.scope)
         return [(day, names.get(key_id, key_id), tally) for day, key_id, tally in rows]
 
     async def _count(self, person: Person, by: str, since: float, until: float | None, for_s: float) -> Rows:
@@ -105,7 +109,7 @@ class Usage:
         if wanted in self._kept and time.monotonic() - self._kept[wanted][0] < for_s:
             return self._kept[wanted][1]
         rows = await self._shell.core.database.reading(
-            tallies.by_day, scope=person.scope, column=COLUMNS[by], since=since, until=until
+            job_statistics.by_day, scope=person.scope, column=COLUMNS[by], since=since, until=until
         )
         if len(self._kept) >= MOST_COUNTS:
             self._kept.clear()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgen import settings
+from imgen import configuration, settings
 from workers import engines
 
 
@@ -27,7 +27,7 @@ def test_a_folder_is_tried_and_written(imgen, models, data, family, guidance, le
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     loaded = settings.load(data, environ={})
-    catalog = settings.load_catalog(loaded)
+    catalog = configuration.load_catalog(loaded)
     model = catalog.models["mine"]
     assert next(iter(catalog.models)) == "mine"
     assert (model.label, model.source) == ('My "own"', str((models / family).resolve()))
@@ -149,4 +149,4 @@ def test_an_unknown_default_is_told(data):
     data.mkdir()
     (data / "imgen.toml").write_text('default_model = "gone"\n')
     with pytest.raises(settings.ConfigurationError, match="gone"):
-        settings.load_catalog(settings.load(data, environ={}))
+        configuration.load_catalog(settings.load(data, environ={}))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from servers.chat import FAULTS, completion, start_chat
 
-from imgen import composition, settings
+from imgen import configuration, settings
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
 from imgen.domain.review.floor import MINORS
 from imgen.provenance.fingerprint import fingerprint
@@ -64,7 +64,7 @@ def open_chain(tmp_path, chat):
         loaded = settings.load(tmp_path, environ={})
         opened, rulesets = (
             opened_chains.enter_context(contextlib.closing(open_reviewers(loaded))),
-            composition.load_rulesets(loaded),
+            configuration.load_rulesets(loaded),
         )
         return lambda pixels=None, ruleset="default", already_reviewed=False, **parts: opened.review(
             ReviewInput(

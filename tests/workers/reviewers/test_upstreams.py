@@ -11,7 +11,7 @@ from PIL import Image
 from servers.chat import FAULTS, JSON, completion, start_chat
 from servers.faulty_http import answer
 
-from imgen import composition, settings
+from imgen import configuration, settings
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
 from imgen.domain.review.floor import MINORS
 from workers.reviewers import ReviewInput, moderation, open_reviewers, vision
@@ -58,7 +58,7 @@ def case(loaded):
     """A picture under a ruleset."""
 
     def make(ruleset="default", **changes):
-        rulesets = composition.load_rulesets(loaded)
+        rulesets = configuration.load_rulesets(loaded)
         return ReviewInput(**({"ruleset": rulesets[ruleset], "parts": WORDS, "pixels": PIXELS} | changes))
 
     return make
@@ -212,7 +212,7 @@ def test_a_dead_endpoint_costs_nothing_after_three_failures(chat, opened, case, 
         with pytest.raises(ReviewerUnavailable):
             reviewer.review(case())
     asked = len(chat.asked)
-    with pytest.raises(ReviewerUnavailable, match="left alone"):
+    with pytest.raises(ReviewerUnavailable, match="not asked for a while"):
         reviewer.review(case())
     assert len(chat.asked) == asked
 

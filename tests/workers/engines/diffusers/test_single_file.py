@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from imgen import settings
+from imgen import configuration, settings
 from imgen.domain.errors import ModelError
 from workers.engines import EngineContext, load
 
@@ -121,6 +121,6 @@ def test_single_file_becomes_a_model_by_one_command(configured, imgen, data):
     source = str(configured / "dream.safetensors")
     done = imgen("add", source, "--as", "mine", "--steps", "1")
     assert done.returncode == 0, done.stderr
-    model = settings.load_catalog(settings.load(data, environ={})).models["mine"]
+    model = configuration.load_catalog(settings.load(data, environ={})).models["mine"]
     assert (model.source, model.guidance.default) == (source, 7.0)
     assert "safety_checker" in model.engine.leave_out

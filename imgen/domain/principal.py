@@ -1,0 +1,89 @@
+"""Principals that requests act as: one value for all kinds, made here alone; and the API keys behind one kind."""
+
+import hashlib
+import secrets
+from enum import StrEnum
+
+from msgspec import Struct
+
+from imgen.domain.account import Tenant
+from imgen.domain.errors import Forbidden
+from imgen.domain.people import Person
+
+KEY_PREFIXES = {"action": "imgen_", "forge": "imgf_"}
+"""Surface → prefix of its keys. 64 hex digits follow: 256 random bits."""
+
+
+GENERATE, READ = SCOPES = ("generate", "read")
+
+
+class ApiKey(Struct, frozen=True, kw_only=True):
+    """API key as it is stored: the raw key is not here and cannot be recovered."""
+
+    id: str
+    tenant_id: str
+    name: str
+    prefix: str
+    """The first characters of the raw key, enough to tell keys apart."""
+    scopes: tuple[str, ...]
+    enabled: bool
+    created_at: float
+    last_used_at: float | None = None
+    expires_at: float | None = None
+    """End of its validity; for the old secret of a rotated key, the end of its grace."""
+
+
+class TenantKey(Struct, frozen=True, kw_only=True):
+    """API key with its tenant."""
+
+    key: ApiKey
+    tenant: Tenant
+
+
+class Kind(StrEnum):
+    """Kinds of principals, by their proof of identity."""
+
+    API_KEY = "api_key"
+    USER = "user"
+    """Session of a user of the web face."""
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Party that a request acts as. A further kind is a line in Kind and a function below."""
+
+    kind: Kind
+    id: str
+    """Owner of its counts and jobs: the id of the key or user."""
+    tenant: Tenant
+    scopes: tuple[str, ...]
+
+
+def key_principal(found: TenantKey) -> Principal:
+    """Makes the principal of an API key."""
+    return Principal(kind=Kind.API_KEY, id=found.key.id, tenant=found.tenant, scopes=found.key.scopes)
+
+
+def user_principal(person: Person, tenant: Tenant) -> Principal:
+    """Makes the principal of a user: counted under the user's own id, within the tenant's plan.
+
+    Raises:
+        Forbidden: the user is no member of the tenant.
+    """
+    if person.scope is not None and tenant.id not in person.scope:
+        raise Forbidden
+    return Principal(kind=Kind.USER, id=person.id, tenant=tenant, scopes=SCOPES)
+
+
+def new_raw_key(surface: str = "action") -> str:
+    """Makes a raw key. Show it once; store only `hash_key` of it."""
+    return KEY_PREFIXES[surface] + secrets.token_hex(32)
+
+
+def hash_key(raw: str) -> str:
+    """Returns SHA-256 in hex: a key has 256 random bits, so a slow hash would add nothing."""
+    return hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def visible_prefix(raw: str) -> str:
+    """Returns the part of a raw key that may be shown later: its surface's prefix and eight digits."""
+    return raw[: raw.index("_") + 9]

@@ -1,0 +1,26 @@
+"""Redis command as a value: its calls and the decoder of their replies. Executors send it; nothing here does I/O."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+Arguments = tuple[str | int | float | bytes, ...]
+PREFIX = "imgen:"
+
+
+class Command(NamedTuple, Generic[T]):
+    """Calls that are sent together, and the function that decodes their raw replies (bytes, ints, None) into a value."""
+
+    calls: tuple[Arguments, ...]
+    decode: Callable[[Sequence[Any]], T]
+
+
+def ignore(_replies: Sequence[Any]) -> None:
+    """Decodes the replies of a command without a result."""
+    return
+
+
+def first(replies: Sequence[Any]) -> Any:
+    """Decodes the reply of a single call, which is the value."""
+    return replies[0]

@@ -1,0 +1,74 @@
+"""Connection of the API to Redis, as an asyncio protocol over hiredis: a batch of calls out, its replies back.
+
+redis-py opens it (addresses, TLS, AUTH, SELECT, socket options) and then steps aside: its own reading goes through four
+coroutines a reply, which would be a third of what a poll costs.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import hiredis
+import redis
+from redis.asyncio.connection import AbstractConnection
+
+from imgen.live.command import Arguments
+
+
+class Connection(asyncio.Protocol):
+    """Connection that carries one batch at a time."""
+
+    def __init__(self, connection: AbstractConnection) -> None:
+        """Takes over a connected connection, of which nothing is unread."""
+        writer = connection._writer  # noqa: SLF001 - redis-py has no public way to its transport
+        if writer is None:
+            raise redis.ConnectionError("not connected")
+        connection._reader = connection._writer = None  # noqa: SLF001 - else it would complain of not being closed
+        self._writer = writer  # which closes the transport when nobody holds it
+        self._transport: Any = writer.transport
+        self._reader = hiredis.Reader(notEnoughData=Ellipsis)
+        self._replies: list[Any] = []
+        self._wanted = 0
+        self._waiting: asyncio.Future[list[Any]] | None = None
+        self._is_lost = False
+        self._transport.set_protocol(self)
+
+    def exchange(self, calls: Iterable[Arguments]) -> "asyncio.Future[list[Any]]":
+        """Sends all calls at once. Replies come in their order: bytes, ints, None, or a `hiredis.ReplyError` as a value.
+
+        Raises:
+            redis.ConnectionError: when awaited, if the server closed the connection, before or amid the replies.
+        """
+        waiting = asyncio.get_running_loop().create_future()
+        if self._is_lost:
+            waiting.set_exception(redis.ConnectionError("closed by the server"))
+            return waiting
+        packed = [hiredis.pack_command(call) for call in calls]  # type: ignore[arg-type]  # its stub means tuples of any length
+        self._replies, self._wanted, self._waiting = [], len(packed), waiting
+        self._transport.write(b"".join(packed))
+        return waiting
+
+    def data_received(self, data: bytes) -> None:
+        """Collects replies; the last one ends the wait."""
+        self._reader.feed(data)
+        replies, gets = self._replies, self._reader.gets
+        while (reply := gets()) is not Ellipsis:
+            replies.append(reply)
+        if len(replies) >= self._wanted and self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            if not waiting.done():
+                waiting.set_result(replies)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fails the waiting batch."""
+        self._is_lost = True
+        if self._waiting is not None and not self._waiting.done():
+            failure = redis.ConnectionError("closed by the server")
+            failure.__cause__ = exc
+            self._waiting.set_exception(failure)
+        self._waiting = None
+
+    def close(self) -> None:
+        """Closes the connection at once."""
+        self._is_lost = True
+        self._transport.abort()

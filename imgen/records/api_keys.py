@@ -1,0 +1,153 @@
+"""API keys in SQL. Raw keys never come here: only their hash and the visible prefix."""
+
+import secrets
+import time
+from collections.abc import Collection, Iterable
+
+from msgspec import structs
+from sqlalchemy import Connection, Row, Select, insert, or_, select, update
+
+from imgen.domain.account import Tenant
+from imgen.domain.errors import Invalid
+from imgen.domain.principal import SCOPES, ApiKey, TenantKey, hash_key, visible_prefix
+from imgen.records.tables.accounts import api_keys, tenants
+
+
+def add_key(
+    connection: Connection,
+    raw: str,
+    *,
+    tenant: Tenant,
+    name: str,
+    scopes: Collection[str] = SCOPES,
+    expires_at: float | None = None,
+) -> ApiKey:
+    """Stores a new key.
+
+    Raises:
+        Invalid: the name is taken or is the beginning of a key, which would make `keys disable` ambiguous; or there is no
+            such scope, or none.
+    """
+    wanted = tuple(scope for scope in SCOPES if scope in set(scopes))
+    if not wanted or set(scopes) - set(SCOPES):
+        raise Invalid(f"A key's scopes are {' and '.join(SCOPES)}, or one of them")
+    if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
+        raise Invalid("A key needs a name of 1 to 200 characters")
+    if connection.execute(select(api_keys.c.id).where(api_keys.c.name == name)).first():
+        raise Invalid(f"There is a key named {name!r} already")
+    key = ApiKey(
+        id="key_" + secrets.token_hex(8),
+        tenant_id=tenant.id,
+        name=name,
+        prefix=visible_prefix(raw),
+        scopes=wanted,
+        enabled=True,
+        created_at=time.time(),
+        expires_at=expires_at,
+    )
+    connection.execute(
+        insert(api_keys).values(
+            id=key.id,
+            tenant_id=tenant.id,
+            name=name,
+            hash=hash_key(raw),
+            prefix=key.prefix,
+            scopes=" ".join(key.scopes),
+            enabled=True,
+            created_at=key.created_at,
+            expires_at=expires_at,
+        )
+    )
+    return key
+
+
+def find_key_by_hash(connection: Connection, key_hash: str) -> TenantKey | None:
+    """Finds the key with that hash and its tenant, disabled ones included; None: there is no such key."""
+    known_by = or_(api_keys.c.hash == key_hash, api_keys.c.old_hash == key_hash)
+    row = connection.execute(_keys_and_tenants().where(known_by)).first()
+    if row is None:
+        return None
+    found = _tenant_key(row)
+    if row.hash == key_hash or row.old_until is None:
+        return found
+    ends_at = min(row.old_until, found.key.expires_at or row.old_until)
+    return structs.replace(found, key=structs.replace(found.key, expires_at=ends_at))
+
+
+def all_keys(connection: Connection) -> list[TenantKey]:
+    """Lists all keys that are not deleted, oldest first."""
+    return [_tenant_key(row) for row in connection.execute(_keys_and_tenants().order_by(api_keys.c.created_at))]
+
+
+def find_key(connection: Connection, name_or_prefix: str) -> ApiKey:
+    """Finds a key by its name, or by its visible prefix, or by as much of the prefix as is unique.
+
+    Raises:
+        Invalid: none, or more than one.
+    """
+    wanted = or_(api_keys.c.name == name_or_prefix, api_keys.c.prefix.startswith(name_or_prefix, autoescape=True))
+    found = [_tenant_key(row).key for row in connection.execute(_keys_and_tenants().where(wanted))]
+    exact = [key for key in found if name_or_prefix in (key.name, key.prefix)]
+    matching = exact or found
+    if len(matching) != 1:
+        raise Invalid(f"{'No key' if not matching else 'More than one key'} goes by {name_or_prefix!r}")
+    return matching[0]
+
+
+def set_enabled(connection: Connection, key_id: str, *, enabled: bool) -> None:
+    """Switches a key on or off."""
+    connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(enabled=enabled))
+
+
+def rotate_key(connection: Connection, key: ApiKey, raw: str, *, old_until: float) -> None:
+    """Gives a key a new secret; the old one goes on working until then."""
+    connection.execute(
+        update(api_keys)
+        .where(api_keys.c.id == key.id)
+        .values(old_hash=api_keys.c.hash, old_until=old_until, hash=hash_key(raw), prefix=visible_prefix(raw))
+    )
+
+
+def find_key_by_id(connection: Connection, key_id: str) -> TenantKey | None:
+    """Finds the key with that id and its tenant; None: there is none, or it was deleted."""
+    row = connection.execute(_keys_and_tenants().where(api_keys.c.id == key_id)).first()
+    return None if row is None else _tenant_key(row)
+
+
+def delete_key(connection: Connection, key: ApiKey) -> None:
+    """Makes a key unknown. The row stays for the jobs that name it; its name is free again."""
+    connection.execute(
+        update(api_keys)
+        .where(api_keys.c.id == key.id)
+        .values(deleted_at=time.time(), enabled=False, name=f"{key.name} (deleted {key.id})")
+    )
+
+
+def note_used(connection: Connection, key_ids: Iterable[str], *, now: float) -> None:
+    """Notes that keys were in use."""
+    connection.execute(update(api_keys).where(api_keys.c.id.in_(list(key_ids))).values(last_used_at=now))
+
+
+def _keys_and_tenants() -> Select[tuple[object, ...]]:
+    return (
+        select(*api_keys.c, tenants.c.name.label("tenant_name"), tenants.c.plan)
+        .join(tenants, tenants.c.id == api_keys.c.tenant_id)
+        .where(api_keys.c.deleted_at.is_(None))
+    )
+
+
+def _tenant_key(row: Row[tuple[object, ...]]) -> TenantKey:
+    return TenantKey(
+        key=ApiKey(
+            id=row.id,
+            tenant_id=row.tenant_id,
+            name=row.name,
+            prefix=row.prefix,
+            scopes=tuple(row.scopes.split()),
+            enabled=row.enabled,
+            created_at=row.created_at,
+            last_used_at=row.last_used_at,
+            expires_at=row.expires_at,
+        ),
+        tenant=Tenant(id=row.tenant_id, name=row.tenant_name, plan=row.plan),
+    )

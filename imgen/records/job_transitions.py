@@ -1,0 +1,186 @@
+"""Transitions of jobs in SQL: claim, renew, hand on, put back, end, cancel. Each is a compare-and-set on (state, fence).
+
+Every end of a job passes `end`, which settles the job's hold in the same transaction.
+"""
+
+import time
+
+import msgspec
+from sqlalchemy import Connection, or_, select, update
+
+from imgen.domain.errors import LeaseLost
+from imgen.domain.job import OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, Outcome, State
+from imgen.records import ledger
+from imgen.records.database import upsert
+from imgen.records.jobs import find, from_row
+from imgen.records.tables.jobs import claims, jobs
+
+
+def note_published(connection: Connection, job_id: str, queue: str, *, now: float | None = None) -> None:
+    """Notes that the job's message is in the broker (again)."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.queue == queue, jobs.c.state.in_(RUNNING_AS))
+        .values(published_at=now or time.time())
+    )
+
+
+def note_unpublished(connection: Connection, job: Job) -> None:
+    """Notes that the message in `published_at` was never sent."""
+    connection.execute(
+        update(jobs).where(jobs.c.id == job.id, jobs.c.published_at == job.published_at).values(published_at=None)
+    )
+
+
+def claim(
+    connection: Connection, job_id: str, *, waiting: State, lease_s: float, max_attempts: int, now: float | None = None
+) -> Job | None:
+    """Claims a waiting job: attempt + 1, fence + 1, a lease. None: it is not waiting (done, running, cancelled).
+
+    A job whose attempts are used up is failed here instead, so that one that kills its workers ends.
+    """
+    now = now or time.time()
+    running = RUNNING_AS[waiting]
+    # A first try is due whatever this machine's clock says: it may be behind that of the machine that sent the message.
+    is_due = or_(jobs.c.attempts == 0, jobs.c.available_at <= now)
+    found = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state == waiting, jobs.c.attempts < max_attempts, is_due)
+        .values(
+            state=running,
+            attempts=jobs.c.attempts + 1,
+            fence=jobs.c.fence + 1,
+            lease_until=now + lease_s,
+            claimed_at=now,
+        )
+        .returning(*jobs.c)
+    )
+    row = found.mappings().first()
+    if row is not None:
+        job = from_row(row)
+        _note_claim(connection, job)
+        return job
+    exhausted = connection.execute(
+        select(jobs).where(jobs.c.id == job_id, jobs.c.state == waiting, jobs.c.attempts >= max_attempts)
+    )
+    if (lost := exhausted.mappings().first()) is not None:
+        end(connection, from_row(lost), State.FAILED, Outcome(error="Generation failed"), now=now)
+    return None
+
+
+def renew(connection: Connection, job: Job, *, lease_s: float, now: float | None = None) -> bool:
+    """Prolongs the lease of a running job. False: it is no longer this worker's (cancelled, or another has it)."""
+    found = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job.id, jobs.c.state == job.state, jobs.c.fence == job.fence)
+        .values(lease_until=(now or time.time()) + lease_s)
+    )
+    return found.rowcount == 1
+
+
+def hand_on(
+    connection: Connection,
+    job: Job,
+    *,
+    queue: str,
+    master_key: str,
+    timings: dict[str, float],
+    now: float | None = None,
+) -> Job:
+    """Hands a rendered job on to the finish workers, with fresh attempts."""
+    return _move(
+        connection,
+        job,
+        State.RENDERED,
+        queue=queue,
+        master_key=master_key,
+        timings=msgspec.json.encode(timings).decode(),
+        attempts=0,
+        lease_until=None,
+        published_at=None,
+        available_at=now or time.time(),
+    )
+
+
+def put_back(
+    connection: Connection,
+    job: Job,
+    *,
+    pause_s: float = 0,
+    count: bool = True,
+    is_unreviewed: bool = False,
+    now: float | None = None,
+) -> Job:
+    """Puts a running job back, to be tried again after a pause.
+
+    Args:
+        connection: a writing one.
+        job: as it was claimed or last read.
+        pause_s: how long nobody may claim it.
+        count: False where the attempt was broken off by us (a shutdown) and is not held against the job.
+        is_unreviewed: a reviewer did not answer; since when is remembered.
+        now: for tests.
+    """
+    now = now or time.time()
+    return _move(
+        connection,
+        job,
+        WAITING_AS[job.state],
+        attempts=job.attempts if count else max(0, job.attempts - 1),
+        lease_until=None,
+        published_at=None,
+        available_at=now + pause_s,
+        unreviewed_since=(job.unreviewed_since or now) if is_unreviewed else None,
+    )
+
+
+def end(connection: Connection, job: Job, state: State, outcome: Outcome, *, now: float | None = None) -> Job:
+    """Ends a job: its last transition, with its charge or release, in the caller's transaction.
+
+    Raises:
+        LeaseLost: another process moved it since `job` was read; nothing is changed.
+    """
+    now = now or time.time()
+    encoded = msgspec.json.encode(outcome).decode()
+    ended = _move(connection, job, state, outcome=encoded, ended_at=now, lease_until=None)
+    ledger.settle(connection, ended, charge=state is State.COMPLETED, now=now)
+    return ended
+
+
+def cancel(connection: Connection, job_id: str, tenant_id: str) -> Job:
+    """Cancels an open job at once; the commit of a worker that runs it then fails. An ended job is returned as it is."""
+    job = find(connection, job_id, tenant_id=tenant_id)
+    while job.state in OPEN:
+        try:
+            return end(connection, job, State.CANCELLED, Outcome(error="Cancelled"))
+        except LeaseLost:
+            job = find(connection, job_id, tenant_id=tenant_id)
+    return job
+
+
+def _note_claim(connection: Connection, job: Job) -> None:
+    """Keeps the latest publishing time claimed from the job's queue: what was published before it has been overtaken."""
+    if job.published_at is None:
+        return
+    upsert(
+        connection,
+        claims,
+        {"queue": job.queue, "priority": job.priority, "published_at": job.published_at},
+        update={"published_at": job.published_at},
+        where=claims.c.published_at < job.published_at,
+    )
+
+
+def _move(connection: Connection, job: Job, state: State, **values: object) -> Job:
+    if state not in TRANSITIONS[job.state]:
+        raise AssertionError(f"{job.state} may not become {state}")
+    found = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job.id, jobs.c.state == job.state, jobs.c.fence == job.fence)
+        .values(state=state, **values)
+        .returning(*jobs.c)
+    )
+    row = found.mappings().first()
+    if row is None:
+        raise LeaseLost
+    return from_row(row)

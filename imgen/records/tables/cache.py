@@ -1,0 +1,45 @@
+"""Tables of the semantic cache: its entries, and look-ups by tenant and day."""
+
+from sqlalchemy import Column, Double, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text
+
+from imgen.records.tables.base import metadata
+
+cache_entries = Table(
+    "cache_entries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("job_id", Text, nullable=False, unique=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("partition", Text, nullable=False),
+    Column("embedder", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Column("made_with", Text, nullable=False),
+    Column("codes", Text, nullable=False),
+    Column("judged_by", Text, nullable=False),
+    Column("floor_version", Integer, nullable=False),
+    Column("master_key", Text, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("hits", Integer, nullable=False, server_default="0"),
+    Column("created_at", Double, nullable=False),
+    Column("used_at", Double, nullable=False),
+    Column("ready_at", Double),
+    Column("purged_at", Double),
+    Index(None, "ready_at"),
+    Index(None, "purged_at"),
+    Index(None, "tenant_id"),
+)
+"""The semantic cache. A row is made with its job, is ready when that job ends safe, and stays a while after it is purged,
+for other processes to see and for jobs that still read its master. `vector` is little-endian float32."""
+
+cache_lookups = Table(
+    "cache_lookups",
+    metadata,
+    Column("tenant_id", Text, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("hits", Integer, nullable=False, server_default="0"),
+    Column("misses", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("tenant_id", "day"),
+)
+"""Counts of look-ups, by tenant and day (`2026-11-21`, UTC)."""

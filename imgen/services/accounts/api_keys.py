@@ -1,0 +1,146 @@
+"""Changes of API keys by users: each with its row in the audit, and in force in every API process at once."""
+
+import contextlib
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from imgen.domain.account import Tenant
+from imgen.domain.errors import Forbidden, Invalid, Unavailable
+from imgen.domain.people import Person
+from imgen.domain.principal import ApiKey, TenantKey, new_raw_key, visible_prefix
+from imgen.live import epochs
+from imgen.records import api_keys, audit, tenants
+from imgen.services.core import Core
+
+DAY_S = 86400
+LONGEST_GRACE_DAYS = 30
+T = TypeVar("T")
+
+
+async def create(
+    core: Core, person: Person, *, name: str, tenant: str, scopes: Collection[str], days: int | None
+) -> tuple[ApiKey, str]:
+    """Makes a key; returns it with its raw form, which cannot be shown again.
+
+    Args:
+        core: the core.
+        person: the user that makes it.
+        name: must be new.
+        tenant: the tenant's name; administrators make new ones by naming them.
+        scopes: at least one.
+        days: after which it expires; None: never.
+
+    Raises:
+        Invalid: the name is taken, a number makes no sense, or there is no such scope, or none.
+        Forbidden: it is another's tenant.
+    """
+    if days is not None and not 1 <= days <= 3650:  # noqa: PLR2004 - ten years
+        raise Invalid("A key lasts 1 to 3650 days")
+    raw = new_raw_key()
+
+    def write(connection: Connection) -> ApiKey:
+        owner = _find_or_make_tenant(connection, core, person, tenant)
+        expires_at = None if days is None else core.clock() + days * DAY_S
+        key = api_keys.add_key(connection, raw, tenant=owner, name=name, scopes=scopes, expires_at=expires_at)
+        _note(connection, person, key, "made key", audit.change(key.name, after=audit.of_key(key, owner)))
+        return key
+
+    return await _write(core, write), raw
+
+
+async def switch(core: Core, person: Person, key_id: str, *, enabled: bool) -> ApiKey:
+    """Switches a key on or off, from the next request on.
+
+    Raises:
+        Invalid: there is no such key.
+        Forbidden: it is another tenant's.
+    """
+
+    def write(connection: Connection) -> ApiKey:
+        key = _find_own(connection, person, key_id).key
+        api_keys.set_enabled(connection, key.id, enabled=enabled)
+        told = audit.change(key.name, before={"enabled": key.enabled}, after={"enabled": enabled})
+        _note(connection, person, key, "switched key", told)
+        return key
+
+    return await _write(core, write)
+
+
+async def rotate(core: Core, person: Person, key_id: str, *, grace_days: int) -> tuple[ApiKey, str]:
+    """Gives a key a new raw form; the old one works for some days more.
+
+    Raises:
+        Invalid: there is no such key, or the grace is none.
+        Forbidden: it is another tenant's.
+    """
+    if not 0 <= grace_days <= LONGEST_GRACE_DAYS:
+        raise Invalid(f"A grace is 0 to {LONGEST_GRACE_DAYS} days")
+    raw = new_raw_key()
+
+    def write(connection: Connection) -> ApiKey:
+        key = _find_own(connection, person, key_id).key
+        old_until = core.clock() + grace_days * DAY_S
+        api_keys.rotate_key(connection, key, raw, old_until=old_until)
+        told = audit.change(key.name, before={"prefix": key.prefix}, after={"prefix": visible_prefix(raw)})
+        _note(connection, person, key, "rotated key", {**told, "old_works_until": old_until})
+        return key
+
+    return await _write(core, write), raw
+
+
+async def revoke(core: Core, person: Person, key_id: str) -> ApiKey:
+    """Makes a key unknown for good.
+
+    Raises:
+        Invalid: there is no such key.
+        Forbidden: it is another tenant's.
+    """
+
+    def write(connection: Connection) -> ApiKey:
+        found = _find_own(connection, person, key_id)
+        key = found.key
+        api_keys.delete_key(connection, key)
+        _note(connection, person, key, "revoked key", audit.change(key.name, before=audit.of_key(key, found.tenant)))
+        return key
+
+    return await _write(core, write)
+
+
+def _find_own(connection: Connection, person: Person, key_id: str) -> TenantKey:
+    found = api_keys.find_key_by_id(connection, key_id)
+    if found is None:
+        raise Invalid("There is no such key")
+    if person.scope is not None and found.tenant.id not in person.scope:
+        raise Forbidden
+    return found
+
+
+def _find_or_make_tenant(connection: Connection, core: Core, person: Person, name: str) -> Tenant:
+    tenant = tenants.find_tenant(connection, name)
+    if person.scope is not None and (tenant is None or tenant.id not in person.scope):
+        raise Forbidden
+    if tenant is not None:
+        return tenant
+    if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
+        raise Invalid("A tenant needs a name of 1 to 200 characters")
+    made = tenants.ensure_tenant(connection, name, core.settings.default_plan)
+    told = audit.change(name, after={"plan": made.plan})
+    audit.by_person(connection, person, action="made tenant", tenant_id=made.id, subject=made.id, detail=told)
+    return made
+
+
+async def _write(core: Core, write: Callable[[Connection], T]) -> T:
+    try:
+        result = await core.database.writing(write)
+    except IntegrityError as exc:
+        raise Invalid("There is a key of that name already") from exc
+    with contextlib.suppress(Unavailable):  # no process trusts its memory of keys while Redis is away
+        await core.live.run(epochs.bump(epochs.KEYS))
+    return result
+
+
+def _note(connection: Connection, person: Person, key: ApiKey, action: str, detail: dict[str, object]) -> None:
+    audit.by_person(connection, person, action=action, tenant_id=key.tenant_id, subject=key.id, detail=detail)

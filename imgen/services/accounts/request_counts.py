@@ -1,0 +1,34 @@
+"""Counts of requests by key, kept in memory and written to SQL now and then: a write a poll would cost more than the poll."""
+
+from collections import Counter
+
+from imgen.records import api_keys, ledger
+from imgen.records.database import Database
+
+
+class RequestCounts:
+    """Counts by key and tenant since they were last written."""
+
+    def __init__(self) -> None:
+        self._requests: Counter[str] = Counter()
+        self._keys: set[str] = set()
+
+    def note(self, key_id: str, tenant_id: str) -> None:
+        """Counts one request of a key."""
+        self._requests[key_id] += 1
+        self._requests[tenant_id] += 1
+        self._keys.add(key_id)
+
+    async def write(self, database: Database, *, now: float) -> None:
+        """Adds the counts to those in SQL; counts that cannot be written now are kept for the next time."""
+        if not self._requests:
+            return
+        requests, self._requests = self._requests, Counter()
+        keys, self._keys = self._keys, set()
+        try:
+            await database.writing(ledger.add_requests, requests.items(), now=now)
+            await database.writing(api_keys.note_used, keys, now=now)
+        except BaseException:
+            self._requests.update(requests)
+            self._keys |= keys
+            raise

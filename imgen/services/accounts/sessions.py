@@ -1,0 +1,128 @@
+"""Sessions of the web face: sign-in, sign-out, own password. A session is a random token in a cookie and its hash in SQL."""
+
+import hashlib
+import secrets
+
+from msgspec import structs
+from sqlalchemy import Connection
+
+from imgen.domain.errors import Invalid, RateLimited
+from imgen.domain.people import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Person
+from imgen.live import sign_in_limits
+from imgen.records import audit, users
+from imgen.services.accounts import passwords
+from imgen.services.core import Core
+
+SESSION_S = 14 * 24 * 3600
+
+
+TRIES_BY_NAME, TRIES_BY_ADDRESS = 10, 50
+"""Within a quarter of an hour; the second is wide because a whole office may have one address. Of an address only tries
+that fail count in the end: who signs in neither uses them up nor wins new ones for guessing other names."""
+
+
+_NOBODYS = passwords.hashed(secrets.token_hex(16))
+"""Hash that is checked for an unknown name, so that it takes as long as a wrong password."""
+
+
+async def sign_in(core: Core, name: str, password: str, *, address: str, agent: str) -> str:
+    """Signs a user in; returns the new session's token.
+
+    Raises:
+        Invalid: wrong name or password; the message does not say which.
+        RateLimited: too many tries for this name or from this address.
+        Unavailable: Redis does not answer, so that tries cannot be counted.
+    """
+    by_name, by_address = "name:" + token_hash(name)[:32], "address:" + token_hash(address)[:32]
+    await _count_try(core, by_address, TRIES_BY_ADDRESS)  # first: who is out counts against no name
+    await _count_try(core, by_name, TRIES_BY_NAME)
+    stored = await core.database.reading(users.password_hash, name)
+    fits = await passwords.fits_in_thread(password, stored or _NOBODYS)
+    person = await core.database.reading(users.named, name)
+    if stored is None or not fits or person is None:
+        raise Invalid("Wrong name or password")
+    token, now = secrets.token_urlsafe(32), core.clock()
+
+    def write(connection: Connection) -> None:
+        if users.password_hash(connection, name) != stored:  # changed while this one was being checked
+            raise Invalid("Wrong name or password")
+        users.open_session(
+            connection, token_hash(token), person.id, address=address, agent=agent, now=now, lasts_s=SESSION_S
+        )
+        _note(connection, structs.replace(person, address=address), "signed in", {})
+
+    await core.database.writing(write)
+    await core.live.run(sign_in_limits.forgive(by_name))
+    await core.live.run(sign_in_limits.give_back(by_address))
+    return token
+
+
+async def signed_in(core: Core, token: str) -> Person | None:
+    """Returns the user of a session token; None if unknown or expired."""
+    if not token:
+        return None
+    return await core.database.reading(users.signed_in, token_hash(token), now=core.clock())
+
+
+async def sign_out(core: Core, person: Person, token: str) -> None:
+    """Ends one session."""
+
+    def write(connection: Connection) -> None:
+        users.close_session(connection, token_hash(token))
+        _note(connection, person, "signed out", {})
+
+    await core.database.writing(write)
+
+
+async def sign_out_elsewhere(core: Core, person: Person, token: str) -> int:
+    """Ends all other sessions of a user; returns their number."""
+
+    def write(connection: Connection) -> int:
+        number = users.close_sessions(connection, person.id, but=token_hash(token))
+        _note(connection, person, "signed out elsewhere", {"sessions": number})
+        return number
+
+    return await core.database.writing(write)
+
+
+async def change_password(core: Core, person: Person, token: str, *, old: str, new: str) -> None:
+    """Sets a new password and ends all other sessions.
+
+    Raises:
+        Invalid: the old one is wrong, or the new one is too short, too long or the same.
+        RateLimited: too many tries with a wrong old one.
+        Unavailable: Redis does not answer, so that tries cannot be counted.
+    """
+    tries = "person:" + person.id
+    await _count_try(core, tries, TRIES_BY_NAME)
+    if not MIN_PASSWORD_CHARS <= len(new) <= MAX_PASSWORD_CHARS:
+        raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
+    stored = await core.database.reading(users.password_hash, person.name)
+    if stored is None or not await passwords.fits_in_thread(old, stored):
+        raise Invalid("The present password is wrong")
+    if old == new:
+        raise Invalid("The new password is the old one")
+    new_hash = await passwords.hash_in_thread(new)
+
+    def write(connection: Connection) -> None:
+        users.set_password(connection, person.id, new_hash)
+        users.close_sessions(connection, person.id, but=token_hash(token))
+        after = structs.replace(person, must_change_password=False)
+        _note(connection, person, "changed password", audit.change_of_person(connection, before=person, after=after))
+
+    await core.database.writing(write)
+    await core.live.run(sign_in_limits.forgive(tries))
+
+
+def token_hash(token: str) -> str:
+    """Hashes a session token for SQL: a token has 256 random bits, so a slow hash would add nothing."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def _count_try(core: Core, name: str, most: int) -> None:
+    if await core.live.run(sign_in_limits.count_try(name)) > most:
+        raise RateLimited("Too many tries; wait a quarter of an hour", retry_after_s=sign_in_limits.WINDOW_S)
+
+
+def _note(connection: Connection, person: Person, action: str, detail: dict[str, object]) -> None:
+    audit.by_person(connection, person, action=action, subject=person.id, detail=detail)

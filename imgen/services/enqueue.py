@@ -1,0 +1,92 @@
+"""Enqueue of a job: row, hold and cache entry in one transaction, then its message."""
+
+import asyncio
+import contextlib
+
+import structlog
+from msgspec import structs
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from imgen.domain.account import Plan
+from imgen.domain.errors import GenerationFailed, Retryable, Unavailable
+from imgen.domain.job import Job, State, new_cached_id, new_gen_id, new_job_id, new_watermark_id, view_of
+from imgen.live import job_views
+from imgen.records import cache as cache_records
+from imgen.records import job_transitions, jobs, ledger
+from imgen.records.cache import PendingEntry
+from imgen.services.core import Core
+
+log = structlog.get_logger(__name__)
+
+INSERT_TRIES = 3
+
+
+class CacheEntryPurged(Exception):
+    """Purge of the entry that the job was to reuse, after the look-up."""
+
+
+async def enqueue(
+    core: Core, job: Job, plan: Plan, *, pending: PendingEntry | None = None, is_looked_up: bool = False
+) -> Job:
+    """Stores and publishes a job; returns it with the ids it has in the end.
+
+    Args:
+        core: the core.
+        job: a new one.
+        plan: of its tenant.
+        pending: entry of the semantic cache that its picture is to become.
+        is_looked_up: whether the semantic cache was asked for it, which is counted.
+
+    Raises:
+        QueueFull, QuotaExceeded: see ledger.hold.
+        CacheEntryPurged: there is no such entry any more; the request has to be looked up again.
+        GenerationFailed: the job could not be written.
+    """
+    job = await _insert(core, job, plan, pending, is_looked_up=is_looked_up)
+    await _publish(core, job)
+    return job
+
+
+async def _insert(core: Core, job: Job, plan: Plan, pending: PendingEntry | None, *, is_looked_up: bool) -> Job:
+    reused = job.recipe.reused
+
+    def write(connection: Connection, job: Job) -> None:
+        jobs.add(connection, job)
+        ledger.hold(connection, job, plan)
+        if is_looked_up:
+            cache_records.count_lookup(connection, job.tenant_id, is_hit=reused is not None, now=job.created_at)
+        if reused is not None:
+            if not cache_records.use(connection, reused.entry_id, now=job.created_at):
+                raise CacheEntryPurged
+        elif pending is not None:
+            cache_records.add_pending(connection, pending, job)
+
+    for _ in range(INSERT_TRIES):
+        try:
+            await core.database.writing(write, job)
+        except IntegrityError:  # one of the random ids is taken: 48 bits of watermark id are few after millions of jobs
+            new_id = new_job_id if reused is None else new_cached_id
+            job = structs.replace(job, id=new_id(), gen_id=new_gen_id(), watermark_id=new_watermark_id())
+        except Retryable as exc:
+            raise GenerationFailed from exc
+        else:
+            return job
+    raise GenerationFailed
+
+
+async def _publish(core: Core, job: Job) -> None:
+    """Publishes the job id. The row already has `published_at`; if the broker refuses, it is cleared.
+
+    The reconciler then publishes again. If this process dies before it clears `published_at`, the reconciler finds the
+    message missing.
+    """
+    updates = [core.live.run(job_views.set_view_if_absent(job.id, view_of(job)))]
+    if job.state is State.QUEUED:
+        updates.append(core.live.run(job_views.enqueue(job.id, priority=job.priority, created_at=job.created_at)))
+    try:
+        await asyncio.gather(asyncio.to_thread(core.publisher.publish, job.queue, job.id, job.priority), *updates)
+    except (Unavailable, Retryable) as exc:
+        log.warning("job not published yet", job=job.id, reason=str(exc))
+        with contextlib.suppress(Retryable):
+            await core.database.writing(job_transitions.note_unpublished, job)

@@ -1,0 +1,111 @@
+"""Recipes and the jobs that hold them: made of a resolved request, or of a cached picture."""
+
+from msgspec import structs
+
+from imgen.domain.account import Plan
+from imgen.domain.job import (
+    FINISH_QUEUE,
+    Job,
+    State,
+    new_cached_id,
+    new_gen_id,
+    new_job_id,
+    new_watermark_id,
+    render_queue,
+)
+from imgen.domain.principal import Principal
+from imgen.domain.prompt import Parsed, compose, unparse
+from imgen.domain.recipe import Brand, Diffusion, Recipe, Reused, Words
+from imgen.domain.request import ResolvedRequest
+from imgen.records.cache import Entry
+from imgen.services.core import Core
+
+
+def make_recipe(core: Core, resolved: ResolvedRequest, *, final: Parsed, brand: Brand, keep_as: str) -> Recipe:
+    """Makes the recipe of a new picture.
+
+    Args:
+        core: the core.
+        resolved: the request.
+        final: the prompt as it is drawn, enhanced or not.
+        brand: the visible watermark, with the key of its logo.
+        keep_as: id of the cache entry to keep the picture under; empty: none.
+    """
+    model, negative = resolved.model, resolved.negative
+    character = core.catalog.characters.get(final.character)
+    positive_text, negative_text = compose(
+        final, model=model, style=model.styles[resolved.style], character=character, negative=negative
+    )
+    return Recipe(
+        model=model.key,
+        style=resolved.style,
+        words=Words(
+            prompt=unparse(final),
+            original_prompt=unparse(resolved.parsed),
+            character=final.character,
+            positive=", ".join(final.positive),
+            negative=", ".join(part for part in (*final.negative, negative) if part),
+            optimized=final != resolved.parsed,
+        ),
+        diffusion=Diffusion(
+            positive=positive_text,
+            negative=negative_text,
+            width=resolved.width,
+            height=resolved.height,
+            seed=resolved.seed,
+            num_inference_steps=resolved.num_inference_steps,
+            guidance_scale=resolved.guidance_scale,
+            lora=character.loras.get(model.key, "") if character else "",
+            lora_scale=resolved.lora_scale,
+        ),
+        output=resolved.output,
+        brand=brand,
+        claim=resolved.claim,
+        ruleset=resolved.ruleset,
+        precompliance=resolved.precompliance,
+        keep_as=keep_as,
+    )
+
+
+def make_job(core: Core, principal: Principal, recipe: Recipe, plan: Plan, surface: str) -> Job:
+    """Makes a new job that waits to be rendered."""
+    now = core.clock()
+    return Job(
+        id=new_job_id(),
+        gen_id=new_gen_id(),
+        tenant_id=principal.tenant.id,
+        key_id=principal.id,
+        surface=surface,
+        state=State.QUEUED,
+        queue=render_queue(recipe.model),
+        priority=plan.priority,
+        fence=0,
+        attempts=0,
+        recipe=recipe,
+        watermark_id=new_watermark_id(),
+        created_at=now,
+        available_at=now,
+        published_at=now,
+        deadline_at=now + core.settings.jobs.deadline_s,
+    )
+
+
+def cache_hit_job(job: Job, entry: Entry) -> Job:
+    """Turns a new job into a cache hit: rendered and reviewed, with the cached master and the parameters it was drawn with."""
+    made = entry.made_with
+    diffusion = structs.replace(
+        job.recipe.diffusion,
+        seed=made.seed,
+        num_inference_steps=made.num_inference_steps,
+        guidance_scale=made.guidance_scale,
+        lora_scale=made.lora_scale,
+    )
+    reused = Reused(entry_id=entry.id, codes=entry.codes, judged_by=entry.judged_by)
+    return structs.replace(
+        job,
+        id=new_cached_id(),
+        state=State.RENDERED,
+        queue=FINISH_QUEUE,
+        master_key=entry.master_key,
+        recipe=structs.replace(job.recipe, diffusion=diffusion, reused=reused),
+    )

@@ -1,0 +1,183 @@
+"""Client of an OpenAI-compatible endpoint, bounded in time, size and tries, with a circuit breaker: for event loops, for threads.
+
+The library is imported at first use: half a second and 12 MB that an installation without such endpoints never needs.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from imgen.domain.circuit_breaker import CircuitBreaker
+from imgen.domain.errors import UpstreamPaused, UpstreamUnavailable
+from imgen.settings.sections import Upstream
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
+
+Start = Callable[["AsyncOpenAI"], AbstractAsyncContextManager[Any]]
+"""Starts a streamed answer: `client.….with_streaming_response.create(…)`."""
+BlockingStart = Callable[["OpenAI"], AbstractContextManager[Any]]
+
+MALFORMED = (msgspec.MsgspecError, LookupError, RecursionError, ValueError)
+"""Errors of decoding an answer that has another form than the one asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of one answer."""
+
+    total_s: float
+    """For all tries and the whole body; the library's own time-out is for each try and each read."""
+    max_bytes: int
+    max_retries: int = 0
+    harmless: frozenset[int] = frozenset()
+    """Statuses that are no failures of the endpoint: they refuse the text that was sent."""
+
+
+class _Client:
+    """Parts that both clients share. `breaker` counts failures by itself; callers report successes to it."""
+
+    def __init__(self, upstream: Upstream, limits: Limits) -> None:
+        self._upstream = upstream
+        self._limits = limits
+        self.breaker = CircuitBreaker(pause_s=upstream.pause_s)
+
+    def _check_breaker(self) -> None:
+        if not self.breaker.allows():
+            raise UpstreamPaused
+
+    def _check_size(self, body: bytearray) -> None:
+        if len(body) > self._limits.max_bytes:
+            raise ValueError("an answer without end")
+
+    def _failure(self, exc: Exception) -> UpstreamUnavailable:
+        status = getattr(exc, "status_code", None)
+        if status not in self._limits.harmless:
+            self.breaker.failed()
+        return UpstreamUnavailable(type(exc).__name__, status=status)
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "base_url": self._upstream.base_url,
+            "api_key": self._upstream.api_key.get_secret_value() or "none",
+            "timeout": self._upstream.timeout_s,
+            "max_retries": self._limits.max_retries,
+        }
+
+
+class OpenAIClient(_Client):
+    """Client for an event loop."""
+
+    def __init__(self, upstream: Upstream, limits: Limits, *, socket: Path | None = None) -> None:
+        """`socket` is a Unix socket to connect to in place of the base URL's host."""
+        super().__init__(upstream, limits)
+        self._socket = socket
+
+    async def ask(self, start: Start) -> bytes:
+        """Returns the whole body of an answer.
+
+        Raises:
+            UpstreamPaused: the circuit is open; nothing was sent.
+            UpstreamUnavailable: no answer within the limits, or an error.
+        """
+        self._check_breaker()
+        failures = await asyncio.to_thread(_failures)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.total_s), start(self._client) as response:
+                async for chunk in response.iter_bytes():
+                    body += chunk
+                    self._check_size(body)
+        except failures as exc:
+            raise self._failure(exc) from exc
+        return bytes(body)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        if "_client" in self.__dict__:
+            await self._client.close()
+
+    @cached_property
+    def _client(self) -> "AsyncOpenAI":
+        import httpx2
+        from openai import AsyncOpenAI
+
+        if self._socket is None:
+            return AsyncOpenAI(**self._options())
+        transport = httpx2.AsyncHTTPTransport(uds=str(self._socket))
+        return AsyncOpenAI(**self._options(), http_client=httpx2.AsyncClient(transport=transport))
+
+
+class BlockingOpenAIClient(_Client):
+    """Client for a thread."""
+
+    def ask(self, start: BlockingStart) -> bytes:
+        """Returns the whole body of an answer.
+
+        Raises:
+            UpstreamPaused, UpstreamUnavailable: as for OpenAIClient.
+        """
+        self._check_breaker()
+        failures = _failures()
+        give_up_at = time.monotonic() + self._limits.total_s
+        body = bytearray()
+        try:
+            with start(self._client) as response:
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    self._check_size(body)
+                    if time.monotonic() > give_up_at:
+                        raise TimeoutError
+        except failures as exc:
+            raise self._failure(exc) from exc
+        return bytes(body)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
+    @cached_property
+    def _client(self) -> "OpenAI":
+        from openai import OpenAI
+
+        return OpenAI(**self._options())
+
+
+class _Message(Struct):
+    content: str | None = None
+
+
+class _Choice(Struct):
+    message: _Message
+
+
+class _Completion(Struct):
+    choices: list[_Choice]
+
+
+_decode_completion = msgspec.json.Decoder(_Completion).decode
+
+
+def chat_content(body: bytes) -> bytes:
+    """Returns the text of a chat completion's message, in UTF-8; empty where it has none.
+
+    Raises:
+        One of MALFORMED.
+    """
+    return (_decode_completion(body).choices[0].message.content or "").encode("utf-8", "replace")
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Imports the library; returns the errors of an answer that does not come or has no end."""
+    openai, httpx2 = import_module("openai"), import_module("httpx2")
+    return openai.OpenAIError, httpx2.HTTPError, OSError, ValueError
