@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+from servers.command import checked
 from servers.stack import INSTANT_MODELS, free_port
 
 CHARACTERS = '[aaliyah]\nloras = {}\n[aya]\ntrigger = "aya"\nloras = {}\n[bella]\nloras = {}\n'
@@ -34,9 +35,7 @@ class Api:
 
     def imgen(self, *arguments: str) -> str:
         """Output of an `imgen` command over the same data folder."""
-        command = [sys.executable, "-m", "imgen.cli", *arguments, "--data", str(self.data)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=self.environ)
-        return done.stdout.strip()
+        return checked(*arguments, "--data", str(self.data), environ=self.environ)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx2
 import psutil
+from servers.command import checked
 
 INSTANT_MODELS = """
 [eros]
@@ -79,8 +80,7 @@ class Stack:
 
     def imgen(self, *arguments: str) -> str:
         """Output of an `imgen` command over the same data folder."""
-        command = [sys.executable, "-m", "imgen.cli", *arguments, "--data", str(self.data)]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+        return checked(*arguments, "--data", str(self.data))
 
     def pids(self) -> dict[str, list[int]]:
         """Process ids of the stack's parts by the words of their command lines, children included."""
