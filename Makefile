@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run bench starter starter-eval lint clean
+.PHONY: help demo test faults run bench starter starter-eval lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,11 +14,20 @@ help: ## list the commands
 demo: $(VENV)/.worker ## from a fresh clone to a signed picture in out/
 	@$(BIN)/imgen demo
 
-# What tests/faults breaks is timed by how long it takes to heal: nothing else runs beside it.
-test: $(VENV)/.test ## run all tests
+# A test process for each core: matrix libraries that start threads of their own would only wait for one another.
+test faults: export OPENBLAS_NUM_THREADS := 1
+test faults: export OMP_NUM_THREADS := 1
+test faults: export MKL_NUM_THREADS := 1
+PYTEST := $(BIN)/python -m pytest --durations=10
+
+# tests/conftest.py makes the groups, the longest first.
+test: $(VENV)/.test ## run all tests but the long ones
 	@tests/system-tools
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/faults
-	@$(BIN)/python -m pytest tests/faults
+	@$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+
+# The faults are timed by how long they take to heal: nothing else runs beside them.
+faults: $(VENV)/.test ## run the long tests: kills by the hundred, outages, floods of bodies
+	@$(PYTEST) -m faults
 
 run: $(VENV)/.worker ## the whole stack in the foreground, for a person
 	@$(BIN)/imgen up
