@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from bombs import make_bombs
 from servers.postgres import start_postgres
 from servers.stack import Stack, start_stack
 from sqlalchemy import text
@@ -17,7 +18,6 @@ from imgen.records.database import Database
 from imgen.records.tables import metadata
 from imgen.stack.redis import find_server
 
-
 SHARED = {
     "web": "web",
     "chromium": "web",
@@ -26,6 +26,7 @@ SHARED = {
     "store": "objects",
     "s3_server": "objects",
     "database": "databases",
+    "bombs": "bombs",
 }
 """Fixture → group of the files whose tests take it. A group runs in one process, so each of these lives once."""
 LONGEST_FIRST = (
@@ -40,7 +41,7 @@ LONGEST_FIRST = (
     "databases",
     "bench/test_bench.py",
     "acceptance/test_engine.py",
-    "surfaces/test_hostile.py",
+    "bombs",
     "provenance/test_watermark.py",
 )
 """Order in which groups are handed out, so that no process is left with a long one at the end."""
@@ -91,6 +92,12 @@ def redis_url(tmp_path_factory) -> Iterator[str]:
     client.close()
     process.terminate()
     process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def bombs() -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Pictures built to exhaust, by name: those that must be refused, and those that are opened all the same."""
+    return make_bombs()
 
 
 @pytest.fixture

@@ -62,17 +62,17 @@ class Stack:
         assert response.status_code == 200, response.text
         return response.json()
 
-    def status(self, job: dict) -> dict:
+    def status(self, job: dict, key: str | None = None) -> dict:
         """The answer to `status`."""
-        response = self.post({"action": "status", "id": job["id"]})
+        response = self.post({"action": "status", "id": job["id"]}, key)
         assert response.status_code == 200, response.text
         return response.json()
 
-    def wait(self, job: dict, within_s: float = 60) -> dict:
+    def wait(self, job: dict, within_s: float = 60, key: str | None = None) -> dict:
         """Polls to the end."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
-            answer = self.status(job)
+            answer = self.status(job, key)
             if answer["status"] in ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED"):
                 return answer
             time.sleep(0.05)
