@@ -7,38 +7,17 @@ import time
 import pytest
 from factories import PLAN, make_job
 
-from imgen import composition, settings
-from imgen.app import close_core, open_core
 from imgen.domain.job import Outcome, State, StoredImage
 from imgen.live import polls
-from imgen.records import jobs, ledger, schema
+from imgen.records import jobs, ledger
 from imgen.records.tables import locks
 from imgen.services.reconcile import Reconciler
 
 
 @pytest.fixture
-def rounds(tmp_path, clean_redis):
+def rounds(core):
     """Runs a function with a core and a reconciler over an empty database."""
-
-    def run(work):
-        data = tmp_path / "var"
-        data.mkdir(exist_ok=True)
-        (data / "imgen.toml").write_text(f'[redis]\nurl = "{clean_redis}"\n')
-        loaded = settings.load(data, environ={})
-        database = composition.open_database(loaded)
-        schema.upgrade(database)
-        database.close()
-
-        async def main():
-            core = open_core(loaded)
-            try:
-                return await work(core, Reconciler(core))
-            finally:
-                await close_core(core)
-
-        return asyncio.run(main())
-
-    return run
+    return lambda work: core(lambda opened: work(opened, Reconciler(opened)))
 
 
 def add(core, **changes):
