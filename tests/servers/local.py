@@ -20,6 +20,8 @@ from imgen.app import close_core, create_app, open_core
 from imgen.records import schema
 from imgen.services.core import Core
 from imgen.settings import Settings
+from workers import tasks
+from workers.workshop import open_workshop
 
 T = TypeVar("T")
 
@@ -55,6 +57,21 @@ def start_local_api(data: Path, redis_url: str, settings: str = "") -> Iterator[
     with start_asgi(make_app, lifespan="on") as url:
         yield LocalApi(url, loaded, key)
     gc.unfreeze()  # a serving process never ends what it has frozen; this one goes on
+
+
+@contextmanager
+def start_local_worker(settings: Settings) -> Iterator[Callable[[str], None]]:
+    """Opens what a worker process works with; gives a function that does both halves of a job by its id."""
+    workshop = open_workshop(settings)
+
+    def work(job_id: str) -> None:
+        for half in (tasks.RENDER, tasks.FINISH):
+            tasks.work(workshop, half, job_id)
+
+    try:
+        yield work
+    finally:
+        workshop.close()
 
 
 def run_with_core(loaded: Settings, work: Callable[[Core], Awaitable[T]]) -> T:
