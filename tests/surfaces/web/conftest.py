@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from servers.stack import start_stack, stop_between_writes
 
-AXE = Path(__file__).parents[1] / "servers" / "vendor" / "axe-4.14.1.min.js"
+AXE = Path(__file__).parents[2] / "servers" / "vendor" / "axe-4.14.1.min.js"
 PASSWORD = "correct horse battery"
 FLAGS = (
     "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-sync",
