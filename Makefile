@@ -20,10 +20,10 @@ test faults: export OMP_NUM_THREADS := 1
 test faults: export MKL_NUM_THREADS := 1
 PYTEST := $(BIN)/python -m pytest --durations=10
 
-# tests/conftest.py makes the groups, the longest first.
+# tests/groups.py says which files share a process; the longest go out first.
 test: $(VENV)/.test ## run all tests but the long ones
 	@tests/system-tools
-	@$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	@$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 # The faults are timed by how long they take to heal: nothing else runs beside them.
 faults: $(VENV)/.test ## run the long tests: kills by the hundred, outages, floods of bodies

@@ -4,12 +4,12 @@ import os
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from bombs import make_bombs
+from groups import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401 - pytest's hooks
 from servers.local import prepare, run_with_core
 from servers.postgres import start_postgres
 from servers.stack import Stack, start_stack
@@ -21,50 +21,6 @@ from imgen.records.tables import metadata
 from imgen.services.core import Core
 from imgen.settings import Settings
 from imgen.stack.redis import find_server
-
-SHARED = {
-    "web": "web",
-    "chromium": "web",
-    "server": "stack",
-    "models": "engines",
-    "store": "objects",
-    "s3_server": "objects",
-    "database": "databases",
-    "bombs": "bombs",
-}
-"""Fixture → group of the files whose tests take it. A group runs in one process, so each of these lives once."""
-LONGEST_FIRST = (
-    "web",
-    "stack",
-    "engines",
-    "surfaces/test_cache.py",
-    "objects",
-    "faults",
-    "starter/test_shipped.py",
-    "surfaces/test_processes.py",
-    "databases",
-    "bench/test_bench.py",
-    "acceptance/test_engine.py",
-    "bombs",
-    "provenance/test_watermark.py",
-)
-"""Order in which groups are handed out, so that no process is left with a long one at the end."""
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts each file's tests into one group, those of SHARED and of the faults into larger ones."""
-    groups: dict[Path, str] = {}
-    for item in items:
-        file = item.path.relative_to(Path(__file__).parent)
-        groups.setdefault(item.path, "faults" if file.parts[0] == "faults" else str(file))
-        taken = [group for fixture, group in SHARED.items() if fixture in getattr(item, "fixturenames", ())]
-        if taken and groups[item.path] not in SHARED.values():
-            groups[item.path] = taken[0]
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
-    ranks = {group: rank for rank, group in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: ranks.get(groups[item.path], len(ranks)))
 
 
 @pytest.fixture(scope="session")
