@@ -37,7 +37,7 @@ class LocalApi:
     def post(self, body: dict, key: str | None = None) -> httpx2.Response:
         """Sends one action."""
         headers = {"Authorization": f"Bearer {key or self.key}"}
-        return httpx2.post(f"{self.url}/api/v2", json=body, headers=headers, timeout=30)
+        return httpx2.post(f"{self.url}/api/v2", json=body, headers=headers, timeout=30, verify=False)
 
     def imgen(self, *arguments: str) -> str:
         """Output of an `imgen` command over the same data folder."""
