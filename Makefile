@@ -6,7 +6,7 @@ BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python deploy/install_packages.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run bench starter starter-eval lint fresh pdqhash clean
+.PHONY: help demo test faults run bench starter starter-eval lint fresh pdqhash clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,11 +14,20 @@ help: ## list the commands
 demo: $(VENV)/.worker ## make a signed picture in out/ from a fresh clone
 	@$(BIN)/imgen demo
 
-# tests/faults measures recovery times, so it runs alone.
-test: $(VENV)/.test ## run all tests
+# One test process per core, so matrix libraries must not start threads of their own.
+test faults: export OPENBLAS_NUM_THREADS := 1
+test faults: export OMP_NUM_THREADS := 1
+test faults: export MKL_NUM_THREADS := 1
+PYTEST := $(BIN)/python -m pytest --durations=10
+
+# tests/groups.py says which files share a process; the longest go out first.
+test: $(VENV)/.test ## run all tests except the long ones of make faults
 	@deploy/system-packages php php-curl jq curl node chromium || echo "Until then the tests that need them are skipped."
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/faults
-	@$(BIN)/python -m pytest tests/faults
+	@$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+
+# tests/faults measures recovery times, so it runs alone.
+faults: $(VENV)/.test ## run the long tests: kill storms, outages, 10,000 malformed bodies
+	@$(PYTEST) -m faults
 
 run: $(VENV)/.worker ## start the whole stack in the foreground
 	@$(BIN)/imgen up

@@ -18,9 +18,8 @@ from starlette.routing import Route
 from imgen import settings
 from imgen.app import open_core
 from imgen.asgi.endpoint import bearer_key, json_response
-from imgen.domain.account import hash_key
 from imgen.domain.errors import JobNotFound
-from imgen.domain.principal import TenantKey
+from imgen.domain.principal import TenantKey, hash_key
 from imgen.live import job_views, request_gate
 from imgen.records import api_keys
 from imgen.surfaces.action import answers, wire

@@ -3,10 +3,14 @@
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
 import redis
+from bombs import make_bombs
+from groups import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401 - pytest's hooks
+from servers.local import prepare, run_with_core
 from servers.postgres import start_postgres
 from servers.stack import Stack, start_stack
 from sqlalchemy import text
@@ -14,6 +18,8 @@ from sqlalchemy import text
 from imgen.records import schema
 from imgen.records.database import Database
 from imgen.records.tables import metadata
+from imgen.services.core import Core
+from imgen.settings import Settings
 from imgen.stack.redis import find_server
 
 
@@ -48,12 +54,30 @@ def redis_url(tmp_path_factory) -> Iterator[str]:
     process.wait(10)
 
 
+@pytest.fixture(scope="session")
+def bombs() -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Pictures built to exhaust, by name: those that must be refused, and those that are opened all the same."""
+    return make_bombs()
+
+
 @pytest.fixture
 def clean_redis(redis_url: str) -> Iterator[str]:
     """The Redis, empty."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
     return redis_url
+
+
+@pytest.fixture
+def core(tmp_path, clean_redis) -> Callable[..., Any]:
+    """Runs coroutine functions with a Core over one SQLite file and an empty Redis; `settings` are those of its first run."""
+    loaded: list[Settings] = []
+
+    def run(work: Callable[[Core], Awaitable[Any]], settings: str = "") -> Any:
+        loaded or loaded.append(prepare(tmp_path / "var", clean_redis, settings))
+        return run_with_core(loaded[0], work)
+
+    return run
 
 
 @pytest.fixture(scope="session")

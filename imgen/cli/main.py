@@ -54,10 +54,16 @@ def version(*, version: bool = typer.Option(False, "--version", help="Print the 
         raise typer.Exit
 
 
-def main() -> None:
-    """Runs the console script."""
+def main(arguments: Sequence[str] | None = None, *, obj: object = None) -> None:
+    """Runs a command of the console script; `obj` is what its `typer.Context` carries.
+
+    Args:
+        arguments: default: those of the process.
+        obj: default: nothing.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        build(sys.argv[1:])()
+        build(given)(given, obj=obj)
     except ImgenError as exc:
         sys.stderr.write(f"imgen: {exc}\n")
         sys.exit(1)

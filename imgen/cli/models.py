@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -37,6 +37,13 @@ SLOWER_AT_WORST = 4
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
+class TrialSize(NamedTuple):
+    """Pixels of the picture that a new model is tried with."""
+
+    width: int
+    height: int
+
+
 @app.command(name="list")
 def listed(data: Data = None) -> None:
     """List the configured models, the default one first."""
@@ -46,6 +53,7 @@ def listed(data: Data = None) -> None:
 
 @app.command()
 def add(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(help="A folder in diffusers' layout, a .safetensors file, or a hub id.")],
     *,
     key: Annotated[str, typer.Option("--as", help="What requests call it.")],
@@ -66,7 +74,10 @@ def add(
     _refuse_name(key, label, load_catalog(loaded), own)
     console.print(f"Loading {escape(source)}")
     named = {"label": label or key.title(), "source": _source_name(source, loaded)}
-    model, picture, seconds = _trial_render(loaded, key, named, steps, tuple(leave_out or ()), download=download)
+    size = context.find_object(TrialSize) or TrialSize(*SIZES[0])
+    model, picture, seconds = _trial_render(
+        loaded, key, named, steps, leave_out=tuple(leave_out or ()), size=size, download=download
+    )
     texts = {own: _appended(own, _entry(model))}
     if is_default:
         texts |= {(path := loaded.data_dir / "imgen.toml"): _with_default(path, key)}
@@ -74,7 +85,7 @@ def add(
         _write(texts)
     used = next(iter(load_catalog(settings.load(data)).models))
     console.print(
-        f"{model.steps.default} steps at {SIZES[0][0]}×{SIZES[0][1]} in {seconds:.1f} s: [bold]{escape(str(picture))}[/]"
+        f"{model.steps.default} steps at {size.width}×{size.height} in {seconds:.1f} s: [bold]{escape(str(picture))}[/]"
     )
     console.print(f"Written into {escape(str(own))}{' and made the default' if is_default else ''}.", end=" ")
     if is_default and used != key:
@@ -124,7 +135,14 @@ def _source_name(source: str, loaded: Settings) -> str:
 
 
 def _trial_render(
-    loaded: Settings, key: str, named: dict[str, str], steps: int, leave_out: tuple[str, ...], *, download: bool
+    loaded: Settings,
+    key: str,
+    named: dict[str, str],
+    steps: int,
+    *,
+    leave_out: tuple[str, ...],
+    size: TrialSize,
+    download: bool,
 ) -> tuple[Model, Path, float]:
     """Renders one picture with the model. Returns its entry, the picture's path and the seconds; writes only the picture."""
     from PIL import Image
@@ -148,12 +166,11 @@ def _trial_render(
         least, most = min(steps, kind["steps"]["min"]), max(steps, kind["steps"]["max"])
         kind |= {"steps": {"default": steps, "min": least, "max": most}}
     model = model_of(kind)
-    width, height = SIZES[0]
     asked = Diffusion(
         positive=PROMPT,
         negative=model.base_negative,
-        width=width,
-        height=height,
+        width=size.width,
+        height=size.height,
         seed=SEED,
         num_inference_steps=model.steps.default,
         guidance_scale=model.guidance.default,

@@ -30,9 +30,10 @@ _Waiting = tuple[Command[Any], "asyncio.Future[Any]"]
 class PipeliningExecutor:
     """Executor of the API. Belongs to one event loop."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
         self._pool: redis.asyncio.ConnectionPool = redis.asyncio.ConnectionPool.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, protocol=2, max_connections=CONNECTIONS
+            url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, protocol=2, max_connections=CONNECTIONS
         )
         self._idle: list[Connection] = []
         self._under_way = 0
@@ -112,7 +113,7 @@ class PipeliningExecutor:
 
     async def _send(self, link: Connection, calls: list[Arguments]) -> list[Any]:
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(self._timeout_s):
                 replies = await link.exchange(calls)
         except BaseException:
             link.close()

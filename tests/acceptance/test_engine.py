@@ -8,7 +8,7 @@ from servers.stack import start_stack
 
 from imgen import composition, settings
 from imgen.provenance.fingerprint import distance
-from imgen.provenance.inspection import read_back
+from imgen.provenance.inspection import inspect_picture
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,9 @@ def test_a_picture_by_diffusers(stack):
     meta = answer["meta"]
     assert (meta["character"], meta["seed"], meta["steps"]) == ("aya", 11, 12)
     anchors = composition.trust_anchors(settings.load(stack.data, environ={}))
-    found = read_back(httpx2.get(meta["images"][0]["url"]).content, anchors=anchors)
+    found = inspect_picture(httpx2.get(meta["images"][0]["url"]).content, anchors=anchors)
     assert (found.width, found.height) == (1344, 768)
-    assert (found.credentials.state, found.mark.id) == ("Trusted", meta["watermark_id"])
+    assert (found.credentials.state, found.watermark.id) == ("Trusted", meta["watermark_id"])
     assert distance(found.fingerprint.hash, meta["fingerprint"]) <= 10
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from imgen import composition, settings
 from imgen.provenance import credentials
 from imgen.provenance.fingerprint import distance
-from imgen.provenance.inspection import read_back
+from imgen.provenance.inspection import inspect_picture
 
 SIZES = ((1024, 1024), (1344, 768), (768, 1344), (1216, 832), (832, 1216), (1152, 896), (896, 1152))
 FORMATS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}
@@ -64,13 +64,13 @@ def test_a_picture_of_each_size_and_format(server, jobs, anchors, size, file_for
     assert re.fullmatch(r"[a-z0-9]{20}", job["gen_id"])
     meta = meta_of(server.wait(job))
     files = download(meta)
-    found = read_back(files["signed"], anchors=anchors)
+    found = inspect_picture(files["signed"], anchors=anchors)
     assert (found.width, found.height) == size
     assert found.credentials.state == "Trusted"
-    assert found.mark.id == meta["watermark_id"]
+    assert found.watermark.id == meta["watermark_id"]
     assert distance(found.fingerprint.hash, meta["fingerprint"]) <= 10
     assert hashlib.sha256(files["signed"]).hexdigest() == meta["sha256"]
-    thumbnail = read_back(files["thumbnail"], anchors=anchors)
+    thumbnail = inspect_picture(files["thumbnail"], anchors=anchors)
     assert thumbnail.credentials.state == "Trusted"
     assert max(thumbnail.width, thumbnail.height) == 384
     check_meta(meta, job, size, file_format)
@@ -133,7 +133,7 @@ def test_the_callers_words_are_in_the_manifest(server, anchors):
     }
     meta = meta_of(server.wait(server.generate(**said)))
     assert {name: meta[name] for name in said} == said
-    found = read_back(download(meta)["signed"], anchors=anchors).credentials
+    found = inspect_picture(download(meta)["signed"], anchors=anchors).credentials
     told = repr(found.manifest)
     for words in said.values():
         assert words in told
@@ -146,7 +146,7 @@ def test_lossless_keeps_the_mark_and_says_so(server, anchors, file_format):
     body = download(meta)["signed"]
     assert meta["lossless"] is True
     assert meta["watermark_verified"] is True
-    assert read_back(body, anchors=anchors).mark.id == meta["watermark_id"]
+    assert inspect_picture(body, anchors=anchors).watermark.id == meta["watermark_id"]
     if file_format == "webp":
         assert b"VP8L" in body[:64]
 
@@ -156,9 +156,9 @@ def test_lossless_keeps_the_mark_and_says_so(server, anchors, file_format):
 def test_a_mark_that_low_quality_destroyed_is_not_claimed(server, anchors, file_format, quality):
     """`watermark_verified` is what a reader of the file finds, whichever it is; all else holds at any quality."""
     meta = meta_of(server.wait(server.generate(format=file_format, quality=quality)))
-    found = read_back(download(meta)["signed"], anchors=anchors)
+    found = inspect_picture(download(meta)["signed"], anchors=anchors)
     assert meta["quality"] == quality
-    assert meta["watermark_verified"] is (found.mark.id == meta["watermark_id"])
+    assert meta["watermark_verified"] is (found.watermark.id == meta["watermark_id"])
     assert found.credentials.state == "Trusted"
     if file_format == "png":
         assert meta["watermark_verified"] is True

@@ -24,7 +24,14 @@ if importlib.util.find_spec("pdqhash"):  # which this one compares with
     SHORT[pdq] = {"pictures": 1}
 
 
-@pytest.mark.parametrize("benchmark", SHORT, ids=lambda module: module.__name__)
+LONG = {render, cache, pages}
+"""Those that draw with the starter, start a stack or store thousands of rows before they measure."""
+
+
+@pytest.mark.parametrize(
+    "benchmark",
+    [pytest.param(one, id=one.__name__, marks=[pytest.mark.faults] if one in LONG else []) for one in SHORT],
+)
 def test_a_short_run(benchmark):
     """A run of a second or two measures something and says what it is to reach."""
     figures = benchmark.measure(**SHORT[benchmark])

@@ -4,17 +4,29 @@ import os
 import subprocess
 import sys
 
+from servers.command import run_command
+
+
+def environ(server, key=None):
+    return {"IMGEN_URL": server.url, "IMGEN_KEY": key or server.key}
+
 
 def imgen(server, *arguments, key=None):
-    environ = os.environ | {"IMGEN_URL": server.url, "IMGEN_KEY": key or server.key}
+    """Runs a command in this process."""
+    return run_command(*arguments, environ=environ(server, key))
+
+
+def imgen_process(server, *arguments):
+    """Runs a command as a person does."""
     command = [sys.executable, "-m", "imgen.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environ)
+    around = os.environ | environ(server)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=around)
 
 
 def test_a_picture_is_made_saved_and_verified(server, tmp_path):
     """Both files lie in the folder, and `verify` finds our credentials and mark in the picture."""
     out = tmp_path / "out"
-    done = imgen(
+    done = imgen_process(
         server,
         "generate",
         "red coat, on a beach",
@@ -30,7 +42,7 @@ def test_a_picture_is_made_saved_and_verified(server, tmp_path):
     assert done.returncode == 0, done.stderr
     picture, thumbnail = done.stdout.split()
     assert sorted(str(path) for path in out.iterdir()) == sorted([picture, thumbnail])
-    found = imgen(server, "verify", picture, "--data", str(server.data))
+    found = imgen_process(server, "verify", picture, "--data", str(server.data))
     assert found.returncode == 0, found.stderr
     assert "768 × 1344" in found.stdout
     assert "Trusted" in found.stdout

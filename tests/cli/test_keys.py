@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from servers.command import run_command
 
 from imgen.records import audit
 from imgen.records.database import Database
@@ -18,12 +19,21 @@ def imgen(tmp_path):
     """Runs a command over an empty data folder."""
 
     def run(*arguments, check=True):
-        command = [sys.executable, "-m", "imgen.cli", *arguments, "--data", str(tmp_path / "var")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = run_command(*arguments, "--data", str(tmp_path / "var"))
         assert not check or done.returncode == 0, done.stderr
         return done
 
     return run
+
+
+def test_a_command_is_a_process(tmp_path):
+    """`python -m imgen.cli` does what the tests below do in their own process, a refusal in one line included."""
+    command = [sys.executable, "-m", "imgen.cli", "keys", "create", "shop", "--data", str(tmp_path / "var")]
+    first, again = (subprocess.run(command, capture_output=True, text=True, check=False, timeout=60) for _ in range(2))
+    assert (first.returncode, first.stderr) == (0, "")
+    assert re.fullmatch(r"imgen_[0-9a-f]{64}\n", first.stdout)
+    assert (again.returncode, again.stdout, again.stderr.count("\n")) == (1, "", 1)
+    assert again.stderr.startswith("imgen: ")
 
 
 def test_a_new_key_is_alone_on_stdout_and_nowhere_on_disk(imgen, tmp_path):

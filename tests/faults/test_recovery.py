@@ -47,6 +47,7 @@ def truth(stack):
         yield opened
 
 
+@pytest.mark.faults
 def test_a_job_that_kills_its_worker_is_given_up(stack: Stack, truth: Truth):
     """A poison job gets three attempts and is failed; jobs before, beside and after it complete."""
     before = truth.submit(2)
@@ -61,7 +62,7 @@ def test_a_job_that_kills_its_worker_is_given_up(stack: Stack, truth: Truth):
     print(f"poison job given up after {seconds:.1f} s")
 
 
-@pytest.mark.parametrize("process_of", [child_of, main_of])
+@pytest.mark.parametrize("process_of", [child_of, pytest.param(main_of, marks=pytest.mark.faults)])
 def test_a_killed_worker_process_costs_no_job(stack: Stack, truth: Truth, process_of):
     """SIGKILL of a worker's child or main process amid a real job of either half: the job completes after all, once."""
     rendering = stack.generate(model="slow", steps=8)["id"]
@@ -76,6 +77,7 @@ def test_a_killed_worker_process_costs_no_job(stack: Stack, truth: Truth, proces
     print(f"{process_of.__name__}: both after {seconds:.1f} s")
 
 
+@pytest.mark.faults
 def test_messages_that_die_with_their_worker_are_found(stack: Stack, truth: Truth):
     """Workers stopped in their pop, then killed with the message in hand: twenty of twenty jobs are recovered in 20 s."""
     lost, killed_at = [], {}
@@ -107,6 +109,7 @@ def test_messages_that_die_with_their_worker_are_found(stack: Stack, truth: Trut
     assert max(seconds) < 20
 
 
+@pytest.mark.faults
 def test_rows_without_a_message_are_done(truth: Truth):
     """Jobs of a submitter that died between record and publish: each ends all the same."""
     ids = truth.add(20)
@@ -115,6 +118,7 @@ def test_rows_without_a_message_are_done(truth: Truth):
     print(f"20 unpublished after {seconds:.1f} s")
 
 
+@pytest.mark.faults
 def test_a_doubled_message_changes_nothing(stack: Stack, truth: Truth):
     """Five messages of each job for either half, at once: one commit, one set of files, one charge."""
     ids = truth.add(10)
@@ -138,6 +142,7 @@ def test_a_doubled_message_changes_nothing(stack: Stack, truth: Truth):
         assert sorted(path.suffix for path in folder.rglob("*.*")) == [".c2pa", ".jpg", ".jpg"]
 
 
+@pytest.mark.faults
 def test_workers_that_were_stopped_past_their_lease_change_nothing(stack: Stack, truth: Truth, tmp_path):
     """Fifty processes are stopped amid a job each and resumed after others did the jobs: no stale commit in fifty."""
     with slow_worker(stack, tmp_path, processes=50) as extra:
@@ -154,6 +159,7 @@ def test_workers_that_were_stopped_past_their_lease_change_nothing(stack: Stack,
         assert sum(job.fence >= 3 for job in truth.jobs(ids)) >= 50  # one for each process that was stopped
 
 
+@pytest.mark.faults
 def test_a_storm_of_kills(stack: Stack, truth: Truth):
     """300 jobs under 32 SIGKILLs of whole workers: all complete, each committed once, within 15 s of the last kill."""
     rng = random.Random(7)
@@ -171,6 +177,7 @@ def test_a_storm_of_kills(stack: Stack, truth: Truth):
     assert seconds < 15
 
 
+@pytest.mark.faults
 def test_an_emptied_redis_loses_no_job(stack: Stack, truth: Truth):
     """FLUSHALL with jobs in both queues: all of them end, once, and so does what is submitted afterwards."""
     ids = truth.submit(10) + truth.submit(1, model="slow", steps=4) + truth.submit(5)
@@ -183,6 +190,7 @@ def test_an_emptied_redis_loses_no_job(stack: Stack, truth: Truth):
     print(f"emptied Redis: all after {seconds:.1f} s")
 
 
+@pytest.mark.faults
 def test_a_killed_redis_loses_no_job(stack: Stack, truth: Truth):
     """SIGKILL of Redis with jobs in both queues: it is started again, and all of them end, once."""
     ids = truth.submit(10) + truth.submit(1, model="slow", steps=4) + truth.submit(5)

@@ -301,6 +301,7 @@ def in_base64(word) -> list[str]:
     return forms
 
 
+@pytest.mark.faults
 def test_no_log_tells_a_secret(evidence):
     """No log file and nothing on the terminal holds a key, a password or a secret; keys that are shown once are shown once."""
     assert {"api.log", "render-worker.log", "finish-worker.log", "stdout", "stderr", "doctor"} <= set(evidence.logs)
@@ -308,6 +309,7 @@ def test_no_log_tells_a_secret(evidence):
         assert found(secrets_of(evidence).values(), text) == [], name
 
 
+@pytest.mark.faults
 def test_no_log_tells_a_prompt(evidence):
     """None of a caller's words is in any log, whatever went wrong with them; that something went wrong is."""
     for name, text in evidence.logs.items():
@@ -318,6 +320,7 @@ def test_no_log_tells_a_prompt(evidence):
         assert expected in logs
 
 
+@pytest.mark.faults
 def test_the_broker_carries_ids_alone(evidence):
     """Of all that was sent to Redis only poll views of ended jobs tell a caller's words; no secret is in any of it."""
     views = [command for command in evidence.commands if command.startswith("SET imgen:ended:")]
@@ -330,6 +333,7 @@ def test_the_broker_carries_ids_alone(evidence):
     assert set(found(ids, messages)) == ids  # Celery writes arguments in base64, and it is looked into
 
 
+@pytest.mark.faults
 def test_what_lies_in_redis(evidence):
     """At the end words lie in the poll views of pictures that may be seen, and nowhere else; no key lies there raw."""
     views = {name: value for name, value in evidence.kept.items() if name.startswith("imgen:ended:")}
@@ -339,6 +343,7 @@ def test_what_lies_in_redis(evidence):
     assert found(secrets_of(evidence).values(), json.dumps(evidence.kept)) == []
 
 
+@pytest.mark.faults
 def test_the_database_keeps_no_key(evidence):
     """Keys and passwords lie hashed in SQL: its files hold neither them nor what was configured; the job's words they hold."""
     secrets = {name: word for name, word in secrets_of(evidence).items() if "signing" not in name}
@@ -347,6 +352,7 @@ def test_the_database_keeps_no_key(evidence):
     assert found([WORDS["prompt"]], text) != []
 
 
+@pytest.mark.faults
 def test_no_refusal_repeats_what_was_sent(evidence):
     """Answers to bad and blocked requests, and of failed jobs, tell neither words nor secrets."""
     assert len(evidence.told) > 15

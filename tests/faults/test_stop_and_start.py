@@ -63,6 +63,7 @@ def test_a_stop_loses_nothing(data):
     assert left_behind(data) == []
 
 
+@pytest.mark.faults
 def test_a_killed_supervisor_takes_all_along(data):
     """SIGKILL of `imgen up` amid jobs ends every process by itself; the next start finishes the jobs."""
     with start_stack(data, settings=FAST, models=MODELS) as stack, truth_of(data) as truth:
@@ -77,6 +78,7 @@ def test_a_killed_supervisor_takes_all_along(data):
     await_gone(data, within_s=5)
 
 
+@pytest.mark.faults
 def test_a_killed_supervisor_leaves_no_process(data):
     """SIGKILL of `imgen up`, even with a main worker process stopped too, leaves nothing running."""
     with start_stack(data, settings=FAST, models=MODELS) as stack, truth_of(data) as truth:

@@ -7,7 +7,7 @@ import pytest
 
 from imgen.domain.job import Outcome, View
 from imgen.domain.recipe import Recipe
-from imgen.records.cache import MadeWith
+from imgen.records.cache import SamplingParams
 
 RECIPE = (
     '{"model":"eros","style":"professional","words":{"prompt":"@aya red coat, -hat","original_prompt":"@aya coat,'
@@ -47,7 +47,7 @@ BLOCKED_VIEW = '{"tenant_id":"ten_1","state":"blocked","model":"eros","outcome":
         (Outcome, COMPLETED),
         (Outcome, BLOCKED),
         (Outcome, FAILED),
-        (MadeWith, MADE_WITH),
+        (SamplingParams, MADE_WITH),
         (View, QUEUED_VIEW),
         (View, ENDED_VIEW),
         (View, BLOCKED_VIEW),

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,15 +14,21 @@ START_TIMEOUT_S = 10
 
 
 @contextmanager
-def start_asgi(make_app: Callable[[str], ASGIApp], **options: Any) -> Iterator[str]:
-    """Runs the application that `make_app` builds from its own base URL; gives that URL. `options` are uvicorn's.
+def start_asgi(
+    make_app: Callable[[str], ASGIApp], *, lifespan: Literal["on", "off"] = "off", **options: Any
+) -> Iterator[str]:
+    """Runs the application that `make_app` builds from its own base URL, with its own tasks if asked; gives that URL.
+
+    `options` are uvicorn's.
 
     Raises:
         RuntimeError: it did not start in time.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(make_app(url), ws="none", lifespan="off", log_config=None, access_log=False, **options)
+        config = uvicorn.Config(
+            make_app(url), ws="none", lifespan=lifespan, log_config=None, access_log=False, **options
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

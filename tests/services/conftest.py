@@ -1,34 +1,31 @@
-"""A core as an API process has it, for tests that need no process."""
+"""Callers of the services: principals with keys, and people."""
 
-import asyncio
+from collections.abc import Callable
 
 import pytest
 
-from imgen import composition, settings
-from imgen.app import close_core, open_core
-from imgen.records import schema
+from imgen.domain.people import Person
+from imgen.domain.principal import Principal, TenantKey, key_principal, new_raw_key
+from imgen.records import api_keys, tenants
+from imgen.services.core import Core
 
 
 @pytest.fixture
-def with_core(tmp_path, clean_redis):
-    """Runs a function with a core over an empty database."""
+def caller() -> Callable[..., Principal]:
+    """Makes a key of a tenant, both of them new, and gives who acts by it."""
 
-    def run(work):
-        data = tmp_path / "var"
-        data.mkdir(exist_ok=True)
-        (data / "imgen.toml").write_text(f'[redis]\nurl = "{clean_redis}"\n')
-        loaded = settings.load(data, environ={})
-        database = composition.open_database(loaded)
-        schema.upgrade(database)
-        database.close()
+    def make(core: Core, name: str = "studio", plan: str = "unlimited") -> Principal:
+        def write(connection) -> Principal:
+            tenant = tenants.ensure_tenant(connection, name, plan)
+            key = api_keys.add_key(connection, new_raw_key(), tenant=tenant, name=name)
+            return key_principal(TenantKey(key=key, tenant=tenant))
 
-        async def main():
-            core = open_core(loaded)
-            try:
-                return await work(core)
-            finally:
-                await close_core(core)
+        return core.database.attempt(write)
 
-        return asyncio.run(main())
+    return make
 
-    return run
+
+@pytest.fixture
+def admin() -> Person:
+    """An administrator, who sees every tenant."""
+    return Person(id="usr_admin", name="admin", role="admin", must_change_password=False)

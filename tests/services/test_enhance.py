@@ -10,9 +10,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from servers.api import start_api
 from servers.chat import ADDED, FAULTS, HANGS, better, start_chat
+from servers.local import start_local_api
 from servers.redis_server import start_redis
+from structlog.testing import capture_logs
 
 from imgen.domain.catalog import Catalog, parse_catalog
 from imgen.domain.errors import ConfigurationError, EnhancementFailed
@@ -277,7 +278,7 @@ HTTP_TIMEOUT_S = 1
 
 @pytest.fixture(scope="module")
 def running_api(tmp_path_factory, running_chat):
-    """An API whose enhancer is the endpoint."""
+    """An API of this process whose enhancer is the endpoint."""
     folder = tmp_path_factory.mktemp("enhance")
     settings = f"""
 [enhancer]
@@ -286,13 +287,8 @@ api_key = "{KEY}"
 model = "wordsmith"
 timeout_s = {HTTP_TIMEOUT_S}
 pause_s = 0
-[logs]
-level = "DEBUG"
 """
-    with (
-        start_redis(folder) as redis,
-        start_api(folder / "var", settings=settings, environ={"IMGEN_REDIS__URL": redis.url}) as started,
-    ):
+    with start_redis(folder) as redis, start_local_api(folder / "var", redis.url, settings) as started:
         yield started
 
 
@@ -370,22 +366,22 @@ def test_others_are_served_while_an_endpoint_hangs(api, chat, how):
     chat.will(always=HANGS[how])
     before, ended = books(api), []
 
-    def ask():
+    def ask(client):
         started = time.monotonic()
         body = {"action": "generate", "prompt": "red coat", "optimize": True}
-        ended.append((told(api.post(body)), time.monotonic() - started))
+        ended.append((told(client.post(f"{api.url}/api/v2", json=body)), time.monotonic() - started))
 
-    hanging = [threading.Thread(target=ask) for _ in range(20)]
-    for thread in hanging:
-        thread.start()
     slowest, served = 0.0, 0
     with httpx2.Client(headers={"Authorization": f"Bearer {api.key}"}, timeout=30) as client:
+        hanging = [threading.Thread(target=ask, args=(client,)) for _ in range(20)]
+        for thread in hanging:
+            thread.start()
         while not ended:
             started = time.monotonic()
             assert client.post(f"{api.url}/api/v2", json={"action": "random"}).status_code == 200
             slowest, served = max(slowest, time.monotonic() - started), served + 1
-    for thread in hanging:
-        thread.join()
+        for thread in hanging:
+            thread.join()
     print(f"{served} others served, the slowest in {slowest * 1000:.0f} ms; hung for {max(s for _, s in ended):.2f} s")
     assert {json.dumps(answer) for answer, _ in ended} == {json.dumps((502, {"error": "Enhancement failed"}))}
     assert max(seconds for _, seconds in ended) < HTTP_TIMEOUT_S * 1.5 + 4
@@ -394,12 +390,14 @@ def test_others_are_served_while_an_endpoint_hangs(api, chat, how):
     assert books(api) == before
 
 
-def test_the_log_tells_of_failures_but_no_secret(api, chat):
+def test_the_log_tells_of_failures_but_no_secret(api, chat, caplog):
     """A 502 leaves a line for the operator; the endpoint's key and the caller's words are not in it, nor a traceback."""
-    for fault in ("401", "prose", "far too long", "null choices"):
-        chat.will(always=FAULTS[fault])
-        api.post({"action": "optimize", "prompt": "red coat, CANARYWORD"})
-    log = api.log.read_text()
+    with capture_logs() as events:
+        for fault in ("401", "prose", "far too long", "null choices"):
+            chat.will(always=FAULTS[fault])
+            api.post({"action": "optimize", "prompt": "red coat, CANARYWORD"})
+    assert not any(event.get("exc_info") for event in events)
+    log = f"{events} {caplog.text}"
     assert "enhancement_failed" in log
     for hidden in (KEY, api.key, "CANARYWORD", ADDED, "Traceback"):
         assert hidden not in log

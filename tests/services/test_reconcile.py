@@ -14,9 +14,9 @@ from imgen.services.reconcile import Reconciler
 
 
 @pytest.fixture
-def rounds(with_core):
+def rounds(core):
     """Runs a function with a core and a reconciler over an empty database."""
-    return lambda work: with_core(lambda core: work(core, Reconciler(core)))
+    return lambda work: core(lambda opened: work(opened, Reconciler(opened)))
 
 
 def add(core, **changes):

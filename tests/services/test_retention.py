@@ -15,7 +15,7 @@ def add(connection, job):
     ledger.hold(connection, job, PLAN)
 
 
-def test_pictures_and_orphans_are_swept_at_their_time(with_core):
+def test_pictures_and_orphans_are_swept_at_their_time(core):
     """Old pictures go, their row stays till its own time; old masters go, fresh ones stay."""
 
     async def work(core):
@@ -36,11 +36,11 @@ def test_pictures_and_orphans_are_swept_at_their_time(with_core):
             core.database.attempt(jobs.find, job.id).outcome.images,
         )
 
-    swept, left, images = with_core(work)
+    swept, left, images = core(work)
     assert (swept, left, images) == (1, ["work/run_new/1.webp"], ())
 
 
-def test_a_deleted_job_leaves_nothing_but_its_cost(with_core):
+def test_a_deleted_job_leaves_nothing_but_its_cost(core):
     """Row and files go at once; what the ledger holds stays."""
 
     async def work(core):
@@ -59,4 +59,4 @@ def test_a_deleted_job_leaves_nothing_but_its_cost(with_core):
             left = jobs.list_jobs(connection, job.tenant_id, limit=5, before=None, states=frozenset())
         return left, kinds, [stored.key for stored in core.objects.list("")]
 
-    assert with_core(work) == ([], {"hold", "charge"}, ["work/run_other/1"])
+    assert core(work) == ([], {"hold", "charge"}, ["work/run_other/1"])

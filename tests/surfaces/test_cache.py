@@ -12,6 +12,7 @@ from PIL import Image
 from servers.api import start_api
 from servers.embedder import embeddings
 from servers.faulty_http import answer, start_faulty_http
+from servers.redis_server import start_redis
 from servers.stack import start_stack
 
 from imgen.provenance.inspection import inspect_picture
@@ -47,11 +48,18 @@ def ask(stack, prompt, key=None, **fields):
     return response.status_code, response.json()
 
 
-def keep(stack, prompt, **fields):
-    """Makes a picture that the cache keeps; its last answer."""
-    made = stack.wait(stack.generate(prompt, use_cache=True, **fields))
+def keep(stack, prompt, *, api=None, **fields):
+    """Makes a picture that the cache keeps, asked of another API process where one is named; its last answer."""
+    response = (api or stack).post({"action": "generate", "prompt": prompt, "use_cache": True} | fields, key=stack.key)
+    assert response.status_code == 200, response.text
+    made = stack.wait(response.json())
     assert made["status"] == "COMPLETED"
     return made
+
+
+def start_beside(stack, name, **settings):
+    """Another API process over the stack's data folder, with settings of its own."""
+    return start_api(stack.data, environ={f"IMGEN_{key}": str(value) for key, value in settings.items()}, name=name)
 
 
 def hit(stack, prompt, **fields):
@@ -266,7 +274,7 @@ def test_a_hit_counts_like_any_picture(stack):
 
 def test_two_api_processes_agree_within_a_second(stack):
     """A second process finds what is kept and what is purged by the command line as soon as the first does."""
-    with start_api(stack.data, name="second") as second:
+    with start_beside(stack, "second") as second:
         assert ask(second, "a hot air balloon", key=stack.key) == MISS
         keep(stack, "a hot air balloon")
         kept_at = time.monotonic()
@@ -291,46 +299,42 @@ def test_without_its_embedder_every_look_is_a_miss(stack):
         time.sleep(0.2)
 
 
-def test_a_restart_loses_no_entry(tmp_path):
-    """Stop everything, Redis' files included, and start again: the picture is there."""
-    data = tmp_path / "var"
-    with start_stack(data) as first:
-        keep(first, "a sleeping volcano")
-        key = first.key
-    for file in (data / "redis").rglob("*"):
-        if file.is_file():
-            file.unlink()
-    with start_stack(data, key=key) as second:
-        assert hit(second, "a sleeping volcano")["meta"]["prompt"] == "a sleeping volcano"
+def test_a_restart_loses_no_entry(stack, tmp_path):
+    """A process that starts beside an empty Redis knows none of the others' memory: the picture is there."""
+    keep(stack, "a sleeping volcano")
+    with start_redis(tmp_path) as empty, start_beside(stack, "restarted", REDIS__URL=empty.url) as restarted:
+        status, body = ask(restarted, "a sleeping volcano", key=stack.key)
+        assert (status, body["cache"], body["prompt"]) == (200, True, "a sleeping volcano")
 
 
-def test_a_shared_cache_serves_other_tenants_without_their_names(tmp_path):
+def test_a_shared_cache_serves_other_tenants_without_their_names(stack):
     """Where the operator allows it: the pixels alone are shared; words, author and brand are the second caller's."""
-    with start_stack(tmp_path / "var", settings="[cache]\nshared = true\n") as stack:
-        keep(stack, "a lighthouse on a cliff at sunset", cs_author="Secret Studio", wm_image=MARK, wm_scale=30)
-        other = stack.imgen("keys", "create", "other", "--tenant", "other")
-        status, body = ask(stack, "at sunset, a lighthouse on a cliff", key=other, format="png")
+    other = stack.imgen("keys", "create", "other", "--tenant", "other")
+    with start_beside(stack, "sharing", CACHE__SHARED=True) as sharing:
+        fields = {"cs_author": "Secret Studio", "wm_image": MARK, "wm_scale": 30}
+        keep(stack, "a harbour in the morning mist", api=sharing, **fields)
+        assert ask(stack, "in the morning mist, a harbour", key=other) == MISS
+        status, body = ask(sharing, "in the morning mist, a harbour", key=other, format="png")
         assert status == 200
-        deadline = time.monotonic() + 20
-        while (ended := stack.post({"action": "status", "id": body["id"]}, key=other).json())["status"] != "COMPLETED":
-            assert time.monotonic() < deadline
-        file = httpx2.get(ended["meta"]["images"][0]["url"]).content
-        assert b"Secret Studio" not in file
-        assert "Secret" not in str(ended)
-        assert ended["meta"]["prompt"] == "at sunset, a lighthouse on a cliff"
+        ended = stack.wait(body, key=other)
+    file = httpx2.get(ended["meta"]["images"][0]["url"]).content
+    assert b"Secret Studio" not in file
+    assert "Secret" not in str(ended)
+    assert ended["meta"]["prompt"] == "in the morning mist, a harbour"
 
 
-def test_any_endpoint_that_speaks_the_protocol_will_do(tmp_path):
+def test_any_endpoint_that_speaks_the_protocol_will_do(stack):
     """A configured endpoint is asked instead of the embedded model; while it fails, requests are misses."""
     with start_faulty_http(embeddings([0.6, 0.8])) as endpoint:
-        settings = f'[cache]\nbase_url = "{endpoint.url}/v1"\nmodel = "m"\npause_s = 0.2\ntimeout_s = 0.5\n'
-        with start_stack(tmp_path / "var", settings=settings) as stack:
-            assert not any(line.split()[0] == "embedder" for line in stack.lines)
-            keep(stack, "a red kite")
-            hit(stack, "a red kite")
+        settings = {"BASE_URL": f"{endpoint.url}/v1", "MODEL": "m", "PAUSE_S": 0.2, "TIMEOUT_S": 10}
+        with start_beside(stack, "elsewhere", **{f"CACHE__{key}": value for key, value in settings.items()}) as api:
+            keep(stack, "a red kite", api=api)
+            assert ask(api, "a red kite", key=stack.key)[0] == 200
             endpoint.standing = answer(500)
-            assert ask(stack, "a red kite") == MISS
-            assert stack.wait(stack.generate("a red kite", use_cache=True))["status"] == "COMPLETED"
+            assert ask(api, "a red kite", key=stack.key) == MISS
+            keep(stack, "a red kite", api=api)
             endpoint.standing = embeddings([0.6, 0.8])
             time.sleep(0.3)
-            hit(stack, "a red kite")
+            status, body = ask(api, "a red kite", key=stack.key)
+            assert status == 200
+            assert stack.wait(body)["cache"] is True

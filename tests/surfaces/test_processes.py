@@ -49,7 +49,7 @@ def api(pair):
 
 
 @pytest.fixture
-def database(pair):
+def shared_database(pair):
     """The truth that both processes write."""
     opened = Database(f"sqlite:///{pair[0].data / 'imgen.db'}")
     yield opened
@@ -61,9 +61,9 @@ def error(response):
     return response.status_code, response.json()["error"]
 
 
-def rows(database) -> tuple[int, int]:
+def rows(shared_database) -> tuple[int, int]:
     """How many jobs and ledger entries there are."""
-    with database.read() as connection:
+    with shared_database.read() as connection:
         return tuple(
             connection.execute(select(func.count()).select_from(table)).scalar() for table in (job_rows, entries)
         )
@@ -168,13 +168,13 @@ def test_a_job_of_one_process_is_known_to_the_other(pair):
 
 
 @pytest.fixture
-def known(api, database):
+def known(api, shared_database):
     """Jobs by what a poll must say of them, whatever becomes of Redis."""
     queued, drawn, failed, cancelled = (generate(api).json()["id"] for _ in range(4))
     for job_id in (drawn, failed):
-        job = database.attempt(job_transitions.claim, job_id, waiting=State.QUEUED, lease_s=300, max_attempts=3)
+        job = shared_database.attempt(job_transitions.claim, job_id, waiting=State.QUEUED, lease_s=300, max_attempts=3)
         if job_id == failed:
-            database.attempt(job_transitions.end, job, State.FAILED, Outcome(error="Generation failed"))
+            shared_database.attempt(job_transitions.end, job, State.FAILED, Outcome(error="Generation failed"))
     api.post({"action": "cancel", "id": cancelled})
     return {queued: "IN_QUEUE", drawn: "IN_PROGRESS", failed: "FAILED", cancelled: "CANCELLED"}
 
@@ -187,10 +187,10 @@ def gone(redis):
         redis.start()
 
 
-def test_without_redis_polls_are_answered_and_nothing_is_taken(pair, redis, database, known, gone):
+def test_without_redis_polls_are_answered_and_nothing_is_taken(pair, redis, shared_database, known, gone):
     """Redis gone: right states from SQL without delay, 503 for `generate` and no row of it; Redis back, empty: all works again."""
     gone()
-    before = rows(database)
+    before = rows(shared_database)
     for api in pair:
         for _ in range(3):
             started = time.monotonic()
@@ -217,7 +217,7 @@ def test_without_redis_polls_are_answered_and_nothing_is_taken(pair, redis, data
     slowest = took[int(len(took) * 0.99)]
     print(f"{len(took)} polls without Redis, p99 {slowest * 1000:.0f} ms")
     assert slowest < 0.2
-    assert rows(database) == before
+    assert rows(shared_database) == before
     redis.start()
     for api in pair:
         await_answer(lambda api=api: generate(api).status_code, 200, within_s=5)
@@ -250,7 +250,7 @@ def test_a_key_disabled_while_redis_is_away_is_refused(pair, gone, redis):
     assert [error(api.post({"action": "models"}, key)) for api in pair] == [DISABLED] * 2
 
 
-def test_a_redis_that_hangs_is_given_up_in_time(pair, redis, database, known):
+def test_a_redis_that_hangs_is_given_up_in_time(pair, redis, shared_database, known):
     """A Redis that takes connections and says nothing: 503 within 8 s, polls answered from SQL; it goes on when Redis does."""
 
     def meet(api):
@@ -260,7 +260,7 @@ def test_a_redis_that_hangs_is_given_up_in_time(pair, redis, database, known):
         states = {job_id: status(api, job_id).json()["status"] for job_id in known}
         return refused, states, gave_up - started, time.monotonic() - gave_up
 
-    before = rows(database)
+    before = rows(shared_database)
     redis.freeze()
     try:
         with ThreadPoolExecutor(2) as pool:
@@ -272,7 +272,7 @@ def test_a_redis_that_hangs_is_given_up_in_time(pair, redis, database, known):
         assert refused == (503, "Service unavailable")
         assert submit_s < 8
         assert states == known
-    assert rows(database) == before
+    assert rows(shared_database) == before
     for api in pair:
         await_answer(lambda api=api: generate(api).status_code, 200, within_s=8)
 
@@ -362,13 +362,13 @@ def test_an_allowed_origin_may_only_post(open_to_shop):
 # ------------------------------------------------------------------ nothing cached
 
 
-def test_only_the_cache_was_wanted(api, database):
+def test_only_the_cache_was_wanted(api, shared_database):
     """`use_cache` with `cache_only` finds nothing and makes nothing; `cache_only` alone counts for nothing."""
-    before = rows(database)
+    before = rows(shared_database)
     for more in ({}, {"cache_force": True, "cache_pick": 10}, {"optimize": True}):
         missed = generate(api, use_cache=True, cache_only=True, **more)
         assert error(missed) == (404, "No cached result found")
-    assert rows(database) == before
+    assert rows(shared_database) == before
     assert generate(api, cache_only=True).json()["id"].startswith("run_")
     made = generate(api, use_cache=True)
     assert made.json()["id"].startswith("run_")

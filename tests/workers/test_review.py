@@ -13,7 +13,7 @@ from servers.chat import FAULTS, completion, start_chat
 from imgen.domain.job import Blocked, State, new_cached_id
 from imgen.domain.recipe import Reused, Words
 from imgen.domain.review.floor import FLOOR_VERSION
-from imgen.live import slowdown
+from imgen.live import block_penalty
 from imgen.provenance.fingerprint import fingerprint
 from imgen.records import audit, cache, jobs, ledger
 from imgen.records.tables.jobs import jobs as job_rows
@@ -168,11 +168,11 @@ def test_who_is_blocked_again_and_again_is_slowed_down(make_resources):
         job = submit(resources, "a hakenkreuz", tenant_id="ten_bad")
         tasks.run_phase(resources, tasks.RENDER, job.id)
         assert read(resources, job).state is State.BLOCKED
-        remaining.append(resources.live.run(slowdown.remaining_ms("ten_bad")) / 1000)
+        remaining.append(resources.live.run(block_penalty.remaining_ms("ten_bad")) / 1000)
     assert [seconds > 0 for seconds in remaining] == [False, False, True, True, True, True]
     assert [round(seconds, -1) for seconds in remaining[2:4]] == [10, 20]
     assert 30 < remaining[5] <= 35
-    assert resources.live.run(slowdown.remaining_ms("ten_1")) <= 0
+    assert resources.live.run(block_penalty.remaining_ms("ten_1")) <= 0
 
 
 # ------------------------------------------------------------------ the semantic cache

@@ -7,7 +7,6 @@ import time
 import pytest
 import redis
 from factories import make_job
-from imgen.domain.floor import FLOOR_VERSION
 from msgspec import structs
 from servers.embedder import start_embedder
 
@@ -15,6 +14,7 @@ from imgen import configuration, settings
 from imgen.domain.catalog import parse_catalog
 from imgen.domain.repair import resolve
 from imgen.domain.request import GenerateRequest
+from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.live import epochs
 from imgen.live.executors import BlockingExecutor, PipeliningExecutor
 from imgen.objects.disk import DiskStore

@@ -3,7 +3,6 @@
 import base64
 import collections
 import contextlib
-import io
 import json
 import math
 import re
@@ -17,14 +16,12 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from servers.api import start_api
 from servers.redis_server import start_redis
 from servers.wire import Wire, exchange, post
 
 from imgen.surfaces.action.actions import ACTIONS
 
-BODIES = 10_000
 AT_ONCE = 10
 READ_TIMEOUT_S = 2
 MAX_QUEUED = 300
@@ -258,7 +255,8 @@ def check(body, answer):
 # ------------------------------------------------------------------ the tests
 
 
-def test_ten_thousand_hostile_bodies(api, wires):
+@pytest.mark.parametrize(("count", "kinds"), [(1_000, 7), pytest.param(10_000, 8, marks=pytest.mark.faults)])
+def test_hostile_bodies(api, wires, count, kinds):
     """No 5xx, only the contract's answers; the process keeps neither memory nor descriptors."""
     seen = collections.Counter()
 
@@ -279,12 +277,12 @@ def test_ten_thousand_hostile_bodies(api, wires):
         quiet(given(st.lists(requests, min_size=AT_ONCE, max_size=AT_ONCE))(send))()
 
     process = psutil.Process(api.process.pid)
-    run(BODIES // AT_ONCE // 5)
+    run(count // AT_ONCE // 5)
     rss, descriptors = process.memory_info().rss, process.num_fds()
     seen.clear()
     started = time.perf_counter()
-    while seen.total() < BODIES:
-        run(BODIES // AT_ONCE)
+    while seen.total() < count:
+        run(count // AT_ONCE)
     seconds = time.perf_counter() - started
     grown = process.memory_info().rss - rss
     print(
@@ -292,52 +290,26 @@ def test_ten_thousand_hostile_bodies(api, wires):
     )
     assert grown < 30 << 20
     assert process.num_fds() <= descriptors + 20  # the pools of connections breathe
-    assert len(seen) >= 8  # else the bodies were not as different as they should be
+    assert len(seen) >= kinds  # else the bodies were not as different as they should be
     assert api.post({"action": "models"}).status_code == 200
     assert "Traceback" not in api.log.read_text()
 
 
-def bombs():
-    """Forty pictures that are small to send and large to open, or that lie about what they are."""
-    for side in (4_100, 8_000, 20_000, 30_000):
-        yield "flat PNG", png(side, side, rows=b"\0" * ((4 * side + 1) * min(side, 5_000)))
-        yield "size claimed", png(1, 1, lie=(side, side))
-    for claimed in ((2**31 - 1, 1), (1, 2**31 - 1), (0, 0), (2**31 - 1, 2**31 - 1), (16_000_001, 1), (65_535, 65_535)):
-        yield "size claimed", png(1, 1, lie=claimed)
-    for file_format in ("JPEG", "WEBP", "PNG", "GIF", "BMP", "TIFF", "PPM", "ICO"):
-        for side in (1, 5_000):
-            file = io.BytesIO()
-            Image.new("RGB", (side, side)).save(file, file_format)
-            yield file_format, file.getvalue()[: 3 << 20]
-            yield f"{file_format} cut", file.getvalue()[: min(3 << 20, len(file.getvalue()) // 2)]
-    animated = io.BytesIO()
-    frames = [Image.new("RGB", (2_000, 2_000), (shade, 0, 0)) for shade in range(40)]
-    frames[0].save(animated, "WEBP", save_all=True, append_images=frames[1:])
-    yield "animated", animated.getvalue()
-    text = b"tEXt" + b"a\0" + b"x" * (1 << 20)
-    yield (
-        "PNG with text",
-        png(1, 1)[:33] + struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text)) + png(1, 1)[33:],
-    )
-
-
-def test_picture_bombs(api):
+def test_picture_bombs(api, bombs):
     """Pictures made to take all memory are refused, or used where they are none; the process does not grow, nor stop."""
     process = psutil.Process(api.process.pid)
     api.post({"action": "generate", "prompt": "red coat", "wm_image": GOOD_MARK})
     before, highest, told = process.memory_info().rss, 0, collections.Counter()
-    for kind, picture in bombs():
-        body = {"action": "generate", "prompt": "red coat", "wm_image": data_uri(picture)}
-        answer = api.post(body)
+    refused, opened = bombs
+    for name, picture in (refused | opened).items():
+        answer = api.post({"action": "generate", "prompt": "red coat", "wm_image": data_uri(picture)})
         highest = max(highest, process.memory_info().rss)
-        assert answer.status_code in (200, 400, 413, 429), (kind, answer.text)
+        assert answer.status_code in ((400, 413) if name in refused else (200, 413, 429)), (name, answer.text)
         if answer.status_code == 400:
             assert answer.json() == {"error": "Invalid wm_image"}
-        if "claimed" in kind or kind in ("GIF", "BMP", "TIFF", "PPM", "ICO"):
-            assert answer.status_code == 400, (kind, answer.text)
         told[answer.status_code] += 1
     print(f"{told.total()} bombs: {dict(told)}, grown by {(highest - before) / 2**20:.0f} MB")
-    assert told.total() >= 40
+    assert told[400] >= 40
     assert highest - before < 100 << 20
 
 

@@ -1,10 +1,7 @@
 """Tiny pipelines of four architectures with random weights, written once to disk; and what every test of engines needs."""
 
-import os
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,9 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import save_file
+from servers.command import Done, run_command
 
+from imgen.cli.models import TrialSize
 from imgen.domain.catalog import Model, parse_model
 from imgen.domain.recipe import Diffusion
 from starter.tokenizer import tokenizer
@@ -103,13 +102,11 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def imgen(data: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `imgen models` over an empty data folder, with one thread for models this small."""
+def imgen(data: Path) -> Callable[..., Done]:
+    """Runs `imgen models` over an empty data folder, in this process, with a small picture for a trial."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "imgen.cli", "models", *arguments, "--data", str(data)]
-        around = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=around)
+    def run(*arguments: str) -> Done:
+        return run_command("models", *arguments, "--data", str(data), obj=TrialSize(256, 256))
 
     return run
 

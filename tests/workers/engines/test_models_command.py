@@ -1,6 +1,9 @@
 """`imgen models add`: from a folder or file on disk to a model that requests can name."""
 
+import os
 import shutil
+import subprocess
+import sys
 import tomllib
 
 import numpy as np
@@ -9,6 +12,22 @@ from PIL import Image
 
 from imgen import configuration, settings
 from workers import engines
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+
+def test_the_command_is_a_process(models, data):
+    """`python -m imgen.cli` loads, tries and writes what the tests below do in their own process; its trial is of the default size."""
+    command = [sys.executable, "-m", "imgen.cli", "models", "add", str(models / "sd15"), "--as", "mine", "--steps", "1"]
+    around = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [*command, "--data", str(data)], capture_output=True, text=True, check=False, timeout=120, env=around
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "1 steps at 1344×768" in done.stdout
+    with Image.open(data / "models" / "mine.trial.png") as picture:
+        assert picture.size == (1344, 768)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +55,7 @@ def test_a_folder_is_tried_and_written(imgen, models, data, family, guidance, le
     assert set(model.engine.leave_out) == left_out
     engines.load(model, engines.EngineContext(folders=loaded.model_folders)).unload()
     with Image.open(data / "models" / "mine.trial.png") as picture:
-        assert picture.size == (1344, 768)
+        assert picture.size == (256, 256)
         assert np.asarray(picture).std() > 1
     listed = imgen("list").stdout.splitlines()
     assert [line.split()[0] for line in listed] == ["mine", "eros"]

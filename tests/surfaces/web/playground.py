@@ -2,7 +2,7 @@
 
 import time
 
-from web.conftest import sign_in
+from surfaces.web.conftest import sign_in
 
 
 def enter(page, name="admin"):

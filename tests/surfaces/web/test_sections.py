@@ -2,8 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
-
-from tests.web.conftest import sign_in, violations
+from surfaces.web.conftest import sign_in, violations
 
 PAGES = (
     "/panel", "/panel/jobs", "/panel/jobs?view=table", "/panel/blocked", "/panel/keys", "/panel/usage", "/panel/usage?by=key",

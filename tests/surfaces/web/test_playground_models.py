@@ -2,8 +2,8 @@
 
 import pytest
 from servers.stack import INSTANT_MODELS, start_stack
-from web.conftest import PASSWORD, sign_in, violations
-from web.playground import drawn, generate
+from surfaces.web.conftest import PASSWORD, sign_in, violations
+from surfaces.web.playground import drawn, generate
 
 
 @pytest.fixture(scope="module")

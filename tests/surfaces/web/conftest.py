@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from servers.stack import start_stack, stop_between_writes
 
-AXE = Path(__file__).parents[1] / "servers" / "vendor" / "axe-4.14.1.min.js"
+AXE = Path(__file__).parents[2] / "servers" / "vendor" / "axe-4.14.1.min.js"
 PASSWORD = "correct horse battery"
 FLAGS = (
     "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-sync",
@@ -30,9 +30,9 @@ def web(tmp_path_factory):
         yield stack
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium():
-    """The system's Chromium. Playwright keeps an event loop running, which other files' tests would trip over: it ends with the file."""
+    """The system's Chromium. Playwright keeps an event loop running, which other folders' tests would trip over: it ends with this one."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium: tests/system-tools installs it where it may")

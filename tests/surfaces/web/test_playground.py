@@ -5,8 +5,8 @@ import re
 
 import pytest
 from PIL import Image
-from web.conftest import nobody_renders, violations
-from web.playground import drawn, enter, generate, picture, refused, until
+from surfaces.web.conftest import nobody_renders, violations
+from surfaces.web.playground import drawn, enter, generate, picture, refused, until
 
 
 @pytest.fixture

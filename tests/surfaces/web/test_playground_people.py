@@ -6,8 +6,8 @@ import time
 
 import httpx2
 import pytest
-from web.conftest import PASSWORD, violations
-from web.playground import enter, generate, picture, refused
+from surfaces.web.conftest import PASSWORD, violations
+from surfaces.web.playground import enter, generate, picture, refused
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,7 @@ import time
 
 import httpx2
 from playwright.sync_api import expect
-
-from tests.web.conftest import sign_in
+from surfaces.web.conftest import sign_in
 
 
 def usage(web, key):

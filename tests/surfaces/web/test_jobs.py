@@ -6,7 +6,7 @@ import time
 import pytest
 from factories import make_job, make_recipe
 from playwright.sync_api import expect
-from web.conftest import nobody_renders, sign_in
+from surfaces.web.conftest import nobody_renders, sign_in
 
 from imgen.domain.job import State
 from imgen.domain.recipe import Words

@@ -3,9 +3,9 @@
 import re
 
 import pytest
+from surfaces.web.conftest import violations
 
 from imgen.surfaces.action.actions import ACTIONS
-from tests.web.conftest import violations
 
 SCALAR = 60_000
 """Milliseconds for 3.5 MB of script on a slow machine."""

@@ -10,13 +10,13 @@ import redis
 from playwright.sync_api import expect
 from servers.asgi import start_asgi
 from servers.stack import start_stack
+from surfaces.web.conftest import PASSWORD, sign_in
 
 from imgen import settings
 from imgen.app import create_app
 from imgen.live.sign_in_limits import WINDOW_S
 from imgen.services.accounts.sessions import TRIES_BY_ADDRESS
 from imgen.settings import socket_path
-from tests.web.conftest import PASSWORD, sign_in
 
 FORM = re.compile(r'name="csrftoken" value="([^"]+)"')
 

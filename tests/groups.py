@@ -1,0 +1,66 @@
+"""Groups of test files that share a server: each group runs in one process, so its servers live once; the longest go out first.
+
+pytest-xdist 3.8 has groups by a mark, but pytest 9.2 ignores the names that it gives to marked tests.
+"""
+
+import functools
+import re
+from pathlib import Path
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+ROOT = Path(__file__).parent
+FOLDERS = {"surfaces/web": "web", "faults": "faults"}
+"""Folder → group of all its files."""
+FIXTURES = {"server": "stack", "models": "engines", "store": "objects", "database": "databases", "bombs": "bombs"}
+"""Fixture → group of the files whose tests take it; the first that a file has decides."""
+LONGEST_FIRST = (
+    "web",
+    "stack",
+    "surfaces/test_cache.py",
+    "engines",
+    "objects",
+    "faults",
+    "starter/test_shipped.py",
+    "surfaces/test_processes.py",
+    "databases",
+    "bench/test_bench.py",
+    "acceptance/test_engine.py",
+    "bombs",
+    "provenance/test_watermark.py",
+)
+"""Order in which groups are handed out, so that no process is left with a long one at the end; all others follow."""
+
+
+@functools.cache
+def group_of(file: str) -> str:
+    """The group of a file, named as under tests/; without one it is a group of its own."""
+    for folder, group in FOLDERS.items():
+        if file.startswith(f"{folder}/"):
+            return group
+    heads = re.findall(r"^def \w+\((.*?)\)", (ROOT / file).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    taken = {name.split(":")[0].split("=")[0].strip() for head in heads for name in head.split(",")}
+    return next((group for fixture, group in FIXTURES.items() if fixture in taken), file)
+
+
+def _group_of_test(nodeid: str) -> str:
+    return group_of(nodeid.partition("::")[0].removeprefix(f"{ROOT.name}/"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sorts tests by group, the longest groups first."""
+    ranks = {group: rank for rank, group in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(_group_of_test(item.nodeid), len(ranks)))
+
+
+class GroupScheduling(LoadScopeScheduling):
+    """Hands out whole groups."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group_of_test(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GroupScheduling:
+    """Gives the scheduler of a run in several processes."""
+    return GroupScheduling(config, log)

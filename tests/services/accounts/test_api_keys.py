@@ -1,0 +1,108 @@
+"""Keys that people make, switch, rotate and revoke, each heard of by admission with the next request."""
+
+from dataclasses import replace
+
+import pytest
+from msgspec import structs
+
+from imgen.domain.errors import Forbidden, Invalid, InvalidKey, KeyDisabled, OutOfScope, RateLimited
+from imgen.domain.people import Person
+from imgen.records import audit
+from imgen.services.accounts import api_keys as key_service
+from imgen.services.accounts.authentication import authenticate
+
+
+async def create(core, person, name="shop", **fields):
+    given = {"tenant": "studio", "scopes": ("generate", "read"), "days": None} | fields
+    return await key_service.create(core, person, name=name, **given)
+
+
+def test_a_key_works_until_it_is_switched_off_or_revoked(core, admin):
+    """From the next request on, and the audit has a row for each change."""
+
+    async def work(opened):
+        key, raw = await create(opened, admin)
+        assert (await authenticate(opened, raw)).key.id == key.id
+        await key_service.switch(opened, admin, key.id, enabled=False)
+        with pytest.raises(KeyDisabled):
+            await authenticate(opened, raw)
+        await key_service.switch(opened, admin, key.id, enabled=True)
+        assert (await authenticate(opened, raw)).tenant.name == "studio"
+        await key_service.revoke(opened, admin, key.id)
+        with pytest.raises(InvalidKey):
+            await authenticate(opened, raw)
+        rows = await opened.database.reading(audit.page, limit=10)
+        assert [one.action for one in reversed(rows)] == [
+            "made tenant",
+            "made key",
+            "switched key",
+            "switched key",
+            "revoked key",
+        ]
+
+    core(work)
+
+
+def test_a_rotated_key_has_a_grace(core, admin):
+    """Both forms work until the grace is over, then the new one alone."""
+
+    async def work(opened):
+        key, old = await create(opened, admin)
+        _, new = await key_service.rotate(opened, admin, key.id, grace_days=1)
+        assert {(await authenticate(opened, raw)).tenant.name for raw in (old, new)} == {"studio"}
+        now = opened.clock()
+        opened.clock = lambda: now + key_service.DAY_S + 1
+        with pytest.raises(KeyDisabled):
+            await authenticate(opened, old)
+        await authenticate(opened, new)
+        with pytest.raises(Invalid):
+            await key_service.rotate(opened, admin, key.id, grace_days=31)
+
+    core(work)
+
+
+def test_a_member_keeps_to_own_tenants(core, admin):
+    """Others' keys can be neither made nor changed; names are used once; a life is a number of days that makes sense."""
+
+    async def work(opened):
+        mine, _ = await create(opened, admin, "mine")
+        other, _ = await create(opened, admin, "other", tenant="rival")
+        member = Person(
+            id="usr_1", name="mira", role="member", must_change_password=False, tenant_ids=frozenset({mine.tenant_id})
+        )
+        made, _ = await create(opened, member, "hers")
+        assert made.tenant_id == mine.tenant_id
+        for tenant in ("rival", "new"):
+            with pytest.raises(Forbidden):
+                await create(opened, member, "sly", tenant=tenant)
+        for change in (
+            key_service.switch(opened, member, other.id, enabled=False),
+            key_service.rotate(opened, member, other.id, grace_days=0),
+            key_service.revoke(opened, member, other.id),
+        ):
+            with pytest.raises(Forbidden):
+                await change
+        for wrong in ({"name": "mine"}, {"days": 0}, {"scopes": ()}, {"scopes": ("everything",)}):
+            with pytest.raises(Invalid):
+                await create(opened, member, **({"name": "again"} | wrong))
+
+    core(work)
+
+
+def test_a_key_does_what_its_scope_and_plan_allow(core, admin):
+    """Out of scope is told with the scope; over the plan's rate with the time to wait."""
+
+    async def work(opened):
+        _, raw = await create(opened, admin, scopes=("read",))
+        await authenticate(opened, raw, scope="read")
+        with pytest.raises(OutOfScope):
+            await authenticate(opened, raw, scope="generate")
+        plans = opened.configured.plans
+        slow = {key: structs.replace(plan, requests_per_minute=3) for key, plan in plans.items()}
+        opened.configured = replace(opened.configured, plans=slow)
+        await authenticate(opened, raw)
+        with pytest.raises(RateLimited) as caught:
+            await authenticate(opened, raw)
+        assert caught.value.retry_after_s >= 1
+
+    core(work)

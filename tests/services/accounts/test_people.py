@@ -1,0 +1,94 @@
+"""People who sign in, choose passwords and are added and removed."""
+
+import pytest
+from msgspec import structs
+
+from imgen.domain.errors import Forbidden, Invalid, RateLimited
+from imgen.domain.principal import user_principal
+from imgen.services.accounts import people, sessions
+
+
+async def sign_in(core, name, password):
+    return await sessions.sign_in(core, name, password, address="192.0.2.1", agent="test")
+
+
+def test_a_session_lasts_until_it_is_ended(core, admin):
+    """A first password opens a session that names its person; signed out, the token is nobody's."""
+
+    async def work(opened):
+        first = await people.add(opened, admin, name="mira", role="member", tenant_ids=())
+        token = await sign_in(opened, "mira", first)
+        person = await sessions.signed_in(opened, token)
+        assert (person.name, person.must_change_password) == ("mira", True)
+        await sessions.sign_out(opened, person, token)
+        assert await sessions.signed_in(opened, token) is None
+        assert await sessions.signed_in(opened, "") is None
+
+    core(work)
+
+
+def test_a_new_password_ends_other_sessions(core, admin):
+    """The session that changes it stays; the old password, an equal one and a short one are refused."""
+
+    async def work(opened):
+        first = await people.add(opened, admin, name="mira", role="member", tenant_ids=())
+        here, there = await sign_in(opened, "mira", first), await sign_in(opened, "mira", first)
+        person = await sessions.signed_in(opened, here)
+        for old, new in (("wrong", "a password of her own"), (first, first), (first, "short")):
+            with pytest.raises(Invalid):
+                await sessions.change_password(opened, person, here, old=old, new=new)
+        await sessions.change_password(opened, person, here, old=first, new="a password of her own")
+        assert (await sessions.signed_in(opened, here)).must_change_password is False
+        assert await sessions.signed_in(opened, there) is None
+        with pytest.raises(Invalid):
+            await sign_in(opened, "mira", first)
+
+    core(work)
+
+
+def test_guesses_are_counted(core):
+    """After ten tries of a name even the right password has to wait."""
+
+    async def work(opened):
+        for _ in range(people.TRIES_BY_NAME):
+            with pytest.raises(Invalid):
+                await sign_in(opened, "nobody", "a wrong password")
+        with pytest.raises(RateLimited) as caught:
+            await sign_in(opened, "nobody", "a wrong password")
+        assert caught.value.retry_after_s >= 1
+
+    core(work)
+
+
+def test_people_are_added_once_and_removed_by_others(core, admin):
+    """A taken name, an unknown role, an unknown name and oneself are refused; who is removed is signed out."""
+
+    async def work(opened):
+        first = await people.add(opened, admin, name="mira", role="admin", tenant_ids=())
+        for wrong in ({"name": "mira"}, {"role": "emperor"}):
+            with pytest.raises(Invalid):
+                await people.add(opened, admin, **({"name": "new", "role": "member", "tenant_ids": ()} | wrong))
+        token = await sign_in(opened, "mira", first)
+        mira = await sessions.signed_in(opened, token)
+        with pytest.raises(Invalid):
+            await people.remove(opened, mira, "mira")
+        await people.add(opened, admin, name="other", role="admin", tenant_ids=())
+        await people.remove(opened, admin, "mira")
+        assert await sessions.signed_in(opened, token) is None
+        with pytest.raises(Invalid):
+            await people.remove(opened, admin, "mira")
+
+    core(work)
+
+
+def test_a_member_acts_for_own_tenants(core, caller, admin):
+    """The playground's principal is counted under the person, and only for tenants the person belongs to."""
+
+    async def work(opened):
+        tenant = caller(opened).tenant
+        member = structs.replace(admin, id="usr_1", role="member", tenant_ids=frozenset({tenant.id}))
+        assert user_principal(member, tenant).key.id == "usr_1"
+        with pytest.raises(Forbidden):
+            user_principal(structs.replace(member, tenant_ids=frozenset()), tenant)
+
+    core(work)

@@ -1,0 +1,47 @@
+"""What a key and its tenant have used of the plan, and what remains."""
+
+from imgen.domain.job import FINISH_QUEUE, Outcome, State
+from imgen.domain.request import GenerateRequest
+from imgen.records import job_transitions
+from imgen.services import submit
+from imgen.services.accounts.usage import usage
+
+
+def claim(core, job, waiting):
+    """Takes a job as a worker does."""
+    return core.database.attempt(job_transitions.claim, job.id, waiting=waiting, lease_s=60, max_attempts=3)
+
+
+def test_open_jobs_and_charged_pictures_are_counted(core, caller):
+    """A job is open from its submission on and a picture once it is completed; one that failed costs nothing."""
+
+    async def work(opened):
+        principal = caller(opened, plan="standard")
+        before = await usage(opened, principal)
+        made = [
+            (await submit.submit(opened, principal, GenerateRequest(prompt="vase"), surface="action")).job
+            for _ in range(2)
+        ]
+        waiting = await usage(opened, principal)
+        assert waiting.remaining.open_jobs == before.remaining.open_jobs - 2
+        drawn, failed = (claim(opened, job, State.QUEUED) for job in made)
+        opened.database.attempt(job_transitions.end, failed, State.FAILED, Outcome(error="Generation failed"))
+        opened.database.attempt(job_transitions.hand_on, drawn, queue=FINISH_QUEUE, master_key="work/1.png", timings={})
+        opened.database.attempt(job_transitions.end, claim(opened, drawn, State.RENDERED), State.COMPLETED, Outcome())
+        after = await usage(opened, principal)
+        assert after.remaining.open_jobs == before.remaining.open_jobs
+        for period in ("today", "month"):
+            assert (after.key[period].pictures, after.tenant[period].pictures) == (1, 1)
+        assert after.plan == "standard"
+
+    core(work)
+
+
+def test_a_plan_without_limits_has_none_left(core, caller):
+    """No limit is None, of the plan as of what remains."""
+
+    async def work(opened):
+        told = await usage(opened, caller(opened))
+        assert (told.limits.pictures_per_day, told.remaining.pictures_per_day) == (None, None)
+
+    core(work)
