@@ -71,6 +71,16 @@ def test_the_readme_tree_is_the_disk():
     assert sorted((folders | rooms | modules) - listed - {"imgen/__init__.py", "workers/__init__.py"}) == []
 
 
+def test_the_stops_of_a_request_exist():
+    """README's path of `generate` has twelve stops, each a function of the file that is named with it."""
+    section = re.search(r"## One request, twelve stops\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    stops = re.findall(r"^\| \d+ \|.*\]\((\S+)\) \| `(\w+)` \|$", section, re.MULTILINE)
+    assert len(stops) == 12
+    for file, function in stops:
+        defined = {node.name for node in ast.parse((ROOT / file).read_text()).body if hasattr(node, "name")}
+        assert function in defined, (file, function)
+
+
 def test_the_changelog_tells_of_this_version():
     """Its top entry is the package's version."""
     assert re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1] == __version__
