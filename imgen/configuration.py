@@ -16,7 +16,7 @@ import structlog
 from imgen.domain.account import Plan
 from imgen.domain.catalog import Catalog, parse_catalog
 from imgen.domain.errors import ConfigurationError
-from imgen.domain.meaning import Guard
+from imgen.domain.lexical_guard import GuardWords
 from imgen.domain.review.ruleset import CompiledRuleset, compile_ruleset, parse_ruleset
 from imgen.domain.wordlists import Wordlists, parse_wordlists
 from imgen.settings import Settings
@@ -125,7 +125,7 @@ def load_rulesets(settings: Settings) -> dict[str, CompiledRuleset]:
     return rulesets
 
 
-def load_guard(settings: Settings) -> Guard:
+def load_guard(settings: Settings) -> GuardWords:
     """Reads the words of the lexical guard.
 
     Raises:
@@ -133,7 +133,7 @@ def load_guard(settings: Settings) -> Guard:
     """
     path = settings.config_dir / "cache.toml"
     try:
-        guard = msgspec.convert(read_toml(path), Guard)
+        guard = msgspec.convert(read_toml(path), GuardWords)
     except msgspec.ValidationError as exc:
         raise ConfigurationError(f"{path}: {exc}") from exc
     if unfolded := guard.unfolded():

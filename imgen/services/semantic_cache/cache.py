@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from imgen.domain.errors import Retryable, Unavailable
-from imgen.domain.meaning import Guard, mean_different_things, read
+from imgen.domain.lexical_guard import GuardWords, conflicts, parse_text
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.live import epochs
 from imgen.live.executors import PipeliningExecutor
@@ -45,7 +45,12 @@ class SemanticCache:
     """Cache of one API process."""
 
     def __init__(
-        self, settings: CacheSettings, database: Database, live: PipeliningExecutor, embedder: Embedder, guard: Guard
+        self,
+        settings: CacheSettings,
+        database: Database,
+        live: PipeliningExecutor,
+        embedder: Embedder,
+        guard: GuardWords,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -174,8 +179,8 @@ class SemanticCache:
 
     def _passed(self, text: str, entries: list[Entry], pick: int) -> list[Entry]:
         """Returns the first `pick` entries that pass the guard."""
-        wanted = read(text, self._guard)
-        same = (one for one in entries if not mean_different_things(wanted, read(one.text, self._guard), self._guard))
+        parsed = parse_text(text, self._guard)
+        same = (one for one in entries if not conflicts(parsed, parse_text(one.text, self._guard), self._guard))
         return list(itertools.islice(same, pick))
 
     def _is_fresh(self, epoch: bytes | None) -> bool:

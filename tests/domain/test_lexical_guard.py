@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgen.domain.meaning import Guard, mean_different_things, read
+from imgen.domain.lexical_guard import GuardWords, conflicts, parse_text
 
 CONFIG = Path(__file__).parents[2] / "config" / "cache.toml"
-GUARD = msgspec.convert(tomllib.loads(CONFIG.read_text("utf-8")), Guard)
+GUARD = msgspec.convert(tomllib.loads(CONFIG.read_text("utf-8")), GuardWords)
 
 
 def differ(one, other, guard=GUARD):
-    return mean_different_things(read(one, guard), read(other, guard), guard)
+    return conflicts(parse_text(one, guard), parse_text(other, guard), guard)
 
 
 WORDS = st.lists(
@@ -119,11 +119,11 @@ def test_long_texts_take_no_time():
 
 def test_without_words_it_only_compares_what_is_there():
     """An empty list of words leaves digits and the order of words."""
-    assert not differ("with a hat", "without a hat", Guard())
-    assert differ("2 hats", "3 hats", Guard())
+    assert not differ("with a hat", "without a hat", GuardWords())
+    assert differ("2 hats", "3 hats", GuardWords())
 
 
 def test_words_that_no_text_can_hold_are_named():
     """What folding would change never matches, so a list may not hold it; the shipped ones do not."""
     assert GUARD.unfolded() == []
-    assert Guard(negations={"ne-pas"}, groups={"age": {"Old", "young"}}).unfolded() == ["Old", "ne-pas"]
+    assert GuardWords(negations={"ne-pas"}, groups={"age": {"Old", "young"}}).unfolded() == ["Old", "ne-pas"]
