@@ -1,4 +1,4 @@
-"""The word lists of config/prompts/words.toml, and random prompts drawn from them. Reads no file."""
+"""Word lists of config/prompts/words.toml, and random prompts drawn from them. Reads no file."""
 
 import random
 from collections.abc import Mapping
@@ -15,37 +15,37 @@ SCENE_SHARE = 0.3
 
 
 class Aspect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something a prompt can say about its picture, and how to see that it says it already."""
+    """Aspect of a picture that a prompt may cover, such as its light, and the words that show that it does."""
 
     list: Literal["places", "lights", "moods", "compositions", "details"]
-    """The list to choose from where it says nothing."""
+    """List to choose a phrase from if the prompt leaves the aspect open."""
     signs: tuple[str, ...]
-    """Words and phrases that speak of this aspect."""
+    """Words and phrases that cover the aspect, besides those of its list."""
     needs: tuple[str, ...] = ()
-    """Where given, one of these must be in the prompt: a place suits a person, not a landscape that is one."""
+    """If given, one of these must be in the prompt: a place suits a person, but a landscape is one already."""
 
 
 class Wordlists(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Phrases by what they are about. Adults only, safe for work."""
+    """Phrases by subject. Adults only, safe for work."""
 
     subjects: Phrases
-    """Grown people, with article."""
+    """Adults, with article."""
     scenes: Phrases
     """Landscapes and still lifes, complete without a person."""
     outfits: Phrases
     places: Phrases
     """With preposition."""
     times: Phrases
-    """With preposition; they follow a place or a scene."""
+    """With preposition, to follow a place or a scene."""
     lights: Phrases
     moods: Phrases
     compositions: Phrases
     details: Phrases
-    """About the picture as a whole."""
+    """Properties of the picture as a whole."""
     objects: Phrases
-    """What somebody has with them, with preposition."""
+    """Things that a person carries or has beside them, with preposition."""
     aspects: tuple[Aspect, ...]
-    """In the order in which they are added."""
+    """Order in which their phrases are added."""
 
 
 def parse_wordlists(document: Mapping[str, object]) -> Wordlists:
@@ -58,7 +58,7 @@ def parse_wordlists(document: Mapping[str, object]) -> Wordlists:
 
 
 def random_prompt(words: Wordlists, rng: random.Random, character: str) -> str:
-    """Such as `@aya red coat, on a beach at dusk, warm lighting`; an empty character: a person or a landscape."""
+    """Draws a prompt such as `@aya red coat, on a beach at dusk, warm lighting`; without a character, a person or a landscape."""
     if not character and rng.random() < SCENE_SHARE:
         terms = [f"{rng.choice(words.scenes)} {rng.choice(words.times)}"]
     else:

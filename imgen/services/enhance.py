@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from imgen.domain.catalog import Model, Style
-from imgen.domain.embellish import embellish
+from imgen.domain.embedded_enhancer import expand
 from imgen.domain.errors import ConfigurationError, EnhancementFailed, UpstreamPaused, UpstreamUnavailable
 from imgen.domain.prompt import Parsed, plain_terms
 from imgen.domain.wordlists import Wordlists
@@ -69,7 +69,7 @@ class EmbeddedEnhancer:
 
     async def terms(self, positive: tuple[str, ...], model: Model, style: Style) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's
         """See Enhancer."""
-        return embellish(positive, style.hints, self._words)
+        return expand(positive, style.hints, self._words)
 
     async def close(self) -> None:
         """Nothing to close."""

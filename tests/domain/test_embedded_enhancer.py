@@ -7,7 +7,7 @@ from factories import judge_words
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgen.domain.embellish import MAX_CHARS, embellish
+from imgen.domain.embedded_enhancer import MAX_CHARS, expand
 
 HINTS = "low sun, long shadows, depth, strong silhouette"
 WORDS = st.sampled_from(
@@ -20,7 +20,7 @@ TERMS = st.lists(
 
 def test_missing_aspects_are_added(words):
     """A bare prompt gets a place, a light, a mood, a composition and a detail, one of each."""
-    added = embellish(("red coat",), "", words)[1:]
+    added = expand(("red coat",), "", words)[1:]
     for phrases in (words.places, words.lights, words.moods, words.compositions, words.details):
         assert sum(term in phrases for term in added) == 1
 
@@ -39,59 +39,59 @@ def test_missing_aspects_are_added(words):
 )
 def test_what_is_said_is_not_contradicted(said, name, words):
     """An aspect the prompt speaks of gets nothing from its list."""
-    added = embellish((said,), HINTS, words)[1:]
+    added = expand((said,), HINTS, words)[1:]
     assert added
     assert not set(added) & set(getattr(words, name))
 
 
 def test_hints_come_before_lists_and_give_way_to_the_prompt(words):
     """A style's hint is added, unless the prompt speaks of that already."""
-    assert "low sun" in embellish(("red coat",), HINTS, words)
-    assert "low sun" not in embellish(("red coat at noon",), HINTS, words)
+    assert "low sun" in expand(("red coat",), HINTS, words)
+    assert "low sun" not in expand(("red coat at noon",), HINTS, words)
 
 
 def test_a_place_is_given_to_people_not_to_landscapes(words):
     """Without somebody or something that can be anywhere no place is added."""
-    assert not set(embellish(("Grand Canyon",), "", words)) & set(words.places)
-    assert set(embellish(("a robot",), "", words)) & set(words.places)
+    assert not set(expand(("Grand Canyon",), "", words)) & set(words.places)
+    assert set(expand(("a robot",), "", words)) & set(words.places)
 
 
 @pytest.mark.parametrize("prompt", ["赤いコート", "красное пальто"])
 def test_other_scripts_are_left_alone(prompt, words):
     """A prompt that the lists cannot read comes back as it was."""
-    assert embellish((prompt,), HINTS, words) == (prompt,)
+    assert expand((prompt,), HINTS, words) == (prompt,)
 
 
 def test_nothing_to_improve_gives_the_same_prompt(words):
     """A prompt that says everything comes back unchanged."""
     full = ("woman on a beach", "warm lighting", "calm mood", "wide shot", "fine detail")
-    assert embellish(full, "", words) == full
+    assert expand(full, "", words) == full
 
 
 def test_a_long_prompt_is_left_alone(words):
     """Nothing is added behind what the text encoder reads."""
     long = ("red coat " * 40,)
-    assert embellish(long, HINTS, words) == long
+    assert expand(long, HINTS, words) == long
 
 
 def test_other_prompts_get_other_words(words):
     """The choice depends on the prompt."""
-    assert len({embellish((f"red coat number {n}",), "", words)[1:] for n in range(20)}) > 15
+    assert len({expand((f"red coat number {n}",), "", words)[1:] for n in range(20)}) > 15
 
 
 @given(TERMS.map(tuple), st.sampled_from(["", HINTS, "a,,b, a", "clear subject, even light"]))
-def test_embellishing_twice_changes_nothing_more(words, terms, hints):
+def test_expanding_twice_changes_nothing_more(words, terms, hints):
     """The terms stay first and untouched, the result is bounded, free of repeats, and a fixed point."""
-    once = embellish(terms, hints, words)
+    once = expand(terms, hints, words)
     assert once[: len(terms)] == terms
     added = once[len(terms) :]
     assert len(set(added)) == len(added)
     assert not added or len(", ".join(once)) <= MAX_CHARS
-    assert embellish(once, hints, words) == once == embellish(terms, hints, words)
+    assert expand(once, hints, words) == once == expand(terms, hints, words)
 
 
 def test_what_is_added_is_safe(words, rulesets):
-    """An embellished harmless prompt is harmless under the strictest ruleset."""
+    """An expanded harmless prompt is harmless under the strictest ruleset."""
     for n in range(50):
-        prompt = ", ".join(embellish((f"woman {n}", "red coat"), HINTS, words))
+        prompt = ", ".join(expand((f"woman {n}", "red coat"), HINTS, words))
         assert judge_words(rulesets["strict"], {"prompt": prompt}).safe

@@ -1,7 +1,7 @@
-"""The embedded enhancer: adds what a prompt leaves unsaid, from the style's hints and the word lists. No model, no chance.
+"""Built-in prompt enhancer: appends what the prompt leaves open, from the style's hints and the word lists. Uses no model.
 
-The caller's terms stay first and untouched. An aspect that is spoken of already (its light, its place) is left alone, so
-nothing is contradicted. The same prompt gets the same words, and what was embellished once is not embellished again.
+Deterministic: the same prompt gets the same terms. The caller's terms stay first and unchanged. An aspect that the prompt
+covers already (light, place) gets no further term, so nothing is contradicted. Expanding a result again changes nothing.
 """
 
 import hashlib
@@ -12,17 +12,17 @@ from imgen.domain.folding import fold
 from imgen.domain.wordlists import Aspect, Wordlists
 
 MAX_CHARS = 300
-"""CLIP reads 77 tokens, about this many characters; what comes after is not seen."""
+"""CLIP reads 77 tokens, about this many characters, and ignores the rest."""
 
 
-def embellish(positive: tuple[str, ...], style_hints: str, words: Wordlists) -> tuple[str, ...]:
-    """The terms, and behind them what is missing; the same tuple where there is nothing to improve.
+def expand(positive: tuple[str, ...], style_hints: str, words: Wordlists) -> tuple[str, ...]:
+    """Returns the terms followed by those that are missing; the same tuple if there are none.
 
-    Hints are comma-separated. They are taken before the lists; one that speaks of an aspect which the prompt speaks of
-    already is passed over. A prompt in another script than Latin is returned as it is: the lists cannot read it.
+    Hints are comma-separated and come before the lists; a hint about an aspect that the prompt covers is skipped. A prompt in
+    another script than Latin is returned unchanged, because the lists have no words of it.
 
     Terms are added one at a time until none fits, each chosen by a hash of the prompt so far. So the result is a fixed
-    point: given back as the prompt, it stays as it is.
+    point of this function.
     """
     terms = positive
     while (added := _missing(terms, style_hints, words)) is not None:
@@ -31,7 +31,7 @@ def embellish(positive: tuple[str, ...], style_hints: str, words: Wordlists) -> 
 
 
 def _missing(terms: tuple[str, ...], style_hints: str, words: Wordlists) -> str | None:
-    """The next term to add, or None."""
+    """Returns the next term to add, or None."""
     text = ", ".join(terms)
     folded = fold(text)
     if not folded.isascii():
@@ -46,27 +46,28 @@ def _missing(terms: tuple[str, ...], style_hints: str, words: Wordlists) -> str 
 
 
 def _suggestions(text: str, folded: str, style_hints: str, words: Wordlists) -> Iterator[str]:
-    unsaid = [aspect for aspect in words.aspects if not _speaks_of(folded, aspect, words)]
-    said = [aspect for aspect in words.aspects if aspect not in unsaid]
+    """Yields hints, then a phrase for each open aspect."""
+    open_aspects = [aspect for aspect in words.aspects if not _covers(folded, aspect, words)]
+    covered = [aspect for aspect in words.aspects if aspect not in open_aspects]
     for hint in filter(None, map(str.strip, style_hints.split(","))):
-        if not any(_speaks_of(fold(hint), aspect, words) for aspect in said):
+        if not any(_covers(fold(hint), aspect, words) for aspect in covered):
             yield hint
-    for aspect in unsaid:
+    for aspect in open_aspects:
         if not aspect.needs or _has_any(folded, aspect.needs):
             phrases: tuple[str, ...] = getattr(words, aspect.list)
             seed = hashlib.blake2b(f"{aspect.list}\n{text}".encode("utf-8", "replace"), digest_size=8).digest()
             yield phrases[int.from_bytes(seed) % len(phrases)]
 
 
-def _speaks_of(folded: str, aspect: Aspect, words: Wordlists) -> bool:
+def _covers(folded: str, aspect: Aspect, words: Wordlists) -> bool:
     return _has_any(folded, aspect.signs) or _has_any(folded, getattr(words, aspect.list))
 
 
 def _has_any(folded: str, phrases: tuple[str, ...]) -> bool:
-    return any(_folded_once(phrase) in folded for phrase in phrases)
+    return any(_folded(phrase) in folded for phrase in phrases)
 
 
 @lru_cache(maxsize=4096)
-def _folded_once(phrase: str) -> str:
-    """The lists' phrases, folded: the same thousand at every call."""
+def _folded(phrase: str) -> str:
+    """Folds a phrase of the lists, once: each call asks for the same thousand."""
     return fold(phrase)
