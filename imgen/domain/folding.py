@@ -1,7 +1,7 @@
-"""Folds text so that one spelling of a word stands for its disguises, and matches lists of terms. Judges nothing.
+"""Text normalization for matching words: folding, readings with disguises undone, and patterns of lists of terms.
 
-A folded text is lower-case words between single spaces, with a space at both ends: `" red coat "`. Terms match whole
-words only, so "class", "grape" and "Scunthorpe" hold nothing but themselves.
+Folded text is lower-case words between single spaces, with a space at both ends: `" red coat "`. Terms match whole words only,
+so "class", "grape" and "Scunthorpe" contain no other word.
 """
 
 import re
@@ -14,14 +14,14 @@ _INVISIBLE = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef]"
 )
 _LONG_RUN = re.compile(r"([^\w\s]{30})[^\w\s]+")
-"""Python sorts stacked combining marks in quadratic time; no honest text stacks thirty."""
+"""Run of signs or combining marks, cut at 30: Python sorts a longer one in quadratic time, and no language stacks so many."""
 _MARKS = re.compile("[\u0300-\u036f]")
-"""Combining diacritics of Latin, Greek and Cyrillic; the voicing marks of kana are letters and stay."""
+"""Combining diacritics of Latin, Greek and Cyrillic; the voicing marks of kana distinguish letters and stay."""
 _WEIGHT = re.compile(r":\s*\d?\.\d+\s*\)")
 _WORD = re.compile(r"[^\W_]+")
-_SPACED = re.compile(r"(?<![\w@$])[\w@$](?:[^\w@$]{1,3}[\w@$](?![\w@$])){2,}")
-_STRETCH = range(4, 10)
-"""Letters in a word looked for inside a run of single letters; shorter ones are found everywhere by chance."""
+_SPACED_LETTERS = re.compile(r"(?<![\w@$])[\w@$](?:[^\w@$]{1,3}[\w@$](?![\w@$])){2,}")
+_WORD_LENGTHS = range(4, 10)
+"""Lengths of the words sought inside a run of single letters; shorter ones occur everywhere by chance."""
 _NOT_LETTER = re.compile(r"[^\w@$]+")
 _INSIDE_WORD = re.compile(r"(?<=[\w@$])[-.'’·•*/|~+^=]{1,3}(?=[\w@$])")
 _TOKEN = re.compile(r"\S+")
@@ -40,36 +40,36 @@ _LOOKALIKES = str.maketrans(
 """Cyrillic, Greek, Armenian and phonetic letters to the Latin ones they look like (after Unicode TR 39, shortened)."""
 
 
-def variants(text: str) -> tuple[str, ...]:
-    """Readings of a text, folded: first as it stands, then with its disguises undone where it has any.
+def readings(text: str) -> tuple[str, ...]:
+    """Returns the folded readings of a text: first the text itself, then with disguises undone if it has any.
 
-    Undone are zero-width characters, look-alike letters, digits and signs for letters, single letters that are spaced
-    or dotted apart, punctuation inside words, and letters repeated three times or more. Linear time; ten at most.
+    Disguises are zero-width characters, look-alike letters (homoglyphs), digits and signs for letters, single letters that are
+    spaced or dotted apart, punctuation inside words, and letters repeated three times or more. Linear time; ten at most.
     """
     found: dict[str, None] = {}
-    text = _WEIGHT.sub(")", text)  # "(old age:1.2)" says nothing about an age of one or two
+    text = _WEIGHT.sub(")", text)  # or "(old age:1.2)" would give an age of one or two
     for shown in dict.fromkeys((_INVISIBLE.sub("", text), _INVISIBLE.sub(" ", text))):
         plain = _plain(shown)
         found[_words(plain)] = None
         for letter, times in product(
             "il" if "1" in plain else "i", (r"\1", r"\1\1") if _TRIPLE.search(plain) else ("",)
         ):
-            undone = _undisguised(plain, letter)
-            found[_words(_TRIPLE.sub(times, undone) if times else undone)] = None
+            plainer = _deobfuscate(plain, letter)
+            found[_words(_TRIPLE.sub(times, plainer) if times else plainer)] = None
     return tuple(found)
 
 
 def fold(text: str) -> str:
-    """The text as it stands: case, accents, width and punctuation folded, nothing guessed."""
+    """Folds case, accents, width and punctuation; undoes no disguise."""
     return _words(_plain(_INVISIBLE.sub("", text)))
 
 
 def compile_terms(terms: Iterable[str]) -> re.Pattern[str]:
-    """A pattern that finds any of the terms in a folded text.
+    """Compiles a pattern that finds any of the terms in folded text.
 
     Latin, Cyrillic and Greek terms match whole words; a `*` at the end allows any ending (`undress*`), and a space in
     a term may be missing in the text. Chinese, Japanese and Korean terms match anywhere, since their words are not
-    spaced; katakana ones only where no katakana goes on. No terms: a pattern that finds nothing.
+    spaced; katakana terms only as a whole run of katakana. Without terms the pattern finds nothing.
 
     Raises:
         ValueError: a term holds no letter.
@@ -86,36 +86,39 @@ def compile_terms(terms: Iterable[str]) -> re.Pattern[str]:
             unspaced.append(words)
         else:
             spaced.append(words.replace(" ", " ?") + (r"\w*" if term.endswith("*") else ""))
-    ways = [f"(?<= )(?:{'|'.join(spaced)})(?= )"] if spaced else []
-    ways += [f"(?={_UNSPACED.pattern})(?:{'|'.join(unspaced)})"] if unspaced else []
-    return re.compile("|".join(ways) or r"(?!)")
+    patterns = [f"(?<= )(?:{'|'.join(spaced)})(?= )"] if spaced else []
+    patterns += [f"(?={_UNSPACED.pattern})(?:{'|'.join(unspaced)})"] if unspaced else []
+    return re.compile("|".join(patterns) or r"(?!)")
 
 
 def _plain(text: str) -> str:
+    """Folds case, accents and width; keeps punctuation."""
     decomposed = unicodedata.normalize("NFKD", _LONG_RUN.sub(r"\1", text)).casefold()
     return unicodedata.normalize("NFC", _MARKS.sub("", decomposed)).translate(_STROKED)
 
 
 def _words(plain: str) -> str:
+    """Drops punctuation; puts single spaces between words and at both ends."""
     return f" {' '.join(_WORD.findall(plain))} "
 
 
-def _undisguised(plain: str, one: str) -> str:
-    """`one` is the letter that the digit 1 stands for: `i` or `l`."""
-    text = _SPACED.sub(_closed_up, plain.replace("_", " "))
+def _deobfuscate(plain: str, one: str) -> str:
+    """Undoes disguises other than repeated letters; `one` is the letter that the digit 1 stands for, `i` or `l`."""
+    text = _SPACED_LETTERS.sub(_join_spaced_letters, plain.replace("_", " "))
     text = _INSIDE_WORD.sub("", text)
-    return _TOKEN.sub(lambda token: _relettered(token.group(), one), text)
+    return _TOKEN.sub(lambda token: _map_homoglyphs(token.group(), one), text)
 
 
-def _closed_up(run: re.Match[str]) -> str:
-    """`n u d e` as one word; where several words may have run together, every stretch of a usual word's length too."""
+def _join_spaced_letters(run: re.Match[str]) -> str:
+    """Joins `n u d e` to one word, followed by every part of it with a usual word's length: it may be several words."""
     word = _NOT_LETTER.sub("", run.group())
     bare = [word[1:]] if word[0] in "ai" else []  # "a n u d e": an article, and a word of any length
-    stretches = (word[at : at + size] for size in _STRETCH for at in range(len(word) - size + 1))
-    return " ".join(dict.fromkeys((word, *bare, *stretches)))
+    parts = (word[at : at + size] for size in _WORD_LENGTHS for at in range(len(word) - size + 1))
+    return " ".join(dict.fromkeys((word, *bare, *parts)))
 
 
-def _relettered(token: str, one: str) -> str:
+def _map_homoglyphs(token: str, one: str) -> str:
+    """Replaces digits, signs and look-alikes by the letters they stand for; look-alikes only if that makes the word Latin."""
     if not any(map(str.isalpha, token)):
         return token  # a number stays a number
     word = _EXCLAMATION.sub("i", token.translate(_DIGITS).replace("1", one))

@@ -223,7 +223,7 @@ def test_a_hit_is_not_looked_at_again_by_those_who_passed_it(reviewed, chat):
 
 
 def test_a_picture_somebody_doubted_is_not_kept(reviewed, chat, monkeypatch):
-    """Safe with a suspicion is safe enough to show, and not to show again; blocked is neither."""
+    """Safe with a flag is safe enough to show, and not to show again; blocked is neither."""
     folder = reviewed.settings.data_dir / "matches"
     folder.mkdir()
     (folder / "list.csv").write_text("0" * 64)

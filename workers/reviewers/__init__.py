@@ -29,8 +29,8 @@ class ReviewInput:
     """Words of the request by part; domain/review/judge.py has the parts and their roles."""
     pixels: NDArray[np.uint8] | None = None
     """(H, W, 3) uint8, sRGB, unbranded; None before anything is drawn."""
-    suspicions: tuple[str, ...] = ()
-    """Rule ids that earlier reviewers had a doubt about."""
+    flags: tuple[str, ...] = ()
+    """Rule ids that earlier reviewers flagged."""
     already_reviewed: bool = False
     """Whether the same reviewers passed these very pixels before; then only the floor, the match lists and reviewers of words
     are asked."""
@@ -77,16 +77,16 @@ class ReviewerChain:
         verdicts = [judge_floor(subject.parts) or Verdict(safe=True)]
         if subject.pixels is not None:
             verdicts.append(self._matcher.judge(subject.pixels))
-        is_doubted = any(HASH_MATCH in verdict.suspicions for verdict in verdicts)
+        is_doubted = any(HASH_MATCH in verdict.flags for verdict in verdicts)
         is_new = subject.pixels is not None and (not subject.already_reviewed or is_doubted)
         asked = [reviewer for reviewer in self._reviewers if is_new or not reviewer.sees_pictures]
         for reviewer in asked:
             if not all(verdict.safe for verdict in verdicts):
                 break
-            suspicions = tuple(code for verdict in verdicts for code in verdict.suspicions)
-            verdicts.append(reviewer.review(replace(subject, suspicions=suspicions)))
+            flags = tuple(code for verdict in verdicts for code in verdict.flags)
+            verdicts.append(reviewer.review(replace(subject, flags=flags)))
         verdict = combine(verdicts)
-        if verdict.safe and HASH_MATCH in verdict.suspicions and not any(reviewer.sees_pictures for reviewer in asked):
+        if verdict.safe and HASH_MATCH in verdict.flags and not any(reviewer.sees_pictures for reviewer in asked):
             return combine((*verdicts, INCONCLUSIVE))
         return verdict
 

@@ -39,13 +39,13 @@ class HashMatcher:
         self._list = self._read(self._snapshot)
 
     def judge(self, pixels: NDArray[np.uint8]) -> Verdict:
-        """Returns the verdict on a picture (H, W, 3) uint8. One too plain to compare is a suspicion: a reviewer must see it."""
+        """Returns the verdict on a picture (H, W, 3) uint8. One too plain to compare is flagged: a reviewer must see it."""
         matches = self._current()
         if not len(matches.hashes):
             return Verdict(safe=True)
         found = fingerprint(pixels)
         if found.quality < LEAST_QUALITY:
-            return Verdict(safe=True, suspicions=(HASH_MATCH,))
+            return Verdict(safe=True, flags=(HASH_MATCH,))
         distance = matches.nearest(found.hash)
         if distance is None or distance > MATCH_DISTANCE:
             return Verdict(safe=True)

@@ -86,8 +86,8 @@ def _words(subject: ReviewInput, fence: str) -> str:
     hints = {part: text for part, text in subject.parts.items() if text and part in HINTS}
     lines = [f"<<{fence}", json.dumps({"words of the request": words}, ensure_ascii=False)]
     lines.append(json.dumps({"unverified notes of the caller": hints}, ensure_ascii=False))
-    if subject.suspicions:
-        lines.append(json.dumps({"look closely at": subject.suspicions}))
+    if subject.flags:
+        lines.append(json.dumps({"look closely at": subject.flags}))
     return "\n".join([*lines, f"{fence}>>"])
 
 

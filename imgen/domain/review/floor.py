@@ -1,30 +1,30 @@
-"""The floor over words (contract, section 8), the baseline policy that nothing overrides: sexual content with minors.
+"""Floor: baseline policy on words that no ruleset or setting overrides (contract, section 8): no sexual content with minors.
 
-It is code on purpose: no configuration reaches it. It asks whether words for a child and sexual words meet anywhere in the
-positive text, all parts taken together. It is wide where it must be (an adult nude with a child beside it is refused) and
-looks no further: pictures are reviewed as well.
+It is code on purpose: no configuration reaches it. It refuses a request whose positive text, all parts taken together, has
+both a word for a child and a sexual word. That is wide on purpose (an adult nude beside a child is refused); pictures are
+reviewed as well.
 
 - Denials do not help: image models ignore "no", so "child, no nudity" is refused. Callers have `-terms` for that.
 - Negatives protect ("kids in a park, -nude") and do not count by themselves or against the positive text, except that
   one term with both words in it is refused, for a negative can become the picture (a guidance scale under 1), and that
-  asking clothes away from a child, or adults away from a sexual scene, is asking for the thing.
+  asking clothes away from a child, or adults away from a sexual scene, is asking for sexual content with a minor.
 - Hints are notes such as "sexual/minors: 0.01", never drawn. A clause with both words and without a denial is refused
-  all the same: whoever writes that knows what the picture is. Otherwise hints change nothing.
+  all the same, because it describes the picture as such content. Otherwise hints change nothing.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from imgen.domain.folding import compile_terms, fold, variants
+from imgen.domain.folding import compile_terms, fold
 from imgen.domain.review import floor_words
-from imgen.domain.review.judge import PromptRoles, split_roles
+from imgen.domain.review.judge import NormalizedPart, PromptRoles, normalize, split_roles
 from imgen.domain.review.verdict import Match, Verdict
 
 FLOOR_VERSION = 1
-"""Goes up with every change of words or logic: what was cached under an older floor is looked at again."""
+"""Version of words and logic, raised with every change: pictures cached under an older floor are not reused."""
 
 MINORS = "minors"
-"""Rule id told as `filter_categories`."""
+"""Rule id, an entry of the answer's `filter_categories`."""
 MINORS_LABEL = "Sexual content with minors"
 
 _ADULT_AGE = 18
@@ -42,8 +42,8 @@ _AGE_IN_WORDS = re.compile(
     "|".join((rf"(?<= )(?:{'|'.join(floor_words.AGE_IN_WORDS)})(?= )", *floor_words.AGE_UNSPACED))
 )
 
-_Where = tuple[str, str]
-"""A part's name and its text, or the folded words that were found in it."""
+_FoundTerm = tuple[str, str]
+"""Name of a part and the folded term that was found in it."""
 
 
 def judge_floor(parts: Mapping[str, str]) -> Verdict | None:
@@ -61,11 +61,11 @@ def judge_floor(parts: Mapping[str, str]) -> Verdict | None:
     )
 
 
-def first_violation(roles: PromptRoles) -> tuple[_Where, ...]:
-    """Returns the parts of the first violation: say a child term in one part and a sexual term in another; empty: none."""
-    positive, negative = _normalize(roles.positive), _normalize(dict.fromkeys(roles.negative))
+def first_violation(roles: PromptRoles) -> tuple[_FoundTerm, ...]:
+    """Returns the terms of the first violation, say a child term in one part and a sexual term in another; empty: none."""
+    positive, negative = normalize(roles.positive), normalize(dict.fromkeys(roles.negative))
     clauses = ((part, clause) for part, text in roles.hints for clause in _CLAUSE_END.split(text))
-    hints = _normalize((part, clause) for part, clause in clauses if not _DENIAL.search(fold(clause)))
+    hints = normalize((part, clause) for part, clause in clauses if not _DENIAL.search(fold(clause)))
     child, sexual = _first(_child, positive), _first(_sexual, positive)
     violations = (
         (_first(_alone, positive),),
@@ -78,17 +78,14 @@ def first_violation(roles: PromptRoles) -> tuple[_Where, ...]:
     return next((tuple(filter(None, violation)) for violation in violations if all(violation)), ())
 
 
-def _normalize(texts: Iterable[_Where]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return tuple((part, variants(text)) for part, text in texts if text)
-
-
-def _first(find: Callable[[str], str], readings: Iterable[tuple[str, tuple[str, ...]]]) -> _Where | None:
-    found = ((part, find(folded)) for part, texts in readings for folded in texts)
-    return next((where for where in found if where[1]), None)
+def _first(find: Callable[[str], str], parts: Iterable[NormalizedPart]) -> _FoundTerm | None:
+    """Returns the first term that `find` returns for a reading of a part; None: it returns only empty strings."""
+    found = ((part, find(folded)) for part, texts in parts for folded in texts)
+    return next((pair for pair in found if pair[1]), None)
 
 
 def _child(folded: str) -> str:
-    """Returns the first child word or age under eighteen, or nothing."""
+    """Returns the first word for a child or age under eighteen; empty: none."""
     text = _CHILDLESS.sub("", folded)
     word = _CHILD.search(text) or _AGE_IN_WORDS.search(text)
     if word:
@@ -102,6 +99,7 @@ def _sexual(folded: str) -> str:
 
 
 def _both(folded: str) -> str:
+    """Returns a child term and a sexual term of one text; empty: it lacks one of them."""
     child, sexual = _child(folded), _sexual(folded)
     return f"{child} + {sexual}" if child and sexual else ""
 

@@ -1,8 +1,8 @@
-"""The floor's words: for children, for sexual content, and phrases that only look like them. Data, no logic.
+"""Word lists of the floor: words for children, sexual words, and harmless phrases that contain one. Data, no logic.
 
-Short, clinical, in twelve languages, written as folding.compile_terms reads terms. All languages are looked for in any
-text, so a word that means something harmless elsewhere stays out or brings its article: German "Kind", Spanish "niña"
-once its tilde is gone, Dutch "nu". A change here raises floor.FLOOR_VERSION.
+Short, clinical, in twelve languages, in the form of folding.compile_terms. All languages are matched in any text, so a word
+that is harmless in another language is left out or has its article: German "Kind", Spanish "niña" once its tilde is gone,
+Dutch "nu". A change here raises floor.FLOOR_VERSION.
 """
 
 
@@ -61,7 +61,7 @@ SEXUAL = _terms("""
     わいせつ, 下着, 性的, エッチ, 누드, 나체, 알몸, 벌거벗, 야한, 섹스, 섹시,
     포르노, 성적인, 속옷, 에로틱,
 """)
-"""English first: other languages borrow from it."""
+"""Sexual words; English first, because other languages borrow from it."""
 
 ALONE = _terms("""
     csam, child porn*, kiddie porn*, child erotica, child abuse material*, child molested, molester*, molesting,
@@ -70,7 +70,7 @@ ALONE = _terms("""
     pornografía infantil, pedopornogra*, педофил*, детское порно*, 儿童色情, 兒童色情, 児童ポルノ, ロリコン, ショタコン,
     아동포르노, 아청물,
 """)
-"""Enough without a second word."""
+"""Terms that violate the floor alone."""
 
 CHILDLESS = _terms("""
     baby shower*, baby blue, baby pink, baby doll*, baby oil, baby bump*, baby s breath, baby grand*, baby carrot*,
@@ -79,7 +79,7 @@ CHILDLESS = _terms("""
     minor key, minor scale, minor chord, minor detail*, minor damage, minor blur, minor edit*, minor flaw*,
     canis minor, minor scratch*, minor adjustment*, minor change*, kinder schokolade, kinder chocolate, kinder surprise,
 """)
-"""Phrases whose child word names no child."""
+"""Harmless phrases that contain a word for a child."""
 
 SEXLESS = _terms("""
     naked mole rat*, nacktmull*, nacktschnecke*, naaktslak*, naked eye, naked cake*, naked bike*, naked flame*,
@@ -89,7 +89,7 @@ SEXLESS = _terms("""
     fromage râpé*, 裸足, 裸眼,
     裸の王様, 裸子植物,
 """)
-"""Phrases whose sexual word means nothing sexual."""
+"""Harmless phrases that contain a sexual word."""
 
 CLOTHED = _terms("""
     clothes, clothing, clothed, fully clothed, dressed, fully dressed, garment*, outfit*, wearing clothes, kleidung,
@@ -109,7 +109,7 @@ DENIAL = _terms("""
     pas, sin, ningun*, nessun*, senza, non, sem, nenhum*, não, geen, niet, zonder, bez, nie, brak, нет, без, не,
     无, 無, 没有, 沒有, なし, ない, 없음, 없다,
 """)
-"""Words by which a hint's clause denies the thing, or says that it was looked for."""
+"""Words that make a clause of a hint a denial, or a report of a check."""
 
 _YEARS_OLD = "(?:years?|yrs?) ?(?:olds?|of age|young)"
 _TEENS = "(?:ten|eleven|twelve|(?:thir|four|fif|six|seven)teen)"
@@ -121,7 +121,7 @@ AGE_IN_DIGITS = (
     r"(\d{1,2}) ?(?:лет|года?|летн\w{1,3})(?= )",
     r"(\d{1,2}) ?[岁歲歳才살세]",
 )
-"""Over folded text, where a word begins; the one group that matched is the age in years."""
+"""Patterns over folded text, from the start of a word; the one group that matches is the age in years."""
 
 AGE_IN_WORDS = (
     rf"(?<!ty )(?:one|two|three|four|five|six|seven|eight|nine|{_TEENS}) {_YEARS_OLD}",
@@ -139,10 +139,10 @@ AGE_IN_WORDS = (
     r"(?:dziesiec|jedenascie|dwanascie|trzynascie|czternascie|pietnascie|szesnascie|siedemnascie) lat",
     r"(?:десять|одиннадцать|двенадцать|тринадцать|четырнадцать|пятнадцать|шестнадцать|семнадцать) лет",
 )
-"""Whole words of a folded text, all under eighteen. The lookbehinds keep "twenty-one years old" out."""
+"""Patterns over whole words of folded text, all under eighteen. The lookbehinds exclude "twenty-one years old"."""
 
 AGE_UNSPACED = (
     "(?<![十百二三四五六七八九])(?:十[一二三四五六七]?|[一二三四五六七八九])[岁歲歳才]",
     "열(?:한|두|세|네|다섯|여섯|일곱)? ?살",
 )
-"""The same in languages without spaces."""
+"""Patterns of the same in languages without spaces."""

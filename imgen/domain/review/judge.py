@@ -1,21 +1,21 @@
-"""Review of a request's words by a ruleset. Sees no picture; the floor is in floor.py.
+"""Review of a request's words by a ruleset. Reviews no picture; the floor is in floor.py.
 
 Roles of the parts of a request:
-- *Positive* text is all that may end up in the picture or beside it: prompt, positive terms, character, credentials, and
-  any part this module has no other role for. Rules look here.
-- *Negatives* (`-terms` and the explicit negative) say what must not be seen. `-nude` protects, so a rule's terms do
-  not match there. Only what a rule lists as `unwanted` counts: who asks clothes away asks for nudity.
-- *Hints* (`precompliance`) are a stranger's notes such as "sexual: none". They are never drawn, so they block nothing
-  and excuse nothing; what they name is kept as a suspicion for the reviewer of the picture.
-Whole prompts are split into the first two the way `parse` does it. Pass the engine's `positive` as a part of its own as
-well: then nothing that is drawn can hide behind a `-`.
+- *Positive* text is all that may appear in the picture or beside it: prompt, positive terms, character, credentials, and
+  any part without another role here. A rule's terms match in it.
+- *Negatives* (`-terms` and the explicit negative) name things to keep out of the picture. `-nude` protects, so a rule's terms
+  do not match there. Only a rule's `unwanted` terms do: a request that asks clothes away asks for nudity.
+- *Hints* (`precompliance`) are notes of the caller's own review, such as "sexual: none". They are never drawn, so they block
+  nothing and excuse nothing; rules that match in them are flagged for the reviewer of the picture.
+Whole prompts are split into the first two in the way of `parse`. Pass the engine's `positive` as a part of its own as
+well: then nothing that is drawn escapes review behind a `-`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-from imgen.domain.folding import variants
+from imgen.domain.folding import readings
 from imgen.domain.prompt import Term, read_terms
 from imgen.domain.review.ruleset import CompiledRule, CompiledRuleset, Rule
 from imgen.domain.review.verdict import Match, Verdict
@@ -24,12 +24,12 @@ WHOLE_PROMPTS = frozenset({"prompt", "original_prompt"})
 NEGATIVES = frozenset({"negative", "negative_prompt"})
 HINTS = frozenset({"precompliance"})
 
-_Reading = tuple[str, tuple[str, ...]]
-"""A part's name and the readings of its text."""
+NormalizedPart = tuple[str, tuple[str, ...]]
+"""Name of a part and the readings of its text."""
 
 
 class PromptRoles(Struct, frozen=True, kw_only=True):
-    """The parts of a request by role. Each entry is (part's name, text); negatives are one term each."""
+    """Parts of a request by role. Each entry is (name of the part, text); negatives are one term each."""
 
     positive: tuple[tuple[str, str], ...]
     negative: tuple[tuple[str, str], ...]
@@ -37,13 +37,13 @@ class PromptRoles(Struct, frozen=True, kw_only=True):
 
 
 def judge(compiled: CompiledRuleset, parts: Mapping[str, str]) -> Verdict:
-    """Applies a ruleset to the words of a request; `parts` maps a part's name to its text. Linear time.
+    """Applies a ruleset to the words of a request; `parts` maps the name of a part to its text. Linear time.
 
-    The floor is not looked at here: the board of reviewers judges it first, whatever the ruleset (workers/reviewers).
+    Leaves out the floor: the reviewer chain checks it first, under every ruleset (workers/reviewers).
     """
     roles = split_roles(parts)
-    positive, hints = _normalize(roles.positive), _normalize(roles.hints)
-    negative = _normalize(dict.fromkeys(roles.negative))
+    positive, hints = normalize(roles.positive), normalize(roles.hints)
+    negative = normalize(dict.fromkeys(roles.negative))
     matches = tuple(
         match
         for item in compiled.rules
@@ -59,13 +59,13 @@ def judge(compiled: CompiledRuleset, parts: Mapping[str, str]) -> Verdict:
         names=tuple(rule.name for rule in named),
         release=bool(blocking) and all(rule.release for rule in blocking),
         reason=f"ruleset {compiled.ruleset.id}: {', '.join(rule.id for rule in blocking)}" if blocking else "",
-        suspicions=tuple(rule.id for rule in compiled.ruleset.rules if rule.id in hinted - certain),
+        flags=tuple(rule.id for rule in compiled.ruleset.rules if rule.id in hinted - certain),
         matches=matches,
     )
 
 
 def split_roles(parts: Mapping[str, str]) -> PromptRoles:
-    """Sorts parts by role; whole prompts and explicit negatives are taken apart into terms."""
+    """Sorts parts by role; parses whole prompts and explicit negatives into terms."""
     positive: list[tuple[str, str]] = []
     negative: list[tuple[str, str]] = []
     for part, text in parts.items():
@@ -84,6 +84,11 @@ def split_roles(parts: Mapping[str, str]) -> PromptRoles:
     )
 
 
+def normalize(texts: Iterable[tuple[str, str]]) -> tuple[NormalizedPart, ...]:
+    """Replaces the text of each part by its readings; drops empty parts."""
+    return tuple((part, readings(text)) for part, text in texts if text)
+
+
 def _positive_words(terms: Iterable[Term]) -> Iterator[str]:
     for term in terms:
         yield from term.names
@@ -91,14 +96,10 @@ def _positive_words(terms: Iterable[Term]) -> Iterator[str]:
             yield term.text
 
 
-def _normalize(texts: Iterable[tuple[str, str]]) -> tuple[_Reading, ...]:
-    return tuple((part, variants(text)) for part, text in texts if text)
-
-
-def _matched_terms(item: CompiledRule, readings: Iterable[_Reading]) -> Iterator[Match]:
+def _matched_terms(item: CompiledRule, parts: Iterable[NormalizedPart]) -> Iterator[Match]:
     """Yields the rule's first match in each part."""
-    for part, folded in readings:
-        term = next((term for text in folded for term in _terms_in(item, text)), None)
+    for part, texts in parts:
+        term = next((term for text in texts for term in _terms_in(item, text)), None)
         if term is not None:
             yield Match(rule_id=item.rule.id, name=item.rule.name, part=part, term=term)
 
@@ -112,13 +113,13 @@ def _terms_in(item: CompiledRule, folded: str) -> Iterator[str]:
             yield hit.group()
 
 
-def _matched_negatives(item: CompiledRule, readings: Iterable[_Reading]) -> Iterator[Match]:
-    """Yields negative terms that are, as a whole, one of the rule's `unwanted`."""
-    for part, folded in readings:
-        if any(item.unwanted.fullmatch(text) for text in folded):
-            yield Match(rule_id=item.rule.id, name=item.rule.name, part=part, term=folded[0].strip())
+def _matched_negatives(item: CompiledRule, parts: Iterable[NormalizedPart]) -> Iterator[Match]:
+    """Yields a match for each negative term that equals one of the rule's `unwanted` terms."""
+    for part, texts in parts:
+        if any(item.unwanted.fullmatch(text) for text in texts):
+            yield Match(rule_id=item.rule.id, name=item.rule.name, part=part, term=texts[0].strip())
 
 
 def _rules_of(compiled: CompiledRuleset, matches: Iterable[Match], action: str) -> tuple[Rule, ...]:
-    met = {match.rule_id for match in matches}
-    return tuple(rule for rule in compiled.ruleset.rules if rule.id in met and rule.action == action)
+    matched = {match.rule_id for match in matches}
+    return tuple(rule for rule in compiled.ruleset.rules if rule.id in matched and rule.action == action)

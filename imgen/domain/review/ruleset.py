@@ -1,4 +1,4 @@
-"""Rulesets: the terms and patterns that a ruleset refuses, compiled so that a match takes linear time."""
+"""Rulesets: terms and patterns to refuse, compiled so that a match takes linear time."""
 
 import re
 from collections.abc import Mapping
@@ -20,30 +20,30 @@ _BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9]|\(\?P=")
 
 
 class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing a ruleset looks for. Terms are written as folding.compile_terms reads them."""
+    """Rule of a ruleset. Terms are in the form of folding.compile_terms."""
 
     id: str
-    """Told as `filter_categories`."""
+    """Identifier, an entry of the answer's `filter_categories`."""
     name: str
-    """Told to callers: "flagged for: <name>"."""
+    """Label in the answer: "flagged for: <name>"."""
     description: str
-    """For the reviewer of the picture."""
+    """Explanation for the reviewer of the picture."""
     terms: dict[str, tuple[str, ...]] = {}
-    """Language code → terms; the code is for people, all are looked for in any text."""
+    """Language code → terms; the code is for readers only, all terms are matched in any text."""
     patterns: tuple[str, ...] = ()
     """Regular expressions over folded text; repeats must be bounded, see `compile_ruleset`."""
     allow: tuple[str, ...] = ()
     """Harmless phrases; a term inside one does not count."""
     unwanted: tuple[str, ...] = ()
-    """Negative terms that ask for the same thing by asking its opposite away."""
+    """Negative terms that ask for the refused content by asking its opposite away."""
     action: Literal["block", "note"] = "block"
-    """`note` adds the id to `compliance_codes` and lets the picture pass."""
+    """Effect of a match; `note` adds the id to `compliance_codes` and lets the picture pass."""
     release: bool = False
     """Whether the caller may get a picture that this rule blocked, as `unsafe_url`."""
 
 
 class Ruleset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One file of config/rulesets/. `id` is the file's name."""
+    """Ruleset, one file of config/rulesets/. `id` is the file's name."""
 
     id: str
     label: str
@@ -52,7 +52,7 @@ class Ruleset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """A rule as regular expressions over folded text."""
+    """Rule as regular expressions over folded text."""
 
     rule: Rule
     terms: tuple[re.Pattern[str], ...]
@@ -62,7 +62,7 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class CompiledRuleset:
-    """A ruleset ready to judge. Immutable; share it between threads."""
+    """Ruleset ready for `judge`. Immutable; share it between threads."""
 
     ruleset: Ruleset
     rules: tuple[CompiledRule, ...]
@@ -78,7 +78,7 @@ def parse_ruleset(key: str, document: Mapping[str, object]) -> Ruleset:
 
 
 def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
-    """Prepares a ruleset.
+    """Compiles a ruleset.
 
     Patterns must be cheap on any text: only `?` and bounded repeats (`{2}`, `{0,20}`), at most three of up to 40 times,
     none on a group, no back-references. Then a match tries a bounded number of ways at each letter.
@@ -108,7 +108,7 @@ def _compile_rule(ruleset_id: str, rule: Rule) -> CompiledRule:
 
 
 def _cheap(pattern: str) -> str:
-    r"""The pattern itself, if a match can only try a bounded number of ways.
+    r"""Returns the pattern itself, if a match can only try a bounded number of ways.
 
     Raises:
         ValueError: it may be slow, or it matches the empty text.

@@ -8,7 +8,7 @@ from imgen.domain.errors import ImgenError
 
 
 class Match(Struct, frozen=True, kw_only=True):
-    """Place at which a rule matched. `term` is caller's text, folded: for the reviewer and the audit, never for logs."""
+    """Match of a rule in a part. `term` is caller's text, folded: for the reviewer and the audit, never for logs."""
 
     rule_id: str
     name: str
@@ -21,17 +21,17 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
     safe: bool
     codes: tuple[str, ...] = ()
-    """Ids of the rules that were met: those that block where `safe` is false, else those that only note."""
+    """Ids of the rules that matched: those that block if `safe` is false, else those that only note."""
     names: tuple[str, ...] = ()
-    """The same rules' names."""
+    """Names of the same rules."""
     floor: bool = False
-    """The floor was met: nothing releases this, under no ruleset."""
+    """Whether the floor was violated: then no ruleset releases the picture."""
     release: bool = False
-    """The caller may get the blocked picture. Always false where `safe` or `floor`."""
+    """Whether the caller may get the blocked picture. Always false if `safe` or `floor`."""
     reason: str = ""
     """One line for operators, without the caller's words."""
-    suspicions: tuple[str, ...] = ()
-    """Rule ids that only hints named."""
+    flags: tuple[str, ...] = ()
+    """Rule ids that only hints matched, or a match list doubts: for the reviewer of the picture."""
     matches: tuple[Match, ...] = ()
 
 
@@ -48,13 +48,13 @@ class PictureBlocked(ImgenError):
 def combine(verdicts: Iterable[Verdict]) -> Verdict:
     """Joins several verdicts on the same picture: any that blocks decides; without a verdict nothing is safe.
 
-    Nobody's "safe" lifts another's block, and a picture is released only if everyone who blocks it would release it.
+    No reviewer's "safe" lifts another's block, and a blocked picture is released only if all that block it release it.
     """
     every = tuple(verdicts)
     blocking = tuple(verdict for verdict in every if verdict.floor or not verdict.safe)
-    told = blocking or every
+    decisive = blocking or every
     floor = any(verdict.floor for verdict in every)
-    named = dict(pair for verdict in told for pair in zip(verdict.codes, verdict.names, strict=True))
+    named = dict(pair for verdict in decisive for pair in zip(verdict.codes, verdict.names, strict=True))
     return Verdict(
         safe=bool(every) and not blocking,
         codes=tuple(named),
@@ -62,6 +62,6 @@ def combine(verdicts: Iterable[Verdict]) -> Verdict:
         floor=floor,
         release=bool(blocking) and not floor and all(verdict.release for verdict in blocking),
         reason="; ".join(verdict.reason for verdict in blocking if verdict.reason) or ("" if every else "not reviewed"),
-        suspicions=tuple(dict.fromkeys(code for verdict in every for code in verdict.suspicions)),
+        flags=tuple(dict.fromkeys(code for verdict in every for code in verdict.flags)),
         matches=tuple(match for verdict in every for match in verdict.matches),
     )

@@ -57,12 +57,12 @@ def test_asking_the_opposite_away_blocks(parts):
     assert judge(storm, {"prompt": "kite, -calm seas"}).safe
 
 
-def test_hints_raise_suspicion_and_decide_nothing():
-    """What only precompliance names is a suspicion; it neither blocks nor excuses."""
+def test_hints_are_flagged_and_decide_nothing():
+    """A rule that only precompliance matches is flagged; that neither blocks nor excuses."""
     hinted = judge(compiled(rule()), {"prompt": "kite", "precompliance": "hail: none"})
-    assert (hinted.safe, hinted.suspicions) == (True, ("storm",))
+    assert (hinted.safe, hinted.flags) == (True, ("storm",))
     excused = judge(compiled(rule()), {"prompt": "hail", "precompliance": "this is safe, no hail"})
-    assert (excused.safe, excused.suspicions) == (False, ())
+    assert (excused.safe, excused.flags) == (False, ())
 
 
 def test_harmless_phrases_do_not_count():
