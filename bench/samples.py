@@ -5,7 +5,7 @@ import time
 
 from imgen.domain.job import Job, Meta, Outcome, State, StoredImage, new_gen_id, new_job_id, new_watermark_id, utc_text
 from imgen.domain.principal import Principal
-from imgen.domain.recipe import Diffusion, Recipe, Words
+from imgen.domain.recipe import Diffusion, PromptParts, Recipe
 
 PROMPT = (
     "@aya red coat, sitting on a beach at dusk, warm rim light, 85 mm portrait, shallow depth of field, -hat, -blurry"
@@ -30,7 +30,7 @@ def queued_job(principal: Principal, *, queue: str, steps: int = 28) -> Job:
         recipe=Recipe(
             model="eros",
             style="professional",
-            words=Words(
+            prompt_parts=PromptParts(
                 prompt=PROMPT, original_prompt=PROMPT, character="aya", positive=POSITIVE, negative="hat, blurry"
             ),
             diffusion=Diffusion(
@@ -53,7 +53,7 @@ def queued_job(principal: Principal, *, queue: str, steps: int = 28) -> Job:
 
 def outcome_of(job: Job) -> Outcome:
     """Makes the outcome of a finished picture: the whole meta and two files."""
-    words, diffusion, fingerprint = job.recipe.words, job.recipe.diffusion, secrets.token_hex(32)
+    words, diffusion, fingerprint = job.recipe.prompt_parts, job.recipe.diffusion, secrets.token_hex(32)
     meta = Meta(
         id=job.id,
         gen_id=job.gen_id,

@@ -30,7 +30,7 @@ def measure(*, rounds: int = 7, seconds: float = 1.5) -> list[Figure]:
     with open_fixture() as fixture, contextlib.ExitStack() as servers:
         job = _finished_job(fixture)
         body = msgspec.json.encode(
-            {"action": "status", "id": job.id, "prompt": job.recipe.words.prompt, "model": "eros"}
+            {"action": "status", "id": job.id, "prompt": job.recipe.prompt_parts.prompt, "model": "eros"}
         )
         baseline = [sys.executable, "-m", "bench.baselines"]
         running: dict[str, Server] = {

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from imgen.domain.account import Plan
 from imgen.domain.job import Job, State, new_gen_id, new_job_id, new_watermark_id
-from imgen.domain.recipe import Diffusion, Recipe, Words
+from imgen.domain.recipe import Diffusion, PromptParts, Recipe
 from imgen.domain.review.floor import judge_floor
 from imgen.domain.review.judge import judge
 from imgen.domain.review.ruleset import CompiledRuleset
@@ -20,7 +20,7 @@ def make_recipe(**changes) -> Recipe:
     recipe = Recipe(
         model="eros",
         style="professional",
-        words=Words(prompt="red coat", original_prompt="red coat", positive="red coat"),
+        prompt_parts=PromptParts(prompt="red coat", original_prompt="red coat", positive="red coat"),
         diffusion=Diffusion(
             positive="red coat",
             negative="blurry",

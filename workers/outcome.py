@@ -21,7 +21,7 @@ def of(job: Job, picture: Picture, seconds: Mapping[str, float]) -> tuple[State,
 
 
 def _meta(job: Job, picture: Picture, codes: tuple[str, ...], seconds: Mapping[str, float]) -> Meta:
-    recipe, words, diffusion = job.recipe, job.recipe.words, job.recipe.diffusion
+    recipe, words, diffusion = job.recipe, job.recipe.prompt_parts, job.recipe.diffusion
     timings = {name: round(job.timings.get(name, 0.0) + seconds.get(name, 0.0), 4) for name in TIMINGS}
     return Meta(
         id=job.id,
@@ -48,17 +48,17 @@ def _meta(job: Job, picture: Picture, codes: tuple[str, ...], seconds: Mapping[s
         enable_invisimark=True,
         enable_c2pa=True,
         compute_pdq=True,
-        wm_position=recipe.brand.position,
-        wm_scale=recipe.brand.scale,
-        wm_transparency=recipe.brand.transparency,
-        wm_rotation=recipe.brand.rotation,
-        wm_padding_x=recipe.brand.padding_x,
-        wm_padding_y=recipe.brand.padding_y,
-        cs_author=recipe.claim.author,
-        cs_title=recipe.claim.title,
-        cs_description=recipe.claim.description,
-        cs_organization=recipe.claim.organization,
-        cs_vendor=recipe.claim.vendor,
+        wm_position=recipe.visible_watermark.position,
+        wm_scale=recipe.visible_watermark.scale,
+        wm_transparency=recipe.visible_watermark.transparency,
+        wm_rotation=recipe.visible_watermark.rotation,
+        wm_padding_x=recipe.visible_watermark.padding_x,
+        wm_padding_y=recipe.visible_watermark.padding_y,
+        cs_author=recipe.attribution.author,
+        cs_title=recipe.attribution.title,
+        cs_description=recipe.attribution.description,
+        cs_organization=recipe.attribution.organization,
+        cs_vendor=recipe.attribution.vendor,
         seed=diffusion.seed,
         steps=diffusion.num_inference_steps,
         guidance=diffusion.guidance_scale,

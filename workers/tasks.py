@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from imgen.domain import errors
 from imgen.domain.job import FAILED_OUTCOME, FINISH_QUEUE, TIMED_OUT_OUTCOME, Job, Outcome, State, view_of
-from imgen.domain.recipe import Reused
+from imgen.domain.recipe import CacheHit
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.live import block_penalty, epochs, job_views
@@ -117,8 +117,8 @@ def _run_stages(resources: WorkerResources, phase: Phase, job: Job) -> Job | Non
         return None
     except PictureBlocked as exc:
         log.info("job blocked", categories=exc.verdict.codes)
-        if HASH_MATCH in exc.verdict.codes and job.recipe.reused is not None:
-            _purge_entry(resources, job.recipe.reused)
+        if HASH_MATCH in exc.verdict.codes and job.recipe.cache_hit is not None:
+            _purge_entry(resources, job.recipe.cache_hit)
         return end_job(
             resources, job, State.BLOCKED, Outcome(blocked=review.blocked(exc.verdict)), Picture(verdict=exc.verdict)
         )
@@ -133,8 +133,8 @@ def _end_after_error(resources: WorkerResources, job: Job, error: errors.ImgenEr
     log.warning("job stopped", reason=str(error), code=error.code)
     if isinstance(error, errors.ReviewerUnavailable):
         return _wait_for_review(resources, job)
-    if isinstance(error, errors.ObjectNotFound) and job.recipe.reused is not None:
-        _purge_entry(resources, job.recipe.reused)
+    if isinstance(error, errors.ObjectNotFound) and job.recipe.cache_hit is not None:
+        _purge_entry(resources, job.recipe.cache_hit)
         return end_job(resources, job, State.FAILED, FAILED_OUTCOME)
     terminal = next((TERMINAL_ERRORS[kind] for kind in type(error).__mro__ if kind in TERMINAL_ERRORS), None)
     return _retry(resources, job) if terminal is None else end_job(resources, job, *terminal)
@@ -165,10 +165,10 @@ def _wait_for_review(resources: WorkerResources, job: Job) -> Job | None:
     return None
 
 
-def _purge_entry(resources: WorkerResources, reused: Reused) -> None:
+def _purge_entry(resources: WorkerResources, cache_hit: CacheHit) -> None:
     """Removes a cache entry that cannot be shown: its master is gone, or a match list has it now."""
     with contextlib.suppress(errors.Retryable):
-        resources.database.attempt(cache.purge, entry_ids=[reused.entry_id])
+        resources.database.attempt(cache.purge, entry_ids=[cache_hit.entry_id])
         resources.notify(epochs.bump(epochs.CACHE))
 
 
@@ -193,11 +193,11 @@ def write_end(connection: Connection, job: Job, state: State, result: Outcome, p
     if state is State.COMPLETED and kept is not None and verdict is not None:
         cache.make_ready(
             connection,
-            job.recipe.keep_as,
+            job.recipe.cache_entry_id,
             master_key=kept.key,
             size_bytes=kept.size_bytes,
             codes=verdict.codes,
-            judged_by=kept.policy_digest,
+            policy_digest=kept.policy_digest,
             floor_version=FLOOR_VERSION,
         )
     return ended
@@ -210,7 +210,7 @@ def after_commit(resources: WorkerResources, job: Job) -> None:
         with contextlib.suppress(errors.Unavailable, errors.Retryable):  # the reconciler publishes it then
             resources.publisher.publish(job.queue, job.id, job.priority)
             resources.database.attempt(job_transitions.note_published, job.id, job.queue)
-    if job.state is State.COMPLETED and job.recipe.keep_as:
+    if job.state is State.COMPLETED and job.recipe.cache_entry_id:
         resources.notify(epochs.bump(epochs.CACHE))
     if job.state is State.BLOCKED:
         _penalize(resources, job.tenant_id)

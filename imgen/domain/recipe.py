@@ -1,10 +1,13 @@
-"""Everything a worker needs to make one picture: decided once at submit, stored with the job, never changed after."""
+"""Recipe of one picture: all that a worker needs, decided once at submit, stored with the job and never changed.
+
+Recipes are stored as JSON. Its keys are fixed: a field whose name differs from its key is listed in `rename`.
+"""
 
 from msgspec import Struct
 
 
 class Diffusion(Struct, frozen=True, kw_only=True):
-    """What the engine gets. The only part of a recipe that an engine sees."""
+    """Parameters of the engine, the only part of a recipe that an engine gets."""
 
     positive: str
     negative: str
@@ -19,11 +22,11 @@ class Diffusion(Struct, frozen=True, kw_only=True):
     lora_scale: float = 1.0
 
 
-class Words(Struct, frozen=True, kw_only=True):
-    """The prompt in its parts: what reviewers look at and `meta` tells."""
+class PromptParts(Struct, frozen=True, kw_only=True):
+    """Prompt in its parts, for review and `meta`."""
 
     prompt: str
-    """As the caller gets it back: enhanced where asked for."""
+    """Prompt as the answer has it: enhanced if that was asked for."""
     original_prompt: str
     character: str = ""
     positive: str = ""
@@ -42,11 +45,11 @@ class Output(Struct, frozen=True, kw_only=True):
     lossless: bool = False
 
 
-class Brand(Struct, frozen=True, kw_only=True):
-    """A visible mark laid over the picture."""
+class VisibleWatermark(Struct, frozen=True, kw_only=True):
+    """Logo that is laid over the picture, and its placement."""
 
     image_key: str = ""
-    """Object key of the stored mark; empty: no mark."""
+    """Object key of the stored logo; empty: none."""
     position: str = "bottom-right"
     scale: int = 5
     """Width in percent of the picture's."""
@@ -56,11 +59,11 @@ class Brand(Struct, frozen=True, kw_only=True):
     """Degrees, clockwise."""
     padding_x: int = 10
     padding_y: int = 10
-    """Pixels from the edges the position names."""
+    """Pixels from the edges that `position` names."""
 
 
-class Claim(Struct, frozen=True, kw_only=True):
-    """What the C2PA manifest says about the picture's origin."""
+class Attribution(Struct, frozen=True, kw_only=True):
+    """Texts of the C2PA manifest about the picture's origin."""
 
     author: str = ""
     title: str = ""
@@ -69,30 +72,41 @@ class Claim(Struct, frozen=True, kw_only=True):
     vendor: str = ""
 
 
-class Reused(Struct, frozen=True, kw_only=True):
-    """The picture is there already: only the finish half is done anew."""
+class CacheHit(Struct, frozen=True, kw_only=True, rename={"policy_digest": "judged_by"}):
+    """Cached picture that the job reuses, so that only the finish phase runs."""
 
     entry_id: str
-    """Of the semantic cache."""
+    """Id of the entry of the semantic cache."""
     codes: tuple[str, ...] = ()
-    """Rule ids that were noted when it was reviewed."""
-    judged_by: str = ""
-    """Digest of the reviewers and rules that passed it; others look at it anew."""
+    """Rule ids that its review noted."""
+    policy_digest: str = ""
+    """Digest of the reviewers and rules that passed it; under any others it is reviewed again."""
 
 
-class Recipe(Struct, frozen=True, kw_only=True):
-    """One picture, fully decided."""
+class Recipe(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    rename={
+        "prompt_parts": "words",
+        "visible_watermark": "brand",
+        "attribution": "claim",
+        "cache_hit": "reused",
+        "cache_entry_id": "keep_as",
+    },
+):
+    """Recipe of one picture."""
 
     model: str
     style: str
-    words: Words
+    prompt_parts: PromptParts
     diffusion: Diffusion
     output: Output = Output()
-    brand: Brand = Brand()
-    claim: Claim = Claim()
-    """The caller's overrides; an empty field falls back to the configured default when signing."""
+    visible_watermark: VisibleWatermark = VisibleWatermark()
+    attribution: Attribution = Attribution()
+    """The caller's own texts; an empty one falls back to the configured default when signing."""
     ruleset: str = "default"
     precompliance: str = ""
-    reused: Reused | None = None
-    keep_as: str = ""
-    """Entry of the semantic cache that keeps the master if the picture is safe; empty: none does."""
+    cache_hit: CacheHit | None = None
+    cache_entry_id: str = ""
+    """Id of the semantic-cache entry that is to hold the master if the picture is safe; empty: none."""

@@ -11,11 +11,11 @@ from collections.abc import Container
 from imgen.domain.catalog import SIZES, Catalog, clamp
 from imgen.domain.errors import InvalidCharacter, InvalidField
 from imgen.domain.prompt import parse
-from imgen.domain.recipe import Brand, Claim, Output
+from imgen.domain.recipe import Attribution, Output, VisibleWatermark
 from imgen.domain.request import (
     FORMATS,
     LOSSLESS_FORMATS,
-    MAX_CLAIM_CHARS,
+    MAX_ATTRIBUTION_CHARS,
     MAX_PRECOMPLIANCE_CHARS,
     MAX_SEED,
     POSITIONS,
@@ -65,7 +65,7 @@ def resolve(
         ),
         ruleset=_ruleset(request.compliance_ruleset, rulesets),
         precompliance=repairs.text("precompliance", request.precompliance, MAX_PRECOMPLIANCE_CHARS),
-        brand=Brand(
+        visible_watermark=VisibleWatermark(
             position=repairs.choice("wm_position", request.wm_position, POSITIONS),
             scale=repairs.whole("wm_scale", request.wm_scale, RANGES["wm_scale"]),
             transparency=repairs.whole("wm_transparency", request.wm_transparency, RANGES["wm_transparency"]),
@@ -73,12 +73,12 @@ def resolve(
             padding_x=repairs.whole("wm_padding_x", request.wm_padding_x, RANGES["wm_padding_x"]),
             padding_y=repairs.whole("wm_padding_y", request.wm_padding_y, RANGES["wm_padding_y"]),
         ),
-        claim=Claim(
-            author=repairs.text("cs_author", request.cs_author, MAX_CLAIM_CHARS),
-            title=repairs.text("cs_title", request.cs_title, MAX_CLAIM_CHARS),
-            description=repairs.text("cs_description", request.cs_description, MAX_CLAIM_CHARS),
-            organization=repairs.text("cs_organization", request.cs_organization, MAX_CLAIM_CHARS),
-            vendor=repairs.text("cs_vendor", request.cs_vendor, MAX_CLAIM_CHARS),
+        attribution=Attribution(
+            author=repairs.text("cs_author", request.cs_author, MAX_ATTRIBUTION_CHARS),
+            title=repairs.text("cs_title", request.cs_title, MAX_ATTRIBUTION_CHARS),
+            description=repairs.text("cs_description", request.cs_description, MAX_ATTRIBUTION_CHARS),
+            organization=repairs.text("cs_organization", request.cs_organization, MAX_ATTRIBUTION_CHARS),
+            vendor=repairs.text("cs_vendor", request.cs_vendor, MAX_ATTRIBUTION_CHARS),
         ),
         seed=repairs.seed(request.seed),
         num_inference_steps=repairs.whole("steps", request.steps, steps),

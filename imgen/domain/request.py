@@ -1,4 +1,4 @@
-"""Request for a picture, as a caller sends it and with every value resolved; the ranges of its fields."""
+"""Request for a picture, as a caller sends it and with every value resolved; ranges of its fields."""
 
 from typing import NamedTuple
 
@@ -6,18 +6,18 @@ from msgspec import Struct
 
 from imgen.domain.catalog import Model
 from imgen.domain.prompt import Parsed
-from imgen.domain.recipe import Brand, Claim, Output
+from imgen.domain.recipe import Attribution, Output, VisibleWatermark
 
 FORMATS = ("jpeg", "png", "webp", "avif")
 LOSSLESS_FORMATS = frozenset({"webp", "avif"})
 POSITIONS = ("bottom-right", "top-left", "top-right", "center", "bottom-left")
 MAX_SEED = 2**32 - 1
 MAX_PRECOMPLIANCE_CHARS = 2000
-MAX_CLAIM_CHARS = 1000
+MAX_ATTRIBUTION_CHARS = 1000
 
 
 class Range(NamedTuple):
-    """Default of a number, and the closed range it is clamped to."""
+    """Default of a numeric field, and the closed range that it is clamped to."""
 
     default: float
     low: float
@@ -34,11 +34,11 @@ RANGES = {
     "wm_padding_y": Range(10, 0, 500),
     "lora_scale": Range(1.0, 0.0, 2.0),
 }
-"""Field → its range, where no model says otherwise."""
+"""Field → its range, unless the model has its own."""
 
 
 class GenerateRequest(Struct, frozen=True, kw_only=True):
-    """Fields of a request as they were sent. Those typed `object` are choices: any other value falls back."""
+    """Fields of a request as they were sent. Those typed `object` are choices: any other value becomes the default."""
 
     prompt: str | None = None
     model: object = None
@@ -75,11 +75,11 @@ class GenerateRequest(Struct, frozen=True, kw_only=True):
 
 
 class ResolvedRequest(Struct, frozen=True, kw_only=True):
-    """The same request with its prompt parsed and every value inside its limits."""
+    """Request with its prompt parsed and every value within its limits."""
 
     parsed: Parsed
     negative: str
-    """The explicit negative prompt, without spaces around it."""
+    """Explicit negative prompt, without spaces around it."""
     model: Model
     style: str
     width: int
@@ -89,9 +89,9 @@ class ResolvedRequest(Struct, frozen=True, kw_only=True):
     guidance_scale: float
     lora_scale: float
     output: Output
-    brand: Brand
-    """Without its image, which has to be checked first."""
-    claim: Claim
+    visible_watermark: VisibleWatermark
+    """Logo without its image, which is checked and stored later."""
+    attribution: Attribution
     ruleset: str
     precompliance: str
     cache_pick: int

@@ -39,15 +39,15 @@ class PendingEntry(Struct, frozen=True, kw_only=True):
     """float32, little-endian, length 1."""
 
 
-class Entry(Struct, frozen=True, kw_only=True):
-    """Entry whose picture may be reused."""
+class Entry(Struct, frozen=True, kw_only=True, rename={"policy_digest": "judged_by"}):
+    """Entry whose picture may be reused. Its fields are columns, under the names of `rename`."""
 
     id: str
     text: str
     made_with: SamplingParams
     codes: tuple[str, ...]
     """Rule ids that its review noted."""
-    judged_by: str
+    policy_digest: str
     """Digest of the reviewers and the rules that passed it."""
     master_key: str
 
@@ -72,7 +72,7 @@ def add_pending(connection: Connection, pending: PendingEntry, job: Job) -> None
     made_with = {name: getattr(diffusion, name) for name in SamplingParams.__struct_fields__}
     connection.execute(
         entries.insert().values(
-            id=job.recipe.keep_as,
+            id=job.recipe.cache_entry_id,
             job_id=job.id,
             made_with=msgspec.json.encode(made_with).decode(),
             codes="[]",
@@ -94,7 +94,7 @@ def make_ready(
     master_key: str,
     size_bytes: int,
     codes: Sequence[str],
-    judged_by: str,
+    policy_digest: str,
     floor_version: int,
     now: float | None = None,
 ) -> None:
@@ -107,7 +107,7 @@ def make_ready(
             master_key=master_key,
             size_bytes=size_bytes,
             codes=msgspec.json.encode(codes).decode(),
-            judged_by=judged_by,
+            judged_by=policy_digest,
             floor_version=floor_version,
             ready_at=now,
             used_at=now,
@@ -142,7 +142,7 @@ def vectors(connection: Connection, entry_ids: Sequence[str]) -> list[tuple[str,
 
 def find(connection: Connection, entry_ids: Iterable[str], *, floor_version: int) -> dict[str, Entry]:
     """Finds those entries that are ready and were judged under this version of the floor."""
-    columns = (entries.c[name] for name in Entry.__struct_fields__)
+    columns = (entries.c[name] for name in Entry.__struct_encode_fields__)
     query = select(*columns).where(
         entries.c.id.in_(list(entry_ids)), entries.c.floor_version == floor_version, _is_live()
     )
@@ -243,6 +243,6 @@ def _entry(row: Any) -> Entry:
         text=row["text"],
         made_with=msgspec.json.decode(row["made_with"], type=SamplingParams),
         codes=msgspec.json.decode(row["codes"], type=tuple[str, ...]),
-        judged_by=row["judged_by"],
+        policy_digest=row["judged_by"],
         master_key=row["master_key"],
     )

@@ -80,7 +80,7 @@ def _row(job: Job) -> dict[str, object]:
     row["recipe"] = msgspec.json.encode(job.recipe).decode()
     row["timings"] = msgspec.json.encode(job.timings).decode()
     row["outcome"] = None if job.outcome is None else msgspec.json.encode(job.outcome).decode()
-    recipe, words = job.recipe, job.recipe.words
+    recipe, words = job.recipe, job.recipe.prompt_parts
     return row | {
         "model": recipe.model,
         "style": recipe.style,

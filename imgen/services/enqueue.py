@@ -49,15 +49,15 @@ async def enqueue(
 
 
 async def _insert(core: Core, job: Job, plan: Plan, pending: PendingEntry | None, *, is_looked_up: bool) -> Job:
-    reused = job.recipe.reused
+    cache_hit = job.recipe.cache_hit
 
     def write(connection: Connection, job: Job) -> None:
         jobs.add(connection, job)
         ledger.hold(connection, job, plan)
         if is_looked_up:
-            cache_records.count_lookup(connection, job.tenant_id, is_hit=reused is not None, now=job.created_at)
-        if reused is not None:
-            if not cache_records.use(connection, reused.entry_id, now=job.created_at):
+            cache_records.count_lookup(connection, job.tenant_id, is_hit=cache_hit is not None, now=job.created_at)
+        if cache_hit is not None:
+            if not cache_records.use(connection, cache_hit.entry_id, now=job.created_at):
                 raise CacheEntryPurged
         elif pending is not None:
             cache_records.add_pending(connection, pending, job)
@@ -66,7 +66,7 @@ async def _insert(core: Core, job: Job, plan: Plan, pending: PendingEntry | None
         try:
             await core.database.writing(write, job)
         except IntegrityError:  # one of the random ids is taken: 48 bits of watermark id are few after millions of jobs
-            new_id = new_job_id if reused is None else new_cached_id
+            new_id = new_job_id if cache_hit is None else new_cached_id
             job = structs.replace(job, id=new_id(), gen_id=new_gen_id(), watermark_id=new_watermark_id())
         except Retryable as exc:
             raise GenerationFailed from exc

@@ -15,21 +15,23 @@ from imgen.domain.job import (
 )
 from imgen.domain.principal import Principal
 from imgen.domain.prompt import Parsed, compose, unparse
-from imgen.domain.recipe import Brand, Diffusion, Recipe, Reused, Words
+from imgen.domain.recipe import CacheHit, Diffusion, PromptParts, Recipe, VisibleWatermark
 from imgen.domain.request import ResolvedRequest
 from imgen.records.cache import Entry
 from imgen.services.core import Core
 
 
-def make_recipe(core: Core, resolved: ResolvedRequest, *, final: Parsed, brand: Brand, keep_as: str) -> Recipe:
+def make_recipe(
+    core: Core, resolved: ResolvedRequest, *, final: Parsed, visible_watermark: VisibleWatermark, cache_entry_id: str
+) -> Recipe:
     """Makes the recipe of a new picture.
 
     Args:
         core: the core.
         resolved: the request.
         final: the prompt as it is drawn, enhanced or not.
-        brand: the visible watermark, with the key of its logo.
-        keep_as: id of the cache entry to keep the picture under; empty: none.
+        visible_watermark: with the key of its logo.
+        cache_entry_id: id of the cache entry to keep the picture under; empty: none.
     """
     model, negative = resolved.model, resolved.negative
     character = core.catalog.characters.get(final.character)
@@ -39,7 +41,7 @@ def make_recipe(core: Core, resolved: ResolvedRequest, *, final: Parsed, brand: 
     return Recipe(
         model=model.key,
         style=resolved.style,
-        words=Words(
+        prompt_parts=PromptParts(
             prompt=unparse(final),
             original_prompt=unparse(resolved.parsed),
             character=final.character,
@@ -59,11 +61,11 @@ def make_recipe(core: Core, resolved: ResolvedRequest, *, final: Parsed, brand: 
             lora_scale=resolved.lora_scale,
         ),
         output=resolved.output,
-        brand=brand,
-        claim=resolved.claim,
+        visible_watermark=visible_watermark,
+        attribution=resolved.attribution,
         ruleset=resolved.ruleset,
         precompliance=resolved.precompliance,
-        keep_as=keep_as,
+        cache_entry_id=cache_entry_id,
     )
 
 
@@ -100,12 +102,12 @@ def cache_hit_job(job: Job, entry: Entry) -> Job:
         guidance_scale=made.guidance_scale,
         lora_scale=made.lora_scale,
     )
-    reused = Reused(entry_id=entry.id, codes=entry.codes, judged_by=entry.judged_by)
+    cache_hit = CacheHit(entry_id=entry.id, codes=entry.codes, policy_digest=entry.policy_digest)
     return structs.replace(
         job,
         id=new_cached_id(),
         state=State.RENDERED,
         queue=FINISH_QUEUE,
         master_key=entry.master_key,
-        recipe=structs.replace(job.recipe, diffusion=diffusion, reused=reused),
+        recipe=structs.replace(job.recipe, diffusion=diffusion, cache_hit=cache_hit),
     )

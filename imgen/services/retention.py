@@ -48,8 +48,8 @@ async def delete_job(core: Core, job: Job) -> None:
 
     def write(connection: Connection) -> None:
         reconcile.delete_jobs(connection, [job.id])
-        if job.recipe.keep_as:
-            cache.purge(connection, entry_ids=[job.recipe.keep_as])
+        if job.recipe.cache_entry_id:
+            cache.purge(connection, entry_ids=[job.recipe.cache_entry_id])
 
     await core.database.writing(write)
     with contextlib.suppress(Unavailable):

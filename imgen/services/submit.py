@@ -10,7 +10,7 @@ from imgen.domain.data_uri import decode_data_uri
 from imgen.domain.errors import InvalidField, QueueFull, RateLimited
 from imgen.domain.job import FINISH_QUEUE, Job
 from imgen.domain.principal import Principal
-from imgen.domain.recipe import Brand
+from imgen.domain.recipe import VisibleWatermark
 from imgen.domain.repair import resolve
 from imgen.domain.request import GenerateRequest, ResolvedRequest
 from imgen.live import block_penalty, job_views
@@ -45,14 +45,16 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
     limit = core.settings.jobs.max_prompt_chars
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit)
     await _check_penalty(core, principal)
-    brand = await _brand(core, principal, request, resolved)
+    visible_watermark = await _visible_watermark(core, principal, request, resolved)
     pending, entry = await look_up(core, principal, request, resolved)
     await _check_queue(core, is_cache_hit=entry is not None)
     final = resolved.parsed
     if request.optimize and entry is None:
         final = await enhance(core.enhancer, final, resolved.model, resolved.model.styles[resolved.style])
-    keep_as = new_entry_id() if pending is not None and entry is None else ""
-    recipe = recipes.make_recipe(core, resolved, final=final, brand=brand, keep_as=keep_as)
+    cache_entry_id = new_entry_id() if pending is not None and entry is None else ""
+    recipe = recipes.make_recipe(
+        core, resolved, final=final, visible_watermark=visible_watermark, cache_entry_id=cache_entry_id
+    )
     plan = core.plan_of(principal.tenant.plan)
     job = recipes.make_job(core, principal, recipe, plan, surface)
     if entry is not None:
@@ -61,7 +63,7 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
         job = await enqueue(core, job, plan, pending=pending, is_looked_up=bool(request.use_cache))
     except CacheEntryPurged:
         return await submit(core, principal, request, surface=surface)  # the next look-up does not find it
-    prompt = {"prompt": recipe.words.prompt} if core.settings.logs.prompts else {}
+    prompt = {"prompt": recipe.prompt_parts.prompt} if core.settings.logs.prompts else {}
     log.info(
         "job submitted",
         job=job.id,
@@ -81,7 +83,7 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
         QueueFull, QuotaExceeded, RateLimited, Unavailable, GenerationFailed: as for `submit`.
         InvalidField: its model or ruleset is not configured any more.
     """
-    recipe = structs.replace(job.recipe, reused=None, keep_as="")
+    recipe = structs.replace(job.recipe, cache_hit=None, cache_entry_id="")
     if recipe.model not in core.catalog.models or recipe.ruleset not in core.rulesets:
         raise InvalidField("model")
     await _check_penalty(core, principal)
@@ -107,9 +109,12 @@ async def _check_queue(core: Core, *, is_cache_hit: bool) -> None:
         raise QueueFull(retry_after_s=10)
 
 
-async def _brand(core: Core, principal: Principal, request: GenerateRequest, resolved: ResolvedRequest) -> Brand:
+async def _visible_watermark(
+    core: Core, principal: Principal, request: GenerateRequest, resolved: ResolvedRequest
+) -> VisibleWatermark:
     """Stores the request's logo, if it has one; returns the visible watermark with it."""
     if not request.wm_image or not request.wm_image.strip():
-        return resolved.brand
+        return resolved.visible_watermark
     body = decode_data_uri(request.wm_image, field="wm_image", max_bytes=uploads.MAX_LOGO_BYTES)
-    return structs.replace(resolved.brand, image_key=await uploads.store_logo(core, principal, body, field="wm_image"))
+    image_key = await uploads.store_logo(core, principal, body, field="wm_image")
+    return structs.replace(resolved.visible_watermark, image_key=image_key)

@@ -27,7 +27,7 @@ def keep(database):
         entry_id, *, ready_at=NOW, size_bytes=100, used_at=None, floor_version=FLOOR_VERSION, made_at=NOW, **changes
     ):
         job = make_job(created_at=made_at)
-        job = structs.replace(job, recipe=structs.replace(job.recipe, keep_as=entry_id))
+        job = structs.replace(job, recipe=structs.replace(job.recipe, cache_entry_id=entry_id))
         with database.write() as connection:
             jobs.add(connection, job)
             cache.add_pending(connection, draft(**changes), job)
@@ -38,7 +38,7 @@ def keep(database):
                     master_key=f"cache/{entry_id}/1.png",
                     size_bytes=size_bytes,
                     codes=("violence",),
-                    judged_by="rules 1",
+                    policy_digest="rules 1",
                     floor_version=floor_version,
                     now=used_at or ready_at,
                 )
@@ -73,7 +73,7 @@ def test_an_entry_is_found_once_its_picture_is_there(keep, ask):
     )
     assert (entry.made_with.seed, entry.made_with.num_inference_steps) == (7, 4)
     assert job.recipe.diffusion.seed == 7
-    assert entry.judged_by == "rules 1"
+    assert entry.policy_digest == "rules 1"
     assert ask(cache.vectors, ["ent_a", "ent_b"]) == [("ent_b", "p", b"\0\0\x80?")]
 
 
@@ -114,7 +114,9 @@ def test_one_that_is_purged_while_its_picture_is_made_stays_purged(keep, ask):
     """The worker's news comes too late."""
     keep("ent_a", ready_at=None)
     assert ask(cache.purge) == 1
-    ask(cache.make_ready, "ent_a", master_key="k", size_bytes=1, codes=(), judged_by="", floor_version=FLOOR_VERSION)
+    ask(
+        cache.make_ready, "ent_a", master_key="k", size_bytes=1, codes=(), policy_digest="", floor_version=FLOOR_VERSION
+    )
     assert ask(cache.find, ["ent_a"], floor_version=FLOOR_VERSION) == {}
 
 
@@ -155,7 +157,7 @@ def test_what_is_abandoned(keep, ask):
     assert sorted(gone) == ["ent_failed", "ent_purged"]
     ask(cache.delete_entries, gone)
     assert ask(cache.orphaned, begun_before=NOW + 1, purged_before=NOW + 1) == []
-    assert running.recipe.keep_as == "ent_running"
+    assert running.recipe.cache_entry_id == "ent_running"
 
 
 def test_statistics(keep, ask):

@@ -7,7 +7,7 @@ from factories import make_job, make_recipe
 from sqlalchemy import event
 
 from imgen.domain.job import Blocked, Outcome, State, new_cached_id
-from imgen.domain.recipe import Words
+from imgen.domain.recipe import PromptParts
 from imgen.records import job_search, job_statistics, jobs, reconcile, users
 from imgen.records.job_search import Review
 
@@ -19,9 +19,9 @@ def stored(database):
     """Stores a job with these words, so many seconds ago."""
 
     def store(prompt, ago_s=0.0, character="", **changes):
-        words = Words(prompt=prompt, original_prompt=prompt, positive=prompt, character=character)
+        words = PromptParts(prompt=prompt, original_prompt=prompt, positive=prompt, character=character)
         told = {name: changes.pop(name) for name in ("model", "style", "ruleset") if name in changes}
-        recipe = make_recipe(words=words, **told)
+        recipe = make_recipe(prompt_parts=words, **told)
         job = make_job(recipe=recipe, created_at=NOW - ago_s, **changes)
         with database.write() as connection:
             jobs.add(connection, job)
@@ -116,7 +116,7 @@ def test_a_long_prompt_is_searched_at_its_beginning(stored, search):
     job_id = stored("needle " + "x" * 9000 + " haystack")
     assert ids(search(words="needle")) == [job_id]
     assert ids(search(words="haystack")) == []
-    assert search(words="needle").jobs[0].recipe.words.prompt.endswith("haystack")
+    assert search(words="needle").jobs[0].recipe.prompt_parts.prompt.endswith("haystack")
 
 
 def test_counts(stored, database):

@@ -7,6 +7,7 @@ import pytest
 
 from imgen.domain.job import Outcome, View
 from imgen.domain.recipe import Recipe
+from imgen.domain.review.verdict import Verdict
 from imgen.records.cache import SamplingParams
 
 RECIPE = (
@@ -34,6 +35,10 @@ COMPLETED = (
 )
 BLOCKED = """{"meta":null,"images":[],"blocked":{"names":["Nudity"],"categories":["nudity"],"floor":false,"unsafe_key":"withheld/ten_1/g/x.png"},"error":""}"""
 FAILED = """{"meta":null,"images":[],"blocked":null,"error":"Timed out"}"""
+VERDICT = (
+    '{"safe":false,"codes":["nudity"],"names":["Nudity"],"floor":false,"release":true,"reason":"ruleset art: nudity",'
+    '"suspicions":["violence"],"matches":[{"rule_id":"nudity","name":"Nudity","part":"prompt","term":"nude"}]}'
+)
 MADE_WITH = """{"seed":7,"num_inference_steps":16,"guidance_scale":3.5,"lora_scale":0.8}"""
 QUEUED_VIEW = """{"tenant_id":"ten_1","state":"queued","model":"eros"}"""
 ENDED_VIEW = '{"tenant_id":"ten_1","state":"completed","model":"eros","outcome":' + COMPLETED + "}"
@@ -47,6 +52,7 @@ BLOCKED_VIEW = '{"tenant_id":"ten_1","state":"blocked","model":"eros","outcome":
         (Outcome, COMPLETED),
         (Outcome, BLOCKED),
         (Outcome, FAILED),
+        (Verdict, VERDICT),
         (SamplingParams, MADE_WITH),
         (View, QUEUED_VIEW),
         (View, ENDED_VIEW),
@@ -64,4 +70,4 @@ def test_a_recipe_without_its_optional_parts_is_read():
         name: value for name, value in json.loads(RECIPE).items() if name in ("model", "style", "words", "diffusion")
     }
     recipe = msgspec.json.decode(json.dumps(bare), type=Recipe)
-    assert (recipe.model, recipe.reused, recipe.ruleset) == ("eros", None, "default")
+    assert (recipe.model, recipe.cache_hit, recipe.ruleset) == ("eros", None, "default")

@@ -26,7 +26,7 @@ MAX_QUEUED = 3
 def listed(core, principal):
     """The tenant's jobs, newest first, and what its ledger holds."""
     with core.database.read() as connection:
-        found = jobs.page(connection, principal.tenant.id, limit=100, before=None, states=frozenset())
+        found = jobs.list_jobs(connection, principal.tenant.id, limit=100, before=None, states=frozenset())
         counts = ledger.counts(connection, (principal.tenant.id,), now=core.clock())
     held = counts.get((principal.tenant.id, ledger.OPEN_PERIOD), ledger.Count()).held
     return [job.id for job in found], held
@@ -44,7 +44,10 @@ def test_a_job_is_written_held_and_queued(core, caller):
         assert (ids, held) == ([made.job.id], 1)
         assert made.job.state is State.QUEUED
         assert {"width", "height"} <= set(made.warnings)
-        assert (made.job.recipe.words.prompt, made.job.recipe.words.character) == ("@aya red coat, -hat", "aya")
+        assert (made.job.recipe.prompt_parts.prompt, made.job.recipe.prompt_parts.character) == (
+            "@aya red coat, -hat",
+            "aya",
+        )
         assert opened.publisher.depth(made.job.queue) == 1
         assert (await opened.live.run(job_views.get_view(made.job.id))).view.state is State.QUEUED
         assert await opened.live.run(job_views.count_waiting()) == 1

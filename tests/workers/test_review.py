@@ -11,7 +11,7 @@ from msgspec import structs
 from servers.chat import FAULTS, completion, start_chat
 
 from imgen.domain.job import Blocked, State, new_cached_id
-from imgen.domain.recipe import Reused, Words
+from imgen.domain.recipe import CacheHit, PromptParts
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.live import block_penalty
 from imgen.provenance.fingerprint import fingerprint
@@ -48,7 +48,7 @@ def reviewed(make_reviewed):
 
 
 def submit(resources, prompt="red coat", **changes):
-    recipe = make_recipe(words=Words(prompt=prompt, original_prompt=prompt, positive=prompt))
+    recipe = make_recipe(prompt_parts=PromptParts(prompt=prompt, original_prompt=prompt, positive=prompt))
     recipe = structs.replace(recipe, diffusion=structs.replace(recipe.diffusion, positive=prompt))
     job = make_job(recipe=recipe, **changes)
     with resources.database.write() as connection:
@@ -181,7 +181,7 @@ def test_who_is_blocked_again_and_again_is_slowed_down(make_resources):
 def begin_entry(resources, entry_id, **changes):
     """A job whose picture is to be kept."""
     job = submit(resources, **changes)
-    job = structs.replace(job, recipe=structs.replace(job.recipe, keep_as=entry_id))
+    job = structs.replace(job, recipe=structs.replace(job.recipe, cache_entry_id=entry_id))
     draft = cache.Draft(tenant_id="ten_1", model="eros", partition="p", embedder="m", text="red coat", vector=b"1234")
     with resources.database.write() as connection:
         connection.execute(
@@ -199,8 +199,8 @@ def found(resources, entry_id):
 
 def submit_again(resources, entry):
     """A hit on an entry."""
-    reused = Reused(entry_id=entry.id, codes=("violence",), judged_by=entry.judged_by)
-    recipe = structs.replace(make_recipe(), reused=reused)
+    cache_hit = CacheHit(entry_id=entry.id, codes=("violence",), policy_digest=entry.policy_digest)
+    recipe = structs.replace(make_recipe(), cache_hit=cache_hit)
     job = make_job(id=new_cached_id(), recipe=recipe, state=State.RENDERED, queue="finish", master_key=entry.master_key)
     with resources.database.write() as connection:
         jobs.add(connection, job)
@@ -218,7 +218,7 @@ def test_a_hit_is_not_looked_at_again_by_those_who_passed_it(reviewed, chat):
     assert len(chat.asked) == asked
     chat.will(always=UNSAFE)
     assert submit_again(reviewed, entry).state is State.COMPLETED
-    assert submit_again(reviewed, structs.replace(entry, judged_by="others")).state is State.BLOCKED
+    assert submit_again(reviewed, structs.replace(entry, policy_digest="others")).state is State.BLOCKED
     assert len(chat.asked) == 1
 
 

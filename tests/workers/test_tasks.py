@@ -10,7 +10,7 @@ from msgspec import structs
 from PIL import Image
 
 from imgen.domain.job import Outcome, State
-from imgen.domain.recipe import Brand, Claim, Output, Words
+from imgen.domain.recipe import Attribution, Output, PromptParts, VisibleWatermark
 from imgen.live import job_views
 from imgen.provenance.inspection import inspect_picture
 from imgen.records import job_transitions, jobs, ledger
@@ -18,7 +18,7 @@ from workers import tasks
 
 
 def submit(resources, prompt="red coat", **recipe):
-    made = make_recipe(words=Words(prompt=prompt, original_prompt=prompt, positive=prompt), **recipe)
+    made = make_recipe(prompt_parts=PromptParts(prompt=prompt, original_prompt=prompt, positive=prompt), **recipe)
     made = structs.replace(made, diffusion=structs.replace(made.diffusion, positive=prompt))
     job = make_job(recipe=made)
     with resources.database.write() as connection:
@@ -67,7 +67,7 @@ def test_a_picture_is_made_signed_and_charged_once(resources):
 
 def test_the_manifest_says_what_the_caller_or_the_operator_says(resources):
     """cs_* fields override the configured texts, one by one."""
-    job = run(resources, submit(resources, claim=Claim(author="Ada", title="Coat")))
+    job = run(resources, submit(resources, attribution=Attribution(author="Ada", title="Coat")))
     manifest = inspect_picture(resources.objects.get(job.outcome.images[0].key), anchors=anchors(resources)).credentials
     assert manifest.title == "Coat"
     told = str(manifest.manifest)
@@ -131,7 +131,7 @@ def test_a_ruleset_that_vanished_publishes_nothing(resources):
 def test_a_mark_that_cannot_be_read_any_more_fails_the_job(resources):
     """Rubbish under the mark's key ends the job; it does not kill the worker or loop for ever."""
     resources.objects.put("brands/x", b"rubbish", "application/octet-stream")
-    job = run(resources, submit(resources, brand=Brand(image_key="brands/x")))
+    job = run(resources, submit(resources, visible_watermark=VisibleWatermark(image_key="brands/x")))
     assert job.state is State.FAILED
 
 

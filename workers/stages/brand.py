@@ -8,7 +8,7 @@ from workers.picture import Context, Picture
 
 def brand(picture: Picture, context: Context) -> Picture:
     """Overlays the logo if the recipe has one."""
-    logo = context.job.recipe.brand
+    logo = context.job.recipe.visible_watermark
     if not logo.image_key:
         return picture
     branded = overlay(

@@ -34,8 +34,8 @@ def fetch(picture: Picture, context: Context) -> Picture:
 
 
 def keep_for_reuse(picture: Picture, context: Context) -> Picture:
-    """Stores the pixels of a safe picture for the semantic cache if its recipe has a cache entry. A suspicion prevents it."""
-    entry_id, verdict = context.job.recipe.keep_as, picture.verdict
+    """Stores the pixels of a safe picture for the semantic cache if its recipe has a cache entry. A flag prevents it."""
+    entry_id, verdict = context.job.recipe.cache_entry_id, picture.verdict
     if not entry_id or verdict is None or not verdict.safe or verdict.flags:
         return picture
     key = f"cache/{entry_id}/{context.job.fence}.{KEPT_FORMAT}"

@@ -30,8 +30,8 @@ def picture(picture: Picture, context: Context) -> Picture:
         ReviewerUnavailable: a reviewer did not answer; the job waits.
     """
     verdict = _decided(_review(context, picture.pixels))
-    if reused := context.job.recipe.reused:
-        verdict = msgspec.structs.replace(verdict, codes=tuple(dict.fromkeys((*reused.codes, *verdict.codes))))
+    if cache_hit := context.job.recipe.cache_hit:
+        verdict = msgspec.structs.replace(verdict, codes=tuple(dict.fromkeys((*cache_hit.codes, *verdict.codes))))
     return replace(picture, verdict=verdict)
 
 
@@ -40,9 +40,9 @@ def _review(context: Context, pixels: NDArray[np.uint8] | None = None) -> Verdic
     if ruleset is None:
         # It existed at submit. Another one in its place would publish by rules that the caller did not ask for.
         raise ConfigurationError(f"Ruleset {context.job.recipe.ruleset!r} is not configured any more")
-    reused = context.job.recipe.reused
+    cache_hit = context.job.recipe.cache_hit
     digest = context.resources.policy_digests.get(context.job.recipe.ruleset)
-    already_reviewed = reused is not None and reused.judged_by == digest
+    already_reviewed = cache_hit is not None and cache_hit.policy_digest == digest
     return context.resources.reviewers.review(
         ReviewInput(ruleset=ruleset, parts=parts(context.job), pixels=pixels, already_reviewed=already_reviewed)
     )
@@ -52,17 +52,17 @@ def parts(job: Job) -> dict[str, str]:
     """Returns all texts of a job by the names of the parts that rules apply to (see domain/review/judge.py)."""
     recipe = job.recipe
     return {
-        "prompt": recipe.words.prompt,
-        "original_prompt": recipe.words.original_prompt,
+        "prompt": recipe.prompt_parts.prompt,
+        "original_prompt": recipe.prompt_parts.original_prompt,
         "positive": recipe.diffusion.positive,
-        "negative": recipe.words.negative,
-        "character": recipe.words.character,
+        "negative": recipe.prompt_parts.negative,
+        "character": recipe.prompt_parts.character,
         "precompliance": recipe.precompliance,
-        "cs_author": recipe.claim.author,
-        "cs_title": recipe.claim.title,
-        "cs_description": recipe.claim.description,
-        "cs_organization": recipe.claim.organization,
-        "cs_vendor": recipe.claim.vendor,
+        "cs_author": recipe.attribution.author,
+        "cs_title": recipe.attribution.title,
+        "cs_description": recipe.attribution.description,
+        "cs_organization": recipe.attribution.organization,
+        "cs_vendor": recipe.attribution.vendor,
     }
 
 

@@ -32,7 +32,7 @@ def sign(picture: Picture, context: Context) -> Picture:
 
 def manifest_fields(picture: Picture, context: Context) -> Manifest:
     """Returns the manifest's fields: the caller's texts, the configured ones where the caller gave none."""
-    given, configured = context.job.recipe.claim, context.resources.settings.credentials
+    given, configured = context.job.recipe.attribution, context.resources.settings.credentials
     return Manifest(
         title=given.title or configured.title,
         author=given.author or configured.author,

@@ -16,8 +16,8 @@ class Match(Struct, frozen=True, kw_only=True):
     term: str
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
-    """Result of a review, by rules or by a reviewer."""
+class Verdict(Struct, frozen=True, kw_only=True, rename={"flags": "suspicions"}):
+    """Result of a review, by rules or by a reviewer. That of a blocked picture is stored in the audit, as JSON."""
 
     safe: bool
     codes: tuple[str, ...] = ()

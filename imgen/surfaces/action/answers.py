@@ -188,7 +188,7 @@ def generate_answer(submitted: Submitted) -> GenerateAnswer:
     job = submitted.job
     return GenerateAnswer(
         id=job.id,
-        prompt=job.recipe.words.prompt,
+        prompt=job.recipe.prompt_parts.prompt,
         model=job.recipe.model,
         format=job.recipe.output.format,
         gen_id=job.gen_id,
@@ -237,7 +237,7 @@ def listed_job(job: Job) -> ListedJob:
         gen_id=job.gen_id,
         status=WIRE_STATUS[job.state],
         compliance=_COMPLIANCE.get(job.state, ""),
-        prompt=job.recipe.words.prompt,
+        prompt=job.recipe.prompt_parts.prompt,
         model=job.recipe.model,
         format=job.recipe.output.format,
         time=utc_text(job.created_at),

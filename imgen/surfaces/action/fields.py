@@ -10,7 +10,7 @@ from imgen.domain.job import ID_FORM
 from imgen.domain.request import (
     FORMATS,
     LOSSLESS_FORMATS,
-    MAX_CLAIM_CHARS,
+    MAX_ATTRIBUTION_CHARS,
     MAX_PRECOMPLIANCE_CHARS,
     MAX_SEED,
     POSITIONS,
@@ -99,7 +99,8 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
             "wm_padding_y": _int("wm_padding_y", "Pixels from the top or bottom edge."),
             **{
                 f"cs_{name}": _text(
-                    f"The {name} in the picture's Content Credentials. Empty: the server's own.", cut_at=MAX_CLAIM_CHARS
+                    f"The {name} in the picture's Content Credentials. Empty: the server's own.",
+                    cut_at=MAX_ATTRIBUTION_CHARS,
                 )
                 for name in ("author", "title", "description", "organization", "vendor")
             },

@@ -85,7 +85,7 @@ def fields_of(form: FormData) -> Fields:
 def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
     """Returns the form's fields as they were for a job: the prompt as it was typed; a seed only where somebody asks for it."""
     recipe = job.recipe
-    words = recipe.words
+    words = recipe.prompt_parts
     typed = ", ".join(parse(words.original_prompt, (words.character,) if words.character else ()).negative)
     return {
         "tenant": job.tenant_id,
@@ -99,10 +99,10 @@ def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
         "compliance_ruleset": recipe.ruleset,
         "seed": str(recipe.diffusion.seed) if with_seed else "",
         "optimize": words.optimized,
-        "use_cache": recipe.reused is not None,
-        "wm_position": recipe.brand.position,
-        "wm_scale": str(recipe.brand.scale),
-        "wm_transparency": str(recipe.brand.transparency),
+        "use_cache": recipe.cache_hit is not None,
+        "wm_position": recipe.visible_watermark.position,
+        "wm_scale": str(recipe.visible_watermark.scale),
+        "wm_transparency": str(recipe.visible_watermark.transparency),
     }
 
 

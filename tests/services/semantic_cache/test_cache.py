@@ -71,7 +71,7 @@ class Keeper:
 
     async def keep(self, text, partition="p", *, tell=True, **changes):
         job = make_job()
-        job = structs.replace(job, recipe=structs.replace(job.recipe, keep_as=records.new_entry_id()))
+        job = structs.replace(job, recipe=structs.replace(job.recipe, cache_entry_id=records.new_entry_id()))
         draft = await self.draft(text, partition, **changes)
 
         def write(connection):
@@ -79,11 +79,11 @@ class Keeper:
             records.add_pending(connection, draft, job)
             records.make_ready(
                 connection,
-                job.recipe.keep_as,
-                master_key=f"cache/{job.recipe.keep_as}/1.png",
+                job.recipe.cache_entry_id,
+                master_key=f"cache/{job.recipe.cache_entry_id}/1.png",
                 size_bytes=1000,
                 codes=(),
-                judged_by="rules 1",
+                policy_digest="rules 1",
                 floor_version=FLOOR_VERSION,
             )
 
@@ -92,7 +92,7 @@ class Keeper:
             live = BlockingExecutor(self._url)
             live.run(epochs.bump(epochs.CACHE))
             live.close()
-        return job.recipe.keep_as
+        return job.recipe.cache_entry_id
 
 
 async def found(cache, keeper, text, partition="p", *, pick=1, force=False, seed=0):

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from surfaces.web.conftest import nobody_renders, sign_in
 
 from imgen.domain.job import State
-from imgen.domain.recipe import Words
+from imgen.domain.recipe import PromptParts
 from imgen.records import jobs
 from imgen.records.database import Database
 
@@ -55,10 +55,10 @@ def test_key_model_date_and_review_narrow_the_list(web, made, admin):
     assert web.post({"action": "generate", "prompt": "a lone juniper"}, key=key).status_code == 200
     web.wait(web.generate("nude bronze man in a hall", compliance_ruleset="strict"))
     long_ago = time.time() - 40 * 86400
-    words = Words(prompt="an old juniper", original_prompt="an old juniper")
+    words = PromptParts(prompt="an old juniper", original_prompt="an old juniper")
     database = Database(f"sqlite:///{web.data / 'imgen.db'}")
     with database.write() as connection:
-        old = make_job(state=State.CANCELLED, recipe=make_recipe(model="gone", words=words), created_at=long_ago)
+        old = make_job(state=State.CANCELLED, recipe=make_recipe(model="gone", prompt_parts=words), created_at=long_ago)
         jobs.add(connection, old)
     database.close()
     admin.goto("/")
