@@ -26,7 +26,7 @@ MAX_QUEUED = 3
 def listed(core, principal):
     """The tenant's jobs, newest first, and what its ledger holds."""
     with core.database.read() as connection:
-        found = jobs.page(connection, principal.tenant.id, limit=100, before=None, states=frozenset())
+        found = jobs.list_jobs(connection, principal.tenant.id, limit=100, before=None, states=frozenset())
         counts = ledger.counts(connection, (principal.tenant.id,), now=core.clock())
     held = counts.get((principal.tenant.id, ledger.OPEN_PERIOD), ledger.Count()).held
     return [job.id for job in found], held
