@@ -1,6 +1,7 @@
 """Development certificate chain: made on first start, trusted by this installation alone."""
 
 import datetime as dt
+import fcntl
 import os
 from pathlib import Path
 
@@ -21,7 +22,32 @@ _NO_USE = dict.fromkeys(
 
 
 def make_development_chain(folder: Path) -> None:
-    """Writes `chain.pem` (leaf and root), `key.pem` (for its owner alone) and `anchor.pem` (the root) to a folder.
+    """Writes `chain.pem` (leaf and root), `key.pem` (for its owner alone) and `anchor.pem` (the root) to a folder, once.
+
+    An existing chain stays: pictures that it signed would not be trusted by another. Processes that start together agree on one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "chain.pem").exists():
+            for name, body in _new_chain().items():
+                _write(folder / name, body)
+
+
+def _write(path: Path, body: bytes) -> None:
+    """Writes a file aside and renames it, readable by its owner alone at every moment."""
+    aside = path.with_name(f".{path.name}.new")
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+    if path.name != "key.pem":
+        aside.chmod(0o644)
+    aside.replace(path)
+
+
+def _new_chain() -> dict[str, bytes]:
+    """Makes key and certificates in PEM, by file name; the chain is last, so that it stands only beside its key.
 
     An ES256 leaf as C2PA's certificate profile wants it: version 3, not a CA, key usage digitalSignature, extended key
     usage emailProtection (the library's trust configuration does not know documentSigning), key identifiers on both.
@@ -45,12 +71,8 @@ def make_development_chain(folder: Path) -> None:
     )
     pem = serialization.Encoding.PEM
     key = leaf_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    folder.mkdir(parents=True, exist_ok=True)
-    # Created with its mode: at no moment can others read it
-    with os.fdopen(os.open(folder / "key.pem", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(key)
-    (folder / "chain.pem").write_bytes(leaf.public_bytes(pem) + root.public_bytes(pem))
-    (folder / "anchor.pem").write_bytes(root.public_bytes(pem))
+    certificates = {"anchor.pem": root.public_bytes(pem), "chain.pem": leaf.public_bytes(pem) + root.public_bytes(pem)}
+    return {"key.pem": key, **certificates}
 
 
 def _name(common_name: str) -> x509.Name:

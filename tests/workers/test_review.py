@@ -182,12 +182,14 @@ def begin_entry(resources, entry_id, **changes):
     """A job whose picture is to be kept."""
     job = submit(resources, **changes)
     job = structs.replace(job, recipe=structs.replace(job.recipe, cache_entry_id=entry_id))
-    draft = cache.Draft(tenant_id="ten_1", model="eros", partition="p", embedder="m", text="red coat", vector=b"1234")
+    draft = cache.PendingEntry(
+        tenant_id="ten_1", model="eros", partition="p", embedder="m", text="red coat", vector=b"1234"
+    )
     with resources.database.write() as connection:
         connection.execute(
             job_rows.update().where(job_rows.c.id == job.id).values(recipe=msgspec.json.encode(job.recipe).decode())
         )
-        cache.begin(connection, draft, job)
+        cache.add_pending(connection, draft, job)
     tasks.run_phase(resources, tasks.RENDER, job.id)
     return finish(resources, job)
 

@@ -89,7 +89,7 @@ def test_a_component_is_left_out_where_asked(imgen, models, data):
     without = [word for name in ("text_encoder_3", "tokenizer_3") for word in ("--leave-out", name)]
     done = imgen("add", str(models / "sd3"), "--as", "mine", "--steps", "61", *without)
     assert done.returncode == 0, done.stderr
-    model = settings.load_catalog(settings.load(data, environ={})).models["mine"]
+    model = configuration.load_catalog(settings.load(data, environ={})).models["mine"]
     assert {"text_encoder_3", "tokenizer_3"} <= set(model.engine.leave_out)
     assert (model.steps.default, model.steps.min, model.steps.max) == (61, 4, 61)
     wrong = imgen("add", str(models / "sd3"), "--as", "other", "--leave-out", "text_encoder_9")

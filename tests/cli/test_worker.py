@@ -1,0 +1,19 @@
+"""Command `imgen worker`: threads of its matrix library."""
+
+import os
+
+import pytest
+
+from imgen.cli.main import main
+
+
+@pytest.mark.parametrize(("operators", "threads"), [(None, "1"), ("4", "4")])
+def test_a_worker_has_one_matrix_thread(tmp_path, monkeypatch, operators, threads):
+    """Worker processes fill the cores by themselves; an operator's own number stays."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", operators or "")
+    if operators is None:
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    (tmp_path / "imgen.toml").write_text("[http]\nport = 'none'\n")  # so that it ends before it consumes
+    with pytest.raises(SystemExit):
+        main(["worker", "--queues", "finish", "--data", str(tmp_path)])
+    assert os.environ["OPENBLAS_NUM_THREADS"] == threads
