@@ -9,13 +9,13 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key: str
     label: str
     requests_per_minute: int = 0
-    """For each key."""
+    """Limit of each key."""
     pictures_per_day: int = 0
     pictures_per_month: int = 0
     open_jobs: int = 0
     """Jobs of the tenant that wait or run at one time."""
     priority: int = 3
-    """0 is served first; 0, 3, 6 and 9 are the buckets the broker keeps."""
+    """Priority in the queue, 0 first; 0, 3, 6 and 9 are the broker's buckets."""
 
 
 class Tenant(Struct, frozen=True, kw_only=True):

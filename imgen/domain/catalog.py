@@ -37,18 +37,18 @@ class Guidance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def clamp(value: N, low: N, high: N) -> N:
-    """The nearest value inside the closed range."""
+    """Returns the nearest value in the closed range."""
     return max(low, min(high, value))
 
 
 class Style(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A look: words added to the end of both prompts."""
+    """Style of a model: words added to the end of both prompts."""
 
     label: str
     quality_tags: str = ""
     negative_extra: str = ""
     hints: str = ""
-    """What the enhancer is told about this look; comma-separated phrases."""
+    """Comma-separated phrases for the enhancer."""
 
 
 class DiffusersOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag="diffusers"):
@@ -56,7 +56,7 @@ class DiffusersOptions(Struct, frozen=True, kw_only=True, tag_field="backend", t
 
     name: ClassVar[str] = "diffusers"
     pipeline: str = ""
-    """Pipeline class for single files that do not say what they are; empty: found out by diffusers."""
+    """Pipeline class of a single file, if diffusers cannot infer it; empty: inferred."""
     scheduler: str = ""
     """Scheduler class name; empty keeps the model's own."""
     dtype: str = "auto"
@@ -73,7 +73,7 @@ class InstantOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag
 
     name: ClassVar[str] = "instant"
     call: dict[str, int | float | bool | str] = field(default_factory=dict)
-    """Knobs of the engine, see workers/engines/instant.py."""
+    """Options of the engine, see workers/engines/instant.py."""
 
 
 EngineOptions = DiffusersOptions | InstantOptions
@@ -81,14 +81,14 @@ EngineOptions = DiffusersOptions | InstantOptions
 
 
 class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of models.toml. `key` is the table's name."""
+    """Model, one entry of models.toml. `key` is the table's name."""
 
     key: str
     label: str
     source: str
     """Local folder or single file (relative: under data/models, then config/), or a hub id where downloads are allowed."""
     engine: EngineOptions = field(default_factory=DiffusersOptions, name="backend")
-    """Keys of the table that the engine alone reads."""
+    """Keys of the table that only the engine reads."""
     base_negative: str = ""
     steps: Steps
     guidance: Guidance
@@ -96,11 +96,11 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     default_style: str
     styles: dict[str, Style]
     characters: tuple[str, ...] | None = None
-    """Restricts the model to these characters; None: every character that has a LoRA for it, or needs none."""
+    """Characters that the model is restricted to; None: every one that has a LoRA for it, or needs none."""
 
 
 class Character(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of characters.toml. `key` is the table's name and what follows `@`."""
+    """Character, one entry of characters.toml. `key` is the table's name and the `@name` without `@`."""
 
     key: str
     label: str = ""
@@ -108,7 +108,7 @@ class Character(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     positive: str = ""
     negative: str = ""
     loras: dict[str, str] = field(default_factory=dict)
-    """Model key → safetensors file (relative: under data/models, then config/). Empty: words alone, for every model."""
+    """Model key → safetensors file (relative: under data/models, then config/). Empty: drawn by words alone, with every model."""
 
 
 class Catalog(Struct, frozen=True, kw_only=True):
@@ -118,11 +118,11 @@ class Catalog(Struct, frozen=True, kw_only=True):
     characters: dict[str, Character]
 
     def model(self, key: str) -> Model:
-        """The model of that key, or the first configured."""
+        """Returns the model of a key, or the first configured one."""
         return self.models.get(key) or next(iter(self.models.values()))
 
     def characters_of(self, model: Model) -> tuple[str, ...]:
-        """Keys of the characters this model can draw, in configured order."""
+        """Returns the keys of the characters that a model can draw, in configured order."""
         return tuple(
             key
             for key, character in self.characters.items()

@@ -1,4 +1,4 @@
-"""Data URIs: pictures inside of JSON, as base64 text."""
+"""Data URIs: pictures in JSON, as base64 text."""
 
 import base64
 import binascii

@@ -1,6 +1,6 @@
-"""Every error but one, which stands beside the verdict that it carries (review/verdict.py).
+"""Errors, all but PictureBlocked, which is beside the verdict that it carries (review/verdict.py).
 
-The docstring is the message; surfaces map the class to a status, workers to retry or fail.
+The docstring of a class is its message; surfaces map the class to a status, workers to retry or fail.
 """
 
 
@@ -33,7 +33,7 @@ class KeyDisabled(Unauthorized):
 
 
 class Forbidden(ImgenError):
-    """This is not yours to see."""
+    """Forbidden."""
 
     code = "forbidden"
 
@@ -177,7 +177,7 @@ class ConfigurationError(ImgenError):
     code = "configuration"
 
 
-# ------------------------------------------------------------------ told to workers, never to a caller
+# ------------------------------------------------------------------ for workers; no caller gets one of these
 
 
 class Cancelled(ImgenError):

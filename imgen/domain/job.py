@@ -1,4 +1,4 @@
-"""A job, the states it moves through, and what comes out of it."""
+"""Job, its states and transitions, its outcome, and the forms of ids."""
 
 import re
 import secrets
@@ -18,7 +18,7 @@ FINISH_QUEUE = "finish"
 
 
 class State(StrEnum):
-    """Where a job is. Two halves, each waiting and then running, and five ends."""
+    """State of a job: two phases (render, finish), each waiting and then running, and five ends."""
 
     QUEUED = "queued"
     RENDERING = "rendering"
@@ -44,19 +44,19 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.TIMED_OUT: frozenset(),
     State.CANCELLED: frozenset(),
 }
-"""State → where it may go. Ends lead nowhere. Records change a job's state along these and no other way."""
+"""State → states that may follow it; none follows an end. Records change a job's state only along these."""
 
-ENDED = frozenset(state for state, onward in TRANSITIONS.items() if not onward)
+ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
 OPEN = frozenset(TRANSITIONS) - ENDED
 
 RUNNING_AS: dict[State, State] = {State.QUEUED: State.RENDERING, State.RENDERED: State.FINISHING}
-"""Waiting state → the state a claim moves it to."""
+"""Waiting state → running state that a claim moves it to."""
 WAITING_AS: dict[State, State] = {running: waiting for waiting, running in RUNNING_AS.items()}
-"""Running state → the state it falls back to when its worker is lost."""
+"""Running state → waiting state that it returns to when its worker is lost."""
 
 
 class StoredImage(Struct, frozen=True, kw_only=True):
-    """One finished file in the object store."""
+    """Finished file in the object store."""
 
     key: str
     filename: str
@@ -65,7 +65,7 @@ class StoredImage(Struct, frozen=True, kw_only=True):
 
 
 class Meta(Struct, frozen=True, kw_only=True):
-    """Everything told about a finished picture (contract, `meta`), less the addresses, which are signed at each poll."""
+    """Facts about a finished picture (contract, `meta`), without URLs: those are signed at each poll."""
 
     id: str
     gen_id: str
@@ -109,27 +109,27 @@ class Meta(Struct, frozen=True, kw_only=True):
     guidance: float
     watermark_id: str
     watermark_verified: bool
-    """Whether the mark was read back from the encoded bytes."""
+    """Whether the invisible watermark was decoded from the encoded bytes."""
     sha256: str
-    """Of the signed file."""
+    """Digest of the signed file, in hex."""
     manifest_id: str
     timings: dict[str, float]
-    """Seconds by part: queue, render, review, finish, upload."""
+    """Part of the work (queue, render, review, finish, upload) → seconds."""
 
 
 class Blocked(Struct, frozen=True, kw_only=True):
-    """Why a picture is withheld."""
+    """Reason for withholding a picture."""
 
     names: tuple[str, ...]
     categories: tuple[str, ...]
     """Rule ids."""
     floor: bool = False
     unsafe_key: str = ""
-    """Object key of a picture the ruleset lets its caller see; empty: none."""
+    """Object key of the picture if the ruleset releases it to its caller; empty: none."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """How a job ended: one of the three."""
+    """Outcome of an ended job: `meta` with `images`, `blocked` or `error`."""
 
     meta: Meta | None = None
     images: tuple[StoredImage, ...] = ()
@@ -138,12 +138,12 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 FAILED_OUTCOME = Outcome(error=str(GenerationFailed()))
-"""Outcome of every job that fails: clients get this text, the log has the reason."""
+"""Outcome of every failed job: clients get this text, the log has the reason."""
 TIMED_OUT_OUTCOME = Outcome(error=str(TimedOut()))
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """One row of the truth."""
+    """Job as the system of record has it."""
 
     id: str
     gen_id: str
@@ -152,31 +152,31 @@ class Job(Struct, frozen=True, kw_only=True):
     surface: str
     state: State
     queue: str
-    """The queue whose worker has to take it next."""
+    """Queue of the workers that run its next phase."""
     priority: int
     fence: int
-    """Goes up with every claim; a commit with an old one fails."""
+    """Fencing token: rises with every claim, and a commit with an older one fails."""
     attempts: int
-    """Claims of the present half that have not ended well."""
+    """Number of claims of the present phase that have not succeeded."""
     recipe: Recipe
     watermark_id: str
     master_key: str = ""
     timings: dict[str, float] = field(default_factory=dict)
     outcome: Outcome | None = None
     created_at: float
-    """All times in seconds since the epoch."""
+    """Seconds since the epoch, as all times here."""
     available_at: float
     published_at: float | None = None
     claimed_at: float | None = None
     lease_until: float | None = None
     unreviewed_since: float | None = None
-    """When a reviewer first did not answer for it."""
+    """Time of the first review that a reviewer did not answer."""
     deadline_at: float
     ended_at: float | None = None
 
 
 class View(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a poll needs of a job; lives in Redis for a short time and can be made again from the row."""
+    """Poll view: the part of a job that a poll needs; kept in Redis for a short time, made again from the row."""
 
     tenant_id: str
     state: State
@@ -185,51 +185,51 @@ class View(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def view_of(job: Job) -> View:
-    """The poll view of a row."""
+    """Makes the poll view of a job."""
     return View(tenant_id=job.tenant_id, state=job.state, model=job.recipe.model, outcome=job.outcome)
 
 
 ID_FORM = r"run_[A-Za-z0-9_-]{22,64}|cache_[0-9a-f]{32}"
-"""The whole of a job id, as a regular expression."""
+"""Regular expression of a whole job id."""
 _ID = re.compile(ID_FORM)
 _GEN_ID_LETTERS = string.ascii_lowercase + string.digits
 
 
 def is_job_id(text: str) -> bool:
-    """Whether the text has the form of a job id (contract: `run_…` or `cache_…`)."""
+    """Returns whether a text has the form of a job id (contract: `run_…` or `cache_…`)."""
     return _ID.fullmatch(text) is not None
 
 
 def is_cached(job_id: str) -> bool:
-    """Whether the id is that of a cache hit."""
+    """Returns whether a job id is that of a cache hit."""
     return job_id.startswith(CACHED)
 
 
 def new_cached_id() -> str:
-    """`cache_` and 32 hex digits."""
+    """Makes the id of a cache hit: `cache_` and 32 hex digits."""
     return CACHED + secrets.token_hex(16)
 
 
 def new_job_id() -> str:
-    """`run_` and 22 URL-safe characters: 128 random bits."""
+    """Makes a job id: `run_` and 22 URL-safe characters, 128 random bits."""
     return "run_" + secrets.token_urlsafe(16)
 
 
 def new_gen_id() -> str:
-    """20 of a–z0–9: what names a picture to people and in file names."""
+    """Makes a picture's id for people and file names: 20 of a–z0–9."""
     return "".join(secrets.choice(_GEN_ID_LETTERS) for _ in range(20))
 
 
 def new_watermark_id() -> str:
-    """48 random bits as 12 hex digits: what the invisible mark carries."""
+    """Makes the payload of the invisible watermark: 48 random bits as 12 hex digits."""
     return secrets.token_hex(6)
 
 
 def render_queue(model_key: str) -> str:
-    """Name of the queue that a model's render workers consume."""
+    """Returns the name of the queue that a model's render workers consume."""
     return f"{RENDER_TASK}.{model_key}"
 
 
 def utc_text(at: float) -> str:
-    """Seconds since the epoch as ISO 8601, UTC, to the second: `2026-11-21T12:00:00Z`."""
+    """Formats seconds since the epoch as ISO 8601, UTC, to the second: `2026-11-21T12:00:00Z`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

@@ -1,4 +1,4 @@
-"""People who sign in to the web face, and what each may see."""
+"""Users of the web face, and the tenants that each may see."""
 
 from msgspec import Struct
 
@@ -6,28 +6,28 @@ ADMIN, MEMBER = "admin", "member"
 ROLES = (ADMIN, MEMBER)
 MIN_PASSWORD_CHARS = 10
 MAX_PASSWORD_CHARS = 200
-"""Hashing takes time by length, and nobody types more."""
+"""Limit of a password, because hashing takes time by length."""
 
 
 class Person(Struct, frozen=True, kw_only=True):
-    """Somebody with an account."""
+    """User with an account."""
 
     id: str
     name: str
     role: str
     must_change_password: bool
-    """The password is a first one, which somebody else has seen."""
+    """Whether the password is the first one, which another person has seen."""
     tenant_ids: frozenset[str] = frozenset()
-    """Whose keys and pictures a member sees."""
+    """Tenants whose keys and pictures a member sees."""
     address: str = ""
-    """Where the present request came from."""
+    """IP address of the present request."""
 
     @property
     def is_admin(self) -> bool:
-        """Whether everything is open."""
+        """Returns whether the user sees all tenants."""
         return self.role == ADMIN
 
     @property
     def scope(self) -> frozenset[str] | None:
-        """The tenants whose things may be shown; None: all."""
+        """Returns the tenants whose data may be shown; None: all."""
         return None if self.is_admin else self.tenant_ids

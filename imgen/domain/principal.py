@@ -1,4 +1,4 @@
-"""Principals that requests act as: one value for all kinds, made here alone; and the API keys behind one kind."""
+"""Principals that requests act as: one value for all kinds, made only here; and the API keys of one kind."""
 
 import hashlib
 import secrets
@@ -18,13 +18,13 @@ GENERATE, READ = SCOPES = ("generate", "read")
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
-    """API key as it is stored: the raw key is not here and cannot be recovered."""
+    """API key as it is stored, without the raw key, which cannot be recovered."""
 
     id: str
     tenant_id: str
     name: str
     prefix: str
-    """The first characters of the raw key, enough to tell keys apart."""
+    """First characters of the raw key, enough to tell keys apart."""
     scopes: tuple[str, ...]
     enabled: bool
     created_at: float

@@ -1,14 +1,14 @@
-r"""The prompt syntax: reads it into terms, writes it back, composes what the engine gets. Knows no meaning.
+r"""Prompt syntax: parsing into terms, writing them back, and composing the engine's prompts. Knows no meaning.
 
 Where the contract (section 1) is silent:
 - `,` and its CJK and Arabic sisters `，` `、` `،` separate terms; a line break is a space, not a separator.
-- `- hat` and `--hat` mean `-hat`; a lone `-` is dropped.
-- Commas inside balanced parentheses belong to the term. A parenthesis without its partner is dropped: weight parsers
-  would let it reach over into the style's tags. `\(` and `\)` pass through and group nothing.
-- `\` is special only directly before `@` or `-`, where it is taken away and the sign is text.
+- `- hat` and `--hat` mean `-hat`; a `-` alone is dropped.
+- Commas inside balanced parentheses belong to the term. An unbalanced parenthesis is dropped: weight parsers would
+  extend its weight to the style's tags. `\(` and `\)` pass through and group nothing.
+- `\` is special only directly before `@` or `-`: it is dropped, and the sign is text.
 - A word starts at the beginning, after a space, a separator, an opening bracket or an opening quote.
-- `-hat @aya` asks for Aya without a hat, `@aya -hat` as well. `-@aya` asks for no character: it is text.
-- Control characters become spaces; zero-width spaces and lone surrogates, which no store can keep, are dropped.
+- `-hat @aya` and `@aya -hat` both ask for Aya without a hat. `-@aya` names no character: it is text.
+- Control characters become spaces. Zero-width spaces are dropped, and lone surrogates, because no store can keep them.
 """
 
 import re
@@ -25,7 +25,7 @@ _NAME = re.compile(
     _WORD_START + r"@(\w+(?:-\w+)*)(?:['’]s\b)?(?:(?!:\d)[^\w\s,，、،()\\@])*"  # possessive and punctuation go with it
 )
 _WEIGHT = re.compile(r":[\d.]+\)")
-_SIGN_OR_MARK = re.compile(r"\\[()]|[()]|[,，、،]")
+_BRACKET_OR_SEPARATOR = re.compile(r"\\[()]|[()]|[,，、،]")
 _SIGN = re.compile(r"^[-\s]+")
 _ESCAPED = re.compile(r"\\([@-])")
 _NEEDS_ESCAPE = re.compile(_WORD_START + r"@|(?<=\\)[@-]|\A-")
@@ -35,41 +35,41 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Parsed(Struct, frozen=True, kw_only=True):
-    """A prompt in its parts. Terms are stripped, single-spaced, unescaped and never empty."""
+    """Prompt in its parts. Terms are stripped, single-spaced, unescaped and never empty."""
 
     character: str = ""
-    """Configured key, or empty."""
+    """Key of a configured character, or empty."""
     positive: tuple[str, ...] = ()
     negative: tuple[str, ...] = ()
     """Without their `-`."""
 
 
 class Term(Struct, frozen=True, kw_only=True):
-    """What stands between two separators, before names are looked up."""
+    """Text between two separators, before its names are looked up."""
 
     text: str
-    """Names taken out; empty where nothing but a name stood."""
+    """Text without names; empty if it was only a name."""
     is_negative: bool
     names: tuple[str, ...]
 
 
 def parse(prompt: str, characters: Iterable[str]) -> Parsed:
-    """Reads a prompt; `characters` are the configured keys, matched without regard to case.
+    """Parses a prompt; `characters` are the configured keys, matched without regard to case.
 
     Raises:
         InvalidCharacter: an `@name` that is not among `characters`.
         TooManyCharacters: two different names; the same one twice is fine.
         PromptRequired: neither a character nor a positive term.
     """
-    terms = tuple(read_terms(prompt))
+    terms = tuple(parse_terms(prompt))
     keys = {key.casefold(): key for key in characters}
-    asked = [keys.get(name.casefold()) for term in terms for name in term.names]
-    if None in asked:
+    named = [keys.get(name.casefold()) for term in terms for name in term.names]
+    if None in named:
         raise InvalidCharacter
-    if len(set(asked)) > 1:
+    if len(set(named)) > 1:
         raise TooManyCharacters
     parsed = Parsed(
-        character=(asked[0] or "") if asked else "",
+        character=(named[0] or "") if named else "",
         positive=tuple(term.text for term in terms if term.text and not term.is_negative),
         negative=tuple(term.text for term in terms if term.text and term.is_negative),
     )
@@ -79,43 +79,43 @@ def parse(prompt: str, characters: Iterable[str]) -> Parsed:
 
 
 def unparse(parsed: Parsed) -> str:
-    """Writes the prompt that `parse` reads as these parts."""
-    wanted = [_NEEDS_ESCAPE.sub(r"\\\g<0>", term) for term in parsed.positive]
-    unwanted = ["-" + _NEEDS_ESCAPE.sub(r"\\\g<0>", term) for term in parsed.negative]
-    if parsed.character and wanted and _says_something(wanted[0]):
-        wanted[0] = f"@{parsed.character} {wanted[0]}"
+    """Writes the prompt that `parse` parses into these parts."""
+    positive = [_NEEDS_ESCAPE.sub(r"\\\g<0>", term) for term in parsed.positive]
+    negative = ["-" + _NEEDS_ESCAPE.sub(r"\\\g<0>", term) for term in parsed.negative]
+    if parsed.character and positive and _has_words(positive[0]):
+        positive[0] = f"@{parsed.character} {positive[0]}"
     elif parsed.character:
-        wanted.insert(0, f"@{parsed.character}")
-    return ", ".join(wanted + unwanted)
+        positive.insert(0, f"@{parsed.character}")
+    return ", ".join(positive + negative)
 
 
 def compose(
     parsed: Parsed, *, model: Model, style: Style, character: Character | None = None, negative: str = ""
 ) -> tuple[str, str]:
-    """What the engine gets, positive and negative, in the contract's order; `negative` is the caller's explicit one."""
-    who = character or Character(key="")
+    """Composes the engine's positive and negative prompt, in the contract's order; `negative` is the caller's explicit one."""
+    drawn = character or Character(key="")
     return (
-        _join(who.trigger, who.positive, *parsed.positive, style.quality_tags),
-        _join(model.base_negative, style.negative_extra, who.negative, *parsed.negative, negative),
+        _join(drawn.trigger, drawn.positive, *parsed.positive, style.quality_tags),
+        _join(model.base_negative, style.negative_extra, drawn.negative, *parsed.negative, negative),
     )
 
 
 def plain_terms(text: str, *, max_chars: int) -> tuple[str, ...]:
-    """Positive terms out of somebody else's text, a language model's: names and negative terms are dropped.
+    """Parses a language model's answer into positive terms; drops names and negative terms.
 
     A longer text is cut behind the last whole word within `max_chars`; without spaces, at `max_chars`.
     """
     kept = text[:max_chars]
     if len(text) > max_chars and (last := _LAST_WORD.search(text[: max_chars + 1])):
         kept = text[: last.start()]
-    return tuple(term.text for term in read_terms(kept) if term.text and not term.is_negative)
+    return tuple(term.text for term in parse_terms(kept) if term.text and not term.is_negative)
 
 
-def read_terms(prompt: str) -> Iterator[Term]:
-    """Every term in order. Refuses nothing, so reviewers see exactly what `parse` and the engine see. Linear time."""
+def parse_terms(prompt: str) -> Iterator[Term]:
+    """Yields every term in order. Refuses nothing, so reviewers get exactly the terms of `parse` and the engine. Linear time."""
     text = _balanced(_CONTROL.sub(" ", _DROPPED.sub("", prompt)))
     depth = start = 0
-    for mark in _SIGN_OR_MARK.finditer(text):
+    for mark in _BRACKET_OR_SEPARATOR.finditer(text):
         sign = mark.group()
         if sign in _SEPARATORS and not depth:
             yield _term(text[start : mark.start()])
@@ -125,23 +125,23 @@ def read_terms(prompt: str) -> Iterator[Term]:
 
 
 def _balanced(text: str) -> str:
-    """The text without parentheses that have no partner."""
+    """Drops unbalanced parentheses."""
     opened: list[int] = []
-    lonely: set[int] = set()
-    for mark in _SIGN_OR_MARK.finditer(text):
+    unbalanced: set[int] = set()
+    for mark in _BRACKET_OR_SEPARATOR.finditer(text):
         if mark.group() == "(":
             opened.append(mark.start())
         elif mark.group() == ")":
             if opened:
                 opened.pop()
             else:
-                lonely.add(mark.start())
-    lonely.update(opened)
-    return "".join(letter for at, letter in enumerate(text) if at not in lonely) if lonely else text
+                unbalanced.add(mark.start())
+    unbalanced.update(opened)
+    return "".join(letter for at, letter in enumerate(text) if at not in unbalanced) if unbalanced else text
 
 
 def _term(raw: str) -> Term:
-    """Takes names out first and looks at the sign after: `@aya -hat` has a negative term."""
+    """Parses one term: names first, then the sign, because `@aya -hat` has a negative term."""
     names: list[str] = []
     text = raw.strip()
     is_negative = text.startswith("-")
@@ -155,15 +155,15 @@ def _term(raw: str) -> Term:
         return " "
 
     text = " ".join(_NAME.sub(take, text).split())
-    if names and not _says_something(text):
+    if names and not _has_words(text):
         text = ""
     if text.startswith("-") and not is_negative:
         is_negative, text = True, _SIGN.sub("", text)
     return Term(text=_ESCAPED.sub(r"\1", text), is_negative=is_negative, names=tuple(names))
 
 
-def _says_something(text: str) -> bool:
-    """`(@aya:1.2)` and `"@aya"` leave only brackets, quotes and a weight behind, which say nothing."""
+def _has_words(text: str) -> bool:
+    """Returns whether a text has more than the brackets, quotes and weight that `(@aya:1.2)` leaves without its name."""
     return any(map(str.isalnum, _WEIGHT.sub("", text)))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from imgen.domain.catalog import Character, Guidance, Model, Steps, Style
 from imgen.domain.errors import ImgenError, InvalidCharacter, PromptRequired, TooManyCharacters
-from imgen.domain.prompt import Parsed, compose, parse, plain_terms, read_terms, unparse
+from imgen.domain.prompt import Parsed, compose, parse, parse_terms, plain_terms, unparse
 
 CHARACTERS = ("aya", "Bella", "mary-ann")
 
@@ -129,8 +129,8 @@ def test_any_text_is_read_or_refused_by_name(prompt):
 
 @given(PROMPTS)
 def test_reviewers_read_the_terms_that_parse_reads(prompt):
-    """read_terms refuses nothing and finds the same terms as parse."""
-    terms = [term for term in read_terms(prompt) if term.text]
+    """parse_terms refuses nothing and finds the same terms as parse."""
+    terms = [term for term in parse_terms(prompt) if term.text]
     try:
         parsed = parse(prompt, CHARACTERS)
     except ImgenError:
@@ -146,7 +146,7 @@ def test_reading_takes_linear_time(piece):
     """100,000 characters of the worst kind are read in well under a second."""
     prompt = (piece * 100_000)[:100_000]
     started = time.perf_counter()
-    list(read_terms(f"@aya {prompt} x"))
+    list(parse_terms(f"@aya {prompt} x"))
     assert time.perf_counter() - started < 0.5
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec import Struct
 
 from imgen.domain.folding import readings
-from imgen.domain.prompt import Term, read_terms
+from imgen.domain.prompt import Term, parse_terms
 from imgen.domain.review.ruleset import CompiledRule, CompiledRuleset, Rule
 from imgen.domain.review.verdict import Match, Verdict
 
@@ -69,7 +69,7 @@ def split_roles(parts: Mapping[str, str]) -> PromptRoles:
     positive: list[tuple[str, str]] = []
     negative: list[tuple[str, str]] = []
     for part, text in parts.items():
-        terms = tuple(read_terms(text)) if part in WHOLE_PROMPTS | NEGATIVES else ()
+        terms = tuple(parse_terms(text)) if part in WHOLE_PROMPTS | NEGATIVES else ()
         if part in WHOLE_PROMPTS:
             positive.append((part, ", ".join(_positive_words(terms))))
             negative.extend((part, term.text) for term in terms if term.is_negative)
