@@ -151,7 +151,7 @@ def parse_model(key: str, table: Mapping[str, object]) -> Model:
 
 
 def model_table(model: Model) -> dict[str, Any]:
-    """Returns the table that `parse_model` reads, without its key."""
+    """Returns the table that `parse_model` parses, without its key."""
     fields: dict[str, Any] = msgspec.to_builtins(model)
     return {name: value for name, value in (fields | fields["backend"]).items() if name != "key"}
 

@@ -26,7 +26,7 @@ class PromptParts(Struct, frozen=True, kw_only=True):
     """Prompt in its parts, for review and `meta`."""
 
     prompt: str
-    """Prompt as the answer has it: enhanced if that was asked for."""
+    """Prompt as the answer has it: enhanced if `optimize` was set."""
     original_prompt: str
     character: str = ""
     positive: str = ""

@@ -2,13 +2,14 @@
 
 from imgen.live.command import PREFIX, Command, first, ignore
 
-REMEMBER_S = 3600
+TTL_S = 3600
+"""Time to live of a count: each further blocked picture extends it."""
 
 
 def count_block(tenant_id: str) -> Command[int]:
     """Counts one blocked picture; returns the count of the last hour or so."""
     key = f"{PREFIX}blocked:{tenant_id}"
-    return Command((("INCR", key), ("EXPIRE", key, REMEMBER_S)), first)
+    return Command((("INCR", key), ("EXPIRE", key, TTL_S)), first)
 
 
 def penalize(tenant_id: str, seconds: float) -> Command[None]:

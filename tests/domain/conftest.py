@@ -1,4 +1,4 @@
-"""What the domain's tests share: the rulesets and word lists as they are shipped."""
+"""Fixtures of the domain's tests: the rulesets and word lists as they are shipped."""
 
 import tomllib
 from pathlib import Path

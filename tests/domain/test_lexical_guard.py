@@ -64,7 +64,7 @@ WORDS = st.lists(
         ("a waiter", "a waitress"),
     ],
 )
-def test_near_sentences_that_say_something_else(one, other):
+def test_similar_texts_of_another_meaning(one, other):
     """Negations, numbers, contraries, swapped attributes and swapped roles are told apart, either way round."""
     assert differ(one, other)
     assert differ(other, one)
@@ -124,6 +124,6 @@ def test_without_words_it_only_compares_what_is_there():
 
 
 def test_words_that_no_text_can_hold_are_named():
-    """What folding would change never matches, so a list may not hold it; the shipped ones do not."""
+    """A word that folding would change never matches, so a list may not hold it; the shipped ones do not."""
     assert GUARD.unfolded() == []
     assert GuardWords(negations={"ne-pas"}, groups={"age": {"Old", "young"}}).unfolded() == ["Old", "ne-pas"]

@@ -1,4 +1,4 @@
-"""Principals: each kind is made of what proves it."""
+"""Principals: each kind is made of its proof of identity."""
 
 import pytest
 

@@ -98,14 +98,14 @@ def test_a_character_alone_or_before_mere_signs_keeps_its_comma():
 
 @pytest.mark.parametrize("prompt", [prompt for prompt in CASES if not isinstance(CASES[prompt], type)], ids=ascii)
 def test_each_case_survives_being_written_and_read_again(prompt):
-    """What was escaped is escaped again where it must be."""
+    """Escaped signs are escaped again if they must be."""
     parsed = parse(prompt, CHARACTERS)
     assert parse(unparse(parsed), CHARACTERS) == parsed
 
 
 @given(PROMPTS)
 def test_unparse_is_undone_by_parse(prompt):
-    """What parse gives survives unparse and parse, for any text."""
+    """The result of parse survives unparse and parse, for any text."""
     try:
         parsed = parse(prompt, CHARACTERS)
     except ImgenError:

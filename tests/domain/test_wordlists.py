@@ -22,7 +22,7 @@ def test_each_list_is_rich_and_without_repeats(name, words):
 
 @pytest.mark.parametrize("name", LISTS)
 def test_each_phrase_passes_every_ruleset(name, words, rulesets):
-    """What the service suggests by itself is safe for work under the strictest ruleset."""
+    """Each phrase of the lists is safe for work under every ruleset."""
     for compiled in rulesets.values():
         for phrase in getattr(words, name):
             verdict = judge_words(compiled, {"prompt": phrase})

@@ -47,7 +47,7 @@ _FoundTerm = tuple[str, str]
 
 
 def judge_floor(parts: Mapping[str, str]) -> Verdict | None:
-    """Returns the floor's verdict over all parts of a request, or None where nothing violates it. Linear time."""
+    """Returns the floor's verdict over all parts of a request, or None if nothing violates it. Linear time."""
     found = first_violation(split_roles(parts))
     if not found:
         return None

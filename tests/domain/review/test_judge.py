@@ -1,4 +1,4 @@
-"""Rulesets: what compiles, what matches where, and how verdicts join."""
+"""Rulesets: compilation, matches by role, and joined verdicts."""
 
 import time
 
@@ -40,12 +40,12 @@ def test_every_wanted_part_is_looked_at(part):
     "parts", [{"prompt": "kite, -hail"}, {"prompt": "kite", "negative": "hail"}, {"prompt": "@aya -hail"}]
 )
 def test_negatives_protect(parts):
-    """What a caller does not want to see does not block."""
+    """Negative terms do not block."""
     assert judge(compiled(rule()), parts).safe
 
 
 def test_a_dash_hides_nothing_that_is_drawn():
-    """Where the engine gets the term all the same, it blocks."""
+    """A negative term that the engine gets as positive blocks."""
     assert not judge(compiled(rule()), {"prompt": "-hail", "positive": "-hail"}).safe
 
 

@@ -33,7 +33,7 @@ def test_rulesets_differ_where_they_say_so(prompt, default, strict, art, ruleset
 
 
 def test_art_notes_nudity(rulesets):
-    """What art lets pass is still told in compliance_codes."""
+    """Rules that art lets pass are still in compliance_codes."""
     assert judge_words(rulesets["art"], {"prompt": "nude figure study"}).codes == ("nudity",)
 
 
