@@ -19,7 +19,7 @@ class Person(Struct, frozen=True, kw_only=True):
     """The password is a first one, which somebody else has seen."""
     tenant_ids: frozenset[str] = frozenset()
     """Whose keys and pictures a member sees."""
-    address: str = ""
+    remote_ip: str = ""
     """Where the present request came from."""
 
     @property

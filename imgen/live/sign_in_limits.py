@@ -13,7 +13,7 @@ def count_try(name: str) -> Command[int]:
     return Command((("SET", _key(name), 0, "EX", WINDOW_S, "NX"), ("INCR", _key(name))), _second)
 
 
-def forgive(name: str) -> Command[None]:
+def reset(name: str) -> Command[None]:
     """Resets the count of a name."""
     return Command((("DEL", _key(name)),), ignore)
 

@@ -65,11 +65,11 @@ def by_person(
     tenant_id: str = "",
 ) -> None:
     """Adds a row for an action in the web face, with the IP address it came from."""
-    told = {"address": person.address, **detail}
-    note(connection, actor=person.name, action=action, tenant_id=tenant_id, subject=subject, detail=told)
+    with_ip = {"address": person.remote_ip, **detail}
+    note(connection, actor=person.name, action=action, tenant_id=tenant_id, subject=subject, detail=with_ip)
 
 
-def of_key(key: ApiKey, tenant: Tenant) -> dict[str, object]:
+def key_fields(key: ApiKey, tenant: Tenant) -> dict[str, object]:
     """Returns the fields of a key for `change`."""
     return {"tenant": tenant.name, "scopes": key.scopes, "enabled": key.enabled, "expires_at": key.expires_at}
 
@@ -81,8 +81,8 @@ def change(
     old, new = before or {}, after or {}
     differ = {field for field in (*old, *new) if field not in old or field not in new or old[field] != new[field]}
     sides = {"before": old, "after": new}
-    told = {side: {field: values[field] for field in values if field in differ} for side, values in sides.items()}
-    return {"name": name, **told}
+    changed = {side: {field: values[field] for field in values if field in differ} for side, values in sides.items()}
+    return {"name": name, **changed}
 
 
 def change_of_person(
@@ -91,20 +91,20 @@ def change_of_person(
     """Makes the detail of a change of a user."""
     names = {tenant.id: tenant.name for tenant in all_tenants(connection)}
 
-    def told(person: Person) -> dict[str, object]:
+    def fields(person: Person) -> dict[str, object]:
         owned = sorted(names.get(key, key) for key in person.tenant_ids)
         return {"role": person.role, "tenants": owned, "first_password": person.must_change_password}
 
     states = {side: one for side, one in (("before", before), ("after", after)) if one is not None}
     name = next(one.name for one in states.values())
-    return change(name, **{side: told(one) for side, one in states.items()})
+    return change(name, **{side: fields(one) for side, one in states.items()})
 
 
 def reasons(connection: Connection, subjects: Sequence[str]) -> dict[str, str]:
     """Returns job id → reason of a reviewer, for those jobs that were blocked with one."""
     query = select(audit.c.subject, audit.c.detail).where(audit.c.subject.in_(subjects), audit.c.action == "blocked")
-    told = {row.subject: msgspec.json.decode(row.detail).get("reason", "") for row in connection.execute(query)}
-    return {subject: reason for subject, reason in told.items() if reason}
+    found = {row.subject: msgspec.json.decode(row.detail).get("reason", "") for row in connection.execute(query)}
+    return {subject: reason for subject, reason in found.items() if reason}
 
 
 def page(connection: Connection, *, limit: int, before: str = "", words: str = "") -> list[Entry]:

@@ -227,9 +227,9 @@ def statistics(connection: Connection, *, tenant_id: str | None = None, since_da
         return table.c.tenant_id == tenant_id if tenant_id is not None else True
 
     kept = select(func.count(), func.coalesce(func.sum(entries.c.size_bytes), 0)).where(_is_live(), own(entries))
-    asked = select(func.coalesce(func.sum(lookups.c.hits), 0), func.coalesce(func.sum(lookups.c.misses), 0))
+    totals = select(func.coalesce(func.sum(lookups.c.hits), 0), func.coalesce(func.sum(lookups.c.misses), 0))
     number, size_bytes = connection.execute(kept).one()
-    hits, misses = connection.execute(asked.where(lookups.c.day >= since_day, own(lookups))).one()
+    hits, misses = connection.execute(totals.where(lookups.c.day >= since_day, own(lookups))).one()
     return Statistics(entries=number, size_bytes=int(size_bytes), hits=int(hits), misses=int(misses))
 
 

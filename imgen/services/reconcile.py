@@ -23,7 +23,7 @@ LOCK = "reconciler"
 PUBLISH_GRACE_S = 3
 """A row this old without a message was left by a submitter that died or could not reach the broker."""
 SWEEP_EVERY_S = 60
-VANISH_GRACE_S = 5
+LOST_GRACE_S = 5
 """A message may lie between the queue and a worker's record of it for a moment."""
 
 
@@ -99,7 +99,7 @@ class Reconciler:
         for queue in await core.database.reading(reconcile.waiting_queues):
             is_empty = not await asyncio.to_thread(core.publisher.depth, queue)
             lost += await core.database.reading(
-                reconcile.lost_messages, queue, queue_is_empty=is_empty, grace_s=VANISH_GRACE_S
+                reconcile.lost_messages, queue, queue_is_empty=is_empty, grace_s=LOST_GRACE_S
             )
         return lost
 

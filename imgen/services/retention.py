@@ -29,7 +29,7 @@ async def sweep(core: Core) -> int:
         ids = [job.id for job in old]
         await core.database.writing(reconcile.delete_jobs if rows_too else reconcile.drop_files, ids)
         swept += len(old)
-    await core.database.writing(users.forget_old_sessions, now=now)
+    await core.database.writing(users.delete_expired_sessions, now=now)
     await core.cache.sweep(core.objects, now=now, job_deadline_s=core.settings.jobs.deadline_s)
     await asyncio.to_thread(_delete_orphans, core.objects, before=now - 2 * core.settings.jobs.deadline_s)
     return swept

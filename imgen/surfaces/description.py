@@ -27,7 +27,7 @@ class FailureRow(NamedTuple):
     status: int
     text: str
     when: str
-    then: str
+    advice: str
     """Advice to the caller."""
 
     @property

@@ -5,7 +5,7 @@ from pathlib import Path
 import jinja2
 
 from imgen import __version__
-from imgen.surfaces.static import address
+from imgen.surfaces.static import asset_url
 
 FOLDER = Path(__file__).resolve().parents[1] / "web" / "templates"
 
@@ -19,7 +19,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"static": address, "version": __version__}
+    made.globals |= {"static": asset_url, "version": __version__}
     return made
 
 

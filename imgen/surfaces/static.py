@@ -17,7 +17,7 @@ def static_files() -> StaticFiles:
 
 
 @lru_cache
-def address(name: str) -> str:
+def asset_url(name: str) -> str:
     """Returns the URL path of a file, such as `/static/imgen.css?v=1f3a…`."""
     return f"/static/{name}?v={hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()[:12]}"
 

@@ -18,12 +18,12 @@ def new_password() -> str:
     return secrets.token_urlsafe(12)
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     """Hashes a password for storage. Takes some 30 ms and 64 MiB: on an event loop use `hash_in_thread`."""
     return _hasher.hash(password)
 
 
-def fits(password: str, password_hash: str) -> bool:
+def verify_password(password: str, password_hash: str) -> bool:
     """Returns whether the password is the one that was hashed."""
     try:
         return _hasher.verify(password_hash, password)
@@ -34,12 +34,12 @@ def fits(password: str, password_hash: str) -> bool:
 async def hash_in_thread(password: str) -> str:
     """Hashes a password off the event loop."""
     async with _hashing:
-        return await asyncio.to_thread(hashed, password)
+        return await asyncio.to_thread(hash_password, password)
 
 
-async def fits_in_thread(password: str, password_hash: str) -> bool:
+async def verify_in_thread(password: str, password_hash: str) -> bool:
     """Returns whether the password is the one that was hashed, off the event loop; one that is too long is not hashed."""
     if len(password) > MAX_PASSWORD_CHARS:
         return False
     async with _hashing:
-        return await asyncio.to_thread(fits, password, password_hash)
+        return await asyncio.to_thread(verify_password, password, password_hash)

@@ -27,8 +27,8 @@ async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Seque
         person = users.add(connection, name=name, role=role, password_hash=first_hash, must_change_password=True)
         known = {tenant.id for tenant in tenants.all_tenants(connection)}
         users.set_memberships(connection, person.id, known & set(tenant_ids))
-        told = audit.change_of_person(connection, after=_named(connection, name))
-        _note(connection, by, "added person", told, subject=person.id)
+        detail = audit.change_of_person(connection, after=_named(connection, name))
+        _note(connection, by, "added person", detail, subject=person.id)
 
     try:
         await core.database.writing(write)
@@ -50,8 +50,8 @@ async def new_first_password(core: Core, by: Person, name: str) -> str:
         person = _named(connection, name)
         users.set_password(connection, person.id, first_hash, must_change_password=True)
         users.close_sessions(connection, person.id)
-        told = audit.change_of_person(connection, before=person, after=_named(connection, name))
-        _note(connection, by, "set password", told, subject=person.id)
+        detail = audit.change_of_person(connection, before=person, after=_named(connection, name))
+        _note(connection, by, "set password", detail, subject=person.id)
 
     await core.database.writing(write)
     return first
@@ -68,15 +68,15 @@ async def remove(core: Core, by: Person, name: str) -> None:
         person = _named(connection, name)
         if person.id == by.id:
             raise Invalid("You cannot remove yourself")
-        told = audit.change_of_person(connection, before=person)
+        detail = audit.change_of_person(connection, before=person)
         users.remove(connection, person)
-        _note(connection, by, "removed person", told, subject=person.id)
+        _note(connection, by, "removed person", detail, subject=person.id)
 
     await core.database.writing(write)
 
 
 def _named(connection: Connection, name: str) -> Person:
-    person = users.named(connection, name)
+    person = users.find_user(connection, name)
     if person is None:
         raise Invalid(f"Nobody is named {name!r}")
     return person

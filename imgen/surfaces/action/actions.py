@@ -11,9 +11,9 @@ from imgen.surfaces.action import answers, handlers, wire
 from imgen.surfaces.action.handlers import PendingPrincipal
 
 POLL_EVERY_S = 3
-MOST_POLLS = 120
+MAX_POLLS = 120
 POLLING = (
-    f"Ask every {POLL_EVERY_S} seconds, at most {MOST_POLLS} times, and never twice at once for one job. `COMPLETED`, `FAILED`, "
+    f"Ask every {POLL_EVERY_S} seconds, at most {MAX_POLLS} times, and never twice at once for one job. `COMPLETED`, `FAILED`, "
     "`TIMED_OUT` and `CANCELLED` are final, any other status is not. At `COMPLETED` look at `compliance` first: `unsafe` means "
     "blocked, and there is no `meta`. At 429 wait as many seconds as `Retry-After` says; at a 5xx or a broken connection ask "
     "again at the next turn; at any other 4xx stop."

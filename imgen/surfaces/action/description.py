@@ -64,7 +64,7 @@ ABOUT: dict[type[Struct], dict[str, str]] = {
         "key": "Of this key, by period: `today` and `month`.",
         "tenant": "Of all keys of the tenant, by period: `today` and `month`.",
         "limits": "What the plan allows. Null: no limit.",
-        "remaining": "What is left of it. Null: no limit, or not told.",
+        "remaining": "What is left of it. Null: no limit, or an unknown value.",
     },
 }
 """Answer → field → words, for Structs that other parts of the house share."""
@@ -139,7 +139,7 @@ def _operation(sent: dict[str, Schema], answered: dict[str, list[Schema]]) -> Sc
         "discriminator": {"propertyName": "action", "mapping": refs},
     }
     answer = {"anyOf": [{"$ref": REF + kind.__name__} for kind in kinds]}
-    told = {
+    examples_of_answers = {
         name: {"summary": name.replace("_", " "), "value": value}
         for action in ACTIONS
         for name, value in _named(action, answered[action]).items()
@@ -154,7 +154,7 @@ def _operation(sent: dict[str, Schema], answered: dict[str, list[Schema]]) -> Sc
             "content": json_content(request, {name: {"summary": name, "value": sent[name]} for name in ACTIONS}),
         },
         "responses": {
-            "200": {"description": "What the action answers.", "content": json_content(answer, told)},
+            "200": {"description": "What the action answers.", "content": json_content(answer, examples_of_answers)},
             **_failures(),
         },
     }
@@ -174,7 +174,7 @@ def _failures() -> dict[str, Any]:
     return {
         str(status): {
             "description": f"{REASONS[status]}\n\n"
-            + "\n".join(f"- `{row.text}`: {row.when} {row.then}" for row in rows),
+            + "\n".join(f"- `{row.text}`: {row.when} {row.advice}" for row in rows),
             "content": json_content(
                 {"$ref": REF + answers.Failure.__name__},
                 {

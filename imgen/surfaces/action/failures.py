@@ -8,8 +8,8 @@ from imgen.surfaces.surface import status_of
 CORRECT, WAIT = "Correct the request.", "Wait as many seconds as `Retry-After` says."
 
 
-def _row(error: ImgenError, when: str, then: str) -> FailureRow:
-    return FailureRow(status_of(type(error)), str(error), when, then)
+def _row(error: ImgenError, when: str, advice: str) -> FailureRow:
+    return FailureRow(status_of(type(error)), str(error), when, advice)
 
 
 FAILURES: tuple[FailureRow, ...] = (

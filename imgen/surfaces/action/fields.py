@@ -24,7 +24,7 @@ from imgen.surfaces.action.handlers import JOBS_PAGE, MAX_JOBS_PAGE
 from imgen.surfaces.description import Schema
 
 NEAREST = "Outside the range: the nearest value in it."
-MAX_MARK_MEGAPIXELS = 16
+MAX_LOGO_MEGAPIXELS = 16
 REQUIRED: dict[type, tuple[str, ...]] = {
     wire.Generate: ("prompt",),
     wire.Status: ("id",),
@@ -87,7 +87,7 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
             ),
             "wm_image": _text(
                 "A mark that is laid over the picture: base64 data URI of a PNG, JPEG or WebP, at most "
-                f"{MAX_LOGO_BYTES // 2**20} MiB decoded and {MAX_MARK_MEGAPIXELS} megapixels. "
+                f"{MAX_LOGO_BYTES // 2**20} MiB decoded and {MAX_LOGO_MEGAPIXELS} megapixels. "
                 "Empty: none. One that cannot be used is an error.",
                 default="",
             ),
@@ -218,10 +218,10 @@ def _by_model(core: Core, name: str, kind: str, description: str) -> Schema:
 
 
 def _defaults(core: Core) -> str:
-    def told(model: Model) -> str:
+    def styles_of(model: Model) -> str:
         return f"`{model.key}`: `{model.default_style}`, of {', '.join(f'`{style}`' for style in model.styles)}"
 
-    return "; ".join(map(told, core.catalog.models.values()))
+    return "; ".join(map(styles_of, core.catalog.models.values()))
 
 
 def _either(words: list[str]) -> str:

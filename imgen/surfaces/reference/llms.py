@@ -91,7 +91,7 @@ def _failures(description: Description) -> Iterator[str]:
     yield f"\n## Errors\n\n{description.failures_intro}\n"
     yield "| status | error | when | what to do |\n|---|---|---|---|"
     for row in description.failures:
-        yield f"| {row.status} | `{row.text}` | {row.when} | {row.then} |"
+        yield f"| {row.status} | `{row.text}` | {row.when} | {row.advice} |"
 
 
 def _prose(description: Description, pages: dict[str, prose.Page]) -> Iterator[str]:

@@ -43,13 +43,15 @@ class Audit:
         return self._shell.page(
             request,
             "audit.html",
-            entries=[(one, one.detail.get("name") or known.get(one.subject, ""), told(one.detail)) for one in shown],
+            entries=[
+                (one, one.detail.get("name") or known.get(one.subject, ""), detail_lines(one.detail)) for one in shown
+            ],
             words=words,
             before=shown[-1].id if len(entries) > ROWS else "",
         )
 
 
-def told(detail: Mapping[str, object]) -> list[str]:
+def detail_lines(detail: Mapping[str, object]) -> list[str]:
     """Returns the details of a row: each change from old to new value, then the rest."""
     old, new = (value if isinstance(value := detail.get(side), dict) else {} for side in ("before", "after"))
     rest = {name: value for name, value in detail.items() if name not in HIDDEN and not isinstance(value, dict)}

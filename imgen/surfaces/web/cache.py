@@ -52,4 +52,6 @@ class Cache:
         names = {one.id: one.name for one in await database.reading(all_tenants)}
         detail: dict[str, object] = {"tenant": names.get(tenant, tenant), "model": model, "entries": number}
         await database.writing(audit.by_person, person, action="purged cache", subject=tenant, detail=detail)
-        return self._shell.back(request, "/panel/cache", f"Purged {number} {'entry' if number == 1 else 'entries'}.")
+        return self._shell.redirect(
+            request, "/panel/cache", f"Purged {number} {'entry' if number == 1 else 'entries'}."
+        )

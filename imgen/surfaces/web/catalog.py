@@ -62,7 +62,7 @@ class Catalog:
             subject="",
             detail={"models": list(core.catalog.models)},
         )
-        return self._shell.back(request, "/panel/catalog", "The configuration is read again.")
+        return self._shell.redirect(request, "/panel/catalog", "The configuration is read again.")
 
     def _rulesets(self) -> dict[str, Ruleset]:
         """Returns the rulesets in use, read once for each configuration."""

@@ -56,13 +56,13 @@ class JobList:
 
     async def all_jobs(self, request: Request, person: Person) -> Response:
         """Lists jobs by filter."""
-        return await self._listed(request, person, "jobs.html", request.query_params.get("state", ""))
+        return await self._list(request, person, "jobs.html", request.query_params.get("state", ""))
 
     async def blocked(self, request: Request, person: Person) -> Response:
         """Lists blocked pictures with the reasons."""
-        return await self._listed(request, person, "blocked.html", "blocked")
+        return await self._list(request, person, "blocked.html", "blocked")
 
-    async def _listed(self, request: Request, person: Person, template: str, state: str) -> Response:
+    async def _list(self, request: Request, person: Person, template: str, state: str) -> Response:
         given = request.query_params
         review = given.get("review", "").replace("\0", "")
         view = given.get("view", "gallery") if given.get("view") in VIEWS else "gallery"

@@ -73,7 +73,12 @@ class Keys:
         days, scopes = str(form.get("days", "")).strip(), [str(scope) for scope in form.getlist("scope")]
         try:
             key, raw = await key_service.create(
-                self._shell.core, person, name=name, tenant=tenant, scopes=scopes, days=_whole(days) if days else None
+                self._shell.core,
+                person,
+                name=name,
+                tenant=tenant,
+                scopes=scopes,
+                days=_parse_days(days) if days else None,
             )
         except errors.Invalid as exc:
             return await self.all_keys(request, person, problem=str(exc), name=name)
@@ -84,7 +89,7 @@ class Keys:
         form = await request.form()
         enabled = form.get("enabled") == "yes"
         key = await key_service.switch(self._shell.core, person, request.path_params["key"], enabled=enabled)
-        return self._shell.back(request, "/panel/keys", f"{key.name} is switched {'on' if enabled else 'off'}.")
+        return self._shell.redirect(request, "/panel/keys", f"{key.name} is switched {'on' if enabled else 'off'}.")
 
     async def rotate(self, request: Request, person: Person) -> Response:
         """Rotates a key: shows its new raw form once."""
@@ -92,16 +97,16 @@ class Keys:
         grace = str(form.get("grace_days", ""))
         try:
             key, raw = await key_service.rotate(
-                self._shell.core, person, request.path_params["key"], grace_days=_whole(grace)
+                self._shell.core, person, request.path_params["key"], grace_days=_parse_days(grace)
             )
         except errors.Invalid as exc:
             return await self.all_keys(request, person, problem=str(exc))
-        return self._shown_once(request, key, raw, f"{key.name}, rotated", grace_days=_whole(grace))
+        return self._shown_once(request, key, raw, f"{key.name}, rotated", grace_days=_parse_days(grace))
 
     async def revoke(self, request: Request, person: Person) -> Response:
         """Gone for good."""
         key = await key_service.revoke(self._shell.core, person, request.path_params["key"])
-        return self._shell.back(request, "/panel/keys", f"{key.name} is revoked.")
+        return self._shell.redirect(request, "/panel/keys", f"{key.name} is revoked.")
 
     def _shown_once(
         self, request: Request, key: ApiKey, raw: str, title: str, *, grace_days: int | None = None
@@ -113,6 +118,6 @@ class Keys:
         )
 
 
-def _whole(text: str) -> int:
+def _parse_days(text: str) -> int:
     """Reads a number of days; anything else becomes a number that is out of range."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else -1  # noqa: PLR2004 - over any limit

@@ -42,7 +42,7 @@ class People:
             request,
             "people.html",
             status=400 if problem else 200,
-            everybody=await database.reading(users.everybody),
+            people=await database.reading(users.all_users),
             tenants=await database.reading(all_tenants),
             roles=ROLES,
             problem=problem,
@@ -67,7 +67,7 @@ class People:
             await people.remove(self._shell.core, person, name)
         except errors.Invalid as exc:
             return await self.people(request, person, problem=str(exc))
-        return self._shell.back(request, "/panel/people", f"{name} is removed and signed out everywhere.")
+        return self._shell.redirect(request, "/panel/people", f"{name} is removed and signed out everywhere.")
 
     async def new_password(self, request: Request, person: Person) -> Response:
         """Sets a new first password for somebody who lost theirs."""

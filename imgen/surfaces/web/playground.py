@@ -119,7 +119,7 @@ class Playground:
         shown = await self._shown(person, job)
         is_poll = "poll" in request.query_params
         if is_poll and shown["outcome"] is None:
-            return self._shell.page(request, "playground_standing.html", **shown)
+            return self._shell.page(request, "playground_status.html", **shown)
         response = self._shell.page(request, "playground_job.html", **shown)
         if is_poll:
             response.headers.update(CHANGED | {"HX-Retarget": "closest article", "HX-Reswap": "outerHTML"})
@@ -189,9 +189,11 @@ class Playground:
         if job.state in ENDED:
             return self._values(job, job.state, job.outcome or Outcome(), None)
         principal = principals.user_principal(person, await self._tenant(job.tenant_id))
-        standing = await job_service.job_status(self._core, principal, job.id, job_service.get_view(self._core, job.id))
-        values = self._values(job, standing.view.state, standing.view.outcome, standing)
-        return values | {"preview": await self._preview(job) if standing.view.state is State.RENDERING else ""}
+        job_status = await job_service.job_status(
+            self._core, principal, job.id, job_service.get_view(self._core, job.id)
+        )
+        values = self._values(job, job_status.view.state, job_status.view.outcome, job_status)
+        return values | {"preview": await self._preview(job) if job_status.view.state is State.RENDERING else ""}
 
     async def _preview(self, job: Job) -> str:
         """Returns the picture so far, as text for a data: URL; empty: there is none."""
@@ -202,14 +204,14 @@ class Playground:
         return base64.b64encode(latest or b"").decode()
 
     def _values(
-        self, job: Job, state: State, outcome: Outcome | None, standing: job_service.JobStatus | None
+        self, job: Job, state: State, outcome: Outcome | None, job_status: job_service.JobStatus | None
     ) -> dict[str, Any]:
         links = picture_links(self._core, outcome) if outcome else ()
         return {
             "job": job,
             "state": state,
             "state_text": STATES[state],
-            "standing": standing,
+            "job_status": job_status,
             "outcome": outcome,
             "images": {link.type: link for link in links},
             "unsafe_url": withheld_url(self._core, outcome) if outcome else "",

@@ -13,10 +13,10 @@ from imgen.domain.request import GenerateRequest
 from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.web.snippets import DATA_URI, Fields, File, Value
 
-MARK = "wm_file"
-MARK_NAME = "wm_name"
+LOGO_FILE = "wm_file"
+LOGO_NAME = "wm_name"
 """The upload itself, and the name of the chosen file, which is all that code needs to know of it."""
-MARK_FIELDS = ("wm_scale", "wm_transparency")
+LOGO_FIELDS = ("wm_scale", "wm_transparency")
 MAX_DIGITS = 9
 DEFAULT_RULESET = "default"
 """The ruleset of a request that names none (contract, `generate`)."""
@@ -60,15 +60,15 @@ async def request_of(form: FormData) -> GenerateRequest:
     Raises:
         InvalidField: a field that no repair mends.
     """
-    upload = form.get(MARK)
-    mark = ""
+    upload = form.get(LOGO_FILE)
+    logo = ""
     if isinstance(upload, UploadFile) and upload.filename:
         body = await upload.read(MAX_LOGO_BYTES + 1)
         await upload.close()
         if not body or len(body) > MAX_LOGO_BYTES:
             raise errors.InvalidField("wm_image")
-        mark = DATA_URI + base64.b64encode(body).decode()
-    values: dict[str, Any] = _fields(form, mark)
+        logo = DATA_URI + base64.b64encode(body).decode()
+    values: dict[str, Any] = _fields(form, logo)
     return GenerateRequest(**values)
 
 
@@ -78,7 +78,7 @@ def fields_of(form: FormData) -> Fields:
     Raises:
         InvalidField: as above.
     """
-    name = _text(form, MARK_NAME)
+    name = _text(form, LOGO_NAME)
     return _fields(form, File(name=name) if name else "")
 
 
@@ -106,7 +106,7 @@ def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
     }
 
 
-def _fields(form: FormData, mark: str | File) -> dict[str, Value]:
+def _fields(form: FormData, logo: str | File) -> dict[str, Value]:
     """Returns the fields by the Action API's names; what was left empty is left out."""
     width, _, height = _text(form, "size").partition("x")
     fields: dict[str, Value] = {
@@ -114,19 +114,19 @@ def _fields(form: FormData, mark: str | File) -> dict[str, Value]:
     }  # as it was before the form was sent
     fields |= {name: text for name in ("model", "style") if (text := _text(form, name))}
     if width or height:
-        fields |= {"width": _whole("width", width), "height": _whole("height", height)}
+        fields |= {"width": _parse_int("width", width), "height": _parse_int("height", height)}
     fields |= {name: text for name in ("format", "negative") if (text := _text(form, name).replace("\r\n", "\n"))}
     if quality := _text(form, "quality").strip():
-        fields["quality"] = _whole("quality", quality)
+        fields["quality"] = _parse_int("quality", quality)
     if (ruleset := _text(form, "compliance_ruleset")) not in ("", DEFAULT_RULESET):
         fields["compliance_ruleset"] = ruleset
     if seed := _text(form, "seed").strip():
         fields["seed"] = int(seed) if seed.isascii() and seed.isdecimal() and len(seed) <= MAX_DIGITS + 1 else seed
     fields |= {name: True for name in ("optimize", "use_cache") if form.get(name)}
-    if mark:
+    if logo:
         fields["wm_position"] = _text(form, "wm_position")
-        fields |= {name: _whole(name, text) for name in MARK_FIELDS if (text := _text(form, name))}
-        fields["wm_image"] = mark
+        fields |= {name: _parse_int(name, text) for name in LOGO_FIELDS if (text := _text(form, name))}
+        fields["wm_image"] = logo
     return fields
 
 
@@ -135,7 +135,7 @@ def _text(form: FormData, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _whole(name: str, text: str) -> int:
+def _parse_int(name: str, text: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > MAX_DIGITS:
         raise errors.InvalidField(name)
     return int(text)

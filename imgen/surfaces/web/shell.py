@@ -1,4 +1,4 @@
-"""Shell around every page: the signed-in person, the navigation, a rendered template, one line of news after a change."""
+"""Shell around every page: the signed-in person, the navigation, a rendered template, one line (flash) after a change."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -29,8 +29,10 @@ from imgen.surfaces.web.csrf import Csrf, no_body
 log = structlog.get_logger(__name__)
 
 COOKIE = "imgen_session"
-MAX_THEN_CHARS = 1000
-"""Of the page that was asked for: a cookie holds 4 KiB."""
+FLASH, NEXT = "news", "then"
+"""Keys of the cookie: a line for the next page, and the page to show after sign-in."""
+MAX_NEXT_CHARS = 1000
+"""Limit of the path in the cookie, which holds 4 KiB."""
 Handler = Callable[[Request, Person], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -56,12 +58,12 @@ class Shell:
         self._templates.globals |= {"nav": nav}
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """Renders a page. `news` left by the page before is shown once."""
+        """Renders a page. A line that `redirect` left is shown once."""
         person = getattr(request.state, "person", None)
         around = {
             "person": person,
             "path": request.url.path,
-            "news": request.session.pop("news", None),
+            "flash": request.session.pop(FLASH, None),
             "csrf": request.scope["csrftoken"](),
         }
         text = self._templates.get_template(template).render(around | values)
@@ -71,10 +73,10 @@ class Shell:
         """Returns the headers of every page."""
         return page_headers(policy or self._policy) | {"Cache-Control": "no-store"}
 
-    def back(self, request: Request, path: str, news: str = "") -> Response:
-        """Sends the browser to a page after a change, with one line to show there."""
-        if news:
-            request.session["news"] = news
+    def redirect(self, request: Request, path: str, flash: str = "") -> Response:
+        """Redirects to a page after a change, with a line to show there."""
+        if flash:
+            request.session[FLASH] = flash
         return RedirectResponse(path, 303)
 
     def unchanged(self) -> Response:
@@ -101,10 +103,10 @@ class Shell:
             person = await sessions.signed_in(self.core, self.token(request))
             if person is None:
                 return self._to_sign_in(request)
-            person = structs.replace(person, address=request.client.host if request.client else "")
+            person = structs.replace(person, remote_ip=request.client.host if request.client else "")
             request.state.person = person
             if person.must_change_password and request.url.path not in ("/panel/account", "/sign-out"):
-                return self.back(request, "/panel/account", "Choose a password of your own first.")
+                return self.redirect(request, "/panel/account", "Choose a password of your own first.")
             if admin and not person.is_admin:
                 raise HTTPException(403, "This page is for administrators.")
             return await handler(request, person)
@@ -140,8 +142,8 @@ class Shell:
             return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
         if request.method == "GET":
             query = f"?{request.url.query}" if request.url.query else ""
-            then = request.url.path + query
-            request.session["then"] = then if len(then) <= MAX_THEN_CHARS else request.url.path[:MAX_THEN_CHARS]
+            next_path = request.url.path + query
+            request.session[NEXT] = next_path if len(next_path) <= MAX_NEXT_CHARS else request.url.path[:MAX_NEXT_CHARS]
         return RedirectResponse("/sign-in", 303)
 
     async def _not_found(self, request: Request, _exc: Exception) -> Response:

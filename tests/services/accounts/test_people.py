@@ -9,7 +9,7 @@ from imgen.services.accounts import people, sessions
 
 
 async def sign_in(core, name, password):
-    return await sessions.sign_in(core, name, password, address="192.0.2.1", agent="test")
+    return await sessions.sign_in(core, name, password, remote_ip="192.0.2.1", agent="test")
 
 
 def test_a_session_lasts_until_it_is_ended(core, admin):
@@ -50,7 +50,7 @@ def test_guesses_are_counted(core):
     """After ten tries of a name even the right password has to wait."""
 
     async def work(opened):
-        for _ in range(people.TRIES_BY_NAME):
+        for _ in range(sessions.TRIES_BY_NAME):
             with pytest.raises(Invalid):
                 await sign_in(opened, "nobody", "a wrong password")
         with pytest.raises(RateLimited) as caught:
@@ -87,7 +87,7 @@ def test_a_member_acts_for_own_tenants(core, caller, admin):
     async def work(opened):
         tenant = caller(opened).tenant
         member = structs.replace(admin, id="usr_1", role="member", tenant_ids=frozenset({tenant.id}))
-        assert user_principal(member, tenant).key.id == "usr_1"
+        assert user_principal(member, tenant).id == "usr_1"
         with pytest.raises(Forbidden):
             user_principal(structs.replace(member, tenant_ids=frozenset()), tenant)
 
