@@ -22,7 +22,7 @@ def test_a_key_works_until_it_is_switched_off_or_revoked(core, admin):
 
     async def work(opened):
         key, raw = await create(opened, admin)
-        assert (await authenticate(opened, raw)).key.id == key.id
+        assert (await authenticate(opened, raw)).id == key.id
         await key_service.switch(opened, admin, key.id, enabled=False)
         with pytest.raises(KeyDisabled):
             await authenticate(opened, raw)
