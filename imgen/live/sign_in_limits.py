@@ -19,7 +19,7 @@ def reset(name: str) -> Command[None]:
 
 
 def give_back(name: str) -> Command[None]:
-    """Takes back one try that succeeded; the others go on counting, and their window stays."""
+    """Uncounts one try that succeeded; the other tries and their window stay."""
     return Command((("SET", _key(name), 1, "EX", WINDOW_S, "NX"), ("DECR", _key(name))), ignore)
 
 

@@ -1,4 +1,4 @@
-"""Users in SQL, their memberships and their sessions. Only hashes of passwords and tokens come here."""
+"""Users in SQL, with memberships and sessions. Passwords and tokens are stored as hashes only."""
 
 import secrets
 import time
@@ -41,7 +41,7 @@ def count_users(connection: Connection) -> int:
 
 
 def all_users(connection: Connection) -> list[Person]:
-    """Lists all users, by name."""
+    """Lists all users by name."""
     return [_person(connection, row) for row in connection.execute(select(users).order_by(users.c.name)).all()]
 
 
@@ -52,7 +52,7 @@ def find_user(connection: Connection, name: str) -> Person | None:
 
 
 def password_hash(connection: Connection, name: str) -> str | None:
-    """Returns the hash to check a sign-in against; None: there is no user of that name."""
+    """Returns the password hash of a user; None: there is no user of that name."""
     return connection.execute(select(users.c.password_hash).where(users.c.name == name)).scalar()
 
 
@@ -66,7 +66,7 @@ def remove(connection: Connection, person: Person) -> None:
     """Deletes a user with all sessions and memberships.
 
     Raises:
-        Invalid: it is the last administrator. Two who remove each other at the same moment wait for one another here.
+        Invalid: it is the last administrator. Removals by two administrators at once are serialized.
     """
     administrators = select(users.c.id).where(users.c.role == ADMIN).with_for_update()
     if connection.execute(administrators).scalars().all() == [person.id]:

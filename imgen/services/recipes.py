@@ -27,7 +27,7 @@ def make_recipe(core: Core, resolved: ResolvedRequest, *, final: Parsed, brand: 
     Args:
         core: the core.
         resolved: the request.
-        final: the prompt as it is drawn, enhanced or not.
+        final: the prompt to render, enhanced or not.
         brand: the visible watermark, with the key of its logo.
         keep_as: id of the cache entry to keep the picture under; empty: none.
     """
@@ -91,7 +91,7 @@ def make_job(core: Core, principal: Principal, recipe: Recipe, plan: Plan, surfa
 
 
 def cache_hit_job(job: Job, entry: Entry) -> Job:
-    """Turns a new job into a cache hit: rendered and reviewed, with the cached master and the parameters it was drawn with."""
+    """Turns a new job into a cache hit: rendered and reviewed, with the cached master and its sampling parameters."""
     made = entry.made_with
     diffusion = structs.replace(
         job.recipe.diffusion,

@@ -1,4 +1,4 @@
-"""Changes of API keys by users: each with its row in the audit, and in force in every API process at once."""
+"""Changes of API keys by users: each with its row in the audit, effective at once in every API process."""
 
 import contextlib
 from collections.abc import Callable, Collection
@@ -29,12 +29,12 @@ async def create(
         core: the core.
         person: the user that makes it.
         name: must be new.
-        tenant: the tenant's name; administrators make new ones by naming them.
+        tenant: the tenant's name; for an administrator a new name makes a new tenant.
         scopes: at least one.
-        days: after which it expires; None: never.
+        days: validity in days; None: unlimited.
 
     Raises:
-        Invalid: the name is taken, a number makes no sense, or there is no such scope, or none.
+        Invalid: the name is taken, a number is out of range, or there is no such scope, or none.
         Forbidden: it is another's tenant.
     """
     if days is not None and not 1 <= days <= 3650:  # noqa: PLR2004 - ten years
@@ -70,10 +70,10 @@ async def switch(core: Core, person: Person, key_id: str, *, enabled: bool) -> A
 
 
 async def rotate(core: Core, person: Person, key_id: str, *, grace_days: int) -> tuple[ApiKey, str]:
-    """Gives a key a new raw form; the old one works for some days more.
+    """Gives a key a new raw form; the old one works for the grace.
 
     Raises:
-        Invalid: there is no such key, or the grace is none.
+        Invalid: there is no such key, or the grace is out of range.
         Forbidden: it is another tenant's.
     """
     if not 0 <= grace_days <= LONGEST_GRACE_DAYS:
@@ -92,7 +92,7 @@ async def rotate(core: Core, person: Person, key_id: str, *, grace_days: int) ->
 
 
 async def revoke(core: Core, person: Person, key_id: str) -> ApiKey:
-    """Makes a key unknown for good.
+    """Revokes a key.
 
     Raises:
         Invalid: there is no such key.
@@ -139,7 +139,7 @@ async def _write(core: Core, write: Callable[[Connection], T]) -> T:
         result = await core.database.writing(write)
     except IntegrityError as exc:
         raise Invalid("There is a key of that name already") from exc
-    with contextlib.suppress(Unavailable):  # no process trusts its memory of keys while Redis is away
+    with contextlib.suppress(Unavailable):  # without Redis no process uses its cache of keys
         await core.live.run(epochs.bump(epochs.KEYS))
     return result
 

@@ -14,7 +14,7 @@ _hashing = asyncio.Semaphore(2)
 
 
 def new_password() -> str:
-    """Makes a first password: 96 random bits that can be typed."""
+    """Makes a first password: 96 random bits in characters that are easy to type."""
     return secrets.token_urlsafe(12)
 
 
@@ -24,7 +24,7 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password: str, password_hash: str) -> bool:
-    """Returns whether the password is the one that was hashed."""
+    """Returns whether the password has this hash."""
     try:
         return _hasher.verify(password_hash, password)
     except (VerificationError, InvalidHashError):
@@ -38,7 +38,7 @@ async def hash_in_thread(password: str) -> str:
 
 
 async def verify_in_thread(password: str, password_hash: str) -> bool:
-    """Returns whether the password is the one that was hashed, off the event loop; one that is too long is not hashed."""
+    """Returns whether the password has this hash, off the event loop; one that is too long is not hashed."""
     if len(password) > MAX_PASSWORD_CHARS:
         return False
     async with _hashing:

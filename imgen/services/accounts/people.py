@@ -1,4 +1,4 @@
-"""Users of the web face as administrators manage them: added, given a new first password, removed."""
+"""Users of the web face, managed by administrators: add, reset the password, remove."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Seque
     """Adds a user; returns the first password.
 
     Raises:
-        Invalid: the name is taken or none, or there is no such role.
+        Invalid: the name is taken or empty, or there is no such role.
     """
     if role not in ROLES:
         raise Invalid(f"A role is one of {', '.join(ROLES)}")
@@ -41,7 +41,7 @@ async def new_first_password(core: Core, by: Person, name: str) -> str:
     """Gives a user a new first password and ends all sessions; returns the password.
 
     Raises:
-        Invalid: nobody has that name.
+        Invalid: there is no such user.
     """
     first = passwords.new_password()
     first_hash = await passwords.hash_in_thread(first)
@@ -61,7 +61,7 @@ async def remove(core: Core, by: Person, name: str) -> None:
     """Removes a user and ends all sessions.
 
     Raises:
-        Invalid: nobody has that name, or it is the last administrator, or oneself.
+        Invalid: there is no such user, or it is the last administrator or oneself.
     """
 
     def write(connection: Connection) -> None:

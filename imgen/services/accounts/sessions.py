@@ -17,8 +17,8 @@ SESSION_S = 14 * 24 * 3600
 
 
 TRIES_BY_NAME, TRIES_BY_IP = 10, 50
-"""Within a quarter of an hour; the second is wide because a whole office may have one address. Of an address only tries
-that fail count in the end: who signs in neither uses them up nor wins new ones for guessing other names."""
+"""Tries within a quarter of an hour; the second is higher because an office may share one IP. Of an IP only failed tries
+count in the end: a sign-in neither uses tries up nor resets them for guesses of other names."""
 
 
 _DECOY_HASH = passwords.hash_password(secrets.token_hex(16))
@@ -29,12 +29,12 @@ async def sign_in(core: Core, name: str, password: str, *, remote_ip: str, agent
     """Signs a user in; returns the new session's token.
 
     Raises:
-        Invalid: wrong name or password; the message does not say which.
-        RateLimited: too many tries for this name or from this address.
-        Unavailable: Redis does not answer, so that tries cannot be counted.
+        Invalid: wrong name or password; the message is the same.
+        RateLimited: too many tries for this name or from this IP.
+        Unavailable: Redis does not answer, so tries cannot be counted.
     """
     by_name, by_ip = "name:" + token_hash(name)[:32], "address:" + token_hash(remote_ip)[:32]
-    await _count_try(core, by_ip, TRIES_BY_IP)  # first: who is out counts against no name
+    await _count_try(core, by_ip, TRIES_BY_IP)  # first: a refused IP counts against no name
     await _count_try(core, by_name, TRIES_BY_NAME)
     stored = await core.database.reading(users.password_hash, name)
     is_right = await passwords.verify_in_thread(password, stored or _DECOY_HASH)
@@ -44,7 +44,7 @@ async def sign_in(core: Core, name: str, password: str, *, remote_ip: str, agent
     token, now = secrets.token_urlsafe(32), core.clock()
 
     def write(connection: Connection) -> None:
-        if users.password_hash(connection, name) != stored:  # changed while this one was being checked
+        if users.password_hash(connection, name) != stored:  # changed during the check
             raise Invalid("Wrong name or password")
         users.open_session(
             connection, token_hash(token), person.id, remote_ip=remote_ip, agent=agent, now=now, lasts_s=SESSION_S
@@ -91,7 +91,7 @@ async def change_password(core: Core, person: Person, token: str, *, old: str, n
     Raises:
         Invalid: the old one is wrong, or the new one is too short, too long or the same.
         RateLimited: too many tries with a wrong old one.
-        Unavailable: Redis does not answer, so that tries cannot be counted.
+        Unavailable: Redis does not answer, so tries cannot be counted.
     """
     tries = "person:" + person.id
     await _count_try(core, tries, TRIES_BY_NAME)
