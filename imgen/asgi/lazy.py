@@ -11,7 +11,7 @@ class LazyApp(BaseRoute):
     """Route of all paths under some prefixes."""
 
     def __init__(self, prefixes: Iterable[str], make: Callable[[], ASGIApp]) -> None:
-        """Takes prefixes of one segment each (`/`: the root alone), and `make`, which builds the application once, in a thread."""
+        """Takes prefixes of one segment each (`/`: the root alone), and `make`, which builds the application in a thread."""
         self._segments = frozenset(prefix.strip("/") for prefix in prefixes)
         self._make = make
         self._app: ASGIApp | None = None

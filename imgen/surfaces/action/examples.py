@@ -1,4 +1,4 @@
-"""Example requests and answers of the actions, made of the running catalog's names."""
+"""Example requests and answers of the actions, with names from the running catalog."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ POSITIVE, NEGATIVE = "red coat, on a beach, warm lighting", "hat"
 
 
 def requests(core: Core) -> dict[str, dict[str, Any]]:
-    """Returns for each action a request that this server takes."""
+    """Returns a valid request for each action."""
     model, style, character = _names(core)
     width, height = SIZES[2]
     job = {"id": JOB_ID, "prompt": _prompt(character), "model": model}
@@ -38,7 +38,7 @@ def requests(core: Core) -> dict[str, dict[str, Any]]:
 
 
 def responses(core: Core) -> dict[str, list[dict[str, Any]]]:
-    """Returns for each action its answers, one of each kind."""
+    """Returns the answers of each action, one of each kind."""
     model, style, character = _names(core)
     counts = {"requests": 41, "pictures": 3, "open": 1}
     limits = {"requests_per_minute": 60, "pictures_per_day": 20, "pictures_per_month": 100, "open_jobs": 5}
