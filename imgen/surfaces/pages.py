@@ -11,7 +11,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "web" / "templates"
 
 
 def environment() -> jinja2.Environment:
-    """Makes the template environment. It escapes everything, and fails at a name that nobody set."""
+    """Makes the template environment. It escapes everything and fails at an unset name."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""Style sheets, scripts and vendored assets, cached for good: each address carries a digest of its file."""
+"""Assets: style sheets, scripts and vendored files. Their URLs have a digest of the file, so they are cached for ever."""
 
 import hashlib
 from functools import lru_cache
@@ -12,7 +12,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "web" / "static"
 
 
 def static_files() -> StaticFiles:
-    """Makes the application that serves them."""
+    """Makes the application that serves the assets."""
     return _Static(directory=FOLDER)
 
 

@@ -27,7 +27,7 @@ async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Seque
         person = users.add(connection, name=name, role=role, password_hash=first_hash, must_change_password=True)
         known = {tenant.id for tenant in tenants.all_tenants(connection)}
         users.set_memberships(connection, person.id, known & set(tenant_ids))
-        detail = audit.change_of_person(connection, after=_named(connection, name))
+        detail = audit.change_of_person(connection, after=_find(connection, name))
         _note(connection, by, "added person", detail, subject=person.id)
 
     try:
@@ -47,10 +47,10 @@ async def new_first_password(core: Core, by: Person, name: str) -> str:
     first_hash = await passwords.hash_in_thread(first)
 
     def write(connection: Connection) -> None:
-        person = _named(connection, name)
+        person = _find(connection, name)
         users.set_password(connection, person.id, first_hash, must_change_password=True)
         users.close_sessions(connection, person.id)
-        detail = audit.change_of_person(connection, before=person, after=_named(connection, name))
+        detail = audit.change_of_person(connection, before=person, after=_find(connection, name))
         _note(connection, by, "set password", detail, subject=person.id)
 
     await core.database.writing(write)
@@ -65,7 +65,7 @@ async def remove(core: Core, by: Person, name: str) -> None:
     """
 
     def write(connection: Connection) -> None:
-        person = _named(connection, name)
+        person = _find(connection, name)
         if person.id == by.id:
             raise Invalid("You cannot remove yourself")
         detail = audit.change_of_person(connection, before=person)
@@ -75,7 +75,7 @@ async def remove(core: Core, by: Person, name: str) -> None:
     await core.database.writing(write)
 
 
-def _named(connection: Connection, name: str) -> Person:
+def _find(connection: Connection, name: str) -> Person:
     person = users.find_user(connection, name)
     if person is None:
         raise Invalid(f"Nobody is named {name!r}")

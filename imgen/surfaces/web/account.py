@@ -1,4 +1,4 @@
-"""Signing in and out, and one's own password."""
+"""Account of the signed-in user: sign-in, sign-out, password."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -15,7 +15,7 @@ from imgen.surfaces.web.shell import NEXT, NavEntry, Shell
 
 
 class Account:
-    """One's own account: password and sessions."""
+    """Section of the user's own account: password and sessions."""
 
     nav: ClassVar[Sequence[NavEntry]] = ()
 
@@ -35,13 +35,13 @@ class Account:
         ]
 
     async def sign_in_form(self, request: Request, person: Person | None) -> Response:
-        """Asks for name and password."""
+        """Shows the form for name and password."""
         if person is not None:
             return self._shell.redirect(request, "/panel")
         return self._shell.page(request, "sign_in.html", name="", problem="")
 
     async def sign_in(self, request: Request, _person: Person | None) -> Response:
-        """Opens a session, in a cookie that holds nothing of an earlier one."""
+        """Signs in; the cookie keeps nothing of an earlier session."""
         form = await request.form()
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
         remote_ip = request.client.host if request.client else ""
@@ -57,13 +57,13 @@ class Account:
         return self._shell.redirect(request, next_path)
 
     async def sign_out(self, request: Request, person: Person) -> Response:
-        """Ends the session: its cookie is worth nothing from now on, wherever there is a copy."""
+        """Ends the session; every copy of its cookie becomes invalid."""
         await sessions.sign_out(self._shell.core, person, self._shell.token(request))
         request.session.clear()
         return self._shell.redirect(request, "/sign-in", "You are signed out.")
 
     async def account(self, request: Request, person: Person, problem: str = "", status: int = 400) -> Response:
-        """Shows one's own account and the form for a new password."""
+        """Shows the user's account and the form for a new password."""
         core = self._shell.core
         open_sessions = await core.database.reading(users.session_count, person.id, now=core.clock())
         return self._shell.page(

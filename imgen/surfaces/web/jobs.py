@@ -1,4 +1,4 @@
-"""One job in full, and its actions: cancel, retry, delete. Withheld pictures stay covered."""
+"""Job page with its actions: cancel, retry, delete. Withheld pictures stay covered."""
 
 import asyncio
 import sys
@@ -28,12 +28,12 @@ from imgen.surfaces.web.shell import NavEntry, Shell, digest
 
 VERIFY_TIMEOUT_S = 30
 MAX_VERIFICATIONS = 2
-"""Each is a process of a hundred megabytes."""
+"""Limit of verifications at one time: each is a process of a hundred megabytes."""
 log = structlog.get_logger(__name__)
 
 
 class Jobs:
-    """One job."""
+    """Section of single jobs."""
 
     nav: ClassVar[Sequence[NavEntry]] = ()
 
@@ -53,7 +53,7 @@ class Jobs:
         ]
 
     async def one(self, request: Request, person: Person) -> Response:
-        """Everything about a job."""
+        """Shows one job."""
         job = await self._find(request, person)
         database = self._shell.core.database
         names = await database.reading(job_search.key_names, scope=person.scope)
@@ -79,7 +79,7 @@ class Jobs:
         )
 
     async def credentials(self, request: Request, person: Person) -> Response:
-        """Shows the credentials of the finished file, read back by a process of its own."""
+        """Shows the credentials of the finished file, read by `imgen verify` in a subprocess."""
         job = await self._find(request, person)
         signed = [image for image in (job.outcome.images if job.outcome else ()) if image.type == "signed"]
         if not signed:
@@ -93,7 +93,7 @@ class Jobs:
         return self._shell.page(request, "credentials.html", read=read)
 
     async def cancel(self, request: Request, person: Person) -> Response:
-        """Ends an open job."""
+        """Cancels an open job."""
         job = await self._find(request, person)
         ended = await job_service.cancel(self._shell.core, await self._principal(person, job), job.id)
         is_cancelled = job.state in OPEN and ended.state is State.CANCELLED
@@ -110,7 +110,7 @@ class Jobs:
         return self._shell.redirect(request, f"/panel/jobs/{made.id}", "Made a new job of the same recipe.")
 
     async def delete(self, request: Request, person: Person) -> Response:
-        """Takes the job and its files away."""
+        """Deletes the job and its files."""
         job = await self._find(request, person)
         if job.state not in ENDED:
             raise errors.Invalid("Cancel it first: it is still open")

@@ -21,7 +21,7 @@ PARTS = ("queue", "render", "review", "finish", "upload")
 
 
 class Overview:
-    """Overview and workers."""
+    """Section of overview and workers."""
 
     nav: ClassVar[Sequence[NavEntry]] = (
         NavEntry("/panel", "Overview"),
@@ -40,7 +40,7 @@ class Overview:
         ]
 
     async def overview(self, request: Request, person: Person) -> Response:
-        """Shows rates, shares and times of late, and the queues' depths."""
+        """Shows recent rates, shares and times, and the queues' depths."""
         core, scope, now = self._shell.core, person.scope, self._shell.core.clock()
         per_minute, done, page = await asyncio.gather(
             core.database.reading(job_statistics.per_minute, scope=scope, minutes=MINUTES, now=now),

@@ -1,4 +1,4 @@
-"""The playground's form: the request it stands for, its fields filled again from a job, and errors as sentences."""
+"""Form of the playground: decodes it into a request, fills it from a job, and writes errors as sentences."""
 
 import base64
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from imgen.surfaces.web.snippets import DATA_URI, Fields, File, Value
 
 LOGO_FILE = "wm_file"
 LOGO_NAME = "wm_name"
-"""The upload itself, and the name of the chosen file, which is all that code needs to know of it."""
+"""Form fields: the upload, and the name of its file, which is enough for the code."""
 LOGO_FIELDS = ("wm_scale", "wm_transparency")
 MAX_DIGITS = 9
 DEFAULT_RULESET = "default"
-"""The ruleset of a request that names none (contract, `generate`)."""
+"""Ruleset of a request without one (contract, `generate`)."""
 
 SENTENCES: Mapping[str, str] = {
     "prompt_required": "Prompt is required: say what should be in the picture.",
@@ -34,7 +34,7 @@ SENTENCES: Mapping[str, str] = {
     "enhancement_failed": "Enhancement failed: try again, or switch off “Improve my prompt”.",
     "generation_failed": "Generation failed: the picture could not be queued. Try again in a moment.",
 }
-"""Error code → what to do about it."""
+"""Error code → sentence with advice."""
 FIELD_SENTENCES: Mapping[str, str] = {
     "prompt": "Invalid prompt: it is too long.",
     "negative": "Invalid negative prompt: it is too long.",
@@ -44,7 +44,7 @@ FIELD_SENTENCES: Mapping[str, str] = {
 
 
 def sentence(error: errors.ImgenError) -> str:
-    """Returns one clear sentence, with the wait where waiting helps."""
+    """Returns the error as one sentence, with the time to wait if it has one."""
     if isinstance(error, errors.Retryable):
         return "A part of the service does not answer. Try again in a moment."
     text = str(error)
@@ -55,10 +55,10 @@ def sentence(error: errors.ImgenError) -> str:
 
 
 async def request_of(form: FormData) -> GenerateRequest:
-    """Reads the request out of a form that was sent with its files.
+    """Decodes the request of a form with its files.
 
     Raises:
-        InvalidField: a field that no repair mends.
+        InvalidField: a value cannot be replaced.
     """
     upload = form.get(LOGO_FILE)
     logo = ""
@@ -73,17 +73,17 @@ async def request_of(form: FormData) -> GenerateRequest:
 
 
 def fields_of(form: FormData) -> Fields:
-    """Returns the same request for code, which reads the brand mark from a file.
+    """Returns the request for code, which reads the logo from a file.
 
     Raises:
-        InvalidField: as above.
+        InvalidField: as for `request_of`.
     """
     name = _text(form, LOGO_NAME)
     return _fields(form, File(name=name) if name else "")
 
 
 def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
-    """Returns the form's fields as they were for a job: the prompt as it was typed; a seed only where somebody asks for it."""
+    """Returns the form's fields for a job: the prompt as typed, the seed only if requested."""
     recipe = job.recipe
     words = recipe.words
     typed = ", ".join(parse(words.original_prompt, (words.character,) if words.character else ()).negative)
@@ -107,11 +107,11 @@ def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
 
 
 def _fields(form: FormData, logo: str | File) -> dict[str, Value]:
-    """Returns the fields by the Action API's names; what was left empty is left out."""
+    """Returns the fields by the Action API's names, without empty ones."""
     width, _, height = _text(form, "size").partition("x")
     fields: dict[str, Value] = {
         "prompt": _text(form, "prompt").replace("\r\n", "\n")
-    }  # as it was before the form was sent
+    }  # line breaks as typed, before form encoding
     fields |= {name: text for name in ("model", "style") if (text := _text(form, name))}
     if width or height:
         fields |= {"width": _parse_int("width", width), "height": _parse_int("height", height)}

@@ -1,4 +1,4 @@
-"""Shell around every page: the signed-in person, the navigation, a rendered template, one line (flash) after a change."""
+"""Shell of every page: signed-in user, navigation, rendering of templates, and a line (flash) after a change."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class NavEntry(NamedTuple):
-    """One line of the navigation."""
+    """Line of the navigation."""
 
     path: str
     label: str
@@ -46,7 +46,7 @@ class NavEntry(NamedTuple):
 
 
 class Shell:
-    """One per application."""
+    """Shell of all pages of one application."""
 
     def __init__(self, core: Core, nav: Sequence[NavEntry]) -> None:
         self.core = core
@@ -80,7 +80,7 @@ class Shell:
         return RedirectResponse(path, 303)
 
     def unchanged(self) -> Response:
-        """Answers a poll that shows the present state already: htmx then leaves the page alone."""
+        """Answers 204 to a poll without changes: htmx then leaves the page as it is."""
         return Response(status_code=204, headers=self.headers())
 
     def token(self, request: Request) -> str:
@@ -88,7 +88,7 @@ class Shell:
         return str(request.session.get("token", ""))
 
     def open_to_all(self, handler: Callable[[Request, Person | None], Awaitable[Response]]) -> Endpoint:
-        """Makes a page that needs no sign-in; the handler gets the person who is signed in, if any."""
+        """Makes the endpoint of a page without sign-in; the handler gets the signed-in user or None."""
 
         async def endpoint(request: Request) -> Response:
             request.state.person = await sessions.signed_in(self.core, self.token(request))
@@ -97,7 +97,7 @@ class Shell:
         return endpoint
 
     def signed_in(self, handler: Handler, *, admin: bool = False) -> Endpoint:
-        """Makes a page for people with an account; others are sent to sign in. `admin`: members may not see it."""
+        """Makes the endpoint of a page for signed-in users; others are redirected to sign in. `admin`: administrators only."""
 
         async def endpoint(request: Request) -> Response:
             person = await sessions.signed_in(self.core, self.token(request))
@@ -114,7 +114,7 @@ class Shell:
         return endpoint
 
     def middleware(self) -> list[Middleware]:
-        """Returns the middleware: signed cookies, and a token that every change must carry."""
+        """Returns the middleware: signed cookies, and CSRF protection."""
         return [
             Middleware(
                 SessionMiddleware,
@@ -134,7 +134,7 @@ class Shell:
         ]
 
     def exception_handlers(self) -> Mapping[Any, Any]:
-        """Returns the handlers that make a page of an error."""
+        """Returns the handlers that show an error as a page."""
         return {404: self._not_found, HTTPException: self._http_error, errors.ImgenError: self._error}
 
     def _to_sign_in(self, request: Request) -> Response:
@@ -171,7 +171,7 @@ class Shell:
 
 
 def _policy(core: Core) -> str:
-    """Returns a Content-Security-Policy: our own files, and pictures from the object store's origin."""
+    """Returns the Content-Security-Policy: files of this server, and pictures from the object store's origin."""
     pictures = urlsplit(core.objects.url("check/policy"))
     images = f"'self' data: blob: {pictures.scheme}://{pictures.netloc}"
     return (
@@ -181,5 +181,5 @@ def _policy(core: Core) -> str:
 
 
 def digest(shown: object) -> str:
-    """Returns a digest of the values that a page shows, by which a poll tells whether any has changed."""
+    """Returns a digest of the values of a page; a poll sends it, and an equal one means no change."""
     return hashlib.sha256(msgspec.json.encode(shown)).hexdigest()[:16]

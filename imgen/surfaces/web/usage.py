@@ -1,4 +1,4 @@
-"""Usage: how a month's jobs fared by key, model or character and by day, as a page and as CSV."""
+"""Usage: results of a month's jobs by key, model or character and by day, as a page and as CSV."""
 
 import csv
 import io
@@ -29,12 +29,12 @@ MEASURES: dict[str, Callable[[JobStatistics], int | float | None]] = {
 }
 """Column of the file → its value."""
 LATELY_FOR_S, PAST_FOR_S, MAX_COUNTS = 10.0, 3600.0, 100
-"""How long a count of today and yesterday is kept, and one of the days before, in which next to nothing changes."""
+"""Time to keep a count of today and yesterday, and one of earlier days, which hardly change; number of counts kept."""
 Rows = list[tuple[str, str, JobStatistics]]
 
 
 class Usage:
-    """Usage by tenant and key."""
+    """Section of usage."""
 
     nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/usage", "Usage"),)
 
@@ -80,7 +80,7 @@ class Usage:
         )
 
     async def file(self, request: Request, person: Person) -> Response:
-        """Downloads usage: a line for each day and value."""
+        """Returns usage as CSV: a line for each day and value."""
         by = _by(request)
         file = io.StringIO()
         writer = csv.writer(file)
