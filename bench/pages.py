@@ -111,7 +111,11 @@ def _fill(fixture: Fixture, stored: int) -> str:
         connection.execute(insert(audit), noted)
         for role in ROLES:
             person = users.add(
-                connection, name=role, role=role, password_hash=passwords.hashed("bench"), must_change_password=False
+                connection,
+                name=role,
+                role=role,
+                password_hash=passwords.hash_password("bench"),
+                must_change_password=False,
             )
             users.set_memberships(connection, person.id, [template.tenant_id])
     return str(rows[0]["id"])

@@ -1,4 +1,4 @@
-"""create_app(settings): the composition root of the API. SURFACES are mounted, parts are opened and closed, nothing else."""
+"""Composition root of the API: `create_app` mounts SURFACES, opens the parts and closes them; nothing else."""
 
 import asyncio
 import contextlib
@@ -34,22 +34,22 @@ SURFACES: tuple[Surface, ...] = (
     reference.surface(lambda: SURFACES),
     web.SURFACE,
 )
-"""A new surface is a folder, or a module, and its name here."""
+"""Table of the surfaces. A new one is a folder, or a module, and a line here."""
 _TEXTS = {404: "Not found", 405: "Method not allowed", 500: "Internal error"}
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The API as an ASGI application; call it inside the process that serves it.
+    """Makes the API as an ASGI application; call it inside the process that serves it.
 
     Raises:
-        ConfigurationError: before anything is listened to.
+        ConfigurationError: a setting or file is wrong; no port is open yet.
     """
     core = open_core(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         gc.collect()
-        gc.freeze()  # what is loaded by now stays to the end: the collector need not look at it again
+        gc.freeze()  # loaded modules live to the end of the process: the collector may skip them
         tasks = [asyncio.create_task(Reconciler(core).run()), asyncio.create_task(core.cache.warm())]
         try:
             yield
@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> Starlette:
 
 
 def refusal(path: str, status: int, text: str) -> Answer:
-    """Answers a request that breaks off before it reaches the application, in the dialect of its path."""
+    """Answers a request that fails before it reaches the application, in the dialect of its path."""
     return surface_at(path, SURFACES).error(Problem(status, text))
 
 

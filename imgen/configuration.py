@@ -1,4 +1,4 @@
-"""Operator's files, which may change while the service runs: models, characters, plans, rulesets, word lists.
+"""Operator's files that may change while the service runs: models, characters, plans, rulesets, word lists.
 
 `imgen.toml` is read once, when a process starts; these are read again on request: the API and the workers share the reloader.
 """
@@ -41,7 +41,7 @@ def load(settings: Settings) -> Configuration:
     """Reads the files that the API needs.
 
     Raises:
-        ConfigurationError: one of them is wrong; the message names it.
+        ConfigurationError: a file is wrong; the message has its path.
     """
     try:
         rulesets = sorted((settings.config_dir / "rulesets").glob("*.toml"))
@@ -61,7 +61,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Reads one TOML file.
 
     Raises:
-        ConfigurationError: missing or not TOML; the message names the file.
+        ConfigurationError: it is missing or not TOML; the message has its path.
     """
     try:
         return tomllib.loads(path.read_text("utf-8"))
@@ -112,7 +112,7 @@ def load_rulesets(settings: Settings) -> dict[str, CompiledRuleset]:
     """Reads all rulesets by name, ready to judge; `default` must be among them.
 
     Raises:
-        ConfigurationError: a file is wrong; the message names it.
+        ConfigurationError: a file is wrong; the message has its path.
     """
     rulesets = {}
     for path in sorted((settings.config_dir / "rulesets").glob("*.toml")):
@@ -142,19 +142,19 @@ def load_guard(settings: Settings) -> GuardWords:
 
 
 class Reloader(Generic[T]):
-    """Reads files again when their epoch has changed. Files with an error change nothing."""
+    """Reloader of files by their epoch. Files with an error change nothing."""
 
     def __init__(self, read: Callable[[], T]) -> None:
-        """`read` loads the files; it raises ConfigurationError or OSError where one of them is wrong."""
+        """Takes `read`, which loads the files and raises ConfigurationError or OSError if one of them is wrong."""
         self._read = read
         self._epoch: bytes | None = None
 
     def is_due(self, epoch: bytes | None) -> bool:
-        """Whether the epoch tells of a change; None, as it is before the first change, tells of none."""
+        """Returns whether the epoch has changed. None, its value before the first change, counts as unchanged."""
         return epoch is not None and epoch != self._epoch
 
     def reload(self, epoch: bytes | None) -> T | None:
-        """Reads the files under this epoch. None: they are wrong, and the caller keeps the old ones."""
+        """Reads the files under this epoch; None: they are wrong, and the caller keeps the old ones."""
         self._epoch = epoch
         try:
             value = self._read()

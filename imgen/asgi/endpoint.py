@@ -1,7 +1,7 @@
-"""HTTP below every surface: the key out of the headers, the body within its limits, JSON out. Knows no dialect.
+"""HTTP below every surface: reads the key and the bounded body, writes JSON. Knows no dialect.
 
-Plain ASGI instead of Starlette's Request and Response: a poll is answered in a tenth of a millisecond, of which they would be
-a fifth. How long a body may take is the business of protocol.py.
+Plain ASGI instead of Starlette's Request and Response: a poll takes a tenth of a millisecond, and they would
+add a fifth. The time-out of a body is in protocol.py.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,18 +15,18 @@ from starlette.types import Message, Receive, Scope, Send
 from imgen.domain.errors import TooLarge, Unauthorized
 
 Answer = tuple[int, bytes, Mapping[str, str]]
-"""Status, JSON and further headers."""
+"""HTTP status, JSON body and further headers."""
 _encode = msgspec.json.Encoder().encode
 
 
 class Endpoint:
-    """A function from key and body to an answer, as an ASGI application. It reads a body only where there is a key."""
+    """ASGI application made of a function from key and body to an answer. The body is read only if there is a key."""
 
     def __init__(self, answer: Callable[[Scope, Receive], Awaitable[Answer]]) -> None:
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request; a client that went away gets none."""
+        """Answers one request; a client that has disconnected gets no answer."""
         try:
             status, body, more = await self._answer(scope, receive)
         except ClientDisconnect:
@@ -38,7 +38,7 @@ class Endpoint:
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """Returns the value of a request's header, whose name is given in lower case; empty: it is not there."""
+    """Returns the value of a request's header; empty: it is missing. `name` is in lower case."""
     for given, value in scope["headers"]:
         if given == name:
             return str(value, "latin-1")
@@ -61,8 +61,8 @@ async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
     """Reads the whole body.
 
     Raises:
-        TooLarge: it is, or says it is, over the limit; what follows is not read.
-        starlette.requests.ClientDisconnect: the client went away.
+        TooLarge: its size or its Content-Length is over the limit; the rest is not read.
+        starlette.requests.ClientDisconnect: the client disconnected.
     """
     declared = header(scope, b"content-length")
     if declared.isdecimal() and int(declared) > max_bytes:
@@ -76,7 +76,7 @@ async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
         if len(gathered) + len(chunk) > max_bytes:
             raise TooLarge
         is_last = not message.get("more_body", False)
-        if is_last and not gathered:  # nearly all come in one piece
+        if is_last and not gathered:  # nearly all bodies are one message
             return chunk
         gathered += chunk
         if is_last:

@@ -1,4 +1,4 @@
-"""Application that is made at its first request: a process that serves no such request never loads its modules."""
+"""ASGI application made at its first request: a process without such requests never loads its modules."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -8,10 +8,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class LazyApp(BaseRoute):
-    """All paths under some prefixes, as one route."""
+    """Route of all paths under some prefixes."""
 
     def __init__(self, prefixes: Iterable[str], make: Callable[[], ASGIApp]) -> None:
-        """`prefixes` are of one segment each, `/` is the root alone; `make` builds the application once, in a thread."""
+        """Takes prefixes of one segment each (`/`: the root alone), and `make`, which builds the application in a thread."""
         self._segments = frozenset(prefix.strip("/") for prefix in prefixes)
         self._make = make
         self._app: ASGIApp | None = None
@@ -22,12 +22,12 @@ class LazyApp(BaseRoute):
         is_ours = scope["type"] == "http" and scope["path"].strip("/").split("/")[0] in self._segments
         return (Match.FULL if is_ours else Match.NONE), {}
 
-    def url_path_for(self, name: str, /, **path_params: object) -> None:  # type: ignore[override]  # pages are named by their paths
-        """Raises NoMatchFound: no page has a name."""
+    def url_path_for(self, name: str, /, **path_params: object) -> None:  # type: ignore[override]  # routes of pages have no names
+        """Raises NoMatchFound: routes of pages have no names."""
         raise NoMatchFound(name, path_params)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands the request on."""
+        """Passes the request to the application, made first if need be."""
         async with self._lock:
             if self._app is None:
                 self._app = await asyncio.to_thread(self._make)

@@ -1,7 +1,7 @@
 """HTTP protocol of uvicorn with the limits it lacks: time for a head and a body, size of a head, bytes read after an answer.
 
-The size of a body is limited elsewhere: see `read_body`. Without these limits a client that sends half a request holds its
-connection for ever, and one that never ends a header fills the memory.
+The size of a body is limited elsewhere: see `read_body`. Without these limits half a request holds a connection for
+ever, and a header without end fills the memory.
 """
 
 from asyncio import AbstractEventLoop, TimerHandle, Transport
@@ -16,15 +16,15 @@ from imgen.asgi.endpoint import Answer
 from imgen.asgi.transport import BufferedTransport
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Of a head, a trailer or a chunk's own line; eight times what nginx takes for a head."""
+"""Limit of a head, a trailer or the line of a chunk; eight times nginx's limit of a head."""
 LINGER_S = 5.0
 MAX_LINGER_BYTES = 16 * 1024 * 1024
-"""How long and how much is read of a request that is answered already. To close at once would reset the connection, and
-many clients write to the end before they look for an answer."""
+"""Limits of reading on after the answer, in seconds and bytes. Closing at once would reset the connection, and many clients
+write their whole request before they read."""
 
 
 class TimeoutProtocol(HttpToolsProtocol):
-    """One connection."""
+    """Protocol of one connection."""
 
     def __init__(
         self,
@@ -36,10 +36,10 @@ class TimeoutProtocol(HttpToolsProtocol):
         read_timeout_s: float,
         refusal: Callable[[str, int, str], Answer],
     ) -> None:
-        """Takes two arguments beside uvicorn's own.
+        """Makes the protocol; two arguments are added to uvicorn's.
 
         `read_timeout_s` is from the connection or the last answer to the end of a head, and again to that of its body;
-        `refusal` makes an answer of the request's path, a status and a text.
+        `refusal` makes an answer from the request's path, a status and a text.
         """
         super().__init__(config, server_state, app_state, _loop)
         self._read_timeout_s = read_timeout_s
@@ -53,45 +53,45 @@ class TimeoutProtocol(HttpToolsProtocol):
         self._lingered_bytes = 0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Begins to wait for a head."""
-        super().connection_made(BufferedTransport(transport, self.loop))  # type: ignore[arg-type]  # it is all that is used of one
+        """Starts the time limit of the first head."""
+        super().connection_made(BufferedTransport(transport, self.loop))  # type: ignore[arg-type]  # has all that uvicorn uses of a transport
         self._wait(self._read_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stops waiting."""
+        """Cancels the timer."""
         self._stop_waiting()
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parses, and counts bytes that bring neither body nor the end of a head."""
+        """Parses bytes, and counts those of a head, a trailer or a line of a chunk."""
         self._silent_bytes += len(data)
         super().data_received(data)
         if self._silent_bytes > MAX_HEAD_BYTES:
             self._refuse(431, "Request header fields too large")
-        elif self._in_message and not self._in_head and self._give_up_at is None:  # the rest of a body is yet to come
+        elif self._in_message and not self._in_head and self._give_up_at is None:  # the rest of a body is still to come
             self._wait(self._read_timeout_s)
 
     def on_message_begin(self) -> None:
-        """Notes that a head begins."""
+        """Records the beginning of a head."""
         self._in_head = self._in_message = True
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Takes headers; trailers, which nobody reads, are dropped."""
+        """Keeps a header; drops a trailer."""
         if self._in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Notes the end of the head."""
+        """Records the end of the head."""
         self._in_head = False
         self._silent_bytes = self._lingered_bytes = 0
         self._stop_waiting()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Passes the body on, or drops it where the answer is out."""
+        """Passes a part of the body on; drops it once the answer is sent."""
         self._silent_bytes = 0
         super().on_body(body)
         if self.cycle.response_complete:
@@ -100,28 +100,28 @@ class TimeoutProtocol(HttpToolsProtocol):
                 self.transport.close()
 
     def on_message_complete(self) -> None:
-        """Notes the end of the request."""
+        """Records the end of the request."""
         self._in_message = False
         self._silent_bytes = 0
         super().on_message_complete()
         if self._give_up_at is None:
             return
         self._stop_waiting()
-        if self.cycle.response_complete:  # the answer was out before the request was in
+        if self.cycle.response_complete:  # answered before the request was complete
             self._wait(self._read_timeout_s)
 
     def on_response_complete(self) -> None:
-        """Waits for the rest of this request, or for the next head."""
+        """Starts the time limit of the rest of this request, or of the next head."""
         super().on_response_complete()
         if not self.transport.is_closing():
             self._wait(LINGER_S if self._in_message and not self._in_head else self._read_timeout_s)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuses bytes that are no HTTP in the same form as every other error."""
+        """Refuses bytes that are not HTTP, in the form of every other error."""
         self._refuse(400, msg.rstrip("."))
 
     def _wait(self, seconds: float) -> None:
-        """Gives up in so many seconds unless something else happens. A timer that runs is kept: to make one is dear."""
+        """Ends the connection after so many seconds without a change of state. A running timer is kept: making one is slow."""
         self._give_up_at = self.loop.time() + seconds
         if self._timer is not None and self._timer.when() > self._give_up_at:
             self._timer.cancel()
@@ -153,7 +153,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: int, text: str) -> None:
-        """Ends the connection, with an answer unless another one is on its way."""
+        """Ends the connection; sends an answer unless one has begun."""
         if self.transport.is_closing():
             return
         cycle = self.cycle

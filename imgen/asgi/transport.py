@@ -1,4 +1,4 @@
-"""Transport that sends everything written in one turn of the event loop with one system call. Otherwise as the one it wraps.
+"""Transport that sends everything written in one turn of the event loop with one system call; wraps another one.
 
 uvicorn writes the head of an answer and its body apart, and uvloop sends each write at once: 10 µs each, of the hundred that
 a poll takes.
@@ -8,7 +8,7 @@ from asyncio import AbstractEventLoop, Transport
 from typing import Any
 
 MAX_BUFFERED_BYTES = 64 * 1024
-"""Asyncio holds back as much before it asks to pause; more is sent without waiting for the turn's end."""
+"""High-water mark of asyncio; a larger buffer is sent without waiting for the end of the turn."""
 
 
 class BufferedTransport:
@@ -22,11 +22,11 @@ class BufferedTransport:
         self.is_closing = transport.is_closing
 
     def __getattr__(self, name: str) -> Any:
-        """Looks everything else up in the transport."""
+        """Returns any other attribute of the wrapped transport."""
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Sends at the end of this turn."""
+        """Buffers bytes; they are sent at the end of this turn."""
         if not self._parts:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
@@ -35,7 +35,7 @@ class BufferedTransport:
             self._flush()
 
     def close(self) -> None:
-        """Closes once everything is sent."""
+        """Closes the transport after sending the buffer."""
         self._flush()
         self._transport.close()
 
@@ -45,5 +45,5 @@ class BufferedTransport:
         joined = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
         self._bytes = 0
-        if not self._transport.is_closing():  # the client may have gone since the turn began
+        if not self._transport.is_closing():  # the client may have disconnected in this turn
             self._transport.write(joined)

@@ -34,7 +34,7 @@ def tenant(connection: Connection, name: str, plan: str) -> Tenant:
 def key(connection: Connection, raw: str, *, owner: Tenant, name: str, scopes: Collection[str] = SCOPES) -> None:
     """Stores a new key, with its audit row."""
     made = api_keys.add_key(connection, raw, tenant=owner, name=name, scopes=scopes)
-    told = audit.change(name, after=audit.of_key(made, owner))
+    told = audit.change(name, after=audit.key_fields(made, owner))
     note(connection, "made key", tenant_id=owner.id, subject=made.id, detail=told)
 
 

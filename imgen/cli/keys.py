@@ -83,7 +83,7 @@ def delete(which: Which, data: Data = None) -> None:
             key = api_keys.find_key(connection, which)
             owner = next(one for one in tenants.all_tenants(connection) if one.id == key.tenant_id)
             api_keys.delete_key(connection, key)
-            _note(connection, "revoked key", key, audit.change(key.name, before=audit.of_key(key, owner)))
+            _note(connection, "revoked key", key, audit.change(key.name, before=audit.key_fields(key, owner)))
         _announce(loaded)
     typer.echo(f"Deleted {key.name} ({key.prefix}…)")
 

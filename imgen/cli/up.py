@@ -72,13 +72,13 @@ def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
                 tenant = cli_audit.tenant(connection, "default", loaded.default_plan)
                 cli_audit.key(connection, raw, owner=tenant, name=FIRST_KEY)
                 say("first key", f"[bold]{raw}[/] (shown this once)")
-            if not users.number(connection):
+            if not users.count_users(connection):
                 password = passwords.new_password()
                 person = users.add(
                     connection,
                     name="admin",
                     role="admin",
-                    password_hash=passwords.hashed(password),
+                    password_hash=passwords.hash_password(password),
                     must_change_password=True,
                 )
                 told = audit.change_of_person(connection, after=person)

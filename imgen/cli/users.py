@@ -40,7 +40,7 @@ def add(
     with _writing(data) as connection:
         owned = _tenant_ids(connection, tenant or [])
         person = users.add(
-            connection, name=name, role=role, password_hash=passwords.hashed(password), must_change_password=True
+            connection, name=name, role=role, password_hash=passwords.hash_password(password), must_change_password=True
         )
         users.set_memberships(connection, person.id, owned)
         _note(connection, "added person", after=_find(connection, name))
@@ -52,7 +52,7 @@ def list_people(data: Data = None) -> None:
     """List all people."""
     with _writing(data) as connection:
         names = {tenant.id: tenant.name for tenant in all_tenants(connection)}
-        people = users.everybody(connection)
+        people = users.all_users(connection)
     table = Table("name", "role", "tenants", "first password")
     for one in people:
         owned = "all" if one.is_admin else ", ".join(sorted(names[key] for key in one.tenant_ids)) or "none"
@@ -74,7 +74,7 @@ def password(
     new = password or passwords.new_password()
     with _writing(data) as connection:
         person = _find(connection, name)
-        users.set_password(connection, person.id, passwords.hashed(new), must_change_password=not password)
+        users.set_password(connection, person.id, passwords.hash_password(new), must_change_password=not password)
         users.close_sessions(connection, person.id)
         _note(connection, "set password", before=person, after=_find(connection, name))
     typer.echo("Changed" if password else new)
@@ -113,7 +113,7 @@ def _writing(data: Data) -> Iterator[Connection]:
 
 
 def _find(connection: Connection, name: str) -> Person:
-    person = users.named(connection, name)
+    person = users.find_user(connection, name)
     if person is None:
         raise Invalid(f"Nobody is named {name!r}")
     return person

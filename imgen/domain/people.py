@@ -19,7 +19,7 @@ class Person(Struct, frozen=True, kw_only=True):
     """Whether the password is the first one, which another person has seen."""
     tenant_ids: frozenset[str] = frozenset()
     """Tenants whose keys and pictures a member sees."""
-    address: str = ""
+    remote_ip: str = ""
     """IP address of the present request."""
 
     @property

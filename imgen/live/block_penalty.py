@@ -1,4 +1,4 @@
-"""Penalty for tenants with many blocked pictures: no requests for a while. Lives in Redis alone; losing it forgives."""
+"""Penalty for tenants with many blocked pictures: no requests for some time. Stored in Redis only; a lost penalty is over."""
 
 from imgen.live.command import PREFIX, Command, first, ignore
 
@@ -7,7 +7,7 @@ TTL_S = 3600
 
 
 def count_block(tenant_id: str) -> Command[int]:
-    """Counts one blocked picture; returns the count of the last hour or so."""
+    """Counts one blocked picture; returns the count of about the last hour."""
     key = f"{PREFIX}blocked:{tenant_id}"
     return Command((("INCR", key), ("EXPIRE", key, TTL_S)), first)
 
@@ -18,5 +18,5 @@ def penalize(tenant_id: str, seconds: float) -> Command[None]:
 
 
 def remaining_ms(tenant_id: str) -> Command[int]:
-    """Reads for how many ms the tenant's requests are still refused; 0 or less: there is no penalty."""
+    """Reads the remaining time of the tenant's penalty in ms; 0 or less: there is none."""
     return Command((("PTTL", f"{PREFIX}slow:{tenant_id}"),), first)

@@ -10,7 +10,7 @@ PREFIX = "imgen:"
 
 
 class Command(NamedTuple, Generic[T]):
-    """Calls that are sent together, and the function that decodes their raw replies (bytes, ints, None) into a value."""
+    """Calls to send together, and the function that decodes their raw replies (bytes, ints, None) into a value."""
 
     calls: tuple[Arguments, ...]
     decode: Callable[[Sequence[Any]], T]

@@ -1,7 +1,7 @@
 """Connection of the API to Redis, as an asyncio protocol over hiredis: a batch of calls out, its replies back.
 
-redis-py opens it (addresses, TLS, AUTH, SELECT, socket options) and then steps aside: its own reading goes through four
-coroutines a reply, which would be a third of what a poll costs.
+redis-py opens it (URL, TLS, AUTH, SELECT, socket options) and does no more: its own reader takes four coroutines a reply,
+a third of the cost of a poll.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ class Connection(asyncio.Protocol):
     """Connection that carries one batch at a time."""
 
     def __init__(self, connection: AbstractConnection) -> None:
-        """Takes over a connected connection, of which nothing is unread."""
+        """Takes over the transport of a connected redis-py connection without unread bytes."""
         writer = connection._writer  # noqa: SLF001 - redis-py has no public way to its transport
         if writer is None:
             raise redis.ConnectionError("not connected")
         connection._reader = connection._writer = None  # noqa: SLF001 - else it would complain of not being closed
-        self._writer = writer  # which closes the transport when nobody holds it
+        self._writer = writer  # the writer closes the transport when it is collected
         self._transport: Any = writer.transport
         self._reader = hiredis.Reader(notEnoughData=Ellipsis)
         self._replies: list[Any] = []
@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
         if self._is_lost:
             waiting.set_exception(redis.ConnectionError("closed by the server"))
             return waiting
-        packed = [hiredis.pack_command(call) for call in calls]  # type: ignore[arg-type]  # its stub means tuples of any length
+        packed = [hiredis.pack_command(call) for call in calls]  # type: ignore[arg-type]  # the stub is wrong: tuples may have any length
         self._replies, self._wanted, self._waiting = [], len(packed), waiting
         self._transport.write(b"".join(packed))
         return waiting

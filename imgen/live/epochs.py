@@ -1,4 +1,4 @@
-"""Epochs: tokens in Redis, one a kind of data that processes keep copies of. A changed token tells them to read it again."""
+"""Epochs: tokens in Redis, one for each kind of data that processes cache. A changed token invalidates their copies."""
 
 import secrets
 
@@ -9,14 +9,14 @@ KEYS = PREFIX + "keys"
 CACHE = PREFIX + "cache"
 """Entries of the semantic cache: changes with every insert and purge."""
 CONFIGURATION = PREFIX + "config"
-"""The operator's files: changes when somebody asks for them to be read again."""
+"""The operator's files: changes with every request to reload them."""
 
 
 def read(kind: str) -> Command[bytes | None]:
-    """Reads the present token; None: there has been no change yet, or Redis lost it."""
+    """Reads the present token; None: no change yet, or Redis lost it."""
     return Command((("GET", kind),), first)
 
 
 def bump(kind: str) -> Command[None]:
-    """Makes every process read data of this kind again before it uses it next. Send it after the commit."""
+    """Invalidates the copies of this kind of data in every process. Send it after the commit."""
     return Command((("SET", kind, secrets.token_hex(8)),), ignore)

@@ -1,6 +1,6 @@
 """Executors of Redis commands: one for the API, with one round trip for all commands of an event-loop turn, one for workers.
 
-Both raise `Unavailable` when Redis does not answer; the caller then asks SQL, the system of record.
+Both raise `Unavailable` when Redis does not answer; the caller then reads SQL, the system of record.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from imgen.live.connection import Connection
 T = TypeVar("T")
 
 TIMEOUT_S = 5.0
-"""Enough for a server that saves its log; without a limit a half-open link hangs for minutes."""
+"""Enough for a server that rewrites its log; without a limit a half-open connection hangs for minutes."""
 DOWN_S = 0.5
 """After a failure commands fail at once for this long, so that polls do not queue up behind a dead server."""
 CONNECTIONS = 2
@@ -28,7 +28,7 @@ _Waiting = tuple[Command[Any], "asyncio.Future[Any]"]
 
 
 class PipeliningExecutor:
-    """Executor of the API. Belongs to one event loop."""
+    """Executor of the API, for one event loop."""
 
     def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
@@ -43,7 +43,7 @@ class PipeliningExecutor:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def run(self, command: Command[T]) -> "asyncio.Future[T]":
-        """Sends the command with all others of this turn of the loop, from the call on; the caller may await it later.
+        """Schedules the command with all others of this turn of the loop; the result may be awaited later.
 
         Raises:
             Unavailable: when awaited, if Redis does not answer.
@@ -60,7 +60,7 @@ class PipeliningExecutor:
         return future
 
     async def close(self) -> None:
-        """Waits for what is under way, then closes the connections."""
+        """Waits for sent batches, then closes the connections."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for link in self._idle:
             link.close()
@@ -106,8 +106,8 @@ class PipeliningExecutor:
             try:
                 return await self._send(self._idle.pop(), calls)
             except redis.ConnectionError:
-                pass  # closed while idle, as a restarted server does: one fresh try
-        connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # the library has no types here
+                pass  # closed while idle, as by a restart of the server: one new try
+        connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # untyped in redis-py
         await connection.connect()
         return await self._send(Connection(connection), calls)
 
@@ -123,7 +123,7 @@ class PipeliningExecutor:
 
 
 def _fail(future: "asyncio.Future[Any]", failure: Unavailable) -> None:
-    """Fails a future that may never be awaited, as when a request was refused meanwhile."""
+    """Fails a future that may never be awaited, such as one of a refused request."""
     if not future.done():
         future.set_exception(failure)
         future.exception()
@@ -150,7 +150,7 @@ class BlockingExecutor:
         try:
             pipeline = self._client.pipeline(transaction=False)
             for arguments in command.calls:
-                pipeline.execute_command(*arguments)  # type: ignore[no-untyped-call]  # the library has no types here
+                pipeline.execute_command(*arguments)  # type: ignore[no-untyped-call]  # untyped in redis-py
             return command.decode([_raw(reply) for reply in pipeline.execute()])
         except (redis.RedisError, OSError) as exc:
             raise Unavailable from exc
@@ -161,5 +161,5 @@ class BlockingExecutor:
 
 
 def _raw(reply: object) -> object:
-    """Undoes what the client makes of `SET` and the like, so that decoders see one form of reply."""
+    """Undoes the decoding of redis-py (of `SET` for one), so that decoders see one form of reply."""
     return b"OK" if reply is True else reply

@@ -1,7 +1,7 @@
-"""Views of jobs for pollers: state, progress, position in the queue; and the cancel flag that a running worker reads.
+"""Views of jobs for pollers (state, progress, position in the queue), and the cancel flag that a running worker reads.
 
-A view of an ended job lives under a key of its own, which wins: however late a worker's view of an earlier state arrives,
-no client sees a job go backward. Views of open jobs live so briefly that a missed update heals by itself.
+A view of an ended job lives under a key of its own, which takes precedence: a late view of an earlier
+state never moves a job backward. Views of open jobs expire within seconds, so a missed update does not last.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class CachedView(NamedTuple):
 
     view: View | None
     progress: float | None
-    """0–1 of the denoising steps."""
+    """Share of the denoising steps done, 0–1."""
 
 
 def get_view(job_id: str) -> Command[CachedView]:
@@ -35,7 +35,7 @@ def get_view(job_id: str) -> Command[CachedView]:
 
 
 def set_view(job_id: str, view: View) -> Command[None]:
-    """Sets the view of a change that its writer has just committed."""
+    """Sets the view after a commit."""
     if view.state in ENDED:
         put = ("SET", _key("ended", job_id), _encode(view), "EX", ENDED_VIEW_S)
         return Command(
@@ -45,7 +45,7 @@ def set_view(job_id: str, view: View) -> Command[None]:
 
 
 def set_view_if_absent(job_id: str, view: View) -> Command[None]:
-    """Sets a view that was read from SQL, but not over a present one, which may be newer."""
+    """Sets a view read from SQL unless there is one, which may be newer."""
     kind, keep_s = ("ended", ENDED_VIEW_S) if view.state in ENDED else ("open", OPEN_VIEW_S)
     return Command((("SET", _key(kind, job_id), _encode(view), "NX", "EX", keep_s),), ignore)
 
@@ -67,23 +67,23 @@ def delete_view(job_id: str) -> Command[None]:
 
 
 def enqueue(job_id: str, *, priority: int, created_at: float) -> Command[None]:
-    """Adds the job to those that wait to be rendered, ordered by priority, then time."""
+    """Adds the job to the waiting ones, ordered by priority, then time."""
     # A score is a double: of priorities up to 9 and times near 2e9 it keeps 2 ms
     return Command((("ZADD", _WAITING, priority * 1e12 + created_at, job_id),), ignore)
 
 
 def dequeue(job_id: str) -> Command[None]:
-    """Takes the job out of those that wait."""
+    """Removes the job from the waiting ones."""
     return Command((("ZREM", _WAITING, job_id),), ignore)
 
 
 def position(job_id: str) -> Command[int | None]:
-    """Counts the jobs that wait before this one; None: not known."""
+    """Counts the waiting jobs before this one; None: unknown."""
     return Command((("ZRANK", _WAITING, job_id),), first)
 
 
 def count_waiting() -> Command[int]:
-    """Counts the jobs that wait."""
+    """Counts the waiting jobs."""
     return Command((("ZCARD", _WAITING),), first)
 
 

@@ -1,6 +1,6 @@
-"""Previews of pictures in the making: kept for seconds, and made only while the user who asked for the picture watches.
+"""Previews of unfinished pictures: kept for seconds, and made only while the owner of the job watches.
 
-It shows a picture that no reviewer has seen yet, so it is kept too small to be one (`workers/preview.py`).
+No reviewer has seen such a picture, so a preview is too small to be of use (`workers/preview.py`).
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ KEPT_S = 20
 
 
 def watch(job_id: str) -> Command[bytes | None]:
-    """Asks the worker for previews for some seconds, and reads the latest, a JPEG file, if there is one."""
+    """Requests previews for some seconds; returns the latest, a JPEG file; None: there is none yet."""
     return Command((("SET", _key("watched", job_id), 1, "EX", WATCHED_S), ("GET", _key("preview", job_id))), _last)
 
 
 def is_watched(job_id: str) -> Command[bool]:
-    """Reads whether previews were asked for within the last seconds."""
+    """Returns whether previews were requested within the last seconds."""
     return Command((("EXISTS", _key("watched", job_id)),), first)
 
 

@@ -1,4 +1,4 @@
-"""Broker as Celery sees it: one configuration for publishers and workers, and the publisher itself.
+"""Broker: one Celery configuration for publishers and workers, and the publisher itself.
 
 Messages carry the job's id and nothing else. The values and their reasons are in docs/reliability.md.
 """
@@ -14,7 +14,7 @@ from imgen.domain.errors import Unavailable
 from imgen.domain.job import FINISH_TASK, RENDER_TASK
 
 VISIBILITY_TIMEOUT_S = 600
-"""The shortest of all processes on a broker rules, so all share this one."""
+"""The shortest time-out of all processes on a broker applies to all, so they share this one."""
 SOCKET_TIMEOUT_S = 5
 BUCKETS = (0, 3, 6, 9)
 KEY_PREFIX = "imgen:broker:"
@@ -23,7 +23,7 @@ PRIORITY_SEPARATOR = "\x06\x16"
 
 
 def broker_url(redis_url: str) -> str:
-    """Converts a redis-py URL to kombu's form: only sockets differ."""
+    """Converts a redis-py URL to kombu's form; only Unix sockets differ."""
     if not redis_url.startswith("unix://"):
         return redis_url
     path, _, query = redis_url.removeprefix("unix://").partition("?")
@@ -32,7 +32,7 @@ def broker_url(redis_url: str) -> str:
 
 
 def celery_settings(redis_url: str) -> dict[str, Any]:
-    """Returns the settings with which Celery on Redis loses as little as it can, and recover quickly after a fault."""
+    """Returns settings of Celery on Redis: few messages are lost, and it recovers quickly after a fault."""
     return {
         "broker_url": broker_url(redis_url),
         "result_backend": None,
@@ -66,7 +66,7 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
 
 
 def declared(name: str) -> Queue:
-    """Declares a queue with an exchange and routing key of its own: Celery's default ones would join all queues into one."""
+    """Declares a queue with its own exchange and routing key: Celery's defaults would join all queues into one."""
     return Queue(name, Exchange(name, type="direct"), routing_key=name)
 
 
@@ -84,7 +84,7 @@ class Publisher:
         """Sends one message.
 
         Raises:
-            Unavailable: the broker does not take it; the reconciler will send it later.
+            Unavailable: the broker refuses it; the reconciler will send it later.
         """
         task = RENDER_TASK if queue.startswith(RENDER_TASK) else FINISH_TASK
         try:
@@ -93,7 +93,7 @@ class Publisher:
             raise Unavailable from exc
 
     def depth(self, queue: str) -> int:
-        """Counts the messages of the queue that no worker has taken, over all priorities."""
+        """Counts the unclaimed messages of the queue, over all priorities."""
         name = f"{KEY_PREFIX}{queue}"
         keys = [name, *(f"{name}{PRIORITY_SEPARATOR}{bucket}" for bucket in BUCKETS[1:])]
         try:

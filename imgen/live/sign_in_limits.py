@@ -13,13 +13,13 @@ def count_try(name: str) -> Command[int]:
     return Command((("SET", _key(name), 0, "EX", WINDOW_S, "NX"), ("INCR", _key(name))), _second)
 
 
-def forgive(name: str) -> Command[None]:
+def reset(name: str) -> Command[None]:
     """Resets the count of a name."""
     return Command((("DEL", _key(name)),), ignore)
 
 
 def give_back(name: str) -> Command[None]:
-    """Takes back one try that succeeded; the others go on counting, and their window stays."""
+    """Uncounts one try that succeeded; the other tries and their window stay."""
     return Command((("SET", _key(name), 1, "EX", WINDOW_S, "NX"), ("DECR", _key(name))), ignore)
 
 

@@ -1,4 +1,4 @@
-"""Heartbeats of worker processes, published every few seconds. A worker without a recent one is gone."""
+"""Heartbeats of worker processes, published every few seconds. A worker without a recent one counts as dead."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,9 +19,9 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True):
     queues: tuple[str, ...]
     pid: int
     memory_bytes: int
-    """Resident."""
+    """Resident set size."""
     job_id: str = ""
-    """Job under work; empty: it waits."""
+    """Id of its job; empty: it waits."""
     model: str = ""
     """Key of the loaded model; empty: none."""
     since: float

@@ -1,4 +1,4 @@
-"""API keys in SQL. Raw keys never come here: only their hash and the visible prefix."""
+"""API keys in SQL: only their hash and visible prefix, never a raw key."""
 
 import secrets
 import time
@@ -83,7 +83,7 @@ def find_key(connection: Connection, name_or_prefix: str) -> ApiKey:
     """Finds a key by its name, or by its visible prefix, or by as much of the prefix as is unique.
 
     Raises:
-        Invalid: none, or more than one.
+        Invalid: no key fits, or more than one.
     """
     wanted = or_(api_keys.c.name == name_or_prefix, api_keys.c.prefix.startswith(name_or_prefix, autoescape=True))
     found = [_tenant_key(row).key for row in connection.execute(_keys_and_tenants().where(wanted))]
@@ -100,7 +100,7 @@ def set_enabled(connection: Connection, key_id: str, *, enabled: bool) -> None:
 
 
 def rotate_key(connection: Connection, key: ApiKey, raw: str, *, old_until: float) -> None:
-    """Gives a key a new secret; the old one goes on working until then."""
+    """Gives a key a new secret; the old one works until `old_until`."""
     connection.execute(
         update(api_keys)
         .where(api_keys.c.id == key.id)
@@ -115,7 +115,7 @@ def find_key_by_id(connection: Connection, key_id: str) -> TenantKey | None:
 
 
 def delete_key(connection: Connection, key: ApiKey) -> None:
-    """Makes a key unknown. The row stays for the jobs that name it; its name is free again."""
+    """Deletes a key. The row stays for the jobs that refer to it; its name is free again."""
     connection.execute(
         update(api_keys)
         .where(api_keys.c.id == key.id)
@@ -124,7 +124,7 @@ def delete_key(connection: Connection, key: ApiKey) -> None:
 
 
 def note_used(connection: Connection, key_ids: Iterable[str], *, now: float) -> None:
-    """Notes that keys were in use."""
+    """Records the last use of keys."""
     connection.execute(update(api_keys).where(api_keys.c.id.in_(list(key_ids))).values(last_used_at=now))
 
 

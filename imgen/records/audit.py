@@ -1,6 +1,6 @@
 """Audit: actions with their actor and subject.
 
-A row is added in the transaction of its action, and never changed: the database refuses that.
+A row is added in the transaction of its action and never changed: triggers refuse it.
 """
 
 import secrets
@@ -41,7 +41,7 @@ def note(
     detail: Mapping[str, object],
     now: float | None = None,
 ) -> None:
-    """Adds a row. `detail` may hold texts of callers: it is for operators, and never logged."""
+    """Adds a row. `detail` may hold texts of callers: it is for operators and is never logged."""
     connection.execute(
         insert(audit).values(
             id="aud_" + secrets.token_hex(8),
@@ -64,12 +64,12 @@ def by_person(
     detail: Mapping[str, object],
     tenant_id: str = "",
 ) -> None:
-    """Adds a row for an action in the web face, with the IP address it came from."""
-    told = {"address": person.address, **detail}
-    note(connection, actor=person.name, action=action, tenant_id=tenant_id, subject=subject, detail=told)
+    """Adds a row for an action in the web face, with the remote IP."""
+    with_ip = {"address": person.remote_ip, **detail}
+    note(connection, actor=person.name, action=action, tenant_id=tenant_id, subject=subject, detail=with_ip)
 
 
-def of_key(key: ApiKey, tenant: Tenant) -> dict[str, object]:
+def key_fields(key: ApiKey, tenant: Tenant) -> dict[str, object]:
     """Returns the fields of a key for `change`."""
     return {"tenant": tenant.name, "scopes": key.scopes, "enabled": key.enabled, "expires_at": key.expires_at}
 
@@ -77,12 +77,12 @@ def of_key(key: ApiKey, tenant: Tenant) -> dict[str, object]:
 def change(
     name: str, *, before: Mapping[str, object] | None = None, after: Mapping[str, object] | None = None
 ) -> dict[str, object]:
-    """Makes the detail of a change: only the values that differ. Nothing before: made; nothing after: deleted."""
+    """Makes the detail of a change: only the values that differ. No `before`: a creation; no `after`: a deletion."""
     old, new = before or {}, after or {}
     differ = {field for field in (*old, *new) if field not in old or field not in new or old[field] != new[field]}
     sides = {"before": old, "after": new}
-    told = {side: {field: values[field] for field in values if field in differ} for side, values in sides.items()}
-    return {"name": name, **told}
+    changed = {side: {field: values[field] for field in values if field in differ} for side, values in sides.items()}
+    return {"name": name, **changed}
 
 
 def change_of_person(
@@ -91,35 +91,35 @@ def change_of_person(
     """Makes the detail of a change of a user."""
     names = {tenant.id: tenant.name for tenant in all_tenants(connection)}
 
-    def told(person: Person) -> dict[str, object]:
+    def fields(person: Person) -> dict[str, object]:
         owned = sorted(names.get(key, key) for key in person.tenant_ids)
         return {"role": person.role, "tenants": owned, "first_password": person.must_change_password}
 
     states = {side: one for side, one in (("before", before), ("after", after)) if one is not None}
     name = next(one.name for one in states.values())
-    return change(name, **{side: told(one) for side, one in states.items()})
+    return change(name, **{side: fields(one) for side, one in states.items()})
 
 
 def reasons(connection: Connection, subjects: Sequence[str]) -> dict[str, str]:
     """Returns job id → reason of a reviewer, for those jobs that were blocked with one."""
     query = select(audit.c.subject, audit.c.detail).where(audit.c.subject.in_(subjects), audit.c.action == "blocked")
-    told = {row.subject: msgspec.json.decode(row.detail).get("reason", "") for row in connection.execute(query)}
-    return {subject: reason for subject, reason in told.items() if reason}
+    found = {row.subject: msgspec.json.decode(row.detail).get("reason", "") for row in connection.execute(query)}
+    return {subject: reason for subject, reason in found.items() if reason}
 
 
 def page(connection: Connection, *, limit: int, before: str = "", words: str = "") -> list[Entry]:
-    """Lists rows, newest first, older than that of an id; `words` may stand anywhere in a row, in its detail as well."""
+    """Lists rows, newest first, older than the row `before`; `words` are searched in all columns, `detail` included."""
     query = select(audit).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
     if before:
         place = select(audit.c.at).where(audit.c.id == before).scalar_subquery()
         query = query.where(or_(audit.c.at < place, and_(audit.c.at == place, audit.c.id < before)))
     if words:
-        written = msgspec.json.encode(words).decode()[1:-1]  # as detail holds it: a quote with its backslash
+        written = msgspec.json.encode(words).decode()[1:-1]  # as JSON in `detail`: a quote has a backslash
         columns = (audit.c.actor, words), (audit.c.action, words), (audit.c.subject, words), (audit.c.detail, written)
-        if connection.dialect.name == "sqlite":  # whose LIKE knows no case anyway, in half the time of lower()
+        if connection.dialect.name == "sqlite":  # its LIKE ignores case, in half the time of lower()
             query = query.where(or_(*(column.contains(wanted, autoescape=True) for column, wanted in columns)))
         else:
-            plain = ((column.collate("C"), wanted) for column, wanted in columns)  # a language's letters take long
+            plain = ((column.collate("C"), wanted) for column, wanted in columns)  # collation C: a language's is slow
             query = query.where(or_(*(column.icontains(wanted, autoescape=True) for column, wanted in plain)))
     return [_entry(row) for row in connection.execute(query).mappings()]
 

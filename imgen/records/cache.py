@@ -17,7 +17,7 @@ from imgen.records.tables.jobs import jobs
 
 
 class SamplingParams(Struct, frozen=True, kw_only=True):
-    """Sampling parameters that a picture was drawn with; they appear in the `meta` of each job that reuses it."""
+    """Sampling parameters of a rendered picture, for the `meta` of each job that reuses it."""
 
     seed: int
     num_inference_steps: int
@@ -26,12 +26,12 @@ class SamplingParams(Struct, frozen=True, kw_only=True):
 
 
 class PendingEntry(Struct, frozen=True, kw_only=True):
-    """Entry of a picture that is still to be made."""
+    """Entry of a picture that is not rendered yet."""
 
     tenant_id: str
     model: str
     partition: str
-    """Digest of all that must be equal; see services/semantic_cache/lookup.py."""
+    """Digest of everything that must be equal; see services/semantic_cache/lookup.py."""
     embedder: str
     text: str
     """The positive prompt, as the caller wrote it."""
@@ -67,7 +67,7 @@ def new_entry_id() -> str:
 
 
 def add_pending(connection: Connection, pending: PendingEntry, job: Job) -> None:
-    """Adds the entry of a job's picture, under the id in its recipe. Look-ups do not find it before it is ready."""
+    """Adds the entry of a job's picture, under the id in its recipe. Look-ups find it once it is ready."""
     diffusion = job.recipe.diffusion
     made_with = {name: getattr(diffusion, name) for name in SamplingParams.__struct_fields__}
     connection.execute(
@@ -98,7 +98,7 @@ def make_ready(
     floor_version: int,
     now: float | None = None,
 ) -> None:
-    """Makes an entry ready, its picture being safe and its master stored. An entry that was purged meanwhile stays purged."""
+    """Makes an entry ready: its picture is safe and its master stored. A purged entry stays purged."""
     now = now or time.time()
     connection.execute(
         update(entries)
@@ -116,7 +116,7 @@ def make_ready(
 
 
 def use(connection: Connection, entry_id: str, *, now: float) -> bool:
-    """Counts one more use. False: the entry was purged since it was found."""
+    """Counts one use. False: the entry was purged since the look-up."""
     found = update(entries).where(entries.c.id == entry_id, _is_live())
     return connection.execute(found.values(hits=entries.c.hits + 1, used_at=now)).rowcount == 1
 
@@ -134,7 +134,7 @@ def changed_since(connection: Connection, since: float, *, embedder: str) -> tup
 
 
 def vectors(connection: Connection, entry_ids: Sequence[str]) -> list[tuple[str, str, bytes]]:
-    """Returns (id, partition, vector) of those entries that are ready."""
+    """Returns (id, partition, vector) of the ready ones among these entries."""
     query = select(entries.c.id, entries.c.partition, entries.c.vector)
     found = connection.execute(query.where(entries.c.id.in_(entry_ids), _is_live()))
     return [(row.id, row.partition, row.vector) for row in found]
@@ -157,7 +157,7 @@ def purge(
     entry_ids: Sequence[str] | None = None,
     now: float | None = None,
 ) -> int:
-    """Purges entries, all of them if nothing is named; returns their number. The sweep deletes their masters."""
+    """Purges entries, without conditions all of them; returns their number. The sweep deletes their masters."""
     query = update(entries).where(entries.c.purged_at.is_(None))
     for column, wanted in ((entries.c.tenant_id, tenant_id), (entries.c.model, model)):
         if wanted is not None:
@@ -176,12 +176,12 @@ def expired(
     floor_version: int,
     limit: int = 500,
 ) -> list[str]:
-    """Returns some entries to purge: too long unused, judged under another floor, or else the longest unused beyond a cap."""
+    """Returns some entries to purge: long unused, judged under another floor, or else the least recently used over a cap."""
     old = select(entries.c.id).where(
         _is_live(), or_(entries.c.used_at < used_before, entries.c.floor_version != floor_version)
     )
     if ids := list(connection.execute(old.limit(limit)).scalars()):
-        return ids  # first what goes anyway; the caps are looked at when none of it is left
+        return ids  # these first; the caps are checked once none of them is left
     total = select(func.count(), func.coalesce(func.sum(entries.c.size_bytes), 0)).where(_is_live())
     number, size_bytes = connection.execute(total).one()
     if size_bytes <= max_bytes and number <= max_entries:
@@ -196,7 +196,7 @@ def expired(
 
 
 def orphaned(connection: Connection, *, begun_before: float, purged_before: float, limit: int = 500) -> list[str]:
-    """Returns entries without use: purged long ago, or of a job that ended without a safe picture."""
+    """Returns entries to delete: purged long ago, or of a job that ended without a safe picture."""
     is_open = select(jobs.c.id).where(jobs.c.id == entries.c.job_id, jobs.c.state.in_(OPEN)).exists()
     query = select(entries.c.id).where(
         or_(
@@ -208,12 +208,12 @@ def orphaned(connection: Connection, *, begun_before: float, purged_before: floa
 
 
 def delete_entries(connection: Connection, entry_ids: Sequence[str]) -> None:
-    """Deletes rows of entries whose masters are deleted."""
+    """Deletes rows of entries, after their masters."""
     connection.execute(delete(entries).where(entries.c.id.in_(entry_ids)))
 
 
 def count_lookup(connection: Connection, tenant_id: str, *, is_hit: bool, now: float) -> None:
-    """Counts one look-up of today."""
+    """Counts one look-up."""
     column = lookups.c.hits if is_hit else lookups.c.misses
     day = time.strftime("%Y-%m-%d", time.gmtime(now))
     row = {"tenant_id": tenant_id, "day": day, column.name: 1}
@@ -221,15 +221,15 @@ def count_lookup(connection: Connection, tenant_id: str, *, is_hit: bool, now: f
 
 
 def statistics(connection: Connection, *, tenant_id: str | None = None, since_day: str = "") -> Statistics:
-    """Returns the statistics of one tenant or of all; look-ups from that day on."""
+    """Returns the statistics of one tenant or of all, with look-ups since a day."""
 
     def own(table: Any) -> Any:
         return table.c.tenant_id == tenant_id if tenant_id is not None else True
 
     kept = select(func.count(), func.coalesce(func.sum(entries.c.size_bytes), 0)).where(_is_live(), own(entries))
-    asked = select(func.coalesce(func.sum(lookups.c.hits), 0), func.coalesce(func.sum(lookups.c.misses), 0))
+    totals = select(func.coalesce(func.sum(lookups.c.hits), 0), func.coalesce(func.sum(lookups.c.misses), 0))
     number, size_bytes = connection.execute(kept).one()
-    hits, misses = connection.execute(asked.where(lookups.c.day >= since_day, own(lookups))).one()
+    hits, misses = connection.execute(totals.where(lookups.c.day >= since_day, own(lookups))).one()
     return Statistics(entries=number, size_bytes=int(size_bytes), hits=int(hits), misses=int(misses))
 
 

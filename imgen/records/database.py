@@ -30,7 +30,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
-        # SQLite lets one writer in at a time and makes the others sleep and try: one thread that writes is faster.
+        # SQLite has one writer at a time, and the others sleep and retry: one thread for writing is faster.
         self._writers = ThreadPoolExecutor(1 if self.is_sqlite else pool_size, thread_name_prefix="sql-write")
         self._readers = ThreadPoolExecutor(4 if self.is_sqlite else pool_size, thread_name_prefix="sql-read")
 
@@ -50,7 +50,7 @@ class Database:
 
         Raises:
             Retryable: the database does not answer, or stayed locked.
-            IntegrityError: a uniqueness rule was broken; the caller knows which and why.
+            IntegrityError: a uniqueness constraint was broken.
         """
         with (
             _translated(),
@@ -60,7 +60,7 @@ class Database:
             yield connection
 
     def attempt(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs `function(connection, …)` as one writing transaction, again where the database is busy."""
+        """Runs `function(connection, …)` as one writing transaction; repeats it if the database is busy."""
         for tries_left in reversed(range(WRITE_TRIES)):
             try:
                 with self.write() as connection:
@@ -137,7 +137,7 @@ def _translated() -> Iterator[None]:
 
 
 _POSTGRES_LIMITS = "-c statement_timeout=15000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=15000"
-"""ms; the last frees the rows of a process that was paused amid a transaction."""
+"""In ms; the last one frees the rows of a process that was paused within a transaction."""
 
 
 def _postgres_engine(url: str, pool_size: int) -> Engine:
@@ -147,7 +147,7 @@ def _postgres_engine(url: str, pool_size: int) -> Engine:
         max_overflow=pool_size,
         pool_timeout=5,
         pool_pre_ping=True,
-        hide_parameters=True,  # prompts are among them, and tracebacks go to the log
+        hide_parameters=True,  # parameters include prompts, and tracebacks are logged
         connect_args={"connect_timeout": 5, "options": _POSTGRES_LIMITS},
     )
 

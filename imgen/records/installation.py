@@ -12,7 +12,7 @@ DISK, WEB = "disk-signing", "web-signing"
 
 
 def secret(database: Database, name: str) -> bytes:
-    """Returns 256 random bits that are kept under a name."""
+    """Returns the 256 random bits under a name; makes them at first use."""
     with database.read() as connection:
         found = _read(connection, name)
     return found or database.attempt(_read_or_make, name)

@@ -1,4 +1,4 @@
-"""Search of jobs for the panel: by filter, page by page, with samples. Only reads."""
+"""Search of jobs for the panel: by filter, page by page, with samples. Read-only."""
 
 from enum import StrEnum
 from typing import Any
@@ -24,30 +24,30 @@ class Review(StrEnum):
 
 
 _STATE = func.coalesce(jobs.c.state, "")
-"""Not the bare column: its own index would fetch and sort nine tenths of all jobs to show the newest completed ones."""
+"""Expression instead of the column: by the column's index nine tenths of all jobs would be fetched and sorted for a page."""
 _IS_BLOCKED = _STATE == State.BLOCKED
 _REVIEWED: dict[Review, tuple[ColumnElement[bool], ...]] = {
     Review.SAFE: (_STATE == State.COMPLETED,),
     Review.BLOCKED: (_IS_BLOCKED,),
-    # As outcomes are stored; words of people cannot look like it, for their quotes are escaped there
+    # As in stored outcomes; texts of callers cannot match, because their quotes are escaped there
     Review.FLOOR: (_IS_BLOCKED, jobs.c.outcome.contains('"floor":true')),
 }
 
 
 class JobFilter(Struct, frozen=True, kw_only=True):
-    """Conditions of a search; empty fields let everything pass."""
+    """Conditions of a search; empty fields filter nothing."""
 
     scope: frozenset[str] | None = None
-    """Tenants whose jobs may be seen; None: all."""
+    """Tenants with visible jobs; None: all."""
     states: frozenset[State] = frozenset()
     key_id: str = ""
     model: str = ""
     character: str = ""
     words: str = ""
-    """In the prompt's first 300 characters, without regard to case."""
+    """Text within the prompt's first 300 characters; case is ignored."""
     review: Review | None = None
     blocked_under: str = ""
-    """A ruleset: what was blocked under it."""
+    """Ruleset of blocked jobs."""
     since: float | None = None
     until: float | None = None
 
@@ -62,7 +62,7 @@ class JobPage(Struct, frozen=True, kw_only=True):
 def search(
     connection: Connection, job_filter: JobFilter, *, limit: int, after: tuple[float, str] | None = None
 ) -> JobPage:
-    """Returns one page. Searches the index `ix_jobs_gallery` alone, and reads rows only of the jobs it returns."""
+    """Returns one page. Only the index `ix_jobs_gallery` is searched; rows are read of the returned jobs alone."""
     query = apply_filter(select(jobs.c.id, jobs.c.created_at), job_filter)
     if after is not None:
         at, job_id = after
@@ -86,7 +86,7 @@ def find_visible(connection: Connection, job_id: str, *, scope: frozenset[str] |
 
 
 def key_names(connection: Connection, *, scope: frozenset[str] | None) -> dict[str, str]:
-    """Returns key id → name, deleted ones included; then users with pictures from the playground, as `mira (playground)`."""
+    """Returns id → name of keys, deleted ones included, then of users with playground pictures, as `mira (playground)`."""
     keys = select(api_keys.c.id, api_keys.c.name).order_by(api_keys.c.name)
     theirs = exists().where(jobs.c.key_id == users.c.id)
     if scope is not None:
@@ -106,9 +106,9 @@ def tenant_names(connection: Connection, *, scope: frozenset[str] | None) -> dic
 
 
 def samples(connection: Connection, *, scope: frozenset[str] | None) -> dict[tuple[str, str], Job]:
-    """Returns (kind, name) → the newest completed job of it whose pictures are still stored.
+    """Returns (kind, name) → the newest completed job whose pictures are still stored.
 
-    ("model", key), ("style", "model/style"), ("character", key) and ("ruleset", key).
+    Keys are ("model", key), ("style", "model/style"), ("character", key) and ("ruleset", key).
     """
     kinds = (jobs.c.model, jobs.c.style, jobs.c.character, jobs.c.ruleset)
     query = select(*kinds, func.max(jobs.c.created_at).label("at")).where(HAS_PICTURES).group_by(*kinds)

@@ -1,4 +1,4 @@
-"""Statistics of jobs: counts and times, by day and of late. Only reads."""
+"""Statistics of jobs: counts and times, by day and recent. Read-only."""
 
 import time
 from collections import Counter
@@ -24,7 +24,7 @@ class _Meta(Struct):
 
 
 class _CountedOutcome(Struct):
-    """Part of an outcome that is counted."""
+    """Part of an outcome that the statistics read."""
 
     meta: _Meta | None = None
 
@@ -34,7 +34,7 @@ _outcome = msgspec.json.Decoder(_CountedOutcome)
 
 
 class Performance(Struct, frozen=True, kw_only=True):
-    """Results and times of the jobs that ended of late."""
+    """Results and times of recently ended jobs."""
 
     ended: int
     completed: int
@@ -51,18 +51,18 @@ class JobStatistics(Struct, frozen=True, kw_only=True):
     completed: int
     blocked: int
     failed: int
-    """Those that ran out of time included."""
+    """Failed and timed out jobs."""
     cache_hits: int
     took_ms: NDArray[np.int64]
-    """Time from submission to end of each job that has ended, whatever its end; in no order."""
+    """Time from submission to end of each ended job, unordered."""
 
     def took_s(self, share: float) -> float | None:
-        """Returns the quantile of the times, in seconds; None: no job has ended."""
+        """Returns a quantile of the times, in seconds; None: no job has ended."""
         return _quantile(self.took_ms / 1000, share) if len(self.took_ms) else None
 
 
 def merge(parts: Sequence[JobStatistics]) -> JobStatistics:
-    """Adds up statistics, of which there must be at least one."""
+    """Merges statistics, at least one."""
     return JobStatistics(
         jobs=sum(one.jobs for one in parts),
         completed=sum(one.completed for one in parts),
@@ -74,7 +74,7 @@ def merge(parts: Sequence[JobStatistics]) -> JobStatistics:
 
 
 def per_minute(connection: Connection, *, scope: frozenset[str] | None, minutes: int, now: float) -> list[int]:
-    """Counts the jobs submitted in each of the last minutes, the oldest first."""
+    """Counts the jobs submitted in each of the last minutes, oldest first."""
     query = apply_filter(select(jobs.c.created_at), JobFilter(scope=scope, since=now - minutes * 60))
     counts = Counter(int((now - at) // 60) for at in connection.execute(query).scalars())
     return [counts.get(minute, 0) for minute in range(minutes - 1, -1, -1)]
@@ -106,7 +106,7 @@ def by_day(
 ) -> list[tuple[str, str, JobStatistics]]:
     """Returns (day, value, statistics) for one of the columns `key_id`, `model`, `character`, in order.
 
-    It reads the index `ix_jobs_gallery` alone, and takes the times of a group as one text: a month of jobs as rows is slower.
+    Only the index `ix_jobs_gallery` is read. The times of a group come as one text: a row for each job is slower.
     """
     day = cast(func.floor(jobs.c.created_at / DAY_S), Integer)
     chosen = {"key_id": jobs.c.key_id, "model": jobs.c.model, "character": jobs.c.character}[column]
@@ -135,7 +135,7 @@ def _statistics(row: Any) -> JobStatistics:
 
 
 def _timings_of(row: Any) -> dict[str, float]:
-    """Returns the timings of `meta`; the row's own end with the render half."""
+    """Returns the timings of `meta`; those in the row end with the render half."""
     meta = _outcome.decode(row.outcome or "{}").meta
     return meta.timings if meta is not None else _timings.decode(row.timings)
 

@@ -17,7 +17,7 @@ from imgen.records.tables.jobs import claims, jobs
 
 
 def note_published(connection: Connection, job_id: str, queue: str, *, now: float | None = None) -> None:
-    """Notes that the job's message is in the broker (again)."""
+    """Records that the job's message is in the broker (again)."""
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.queue == queue, jobs.c.state.in_(RUNNING_AS))
@@ -26,7 +26,7 @@ def note_published(connection: Connection, job_id: str, queue: str, *, now: floa
 
 
 def note_unpublished(connection: Connection, job: Job) -> None:
-    """Notes that the message in `published_at` was never sent."""
+    """Clears `published_at`: the message was never sent."""
     connection.execute(
         update(jobs).where(jobs.c.id == job.id, jobs.c.published_at == job.published_at).values(published_at=None)
     )
@@ -35,13 +35,13 @@ def note_unpublished(connection: Connection, job: Job) -> None:
 def claim(
     connection: Connection, job_id: str, *, waiting: State, lease_s: float, max_attempts: int, now: float | None = None
 ) -> Job | None:
-    """Claims a waiting job: attempt + 1, fence + 1, a lease. None: it is not waiting (done, running, cancelled).
+    """Claims a waiting job: attempt + 1, fence + 1, a lease. None: it does not wait (done, running, cancelled).
 
-    A job whose attempts are used up is failed here instead, so that one that kills its workers ends.
+    A job without attempts left fails instead, so that a job that kills its workers ends.
     """
     now = now or time.time()
     running = RUNNING_AS[waiting]
-    # A first try is due whatever this machine's clock says: it may be behind that of the machine that sent the message.
+    # A first attempt is always due: this machine's clock may be behind that of the machine that sent the message.
     is_due = or_(jobs.c.attempts == 0, jobs.c.available_at <= now)
     found = connection.execute(
         update(jobs)
@@ -69,7 +69,7 @@ def claim(
 
 
 def renew(connection: Connection, job: Job, *, lease_s: float, now: float | None = None) -> bool:
-    """Prolongs the lease of a running job. False: it is no longer this worker's (cancelled, or another has it)."""
+    """Renews the lease of a running job. False: this worker lost it (to a cancellation or another worker)."""
     found = connection.execute(
         update(jobs)
         .where(jobs.c.id == job.id, jobs.c.state == job.state, jobs.c.fence == job.fence)
@@ -111,14 +111,14 @@ def put_back(
     is_unreviewed: bool = False,
     now: float | None = None,
 ) -> Job:
-    """Puts a running job back, to be tried again after a pause.
+    """Puts a running job back for another attempt after a pause.
 
     Args:
         connection: a writing one.
-        job: as it was claimed or last read.
-        pause_s: how long nobody may claim it.
-        count: False where the attempt was broken off by us (a shutdown) and is not held against the job.
-        is_unreviewed: a reviewer did not answer; since when is remembered.
+        job: as claimed or last read.
+        pause_s: time until it may be claimed.
+        count: False for an attempt that the service itself interrupted (a shutdown); it does not count.
+        is_unreviewed: a reviewer did not answer; the time of the first such attempt is kept.
         now: for tests.
     """
     now = now or time.time()
@@ -148,7 +148,7 @@ def end(connection: Connection, job: Job, state: State, outcome: Outcome, *, now
 
 
 def cancel(connection: Connection, job_id: str, tenant_id: str) -> Job:
-    """Cancels an open job at once; the commit of a worker that runs it then fails. An ended job is returned as it is."""
+    """Cancels an open job at once; the commit of its worker then fails. An ended job is returned unchanged."""
     job = find(connection, job_id, tenant_id=tenant_id)
     while job.state in OPEN:
         try:
@@ -159,7 +159,7 @@ def cancel(connection: Connection, job_id: str, tenant_id: str) -> Job:
 
 
 def _note_claim(connection: Connection, job: Job) -> None:
-    """Keeps the latest publishing time claimed from the job's queue: what was published before it has been overtaken."""
+    """Records the latest publishing time claimed from the job's queue: messages published earlier are overtaken."""
     if job.published_at is None:
         return
     upsert(

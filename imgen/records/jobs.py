@@ -9,7 +9,7 @@ from imgen.domain.recipe import Recipe
 from imgen.records.tables.jobs import jobs
 
 SEARCHED_CHARS = 300
-"""Of a prompt; PostgreSQL takes no index entries over 2.7 KB."""
+"""Indexed beginning of a prompt: PostgreSQL limits index entries to 2.7 KB."""
 _recipe = msgspec.json.Decoder(Recipe)
 _outcome = msgspec.json.Decoder(Outcome)
 _timings = msgspec.json.Decoder(dict[str, float])
@@ -21,10 +21,10 @@ def add(connection: Connection, job: Job) -> None:
 
 
 def find(connection: Connection, job_id: str, *, tenant_id: str | None = None) -> Job:
-    """Finds one job; with a tenant, only if it is that tenant's.
+    """Finds one job, within a tenant if one is given.
 
     Raises:
-        JobNotFound: no such job, or another tenant's: the two look the same.
+        JobNotFound: there is no such job, or it is another tenant's.
     """
     query = select(jobs).where(jobs.c.id == job_id)
     if tenant_id is not None:
@@ -52,12 +52,12 @@ def list_jobs(
 
 
 def in_tenants(scope: frozenset[str]) -> ColumnElement[bool]:
-    """Condition for jobs of these tenants. Not the bare column: by its own index all rows of a large tenant would be read."""
+    """Returns the condition of jobs of these tenants: an expression, since the column's index reads all rows of a tenant."""
     return func.coalesce(jobs.c.tenant_id, "").in_(scope)
 
 
 def latest_of_key(connection: Connection, key_id: str, *, scope: frozenset[str] | None = None, limit: int) -> list[Job]:
-    """Lists the latest jobs of one key, or of one user in the playground, newest first; `scope`: of these tenants alone."""
+    """Lists the latest jobs of one key, or of one user in the playground, newest first; `scope` limits them to these tenants."""
     query = select(jobs).where(jobs.c.key_id == key_id)
     if scope is not None:
         query = query.where(in_tenants(scope))
@@ -66,7 +66,7 @@ def latest_of_key(connection: Connection, key_id: str, *, scope: frozenset[str] 
 
 
 def average_seconds(connection: Connection, *, limit: int = 50) -> dict[str, float]:
-    """Returns model key → mean seconds that its latest finished renders took, for estimates."""
+    """Returns model key → mean seconds of its latest finished renders, for estimates."""
     is_rendered = ~jobs.c.id.startswith(CACHED, autoescape=True)
     query = select(jobs.c.recipe, jobs.c.timings).where(jobs.c.state == State.COMPLETED, is_rendered)
     sums: dict[str, list[float]] = {}

@@ -14,7 +14,7 @@ from imgen.records.database import upsert
 from imgen.records.tables.ledger import counters, ledger
 
 OPEN_PERIOD = "open"
-"""The period under which a tenant's jobs that have not ended are counted."""
+"""Period of the count of a tenant's open jobs."""
 
 
 class Count(Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ def hold(connection: Connection, job: Job, plan: Plan) -> None:
     """Reserves one picture for a job, in the transaction that inserts it.
 
     Raises:
-        QuotaExceeded: the plan's pictures for today or this month are used up, those being made counted in.
+        QuotaExceeded: the plan's pictures for today or this month are used up, open jobs included.
         QueueFull: the tenant has as many open jobs as the plan allows.
     """
     day, month = periods(job.created_at)
@@ -59,7 +59,7 @@ def hold(connection: Connection, job: Job, plan: Plan) -> None:
 
 
 def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> None:
-    """Turns the job's hold into a charge or a release. The primary key lets it happen once."""
+    """Turns the job's hold into a charge or a release. The primary key allows one."""
     connection.execute(insert(ledger).values(_entry(job, "charge" if charge else "release", now)))
     day, month = periods(job.created_at)
     for owner, period in (

@@ -1,4 +1,4 @@
-"""Locks in SQL that one process at a time holds, each for a time."""
+"""Locks in SQL: each is held by one process, for a limited time."""
 
 import secrets
 import time
@@ -10,7 +10,7 @@ from imgen.records.tables.operations import locks
 
 
 def acquire(connection: Connection, name: str, owner: str, *, for_s: float, now: float | None = None) -> bool:
-    """Takes or prolongs the lock of that name for `for_s` seconds. False: another owner holds it."""
+    """Takes or renews a lock for `for_s` seconds. False: another owner holds it."""
     now = now or time.time()
     values = {"owner": owner, "until": now + for_s}
     mine = update(locks).where(locks.c.name == name, or_(locks.c.owner == owner, locks.c.until < now)).values(values)
@@ -25,10 +25,10 @@ def acquire(connection: Connection, name: str, owner: str, *, for_s: float, now:
 
 
 def new_owner() -> str:
-    """Makes a name for one process's tries at a lock."""
+    """Makes the owner id of one process."""
     return secrets.token_hex(8)
 
 
 def release(connection: Connection, name: str, owner: str) -> None:
-    """Gives a lock back, so that the next process need not wait for it to run out."""
+    """Releases a lock, so that the next process need not wait until it expires."""
     connection.execute(delete(locks).where(locks.c.name == name, locks.c.owner == owner))

@@ -1,4 +1,4 @@
-"""Queries of the reconciler: lost messages, dead workers, jobs past their deadline or their keep."""
+"""Queries of the reconciler: lost messages, dead workers, jobs past their deadline or their retention."""
 
 import time
 
@@ -12,13 +12,13 @@ from imgen.records import jobs as job_records
 from imgen.records.tables.jobs import claims, jobs
 
 OVERTAKEN_S = 10
-"""A waiting job whose message was published this long before one that was already claimed has lost its message."""
+"""Minimum age, before the latest claimed message, at which the message of a waiting job counts as lost."""
 
 
 def put_back_lost(
     connection: Connection, *, max_attempts: int, limit: int = 200, now: float | None = None
 ) -> list[Job]:
-    """Puts back running jobs with an expired lease; fails those without attempts left. Returns them as they are now."""
+    """Puts back running jobs with an expired lease; fails those without attempts left. Returns them in their new state."""
     now = now or time.time()
     lost = select(jobs).where(jobs.c.state.in_(WAITING_AS), jobs.c.lease_until < now).limit(limit)
     moved = []
@@ -44,9 +44,9 @@ def end_overdue(connection: Connection, *, limit: int = 200, now: float | None =
 
 
 def unpublished(connection: Connection, *, grace_s: float, limit: int = 500, now: float | None = None) -> list[Job]:
-    """Finds waiting jobs whose message was never sent, or was taken back for a later try that is now due.
+    """Finds waiting jobs without a message: it was never sent, or the job was put back and is due again.
 
-    The grace is for whoever is about to send a first message; nobody but the caller sends those of later tries.
+    The grace applies to first messages, which the submitter sends; the caller sends those of later attempts.
     """
     now = now or time.time()
     is_due = or_(jobs.c.available_at < now - grace_s, and_(jobs.c.attempts > 0, jobs.c.available_at < now))
@@ -68,9 +68,9 @@ def lost_messages(
     limit: int = 500,
     now: float | None = None,
 ) -> list[Job]:
-    """Finds waiting jobs of a queue whose message is gone from the broker.
+    """Finds waiting jobs of a queue without their message in the broker.
 
-    A queue is first in, first out within a priority. So a message is gone if the broker's queue is empty, or if one that
+    A queue is first in, first out within a priority. So a message is lost if the broker's queue is empty, or if one that
     was published later, at the same priority, has already been claimed.
     """
     now = now or time.time()
@@ -88,7 +88,7 @@ def lost_messages(
 
 
 def expired(connection: Connection, *, ended_before: float, rows_too: bool, limit: int = 200) -> list[Job]:
-    """Finds ended jobs older than the keep, oldest first; with `rows_too` false only those that still have pictures."""
+    """Finds ended jobs past their retention, oldest first; without `rows_too` only those that still have pictures."""
     query = select(jobs).where(jobs.c.state.in_(ENDED), jobs.c.ended_at < ended_before)
     if not rows_too:
         query = query.where(jobs.c.stripped_at.is_(None))
@@ -96,7 +96,7 @@ def expired(connection: Connection, *, ended_before: float, rows_too: bool, limi
 
 
 def drop_files(connection: Connection, job_ids: list[str]) -> None:
-    """Drops the files from the outcomes of jobs whose pictures are deleted; the rest of the outcome stays."""
+    """Removes the files from the outcomes of jobs, after their pictures; the rest of the outcome stays."""
     now = time.time()
     for job_id in job_ids:
         job = job_records.find(connection, job_id)

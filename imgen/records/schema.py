@@ -15,7 +15,7 @@ _ADVISORY_LOCK = 7_361_204_518  # any number that nothing else in the database u
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Runs the migrations that are missing, in one transaction that only one process at a time can be in."""
+    """Runs the missing migrations in one transaction, one process at a time."""
     with database.write() as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})

@@ -16,7 +16,7 @@ def find_tenant(connection: Connection, name: str) -> Tenant | None:
 
 
 def ensure_tenant(connection: Connection, name: str, plan: str) -> Tenant:
-    """Finds the tenant of that name, or makes it."""
+    """Finds or makes the tenant of that name."""
     tenant = find_tenant(connection, name)
     if tenant is None:
         tenant = Tenant(id="ten_" + secrets.token_hex(8), name=name, plan=plan)

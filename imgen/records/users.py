@@ -1,4 +1,4 @@
-"""Users in SQL, their memberships and their sessions. Only hashes of passwords and tokens come here."""
+"""Users in SQL, with memberships and sessions. Passwords and tokens are stored as hashes only."""
 
 import secrets
 import time
@@ -35,24 +35,24 @@ def add(connection: Connection, *, name: str, role: str, password_hash: str, mus
     return Person(id=person_id, name=name, role=role, must_change_password=must_change_password)
 
 
-def number(connection: Connection) -> int:
+def count_users(connection: Connection) -> int:
     """Counts the users."""
     return connection.execute(select(func.count()).select_from(users)).scalar_one()
 
 
-def everybody(connection: Connection) -> list[Person]:
-    """Lists all users, by name."""
+def all_users(connection: Connection) -> list[Person]:
+    """Lists all users by name."""
     return [_person(connection, row) for row in connection.execute(select(users).order_by(users.c.name)).all()]
 
 
-def named(connection: Connection, name: str) -> Person | None:
+def find_user(connection: Connection, name: str) -> Person | None:
     """Finds the user of that name; None: there is none."""
     row = connection.execute(select(users).where(users.c.name == name)).first()
     return None if row is None else _person(connection, row)
 
 
 def password_hash(connection: Connection, name: str) -> str | None:
-    """Returns the hash to check a sign-in against; None: there is no user of that name."""
+    """Returns the password hash of a user; None: there is no user of that name."""
     return connection.execute(select(users.c.password_hash).where(users.c.name == name)).scalar()
 
 
@@ -66,7 +66,7 @@ def remove(connection: Connection, person: Person) -> None:
     """Deletes a user with all sessions and memberships.
 
     Raises:
-        Invalid: it is the last administrator. Two who remove each other at the same moment wait for one another here.
+        Invalid: it is the last administrator. Removals by two administrators at once are serialized.
     """
     administrators = select(users.c.id).where(users.c.role == ADMIN).with_for_update()
     if connection.execute(administrators).scalars().all() == [person.id]:
@@ -83,14 +83,14 @@ def set_memberships(connection: Connection, person_id: str, tenant_ids: Iterable
 
 
 def open_session(
-    connection: Connection, token_hash: str, person_id: str, *, address: str, agent: str, now: float, lasts_s: float
+    connection: Connection, token_hash: str, person_id: str, *, remote_ip: str, agent: str, now: float, lasts_s: float
 ) -> None:
     """Adds a session."""
     connection.execute(
         insert(sessions).values(
             token_hash=token_hash,
             user_id=person_id,
-            address=address[:100],
+            address=remote_ip[:100],
             agent=agent[:300],
             created_at=now,
             expires_at=now + lasts_s,
@@ -122,7 +122,7 @@ def session_count(connection: Connection, person_id: str, *, now: float) -> int:
     return connection.execute(query).scalar_one()
 
 
-def forget_old_sessions(connection: Connection, *, now: float) -> None:
+def delete_expired_sessions(connection: Connection, *, now: float) -> None:
     """Deletes expired sessions."""
     connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
 

@@ -1,4 +1,4 @@
-"""Core: everything the services work with, in one value that the composition root makes and passes to each of them."""
+"""Core: all parts that the services use, in one value made by the composition root."""
 
 import random
 import time
@@ -26,7 +26,7 @@ class Core:
 
     settings: Settings
     configured: Configuration
-    """Replaced as a whole when it is read again; everything else stays as it was made."""
+    """Operator's files; replaced as a whole at a reload. All other fields stay."""
     database: Database
     live: PipeliningExecutor
     publisher: Publisher
@@ -47,14 +47,14 @@ class Core:
 
     @property
     def rulesets(self) -> Mapping[str, str]:
-        """See Configured."""
+        """Rulesets: name → digest of the rules."""
         return self.configured.rulesets
 
     @property
     def words(self) -> Wordlists:
-        """For `random`."""
+        """Word lists, for `random`."""
         return self.configured.words
 
     def plan_of(self, key: str) -> Plan:
-        """The plan of that key, or the default where an operator removed it."""
+        """Returns the plan of that key; the default plan if an operator removed it."""
         return self.configured.plans.get(key) or self.configured.plans[self.settings.default_plan]

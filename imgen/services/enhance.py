@@ -1,7 +1,7 @@
 """Enhancers of prompts: a chat endpoint where one is configured, else words from the style and the word lists.
 
-Only the positive part changes. The answer of a chat model is taken for plain terms: it can bring in neither characters nor
-negatives, and reviewers see the result like any other prompt.
+Only the positive part changes. The answer of a chat model is parsed as plain terms: it adds neither characters nor negatives,
+and is reviewed like any other prompt.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ class Enhancer(Protocol):
     """Rewriter of the positive terms of a prompt."""
 
     async def terms(self, positive: tuple[str, ...], model: Model, style: Style) -> tuple[str, ...]:
-        """Returns better terms; the same ones where there is nothing to improve.
+        """Returns improved terms; the same ones if there is nothing to improve.
 
         Raises:
             EnhancementFailed: no usable answer within the time allowed.
@@ -38,7 +38,7 @@ class Enhancer(Protocol):
 
 
 async def enhance(enhancer: Enhancer, parsed: Parsed, model: Model, style: Style) -> Parsed:
-    """Improves the positive terms of a prompt; its character and negatives stay."""
+    """Improves the positive terms of a prompt; character and negatives stay."""
     if not parsed.positive:
         return parsed
     terms = await enhancer.terms(parsed.positive, model, style)
@@ -72,7 +72,7 @@ class EmbeddedEnhancer:
         return expand(positive, style.hints, self._words)
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Does nothing."""
 
 
 class _Answer(msgspec.Struct):
@@ -80,12 +80,12 @@ class _Answer(msgspec.Struct):
 
 
 class ChatEnhancer:
-    """Enhancer that asks an OpenAI-compatible chat endpoint."""
+    """Enhancer by an OpenAI-compatible chat endpoint."""
 
     def __init__(self, settings: EnhancerSettings, instructions: str) -> None:
         self._settings = settings
         self._instructions = instructions
-        # The library's own limit is for each of its two tries, and for each read
+        # The library's limit is for each of its two tries and each read
         limits = Limits(total_s=settings.timeout_s * 1.5, max_bytes=MAX_ANSWER_BYTES, max_retries=1)
         self._client = OpenAIClient(settings, limits)
 
@@ -110,7 +110,7 @@ class ChatEnhancer:
         except UpstreamUnavailable as exc:
             log.warning("enhancer failed", reason=str(exc), status=exc.status)
             raise EnhancementFailed from exc
-        except MALFORMED as exc:  # which may be the prompt's fault: the breaker does not count it
+        except MALFORMED as exc:  # may be caused by the prompt: the breaker does not count it
             log.warning("enhancer failed", reason=type(exc).__name__, status=None)
             raise EnhancementFailed from exc
         self._client.breaker.succeeded()

@@ -1,4 +1,4 @@
-"""Enqueue of a job: row, hold and cache entry in one transaction, then its message."""
+"""Enqueueing of a job: row, hold and cache entry in one transaction, then its message."""
 
 import asyncio
 import contextlib
@@ -23,24 +23,24 @@ INSERT_TRIES = 3
 
 
 class CacheEntryPurged(Exception):
-    """Purge of the entry that the job was to reuse, after the look-up."""
+    """Purge of the entry to reuse, after the look-up."""
 
 
 async def enqueue(
     core: Core, job: Job, plan: Plan, *, pending: PendingEntry | None = None, is_looked_up: bool = False
 ) -> Job:
-    """Stores and publishes a job; returns it with the ids it has in the end.
+    """Stores and publishes a job; returns it with its final ids.
 
     Args:
         core: the core.
         job: a new one.
         plan: of its tenant.
-        pending: entry of the semantic cache that its picture is to become.
-        is_looked_up: whether the semantic cache was asked for it, which is counted.
+        pending: entry of the semantic cache for its picture.
+        is_looked_up: whether to count a look-up in the semantic cache.
 
     Raises:
         QueueFull, QuotaExceeded: see ledger.hold.
-        CacheEntryPurged: there is no such entry any more; the request has to be looked up again.
+        CacheEntryPurged: the entry to reuse is purged; look the request up again.
         GenerationFailed: the job could not be written.
     """
     job = await _insert(core, job, plan, pending, is_looked_up=is_looked_up)
@@ -65,7 +65,7 @@ async def _insert(core: Core, job: Job, plan: Plan, pending: PendingEntry | None
     for _ in range(INSERT_TRIES):
         try:
             await core.database.writing(write, job)
-        except IntegrityError:  # one of the random ids is taken: 48 bits of watermark id are few after millions of jobs
+        except IntegrityError:  # a random id is taken: after millions of jobs likely for the 48 bits of a watermark id
             new_id = new_job_id if cache_hit is None else new_cached_id
             job = structs.replace(job, id=new_id(), gen_id=new_gen_id(), watermark_id=new_watermark_id())
         except Retryable as exc:

@@ -34,25 +34,25 @@ class JobStatus(Struct, frozen=True, kw_only=True):
 
     view: View
     position: int | None = None
-    """Place among all waiting jobs, 1 is next; only while it waits to be rendered."""
+    """Position among all waiting jobs, 1 is next; only before rendering."""
     progress: float | None = None
     eta_s: int | None = None
 
 
 def get_view(core: Core, job_id: str) -> Awaitable[CachedView]:
-    """Asks Redis for a job, from the call on. Call it before awaiting authentication: both then travel in one round trip."""
+    """Reads a view from Redis, scheduled by the call. Call it before awaiting authentication: both share one round trip."""
     return core.live.run(
         job_views.get_view(job_id if is_job_id(job_id) else "")
-    )  # Redis sees no megabytes of a stranger's
+    )  # an id of megabytes is not sent to Redis
 
 
 async def job_status(core: Core, principal: Principal, job_id: str, cached: Awaitable[CachedView]) -> JobStatus:
     """Returns the job's state with queue position, progress (0–1) and ETA while it is open.
 
     Raises:
-        BadId: this is no id.
+        BadId: the text is no id.
         JobNotFound: no such job of this tenant.
-        CacheExpired: a `cache_` id that is not known (any more).
+        CacheExpired: the `cache_` id is unknown or more than one hour old.
     """
     if not is_job_id(job_id):
         raise BadId
@@ -89,7 +89,7 @@ async def list_jobs(core: Core, principal: Principal, *, limit: int, cursor: str
     """Lists one page of the tenant's jobs; no states: all.
 
     Raises:
-        InvalidField: `cursor` is not one that an earlier page gave.
+        InvalidField: `cursor` is not from an earlier page.
     """
     before = _read_cursor(cursor) if cursor else None
     found = await core.database.reading(
@@ -100,15 +100,15 @@ async def list_jobs(core: Core, principal: Principal, *, limit: int, cursor: str
 
 
 async def cancel(core: Core, principal: Principal, job_id: str) -> Job:
-    """Cancels an open job; its worker stops at the next step and can commit nothing. Ended jobs stay as they are.
+    """Cancels an open job; its worker stops at the next step and cannot commit. Ended jobs do not change.
 
     Raises:
-        BadId, JobNotFound: as for a poll.
+        BadId, JobNotFound: as for `job_status`.
     """
     if not is_job_id(job_id):
         raise BadId
     job = await core.database.writing(job_transitions.cancel, job_id, principal.tenant.id)
-    with contextlib.suppress(Unavailable):  # the row says it; the worker finds out when it renews its lease
+    with contextlib.suppress(Unavailable):  # the row is cancelled; the worker notices when it renews its lease
         shown = core.live.run(job_views.set_view(job_id, view_of(job)))
         if job.state is State.CANCELLED:
             await core.live.run(job_views.request_cancel(job_id))
@@ -127,7 +127,7 @@ async def _from_record(core: Core, principal: Principal, job_id: str) -> View:
     if is_cached(job_id) and core.clock() - job.created_at > CACHED_ID_S:
         raise CacheExpired
     view = view_of(job)
-    if not is_cached(job_id):  # whose hour would begin anew
+    if not is_cached(job_id):  # a new view would restart its hour
         with contextlib.suppress(Unavailable):
             await core.live.run(job_views.set_view_if_absent(job_id, view))
     return view

@@ -1,4 +1,4 @@
-"""Pre-signed URLs of a job's files, made anew for each answer and good for `[objects] url_expires_s`."""
+"""Pre-signed URLs of a job's files, signed for each answer and valid for `[objects] url_expires_s`."""
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ class Link(Struct, frozen=True, kw_only=True):
 
 
 def picture_links(core: Core, outcome: Outcome) -> tuple[Link, ...]:
-    """Signs the URLs of a finished picture's files; none where retention has removed them."""
+    """Signs the URLs of a finished picture's files; none after retention has removed them."""
     return tuple(
         Link(url=_sign(core, image.key, image.filename), filename=image.filename, type=image.type)
         for image in outcome.images
@@ -30,7 +30,7 @@ def thumbnail_url(core: Core, outcome: Outcome | None) -> str:
 
 
 def withheld_url(core: Core, outcome: Outcome) -> str:
-    """Signs the URL of a blocked picture that the ruleset lets its caller see; empty: it does not, or the floor blocks."""
+    """Signs the URL of a blocked picture if the ruleset releases it to the caller; empty: it does not, or the floor blocks."""
     blocked = outcome.blocked
     return _sign(core, blocked.unsafe_key) if blocked and blocked.unsafe_key and not blocked.floor else ""
 

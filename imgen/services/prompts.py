@@ -12,7 +12,7 @@ async def optimize(core: Core, prompt: str | None, *, model: object, style: obje
     """Improves the positive part of a prompt.
 
     Raises:
-        PromptRequired, InvalidCharacter, TooManyCharacters, InvalidField: the prompt.
+        PromptRequired, InvalidCharacter, TooManyCharacters, InvalidField: the prompt is wrong.
         EnhancementFailed: the enhancer did not answer.
     """
     request = GenerateRequest(prompt=prompt, model=model, style=style)
@@ -23,7 +23,7 @@ async def optimize(core: Core, prompt: str | None, *, model: object, style: obje
 
 
 def randomize(core: Core, character: object) -> str:
-    """Draws a random prompt. Character None or unknown: any of the configured ones; empty: none; else that one."""
+    """Makes a random prompt. Character None or unknown: a random one; empty: none; else that one."""
     known = tuple(core.catalog.characters)
     if character == "" or not known:
         chosen = ""

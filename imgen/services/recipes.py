@@ -29,7 +29,7 @@ def make_recipe(
     Args:
         core: the core.
         resolved: the request.
-        final: the prompt as it is drawn, enhanced or not.
+        final: the prompt to render, enhanced or not.
         visible_watermark: with the key of its logo.
         cache_entry_id: id of the cache entry to keep the picture under; empty: none.
     """
@@ -93,7 +93,7 @@ def make_job(core: Core, principal: Principal, recipe: Recipe, plan: Plan, surfa
 
 
 def cache_hit_job(job: Job, entry: Entry) -> Job:
-    """Turns a new job into a cache hit: rendered and reviewed, with the cached master and the parameters it was drawn with."""
+    """Turns a new job into a cache hit: rendered and reviewed, with the cached master and its sampling parameters."""
     made = entry.made_with
     diffusion = structs.replace(
         job.recipe.diffusion,

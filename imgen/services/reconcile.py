@@ -21,14 +21,14 @@ log = structlog.get_logger(__name__)
 
 LOCK = "reconciler"
 PUBLISH_GRACE_S = 3
-"""A row this old without a message was left by a submitter that died or could not reach the broker."""
+"""Age of a row without a message at which its submitter has died or could not reach the broker."""
 SWEEP_EVERY_S = 60
-VANISH_GRACE_S = 5
-"""A message may lie between the queue and a worker's record of it for a moment."""
+LOST_GRACE_S = 5
+"""Time that a message may spend between the queue and the claim by a worker."""
 
 
 class Reconciler:
-    """Loop that runs until it is cancelled."""
+    """Reconciler of one API process; runs until cancelled."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -37,7 +37,7 @@ class Reconciler:
         self._reloader = configuration.Reloader(lambda: configuration.load(core.settings))
 
     async def run(self) -> None:
-        """Repeats rounds for ever. A part that does not answer costs one round, never the loop."""
+        """Runs rounds for ever. A part that does not answer ends one round, never the loop."""
         pause_s = self._core.settings.jobs.reconcile_s
         try:
             while True:
@@ -45,14 +45,14 @@ class Reconciler:
                     await self.round()
                 except ImgenError as exc:
                     log.warning("reconciler: a round failed", reason=str(exc))
-                except Exception:  # an error nobody foresaw must not leave lost jobs lost
+                except Exception:  # an unforeseen error must not stop the recovery of jobs
                     log.exception("reconciler: a round failed unexpectedly")
                 await asyncio.sleep(pause_s)
         finally:
             await self._release()
 
     async def round(self) -> Counter[str]:
-        """Runs one round, if this process holds the lock. Returns the number of jobs it touched, by reason."""
+        """Runs one round if this process holds the lock. Returns the number of jobs changed, by reason."""
         core, did = self._core, Counter[str]()
         await self._reload_configuration()
         await core.request_counts.write(core.database, now=core.clock())
@@ -82,7 +82,7 @@ class Reconciler:
         return did
 
     async def _reload_configuration(self) -> None:
-        """Reads the operator's files again on request: in each process, whichever holds the lock."""
+        """Reads the operator's files again on request, in each process with or without the lock."""
         try:
             epoch = await self._core.live.run(epochs.read(epochs.CONFIGURATION))
         except Unavailable:
@@ -99,7 +99,7 @@ class Reconciler:
         for queue in await core.database.reading(reconcile.waiting_queues):
             is_empty = not await asyncio.to_thread(core.publisher.depth, queue)
             lost += await core.database.reading(
-                reconcile.lost_messages, queue, queue_is_empty=is_empty, grace_s=VANISH_GRACE_S
+                reconcile.lost_messages, queue, queue_is_empty=is_empty, grace_s=LOST_GRACE_S
             )
         return lost
 
@@ -117,7 +117,7 @@ class Reconciler:
             for job in moved:
                 await self._core.live.run(job_views.set_view(job.id, view_of(job)))
         except Unavailable:
-            pass  # views of open jobs run out by themselves, those of ended ones are made from SQL
+            pass  # views of open jobs expire, those of ended ones are made from SQL
 
     def _log(self, reason: str, found: list[Job]) -> None:
         if found:
@@ -127,4 +127,4 @@ class Reconciler:
         try:
             await asyncio.shield(self._core.database.writing(locks.release, LOCK, self._owner))
         except (Retryable, RuntimeError, asyncio.CancelledError):
-            return  # the lock runs out by itself
+            return  # the lock expires

@@ -1,4 +1,4 @@
-"""Retention: pictures, jobs and masters past their keep are deleted, and a job at once on request."""
+"""Retention: deletes pictures, jobs and masters past their time, and a job at once on request."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from imgen.services.core import Core
 
 
 async def sweep(core: Core) -> int:
-    """Removes pictures and jobs past their keep, and masters without a job. Returns how many jobs lost something."""
+    """Deletes pictures and jobs past their time, and masters without a job. Returns the number of jobs changed."""
     now, day_s = core.clock(), 86400
     swept = 0
     for days, rows_too in (
@@ -29,21 +29,21 @@ async def sweep(core: Core) -> int:
         ids = [job.id for job in old]
         await core.database.writing(reconcile.delete_jobs if rows_too else reconcile.drop_files, ids)
         swept += len(old)
-    await core.database.writing(users.forget_old_sessions, now=now)
+    await core.database.writing(users.delete_expired_sessions, now=now)
     await core.cache.sweep(core.objects, now=now, job_deadline_s=core.settings.jobs.deadline_s)
     await asyncio.to_thread(_delete_orphans, core.objects, before=now - 2 * core.settings.jobs.deadline_s)
     return swept
 
 
 def _delete_orphans(objects: ObjectStore, *, before: float) -> None:
-    """Deletes masters of jobs that were cancelled between their halves, or of attempts that were given up."""
+    """Deletes masters of jobs cancelled between rendering and finishing, and of abandoned attempts."""
     for stored in list(objects.list("work/")):
         if stored.modified_at < before:
             objects.delete(stored.key)
 
 
 async def delete_job(core: Core, job: Job) -> None:
-    """Deletes an ended job at once, with all its files and its cache entry; the ledger keeps what it cost."""
+    """Deletes an ended job at once, with all its files and its cache entry; its ledger entries stay."""
     await asyncio.to_thread(_delete_pictures, core, job)
 
     def write(connection: Connection) -> None:
@@ -58,7 +58,7 @@ async def delete_job(core: Core, job: Job) -> None:
 
 
 def _delete_pictures(core: Core, job: Job) -> None:
-    """Deletes everything a job may have left in the object store."""
+    """Deletes all objects of a job."""
     for prefix in (
         f"pictures/{job.tenant_id}/{job.gen_id}/",
         f"withheld/{job.tenant_id}/{job.gen_id}/",

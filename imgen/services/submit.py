@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class Submitted(Struct, frozen=True, kw_only=True):
-    """New job, and the fields of its request that were repaired."""
+    """New job, and the repaired fields of its request."""
 
     job: Job
     warnings: tuple[str, ...]
@@ -35,11 +35,11 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
     """Makes a job of a request.
 
     Raises:
-        PromptRequired, InvalidCharacter, TooManyCharacters, InvalidField: the request.
-        EnhancementFailed: `optimize` was asked for and the enhancer did not answer; no job is made.
-        CacheMiss: only a cached picture was wanted.
+        PromptRequired, InvalidCharacter, TooManyCharacters, InvalidField: the request is wrong.
+        EnhancementFailed: the request has `optimize` and the enhancer did not answer; no job is made.
+        CacheMiss: the request has `cache_only` and nothing was found.
         QueueFull, QuotaExceeded, RateLimited: try again later; the last after too many blocked pictures.
-        Unavailable: Redis does not answer, so that nothing could be queued; no job is made.
+        Unavailable: Redis does not answer; no job is made.
         GenerationFailed: the job could not be written.
     """
     limit = core.settings.jobs.max_prompt_chars
@@ -77,7 +77,7 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
 
 
 async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) -> Job:
-    """Makes a job with the recipe of an earlier one, seed included: rendered, reviewed and charged anew.
+    """Makes a job with the recipe of an earlier one, seed included; it is rendered, reviewed and charged again.
 
     Raises:
         QueueFull, QuotaExceeded, RateLimited, Unavailable, GenerationFailed: as for `submit`.
@@ -93,14 +93,14 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
 
 
 async def _check_penalty(core: Core, principal: Principal) -> None:
-    """Raises RateLimited while the tenant is kept out for its blocked pictures."""
+    """Raises RateLimited during the penalty of the tenant for blocked pictures."""
     remaining_ms = await core.live.run(block_penalty.remaining_ms(principal.tenant.id))
     if remaining_ms > 0:
         raise RateLimited(retry_after_s=math.ceil(remaining_ms / 1000))
 
 
 async def _check_queue(core: Core, *, is_cache_hit: bool) -> None:
-    """Raises QueueFull where too many jobs wait: for the finish workers, if the picture is in the cache, else to be rendered."""
+    """Raises QueueFull if too many jobs wait: for finishing if the picture is in the cache, else for rendering."""
     if is_cache_hit:
         waiting = await asyncio.to_thread(core.publisher.depth, FINISH_QUEUE)
     else:

@@ -1,4 +1,4 @@
-"""Uploaded pictures: checked, and stored under their hash, once for each tenant."""
+"""Uploads of pictures: checked, then stored under their hash, once for each tenant."""
 
 import asyncio
 import hashlib
@@ -16,7 +16,7 @@ async def store_logo(core: Core, principal: Principal, body: bytes, *, field: st
     """Checks and stores a logo for the visible watermark; returns its object key.
 
     Raises:
-        InvalidField: the body is no picture that can be a logo; the error names `field`.
+        InvalidField: the body cannot be a logo; the error has `field`.
         GenerationFailed: the object store does not answer.
     """
     async with _decoding:
@@ -34,5 +34,5 @@ def _check_logo(body: bytes, field: str) -> None:
 
     try:
         open_logo(body)
-    except InvalidField as exc:  # which names the field of the Action API
+    except InvalidField as exc:  # has the name of the field in the Action API
         raise InvalidField(field) from exc

@@ -75,44 +75,44 @@ class Settings(_Base):
 
     @property
     def database_url(self) -> str:
-        """SQLAlchemy URL of the system of record: configured, else SQLite in the data folder."""
+        """Returns the SQLAlchemy URL: the configured one, else SQLite in the data folder."""
         return self.database.url.get_secret_value() or f"sqlite:///{self.data_dir / 'imgen.db'}"
 
     @property
     def redis_url(self) -> str:
-        """The configured Redis, else the socket of the one that `imgen up` runs."""
+        """Returns the configured Redis URL, else the socket of the Redis of `imgen up`."""
         return self.redis.url.get_secret_value() or f"unix://{socket_path(self.data_dir, 'redis')}?db=0"
 
     @property
     def embedder_socket(self) -> Path:
-        """Socket of `imgen embedder`, unless another is given."""
+        """Returns the socket of `imgen embedder`."""
         return socket_path(self.data_dir, "embedder")
 
     @property
     def public_url(self) -> str:
-        """URL of the API for clients, without a slash at the end."""
+        """Returns the URL of the API for clients, without a slash at the end."""
         return (self.http.public_url or f"http://{self.http.host}:{self.http.port}").rstrip("/")
 
     def with_address(self, host: str, port: int) -> "Settings":
-        """Returns the same settings with another address to listen on; empty and 0 change nothing."""
+        """Returns the settings with another host and port; empty and 0 change nothing."""
         given = {name: value for name, value in {"host": host, "port": port}.items() if value}
         return self.model_copy(update={"http": self.http.model_copy(update=given)})
 
     @property
     def model_folders(self) -> tuple[Path, ...]:
-        """Folders of relative model sources and LoRA files."""
+        """Returns the folders of relative model sources and LoRA files."""
         return (self.data_dir / "models", self.config_dir)
 
 
 def load(data_dir: Path | str | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Reads all layers.
+    """Loads the settings from all layers.
 
     Args:
-        data_dir: where state lives; default: `IMGEN_DATA`, else `var`.
+        data_dir: folder of all state; default: `IMGEN_DATA`, else `var`.
         environ: for tests; the process environment.
 
     Raises:
-        ConfigurationError: a file is missing or a value is wrong; the message names it and never its secret.
+        ConfigurationError: a file is missing or a value is wrong; the message has its name, never a secret.
     """
     data = Path(data_dir or environ.get("IMGEN_DATA") or "var").resolve()
     config = Path(environ.get("IMGEN_CONFIG") or DEFAULT_CONFIG).resolve()

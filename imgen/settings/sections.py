@@ -10,7 +10,7 @@ class _Section(BaseModel):
 
 
 class Http(_Section):
-    """Address of the API and limits of requests."""
+    """Host and port of the API, and limits of requests."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -58,7 +58,7 @@ class Objects(_Section):
 
 
 class Jobs(_Section):
-    """Limits and times of jobs: queue, lease, retries, keep."""
+    """Limits and times of jobs: queue, lease, retries, retention."""
 
     max_queued: int = 10_000
     max_prompt_chars: int = 10_000
@@ -72,7 +72,7 @@ class Jobs(_Section):
 
 
 class Upstream(_Section):
-    """OpenAI-compatible endpoint: address, key and model, time-out, and pause of its circuit breaker."""
+    """OpenAI-compatible endpoint: base URL, key, model, time-out, and pause of its circuit breaker."""
 
     base_url: str = ""
     api_key: SecretStr = SecretStr("")
@@ -101,7 +101,7 @@ class Review(Upstream):
 
 
 class Cache(Upstream):
-    """Semantic cache; without a base URL the built-in sentence model is asked."""
+    """Semantic cache; without a base URL the built-in sentence model is used."""
 
     enabled: bool = True
     timeout_s: float = 2
@@ -116,7 +116,7 @@ class Cache(Upstream):
 
 
 class CredentialSettings(_Section):
-    """Certificate and key of the signer, and texts of the manifest for callers who send none."""
+    """Certificate and key of the signer, and default texts of the manifest."""
 
     certificate_chain: str = ""
     private_key: str = ""

@@ -1,4 +1,4 @@
-"""Description of a surface: its part of the OpenAPI document, and the tables that llms-full.txt shows beside it."""
+"""Description of a surface: its part of the OpenAPI document, and the tables of llms-full.txt."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ Schema = dict[str, Any]
 
 
 class Operation(Struct, frozen=True, kw_only=True):
-    """One request that a surface takes."""
+    """Request of a surface."""
 
     name: str
     request: str
@@ -22,29 +22,29 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 
 class FailureRow(NamedTuple):
-    """One answer that is no success."""
+    """Failure of a surface."""
 
     status: int
     text: str
     when: str
-    then: str
+    advice: str
     """Advice to the caller."""
 
     @property
     def has_retry_after(self) -> bool:
-        """Whether the answer says when to try again."""
+        """Returns whether the answer has a `Retry-After` header."""
         return self.status in (429, 503)
 
 
 class Description(Struct, frozen=True, kw_only=True):
-    """Everything the reference says about one surface."""
+    """Description of one surface for the reference."""
 
     tag: str
     about: str
     """One sentence under the tag."""
     paths: dict[str, Schema]
     schemas: dict[str, Schema]
-    """By name: requests first, then answers."""
+    """Schemas by name: requests, then answers."""
     overview: str = ""
     """Markdown for the head of the document."""
     summary: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class Description(Struct, frozen=True, kw_only=True):
 
 
 def schemas_of(answers: Iterable[type[Struct]]) -> dict[str, Schema]:
-    """Returns the schemas of Structs and of all Structs in them, by name."""
+    """Returns the schemas of Structs and of all nested Structs, by name."""
     return msgspec.json.schema_components(tuple(answers), ref_template=REF + "{name}")[1]
 
 

@@ -1,6 +1,6 @@
-"""Files of the disk store at the signed URLs that it gives out. Nothing is served without a signature.
+"""Files of the disk store under its pre-signed URLs. Nothing is served without a signature.
 
-Not mounted where objects lie in S3: those URLs lead to S3 itself.
+Not mounted with S3 as the store: its URLs lead to S3 itself.
 """
 
 from pathlib import Path
@@ -24,8 +24,8 @@ CONTENT_TYPES = {
     ".png": "image/png",
     ".webp": "image/webp",
 }
-"""By the key's suffix; any other is `application/octet-stream`, which no browser runs. The machine's own table differs
-from one to the next, and knows .html."""
+"""Media types by the key's suffix; any other is `application/octet-stream`, which no browser runs. The system's own table
+differs between machines and has .html."""
 
 SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -34,12 +34,12 @@ SAFE_HEADERS = {
 
 
 def routes(core: Core) -> list[Route]:
-    """Returns the route of the disk store; none where objects lie elsewhere."""
+    """Returns the route of the disk store; none with another store."""
     return file_routes(core.objects) if isinstance(core.objects, DiskStore) else []
 
 
 def file_routes(store: DiskStore) -> list[Route]:
-    """Returns GET and HEAD `/files/<key>`: 200, 206 or 416; 403 without a good signature, 404 once the file is gone."""
+    """Returns GET and HEAD `/files/<key>`: 200, 206 or 416; 403 without a valid signature, 404 if the file is deleted."""
 
     async def serve(request: Request) -> Response:
         try:
@@ -59,7 +59,7 @@ def file_routes(store: DiskStore) -> list[Route]:
 
 
 def content_type(path: Path) -> str:
-    """Returns the media type that a file of this name is served as."""
+    """Returns the media type of a file by its name."""
     return CONTENT_TYPES.get(path.suffix.lower(), "application/octet-stream")
 
 

@@ -1,4 +1,4 @@
-"""Health: `/healthz` (the process lives) and `/readyz` (it can take a job now). Neither needs a key."""
+"""Health checks without a key: `/healthz` (the process runs) and `/readyz` (it can accept a job now)."""
 
 import asyncio
 from typing import Annotated, Any, Literal
@@ -20,21 +20,21 @@ PartState = Literal["ok", "unavailable"]
 
 
 class Alive(Struct, frozen=True, kw_only=True):
-    """The process lives."""
+    """Process that runs."""
 
     status: Literal["ok"]
     version: str
 
 
 class Ready(Struct, frozen=True, kw_only=True):
-    """Whether a job can be taken now."""
+    """Readiness to accept a job now."""
 
     status: PartState
-    parts: Annotated[dict[str, PartState], Meta(description="`database` and `redis`.")]
+    parts: Annotated[dict[str, PartState], Meta(description="State of `database` and `redis`.")]
 
 
 def routes(core: Core) -> list[Route]:
-    """Returns both routes, which tell no more than states."""
+    """Returns both routes; their answers hold states only."""
 
     async def alive(_request: Request) -> Response:
         return json_response(Alive(status="ok", version=__version__))
@@ -60,8 +60,8 @@ def describe(_core: Core) -> Description:
         tag="Health",
         about="For load balancers and supervisors; no key is needed.",
         paths={
-            "/healthz": {"get": _check("alive", "Whether the process lives", {200: Alive})},
-            "/readyz": {"get": _check("ready", "Whether a job can be taken now", {200: Ready, 503: Ready})},
+            "/healthz": {"get": _check("alive", "Check that the process runs", {200: Alive})},
+            "/readyz": {"get": _check("ready", "Check that a job can be accepted now", {200: Ready, 503: Ready})},
         },
         schemas=schemas_of((Alive, Ready)),
     )

@@ -5,13 +5,13 @@ from pathlib import Path
 import jinja2
 
 from imgen import __version__
-from imgen.surfaces.static import address
+from imgen.surfaces.static import asset_url
 
 FOLDER = Path(__file__).resolve().parents[1] / "web" / "templates"
 
 
 def environment() -> jinja2.Environment:
-    """Makes the template environment. It escapes everything, and fails at a name that nobody set."""
+    """Makes the template environment. It escapes everything and fails at an unset name."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -19,7 +19,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"static": address, "version": __version__}
+    made.globals |= {"static": asset_url, "version": __version__}
     return made
 
 

@@ -1,4 +1,4 @@
-"""Style sheets, scripts and vendored assets, cached for good: each address carries a digest of its file."""
+"""Assets: style sheets, scripts and vendored files. Their URLs have a digest of the file, so they are cached for ever."""
 
 import hashlib
 from functools import lru_cache
@@ -12,12 +12,12 @@ FOLDER = Path(__file__).resolve().parents[1] / "web" / "static"
 
 
 def static_files() -> StaticFiles:
-    """Makes the application that serves them."""
+    """Makes the application that serves the assets."""
     return _Static(directory=FOLDER)
 
 
 @lru_cache
-def address(name: str) -> str:
+def asset_url(name: str) -> str:
     """Returns the URL path of a file, such as `/static/imgen.css?v=1f3a…`."""
     return f"/static/{name}?v={hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()[:12]}"
 

@@ -1,4 +1,4 @@
-"""Surface: one wire dialect as a value. Here is also the one table that maps errors to HTTP statuses."""
+"""Surface: a wire dialect as a value. The table from errors to HTTP statuses is here too."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,45 +29,45 @@ STATUSES: dict[type[errors.ImgenError], int] = {
     errors.EnhancementFailed: 502,
     errors.Retryable: 503,
 }
-"""Error → HTTP status; a child class counts as its nearest parent in here, and one without a parent is a 500."""
+"""Error → HTTP status; a subclass has the status of its nearest base in the table, or else 500."""
 SERVER_ERROR = 500
 UNAVAILABLE = 503
 _PUBLIC_TEXTS = {SERVER_ERROR: "Internal error", UNAVAILABLE: "Service unavailable"}
-"""Texts of statuses whose errors hold what only operators may read."""
+"""Texts of statuses whose errors are for operators only."""
 _RETRY_AFTER_S = {429: 2, UNAVAILABLE: 2}
-"""Seconds to wait where the error names none."""
+"""Seconds to wait if the error has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A failed request, before a dialect gives it a form."""
+    """Failure of a request, before a dialect encodes it."""
 
     status: int
     text: str
-    """One sentence for the caller."""
+    """Text for the caller."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def json_error(problem: Problem) -> Answer:
-    """Answers `{"error": text}`, the form of every surface that has none of its own."""
+    """Answers `{"error": text}`, the default form."""
     return json_answer({"error": problem.text}, problem.status, problem.headers)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surface:
-    """One dialect, or the pages for people."""
+    """Surface: a dialect, or a group of pages."""
 
     prefixes: tuple[str, ...]
-    """Paths that are its own, with all below them."""
+    """Paths of the surface, with all below them."""
     routes: Callable[[Core], Sequence[BaseRoute]]
     error: Callable[[Problem], Answer] = json_error
-    """The form of what fails before a handler is reached: no such path, a wrong method, a broken connection."""
+    """Form of failures before a handler: an unknown path, a wrong method, a broken connection."""
     describe: Callable[[Core], Description] | None = None
-    """Its part of the reference; None: it is not in there. Called when the reference is first asked for."""
+    """Its part of the reference, made at the first request of it; None: it has none."""
 
 
 def surface_at(path: str, surfaces: Iterable[Surface]) -> Surface:
-    """Returns the surface with the longest prefix of a path; the one that has `/` answers for all that is nobody else's."""
+    """Returns the surface with the longest prefix of a path; the one with `/` has all other paths."""
     rooted = "/" + path.lstrip("/")
     owners = {
         prefix: surface
@@ -79,12 +79,12 @@ def surface_at(path: str, surfaces: Iterable[Surface]) -> Surface:
 
 
 def status_of(error: type[errors.ImgenError]) -> int:
-    """Returns the HTTP status that such an error is answered with."""
+    """Returns the HTTP status of a class of errors."""
     return next((STATUSES[kind] for kind in error.__mro__ if kind in STATUSES), SERVER_ERROR)
 
 
 def problem_of(error: errors.ImgenError) -> Problem:
-    """Translates an error: its status, a text without internals, and `Retry-After` where trying again helps."""
+    """Translates an error into status, a text without internals and, if a retry may help, `Retry-After`."""
     status = status_of(type(error))
     if status >= SERVER_ERROR:
         log.error("request failed", code=error.code, reason=str(error), exc_info=status == SERVER_ERROR)

@@ -1,6 +1,6 @@
-"""Client of an OpenAI-compatible endpoint, bounded in time, size and tries, with a circuit breaker: for event loops, for threads.
+"""Clients of an OpenAI-compatible endpoint, for event loops and threads: limits of time, size and tries, a circuit breaker.
 
-The library is imported at first use: half a second and 12 MB that an installation without such endpoints never needs.
+The library is imported at first use: it takes half a second and 12 MB, which an installation without such endpoints saves.
 """
 
 import asyncio
@@ -28,23 +28,23 @@ Start = Callable[["AsyncOpenAI"], AbstractAsyncContextManager[Any]]
 BlockingStart = Callable[["OpenAI"], AbstractContextManager[Any]]
 
 MALFORMED = (msgspec.MsgspecError, LookupError, RecursionError, ValueError)
-"""Errors of decoding an answer that has another form than the one asked for."""
+"""Errors of decoding an answer of another form."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bounds of one answer."""
+    """Limits of one answer."""
 
     total_s: float
-    """For all tries and the whole body; the library's own time-out is for each try and each read."""
+    """Time for all tries and the whole body; the library's time-out is for each try and each read."""
     max_bytes: int
     max_retries: int = 0
     harmless: frozenset[int] = frozenset()
-    """Statuses that are no failures of the endpoint: they refuse the text that was sent."""
+    """Statuses that refuse the text and are no failures of the endpoint."""
 
 
 class _Client:
-    """Parts that both clients share. `breaker` counts failures by itself; callers report successes to it."""
+    """Base of both clients. `breaker` counts failures; callers report successes to it."""
 
     def __init__(self, upstream: Upstream, limits: Limits) -> None:
         self._upstream = upstream
@@ -78,7 +78,7 @@ class OpenAIClient(_Client):
     """Client for an event loop."""
 
     def __init__(self, upstream: Upstream, limits: Limits, *, socket: Path | None = None) -> None:
-        """`socket` is a Unix socket to connect to in place of the base URL's host."""
+        """Takes a Unix socket that replaces the base URL's host."""
         super().__init__(upstream, limits)
         self._socket = socket
 
@@ -169,7 +169,7 @@ _decode_completion = msgspec.json.Decoder(_Completion).decode
 
 
 def chat_content(body: bytes) -> bytes:
-    """Returns the text of a chat completion's message, in UTF-8; empty where it has none.
+    """Returns the text of a chat completion's message, in UTF-8; empty: it has none.
 
     Raises:
         One of MALFORMED.
@@ -178,6 +178,6 @@ def chat_content(body: bytes) -> bytes:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """Imports the library; returns the errors of an answer that does not come or has no end."""
+    """Imports the library; returns its errors of a missing or incomplete answer."""
     openai, httpx2 = import_module("openai"), import_module("httpx2")
     return openai.OpenAIError, httpx2.HTTPError, OSError, ValueError

@@ -1,4 +1,4 @@
-"""What Alembic runs: brings the database that records/schema.py hands over to the newest version."""
+"""Script that Alembic runs: upgrades the database of the connection from records/schema.py."""
 
 from alembic import context
 

@@ -1,6 +1,6 @@
-"""All tables, as SQLAlchemy Core sees them: a module for each field, joined here so that `metadata` is whole.
+"""Tables as SQLAlchemy Core, a module for each field. They are imported here, so that `metadata` is complete.
 
-migrations/ makes them; a test checks that both agree.
+migrations/ creates them; a test compares both.
 Times are seconds since the epoch. Recipes and outcomes are JSON text made from Structs by msgspec.
 """
 

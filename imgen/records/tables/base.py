@@ -1,4 +1,4 @@
-"""Metadata that all tables belong to, with the names of their constraints."""
+"""Metadata of all tables, with the naming of constraints."""
 
 from sqlalchemy import MetaData
 

@@ -30,8 +30,8 @@ cache_entries = Table(
     Index(None, "purged_at"),
     Index(None, "tenant_id"),
 )
-"""The semantic cache. A row is made with its job, is ready when that job ends safe, and stays a while after it is purged,
-for other processes to see and for jobs that still read its master. `vector` is little-endian float32."""
+"""Entries of the semantic cache. A row is made with its job and is ready when that job ends safe. It stays for some time after
+a purge, for other processes and for jobs that still read its master. `vector` is little-endian float32."""
 
 cache_lookups = Table(
     "cache_lookups",

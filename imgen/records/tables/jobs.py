@@ -5,8 +5,8 @@ from sqlalchemy import Column, Double, Index, Integer, PrimaryKeyConstraint, Tab
 from imgen.records.tables.base import metadata
 
 HAS_PICTURES = text("coalesce(state, '') = 'completed' AND stripped_at IS NULL")
-"""Condition of the index for samples; a query needs the same words, or the index is not used. With the bare state
-SQLite would rather take one of the indexes that begin with it."""
+"""Condition of the index for samples; a query needs the same text, or the index is not used. With the bare state SQLite
+would prefer an index that begins with it."""
 
 jobs = Table(
     "jobs",
@@ -57,7 +57,7 @@ jobs = Table(
     ),
 )
 """`model`, `style`, `character`, `ruleset` and the prompt's beginning are the recipe's own, for searching: the gallery's index
-holds all that a search or a count looks at, so that it need not read the rows."""
+has every column of a search or a count, so that no rows are read."""
 
 claims = Table(
     "claims",
@@ -67,5 +67,5 @@ claims = Table(
     Column("published_at", Double, nullable=False),
     PrimaryKeyConstraint("queue", "priority"),
 )
-"""Publishing time of the latest message that was claimed from a queue: a waiting job published well before it was overtaken,
-so its message is lost (see records/reconcile.py)."""
+"""Publishing time of the latest message claimed from a queue. A waiting job published well before it has lost its message
+(see records/reconcile.py)."""

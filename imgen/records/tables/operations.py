@@ -36,4 +36,4 @@ installation = Table(
     Column("value", Text, nullable=False),
     UniqueConstraint("name"),
 )
-"""Facts of this installation that all its processes must agree on, such as the secret that signs the disk store's URLs."""
+"""Values that all processes of this installation share, such as the secret that signs the disk store's URLs."""

@@ -1,4 +1,4 @@
-"""Changes of API keys by users: each with its row in the audit, and in force in every API process at once."""
+"""Changes of API keys by users: each with its row in the audit, effective at once in every API process."""
 
 import contextlib
 from collections.abc import Callable, Collection
@@ -29,12 +29,12 @@ async def create(
         core: the core.
         person: the user that makes it.
         name: must be new.
-        tenant: the tenant's name; administrators make new ones by naming them.
+        tenant: the tenant's name; for an administrator a new name makes a new tenant.
         scopes: at least one.
-        days: after which it expires; None: never.
+        days: validity in days; None: unlimited.
 
     Raises:
-        Invalid: the name is taken, a number makes no sense, or there is no such scope, or none.
+        Invalid: the name is taken, a number is out of range, or there is no such scope, or none.
         Forbidden: it is another's tenant.
     """
     if days is not None and not 1 <= days <= 3650:  # noqa: PLR2004 - ten years
@@ -45,7 +45,7 @@ async def create(
         owner = _find_or_make_tenant(connection, core, person, tenant)
         expires_at = None if days is None else core.clock() + days * DAY_S
         key = api_keys.add_key(connection, raw, tenant=owner, name=name, scopes=scopes, expires_at=expires_at)
-        _note(connection, person, key, "made key", audit.change(key.name, after=audit.of_key(key, owner)))
+        _note(connection, person, key, "made key", audit.change(key.name, after=audit.key_fields(key, owner)))
         return key
 
     return await _write(core, write), raw
@@ -62,18 +62,18 @@ async def switch(core: Core, person: Person, key_id: str, *, enabled: bool) -> A
     def write(connection: Connection) -> ApiKey:
         key = _find_own(connection, person, key_id).key
         api_keys.set_enabled(connection, key.id, enabled=enabled)
-        told = audit.change(key.name, before={"enabled": key.enabled}, after={"enabled": enabled})
-        _note(connection, person, key, "switched key", told)
+        detail = audit.change(key.name, before={"enabled": key.enabled}, after={"enabled": enabled})
+        _note(connection, person, key, "switched key", detail)
         return key
 
     return await _write(core, write)
 
 
 async def rotate(core: Core, person: Person, key_id: str, *, grace_days: int) -> tuple[ApiKey, str]:
-    """Gives a key a new raw form; the old one works for some days more.
+    """Gives a key a new raw form; the old one works for the grace.
 
     Raises:
-        Invalid: there is no such key, or the grace is none.
+        Invalid: there is no such key, or the grace is out of range.
         Forbidden: it is another tenant's.
     """
     if not 0 <= grace_days <= LONGEST_GRACE_DAYS:
@@ -84,15 +84,15 @@ async def rotate(core: Core, person: Person, key_id: str, *, grace_days: int) ->
         key = _find_own(connection, person, key_id).key
         old_until = core.clock() + grace_days * DAY_S
         api_keys.rotate_key(connection, key, raw, old_until=old_until)
-        told = audit.change(key.name, before={"prefix": key.prefix}, after={"prefix": visible_prefix(raw)})
-        _note(connection, person, key, "rotated key", {**told, "old_works_until": old_until})
+        detail = audit.change(key.name, before={"prefix": key.prefix}, after={"prefix": visible_prefix(raw)})
+        _note(connection, person, key, "rotated key", {**detail, "old_works_until": old_until})
         return key
 
     return await _write(core, write), raw
 
 
 async def revoke(core: Core, person: Person, key_id: str) -> ApiKey:
-    """Makes a key unknown for good.
+    """Revokes a key.
 
     Raises:
         Invalid: there is no such key.
@@ -103,7 +103,9 @@ async def revoke(core: Core, person: Person, key_id: str) -> ApiKey:
         found = _find_own(connection, person, key_id)
         key = found.key
         api_keys.delete_key(connection, key)
-        _note(connection, person, key, "revoked key", audit.change(key.name, before=audit.of_key(key, found.tenant)))
+        _note(
+            connection, person, key, "revoked key", audit.change(key.name, before=audit.key_fields(key, found.tenant))
+        )
         return key
 
     return await _write(core, write)
@@ -127,8 +129,8 @@ def _find_or_make_tenant(connection: Connection, core: Core, person: Person, nam
     if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
         raise Invalid("A tenant needs a name of 1 to 200 characters")
     made = tenants.ensure_tenant(connection, name, core.settings.default_plan)
-    told = audit.change(name, after={"plan": made.plan})
-    audit.by_person(connection, person, action="made tenant", tenant_id=made.id, subject=made.id, detail=told)
+    detail = audit.change(name, after={"plan": made.plan})
+    audit.by_person(connection, person, action="made tenant", tenant_id=made.id, subject=made.id, detail=detail)
     return made
 
 
@@ -137,7 +139,7 @@ async def _write(core: Core, write: Callable[[Connection], T]) -> T:
         result = await core.database.writing(write)
     except IntegrityError as exc:
         raise Invalid("There is a key of that name already") from exc
-    with contextlib.suppress(Unavailable):  # no process trusts its memory of keys while Redis is away
+    with contextlib.suppress(Unavailable):  # without Redis no process uses its cache of keys
         await core.live.run(epochs.bump(epochs.KEYS))
     return result
 

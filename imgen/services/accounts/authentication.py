@@ -1,4 +1,4 @@
-"""Authentication: a raw key becomes a principal, counted against its plan's rate. All surfaces with keys use it."""
+"""Authentication of raw keys: finds the principal and counts the request against its plan's rate."""
 
 import math
 
@@ -9,7 +9,7 @@ from imgen.records import api_keys
 from imgen.services.core import Core
 
 UNKNOWN_EPOCH = b"unknown"
-"""Unlike any that Redis can answer."""
+"""Epoch while Redis does not answer; equal to none that Redis has."""
 
 
 async def authenticate(core: Core, raw_key: str, *, scope: str = "") -> Principal:
@@ -17,12 +17,12 @@ async def authenticate(core: Core, raw_key: str, *, scope: str = "") -> Principa
 
     Args:
         core: the core.
-        raw_key: as it was sent.
+        raw_key: as sent.
         scope: the scope that the request needs; empty: none.
 
     Raises:
         InvalidKey: there is no such key.
-        KeyDisabled: it is switched off, or has expired.
+        KeyDisabled: it is disabled or has expired.
         OutOfScope: it lacks the scope.
         RateLimited: more requests in a minute than the plan allows.
     """
@@ -40,8 +40,8 @@ async def _counted(core: Core, raw_key: str) -> TenantKey:
     try:
         check = await core.live.run(request_gate.hit(key_id, now))
     except Unavailable:
-        # Without Redis nobody can tell us of a changed key, so SQL is asked each time, and nothing that was known before
-        # is believed after, when the epoch may be the old one. Rates are not counted meanwhile.
+        # Without Redis changes of keys are not visible, so SQL is read each time. The cache is emptied, because the epoch
+        # may be the old one afterwards. Rates are not counted meanwhile.
         core.principal_cache.clear(UNKNOWN_EPOCH)
         return _checked(await core.database.reading(api_keys.find_key_by_hash, key_hash), now)
     if check.epoch != core.principal_cache.epoch:
@@ -59,8 +59,8 @@ async def _counted(core: Core, raw_key: str) -> TenantKey:
 async def _look_up(core: Core, key_hash: str) -> TenantKey | None:
     epoch = core.principal_cache.epoch
     found = await core.database.reading(api_keys.find_key_by_hash, key_hash)
-    # Only enabled keys are cached: the epoch, which changes when a key is switched on, is read behind this door. And if
-    # keys changed while we read, this is true now but not to be cached under the new epoch.
+    # Only enabled keys are cached: the epoch changes when a key is enabled. If keys changed during the read, the result is
+    # valid now but must not be cached under the new epoch.
     if found is not None and found.key.enabled and epoch == core.principal_cache.epoch:
         core.principal_cache.put(key_hash, found)
     return found

@@ -14,17 +14,17 @@ _hashing = asyncio.Semaphore(2)
 
 
 def new_password() -> str:
-    """Makes a first password: 96 random bits that can be typed."""
+    """Makes a first password: 96 random bits in characters that are easy to type."""
     return secrets.token_urlsafe(12)
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     """Hashes a password for storage. Takes some 30 ms and 64 MiB: on an event loop use `hash_in_thread`."""
     return _hasher.hash(password)
 
 
-def fits(password: str, password_hash: str) -> bool:
-    """Returns whether the password is the one that was hashed."""
+def verify_password(password: str, password_hash: str) -> bool:
+    """Returns whether the password has this hash."""
     try:
         return _hasher.verify(password_hash, password)
     except (VerificationError, InvalidHashError):
@@ -34,12 +34,12 @@ def fits(password: str, password_hash: str) -> bool:
 async def hash_in_thread(password: str) -> str:
     """Hashes a password off the event loop."""
     async with _hashing:
-        return await asyncio.to_thread(hashed, password)
+        return await asyncio.to_thread(hash_password, password)
 
 
-async def fits_in_thread(password: str, password_hash: str) -> bool:
-    """Returns whether the password is the one that was hashed, off the event loop; one that is too long is not hashed."""
+async def verify_in_thread(password: str, password_hash: str) -> bool:
+    """Returns whether the password has this hash, off the event loop; one that is too long is not hashed."""
     if len(password) > MAX_PASSWORD_CHARS:
         return False
     async with _hashing:
-        return await asyncio.to_thread(fits, password, password_hash)
+        return await asyncio.to_thread(verify_password, password, password_hash)

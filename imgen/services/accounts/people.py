@@ -1,4 +1,4 @@
-"""Users of the web face as administrators manage them: added, given a new first password, removed."""
+"""Users of the web face, managed by administrators: add, reset the password, remove."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Seque
     """Adds a user; returns the first password.
 
     Raises:
-        Invalid: the name is taken or none, or there is no such role.
+        Invalid: the name is taken or empty, or there is no such role.
     """
     if role not in ROLES:
         raise Invalid(f"A role is one of {', '.join(ROLES)}")
@@ -27,8 +27,8 @@ async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Seque
         person = users.add(connection, name=name, role=role, password_hash=first_hash, must_change_password=True)
         known = {tenant.id for tenant in tenants.all_tenants(connection)}
         users.set_memberships(connection, person.id, known & set(tenant_ids))
-        told = audit.change_of_person(connection, after=_named(connection, name))
-        _note(connection, by, "added person", told, subject=person.id)
+        detail = audit.change_of_person(connection, after=_find(connection, name))
+        _note(connection, by, "added person", detail, subject=person.id)
 
     try:
         await core.database.writing(write)
@@ -41,17 +41,17 @@ async def new_first_password(core: Core, by: Person, name: str) -> str:
     """Gives a user a new first password and ends all sessions; returns the password.
 
     Raises:
-        Invalid: nobody has that name.
+        Invalid: there is no such user.
     """
     first = passwords.new_password()
     first_hash = await passwords.hash_in_thread(first)
 
     def write(connection: Connection) -> None:
-        person = _named(connection, name)
+        person = _find(connection, name)
         users.set_password(connection, person.id, first_hash, must_change_password=True)
         users.close_sessions(connection, person.id)
-        told = audit.change_of_person(connection, before=person, after=_named(connection, name))
-        _note(connection, by, "set password", told, subject=person.id)
+        detail = audit.change_of_person(connection, before=person, after=_find(connection, name))
+        _note(connection, by, "set password", detail, subject=person.id)
 
     await core.database.writing(write)
     return first
@@ -61,22 +61,22 @@ async def remove(core: Core, by: Person, name: str) -> None:
     """Removes a user and ends all sessions.
 
     Raises:
-        Invalid: nobody has that name, or it is the last administrator, or oneself.
+        Invalid: there is no such user, or it is the last administrator or oneself.
     """
 
     def write(connection: Connection) -> None:
-        person = _named(connection, name)
+        person = _find(connection, name)
         if person.id == by.id:
             raise Invalid("You cannot remove yourself")
-        told = audit.change_of_person(connection, before=person)
+        detail = audit.change_of_person(connection, before=person)
         users.remove(connection, person)
-        _note(connection, by, "removed person", told, subject=person.id)
+        _note(connection, by, "removed person", detail, subject=person.id)
 
     await core.database.writing(write)
 
 
-def _named(connection: Connection, name: str) -> Person:
-    person = users.named(connection, name)
+def _find(connection: Connection, name: str) -> Person:
+    person = users.find_user(connection, name)
     if person is None:
         raise Invalid(f"Nobody is named {name!r}")
     return person

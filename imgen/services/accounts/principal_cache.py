@@ -1,6 +1,6 @@
 """Cache of keys and their tenants in an API process: read from SQL once, dropped when the epoch of keys changes.
 
-The epoch is read with every request, so a key that is switched off anywhere stops working everywhere at once.
+The epoch is read with every request, so a disabled key stops working in every process at once.
 """
 
 import time
@@ -10,18 +10,18 @@ from imgen.domain.principal import TenantKey
 
 CAPACITY = 10_000
 TTL_S = 30.0
-"""A key that changes while Redis is away changes no epoch, so no entry may live for long."""
+"""A change of a key without Redis changes no epoch, so entries expire."""
 
 
 class PrincipalCache:
-    """Map of hash → key that is switched on, with its tenant; the least recently used is dropped first."""
+    """Map of hash → enabled key with its tenant; the least recently used is dropped first."""
 
     def __init__(self) -> None:
         self.epoch: bytes | None = None
         self._known: OrderedDict[str, tuple[TenantKey, float]] = OrderedDict()
 
     def get(self, key_hash: str) -> TenantKey | None:
-        """Returns the key, if it is in the cache and fresh."""
+        """Returns the key; None: it is not cached, or too old."""
         found, read_at = self._known.get(key_hash, (None, 0.0))
         if found is None or time.monotonic() - read_at > TTL_S:
             return None
@@ -29,12 +29,12 @@ class PrincipalCache:
         return found
 
     def put(self, key_hash: str, found: TenantKey) -> None:
-        """Keeps a key that was read from SQL."""
+        """Caches a key read from SQL."""
         self._known[key_hash] = found, time.monotonic()
         if len(self._known) > CAPACITY:
             self._known.popitem(last=False)
 
     def clear(self, epoch: bytes | None) -> None:
-        """Drops everything, and starts anew under another epoch."""
+        """Empties the cache for another epoch."""
         self.epoch = epoch
         self._known.clear()

@@ -1,4 +1,4 @@
-"""Counts of requests by key, kept in memory and written to SQL now and then: a write a poll would cost more than the poll."""
+"""Counts of requests by key, kept in memory and written to SQL at intervals: a write costs more than a poll."""
 
 from collections import Counter
 
@@ -20,7 +20,7 @@ class RequestCounts:
         self._keys.add(key_id)
 
     async def write(self, database: Database, *, now: float) -> None:
-        """Adds the counts to those in SQL; counts that cannot be written now are kept for the next time."""
+        """Adds the counts to those in SQL; counts that cannot be written are kept for the next time."""
         if not self._requests:
             return
         requests, self._requests = self._requests, Counter()

@@ -16,44 +16,44 @@ from imgen.services.core import Core
 SESSION_S = 14 * 24 * 3600
 
 
-TRIES_BY_NAME, TRIES_BY_ADDRESS = 10, 50
-"""Within a quarter of an hour; the second is wide because a whole office may have one address. Of an address only tries
-that fail count in the end: who signs in neither uses them up nor wins new ones for guessing other names."""
+TRIES_BY_NAME, TRIES_BY_IP = 10, 50
+"""Tries within a quarter of an hour; the second is higher because an office may share one IP. Of an IP only failed tries
+count in the end: a sign-in neither uses tries up nor resets them for guesses of other names."""
 
 
-_NOBODYS = passwords.hashed(secrets.token_hex(16))
+_DECOY_HASH = passwords.hash_password(secrets.token_hex(16))
 """Hash that is checked for an unknown name, so that it takes as long as a wrong password."""
 
 
-async def sign_in(core: Core, name: str, password: str, *, address: str, agent: str) -> str:
+async def sign_in(core: Core, name: str, password: str, *, remote_ip: str, agent: str) -> str:
     """Signs a user in; returns the new session's token.
 
     Raises:
-        Invalid: wrong name or password; the message does not say which.
-        RateLimited: too many tries for this name or from this address.
-        Unavailable: Redis does not answer, so that tries cannot be counted.
+        Invalid: wrong name or password; the message is the same.
+        RateLimited: too many tries for this name or from this IP.
+        Unavailable: Redis does not answer, so tries cannot be counted.
     """
-    by_name, by_address = "name:" + token_hash(name)[:32], "address:" + token_hash(address)[:32]
-    await _count_try(core, by_address, TRIES_BY_ADDRESS)  # first: who is out counts against no name
+    by_name, by_ip = "name:" + token_hash(name)[:32], "address:" + token_hash(remote_ip)[:32]
+    await _count_try(core, by_ip, TRIES_BY_IP)  # first: a refused IP counts against no name
     await _count_try(core, by_name, TRIES_BY_NAME)
     stored = await core.database.reading(users.password_hash, name)
-    fits = await passwords.fits_in_thread(password, stored or _NOBODYS)
-    person = await core.database.reading(users.named, name)
-    if stored is None or not fits or person is None:
+    is_right = await passwords.verify_in_thread(password, stored or _DECOY_HASH)
+    person = await core.database.reading(users.find_user, name)
+    if stored is None or not is_right or person is None:
         raise Invalid("Wrong name or password")
     token, now = secrets.token_urlsafe(32), core.clock()
 
     def write(connection: Connection) -> None:
-        if users.password_hash(connection, name) != stored:  # changed while this one was being checked
+        if users.password_hash(connection, name) != stored:  # changed during the check
             raise Invalid("Wrong name or password")
         users.open_session(
-            connection, token_hash(token), person.id, address=address, agent=agent, now=now, lasts_s=SESSION_S
+            connection, token_hash(token), person.id, remote_ip=remote_ip, agent=agent, now=now, lasts_s=SESSION_S
         )
-        _note(connection, structs.replace(person, address=address), "signed in", {})
+        _note(connection, structs.replace(person, remote_ip=remote_ip), "signed in", {})
 
     await core.database.writing(write)
-    await core.live.run(sign_in_limits.forgive(by_name))
-    await core.live.run(sign_in_limits.give_back(by_address))
+    await core.live.run(sign_in_limits.reset(by_name))
+    await core.live.run(sign_in_limits.give_back(by_ip))
     return token
 
 
@@ -91,14 +91,14 @@ async def change_password(core: Core, person: Person, token: str, *, old: str, n
     Raises:
         Invalid: the old one is wrong, or the new one is too short, too long or the same.
         RateLimited: too many tries with a wrong old one.
-        Unavailable: Redis does not answer, so that tries cannot be counted.
+        Unavailable: Redis does not answer, so tries cannot be counted.
     """
     tries = "person:" + person.id
     await _count_try(core, tries, TRIES_BY_NAME)
     if not MIN_PASSWORD_CHARS <= len(new) <= MAX_PASSWORD_CHARS:
         raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
     stored = await core.database.reading(users.password_hash, person.name)
-    if stored is None or not await passwords.fits_in_thread(old, stored):
+    if stored is None or not await passwords.verify_in_thread(old, stored):
         raise Invalid("The present password is wrong")
     if old == new:
         raise Invalid("The new password is the old one")
@@ -111,7 +111,7 @@ async def change_password(core: Core, person: Person, token: str, *, old: str, n
         _note(connection, person, "changed password", audit.change_of_person(connection, before=person, after=after))
 
     await core.database.writing(write)
-    await core.live.run(sign_in_limits.forgive(tries))
+    await core.live.run(sign_in_limits.reset(tries))
 
 
 def token_hash(token: str) -> str:

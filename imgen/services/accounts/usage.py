@@ -1,4 +1,4 @@
-"""Usage of a plan by a key and its tenant, and what remains of it."""
+"""Usage of a plan by a key and its tenant, and the remainder of it."""
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ class UsageCount(Struct, frozen=True, kw_only=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Limits of the plan, or what remains of them; None: no limit."""
+    """Limits of the plan, or the remainder of them; None: no limit."""
 
     requests_per_minute: int | None
     pictures_per_day: int | None
@@ -25,7 +25,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """The answer to `usage`."""
+    """Usage of a key and its tenant, with the plan's limits."""
 
     plan: str
     key: dict[str, UsageCount]
@@ -36,7 +36,7 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 
 async def usage(core: Core, principal: Principal) -> Usage:
-    """Returns the key's and the tenant's counts for today and this month, the plan's limits and what remains of them."""
+    """Returns the key's and the tenant's counts for today and this month, the plan's limits and the remainder of them."""
     now = core.clock()
     await core.request_counts.write(core.database, now=now)
     key, tenant = principal.id, principal.tenant.id

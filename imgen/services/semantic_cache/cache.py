@@ -1,7 +1,7 @@
-"""Semantic cache (contract, section 2): a picture that was made for words of the same meaning is finished again.
+"""Semantic cache (contract, section 2): reuses the master of a picture for a prompt of the same meaning.
 
-Vectors are searched in memory; what is found is asked of SQL once more, so that no entry that was purged, or
-judged under an older floor, is used. Each process reads new entries before it searches: their epoch in Redis says so.
+Vectors are searched in memory; entries found are read from SQL, so that none is used that was purged or judged under an
+older floor. Each process reads new entries before a search if their epoch in Redis has changed.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 MAX_CANDIDATES = 64
-"""Nearest entries among which some are sought that pass the guard."""
+"""Number of nearest entries to check with the guard."""
 CLOCK_SKEW_S = 60
 """Greatest difference between the clocks of machines that write entries."""
 MAX_STALE_S = 30.0
@@ -65,17 +65,17 @@ class SemanticCache:
     @cached_property
     def _index(self) -> "VectorIndex":
         from imgen.services.semantic_cache.vectors import (
-            VectorIndex,  # NumPy takes 15 MB, and many an installation has no cache
+            VectorIndex,  # NumPy takes 15 MB, and not every installation has a cache
         )
 
         return VectorIndex()
 
     def wants(self, *, is_asked: bool) -> bool:
-        """Returns whether a request's picture is looked up or kept at all."""
+        """Returns whether a request's picture is looked up or kept."""
         return self._settings.enabled and (is_asked or self._settings.keep == "all")
 
     async def pending_entry(self, *, tenant_id: str, model: str, partition: str, text: str) -> PendingEntry | None:
-        """Makes the entry to look up, and to keep on a miss; None: the text is too long, or the embedder does not answer."""
+        """Makes the entry to look up and to keep on a miss; None: the text is too long, or the embedder does not answer."""
         if len(text) > self._settings.max_prompt_chars:
             return None
         vector = await self._embedder.vector(text)
@@ -91,10 +91,10 @@ class SemanticCache:
         )
 
     async def find(self, pending: PendingEntry, *, pick: int, force: bool, rng: random.Random) -> Entry | None:
-        """Draws one of the `pick` nearest entries that are near enough; with `force`, of the nearest at any distance.
+        """Returns a random one of the `pick` nearest entries within the threshold; with `force`, of the nearest at any distance.
 
         Raises:
-            Unavailable: Redis does not answer, so that new entries may be missing.
+            Unavailable: Redis does not answer, so new entries may be missing.
         """
         await self.refresh_if_changed()
         over = -2.0 if force else self._settings.similarity
@@ -131,21 +131,21 @@ class SemanticCache:
             new = [entry_id for entry_id in ready if entry_id not in self._index]
             for start in range(0, len(new), ROWS_AT_ONCE):
                 rows = await self._database.reading(records.vectors, new[start : start + ROWS_AT_ONCE])
-                await asyncio.to_thread(self._index.add, rows)  # copies, where a matrix is full or a row goes
+                await asyncio.to_thread(self._index.add, rows)  # copies a matrix when it is full or loses a row
             if purged:
                 await asyncio.to_thread(self._index.remove, purged)
             self._epoch, self._seen_until, self._read_at = epoch, max(latest, self._seen_until), time.monotonic()
 
     async def purge(self, *, tenant_id: str | None = None, model: str | None = None) -> int:
-        """Purges entries in all processes, all of them if nothing is named. Returns their number."""
+        """Purges entries in all processes, without conditions all of them. Returns their number."""
         number = await self._database.writing(records.purge, tenant_id=tenant_id, model=model)
         await self._announce()
         return number
 
     async def sweep(self, objects: ObjectStore, *, now: float, job_deadline_s: float) -> int:
-        """Purges entries past their keep, the cap or their floor; deletes those without readers. Returns how many it purged."""
+        """Purges entries past their time, the cap or their floor; deletes those without readers. Returns the number purged."""
         settings = self._settings
-        purged, before = 0, now - 2 * job_deadline_s  # a job that was handed a master may still read it
+        purged, before = 0, now - 2 * job_deadline_s  # a job may still read the master
         while expired := await self._database.reading(
             records.expired,
             used_before=now - settings.keep_days * 86400 if settings.keep_days else 0.0,
@@ -164,11 +164,11 @@ class SemanticCache:
         return purged
 
     async def warm(self) -> None:
-        """Reads all entries beforehand, so that no request waits for it."""
+        """Reads all entries before the first request."""
         if not self._settings.enabled:
             return
         started = time.monotonic()
-        with contextlib.suppress(Unavailable, Retryable):  # the first look-up tries again
+        with contextlib.suppress(Unavailable, Retryable):  # the first look-up repeats it
             await self.refresh_if_changed()
         if self._seen_until:
             log.info("semantic cache read", entries=len(self._index), seconds=round(time.monotonic() - started, 2))
@@ -187,7 +187,7 @@ class SemanticCache:
         return epoch is not None and epoch == self._epoch and time.monotonic() - self._read_at < MAX_STALE_S
 
     async def _announce(self) -> None:
-        with contextlib.suppress(Unavailable):  # SQL is asked about all that is found: nobody shows what is purged
+        with contextlib.suppress(Unavailable):  # found entries are read from SQL, so a purged one is not used
             await self._live.run(epochs.bump(epochs.CACHE))
 
 

@@ -1,6 +1,6 @@
 """Embeddings of sentences, from an OpenAI-compatible endpoint: a configured one, or `imgen embedder` on its socket.
 
-The model is never in this process: it would take 140 MB in each and 12 ms of its interpreter's time a prompt.
+The model runs in another process: here it would take 140 MB in each API process and 12 ms of the interpreter for a prompt.
 """
 
 import array
@@ -23,7 +23,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 MAX_NUMBERS = 8192
 SHORTEST = 1e-6
 ABOUT_THE_TEXT = frozenset({400, 413, 422})
-"""Statuses with which servers refuse a text that is too long or malformed; they say nothing of a server's health."""
+"""Statuses with which servers refuse a text that is too long or malformed; they are no failures of the server."""
 
 
 class _Embedding(Struct):
@@ -41,7 +41,7 @@ class Embedder:
     """Client of one embeddings endpoint."""
 
     def __init__(self, settings: Cache, socket: Path) -> None:
-        """`socket` is that of the built-in model, which is asked where no base URL is configured.
+        """Takes the socket of the built-in model, used if no base URL is configured.
 
         Raises:
             ConfigurationError: a base URL without a model.
@@ -57,7 +57,7 @@ class Embedder:
             self._client = OpenAIClient(local, limits, socket=socket)
 
     async def vector(self, text: str) -> bytes | None:
-        """Returns the vector of a text, little-endian float32 of length 1; None: the endpoint gave none."""
+        """Returns the vector of a text, little-endian float32 of length 1; None: no usable answer."""
         try:
             body = await self._client.ask(
                 lambda client: client.embeddings.with_streaming_response.create(
@@ -83,7 +83,7 @@ class Embedder:
 
 
 def _unit(numbers: list[float]) -> bytes:
-    """Scales a vector to length 1. Raises ValueError where it has no direction."""
+    """Scales a vector to length 1. Raises ValueError if it has too many numbers, or a length near 0 or infinite."""
     length = math.hypot(*numbers)
     if len(numbers) > MAX_NUMBERS or not math.isfinite(length) or length < SHORTEST:
         raise ValueError("no vector")

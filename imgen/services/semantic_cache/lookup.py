@@ -29,10 +29,10 @@ class LookUp(NamedTuple):
 
 
 async def look_up(core: Core, principal: Principal, request: GenerateRequest, resolved: ResolvedRequest) -> LookUp:
-    """Looks up a picture to reuse, where the request asks for that. A cache that does not answer is a miss.
+    """Looks up a picture to reuse, if the request has `use_cache`. A cache that does not answer is a miss.
 
     Raises:
-        CacheMiss: only a cached picture was wanted.
+        CacheMiss: the request has `cache_only`.
     """
     pending, entry = None, None
     if core.cache.wants(is_asked=bool(request.use_cache)):
@@ -62,13 +62,13 @@ async def look_up(core: Core, principal: Principal, request: GenerateRequest, re
 
 
 def partition_of(catalog: Catalog, resolved: ResolvedRequest, *, owner: str, ruleset: str) -> str:
-    """Computes the digest of all that must be equal for one picture to serve two requests, but for the positive terms.
+    """Computes the digest of everything but the positive terms that must be equal for two requests to share a picture.
 
     Args:
         catalog: for the words that model, style and character add to the prompt.
         resolved: model, style, character and size; the negative terms count as a set.
-        owner: the tenant, or nothing where pictures are shared between tenants.
-        ruleset: name and digest of the rules that judge the picture.
+        owner: the tenant; empty if tenants share pictures.
+        ruleset: name and digest of the rules.
     """
     parsed, model = resolved.parsed, resolved.model
     character = catalog.characters.get(parsed.character)

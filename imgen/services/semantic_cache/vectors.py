@@ -1,6 +1,6 @@
-"""Exact nearest-neighbour search in memory, one matrix a partition. Knows vectors by id alone.
+"""Exact nearest-neighbour search in memory, one matrix for each partition.
 
-Vectors come and go as bytes: little-endian float32 of length 1.
+Vectors are passed as bytes: little-endian float32 of length 1.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 _FIRST_ROWS = 1
 _Where = tuple[str, int]
-"""A partition's name and how many numbers its vectors have: one width cannot be compared with another."""
+"""Name of a partition and dimension of its vectors: vectors of two dimensions cannot be compared."""
 
 
 class VectorIndex:
-    """Vectors by id. One thread changes it; others may search meanwhile: what they look at stays as it is."""
+    """Index of vectors by id. One thread changes it while others search: the rows they read do not change."""
 
     def __init__(self) -> None:
         self._partitions: dict[_Where, _Partition] = {}
@@ -28,7 +28,7 @@ class VectorIndex:
         return entry_id in self._partition_of
 
     def add(self, entries: Iterable[tuple[str, str, bytes]]) -> None:
-        """(id, partition, vector); an id that is there already stays as it is."""
+        """Adds (id, partition, vector); a present id is left unchanged."""
         for entry_id, name, written in entries:
             if entry_id in self._partition_of:
                 continue
@@ -41,7 +41,7 @@ class VectorIndex:
             self._partition_of[entry_id] = where
 
     def remove(self, entry_ids: Iterable[str]) -> None:
-        """Ids that are not there are no error."""
+        """Removes ids; unknown ones are ignored."""
         gone: dict[_Where, set[str]] = {}
         for entry_id in entry_ids:
             if (where := self._partition_of.pop(entry_id, None)) is not None:
@@ -54,7 +54,7 @@ class VectorIndex:
                 self._partitions[where] = left
 
     def nearest(self, name: str, vector: bytes, *, over: float, limit: int) -> list[tuple[str, float]]:
-        """(id, cosine) of at most `limit` entries of a partition whose cosine is over a value, the best first."""
+        """Returns (id, cosine) of at most `limit` entries of a partition with a cosine above `over`, best first."""
         wanted = np.frombuffer(vector, "<f4")
         partition = self._partitions.get((name, wanted.size))
         if partition is None:
@@ -69,7 +69,7 @@ class VectorIndex:
 
 
 class _Partition:
-    """A matrix that doubles when it is full; rows are only ever added."""
+    """Matrix of one partition. It doubles when full; rows are only appended."""
 
     def __init__(self, width: int, rows: int = _FIRST_ROWS) -> None:
         self.width = width
@@ -83,14 +83,14 @@ class _Partition:
             grown[:used] = self._rows
             self._rows = grown
         self._rows[used] = vector
-        self._ids.append(entry_id)  # last: a search sees whole rows
+        self._ids.append(entry_id)  # last: a search sees complete rows
 
     def snapshot(self) -> tuple[Sequence[str], NDArray[float32]]:
         ids, rows = self._ids, self._rows
         return ids, rows[: min(len(ids), len(rows))]
 
     def without(self, ids: set[str]) -> "_Partition | None":
-        """A new one that lacks some rows; None: nothing is left."""
+        """Returns a copy without some rows; None: nothing is left."""
         kept = [place for place, entry_id in enumerate(self._ids) if entry_id not in ids]
         if not kept:
             return None

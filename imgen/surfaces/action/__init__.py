@@ -1,4 +1,4 @@
-"""The Action API, `POST /api/v2`: decodes, dispatches over ACTIONS, translates errors. Decides nothing itself."""
+"""Action API, `POST /api/v2`: decodes the request, dispatches over ACTIONS, translates errors. No logic of its own."""
 
 from msgspec import Struct
 from starlette.routing import Route
@@ -33,7 +33,7 @@ def routes(core: Core) -> list[Route]:
 
 
 async def dispatch(core: Core, key: str, body: bytes) -> Struct:
-    """Answers one call. A wrong key comes before a wrong body."""
+    """Answers one call. A wrong key is reported before a wrong body."""
     try:
         call = wire.decode(body)
     except ImgenError:

@@ -11,12 +11,12 @@ from imgen.surfaces.action import answers, handlers, wire
 from imgen.surfaces.action.handlers import PendingPrincipal
 
 POLL_EVERY_S = 3
-MOST_POLLS = 120
+MAX_POLLS = 120
 POLLING = (
-    f"Ask every {POLL_EVERY_S} seconds, at most {MOST_POLLS} times, and never twice at once for one job. `COMPLETED`, `FAILED`, "
-    "`TIMED_OUT` and `CANCELLED` are final, any other status is not. At `COMPLETED` look at `compliance` first: `unsafe` means "
-    "blocked, and there is no `meta`. At 429 wait as many seconds as `Retry-After` says; at a 5xx or a broken connection ask "
-    "again at the next turn; at any other 4xx stop."
+    f"Poll every {POLL_EVERY_S} seconds, at most {MAX_POLLS} times, with one request per job at a time. `COMPLETED`, `FAILED`, "
+    "`TIMED_OUT` and `CANCELLED` are final, any other status is not. At `COMPLETED` check `compliance` first: `unsafe` means "
+    "blocked, and there is no `meta`. At 429 wait for the number of seconds in `Retry-After`; at a 5xx or a broken connection "
+    "poll again after the usual interval; at any other 4xx stop."
 )
 
 
@@ -26,11 +26,11 @@ class Action(NamedTuple):
     request: type[Struct]
     handler: Callable[[Core, PendingPrincipal, Any], Awaitable[Struct]]
     answers: tuple[type[Struct], ...]
-    """Every kind of answer but failures."""
+    """Kinds of answers, without failures."""
     description: str
-    """For the reference."""
+    """Text of the reference."""
     scope: str = ""
-    """Scope that the key needs; empty: any key will do."""
+    """Required scope; empty: any key may call it."""
 
 
 ACTIONS: dict[str, Action] = {
@@ -46,8 +46,8 @@ ACTIONS: dict[str, Action] = {
         answers=(answers.GenerateAnswer,),
         scope=GENERATE,
         description=(
-            "Starts a picture and answers its job id at once. A wrong value of an optional field does not fail: it is replaced, "
-            "and the answer names the field in `warnings`."
+            "Starts a job and returns its id at once. A wrong value of an optional field is no error: it is replaced, and "
+            "`warnings` lists the field."
         ),
     ),
     "status": Action(
@@ -55,7 +55,7 @@ ACTIONS: dict[str, Action] = {
         handler=handlers.status,
         answers=(answers.OpenAnswer, answers.CompletedAnswer, answers.BlockedAnswer, answers.EndedAnswer),
         scope=READ,
-        description=f"Says how a job stands, and where its picture is. {POLLING}",
+        description=f"Returns the state of a job, and the URLs of a finished picture. {POLLING}",
     ),
     "optimize": Action(
         request=wire.Optimize,
@@ -63,20 +63,20 @@ ACTIONS: dict[str, Action] = {
         answers=(answers.PromptAnswer,),
         scope=GENERATE,
         description="Improves the positive part of a prompt without making a picture. "
-        "Character and negative terms come back as they were.",
+        "The character and the negative terms come back as they were.",
     ),
     "random": Action(
         request=wire.Random,
         handler=handlers.random,
         answers=(answers.PromptAnswer,),
-        description="Writes a prompt out of the server's word lists.",
+        description="Returns a prompt built from the server's word lists.",
     ),
     "cancel": Action(
         request=wire.Cancel,
         handler=handlers.cancel,
         answers=(answers.CancelAnswer,),
         scope=GENERATE,
-        description="Ends a job; it is not charged. One that has ended stays as it is and answers with its own status.",
+        description="Cancels a job; it is not charged. A job that has already ended does not change; the answer is its status.",
     ),
     "jobs": Action(
         request=wire.Jobs,
@@ -90,7 +90,7 @@ ACTIONS: dict[str, Action] = {
         handler=handlers.usages,
         answers=(answers.UsageAnswer,),
         scope=READ,
-        description="Tells what you have used and what remains. Null in `limits`: no limit.",
+        description="Returns counts of requests and pictures, the plan's limits and what remains. Null in `limits`: no limit.",
     ),
 }
-"""In the order in which the reference lists them. A new action is a Struct in wire.py, an answer, a handler and a line here."""
+"""Table in the order of the reference. A new action is a Struct in wire.py, an answer, a handler and a line here."""

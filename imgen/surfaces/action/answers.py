@@ -1,4 +1,4 @@
-"""Answers of the actions as Structs, and how they are made of the services' results. Their schemas are the reference's."""
+"""Answers of the actions as Structs, made from the services' results. Their schemas and docstrings are in the reference."""
 
 import base64
 from typing import Annotated, Literal
@@ -14,10 +14,10 @@ from imgen.services.jobs import JobStatus
 from imgen.services.links import picture_links, withheld_url
 from imgen.services.submit import Submitted
 
-Id = Annotated[str, Meta(description="What to poll with: `run_…`, or `cache_…` for a cache hit.")]
-GenId = Annotated[str, Meta(description="20 letters and digits that name the picture: its files begin with it.")]
-Warnings = Annotated[tuple[str, ...], Meta(description="Fields whose values were replaced. There only if some were.")]
-CacheHit = Annotated[bool, Meta(description="There, and true, only at a cache hit.")]
+Id = Annotated[str, Meta(description="Id for `status` and `cancel`: `run_…`, or `cache_…` for a cache hit.")]
+GenId = Annotated[str, Meta(description="Picture id of 20 letters and digits; its file names begin with it.")]
+Warnings = Annotated[tuple[str, ...], Meta(description="Fields whose values were replaced; absent if there are none.")]
+CacheHit = Annotated[bool, Meta(description="True for a cache hit, else absent.")]
 OpenStatus = Literal["IN_QUEUE", "IN_PROGRESS"]
 EndedStatus = Literal["FAILED", "TIMED_OUT", "CANCELLED"]
 AnyStatus = Literal["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED"]
@@ -38,35 +38,34 @@ _COMPLIANCE: dict[State, Literal["safe", "unsafe"]] = {State.COMPLETED: "safe", 
 
 
 class Label(Struct, frozen=True, kw_only=True):
-    """A style."""
+    """Style."""
 
-    label: Annotated[str, Meta(description="For people.")]
+    label: Annotated[str, Meta(description="Text for a user interface.")]
 
 
 class ModelEntry(Struct, frozen=True, kw_only=True):
-    """A model."""
+    """Model."""
 
-    label: Annotated[str, Meta(description="For people.")]
+    label: Annotated[str, Meta(description="Text for a user interface.")]
     default_style: str
     styles: Annotated[dict[str, Label], Meta(description="By key, in configured order.")]
     characters: (
-        Annotated[tuple[str, ...], Meta(description="The characters it can draw. There only if it cannot draw all.")]
-        | UnsetType
+        Annotated[tuple[str, ...], Meta(description="Characters it can draw; absent if it can draw all.")] | UnsetType
     ) = UNSET
 
 
 class ModelsAnswer(Struct, frozen=True, kw_only=True):
-    """To `models`."""
+    """Answer to `models`."""
 
-    characters: Annotated[tuple[str, ...], Meta(description="Names to put behind `@` in a prompt.")]
+    characters: Annotated[tuple[str, ...], Meta(description="Names for `@name` in a prompt.")]
     models: Annotated[dict[str, ModelEntry], Meta(description="By key, in configured order; the first is the default.")]
 
 
 class GenerateAnswer(Struct, frozen=True, kw_only=True):
-    """To `generate`: a job has begun."""
+    """Answer to `generate`: a new job."""
 
     id: Id
-    prompt: Annotated[str, Meta(description="As it will be used: the improved one, if `optimize` was set.")]
+    prompt: Annotated[str, Meta(description="Prompt that is used: the improved one if `optimize` was true.")]
     model: str
     format: str
     gen_id: GenId
@@ -75,18 +74,18 @@ class GenerateAnswer(Struct, frozen=True, kw_only=True):
 
 
 class OpenAnswer(Struct, frozen=True, kw_only=True):
-    """To `status` while the job waits or runs."""
+    """Answer to `status` while the job waits or runs."""
 
     status: OpenStatus
-    position: Annotated[int, Meta(description="Place among all waiting jobs; 1 is next.", ge=1)] | UnsetType = UNSET
+    position: Annotated[int, Meta(description="Position among all waiting jobs; 1 is next.", ge=1)] | UnsetType = UNSET
     progress: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
-    eta: Annotated[int, Meta(description="An estimate in seconds.")] | UnsetType = UNSET
+    eta: Annotated[int, Meta(description="Estimate of the remaining time in seconds.")] | UnsetType = UNSET
 
 
 class Image(Struct, frozen=True, kw_only=True):
-    """A file."""
+    """File of a picture."""
 
-    url: Annotated[str, Meta(description="Signed anew at every `status`, good for one hour; fetch it without the key.")]
+    url: Annotated[str, Meta(description="Pre-signed at every `status`, valid for one hour; fetch it without the key.")]
     filename: str
     type: Annotated[
         Literal["signed", "thumbnail"],
@@ -95,13 +94,13 @@ class Image(Struct, frozen=True, kw_only=True):
 
 
 class PictureMeta(job.Meta, frozen=True, kw_only=True):
-    """Everything about a finished picture; fields of the request are as they were used."""
+    """Metadata of a finished picture; fields of the request have the values that were used."""
 
     images: tuple[Image, ...]
 
 
 class CompletedAnswer(Struct, frozen=True, kw_only=True):
-    """To `status` when the picture is there."""
+    """Answer to `status` for a finished picture."""
 
     status: Literal["COMPLETED"]
     meta: PictureMeta
@@ -109,74 +108,74 @@ class CompletedAnswer(Struct, frozen=True, kw_only=True):
 
 
 class BlockedAnswer(Struct, frozen=True, kw_only=True):
-    """To `status` when the review withheld the picture."""
+    """Answer to `status` if the review withheld the picture."""
 
     status: Literal["COMPLETED"]
     compliance: Literal["unsafe"]
-    error: Annotated[str, Meta(description="A sentence for people, with the names of the rules.")]
+    error: Annotated[str, Meta(description="Text for users with the names of the rules.")]
     filter_categories: Annotated[tuple[str, ...], Meta(description="Ids of the rules.")]
     unsafe_url: (
-        Annotated[str, Meta(description="Address in base64; only where the ruleset lets the caller see the picture.")]
+        Annotated[str, Meta(description="Base64-encoded URL; only if the ruleset releases the picture to the caller.")]
         | UnsetType
     ) = UNSET
 
 
 class EndedAnswer(Struct, frozen=True, kw_only=True):
-    """To `status` when the job has ended without a picture."""
+    """Answer to `status` for a job that ended without a picture."""
 
     status: EndedStatus
     error: Annotated[str, Meta(description="`Generation failed`, `Timed out` or `Cancelled`.")]
 
 
 class PromptAnswer(Struct, frozen=True, kw_only=True):
-    """To `optimize` and `random`."""
+    """Answer to `optimize` and `random`."""
 
     prompt: str
 
 
 class CancelAnswer(Struct, frozen=True, kw_only=True):
-    """To `cancel`: `CANCELLED`, or how a job that had ended before stands."""
+    """Answer to `cancel`: `CANCELLED`, or the status of a job that had already ended."""
 
     status: AnyStatus
 
 
 class ListedJob(Struct, frozen=True, kw_only=True):
-    """A line of `jobs`."""
+    """Job in the answer to `jobs`."""
 
     id: Id
     gen_id: GenId
     status: AnyStatus
-    compliance: Annotated[Literal["safe", "unsafe", ""], Meta(description="Empty where there is nothing to tell.")]
+    compliance: Annotated[Literal["safe", "unsafe", ""], Meta(description="Empty without a result of the review.")]
     prompt: str
     model: str
     format: str
-    time: Annotated[str, Meta(description="When it was asked for: UTC, to the second.")]
-    ended: Annotated[str | None, Meta(description="When it ended.")]
+    time: Annotated[str, Meta(description="Time of submission: UTC, to the second.")]
+    ended: Annotated[str | None, Meta(description="Time of its end; null: it is open.")]
 
 
 class JobsAnswer(Struct, frozen=True, kw_only=True):
-    """To `jobs`."""
+    """Answer to `jobs`."""
 
     jobs: Annotated[list[ListedJob], Meta(description="Newest first.")]
-    cursor: Annotated[str, Meta(description="Of the next page; empty: this was the last.")]
+    cursor: Annotated[str, Meta(description="Value for the next page; empty: this is the last page.")]
     warnings: Warnings | UnsetType = UNSET
 
 
 class UsageAnswer(usage.Usage, frozen=True, kw_only=True):
-    """To `usage`. Days and months are UTC; a picture counts when it completes."""
+    """Answer to `usage`. Days and months are UTC; a picture is charged when it completes."""
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """To whatever did not succeed."""
+    """Answer to a request that failed."""
 
-    error: Annotated[str, Meta(description="One sentence.")]
+    error: Annotated[str, Meta(description="Text of the error.")]
 
 
 StatusAnswer = OpenAnswer | CompletedAnswer | BlockedAnswer | EndedAnswer
 
 
 def models_answer(catalog: Catalog) -> ModelsAnswer:
-    """Lists characters, models and styles in configured order."""
+    """Makes the answer with characters, models and styles in configured order."""
     return ModelsAnswer(
         characters=tuple(catalog.characters),
         models={key: _model_entry(catalog, model) for key, model in catalog.models.items()},
@@ -184,7 +183,7 @@ def models_answer(catalog: Catalog) -> ModelsAnswer:
 
 
 def generate_answer(submitted: Submitted) -> GenerateAnswer:
-    """Answers a new job, or a cache hit."""
+    """Makes the answer for a new job or a cache hit."""
     job = submitted.job
     return GenerateAnswer(
         id=job.id,
@@ -198,7 +197,7 @@ def generate_answer(submitted: Submitted) -> GenerateAnswer:
 
 
 def status_answer(core: Core, job_id: str, status: JobStatus) -> StatusAnswer:
-    """Answers the state of a job, with the URLs of its files signed now."""
+    """Makes the answer for the state of a job, with fresh pre-signed URLs."""
     state, outcome = status.view.state, status.view.outcome
     if state in _OPEN:
         return OpenAnswer(
@@ -213,7 +212,7 @@ def status_answer(core: Core, job_id: str, status: JobStatus) -> StatusAnswer:
 def ended_answer(
     core: Core, job_id: str, state: State, outcome: Outcome
 ) -> CompletedAnswer | BlockedAnswer | EndedAnswer:
-    """Answers `meta` of a finished picture, why it is blocked, or the error."""
+    """Makes the answer for an ended job: `meta` with fresh pre-signed URLs, the rules that blocked it, or the error."""
     if outcome.meta is not None:
         images = tuple(Image(**structs.asdict(link)) for link in picture_links(core, outcome))
         meta = PictureMeta(**structs.asdict(outcome.meta), images=images)
@@ -231,7 +230,7 @@ def ended_answer(
 
 
 def listed_job(job: Job) -> ListedJob:
-    """Returns one line of `jobs`."""
+    """Makes the entry of a job in `jobs`."""
     return ListedJob(
         id=job.id,
         gen_id=job.gen_id,

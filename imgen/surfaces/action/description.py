@@ -1,4 +1,4 @@
-"""Description of the Action API for the reference, put together from the wire's Structs and this folder's tables."""
+"""Description of the Action API for the reference, made from the wire's Structs and this folder's tables."""
 
 from collections import defaultdict
 from typing import Any
@@ -14,80 +14,80 @@ from imgen.surfaces.description import REF, Description, FailureRow, Operation, 
 
 REASONS = {
     400: "The request is wrong.",
-    401: "No key, or one that is not good.",
-    403: "The key was made for other things.",
+    401: "The key is missing, unknown or disabled.",
+    403: "The key lacks the action's scope.",
     404: "There is no such job or cached picture.",
-    405: "The address takes POST alone.",
-    408: "The request did not arrive whole in time.",
+    405: "The method is not POST.",
+    408: "The request did not arrive completely in time.",
     413: "The request is too large.",
-    429: "Too much for now.",
+    429: "A limit is reached.",
     500: "A fault of the server.",
     502: "A part behind the server failed.",
     503: "A part of the server is down.",
 }
-"""Status → what it means in general."""
+"""Status → its general meaning."""
 OVERVIEW = """\
-One address, `POST /api/v2`; the body is a JSON object whose `action` says what you want. Send `generate`, then ask `status` \
-until the job has ended.
+One URL, `POST /api/v2`; the body is a JSON object with an `action`. Send `generate`, then poll `status` until the job has \
+ended.
 
 **Polling.** {polling}
 
-**Prompts.** Commas separate terms. `@name` asks for a character, one for each prompt; a term that begins with `-` says what \
-should not be in the picture.
+**Prompts.** Commas separate terms. `@name` selects a character, at most one per prompt; a term that begins with `-` is negative \
+and should not appear in the picture.
 
-Ignore fields of an answer that you do not know: new ones may be added. More words: [Action API]({url}/docs/action). \
+Ignore unknown fields of an answer: new ones may be added. More: [Action API]({url}/docs/action). \
 For language models: [llms.txt]({url}/llms.txt).
 """
 _META = {
-    "time": "When the picture was made: UTC, to the second.",
-    "original_prompt": "The prompt as it was sent.",
-    "positive": "The prompt's positive terms.",
-    "negative": "The prompt's negative terms and the field `negative`.",
-    "character": "The prompt's character; empty: none.",
+    "time": "Completion time: UTC, to the second.",
+    "original_prompt": "Prompt as it was sent.",
+    "positive": "Positive terms of the prompt.",
+    "negative": "Negative terms of the prompt and the field `negative`.",
+    "character": "Character of the prompt; empty: none.",
     "optimized": "Whether the prompt was improved.",
     "compliance": "`safe`.",
-    "compliance_codes": "What the reviewer noted all the same: ids of rules.",
+    "compliance_codes": "Ids of rules that the review only noted.",
     "fingerprint": "PDQ perceptual hash, 64 hex digits: similar pictures have similar hashes.",
-    "enable_invisimark": "Whether it carries an invisible watermark.",
-    "enable_c2pa": "Whether it carries Content Credentials.",
-    "compute_pdq": "Whether its fingerprint was taken.",
-    "watermark_id": "What the invisible watermark carries.",
-    "watermark_verified": "Whether the watermark was read back from the finished file.",
-    "sha256": "Of the signed file.",
-    "manifest_id": "Of the C2PA manifest.",
-    "timings": "Seconds spent in each part.",
+    "enable_invisimark": "Whether an invisible watermark was embedded.",
+    "enable_c2pa": "Whether Content Credentials were added.",
+    "compute_pdq": "Whether the fingerprint was computed.",
+    "watermark_id": "Payload of the watermark.",
+    "watermark_verified": "Whether the watermark was decoded from the finished file.",
+    "sha256": "SHA-256 digest of the signed file.",
+    "manifest_id": "Id of the C2PA manifest.",
+    "timings": "Seconds spent in each phase.",
 }
 """Fields of `meta` that do not repeat the request."""
 ABOUT: dict[type[Struct], dict[str, str]] = {
     answers.PictureMeta: _META,
     answers.UsageAnswer: {
-        "key": "Of this key, by period: `today` and `month`.",
-        "tenant": "Of all keys of the tenant, by period: `today` and `month`.",
-        "limits": "What the plan allows. Null: no limit.",
-        "remaining": "What is left of it. Null: no limit, or not told.",
+        "key": "Counts of this key by period: `today` and `month`.",
+        "tenant": "Counts of all keys of the tenant by period: `today` and `month`.",
+        "limits": "Limits of the plan. Null: no limit.",
+        "remaining": "Remaining part of each limit. Null: no limit, or an unknown value.",
     },
 }
-"""Answer → field → words, for Structs that other parts of the house share."""
+"""Answer → field → description, for Structs shared with other parts."""
 
 
 def describe(core: Core) -> Description:
-    """Describes requests, answers and failures, with examples out of the running catalog."""
+    """Describes requests, answers and failures, with examples from the running catalog."""
     url = core.settings.public_url
     sent, answered = examples.requests(core), examples.responses(core)
     return Description(
         tag="Action API",
-        about="Everything there is to ask for.",
+        about="Actions for pictures, prompts, jobs and usage.",
         paths={PATH: {"post": _operation(sent, answered)}},
         schemas=request_schemas(core) | answer_schemas(),
         overview=OVERVIEW.format(polling=POLLING, url=url),
         summary=(
-            f"One address: `POST {url}{PATH}` with `Authorization: Bearer <key>` and a JSON object.",
+            f"One URL: `POST {url}{PATH}` with `Authorization: Bearer <key>` and a JSON object.",
             f"Its `action` is one of {', '.join(f'`{name}`' for name in ACTIONS)}.",
             f"To make a picture send `generate`, then `status` with its id every {POLL_EVERY_S} seconds until it has ended.",
         ),
         operations_title="Actions",
         operations_intro=f"All go to `POST {url}{PATH}` with the headers `Authorization: Bearer <key>` and "
-        "`Content-Type: application/json`.\nA field that may be left out may be null as well.",
+        "`Content-Type: application/json`.\nOptional fields may also be null.",
         operations=tuple(
             Operation(name=name, request=request_name(action), example=sent[name], answers=tuple(answered[name]))
             for name, action in ACTIONS.items()
@@ -118,7 +118,7 @@ def request_schemas(core: Core) -> dict[str, Schema]:
 
 
 def answer_schemas() -> dict[str, Schema]:
-    """Returns the schema of each answer by name, and of what it is made of."""
+    """Returns the schema of each answer by name, and of the Structs in it."""
     schemas = schemas_of((*(answer for action in ACTIONS.values() for answer in action.answers), answers.Failure))
     for answer, about in ABOUT.items():
         for field, words in about.items():
@@ -127,7 +127,7 @@ def answer_schemas() -> dict[str, Schema]:
 
 
 def request_name(action: Action) -> str:
-    """Returns the name of its request's schema."""
+    """Returns the name of the schema of an action's request."""
     return f"{action.request.__name__}Request"
 
 
@@ -139,29 +139,29 @@ def _operation(sent: dict[str, Schema], answered: dict[str, list[Schema]]) -> Sc
         "discriminator": {"propertyName": "action", "mapping": refs},
     }
     answer = {"anyOf": [{"$ref": REF + kind.__name__} for kind in kinds]}
-    told = {
+    examples_of_answers = {
         name: {"summary": name.replace("_", " "), "value": value}
         for action in ACTIONS
-        for name, value in _named(action, answered[action]).items()
+        for name, value in _by_name(action, answered[action]).items()
     }
     return {
         "operationId": "call",
         "tags": ["Action API"],
-        "summary": "Ask for one of the actions",
+        "summary": "Call an action",
         "description": "\n".join(f"- `{name}`: {action.description}" for name, action in ACTIONS.items()),
         "requestBody": {
             "required": True,
             "content": json_content(request, {name: {"summary": name, "value": sent[name]} for name in ACTIONS}),
         },
         "responses": {
-            "200": {"description": "What the action answers.", "content": json_content(answer, told)},
+            "200": {"description": "Answer of the action.", "content": json_content(answer, examples_of_answers)},
             **_failures(),
         },
     }
 
 
-def _named(name: str, values: list[Schema]) -> dict[str, Schema]:
-    """Names each answer: by the action, followed by the answer's kind where there are several."""
+def _by_name(name: str, values: list[Schema]) -> dict[str, Schema]:
+    """Returns the answers by name: the action, followed by the kind of answer if there are several."""
     kinds = [answer.__name__.removesuffix("Answer").lower() for answer in ACTIONS[name].answers]
     names = [name] if len(kinds) == 1 else [f"{name}_{kind}" for kind in kinds]
     return dict(zip(names, values, strict=True))
@@ -174,7 +174,7 @@ def _failures() -> dict[str, Any]:
     return {
         str(status): {
             "description": f"{REASONS[status]}\n\n"
-            + "\n".join(f"- `{row.text}`: {row.when} {row.then}" for row in rows),
+            + "\n".join(f"- `{row.text}`: {row.when} {row.advice}" for row in rows),
             "content": json_content(
                 {"$ref": REF + answers.Failure.__name__},
                 {

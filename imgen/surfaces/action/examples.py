@@ -1,4 +1,4 @@
-"""Example requests and answers of the actions, made of the running catalog's names."""
+"""Example requests and answers of the actions, with names from the running catalog."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ POSITIVE, NEGATIVE = "red coat, on a beach, warm lighting", "hat"
 
 
 def requests(core: Core) -> dict[str, dict[str, Any]]:
-    """Returns for each action a request that this server takes."""
+    """Returns a valid request for each action."""
     model, style, character = _names(core)
     width, height = SIZES[2]
     job = {"id": JOB_ID, "prompt": _prompt(character), "model": model}
@@ -38,9 +38,9 @@ def requests(core: Core) -> dict[str, dict[str, Any]]:
 
 
 def responses(core: Core) -> dict[str, list[dict[str, Any]]]:
-    """Returns for each action its answers, one of each kind."""
+    """Returns the answers of each action, one of each kind."""
     model, style, character = _names(core)
-    tally = {"requests": 41, "pictures": 3, "open": 1}
+    counts = {"requests": 41, "pictures": 3, "open": 1}
     limits = {"requests_per_minute": 60, "pictures_per_day": 20, "pictures_per_month": 100, "open_jobs": 5}
     begun = {"id": JOB_ID, "prompt": _prompt(character), "model": model, "format": "webp", "gen_id": GEN_ID}
     ended = {
@@ -83,8 +83,8 @@ def responses(core: Core) -> dict[str, list[dict[str, Any]]]:
         "usage": [
             {
                 "plan": core.settings.default_plan,
-                "key": {"today": tally, "month": tally},
-                "tenant": {"today": tally, "month": tally},
+                "key": {"today": counts, "month": counts},
+                "tenant": {"today": counts, "month": counts},
                 "limits": limits,
                 "remaining": limits | {"requests_per_minute": None, "pictures_per_day": 16, "open_jobs": 4},
             }

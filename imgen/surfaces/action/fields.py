@@ -1,6 +1,6 @@
-"""Fields of the requests as JSON Schemas: one table, field by field as in wire.py, with the running catalog's values.
+"""Fields of the requests as JSON Schemas, in the order of wire.py, with values from the running catalog.
 
-An entry is the field's JSON Schema. Its limits and defaults are those that the code repairs by; here are only words.
+Limits and defaults come from the code that replaces wrong values; only the descriptions are written here.
 """
 
 from typing import Any
@@ -23,23 +23,23 @@ from imgen.surfaces.action.answers import WIRE_STATUS
 from imgen.surfaces.action.handlers import JOBS_PAGE, MAX_JOBS_PAGE
 from imgen.surfaces.description import Schema
 
-NEAREST = "Outside the range: the nearest value in it."
-MAX_MARK_MEGAPIXELS = 16
+NEAREST = "Outside the range: the nearest value."
+MAX_LOGO_MEGAPIXELS = 16
 REQUIRED: dict[type, tuple[str, ...]] = {
     wire.Generate: ("prompt",),
     wire.Status: ("id",),
     wire.Optimize: ("prompt",),
     wire.Cancel: ("id",),
 }
-"""Request → fields without which it is refused; all others may be left out, and null counts as left out."""
+"""Request → required fields; all others are optional, and null counts as left out."""
 
 
 def fields(core: Core) -> dict[type, dict[str, Schema]]:
-    """Returns for each request its fields' schemas."""
+    """Returns request → field → schema."""
     models = list(core.catalog.models)
     styles = list(dict.fromkeys(style for model in core.catalog.models.values() for style in model.styles))
     prompt = _text(
-        "Comma-separated terms. `@name` asks for a character, a term that begins with `-` is negative.",
+        "Comma-separated terms. `@name` selects a character, a term that begins with `-` is negative.",
         max_chars=core.settings.jobs.max_prompt_chars,
         min_chars=1,
     )
@@ -51,7 +51,7 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
     }
     job_id = {
         "type": "string",
-        "description": "What `generate` answered.",
+        "description": "Job id from the answer to `generate`.",
         "pattern": f"^({ID_FORM})$",
     }
     return {
@@ -60,46 +60,49 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
             "prompt": prompt,
             "model": model,
             "negative": _text(
-                "What should not be in the picture, beside the prompt's negative terms.",
+                "Further negative terms, added to those of the prompt.",
                 max_chars=prompt["maxLength"],
                 default="",
             ),
-            "optimize": _flag("Improve the prompt first, as the action `optimize` does."),
-            "use_cache": _flag("Look first for an earlier picture whose prompt means the same."),
-            "cache_only": _flag("With `use_cache`: answer 404 where there is none, instead of making one."),
-            "cache_force": _flag("With `use_cache`: take the most similar one, however distant."),
-            "cache_pick": _int("cache_pick", "One of so many of the best matches is taken at random."),
+            "optimize": _flag("Improve the prompt first, like the action `optimize`."),
+            "use_cache": _flag("Reuse an earlier picture if its prompt has the same meaning."),
+            "cache_only": _flag("With `use_cache`: answer 404 on a miss instead of making a picture."),
+            "cache_force": _flag("With `use_cache`: take the most similar picture at any distance."),
+            "cache_pick": _int(
+                "cache_pick", "With `use_cache`: number of best matches of which a random one is taken."
+            ),
             "width": _side(0),
             "height": _side(1),
             "style": style,
             "format": _one_of(FORMATS, f"File format. Anything else: `{FORMATS[0]}`."),
-            "quality": _int("quality", "Of the encoder."),
-            "lossless": _flag(f"Only where `format` is {_either(sorted(LOSSLESS_FORMATS))}; else it counts as false."),
+            "quality": _int("quality", "Quality of the encoder."),
+            "lossless": _flag(f"Only if `format` is {_either(sorted(LOSSLESS_FORMATS))}; else it counts as false."),
             "compliance_ruleset": {
                 "type": "string",
                 "enum": sorted(core.rulesets),
                 "default": "default",
-                "description": "What the review goes by. Blank: `default`. An unknown one is an error: "
-                "safety never falls back in silence.",
+                "description": "Ruleset of the review. Blank: `default`. An unknown one is an error: "
+                "a safety setting is never replaced silently.",
             },
             "precompliance": _text(
-                "A hint for the reviewer, labelled as unverified. It decides nothing.", cut_at=MAX_PRECOMPLIANCE_CHARS
+                "Hint for the reviewer, labelled as unverified; it has no effect by itself.",
+                cut_at=MAX_PRECOMPLIANCE_CHARS,
             ),
             "wm_image": _text(
-                "A mark that is laid over the picture: base64 data URI of a PNG, JPEG or WebP, at most "
-                f"{MAX_LOGO_BYTES // 2**20} MiB decoded and {MAX_MARK_MEGAPIXELS} megapixels. "
-                "Empty: none. One that cannot be used is an error.",
+                "Logo over the picture: base64 data URI of a PNG, JPEG or WebP, at most "
+                f"{MAX_LOGO_BYTES // 2**20} MiB decoded and {MAX_LOGO_MEGAPIXELS} megapixels. "
+                "Empty: none. An unusable one is an error.",
                 default="",
             ),
-            "wm_position": _one_of(POSITIONS, f"Where the mark is. Anything else: `{POSITIONS[0]}`."),
-            "wm_scale": _int("wm_scale", "The mark's width in percent of the picture's."),
-            "wm_transparency": _int("wm_transparency", "The mark's **opacity**: 100 is opaque, 0 invisible."),
-            "wm_rotation": _int("wm_rotation", "Degrees, clockwise."),
-            "wm_padding_x": _int("wm_padding_x", "Pixels from the left or right edge."),
-            "wm_padding_y": _int("wm_padding_y", "Pixels from the top or bottom edge."),
+            "wm_position": _one_of(POSITIONS, f"Position of the logo. Anything else: `{POSITIONS[0]}`."),
+            "wm_scale": _int("wm_scale", "Width of the logo in percent of the picture's."),
+            "wm_transparency": _int("wm_transparency", "**Opacity** of the logo: 100 is opaque, 0 invisible."),
+            "wm_rotation": _int("wm_rotation", "Rotation of the logo in degrees, clockwise."),
+            "wm_padding_x": _int("wm_padding_x", "Distance of the logo from the left or right edge in pixels."),
+            "wm_padding_y": _int("wm_padding_y", "Distance of the logo from the top or bottom edge in pixels."),
             **{
                 f"cs_{name}": _text(
-                    f"The {name} in the picture's Content Credentials. Empty: the server's own.",
+                    f"{name.capitalize()} in the picture's Content Credentials. Empty: the server's.",
                     cut_at=MAX_ATTRIBUTION_CHARS,
                 )
                 for name in ("author", "title", "description", "organization", "vendor")
@@ -108,22 +111,21 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
                 "type": "integer",
                 "minimum": 0,
                 "maximum": MAX_SEED,
-                "description": "Of the noise that the picture begins with. Left out or outside the range: a random one; "
-                "`meta` tells it.",
+                "description": "Seed of the initial noise. Left out or outside the range: a random one; it is in `meta`.",
             },
-            "steps": _by_model(core, "steps", "integer", "Denoising steps."),
-            "guidance": _by_model(core, "guidance", "number", "How closely the engine keeps to the prompt."),
-            "lora_scale": _number("lora_scale", "How strongly a character's LoRA is applied."),
+            "steps": _by_model(core, "steps", "integer", "Number of denoising steps."),
+            "guidance": _by_model(core, "guidance", "number", "Guidance scale: strength of the prompt's influence."),
+            "lora_scale": _number("lora_scale", "Strength of the character's LoRA."),
         },
         wire.Status: {
             "id": job_id,
             "prompt": {
                 "type": "string",
-                "description": "What `generate` answered. Not looked at; older clients send it.",
+                "description": "Ignored; older clients send the value from the answer to `generate`.",
             },
             "model": {
                 "type": "string",
-                "description": "What `generate` answered. Not looked at; older clients send it.",
+                "description": "Ignored; older clients send the value from the answer to `generate`.",
             },
         },
         wire.Optimize: {"prompt": prompt, "model": model, "style": style},
@@ -131,8 +133,8 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
             "character": {
                 "type": "string",
                 "enum": ["", *core.catalog.characters],
-                "description": "Who is in the prompt. Empty: nobody. Left out or unknown: any character, "
-                "or nobody if the server has none.",
+                "description": "Character in the prompt. Empty: none. Left out or unknown: a random one, "
+                "or none if the server has none.",
             }
         },
         wire.Cancel: {"id": job_id},
@@ -145,13 +147,13 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
                 "description": f"Jobs on a page. {NEAREST}",
             },
             "cursor": _text(
-                "The `cursor` of the page before. Empty: the latest jobs. One that no page gave is an error.",
+                "`cursor` of the previous page. Empty: the newest jobs. Any other value is an error.",
                 default="",
             ),
             "status": {
                 "type": "string",
                 "enum": list(dict.fromkeys(WIRE_STATUS.values())),
-                "description": "Only jobs that stand so. Left out or anything else: all.",
+                "description": "Only jobs with this status. Left out or anything else: every status.",
             },
         },
         wire.Usage: {},
@@ -161,7 +163,7 @@ def fields(core: Core) -> dict[type, dict[str, Schema]]:
 def _text(
     description: str, *, max_chars: int = 0, min_chars: int = 0, cut_at: int = 0, default: str | None = None
 ) -> Schema:
-    """Returns the schema of a text. One longer than `max_chars` is an error, one longer than `cut_at` is cut."""
+    """Returns the schema of a text. A text longer than `max_chars` is an error, one longer than `cut_at` is cut."""
     limits = {"minLength": min_chars, "maxLength": max_chars or cut_at}
     cut = f" Cut at {cut_at:,} characters." if cut_at else ""
     start = "" if cut_at else default
@@ -207,7 +209,7 @@ def _side(axis: int) -> Schema:
 
 
 def _by_model(core: Core, name: str, kind: str, description: str) -> Schema:
-    """Returns the schema of a range that each model has of its own; it holds them all."""
+    """Returns the schema of a field whose range depends on the model; its limits include every range."""
     ranges = {key: getattr(model, name) for key, model in core.catalog.models.items()}
     each = "; ".join(f"`{key}`: {r.min:g} to {r.max:g}, {r.default:g} if left out" for key, r in ranges.items())
     return {
@@ -219,10 +221,10 @@ def _by_model(core: Core, name: str, kind: str, description: str) -> Schema:
 
 
 def _defaults(core: Core) -> str:
-    def told(model: Model) -> str:
+    def styles_of(model: Model) -> str:
         return f"`{model.key}`: `{model.default_style}`, of {', '.join(f'`{style}`' for style in model.styles)}"
 
-    return "; ".join(map(told, core.catalog.models.values()))
+    return "; ".join(map(styles_of, core.catalog.models.values()))
 
 
 def _either(words: list[str]) -> str:

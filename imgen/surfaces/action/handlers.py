@@ -1,4 +1,4 @@
-"""Handlers of the actions: each asks the services and answers with a Struct. They decide nothing themselves."""
+"""Handlers of the actions: each calls the services and returns a Struct. No logic of their own."""
 
 from collections.abc import Awaitable
 
@@ -16,7 +16,7 @@ JOBS_PAGE = 20
 MAX_JOBS_PAGE = 100
 
 PendingPrincipal = Awaitable[Principal]
-"""The caller. Awaited by the handler, so that a poll can look up its job in the same round trip."""
+"""Principal of the caller; the handler awaits it, so that a poll reads its job in the same round trip."""
 
 
 async def models(core: Core, caller: PendingPrincipal, _call: wire.Models) -> answers.ModelsAnswer:
@@ -32,7 +32,7 @@ async def generate(core: Core, caller: PendingPrincipal, call: wire.Generate) ->
 
 
 async def status(core: Core, caller: PendingPrincipal, call: wire.Status) -> answers.StatusAnswer:
-    """Tells the state of a job."""
+    """Returns the state of a job."""
     job_id = wire.job_id_of(call)
     cached = job_service.get_view(core, job_id)
     status = await job_service.job_status(core, await caller, job_id, cached)
@@ -47,13 +47,13 @@ async def optimize(core: Core, caller: PendingPrincipal, call: wire.Optimize) ->
 
 
 async def random(core: Core, caller: PendingPrincipal, call: wire.Random) -> answers.PromptAnswer:
-    """Writes a prompt out of the word lists."""
+    """Makes a prompt from the word lists."""
     await caller
     return answers.PromptAnswer(prompt=prompts.randomize(core, wire.choice(call.character)))
 
 
 async def cancel(core: Core, caller: PendingPrincipal, call: wire.Cancel) -> answers.CancelAnswer:
-    """Ends a job."""
+    """Cancels a job."""
     job = await job_service.cancel(core, await caller, wire.job_id_of(call))
     return answers.CancelAnswer(status=answers.WIRE_STATUS[job.state])
 
@@ -61,7 +61,9 @@ async def cancel(core: Core, caller: PendingPrincipal, call: wire.Cancel) -> ans
 async def jobs(core: Core, caller: PendingPrincipal, call: wire.Jobs) -> answers.JobsAnswer:
     """Lists a page of the tenant's jobs."""
     principal = await caller
-    limit = round(max(1, min(MAX_JOBS_PAGE, call.limit or JOBS_PAGE)))  # clamped first: "inf" and "nan" are numbers too
+    limit = round(
+        max(1, min(MAX_JOBS_PAGE, call.limit or JOBS_PAGE))
+    )  # clamped before rounding: "inf" and "nan" are numbers too
     wanted = wire.choice(call.status)
     states = frozenset(state for state, name in answers.WIRE_STATUS.items() if name == wanted)
     page = await job_service.list_jobs(core, principal, limit=limit, cursor=call.cursor or "", states=states)
@@ -73,5 +75,5 @@ async def jobs(core: Core, caller: PendingPrincipal, call: wire.Jobs) -> answers
 
 
 async def usages(core: Core, caller: PendingPrincipal, _call: wire.Usage) -> answers.UsageAnswer:
-    """Counts requests and pictures, and tells the plan's limits."""
+    """Returns counts of requests and pictures, and the plan's limits."""
     return answers.UsageAnswer(**structs.asdict(await usage.usage(core, await caller)))

@@ -1,4 +1,4 @@
-"""The Action API's requests as one tagged union of Structs, and the decoder that names what is wrong with a body."""
+"""Requests of the Action API as one tagged union of Structs, and the decoder, whose errors name the wrong part of a body."""
 
 import re
 
@@ -9,8 +9,8 @@ from imgen.domain.errors import ImgenError, InvalidField, InvalidJson, MissingAc
 from imgen.domain.request import GenerateRequest
 
 Choice = msgspec.Raw
-"""A field that takes anything, kept as it came until `choice` reads it: 12 MiB of `[[],[],[]…` would become 300 MB of
-lists that nobody looks at. Empty: left out."""
+"""Field of any JSON type, kept undecoded until `choice` decodes it: 12 MiB of `[[],[],[]…` would become 300 MB of lists.
+Empty: left out."""
 
 
 class _Call(Struct, frozen=True, kw_only=True, tag_field="action"):
@@ -18,11 +18,11 @@ class _Call(Struct, frozen=True, kw_only=True, tag_field="action"):
 
 
 class Models(_Call, frozen=True, kw_only=True, tag="models"):
-    """Models, styles and characters."""
+    """Request for models, styles and characters."""
 
 
 class Generate(GenerateRequest, frozen=True, kw_only=True, tag_field="action", tag="generate"):
-    """Make a picture. Choice fields take anything: what is no choice falls back (contract, `generate`)."""
+    """Request for a picture. Wrong values of Choice fields are replaced (contract, `generate`)."""
 
     model: Choice = Choice()
     width: Choice = Choice()
@@ -34,7 +34,7 @@ class Generate(GenerateRequest, frozen=True, kw_only=True, tag_field="action", t
 
 
 class Status(_Call, frozen=True, kw_only=True, tag="status"):
-    """State of a job. `prompt` and `model` are what `generate` answered; old clients send them."""
+    """Request for the state of a job. `prompt` and `model` are ignored; old clients send them."""
 
     id: Choice = Choice()
     prompt: Choice = Choice()
@@ -42,7 +42,7 @@ class Status(_Call, frozen=True, kw_only=True, tag="status"):
 
 
 class Optimize(_Call, frozen=True, kw_only=True, tag="optimize"):
-    """A better prompt, without a picture."""
+    """Request for an improved prompt, without a picture."""
 
     prompt: str | None = None
     model: Choice = Choice()
@@ -50,19 +50,19 @@ class Optimize(_Call, frozen=True, kw_only=True, tag="optimize"):
 
 
 class Random(_Call, frozen=True, kw_only=True, tag="random"):
-    """A prompt out of the word lists. `character` left out: any; empty: none."""
+    """Request for a prompt from the word lists. `character` left out: a random one; empty: none."""
 
     character: Choice = Choice()
 
 
 class Cancel(_Call, frozen=True, kw_only=True, tag="cancel"):
-    """End a job."""
+    """Request to cancel a job."""
 
     id: Choice = Choice()
 
 
 class Jobs(_Call, frozen=True, kw_only=True, tag="jobs"):
-    """The tenant's latest jobs."""
+    """Request for the tenant's latest jobs."""
 
     limit: float | None = None
     cursor: str | None = None
@@ -70,7 +70,7 @@ class Jobs(_Call, frozen=True, kw_only=True, tag="jobs"):
 
 
 class Usage(_Call, frozen=True, kw_only=True, tag="usage"):
-    """Counts, limits and what remains."""
+    """Request for counts, limits and the remainder."""
 
 
 Call = Models | Generate | Status | Optimize | Random | Cancel | Jobs | Usage
@@ -90,8 +90,8 @@ def decode(body: bytes) -> Call:
 
     Raises:
         InvalidJson: the body is no JSON object.
-        MissingAction, UnknownAction: as named.
-        InvalidField: a field has a JSON type that no rule repairs.
+        MissingAction, UnknownAction: `action` is missing or unknown.
+        InvalidField: a field has a JSON type that cannot be replaced.
     """
     try:
         return _decoder.decode(body)
@@ -128,7 +128,7 @@ _scalar = msgspec.json.Decoder(str | int | float | bool | None)
 
 
 def choice(raw: Choice) -> object:
-    """Reads such a field; None: it was left out. Anything but text, number, bool and null comes back unread: it is no choice."""
+    """Decodes a Choice; None: left out. Anything but text, number, bool and null is returned undecoded: it is no valid choice."""
     if not raw:
         return None
     try:
@@ -138,11 +138,11 @@ def choice(raw: Choice) -> object:
 
 
 def request_of(call: Generate) -> GenerateRequest:
-    """Returns the call with its choices read, in the core's terms."""
+    """Returns the call with decoded choices, as the core's request."""
     return structs.replace(call, **{name: choice(getattr(call, name)) for name in _GENERATE_CHOICES})
 
 
 def job_id_of(call: Status | Cancel) -> str:
-    """Returns the job id that was sent; empty where it is no text."""
+    """Returns the job id; empty: it is no text."""
     sent = choice(call.id)
     return sent if isinstance(sent, str) else ""

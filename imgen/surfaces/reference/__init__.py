@@ -1,7 +1,6 @@
-"""Reference of the API for people and machines, without a sign-in: `/openapi.json`, `/reference`, `/docs`, `/llms.txt`.
+"""Reference of the API for users and programs, without a sign-in: `/openapi.json`, `/reference`, `/docs`, `/llms.txt`.
 
-One source for all of it: the descriptions that the surfaces give of themselves, and the prose in docs/. Nothing of it is
-loaded before it is asked for.
+It has two sources: the surfaces' descriptions and the prose in docs/. Nothing is loaded before the first request.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ PREFIXES = ("/openapi.json", "/reference", "/docs", "/llms.txt", "/llms-full.txt
 
 
 def surface(described: Callable[[], Sequence[Surface]]) -> Surface:
-    """Makes the surface; `described` returns those that the reference is about, once it is asked for."""
+    """Makes the surface; `described` returns the surfaces to describe, at the first request."""
 
     def routes(core: Core) -> list[BaseRoute]:
         def make() -> ASGIApp:

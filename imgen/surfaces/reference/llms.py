@@ -1,4 +1,4 @@
-"""`/llms.txt` and `/llms-full.txt` (llmstxt.org): made of the OpenAPI document, the surfaces' descriptions and docs/."""
+"""`/llms.txt` and `/llms-full.txt` (llmstxt.org): made from the OpenAPI document, the surfaces' descriptions and docs/."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from imgen.surfaces.reference import prose
 
 
 def short(document: dict[str, Any], descriptions: Sequence[Description], pages: dict[str, prose.Page]) -> str:
-    """Says in a few lines how to call the API, and where to read on."""
+    """Makes llms.txt: a few lines on calling the API, and links."""
     url = document["servers"][0]["url"]
     return "\n".join(
         [
@@ -20,7 +20,7 @@ def short(document: dict[str, Any], descriptions: Sequence[Description], pages: 
             "",
             f"- [Everything in one file]({url}/llms-full.txt): every action, field, type, default, limit, answer and error",
             f"- [OpenAPI 3.1]({url}/openapi.json): the same for programs",
-            f"- [Interactive reference]({url}/reference): the same for people",
+            f"- [Interactive reference]({url}/reference): the same for readers",
             *(
                 [
                     "",
@@ -37,7 +37,7 @@ def short(document: dict[str, Any], descriptions: Sequence[Description], pages: 
 
 
 def full(document: dict[str, Any], descriptions: Sequence[Description], pages: dict[str, prose.Page]) -> str:
-    """Says all that is needed to call the API."""
+    """Makes llms-full.txt: everything needed to call the API."""
     schemas = document["components"]["schemas"]
     return "\n".join(
         [
@@ -73,7 +73,7 @@ def _operations(description: Description, schemas: dict[str, Any]) -> Iterator[s
 
 
 def _answers(descriptions: Sequence[Description], schemas: dict[str, Any]) -> Iterator[str]:
-    yield "\n## Answers\n\nFields of all answers; those that are not always there are marked with `?`.\n"
+    yield "\n## Answers\n\nFields of all answers; optional ones are marked with `?`.\n"
     requests = {operation.request for each in descriptions for operation in each.operations}
     for name, schema in schemas.items():
         if name in requests:
@@ -91,7 +91,7 @@ def _failures(description: Description) -> Iterator[str]:
     yield f"\n## Errors\n\n{description.failures_intro}\n"
     yield "| status | error | when | what to do |\n|---|---|---|---|"
     for row in description.failures:
-        yield f"| {row.status} | `{row.text}` | {row.when} | {row.then} |"
+        yield f"| {row.status} | `{row.text}` | {row.when} | {row.advice} |"
 
 
 def _prose(description: Description, pages: dict[str, prose.Page]) -> Iterator[str]:
@@ -102,7 +102,7 @@ def _prose(description: Description, pages: dict[str, prose.Page]) -> Iterator[s
 
 
 def _table(rows: dict[str, dict[str, Any]], required: list[str]) -> Iterator[str]:
-    yield "| field | type | default | limits | what it is |\n|---|---|---|---|---|"
+    yield "| field | type | default | limits | meaning |\n|---|---|---|---|---|"
     for name, about in rows.items():
         default = "required" if name in required else _json_line(about["default"]) if "default" in about else ""
         yield f"| `{name}` | {_type(about)} | {default} | {_limits(about)} | {about['description']} |"

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document: the descriptions of all surfaces, joined. Decides nothing itself."""
+"""OpenAPI 3.1 document: the descriptions of all surfaces, merged."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from imgen.surfaces.description import Description
 
 
 def document(core: Core, descriptions: Sequence[Description]) -> dict[str, Any]:
-    """Returns the whole of it as plain values."""
+    """Makes the document as plain values."""
     url = core.settings.public_url
     return {
         "openapi": "3.1.0",

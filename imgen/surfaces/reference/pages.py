@@ -1,6 +1,6 @@
-"""Pages of the reference. Each document is made once, when it is first asked for, and kept.
+"""Pages of the reference. Each document is made once, at its first request, and kept.
 
-The prose, which takes a quarter of a second, is made with the application, in a thread; the rest takes milliseconds.
+The prose takes a quarter of a second and is made with the application, in a thread; the rest takes milliseconds.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ STRICT = (
 
 
 def application(core: Core, surfaces: Sequence[Surface], docs: Path = prose.DOCS) -> Starlette:
-    """Makes the application that serves them; `surfaces` describe themselves."""
+    """Makes the application of all pages from the descriptions of `surfaces`."""
     reference = _Reference(core, surfaces, docs)
     return Starlette(
         routes=[
@@ -62,7 +62,7 @@ class _Reference:
         self._kept: _Made | None = None
 
     def _made(self) -> _Made:
-        """Returns the documents, kept until the configuration is read again."""
+        """Returns the documents; they are kept until the configuration is reloaded."""
         if self._kept is None or self._kept.of is not self._core.configured:
             described = [surface.describe(self._core) for surface in self._surfaces if surface.describe]
             document = openapi.document(self._core, described)
@@ -75,7 +75,7 @@ class _Reference:
         return self._kept
 
     async def openapi(self, _request: Request) -> Response:
-        """Serves the OpenAPI document. It may be read from any page: there is nothing in it that is not public."""
+        """Serves the OpenAPI document, to pages of any origin: all of it is public."""
         headers = page_headers(STRICT) | {"Access-Control-Allow-Origin": "*"}
         return Response(self._made().openapi_json, headers=headers, media_type="application/json")
 
@@ -88,9 +88,9 @@ class _Reference:
         return PlainTextResponse(self._made().full, headers=page_headers(STRICT))
 
     async def interactive(self, request: Request) -> Response:
-        """Shows Scalar's reference. It makes style elements of its own, so that styles may stand in the page; scripts may not.
+        """Shows Scalar's reference. Scalar adds style elements, so inline styles are allowed; inline scripts are not.
 
-        Requests are sent from the page itself, to this server alone.
+        The page sends its requests to this server alone.
         """
         api = urlsplit(self._core.settings.public_url)
         policy = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
@@ -103,28 +103,28 @@ class _Reference:
         return self._html(request, "contents", status=200 if self._pages else 404, pages=self._pages)
 
     async def page(self, request: Request) -> Response:
-        """Shows one of them."""
+        """Shows one page of the documentation."""
         page = self._pages.get(request.path_params["page"])
         if page is None:
             return await self.missing(request, None)
         return self._html(request, "page", pages=self._pages, page=page)
 
     async def source(self, request: Request) -> Response:
-        """Serves the same as Markdown."""
+        """Serves one page of the documentation as Markdown."""
         page = self._pages.get(request.path_params["page"])
         if page is None:
             return await self.missing(request, None)
         return Response(page.text, headers=page_headers(STRICT), media_type="text/markdown")
 
     async def picture(self, request: Request) -> Response:
-        """Serves a picture of a page."""
+        """Serves a picture of the documentation."""
         file = self._pictures.get(request.path_params["file"])
         if file is None:
             return await self.missing(request, None)
         return FileResponse(file, headers=page_headers(STRICT))
 
     async def missing(self, request: Request, _exc: Exception | None) -> Response:
-        """Answers 404 in the form that was asked for."""
+        """Answers 404 as HTML or JSON, by the Accept header."""
         if "text/html" not in request.headers.get("accept", ""):
             return json_response({"error": "Not found"}, 404)
         return self._html(request, "missing", status=404, pages=self._pages)

@@ -1,4 +1,4 @@
-"""The pages of docs/: Markdown files as HTML with a table of contents. Raw HTML in them is shown as text."""
+"""Pages of docs/: Markdown files as HTML with a table of contents. Raw HTML in them is shown as text."""
 
 import re
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
-"""Beside imgen/ in a checkout; an installation from a wheel has none."""
+"""Folder beside imgen/ in a checkout; an installation from a wheel has none."""
 FIRST = "action"
-"""The page that stands before all others, which go by their names."""
+"""Name of the first page; all others are sorted by name."""
 PICTURES = "pictures"
-"""The folder of docs/ with the pages' pictures."""
+"""Folder of docs/ with the pages' pictures."""
 _LINK = re.compile(r"(!?)\[([^\]]+)\]\((?!https?:|#|/)([^)\s#]+)(#[^)\s]*)?\)")
-"""A link to another file: whether it shows a picture, its text, path and anchor."""
+"""Link to another file: `!` for a picture, text, path and anchor."""
 
 
 class Heading(NamedTuple):
-    """One entry of a table of contents."""
+    """Entry of a table of contents."""
 
     level: int
     anchor: str
@@ -30,10 +30,10 @@ class Heading(NamedTuple):
 
 
 class Page(NamedTuple):
-    """One file of docs/."""
+    """Page made from a file of docs/."""
 
     name: str
-    """Its path under /docs: the file's name, or its folder's where the file is a README."""
+    """Path under /docs: the file's name; for a README that of its folder."""
     title: str
     summary: str
     """The text's first sentence, without markup."""
@@ -44,7 +44,7 @@ class Page(NamedTuple):
 
 
 def pages(folder: Path = DOCS) -> dict[str, Page]:
-    """Returns all pages by name, in the order they are told in; none where the folder is missing."""
+    """Returns all pages by name, in reading order; none if the folder is missing."""
     names = {path: _name(path) for path in folder.rglob("*.md")}
     ordered = sorted(names, key=lambda path: (names[path] != FIRST, names[path]))
     return {names[path]: _page(path, names) for path in ordered}
@@ -94,7 +94,7 @@ def _page(path: Path, names: dict[Path, str]) -> Page:
 
 
 def _anchor(tokens: list[Token]) -> list[Heading]:
-    """Gives headings the anchors that links in the files go by, which are those of code hosts."""
+    """Sets the anchors of headings, in the form of code hosts, which the links in the files use."""
     headings = []
     for opening, content in pairwise(tokens):
         if opening.type == "heading_open":
@@ -115,7 +115,7 @@ def _plain(inline: Token) -> str:
 
 
 class _Renderer(RendererHTML):
-    """Renderer whose wide blocks can be scrolled by keyboard."""
+    """Renderer with wide blocks that scroll by keyboard."""
 
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         return super().fence(tokens, idx, options, env).replace("<pre>", '<pre tabindex="0">', 1)

@@ -1,7 +1,7 @@
-"""Web face: server-rendered pages for signed-in people, over the same services as every other surface.
+"""Web face: server-rendered pages for signed-in users, over the same services as every other surface.
 
-A page is a handler in one of the sections (sections.py) and a template; shell.py holds the frame of all of them. Nothing of
-it is loaded before the first page is asked for: an API host that nobody looks at carries no templates.
+A page is a handler in one of the sections (sections.py) and a template; shell.py has the frame of all pages. Nothing is
+loaded before the first request of a page: an API host without visitors loads no templates.
 """
 
 from starlette.routing import BaseRoute
@@ -12,7 +12,7 @@ from imgen.services.core import Core
 from imgen.surfaces.surface import Surface
 
 PREFIXES = ("/", "/panel", "/play", "/sign-in", "/sign-out", "/static")
-"""Of the pages; the first stands for the home page alone."""
+"""Prefixes of the pages; `/` is the home page alone."""
 
 
 def routes(core: Core) -> list[BaseRoute]:

@@ -1,4 +1,4 @@
-"""Signing in and out, and one's own password."""
+"""Account of the signed-in user: sign-in, sign-out, password."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -11,11 +11,11 @@ from imgen.domain import errors
 from imgen.domain.people import MIN_PASSWORD_CHARS, Person
 from imgen.records import users
 from imgen.services.accounts import sessions
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.shell import NEXT, NavEntry, Shell
 
 
 class Account:
-    """One's own account: password and sessions."""
+    """Section of the user's own account: password and sessions."""
 
     nav: ClassVar[Sequence[NavEntry]] = ()
 
@@ -35,35 +35,35 @@ class Account:
         ]
 
     async def sign_in_form(self, request: Request, person: Person | None) -> Response:
-        """Asks for name and password."""
+        """Shows the form for name and password."""
         if person is not None:
-            return self._shell.back(request, "/panel")
+            return self._shell.redirect(request, "/panel")
         return self._shell.page(request, "sign_in.html", name="", problem="")
 
     async def sign_in(self, request: Request, _person: Person | None) -> Response:
-        """Opens a session, in a cookie that holds nothing of an earlier one."""
+        """Signs in; the cookie keeps nothing of an earlier session."""
         form = await request.form()
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
-        address = request.client.host if request.client else ""
+        remote_ip = request.client.host if request.client else ""
         agent = request.headers.get("user-agent", "")
         try:
-            token = await sessions.sign_in(self._shell.core, name, password, address=address, agent=agent)
+            token = await sessions.sign_in(self._shell.core, name, password, remote_ip=remote_ip, agent=agent)
         except (errors.Invalid, errors.RateLimited) as exc:
             status = 429 if isinstance(exc, errors.RateLimited) else 401
             return self._shell.page(request, "sign_in.html", status=status, name=name, problem=str(exc))
-        then = request.session.get("then", "/panel")
+        next_path = request.session.get(NEXT, "/panel")
         request.session.clear()
         request.session["token"] = token
-        return self._shell.back(request, then)
+        return self._shell.redirect(request, next_path)
 
     async def sign_out(self, request: Request, person: Person) -> Response:
-        """Ends the session: its cookie is worth nothing from now on, wherever there is a copy."""
+        """Ends the session; every copy of its cookie becomes invalid."""
         await sessions.sign_out(self._shell.core, person, self._shell.token(request))
         request.session.clear()
-        return self._shell.back(request, "/sign-in", "You are signed out.")
+        return self._shell.redirect(request, "/sign-in", "You are signed out.")
 
     async def account(self, request: Request, person: Person, problem: str = "", status: int = 400) -> Response:
-        """Shows one's own account and the form for a new password."""
+        """Shows the user's account and the form for a new password."""
         core = self._shell.core
         open_sessions = await core.database.reading(users.session_count, person.id, now=core.clock())
         return self._shell.page(
@@ -87,10 +87,10 @@ class Account:
             return await self.account(request, person, str(exc))
         except errors.RateLimited as exc:
             return await self.account(request, person, str(exc), status=429)
-        news = "Your password is changed, and you are signed out everywhere else."
-        return self._shell.back(request, "/panel/account", news)
+        flash = "Your password is changed, and you are signed out everywhere else."
+        return self._shell.redirect(request, "/panel/account", flash)
 
     async def sign_out_elsewhere(self, request: Request, person: Person) -> Response:
         """Ends all other sessions."""
         number = await sessions.sign_out_elsewhere(self._shell.core, person, self._shell.token(request))
-        return self._shell.back(request, "/panel/account", f"Signed out of {number} other browsers.")
+        return self._shell.redirect(request, "/panel/account", f"Signed out of {number} other browsers.")

@@ -1,4 +1,4 @@
-"""The audit log: each act with actor, subject and remote IP."""
+"""Audit: actions with actor, subject and remote IP."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -14,11 +14,11 @@ from imgen.surfaces.web.shell import NavEntry, Shell
 
 ROWS = 100
 HIDDEN = ("matches", "name")
-"""Of a row's detail: callers' words that met a rule, and what is in a column of its own."""
+"""Fields of the detail that are not shown: callers' words that matched a rule, and the name, which has a column."""
 
 
 class Audit:
-    """The audit log."""
+    """Section of the audit."""
 
     nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/audit", "Audit", is_for_admins=True),)
 
@@ -33,7 +33,7 @@ class Audit:
         ]
 
     async def audit(self, request: Request, _person: Person) -> Response:
-        """Shows the audit log."""
+        """Lists rows of the audit, newest first."""
         given = request.query_params
         words, before = given.get("words", "").replace("\0", "").strip()[:200], given.get("before", "")
         database = self._shell.core.database
@@ -43,14 +43,16 @@ class Audit:
         return self._shell.page(
             request,
             "audit.html",
-            entries=[(one, one.detail.get("name") or known.get(one.subject, ""), told(one.detail)) for one in shown],
+            entries=[
+                (one, one.detail.get("name") or known.get(one.subject, ""), detail_lines(one.detail)) for one in shown
+            ],
             words=words,
             before=shown[-1].id if len(entries) > ROWS else "",
         )
 
 
-def told(detail: Mapping[str, object]) -> list[str]:
-    """Returns the details of a row: each change from old to new value, then the rest."""
+def detail_lines(detail: Mapping[str, object]) -> list[str]:
+    """Returns the detail of a row as text: each change from old to new value, then the rest."""
     old, new = (value if isinstance(value := detail.get(side), dict) else {} for side in ("before", "after"))
     rest = {name: value for name, value in detail.items() if name not in HIDDEN and not isinstance(value, dict)}
     return [

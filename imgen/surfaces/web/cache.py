@@ -1,4 +1,4 @@
-"""The semantic cache: its entries, and emptying it."""
+"""Semantic cache: statistics and purging."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -14,7 +14,7 @@ from imgen.surfaces.web.shell import NavEntry, Shell
 
 
 class Cache:
-    """The semantic cache."""
+    """Section of the semantic cache."""
 
     nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/cache", "Cache", is_for_admins=True),)
 
@@ -30,7 +30,7 @@ class Cache:
         ]
 
     async def cache(self, request: Request, _person: Person) -> Response:
-        """Shows the semantic cache by tenant."""
+        """Shows the statistics of the cache by tenant."""
         core = self._shell.core
         tenants = await core.database.reading(all_tenants)
         by_tenant = [(one, await core.database.reading(cache.statistics, tenant_id=one.id)) for one in tenants]
@@ -44,7 +44,7 @@ class Cache:
         )
 
     async def purge(self, request: Request, person: Person) -> Response:
-        """Empties the cache, or a tenant's or a model's part of it."""
+        """Purges the cache, or the entries of a tenant or model."""
         form = await request.form()
         tenant, model = str(form.get("tenant", "")), str(form.get("model", ""))
         number = await self._shell.core.cache.purge(tenant_id=tenant or None, model=model or None)
@@ -52,4 +52,6 @@ class Cache:
         names = {one.id: one.name for one in await database.reading(all_tenants)}
         detail: dict[str, object] = {"tenant": names.get(tenant, tenant), "model": model, "entries": number}
         await database.writing(audit.by_person, person, action="purged cache", subject=tenant, detail=detail)
-        return self._shell.back(request, "/panel/cache", f"Purged {number} {'entry' if number == 1 else 'entries'}.")
+        return self._shell.redirect(
+            request, "/panel/cache", f"Purged {number} {'entry' if number == 1 else 'entries'}."
+        )

@@ -1,4 +1,4 @@
-"""The catalog: what is configured, with samples, and reading it again."""
+"""Catalog: the configured models, characters and rulesets with samples, and the reload of the configuration."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from imgen.surfaces.web.shell import NavEntry, Shell
 
 
 class Catalog:
-    """Models, characters and rulesets."""
+    """Section of models, characters and rulesets."""
 
     nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/catalog", "Catalog"),)
 
@@ -37,7 +37,7 @@ class Catalog:
         ]
 
     async def catalog(self, request: Request, person: Person) -> Response:
-        """Shows models with their styles, characters and rulesets, each with a sample out of the person's own pictures."""
+        """Shows models with their styles, characters and rulesets, each with a sample picture that the user may see."""
         core = self._shell.core
         found = await core.database.reading(job_search.samples, scope=person.scope)
         samples = {name: thumbnail_url(core, job.outcome) for name, job in found.items() if job.outcome is not None}
@@ -46,14 +46,14 @@ class Catalog:
         )
 
     async def reload(self, request: Request, person: Person) -> Response:
-        """Reads the configuration again, here at once and everywhere else within seconds."""
+        """Reloads the configuration: at once in this process, within seconds in all others."""
         core = self._shell.core
         try:
-            await asyncio.to_thread(configuration.load_rulesets, core.settings)  # as workers will read them
+            await asyncio.to_thread(configuration.load_rulesets, core.settings)  # like the workers
             read = await asyncio.to_thread(configuration.load, core.settings)
         except errors.ConfigurationError as exc:
             raise errors.Invalid(f"The old configuration stays: {exc}") from exc
-        await core.live.run(epochs.bump(epochs.CONFIGURATION))  # first: where nobody can be told, nobody changes
+        await core.live.run(epochs.bump(epochs.CONFIGURATION))  # first: without Redis no process changes
         core.configured = read
         await core.database.writing(
             audit.by_person,
@@ -62,10 +62,10 @@ class Catalog:
             subject="",
             detail={"models": list(core.catalog.models)},
         )
-        return self._shell.back(request, "/panel/catalog", "The configuration is read again.")
+        return self._shell.redirect(request, "/panel/catalog", "The configuration is read again.")
 
     def _rulesets(self) -> dict[str, Ruleset]:
-        """Returns the rulesets in use, read once for each configuration."""
+        """Returns the rulesets in use, loaded once for each configuration."""
         core = self._shell.core
         if self._read is None or self._read[0] is not core.configured:
             folder = core.settings.config_dir / "rulesets"

@@ -1,4 +1,4 @@
-"""Protection of every change against forged requests (CSRF), and the limit of a form's size."""
+"""CSRF protection of every change, and the size limit of forms."""
 
 import asyncio
 from typing import Any
@@ -17,16 +17,17 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class _Everything:
-    """Container of every path."""
+    """Container that has every path."""
 
     def __contains__(self, _path: object) -> bool:
         return True
 
 
 class Csrf:
-    """Middleware: asgi-csrf with our settings, as a class for Starlette's list.
+    """Middleware: asgi-csrf with its settings, as a class for Starlette's list.
 
-    It cannot read multipart bodies with the parser that Starlette needs, so it is not shown them: those need the header.
+    Its multipart parser conflicts with Starlette's, so the content type of multipart bodies is hidden from it; such requests
+    need the token in a header.
     """
 
     def __init__(self, app: ASGIApp, secret: str, is_tls: bool, max_bytes: int, refuse: Any) -> None:  # noqa: FBT001 - Starlette's way
@@ -46,12 +47,12 @@ class Csrf:
         )
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
-        """Lets reading pass, and changes that carry the token."""
+        """Passes reads, and changes that have the token."""
         headers = scope["headers"]
         shown = [(name, value) for name, value in headers if not value.strip().lower().startswith(b"multipart/")]
         body = b""
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
-            # The playground's form holds a file; it looks at the size itself, and says no beside the form
+            # The playground checks the size of its form (with a file) itself and shows the error beside it
             max_bytes = MAX_FORM_BYTES + (self._max_bytes if scope["path"].startswith("/play") else 0)
             try:
                 body = await read_body(scope, receive, max_bytes=max_bytes)
@@ -75,7 +76,7 @@ async def no_body() -> Any:
 
 
 def _is_plain(scope: Scope, body: bytes) -> bool:
-    """Tells whether asgi-csrf can read the request at all: it raises where a token, a cookie or a form is no ASCII or UTF-8."""
+    """Returns whether asgi-csrf can decode the request: it raises if a token, a cookie or a form is not ASCII or UTF-8."""
     headers = dict(scope["headers"])
     try:
         headers.get(b"x-csrftoken", b"").decode("ascii")

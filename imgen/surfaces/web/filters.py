@@ -1,4 +1,4 @@
-"""How values are written on pages."""
+"""Filters of the templates: formats of values."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def ago(at: float | None) -> str:
-    """`3 min ago`; empty: never."""
+    """Formats an age: `3 min ago`; empty: never."""
     if at is None:
         return ""
     seconds = max(0, time.time() - at)
@@ -19,17 +19,17 @@ def ago(at: float | None) -> str:
 
 
 def moment(at: float | None) -> str:
-    """`2026-11-21 18:05:09 UTC`."""
+    """Formats a time: `2026-11-21 18:05:09 UTC`."""
     return "" if at is None else time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
 
 
 def day(at: float | None) -> str:
-    """`2026-11-21`."""
+    """Formats a day: `2026-11-21`."""
     return "" if at is None else time.strftime("%Y-%m-%d", time.gmtime(at))
 
 
 def seconds(value: float | None) -> str:
-    """`120 ms`, `3.4 s`, `2 min 5 s`."""
+    """Formats a duration: `120 ms`, `3.4 s`, `2 min 5 s`."""
     if value is None:
         return "–"
     if value < 1:
@@ -40,17 +40,17 @@ def seconds(value: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """`12,345`."""
+    """Formats a number: `12,345`."""
     return f"{value:,.0f}"
 
 
 def mebibytes(value: float) -> str:
-    """Bytes as `12.3 MiB`."""
+    """Formats a size in bytes: `12.3 MiB`."""
     return f"{value / 2**20:,.1f} MiB"
 
 
 def share(value: float | None) -> str:
-    """`12.3 %`."""
+    """Formats a share: `12.3 %`."""
     return "–" if value is None else f"{value:.1%}"
 
 

@@ -1,4 +1,4 @@
-"""Jobs as a gallery or a table, with filters; and those that review blocked. Withheld pictures stay covered."""
+"""Lists of jobs as a gallery or a table, with filters; and of blocked ones. Withheld pictures stay covered."""
 
 import base64
 import binascii
@@ -35,11 +35,11 @@ REVIEWS: dict[str, str] = {
 }
 """Result of the review → choice of the filter."""
 UNDER = "under "
-"""Before a ruleset's name, in the same filter."""
+"""Prefix of a ruleset's name in the same filter."""
 
 
 class JobList:
-    """All jobs, and those that review blocked."""
+    """Section of all jobs and of blocked ones."""
 
     nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/jobs", "Jobs"), NavEntry("/panel/blocked", "Blocked"))
 
@@ -56,13 +56,13 @@ class JobList:
 
     async def all_jobs(self, request: Request, person: Person) -> Response:
         """Lists jobs by filter."""
-        return await self._listed(request, person, "jobs.html", request.query_params.get("state", ""))
+        return await self._list(request, person, "jobs.html", request.query_params.get("state", ""))
 
     async def blocked(self, request: Request, person: Person) -> Response:
         """Lists blocked pictures with the reasons."""
-        return await self._listed(request, person, "blocked.html", "blocked")
+        return await self._list(request, person, "blocked.html", "blocked")
 
-    async def _listed(self, request: Request, person: Person, template: str, state: str) -> Response:
+    async def _list(self, request: Request, person: Person, template: str, state: str) -> Response:
         given = request.query_params
         review = given.get("review", "").replace("\0", "")
         view = given.get("view", "gallery") if given.get("view") in VIEWS else "gallery"
@@ -122,7 +122,7 @@ def facts_of(job: Job) -> dict[str, Any]:
 
 
 def _day(text: str, *, days_on: int = 0) -> float | None:
-    """Returns midnight (UTC) of a day such as `2026-11-21`; None: it is none."""
+    """Parses a day such as `2026-11-21` as its midnight (UTC); None: it is no day."""
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() + days_on * 86400
     except ValueError:

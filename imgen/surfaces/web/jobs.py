@@ -1,4 +1,4 @@
-"""One job in full, and its actions: cancel, retry, delete. Withheld pictures stay covered."""
+"""Job page with its actions: cancel, retry, delete. Withheld pictures stay covered."""
 
 import asyncio
 import sys
@@ -26,20 +26,20 @@ from imgen.services.links import urls_by_kind
 from imgen.surfaces.web.job_list import facts_of
 from imgen.surfaces.web.shell import NavEntry, Shell, digest
 
-READ_WITHIN_S = 30
-READ_AT_ONCE = 2
-"""Each is a process of a hundred megabytes."""
+VERIFY_TIMEOUT_S = 30
+MAX_VERIFICATIONS = 2
+"""Limit of verifications at one time: each is a process of a hundred megabytes."""
 log = structlog.get_logger(__name__)
 
 
 class Jobs:
-    """One job."""
+    """Section of single jobs."""
 
     nav: ClassVar[Sequence[NavEntry]] = ()
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._reading = asyncio.Semaphore(READ_AT_ONCE)
+        self._verifying = asyncio.Semaphore(MAX_VERIFICATIONS)
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
@@ -53,7 +53,7 @@ class Jobs:
         ]
 
     async def one(self, request: Request, person: Person) -> Response:
-        """Everything about a job."""
+        """Shows one job."""
         job = await self._find(request, person)
         database = self._shell.core.database
         names = await database.reading(job_search.key_names, scope=person.scope)
@@ -79,44 +79,44 @@ class Jobs:
         )
 
     async def credentials(self, request: Request, person: Person) -> Response:
-        """Shows the credentials of the finished file, read back by a process of its own."""
+        """Shows the credentials of the finished file, read by `imgen verify` in a subprocess."""
         job = await self._find(request, person)
         signed = [image for image in (job.outcome.images if job.outcome else ()) if image.type == "signed"]
         if not signed:
             raise HTTPException(404, "There is no finished file.")
-        async with self._reading:  # the file, too, takes megabytes
+        async with self._verifying:  # the file, too, takes megabytes
             try:
                 body = await asyncio.to_thread(self._shell.core.objects.get, signed[0].key)
             except errors.ObjectNotFound:
                 raise HTTPException(404, "The file is gone.") from None
-            read = await self._read_back(body)
+            read = await self._verify(body)
         return self._shell.page(request, "credentials.html", read=read)
 
     async def cancel(self, request: Request, person: Person) -> Response:
-        """Ends an open job."""
+        """Cancels an open job."""
         job = await self._find(request, person)
         ended = await job_service.cancel(self._shell.core, await self._principal(person, job), job.id)
         is_cancelled = job.state in OPEN and ended.state is State.CANCELLED
         if is_cancelled:
             await self._note(person, job, "cancelled job")
-        news = "Cancelled." if is_cancelled else f"It had ended: {ended.state}."
-        return self._shell.back(request, f"/panel/jobs/{job.id}", news)
+        flash = "Cancelled." if is_cancelled else f"It had ended: {ended.state}."
+        return self._shell.redirect(request, f"/panel/jobs/{job.id}", flash)
 
     async def retry(self, request: Request, person: Person) -> Response:
         """Makes a new job of the same recipe."""
         job = await self._find(request, person)
         made = await submit.resubmit(self._shell.core, await self._principal(person, job), job, surface="panel")
         await self._note(person, job, "retried job")
-        return self._shell.back(request, f"/panel/jobs/{made.id}", "Made a new job of the same recipe.")
+        return self._shell.redirect(request, f"/panel/jobs/{made.id}", "Made a new job of the same recipe.")
 
     async def delete(self, request: Request, person: Person) -> Response:
-        """Takes the job and its files away."""
+        """Deletes the job and its files."""
         job = await self._find(request, person)
         if job.state not in ENDED:
             raise errors.Invalid("Cancel it first: it is still open")
         await retention.delete_job(self._shell.core, job)
         await self._note(person, job, "deleted job")
-        return self._shell.back(request, "/panel/jobs", f"{job.gen_id} and its files are deleted.")
+        return self._shell.redirect(request, "/panel/jobs", f"{job.gen_id} and its files are deleted.")
 
     async def _find(self, request: Request, person: Person) -> Job:
         job_id = request.path_params["job"]
@@ -139,7 +139,7 @@ class Jobs:
         tenants = await self._shell.core.database.reading(all_tenants)
         return principals.user_principal(person, next(one for one in tenants if one.id == job.tenant_id))
 
-    async def _read_back(self, body: bytes) -> dict[str, Any]:
+    async def _verify(self, body: bytes) -> dict[str, Any]:
         settings = self._shell.core.settings
         with tempfile.TemporaryDirectory(prefix="imgen-") as folder:
             file = Path(folder) / "picture"
@@ -159,7 +159,7 @@ class Jobs:
             )
             out = b""
             try:
-                async with asyncio.timeout(READ_WITHIN_S):
+                async with asyncio.timeout(VERIFY_TIMEOUT_S):
                     out, _ = await process.communicate()
             except TimeoutError:
                 log.warning("a picture was not read back in time")

@@ -1,4 +1,4 @@
-"""API keys: list, make, switch, rotate, revoke. A raw key is shown once, on the page that answers its making."""
+"""API keys: list, create, enable, rotate, revoke. A raw key is shown once, in the response to its creation."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -22,7 +22,7 @@ GRACE_DAYS = 1
 
 
 class Keys:
-    """API keys."""
+    """Section of API keys."""
 
     nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/keys", "Keys"),)
 
@@ -41,7 +41,7 @@ class Keys:
         ]
 
     async def all_keys(self, request: Request, person: Person, *, problem: str = "", name: str = "") -> Response:
-        """Lists all keys that the person may see, with the usage of each."""
+        """Lists all keys that the user may see, with their usage."""
         core, now = self._shell.core, self._shell.core.clock()
         await core.request_counts.write(core.database, now=now)
         known = await core.database.reading(api_keys.all_keys)
@@ -67,41 +67,46 @@ class Keys:
         )
 
     async def create(self, request: Request, person: Person) -> Response:
-        """Makes a key and shows it."""
+        """Creates a key and shows it."""
         form = await request.form()
         name, tenant = str(form.get("name", "")).strip(), str(form.get("tenant", "")).strip()
         days, scopes = str(form.get("days", "")).strip(), [str(scope) for scope in form.getlist("scope")]
         try:
             key, raw = await key_service.create(
-                self._shell.core, person, name=name, tenant=tenant, scopes=scopes, days=_whole(days) if days else None
+                self._shell.core,
+                person,
+                name=name,
+                tenant=tenant,
+                scopes=scopes,
+                days=_parse_days(days) if days else None,
             )
         except errors.Invalid as exc:
             return await self.all_keys(request, person, problem=str(exc), name=name)
         return self._shown_once(request, key, raw, "Your new key")
 
     async def switch(self, request: Request, person: Person) -> Response:
-        """On or off."""
+        """Enables or disables a key."""
         form = await request.form()
         enabled = form.get("enabled") == "yes"
         key = await key_service.switch(self._shell.core, person, request.path_params["key"], enabled=enabled)
-        return self._shell.back(request, "/panel/keys", f"{key.name} is switched {'on' if enabled else 'off'}.")
+        return self._shell.redirect(request, "/panel/keys", f"{key.name} is switched {'on' if enabled else 'off'}.")
 
     async def rotate(self, request: Request, person: Person) -> Response:
-        """Rotates a key: shows its new raw form once."""
+        """Rotates a key and shows its new raw form once."""
         form = await request.form()
         grace = str(form.get("grace_days", ""))
         try:
             key, raw = await key_service.rotate(
-                self._shell.core, person, request.path_params["key"], grace_days=_whole(grace)
+                self._shell.core, person, request.path_params["key"], grace_days=_parse_days(grace)
             )
         except errors.Invalid as exc:
             return await self.all_keys(request, person, problem=str(exc))
-        return self._shown_once(request, key, raw, f"{key.name}, rotated", grace_days=_whole(grace))
+        return self._shown_once(request, key, raw, f"{key.name}, rotated", grace_days=_parse_days(grace))
 
     async def revoke(self, request: Request, person: Person) -> Response:
-        """Gone for good."""
+        """Revokes a key."""
         key = await key_service.revoke(self._shell.core, person, request.path_params["key"])
-        return self._shell.back(request, "/panel/keys", f"{key.name} is revoked.")
+        return self._shell.redirect(request, "/panel/keys", f"{key.name} is revoked.")
 
     def _shown_once(
         self, request: Request, key: ApiKey, raw: str, title: str, *, grace_days: int | None = None
@@ -113,6 +118,6 @@ class Keys:
         )
 
 
-def _whole(text: str) -> int:
-    """Reads a number of days; anything else becomes a number that is out of range."""
+def _parse_days(text: str) -> int:
+    """Parses a number of days; -1, which is out of range: it is no number."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else -1  # noqa: PLR2004 - over any limit

@@ -21,7 +21,7 @@ PARTS = ("queue", "render", "review", "finish", "upload")
 
 
 class Overview:
-    """Overview and workers."""
+    """Section of overview and workers."""
 
     nav: ClassVar[Sequence[NavEntry]] = (
         NavEntry("/panel", "Overview"),
@@ -40,7 +40,7 @@ class Overview:
         ]
 
     async def overview(self, request: Request, person: Person) -> Response:
-        """Shows rates, shares and times of late, and the queues' depths."""
+        """Shows recent rates, shares and times, and the queues' depths."""
         core, scope, now = self._shell.core, person.scope, self._shell.core.clock()
         per_minute, done, page = await asyncio.gather(
             core.database.reading(job_statistics.per_minute, scope=scope, minutes=MINUTES, now=now),
@@ -54,7 +54,7 @@ class Overview:
             done=done,
             parts=[(part, *done.seconds[part]) for part in PARTS if part in done.seconds],
             depths=await self._depths() if person.is_admin else {},
-            beats=await core.live.run(workers.list_workers()) if person.is_admin else [],
+            heartbeats=await core.live.run(workers.list_workers()) if person.is_admin else [],
             latest=[(job, thumbnail_url(core, job.outcome)) for job in page.jobs if job.outcome is not None],
             minutes=MINUTES,
             latest_of=LATEST,
@@ -64,7 +64,7 @@ class Overview:
         """Shows the workers with their jobs, and the queues' depths."""
         core = self._shell.core
         return self._shell.page(
-            request, "workers.html", depths=await self._depths(), beats=await core.live.run(workers.list_workers())
+            request, "workers.html", depths=await self._depths(), heartbeats=await core.live.run(workers.list_workers())
         )
 
     async def _depths(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""People with an account: added, given new passwords, removed."""
+"""Users of the web face: list, add, reset passwords, remove."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -16,7 +16,7 @@ from imgen.surfaces.web.shell import NavEntry, Shell
 
 
 class People:
-    """People and their tenants."""
+    """Section of users and their tenants."""
 
     nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/people", "People", is_for_admins=True),)
 
@@ -36,13 +36,13 @@ class People:
     async def people(
         self, request: Request, _person: Person, *, problem: str = "", first: tuple[str, str] = ("", "")
     ) -> Response:
-        """Everybody with an account."""
+        """Lists all users."""
         database = self._shell.core.database
         return self._shell.page(
             request,
             "people.html",
             status=400 if problem else 200,
-            everybody=await database.reading(users.everybody),
+            people=await database.reading(users.all_users),
             tenants=await database.reading(all_tenants),
             roles=ROLES,
             problem=problem,
@@ -50,7 +50,7 @@ class People:
         )
 
     async def add(self, request: Request, person: Person) -> Response:
-        """Adds a person, with a first password."""
+        """Adds a user with a first password."""
         form = await request.form()
         name, role = str(form.get("name", "")).strip(), str(form.get("role", ""))
         tenants = [str(value) for value in form.getlist("tenant")]
@@ -61,16 +61,16 @@ class People:
         return await self.people(request, person, first=(name, password))
 
     async def remove(self, request: Request, person: Person) -> Response:
-        """Takes a person away."""
+        """Removes a user."""
         name = request.path_params["name"]
         try:
             await people.remove(self._shell.core, person, name)
         except errors.Invalid as exc:
             return await self.people(request, person, problem=str(exc))
-        return self._shell.back(request, "/panel/people", f"{name} is removed and signed out everywhere.")
+        return self._shell.redirect(request, "/panel/people", f"{name} is removed and signed out everywhere.")
 
     async def new_password(self, request: Request, person: Person) -> Response:
-        """Sets a new first password for somebody who lost theirs."""
+        """Gives a user a new first password."""
         name = request.path_params["name"]
         password = await people.new_first_password(self._shell.core, person, name)
         return await self.people(request, person, first=(name, password))

@@ -1,6 +1,6 @@
-"""The playground: a form, the picture that comes of it, one's latest pictures, and the same request as code.
+"""Playground: a form, its picture, the user's latest pictures, and the same request as code.
 
-What is asked for here goes the way of every other request, with the person in the place of a key.
+Requests pass through the same services as all others, with the user as principal.
 """
 
 import base64
@@ -35,9 +35,9 @@ from imgen.surfaces.web.shell import NavEntry, Shell
 
 SURFACE = "playground"
 SHOWN = 12
-"""Thumbnails of earlier pictures."""
+"""Number of thumbnails."""
 CHANGED = {"HX-Trigger": "job-changed"}
-"""Tells the page that the thumbnails are out of date."""
+"""Event for the page: the thumbnails are out of date."""
 
 STATES: dict[State, str] = {
     State.QUEUED: "Waiting for its turn",
@@ -53,7 +53,7 @@ STATES: dict[State, str] = {
 
 
 class Playground:
-    """The playground."""
+    """Section of the playground."""
 
     nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/", "Playground"),)
 
@@ -62,7 +62,7 @@ class Playground:
         self._core = shell.core
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Returns its pages, and the parts of them that htmx asks for."""
+        """Returns its pages and their parts for htmx."""
         person = self._shell.signed_in
         return [
             Route("/", person(self.home), methods=["GET"]),
@@ -74,7 +74,7 @@ class Playground:
         ]
 
     async def home(self, request: Request, person: Person) -> Response:
-        """Shows the form, and a picture that is still under way."""
+        """Shows the form and the latest job if it is open."""
         latest = await self._latest(person)
         under_way = latest[0] if latest and latest[0].state not in ENDED else None
         wanted = request.query_params.get("job", "")
@@ -100,7 +100,7 @@ class Playground:
         )
 
     async def generate(self, request: Request, person: Person) -> Response:
-        """Makes a job, or says in one sentence why there is none; the form in the browser stays as it is."""
+        """Makes a job, or shows the error in one sentence; the form in the browser does not change."""
         try:
             form = await self._form(request)
             tenant = await self._tenant(str(form.get("tenant", "")))
@@ -114,19 +114,19 @@ class Playground:
         return response
 
     async def job(self, request: Request, person: Person) -> Response:
-        """Shows a job of one's own. A poll of an open job gets its state alone, and the whole once it has ended."""
+        """Shows a job of the user. The answer to a poll is the state alone while the job is open, then the whole."""
         job = await self._own(request, person)
         shown = await self._shown(person, job)
         is_poll = "poll" in request.query_params
         if is_poll and shown["outcome"] is None:
-            return self._shell.page(request, "playground_standing.html", **shown)
+            return self._shell.page(request, "playground_status.html", **shown)
         response = self._shell.page(request, "playground_job.html", **shown)
         if is_poll:
             response.headers.update(CHANGED | {"HX-Retarget": "closest article", "HX-Reswap": "outerHTML"})
         return response
 
     async def cancel(self, request: Request, person: Person) -> Response:
-        """Ends a job of one's own."""
+        """Cancels a job of the user."""
         job = await self._own(request, person)
         principal = principals.user_principal(person, await self._tenant(job.tenant_id))
         ended = await job_service.cancel(self._core, principal, job.id)
@@ -135,12 +135,12 @@ class Playground:
         return response
 
     async def history(self, request: Request, person: Person) -> Response:
-        """Shows one's latest pictures as thumbnails."""
+        """Shows the user's latest pictures as thumbnails."""
         latest = [self._thumbnail(job) for job in await self._latest(person)]
         return self._shell.page(request, "playground_history.html", latest=latest)
 
     async def code(self, request: Request, _person: Person) -> Response:
-        """Shows the form's request in every language."""
+        """Shows the form's request as code in every language."""
         url = f"{self._core.settings.public_url}/api/v2"
         try:
             fields = playground_form.fields_of(await self._form(request))
@@ -156,7 +156,7 @@ class Playground:
         return response
 
     async def _form(self, request: Request) -> FormData:
-        """Reads the form, no larger than any other surface takes it."""
+        """Reads the form, with the size limit of all requests."""
         max_bytes = int(self._core.settings.http.max_body_mib * 2**20)
         body = await read_body(request.scope, request.receive, max_bytes=max_bytes)
         return await Request(request.scope, replay_body(body)).form()
@@ -165,7 +165,7 @@ class Playground:
         return await self._core.database.reading(all_tenants)
 
     async def _tenant(self, tenant_id: str) -> Tenant:
-        """Raises Forbidden where there is none: unknown and another's look the same."""
+        """Returns a tenant. Raises Forbidden: there is no such tenant, the error of a foreign one."""
         tenant = next((one for one in await self._tenants() if one.id == tenant_id), None)
         if tenant is None:
             raise errors.Forbidden
@@ -175,7 +175,7 @@ class Playground:
         return await self._core.database.reading(jobs.latest_of_key, person.id, scope=person.scope, limit=SHOWN)
 
     async def _own(self, request: Request, person: Person) -> Job:
-        """Returns the job of the path, if this person asked for it and still belongs to its tenant; anything else is 404."""
+        """Returns the job of the path. Raises 404: it is not a job of the user, or the user left its tenant."""
         try:
             job = await self._core.database.reading(jobs.find, request.path_params["id"])
         except errors.JobNotFound as exc:
@@ -185,16 +185,18 @@ class Playground:
         return job
 
     async def _shown(self, person: Person, job: Job) -> dict[str, Any]:
-        """Returns the values of a job's templates: from the row where it has ended, from Redis where it is open."""
+        """Returns the values of a job's templates: of an ended job from its row, of an open one from Redis."""
         if job.state in ENDED:
             return self._values(job, job.state, job.outcome or Outcome(), None)
         principal = principals.user_principal(person, await self._tenant(job.tenant_id))
-        standing = await job_service.job_status(self._core, principal, job.id, job_service.get_view(self._core, job.id))
-        values = self._values(job, standing.view.state, standing.view.outcome, standing)
-        return values | {"preview": await self._preview(job) if standing.view.state is State.RENDERING else ""}
+        job_status = await job_service.job_status(
+            self._core, principal, job.id, job_service.get_view(self._core, job.id)
+        )
+        values = self._values(job, job_status.view.state, job_status.view.outcome, job_status)
+        return values | {"preview": await self._preview(job) if job_status.view.state is State.RENDERING else ""}
 
     async def _preview(self, job: Job) -> str:
-        """Returns the picture so far, as text for a data: URL; empty: there is none."""
+        """Returns the latest preview in base64; empty: there is none."""
         try:
             latest = await self._core.live.run(previews.watch(job.id))
         except errors.Unavailable:
@@ -202,14 +204,14 @@ class Playground:
         return base64.b64encode(latest or b"").decode()
 
     def _values(
-        self, job: Job, state: State, outcome: Outcome | None, standing: job_service.JobStatus | None
+        self, job: Job, state: State, outcome: Outcome | None, job_status: job_service.JobStatus | None
     ) -> dict[str, Any]:
         links = picture_links(self._core, outcome) if outcome else ()
         return {
             "job": job,
             "state": state,
             "state_text": STATES[state],
-            "standing": standing,
+            "job_status": job_status,
             "outcome": outcome,
             "images": {link.type: link for link in links},
             "unsafe_url": withheld_url(self._core, outcome) if outcome else "",
@@ -218,7 +220,7 @@ class Playground:
         }
 
     def _label(self, model_key: str, style_key: str = "") -> str:
-        """As configured now; a model or style that is gone keeps its key."""
+        """Returns the configured label of a model or style; its key if it is no longer configured."""
         model = self._core.catalog.models.get(model_key)
         if not style_key:
             return model.label if model else model_key
@@ -230,7 +232,7 @@ class Playground:
         return {"job": job, "url": url, "fill": json.dumps(playground_form.filling(job)), "text": STATES[job.state]}
 
     def _models(self) -> list[dict[str, Any]]:
-        """Returns the options of the form, each with what the page needs to know when it is chosen."""
+        """Returns the models of the form, each with its styles and characters."""
         catalog = self._core.catalog
         return [
             {

@@ -1,4 +1,4 @@
-"""The playground's form: the request it stands for, its fields filled again from a job, and errors as sentences."""
+"""Form of the playground: decodes it into a request, fills it from a job, and writes errors as sentences."""
 
 import base64
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from imgen.domain.request import GenerateRequest
 from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.web.snippets import DATA_URI, Fields, File, Value
 
-MARK = "wm_file"
-MARK_NAME = "wm_name"
-"""The upload itself, and the name of the chosen file, which is all that code needs to know of it."""
-MARK_FIELDS = ("wm_scale", "wm_transparency")
+LOGO_FILE = "wm_file"
+LOGO_NAME = "wm_name"
+"""Form fields: the upload, and the name of its file, which is enough for the code."""
+LOGO_FIELDS = ("wm_scale", "wm_transparency")
 MAX_DIGITS = 9
 DEFAULT_RULESET = "default"
-"""The ruleset of a request that names none (contract, `generate`)."""
+"""Ruleset of a request without one (contract, `generate`)."""
 
 SENTENCES: Mapping[str, str] = {
     "prompt_required": "Prompt is required: say what should be in the picture.",
@@ -34,7 +34,7 @@ SENTENCES: Mapping[str, str] = {
     "enhancement_failed": "Enhancement failed: try again, or switch off “Improve my prompt”.",
     "generation_failed": "Generation failed: the picture could not be queued. Try again in a moment.",
 }
-"""Error code → what to do about it."""
+"""Error code → sentence with advice."""
 FIELD_SENTENCES: Mapping[str, str] = {
     "prompt": "Invalid prompt: it is too long.",
     "negative": "Invalid negative prompt: it is too long.",
@@ -44,7 +44,7 @@ FIELD_SENTENCES: Mapping[str, str] = {
 
 
 def sentence(error: errors.ImgenError) -> str:
-    """Returns one clear sentence, with the wait where waiting helps."""
+    """Returns the error as one sentence, with the time to wait if it has one."""
     if isinstance(error, errors.Retryable):
         return "A part of the service does not answer. Try again in a moment."
     text = str(error)
@@ -55,35 +55,35 @@ def sentence(error: errors.ImgenError) -> str:
 
 
 async def request_of(form: FormData) -> GenerateRequest:
-    """Reads the request out of a form that was sent with its files.
+    """Decodes the request of a form with its files.
 
     Raises:
-        InvalidField: a field that no repair mends.
+        InvalidField: a value cannot be replaced.
     """
-    upload = form.get(MARK)
-    mark = ""
+    upload = form.get(LOGO_FILE)
+    logo = ""
     if isinstance(upload, UploadFile) and upload.filename:
         body = await upload.read(MAX_LOGO_BYTES + 1)
         await upload.close()
         if not body or len(body) > MAX_LOGO_BYTES:
             raise errors.InvalidField("wm_image")
-        mark = DATA_URI + base64.b64encode(body).decode()
-    values: dict[str, Any] = _fields(form, mark)
+        logo = DATA_URI + base64.b64encode(body).decode()
+    values: dict[str, Any] = _fields(form, logo)
     return GenerateRequest(**values)
 
 
 def fields_of(form: FormData) -> Fields:
-    """Returns the same request for code, which reads the brand mark from a file.
+    """Returns the request for code, which reads the logo from a file.
 
     Raises:
-        InvalidField: as above.
+        InvalidField: as for `request_of`.
     """
-    name = _text(form, MARK_NAME)
+    name = _text(form, LOGO_NAME)
     return _fields(form, File(name=name) if name else "")
 
 
 def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
-    """Returns the form's fields as they were for a job: the prompt as it was typed; a seed only where somebody asks for it."""
+    """Returns the form's fields for a job: the prompt as typed, the seed only if requested."""
     recipe = job.recipe
     words = recipe.prompt_parts
     typed = ", ".join(parse(words.original_prompt, (words.character,) if words.character else ()).negative)
@@ -106,27 +106,27 @@ def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
     }
 
 
-def _fields(form: FormData, mark: str | File) -> dict[str, Value]:
-    """Returns the fields by the Action API's names; what was left empty is left out."""
+def _fields(form: FormData, logo: str | File) -> dict[str, Value]:
+    """Returns the fields by the Action API's names, without empty ones."""
     width, _, height = _text(form, "size").partition("x")
     fields: dict[str, Value] = {
         "prompt": _text(form, "prompt").replace("\r\n", "\n")
-    }  # as it was before the form was sent
+    }  # line breaks as typed, before form encoding
     fields |= {name: text for name in ("model", "style") if (text := _text(form, name))}
     if width or height:
-        fields |= {"width": _whole("width", width), "height": _whole("height", height)}
+        fields |= {"width": _parse_int("width", width), "height": _parse_int("height", height)}
     fields |= {name: text for name in ("format", "negative") if (text := _text(form, name).replace("\r\n", "\n"))}
     if quality := _text(form, "quality").strip():
-        fields["quality"] = _whole("quality", quality)
+        fields["quality"] = _parse_int("quality", quality)
     if (ruleset := _text(form, "compliance_ruleset")) not in ("", DEFAULT_RULESET):
         fields["compliance_ruleset"] = ruleset
     if seed := _text(form, "seed").strip():
         fields["seed"] = int(seed) if seed.isascii() and seed.isdecimal() and len(seed) <= MAX_DIGITS + 1 else seed
     fields |= {name: True for name in ("optimize", "use_cache") if form.get(name)}
-    if mark:
+    if logo:
         fields["wm_position"] = _text(form, "wm_position")
-        fields |= {name: _whole(name, text) for name in MARK_FIELDS if (text := _text(form, name))}
-        fields["wm_image"] = mark
+        fields |= {name: _parse_int(name, text) for name in LOGO_FIELDS if (text := _text(form, name))}
+        fields["wm_image"] = logo
     return fields
 
 
@@ -135,7 +135,7 @@ def _text(form: FormData, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _whole(name: str, text: str) -> int:
+def _parse_int(name: str, text: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > MAX_DIGITS:
         raise errors.InvalidField(name)
     return int(text)

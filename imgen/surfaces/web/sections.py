@@ -1,4 +1,4 @@
-"""Table of the sections: each is a module with pages of its own and their lines in the navigation."""
+"""Table of the sections: each is a module with pages and their lines in the navigation."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
@@ -23,10 +23,10 @@ from imgen.surfaces.web.usage import Usage
 
 
 class Section(Protocol):
-    """Some pages about one thing."""
+    """Section: pages about one subject."""
 
     nav: ClassVar[Sequence[NavEntry]]
-    """Its lines in the navigation."""
+    """Lines in the navigation."""
 
     def __init__(self, shell: Shell) -> None: ...
 
@@ -47,13 +47,13 @@ SECTIONS: tuple[type[Section], ...] = (
     People,
     Audit,
 )
-"""A new page is a method and a template; a new section is a module and its name here."""
+"""Table of the sections. A new page is a method and a template; a new section is a module and a line here."""
 NAV = sorted((entry for section in SECTIONS for entry in section.nav), key=lambda entry: entry.is_for_admins)
-"""In the sections' order, pages for administrators last."""
+"""Lines of the navigation in the sections' order, those for administrators last."""
 
 
 def application(core: Core) -> Starlette:
-    """Makes the application of all pages and the files they are made of."""
+    """Makes the application of all pages and their assets."""
     shell = Shell(core, NAV)
     return Starlette(
         routes=[

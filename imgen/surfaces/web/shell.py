@@ -1,4 +1,4 @@
-"""Shell around every page: the signed-in person, the navigation, a rendered template, one line of news after a change."""
+"""Shell of every page: signed-in user, navigation, rendering of templates, and a line (flash) after a change."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -29,14 +29,16 @@ from imgen.surfaces.web.csrf import Csrf, no_body
 log = structlog.get_logger(__name__)
 
 COOKIE = "imgen_session"
-MAX_THEN_CHARS = 1000
-"""Of the page that was asked for: a cookie holds 4 KiB."""
+FLASH, NEXT = "news", "then"
+"""Keys of the cookie: a line for the next page, and the page to show after sign-in."""
+MAX_NEXT_CHARS = 1000
+"""Limit of the path in the cookie, which holds 4 KiB."""
 Handler = Callable[[Request, Person], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class NavEntry(NamedTuple):
-    """One line of the navigation."""
+    """Line of the navigation."""
 
     path: str
     label: str
@@ -44,7 +46,7 @@ class NavEntry(NamedTuple):
 
 
 class Shell:
-    """One per application."""
+    """Shell of all pages of one application."""
 
     def __init__(self, core: Core, nav: Sequence[NavEntry]) -> None:
         self.core = core
@@ -56,12 +58,12 @@ class Shell:
         self._templates.globals |= {"nav": nav}
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """Renders a page. `news` left by the page before is shown once."""
+        """Renders a page. A line that `redirect` left is shown once."""
         person = getattr(request.state, "person", None)
         around = {
             "person": person,
             "path": request.url.path,
-            "news": request.session.pop("news", None),
+            "flash": request.session.pop(FLASH, None),
             "csrf": request.scope["csrftoken"](),
         }
         text = self._templates.get_template(template).render(around | values)
@@ -71,14 +73,14 @@ class Shell:
         """Returns the headers of every page."""
         return page_headers(policy or self._policy) | {"Cache-Control": "no-store"}
 
-    def back(self, request: Request, path: str, news: str = "") -> Response:
-        """Sends the browser to a page after a change, with one line to show there."""
-        if news:
-            request.session["news"] = news
+    def redirect(self, request: Request, path: str, flash: str = "") -> Response:
+        """Redirects to a page after a change, with a line to show there."""
+        if flash:
+            request.session[FLASH] = flash
         return RedirectResponse(path, 303)
 
     def unchanged(self) -> Response:
-        """Answers a poll that shows the present state already: htmx then leaves the page alone."""
+        """Answers 204 to a poll without changes: htmx then leaves the page as it is."""
         return Response(status_code=204, headers=self.headers())
 
     def token(self, request: Request) -> str:
@@ -86,7 +88,7 @@ class Shell:
         return str(request.session.get("token", ""))
 
     def open_to_all(self, handler: Callable[[Request, Person | None], Awaitable[Response]]) -> Endpoint:
-        """Makes a page that needs no sign-in; the handler gets the person who is signed in, if any."""
+        """Makes the endpoint of a page without sign-in; the handler gets the signed-in user or None."""
 
         async def endpoint(request: Request) -> Response:
             request.state.person = await sessions.signed_in(self.core, self.token(request))
@@ -95,16 +97,16 @@ class Shell:
         return endpoint
 
     def signed_in(self, handler: Handler, *, admin: bool = False) -> Endpoint:
-        """Makes a page for people with an account; others are sent to sign in. `admin`: members may not see it."""
+        """Makes the endpoint of a page for signed-in users; others are redirected to sign in. `admin`: administrators only."""
 
         async def endpoint(request: Request) -> Response:
             person = await sessions.signed_in(self.core, self.token(request))
             if person is None:
                 return self._to_sign_in(request)
-            person = structs.replace(person, address=request.client.host if request.client else "")
+            person = structs.replace(person, remote_ip=request.client.host if request.client else "")
             request.state.person = person
             if person.must_change_password and request.url.path not in ("/panel/account", "/sign-out"):
-                return self.back(request, "/panel/account", "Choose a password of your own first.")
+                return self.redirect(request, "/panel/account", "Choose a password of your own first.")
             if admin and not person.is_admin:
                 raise HTTPException(403, "This page is for administrators.")
             return await handler(request, person)
@@ -112,7 +114,7 @@ class Shell:
         return endpoint
 
     def middleware(self) -> list[Middleware]:
-        """Returns the middleware: signed cookies, and a token that every change must carry."""
+        """Returns the middleware: signed cookies, and CSRF protection."""
         return [
             Middleware(
                 SessionMiddleware,
@@ -132,7 +134,7 @@ class Shell:
         ]
 
     def exception_handlers(self) -> Mapping[Any, Any]:
-        """Returns the handlers that make a page of an error."""
+        """Returns the handlers that show an error as a page."""
         return {404: self._not_found, HTTPException: self._http_error, errors.ImgenError: self._error}
 
     def _to_sign_in(self, request: Request) -> Response:
@@ -140,8 +142,8 @@ class Shell:
             return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
         if request.method == "GET":
             query = f"?{request.url.query}" if request.url.query else ""
-            then = request.url.path + query
-            request.session["then"] = then if len(then) <= MAX_THEN_CHARS else request.url.path[:MAX_THEN_CHARS]
+            next_path = request.url.path + query
+            request.session[NEXT] = next_path if len(next_path) <= MAX_NEXT_CHARS else request.url.path[:MAX_NEXT_CHARS]
         return RedirectResponse("/sign-in", 303)
 
     async def _not_found(self, request: Request, _exc: Exception) -> Response:
@@ -169,7 +171,7 @@ class Shell:
 
 
 def _policy(core: Core) -> str:
-    """Returns a Content-Security-Policy: our own files, and pictures from the object store's origin."""
+    """Returns the Content-Security-Policy: files of this server, and pictures from the object store's origin."""
     pictures = urlsplit(core.objects.url("check/policy"))
     images = f"'self' data: blob: {pictures.scheme}://{pictures.netloc}"
     return (
@@ -179,5 +181,5 @@ def _policy(core: Core) -> str:
 
 
 def digest(shown: object) -> str:
-    """Returns a digest of the values that a page shows, by which a poll tells whether any has changed."""
+    """Returns a digest of the values of a page; a poll sends it, and an equal one means no change."""
     return hashlib.sha256(msgspec.json.encode(shown)).hexdigest()[:16]

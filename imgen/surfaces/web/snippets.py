@@ -1,6 +1,6 @@
-"""A `generate` request as code that makes the same one: a function for each language. The key is never in it.
+"""Snippets: a `generate` request as code, a function for each language. They never have the key.
 
-Every value is a literal of its language, so that quotes, `$`, backticks and line breaks of a prompt arrive as they were typed.
+Every value is a literal of its language, so quotes, `$`, backticks and line breaks of a prompt arrive as typed.
 """
 
 import json
@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 DATA_URI = "data:application/octet-stream;base64,"
-"""How a file's base64 begins; the server looks at the bytes, not at the type."""
+"""Beginning of a file as a data URI; the server detects the type from the bytes."""
 
 
 class File(Struct, frozen=True, kw_only=True):
-    """A value that the code reads from a file of the caller's and sends as a data URI."""
+    """Value that the code reads from a file and sends as a data URI."""
 
     name: str
 
@@ -24,7 +24,7 @@ Fields = Mapping[str, Value]
 
 
 def curl(url: str, fields: Fields) -> str:
-    """For any POSIX shell. A file goes through a pipe, because an argument holds no megabytes."""
+    """Writes code for any POSIX shell. A file goes through a pipe, because arguments are limited in size."""
     files = {name: value for name, value in fields.items() if isinstance(value, File)}
     plain = {name: value for name, value in fields.items() if name not in files}
     body = json.dumps({"action": "generate"} | plain, ensure_ascii=False, indent=2)
@@ -45,7 +45,7 @@ def curl(url: str, fields: Fields) -> str:
 
 
 def python(url: str, fields: Fields) -> str:
-    """Standard library only."""
+    """Writes Python code with the standard library only."""
 
     def literal(value: Value) -> str:
         if isinstance(value, File):
@@ -103,7 +103,7 @@ def javascript(url: str, fields: Fields) -> str:
 
 
 def php(url: str, fields: Fields) -> str:
-    """PHP 8 without extensions."""
+    """Writes PHP 8 code without extensions."""
 
     def literal(value: Value) -> str:
         if isinstance(value, File):
@@ -147,13 +147,13 @@ def _json(value: str | float) -> str:
 
 
 def _shell(text: str) -> str:
-    """Between single quotes, where nothing but their end means anything."""
+    """Quotes a text in single quotes for a shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _php(text: str) -> str:
-    """Between single quotes if all letters can be seen; else between double ones, with the others named."""
+    """Quotes a text in single quotes; in double ones with escapes if it has unprintable characters."""
     if text.isprintable():
         return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    named = {"\n": "\\n", "\t": "\\t", "\\": "\\\\", '"': '\\"', "$": "\\$"}
-    return '"' + "".join(named.get(one, one if one.isprintable() else f"\\u{{{ord(one):x}}}") for one in text) + '"'
+    escapes = {"\n": "\\n", "\t": "\\t", "\\": "\\\\", '"': '\\"', "$": "\\$"}
+    return '"' + "".join(escapes.get(one, one if one.isprintable() else f"\\u{{{ord(one):x}}}") for one in text) + '"'

@@ -1,4 +1,4 @@
-"""Usage: how a month's jobs fared by key, model or character and by day, as a page and as CSV."""
+"""Usage: results of a month's jobs by key, model or character and by day, as a page and as CSV."""
 
 import csv
 import io
@@ -19,22 +19,22 @@ from imgen.surfaces.web.shell import NavEntry, Shell
 DAYS = 30
 COLUMNS = {"key": "key_id", "model": "model", "character": "character"}
 MEASURES: dict[str, Callable[[JobStatistics], int | float | None]] = {
-    "jobs": lambda tally: tally.jobs,
-    "completed": lambda tally: tally.completed,
-    "blocked": lambda tally: tally.blocked,
-    "failed": lambda tally: tally.failed,
-    "cache_hits": lambda tally: tally.cache_hits,
-    "median_s": lambda tally: tally.took_s(0.5),
-    "p95_s": lambda tally: tally.took_s(0.95),
+    "jobs": lambda statistics: statistics.jobs,
+    "completed": lambda statistics: statistics.completed,
+    "blocked": lambda statistics: statistics.blocked,
+    "failed": lambda statistics: statistics.failed,
+    "cache_hits": lambda statistics: statistics.cache_hits,
+    "median_s": lambda statistics: statistics.took_s(0.5),
+    "p95_s": lambda statistics: statistics.took_s(0.95),
 }
 """Column of the file → its value."""
-LATELY_FOR_S, PAST_FOR_S, MOST_COUNTS = 10.0, 3600.0, 100
-"""How long a count of today and yesterday is kept, and one of the days before, in which next to nothing changes."""
+LATELY_FOR_S, PAST_FOR_S, MAX_COUNTS = 10.0, 3600.0, 100
+"""Time to keep a count of today and yesterday, and one of earlier days, which hardly change; number of counts kept."""
 Rows = list[tuple[str, str, JobStatistics]]
 
 
 class Usage:
-    """Usage by tenant and key."""
+    """Section of usage."""
 
     nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/usage", "Usage"),)
 
@@ -56,9 +56,9 @@ class Usage:
         days = [filters.day(self._first_day() + number * DAY_S) for number in range(DAYS)]
         by_value: dict[str, dict[str, JobStatistics]] = {}
         by_day: dict[str, list[JobStatistics]] = {}
-        for day, value, tally in rows:
-            by_value.setdefault(value, {})[day] = tally
-            by_day.setdefault(day, []).append(tally)
+        for day, value, statistics in rows:
+            by_value.setdefault(value, {})[day] = statistics
+            by_day.setdefault(day, []).append(statistics)
         values = [
             (
                 value,
@@ -75,19 +75,19 @@ class Usage:
             day_count=DAYS,
             days=days,
             values=sorted(values, key=lambda one: -one[1].jobs),
-            per_day=[sum(tally.jobs for tally in by_day.get(day, [])) for day in days],
+            per_day=[sum(statistics.jobs for statistics in by_day.get(day, [])) for day in days],
             by_day=[(day, job_statistics.merge(by_day[day])) for day in reversed(days) if day in by_day],
         )
 
     async def file(self, request: Request, person: Person) -> Response:
-        """Downloads usage: a line for each day and value."""
+        """Returns usage as CSV: a line for each day and value."""
         by = _by(request)
         file = io.StringIO()
         writer = csv.writer(file)
         writer.writerow(("day", by, *MEASURES))
-        for day, value, tally in await self._rows(person, by):
+        for day, value, statistics in await self._rows(person, by):
             no_formula = f"'{value}" if value.startswith(tuple("=+-@\t\r")) else value
-            writer.writerow((day, no_formula, *(measure(tally) for measure in MEASURES.values())))
+            writer.writerow((day, no_formula, *(measure(statistics) for measure in MEASURES.values())))
         headers = self._shell.headers() | {"Content-Disposition": f'attachment; filename="usage-by-{by}.csv"'}
         return Response(file.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -102,7 +102,7 @@ class Usage:
         if by != "key":
             return rows
         names = await database.reading(job_search.key_names, scope=person.scope)
-        return [(day, names.get(key_id, key_id), tally) for day, key_id, tally in rows]
+        return [(day, names.get(key_id, key_id), statistics) for day, key_id, statistics in rows]
 
     async def _count(self, person: Person, by: str, since: float, until: float | None, for_s: float) -> Rows:
         wanted = person.scope, by, since, until
@@ -111,7 +111,7 @@ class Usage:
         rows = await self._shell.core.database.reading(
             job_statistics.by_day, scope=person.scope, column=COLUMNS[by], since=since, until=until
         )
-        if len(self._kept) >= MOST_COUNTS:
+        if len(self._kept) >= MAX_COUNTS:
             self._kept.clear()
         self._kept[wanted] = time.monotonic(), rows
         return rows

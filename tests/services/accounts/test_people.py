@@ -9,7 +9,7 @@ from imgen.services.accounts import people, sessions
 
 
 async def sign_in(core, name, password):
-    return await sessions.sign_in(core, name, password, address="192.0.2.1", agent="test")
+    return await sessions.sign_in(core, name, password, remote_ip="192.0.2.1", agent="test")
 
 
 def test_a_session_lasts_until_it_is_ended(core, admin):

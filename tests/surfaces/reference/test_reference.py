@@ -357,7 +357,7 @@ def test_llms_full_has_everything(server, document):
                 assert all(json.dumps(value) in row for value in about.get("enum", ()))
                 assert all(str(about[end]) in row for end in ("minimum", "maximum") if end in about)
     for row in FAILURES:
-        assert f"| {row.status} | `{row.text}` | {row.when} | {row.then} |" in text
+        assert f"| {row.status} | `{row.text}` | {row.when} | {row.advice} |" in text
     blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL) if "…" not in block]
     for example in [*sent_examples(document).values(), *told_examples(document).values()]:
         assert example in blocks or "…" in json.dumps(example, ensure_ascii=False)

@@ -20,7 +20,7 @@ def open_reference(page):
 def test_the_reference_shows_every_action(open_page):
     """Each action can be chosen as the request, and its example is shown with this server's address."""
     page = open_reference(open_page())
-    page.get_by_role("heading", name="Ask for one of the actions").first.scroll_into_view_if_needed()
+    page.get_by_role("heading", name="Call an action").first.scroll_into_view_if_needed()
     page.get_by_text("Polling.").first.wait_for()
     shown = page.locator("body").inner_text()
     for name in ACTIONS:
@@ -42,7 +42,7 @@ def test_the_reference_sends_a_request_to_this_server(open_page, web):
         asked.append(request.url)
 
     page.on("request", note)
-    page.get_by_role("heading", name="Ask for one of the actions").first.scroll_into_view_if_needed()
+    page.get_by_role("heading", name="Call an action").first.scroll_into_view_if_needed()
     page.get_by_role("button", name=re.compile("Test Request")).first.click()
     page.get_by_role("dialog").wait_for()
     with page.expect_response(re.compile("/api/v2$")) as told:

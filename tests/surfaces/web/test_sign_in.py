@@ -15,7 +15,7 @@ from surfaces.web.conftest import PASSWORD, sign_in
 from imgen import settings
 from imgen.app import create_app
 from imgen.live.sign_in_limits import WINDOW_S
-from imgen.services.accounts.sessions import TRIES_BY_ADDRESS
+from imgen.services.accounts.sessions import TRIES_BY_IP
 from imgen.settings import socket_path
 
 FORM = re.compile(r'name="csrftoken" value="([^"]+)"')
@@ -279,7 +279,7 @@ def test_an_account_of_ones_own_buys_no_more_guesses(web, http, tries):
 
 def test_an_office_that_signs_in_is_not_locked_out(http, tries):
     """However often: a right password does not count, and what is counted goes away by itself."""
-    for _ in range(TRIES_BY_ADDRESS + 5):
+    for _ in range(TRIES_BY_IP + 5):
         assert enter(http).status_code == 303
         http.cookies.clear()
     (key,) = tries.scan_iter("imgen:tries:address:*")
