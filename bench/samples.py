@@ -3,7 +3,9 @@
 import secrets
 import time
 
-from imgen.domain.job import Job, Meta, Outcome, State, StoredImage, new_gen_id, new_job_id, new_watermark_id, utc_text
+from imgen.domain.ids import new_gen_id, new_job_id, new_watermark_id
+from imgen.domain.job import Job, State, utc_text
+from imgen.domain.outcome import Meta, Outcome, StoredImage
 from imgen.domain.principal import Principal
 from imgen.domain.recipe import Diffusion, PromptParts, Recipe
 

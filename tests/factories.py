@@ -5,7 +5,8 @@ import time
 from msgspec import structs
 
 from imgen.domain.account import Plan
-from imgen.domain.job import Job, State, new_gen_id, new_job_id, new_watermark_id
+from imgen.domain.ids import new_gen_id, new_job_id, new_watermark_id
+from imgen.domain.job import Job, State
 from imgen.domain.recipe import Diffusion, PromptParts, Recipe
 from imgen.domain.review.floor import judge_floor
 from imgen.domain.review.judge import judge

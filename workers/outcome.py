@@ -3,7 +3,8 @@
 import time
 from collections.abc import Mapping
 
-from imgen.domain.job import Job, Meta, Outcome, State, utc_text
+from imgen.domain.job import Job, State, utc_text
+from imgen.domain.outcome import Meta, Outcome
 from workers.picture import Picture
 from workers.stages import review
 

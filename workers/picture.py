@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgen.domain.catalog import Model
-from imgen.domain.job import Job, StoredImage
+from imgen.domain.job import Job
+from imgen.domain.outcome import StoredImage
 from imgen.domain.review.verdict import Verdict
 from workers.engines import OnStep
 from workers.resources import WorkerResources

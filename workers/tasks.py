@@ -14,7 +14,8 @@ import structlog
 from sqlalchemy import Connection
 
 from imgen.domain import errors
-from imgen.domain.job import FAILED_OUTCOME, FINISH_QUEUE, TIMED_OUT_OUTCOME, Job, Outcome, State, view_of
+from imgen.domain.job import FINISH_QUEUE, Job, State, view_of
+from imgen.domain.outcome import FAILED_OUTCOME, TIMED_OUT_OUTCOME, Outcome
 from imgen.domain.recipe import CacheHit
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked

@@ -1,17 +1,13 @@
-"""Job, its states and transitions, its outcome, and the forms of ids."""
+"""Job: its states, the transitions between them, its row and its poll view."""
 
-import re
-import secrets
-import string
 import time
 from enum import StrEnum
 
 from msgspec import Struct, field
 
-from imgen.domain.errors import GenerationFailed, TimedOut
+from imgen.domain.outcome import Outcome
 from imgen.domain.recipe import Recipe
 
-CACHED = "cache_"
 RENDER_TASK = "render"
 FINISH_TASK = "finish"
 FINISH_QUEUE = "finish"
@@ -53,93 +49,6 @@ RUNNING_AS: dict[State, State] = {State.QUEUED: State.RENDERING, State.RENDERED:
 """Waiting state → running state that a claim moves it to."""
 WAITING_AS: dict[State, State] = {running: waiting for waiting, running in RUNNING_AS.items()}
 """Running state → waiting state that it returns to when its worker is lost."""
-
-
-class StoredImage(Struct, frozen=True, kw_only=True):
-    """Finished file in the object store."""
-
-    key: str
-    filename: str
-    type: str
-    """`signed` or `thumbnail`."""
-
-
-class Meta(Struct, frozen=True, kw_only=True):
-    """Facts about a finished picture (contract, `meta`), without URLs: those are signed at each poll."""
-
-    id: str
-    gen_id: str
-    time: str
-    """UTC, to the second, with Z."""
-    prompt: str
-    original_prompt: str
-    positive: str
-    negative: str
-    character: str
-    model: str
-    style: str
-    width: int
-    height: int
-    format: str
-    quality: int
-    lossless: bool
-    optimized: bool
-    compliance: str
-    compliance_codes: tuple[str, ...]
-    compliance_ruleset: str
-    precompliance: str
-    fingerprint: str
-    """PDQ, 64 hex digits."""
-    enable_invisimark: bool
-    enable_c2pa: bool
-    compute_pdq: bool
-    wm_position: str
-    wm_scale: int
-    wm_transparency: int
-    wm_rotation: int
-    wm_padding_x: int
-    wm_padding_y: int
-    cs_author: str
-    cs_title: str
-    cs_description: str
-    cs_organization: str
-    cs_vendor: str
-    seed: int
-    steps: int
-    guidance: float
-    watermark_id: str
-    watermark_verified: bool
-    """Whether the invisible watermark was decoded from the encoded bytes."""
-    sha256: str
-    """Digest of the signed file, in hex."""
-    manifest_id: str
-    timings: dict[str, float]
-    """Part of the work (queue, render, review, finish, upload) → seconds."""
-
-
-class Blocked(Struct, frozen=True, kw_only=True):
-    """Reason for withholding a picture."""
-
-    names: tuple[str, ...]
-    categories: tuple[str, ...]
-    """Rule ids."""
-    floor: bool = False
-    unsafe_key: str = ""
-    """Object key of the picture if the ruleset releases it to its caller; empty: none."""
-
-
-class Outcome(Struct, frozen=True, kw_only=True):
-    """Outcome of an ended job: `meta` with `images`, `blocked` or `error`."""
-
-    meta: Meta | None = None
-    images: tuple[StoredImage, ...] = ()
-    blocked: Blocked | None = None
-    error: str = ""
-
-
-FAILED_OUTCOME = Outcome(error=str(GenerationFailed()))
-"""Outcome of every failed job: clients get this text, the log has the reason."""
-TIMED_OUT_OUTCOME = Outcome(error=str(TimedOut()))
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -187,42 +96,6 @@ class View(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def view_of(job: Job) -> View:
     """Makes the poll view of a job."""
     return View(tenant_id=job.tenant_id, state=job.state, model=job.recipe.model, outcome=job.outcome)
-
-
-ID_FORM = r"run_[A-Za-z0-9_-]{22,64}|cache_[0-9a-f]{32}"
-"""Regular expression of a whole job id."""
-_ID = re.compile(ID_FORM)
-_GEN_ID_LETTERS = string.ascii_lowercase + string.digits
-
-
-def is_job_id(text: str) -> bool:
-    """Returns whether a text has the form of a job id (contract: `run_…` or `cache_…`)."""
-    return _ID.fullmatch(text) is not None
-
-
-def is_cached(job_id: str) -> bool:
-    """Returns whether a job id is that of a cache hit."""
-    return job_id.startswith(CACHED)
-
-
-def new_cached_id() -> str:
-    """Makes the id of a cache hit: `cache_` and 32 hex digits."""
-    return CACHED + secrets.token_hex(16)
-
-
-def new_job_id() -> str:
-    """Makes a job id: `run_` and 22 URL-safe characters, 128 random bits."""
-    return "run_" + secrets.token_urlsafe(16)
-
-
-def new_gen_id() -> str:
-    """Makes a picture's id for people and file names: 20 of a–z0–9."""
-    return "".join(secrets.choice(_GEN_ID_LETTERS) for _ in range(20))
-
-
-def new_watermark_id() -> str:
-    """Makes the payload of the invisible watermark: 48 random bits as 12 hex digits."""
-    return secrets.token_hex(6)
 
 
 def render_queue(model_key: str) -> str:

@@ -11,7 +11,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Integer, Text, cast, func, select
 
-from imgen.domain.job import CACHED, State, is_cached
+from imgen.domain.ids import CACHED, is_cached
+from imgen.domain.job import State
 from imgen.records.job_search import JobFilter, apply_filter
 from imgen.records.jobs import in_tenants
 from imgen.records.tables.jobs import jobs

@@ -9,7 +9,8 @@ import msgspec
 from sqlalchemy import Connection, or_, select, update
 
 from imgen.domain.errors import LeaseLost
-from imgen.domain.job import OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, Outcome, State
+from imgen.domain.job import OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, State
+from imgen.domain.outcome import Outcome
 from imgen.records import ledger
 from imgen.records.database import upsert
 from imgen.records.jobs import find, from_row

@@ -4,7 +4,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select
 
 from imgen.domain.errors import JobNotFound
-from imgen.domain.job import CACHED, Job, Outcome, State
+from imgen.domain.ids import CACHED
+from imgen.domain.job import Job, State
+from imgen.domain.outcome import Outcome
 from imgen.domain.recipe import Recipe
 from imgen.records.tables.jobs import jobs
 

@@ -6,7 +6,8 @@ import msgspec
 from msgspec import structs
 from sqlalchemy import Connection, and_, delete, or_, select, update
 
-from imgen.domain.job import ENDED, OPEN, RUNNING_AS, WAITING_AS, Job, Outcome, State
+from imgen.domain.job import ENDED, OPEN, RUNNING_AS, WAITING_AS, Job, State
+from imgen.domain.outcome import Outcome
 from imgen.records import job_transitions
 from imgen.records import jobs as job_records
 from imgen.records.tables.jobs import claims, jobs

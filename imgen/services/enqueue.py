@@ -10,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.account import Plan
 from imgen.domain.errors import GenerationFailed, Retryable, Unavailable
-from imgen.domain.job import Job, State, new_cached_id, new_gen_id, new_job_id, new_watermark_id, view_of
+from imgen.domain.ids import new_cached_id, new_gen_id, new_job_id, new_watermark_id
+from imgen.domain.job import Job, State, view_of
 from imgen.live import job_views
 from imgen.records import cache as cache_records
 from imgen.records import job_transitions, jobs, ledger

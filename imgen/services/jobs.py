@@ -9,7 +9,8 @@ from collections.abc import Awaitable
 from msgspec import Struct
 
 from imgen.domain.errors import BadId, CacheExpired, InvalidField, JobNotFound, Unavailable
-from imgen.domain.job import Job, State, View, is_cached, is_job_id, view_of
+from imgen.domain.ids import is_cached, is_job_id
+from imgen.domain.job import Job, State, View, view_of
 from imgen.domain.principal import Principal
 from imgen.live import job_views
 from imgen.live.job_views import CachedView

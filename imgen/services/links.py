@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from imgen.domain.job import Outcome
+from imgen.domain.outcome import Outcome
 from imgen.services.core import Core
 
 

@@ -3,16 +3,8 @@
 from msgspec import structs
 
 from imgen.domain.account import Plan
-from imgen.domain.job import (
-    FINISH_QUEUE,
-    Job,
-    State,
-    new_cached_id,
-    new_gen_id,
-    new_job_id,
-    new_watermark_id,
-    render_queue,
-)
+from imgen.domain.ids import new_cached_id, new_gen_id, new_job_id, new_watermark_id
+from imgen.domain.job import FINISH_QUEUE, Job, State, render_queue
 from imgen.domain.principal import Principal
 from imgen.domain.prompt import Parsed, compose, unparse
 from imgen.domain.recipe import CacheHit, Diffusion, PromptParts, Recipe, VisibleWatermark

@@ -1,6 +1,7 @@
 """Views, progress and positions of jobs, as pollers read them."""
 
-from imgen.domain.job import Outcome, State, View
+from imgen.domain.job import State, View
+from imgen.domain.outcome import Outcome
 from imgen.live import job_views
 
 JOB = "run_" + "a" * 22

@@ -6,7 +6,8 @@ import pytest
 from factories import make_job
 from msgspec import structs
 
-from imgen.domain.job import Outcome, State
+from imgen.domain.job import State
+from imgen.domain.outcome import Outcome
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.records import cache, job_transitions, jobs
 from imgen.records.cache import PendingEntry

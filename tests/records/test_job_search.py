@@ -6,7 +6,9 @@ import pytest
 from factories import make_job, make_recipe
 from sqlalchemy import event
 
-from imgen.domain.job import Blocked, Outcome, State, new_cached_id
+from imgen.domain.ids import new_cached_id
+from imgen.domain.job import State
+from imgen.domain.outcome import Blocked, Outcome
 from imgen.domain.recipe import PromptParts
 from imgen.records import job_search, job_statistics, jobs, reconcile, users
 from imgen.records.job_search import Review

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from imgen.domain.errors import LeaseLost, QueueFull, QuotaExceeded
-from imgen.domain.job import ENDED, TRANSITIONS, Outcome, State
+from imgen.domain.job import ENDED, TRANSITIONS, State
+from imgen.domain.outcome import Outcome
 from imgen.records import job_transitions, jobs, ledger
 
 FINISH = {"queue": "finish", "master_key": "work/x", "timings": {"render": 1.0}}

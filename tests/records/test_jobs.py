@@ -6,7 +6,7 @@ import pytest
 from factories import PLAN, make_job
 
 from imgen.domain.errors import JobNotFound
-from imgen.domain.job import Outcome
+from imgen.domain.outcome import Outcome
 from imgen.records import jobs, ledger
 
 

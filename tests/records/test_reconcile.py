@@ -5,7 +5,8 @@ import time
 from factories import PLAN, make_job
 from msgspec import structs
 
-from imgen.domain.job import Blocked, Outcome, State, StoredImage
+from imgen.domain.job import State
+from imgen.domain.outcome import Blocked, Outcome, StoredImage
 from imgen.records import job_transitions, jobs, ledger, reconcile
 
 NOW = 1_800_000_000.0

@@ -5,7 +5,8 @@ import json
 import msgspec
 import pytest
 
-from imgen.domain.job import Outcome, View
+from imgen.domain.job import View
+from imgen.domain.outcome import Outcome
 from imgen.domain.recipe import Recipe
 from imgen.domain.review.verdict import Verdict
 from imgen.records.cache import SamplingParams

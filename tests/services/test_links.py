@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from imgen import settings
-from imgen.domain.job import Blocked, Outcome, StoredImage
+from imgen.domain.outcome import Blocked, Outcome, StoredImage
 from imgen.objects.disk import DiskStore
 from imgen.services.links import picture_links, thumbnail_url, withheld_url
 

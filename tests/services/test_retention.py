@@ -5,7 +5,8 @@ import time
 
 from factories import PLAN, make_job
 
-from imgen.domain.job import Outcome, State, StoredImage
+from imgen.domain.job import State
+from imgen.domain.outcome import Outcome, StoredImage
 from imgen.records import job_transitions, jobs, ledger
 from imgen.services import retention
 

@@ -13,7 +13,8 @@ from servers.api import start_api
 from servers.redis_server import start_redis
 from sqlalchemy import func, select
 
-from imgen.domain.job import Outcome, State
+from imgen.domain.job import State
+from imgen.domain.outcome import Outcome
 from imgen.records import job_transitions
 from imgen.records.database import Database
 from imgen.records.tables.jobs import jobs as job_rows

@@ -10,7 +10,9 @@ from factories import PLAN, make_job, make_recipe
 from msgspec import structs
 from servers.chat import FAULTS, completion, start_chat
 
-from imgen.domain.job import Blocked, State, new_cached_id
+from imgen.domain.ids import new_cached_id
+from imgen.domain.job import State
+from imgen.domain.outcome import Blocked
 from imgen.domain.recipe import CacheHit, PromptParts
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.live import block_penalty

@@ -9,7 +9,8 @@ from factories import PLAN, make_job, make_recipe
 from msgspec import structs
 from PIL import Image
 
-from imgen.domain.job import Outcome, State
+from imgen.domain.job import State
+from imgen.domain.outcome import Outcome
 from imgen.domain.recipe import Attribution, Output, PromptParts, VisibleWatermark
 from imgen.live import job_views
 from imgen.provenance.inspection import inspect_picture

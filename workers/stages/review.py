@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgen.domain.errors import ConfigurationError
-from imgen.domain.job import Blocked, Job
+from imgen.domain.job import Job
+from imgen.domain.outcome import Blocked
 from imgen.domain.review.verdict import PictureBlocked, Verdict
 from workers.picture import Context, Picture
 from workers.reviewers import ReviewInput

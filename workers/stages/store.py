@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from imgen.domain.job import StoredImage
+from imgen.domain.outcome import StoredImage
 from imgen.provenance.encoding import EXTENSIONS, MIME
 from workers.picture import Context, Picture
 

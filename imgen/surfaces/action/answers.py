@@ -5,9 +5,11 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
-from imgen.domain import job
+from imgen.domain import outcome as outcomes
 from imgen.domain.catalog import Catalog, Model
-from imgen.domain.job import Job, Outcome, State, is_cached, utc_text
+from imgen.domain.ids import is_cached
+from imgen.domain.job import Job, State, utc_text
+from imgen.domain.outcome import Outcome
 from imgen.services.accounts import usage
 from imgen.services.core import Core
 from imgen.services.jobs import JobStatus
@@ -93,7 +95,7 @@ class Image(Struct, frozen=True, kw_only=True):
     ]
 
 
-class PictureMeta(job.Meta, frozen=True, kw_only=True):
+class PictureMeta(outcomes.Meta, frozen=True, kw_only=True):
     """Metadata of a finished picture; fields of the request have the values that were used."""
 
     images: tuple[Image, ...]

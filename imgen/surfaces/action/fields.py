@@ -6,7 +6,7 @@ Limits and defaults come from the code that replaces wrong values; only the desc
 from typing import Any
 
 from imgen.domain.catalog import SIZES, Model
-from imgen.domain.job import ID_FORM
+from imgen.domain.ids import ID_FORM
 from imgen.domain.request import (
     FORMATS,
     LOSSLESS_FORMATS,

@@ -16,7 +16,8 @@ from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
 from imgen.domain import principal as principals
-from imgen.domain.job import ENDED, OPEN, Job, State, is_cached
+from imgen.domain.ids import is_cached
+from imgen.domain.job import ENDED, OPEN, Job, State
 from imgen.domain.people import Person
 from imgen.records import audit, job_search
 from imgen.records.tenants import all_tenants

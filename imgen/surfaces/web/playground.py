@@ -19,7 +19,8 @@ from imgen.domain import errors
 from imgen.domain import principal as principals
 from imgen.domain.account import Tenant
 from imgen.domain.catalog import SIZES
-from imgen.domain.job import ENDED, Job, Outcome, State
+from imgen.domain.job import ENDED, Job, State
+from imgen.domain.outcome import Outcome
 from imgen.domain.people import Person
 from imgen.domain.request import FORMATS, POSITIONS, RANGES
 from imgen.live import previews

@@ -1,6 +1,7 @@
 """What a key and its tenant have used of the plan, and what remains."""
 
-from imgen.domain.job import FINISH_QUEUE, Outcome, State
+from imgen.domain.job import FINISH_QUEUE, State
+from imgen.domain.outcome import Outcome
 from imgen.domain.request import GenerateRequest
 from imgen.records import job_transitions
 from imgen.services import submit

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from imgen import settings
-from imgen.domain.job import Blocked, Meta, Outcome, State, StoredImage
+from imgen.domain.job import State
+from imgen.domain.outcome import Blocked, Meta, Outcome, StoredImage
 from imgen.objects.disk import DiskStore
 from imgen.surfaces.action.answers import ended_answer
 

@@ -15,7 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.testclient import TestClient
 
 from imgen.domain import errors
-from imgen.domain.job import Meta
+from imgen.domain.outcome import Meta
 from imgen.domain.request import GenerateRequest
 from imgen.surfaces import surface
 from imgen.surfaces.action import answers, fields, wire

@@ -1,0 +1,41 @@
+"""Ids of jobs, pictures and invisible watermarks: how they are made and recognized."""
+
+import re
+import secrets
+import string
+
+CACHED = "cache_"
+ID_FORM = r"run_[A-Za-z0-9_-]{22,64}|cache_[0-9a-f]{32}"
+"""Regular expression of a whole job id."""
+_ID = re.compile(ID_FORM)
+_GEN_ID_LETTERS = string.ascii_lowercase + string.digits
+
+
+def is_job_id(text: str) -> bool:
+    """Returns whether a text has the form of a job id (contract: `run_…` or `cache_…`)."""
+    return _ID.fullmatch(text) is not None
+
+
+def is_cached(job_id: str) -> bool:
+    """Returns whether a job id is that of a cache hit."""
+    return job_id.startswith(CACHED)
+
+
+def new_cached_id() -> str:
+    """Makes the id of a cache hit: `cache_` and 32 hex digits."""
+    return CACHED + secrets.token_hex(16)
+
+
+def new_job_id() -> str:
+    """Makes a job id: `run_` and 22 URL-safe characters, 128 random bits."""
+    return "run_" + secrets.token_urlsafe(16)
+
+
+def new_gen_id() -> str:
+    """Makes a picture's id for people and file names: 20 of a–z0–9."""
+    return "".join(secrets.choice(_GEN_ID_LETTERS) for _ in range(20))
+
+
+def new_watermark_id() -> str:
+    """Makes the payload of the invisible watermark: 48 random bits as 12 hex digits."""
+    return secrets.token_hex(6)

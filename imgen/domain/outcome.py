@@ -1,0 +1,92 @@
+"""Outcome of an ended job: facts about a finished picture, the reason for withholding one, or an error."""
+
+from msgspec import Struct
+
+from imgen.domain.errors import GenerationFailed, TimedOut
+
+
+class StoredImage(Struct, frozen=True, kw_only=True):
+    """Finished file in the object store."""
+
+    key: str
+    filename: str
+    type: str
+    """`signed` or `thumbnail`."""
+
+
+class Meta(Struct, frozen=True, kw_only=True):
+    """Facts about a finished picture (contract, `meta`), without URLs: those are signed at each poll."""
+
+    id: str
+    gen_id: str
+    time: str
+    """UTC, to the second, with Z."""
+    prompt: str
+    original_prompt: str
+    positive: str
+    negative: str
+    character: str
+    model: str
+    style: str
+    width: int
+    height: int
+    format: str
+    quality: int
+    lossless: bool
+    optimized: bool
+    compliance: str
+    compliance_codes: tuple[str, ...]
+    compliance_ruleset: str
+    precompliance: str
+    fingerprint: str
+    """PDQ, 64 hex digits."""
+    enable_invisimark: bool
+    enable_c2pa: bool
+    compute_pdq: bool
+    wm_position: str
+    wm_scale: int
+    wm_transparency: int
+    wm_rotation: int
+    wm_padding_x: int
+    wm_padding_y: int
+    cs_author: str
+    cs_title: str
+    cs_description: str
+    cs_organization: str
+    cs_vendor: str
+    seed: int
+    steps: int
+    guidance: float
+    watermark_id: str
+    watermark_verified: bool
+    """Whether the invisible watermark was decoded from the encoded bytes."""
+    sha256: str
+    """Digest of the signed file, in hex."""
+    manifest_id: str
+    timings: dict[str, float]
+    """Part of the work (queue, render, review, finish, upload) → seconds."""
+
+
+class Blocked(Struct, frozen=True, kw_only=True):
+    """Reason for withholding a picture."""
+
+    names: tuple[str, ...]
+    categories: tuple[str, ...]
+    """Rule ids."""
+    floor: bool = False
+    unsafe_key: str = ""
+    """Object key of the picture if the ruleset releases it to its caller; empty: none."""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """Outcome of an ended job: `meta` with `images`, `blocked` or `error`."""
+
+    meta: Meta | None = None
+    images: tuple[StoredImage, ...] = ()
+    blocked: Blocked | None = None
+    error: str = ""
+
+
+FAILED_OUTCOME = Outcome(error=str(GenerationFailed()))
+"""Outcome of every failed job: clients get this text, the log has the reason."""
+TIMED_OUT_OUTCOME = Outcome(error=str(TimedOut()))
