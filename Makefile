@@ -22,7 +22,7 @@ PYTEST := $(BIN)/python -m pytest --durations=10
 
 # tests/groups.py says which files share a process; the longest go out first.
 test: $(VENV)/.test ## run all tests except the long ones of make faults
-	@deploy/system-packages php php-curl jq curl node chromium || echo "Until then the tests that need them are skipped."
+	@deploy/system-packages php php-curl jq curl node chromium libatomic || echo "Until then the tests that need them are skipped."
 	@$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 # tests/faults measures recovery times, so it runs alone.

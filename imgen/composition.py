@@ -58,6 +58,17 @@ def open_objects(settings: Settings, database: Database) -> ObjectStore:
     return opener(settings, database)
 
 
+def prepare_credentials(settings: Settings) -> None:
+    """Makes the development chain if no certificate is configured and none is there yet.
+
+    Called by every command that starts a part, so that the anchor is there before the first picture is signed.
+    """
+    if not settings.credentials.certificate_chain:
+        from imgen.provenance.development_chain import make_development_chain  # cryptography takes 0.1 s
+
+        make_development_chain(settings.data_dir / "credentials")
+
+
 def trust_anchors(settings: Settings) -> bytes:
     """PEM of the certificates that our own reading trusts: the configured ones, else the development chain's."""
     configured = settings.credentials.trust_anchors

@@ -20,7 +20,6 @@ from imgen.live.executors import BlockingExecutor
 from imgen.live.queue import Publisher
 from imgen.objects import ObjectStore
 from imgen.provenance.credentials import Signer, open_signer
-from imgen.provenance.development_chain import make_development_chain
 from imgen.records.database import Database
 from imgen.settings import Settings
 from workers import engines
@@ -56,8 +55,8 @@ class WorkerResources:
         configured = self.settings.credentials
         chain, key = Path(configured.certificate_chain), Path(configured.private_key)
         if not configured.certificate_chain:
+            composition.prepare_credentials(self.settings)
             folder = self.settings.data_dir / "credentials"
-            make_development_chain(folder)
             chain, key = folder / "chain.pem", folder / "key.pem"
         return open_signer(chain.read_bytes(), key.read_bytes(), tsa_url=configured.tsa_url or None)
 

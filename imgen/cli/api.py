@@ -25,6 +25,7 @@ def api(
     _pass_on(data, host, port)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the cache's search waits for memory, not for cores
     loaded = settings.load()
+    composition.prepare_credentials(loaded)
     database = composition.open_database(loaded)
     schema.upgrade(database)
     database.close()

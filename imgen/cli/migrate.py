@@ -1,4 +1,4 @@
-"""Command `imgen migrate`: the database brought up to this version."""
+"""Command `imgen migrate`: the database brought up to this version, and the development certificate made."""
 
 import typer
 
@@ -9,7 +9,9 @@ from imgen.records import schema
 
 def migrate(data: Data = None) -> None:
     """Upgrade the database. `imgen up` and `imgen api` do it themselves."""
-    database = composition.open_database(settings.load(data))
+    loaded = settings.load(data)
+    composition.prepare_credentials(loaded)
+    database = composition.open_database(loaded)
     schema.upgrade(database)
     typer.echo(f"Up to date: {database.check()}")
     database.close()

@@ -62,6 +62,7 @@ def running(loaded: Settings, console: Console) -> Iterator[Supervisor]:
 
 
 def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
+    composition.prepare_credentials(loaded)
     database = composition.open_database(loaded)
     try:
         schema.upgrade(database)

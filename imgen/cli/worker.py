@@ -23,6 +23,7 @@ def worker(
 
     loaded = settings.load(data)
     composition.configure_logs(loaded.logs)
+    composition.prepare_credentials(loaded)
     names = [name.strip() for name in queues.split(",") if name.strip()]
     app.run(loaded, queues=names, processes=processes, name="+".join(names), on_ready=lambda: _touch(ready_file))
 

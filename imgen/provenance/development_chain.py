@@ -26,6 +26,8 @@ def make_development_chain(folder: Path) -> None:
 
     An existing chain stays: pictures that it signed would not be trusted by another. Processes that start together agree on one.
     """
+    if (folder / "chain.pem").exists():
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -35,7 +35,7 @@ def chromium():
     """The system's Chromium. Playwright keeps an event loop running, which other folders' tests would trip over: it ends with this one."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
-        pytest.skip("no Chromium: tests/system-tools installs it where it may")
+        pytest.skip("no Chromium: `make test` installs it where it may")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield browser
