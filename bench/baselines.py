@@ -22,7 +22,9 @@ from imgen.domain.errors import JobNotFound
 from imgen.domain.principal import TenantKey, hash_key
 from imgen.live import job_views, request_gate
 from imgen.records import api_keys
-from imgen.surfaces.action import answers, wire
+from imgen.surfaces.action import answers
+from imgen.surfaces.action.choices import job_id_of
+from imgen.surfaces.action.decoding import decode
 
 
 def echo() -> Starlette:
@@ -41,8 +43,8 @@ def sync(data: Path) -> Starlette:
     client = redis.Redis.from_url(core.settings.redis_url, protocol=2)
 
     def work(key: str, body: bytes) -> Any:
-        call = wire.decode(body)
-        job_id, key_hash = wire.job_id_of(call), hash_key(key)
+        call = decode(body)
+        job_id, key_hash = job_id_of(call), hash_key(key)
         if key_hash not in known:
             with core.database.read() as connection:
                 known[key_hash] = api_keys.find_key_by_hash(connection, key_hash)

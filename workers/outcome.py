@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Mapping
+from typing import get_args
 
 from imgen.domain.job import Job, State, utc_text
 from imgen.domain.outcome import Meta, Outcome
 from workers.picture import Picture
+from workers.pipeline import Timing
 from workers.stages import review
 
-TIMINGS = ("queue", "render", "review", "finish", "upload")
+TIMINGS: tuple[str, ...] = ("queue", *get_args(Timing))
 
 
 def of(job: Job, picture: Picture, seconds: Mapping[str, float]) -> tuple[State, Outcome]:

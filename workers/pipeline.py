@@ -2,18 +2,20 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from workers.picture import Context, Picture
 from workers.stages import brand, diffuse, encode, fingerprint, master, review, sign, store, thumbnail, watermark
+
+Timing = Literal["render", "review", "finish", "upload"]
+"""Key of the job's timings; `meta` lists them in this order."""
 
 
 class Stage(NamedTuple):
     """Stage function and the timing that its seconds are counted under."""
 
     run: Callable[[Picture, Context], Picture]
-    timing: str
-    """Key of the job's timings."""
+    timing: Timing
 
 
 RENDER: tuple[Stage, ...] = (

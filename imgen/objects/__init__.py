@@ -14,7 +14,7 @@ class ObjectInfo(NamedTuple):
 
 
 class ObjectStore(Protocol):
-    """Object store with a flat space of keys.
+    """Object store with a flat space of keys, shared by all API processes and workers of all hosts.
 
     A key is `/`-separated words of `[A-Za-z0-9._-]` with at most 255 characters each and 512 in all, no `.` or `..` among
     them, and never lies below another key. Implementations are blocking and thread-safe. Errors (imgen.domain.errors):

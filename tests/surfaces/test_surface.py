@@ -1,16 +1,22 @@
 """Surfaces as values: each path has one, and its dialect answers what fails before a handler is reached."""
 
 import json
+import tomllib
+from pathlib import Path
 
 import pytest
-from starlette.routing import Route
+from servers.local import run_with_core
+from starlette.routing import Match, Route
 from starlette.testclient import TestClient
 
 from imgen import app, composition, settings
 from imgen.asgi.endpoint import json_answer
+from imgen.asgi.lazy import LazyApp
 from imgen.domain import errors
 from imgen.records import schema
 from imgen.surfaces.surface import STATUSES, Problem, Surface, json_error, problem_of, status_of, surface_at
+
+ROOT_FOLDER = Path(__file__).parents[2]
 
 
 def surface(*prefixes, **changes):
@@ -68,8 +74,38 @@ def test_a_problem_tells_no_internals():
     assert problem_of(errors.InvalidField("seed")) == Problem(400, "Invalid seed")
 
 
+def test_every_surface_is_in_the_contract_of_independence():
+    """The contract in pyproject.toml names the modules of SURFACES, all of them and no other."""
+    contracts = tomllib.loads((ROOT_FOLDER / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    independent = next(contract["modules"] for contract in contracts if contract["type"] == "independence")
+    assert sorted(independent) == sorted(each.routes.__module__ for each in app.SURFACES)
+
+
 @pytest.fixture
-def client(tmp_path, monkeypatch):
+def loaded(tmp_path):
+    """Settings of a data folder with an empty database."""
+    loaded = settings.load(tmp_path)
+    database = composition.open_database(loaded)
+    schema.upgrade(database)
+    database.close()
+    return loaded
+
+
+def test_every_route_is_under_a_prefix_of_its_surface(loaded):
+    """The surface that gives a route is the one whose dialect answers its failures."""
+
+    async def check(core):
+        for each in app.SURFACES:
+            for route in each.routes(core):
+                for path in each.prefixes if isinstance(route, LazyApp) else [route.path]:
+                    assert surface_at(path, app.SURFACES) is each, path
+                    assert route.matches({"type": "http", "path": path, "method": "GET"})[0] is not Match.NONE, path
+
+    run_with_core(loaded, check)
+
+
+@pytest.fixture
+def client(loaded, monkeypatch):
     """The application with one more surface, whose errors have a form of their own."""
 
     def broken(_request):
@@ -78,12 +114,9 @@ def client(tmp_path, monkeypatch):
     def error(problem):
         return json_answer({"detail": [problem.text]}, problem.status, problem.headers)
 
-    forge = Surface(prefixes=("/forge",), routes=lambda _core: [Route("/forge/x", broken)], error=error)
+    routes = [Route("/forge/x", broken)]
+    forge = Surface(prefixes=("/forge",), routes=lambda _core: routes, error=error, describe=broken)
     monkeypatch.setattr(app, "SURFACES", (*app.SURFACES, forge))
-    loaded = settings.load(tmp_path)
-    database = composition.open_database(loaded)
-    schema.upgrade(database)
-    database.close()
     return TestClient(app.create_app(loaded), raise_server_exceptions=False)
 
 
@@ -93,6 +126,7 @@ def client(tmp_path, monkeypatch):
         ("GET", "/forge/nope", 404, {"detail": ["Not found"]}),
         ("POST", "/forge/x", 405, {"detail": ["Method not allowed"]}),
         ("GET", "/forge/x", 500, {"detail": ["Internal error"]}),
+        ("GET", "/openapi.json", 500, {"error": "Internal error"}),
         ("GET", "/forgery", 404, {"error": "Not found"}),
         ("GET", "/api/v2/x", 404, {"error": "Not found"}),
         ("GET", "/api/v2", 405, {"error": "Method not allowed"}),

@@ -61,3 +61,18 @@ def test_nothing_is_published_before_review_and_nothing_changes_after_signing():
     names = [stage.run.__name__ for stage in pipeline.FINISH]
     assert names.index("picture") < min(names.index(name) for name in ("brand", "embed", "sign", "store"))
     assert names[-2:] == ["sign", "store"]
+
+
+KEEP_PIXELS = {
+    "verify": "decodes the watermark of the encoded file",
+    "thumbnail": "makes a small file of its own",
+    "sign": "adds the manifest beside the pixels",
+    "store": "uploads the files",
+}
+"""Stage after `encode` → why it changes no pixel."""
+
+
+def test_no_stage_changes_pixels_after_encode():
+    """The file holds the pixels that `encode` saw: a later change of them would be lost."""
+    names = [stage.run.__name__ for stage in pipeline.FINISH]
+    assert set(names[names.index("encode") + 1 :]) == set(KEEP_PIXELS)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from numpy import uint8
 from numpy.typing import NDArray
@@ -54,8 +54,8 @@ class EngineContext:
 class Load(Protocol):
     """Function `load` of each engine's module."""
 
-    def __call__(self, model: Model, context: EngineContext) -> Engine:
-        """Loads a model.
+    def __call__(self, model: Model, options: Any, context: EngineContext) -> Engine:
+        """Loads a model; `options` are its own, of the Struct that catalog.py has for the engine.
 
         Raises:
             ModelError: it is missing, is not safetensors, or cannot be loaded.
@@ -70,7 +70,7 @@ class EngineModule:
 
     def load(self, model: Model, context: EngineContext) -> Engine:
         """Loads a model with this engine. Raises: see `Load`."""
-        return cast("Load", import_module(self.name).load)(model, context)
+        return cast("Load", import_module(self.name).load)(model, model.engine, context)
 
 
 ENGINES: dict[str, EngineModule] = {

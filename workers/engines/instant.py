@@ -16,7 +16,7 @@ import numpy as np
 from numpy import float32, uint8
 from numpy.typing import NDArray
 
-from imgen.domain.catalog import Model
+from imgen.domain.catalog import InstantOptions, Model
 from imgen.domain.errors import ModelError, Retryable
 from imgen.domain.recipe import Diffusion
 from workers.engines import EngineContext, OnStep
@@ -36,10 +36,10 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     crash_on: str = ""
 
 
-def load(model: Model, _context: EngineContext) -> "InstantEngine":
+def load(model: Model, options: InstantOptions, _context: EngineContext) -> "InstantEngine":
     """Loads no file: `source` is ignored. See `workers.engines.Load`."""
     try:
-        return InstantEngine(msgspec.convert(model.engine.call, Knobs))
+        return InstantEngine(msgspec.convert(options.call, Knobs))
     except msgspec.ValidationError as exc:
         raise ModelError(f"models.toml: {model.key}: call: {exc}") from exc
 

@@ -8,9 +8,8 @@ from imgen.asgi.endpoint import Answer, Endpoint, bearer_key, json_answer, read_
 from imgen.domain.errors import ImgenError
 from imgen.services.accounts.authentication import authenticate
 from imgen.services.core import Core
-from imgen.surfaces.action import wire
-from imgen.surfaces.action.actions import ACTIONS
 from imgen.surfaces.action.answers import Failure
+from imgen.surfaces.action.decoding import action_of, decode
 from imgen.surfaces.description import Description
 from imgen.surfaces.surface import Problem, Surface, problem_of
 
@@ -35,11 +34,11 @@ def routes(core: Core) -> list[Route]:
 async def dispatch(core: Core, key: str, body: bytes) -> Struct:
     """Answers one call. A wrong key is reported before a wrong body."""
     try:
-        call = wire.decode(body)
+        call = decode(body)
     except ImgenError:
         await authenticate(core, key)
         raise
-    action = ACTIONS[wire.name_of(call)]
+    action = action_of(call)
     return await action.handler(core, authenticate(core, key, scope=action.scope), call)
 
 

@@ -1,4 +1,4 @@
-"""Table of the actions: request, handler, scope, answers and description of each."""
+"""Table of the actions: request, handler, scope, answers, examples and description of each."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from imgen.domain.principal import GENERATE, READ
 from imgen.services.core import Core
-from imgen.surfaces.action import answers, handlers, wire
+from imgen.surfaces.action import answers, examples, handlers, wire
+from imgen.surfaces.action.examples import Examples
 from imgen.surfaces.action.handlers import PendingPrincipal
 
 POLL_EVERY_S = 3
@@ -27,6 +28,7 @@ class Action(NamedTuple):
     handler: Callable[[Core, PendingPrincipal, Any], Awaitable[Struct]]
     answers: tuple[type[Struct], ...]
     """Kinds of answers, without failures."""
+    examples: Callable[[Core], Examples]
     description: str
     """Text of the reference."""
     scope: str = ""
@@ -38,12 +40,14 @@ ACTIONS: dict[str, Action] = {
         request=wire.Models,
         handler=handlers.models,
         answers=(answers.ModelsAnswer,),
+        examples=examples.models,
         description="Lists models, styles and characters.",
     ),
     "generate": Action(
         request=wire.Generate,
         handler=handlers.generate,
         answers=(answers.GenerateAnswer,),
+        examples=examples.generate,
         scope=GENERATE,
         description=(
             "Starts a job and returns its id at once. A wrong value of an optional field is no error: it is replaced, and "
@@ -54,6 +58,7 @@ ACTIONS: dict[str, Action] = {
         request=wire.Status,
         handler=handlers.status,
         answers=(answers.OpenAnswer, answers.CompletedAnswer, answers.BlockedAnswer, answers.EndedAnswer),
+        examples=examples.status,
         scope=READ,
         description=f"Returns the state of a job, and the URLs of a finished picture. {POLLING}",
     ),
@@ -61,6 +66,7 @@ ACTIONS: dict[str, Action] = {
         request=wire.Optimize,
         handler=handlers.optimize,
         answers=(answers.PromptAnswer,),
+        examples=examples.optimize,
         scope=GENERATE,
         description="Improves the positive part of a prompt without making a picture. "
         "The character and the negative terms come back as they were.",
@@ -69,12 +75,14 @@ ACTIONS: dict[str, Action] = {
         request=wire.Random,
         handler=handlers.random,
         answers=(answers.PromptAnswer,),
+        examples=examples.random,
         description="Returns a prompt built from the server's word lists.",
     ),
     "cancel": Action(
         request=wire.Cancel,
         handler=handlers.cancel,
         answers=(answers.CancelAnswer,),
+        examples=examples.cancel,
         scope=GENERATE,
         description="Cancels a job; it is not charged. A job that has already ended does not change; the answer is its status.",
     ),
@@ -82,6 +90,7 @@ ACTIONS: dict[str, Action] = {
         request=wire.Jobs,
         handler=handlers.jobs,
         answers=(answers.JobsAnswer,),
+        examples=examples.jobs,
         scope=READ,
         description="Lists your tenant's latest jobs, newest first.",
     ),
@@ -89,8 +98,13 @@ ACTIONS: dict[str, Action] = {
         request=wire.Usage,
         handler=handlers.usages,
         answers=(answers.UsageAnswer,),
+        examples=examples.usage,
         scope=READ,
         description="Returns counts of requests and pictures, the plan's limits and what remains. Null in `limits`: no limit.",
     ),
 }
-"""Table in the order of the reference. A new action is a Struct in wire.py, an answer, a handler and a line here."""
+"""Table in the order of the reference. Its keys are the tags of the Structs.
+
+A new action is a Struct in wire.py, its fields in fields.py, its answers, examples, a handler and a row here; and a section of
+docs/reference/action.md.
+"""

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from imgen.services.core import Core
-from imgen.surfaces.action import PATH, answers, examples
+from imgen.surfaces.action import PATH, answers
 from imgen.surfaces.action.actions import ACTIONS, POLL_EVERY_S, POLLING, Action
 from imgen.surfaces.action.failures import FAILURES
 from imgen.surfaces.action.fields import REQUIRED, fields
@@ -73,7 +73,9 @@ ABOUT: dict[type[Struct], dict[str, str]] = {
 def describe(core: Core) -> Description:
     """Describes requests, answers and failures, with examples from the running catalog."""
     url = core.settings.public_url
-    sent, answered = examples.requests(core), examples.responses(core)
+    examples = {name: action.examples(core) for name, action in ACTIONS.items()}
+    sent = {name: {"action": name, **each.request} for name, each in examples.items()}
+    answered = {name: each.answers for name, each in examples.items()}
     return Description(
         tag="Action API",
         about="Actions for pictures, prompts, jobs and usage.",
@@ -89,7 +91,7 @@ def describe(core: Core) -> Description:
         operations_intro=f"All go to `POST {url}{PATH}` with the headers `Authorization: Bearer <key>` and "
         "`Content-Type: application/json`.\nOptional fields may also be null.",
         operations=tuple(
-            Operation(name=name, request=request_name(action), example=sent[name], answers=tuple(answered[name]))
+            Operation(name=name, request=request_name(action), example=sent[name], answers=answered[name])
             for name, action in ACTIONS.items()
         ),
         failures_intro='Each is `{"error": "<text>"}`. 429 and 503 have a `Retry-After` header with whole seconds.',
@@ -131,7 +133,7 @@ def request_name(action: Action) -> str:
     return f"{action.request.__name__}Request"
 
 
-def _operation(sent: dict[str, Schema], answered: dict[str, list[Schema]]) -> Schema:
+def _operation(sent: dict[str, Schema], answered: dict[str, tuple[Schema, ...]]) -> Schema:
     refs = {name: REF + request_name(action) for name, action in ACTIONS.items()}
     kinds: dict[type[Struct], None] = {answer: None for action in ACTIONS.values() for answer in action.answers}
     request = {
@@ -160,7 +162,7 @@ def _operation(sent: dict[str, Schema], answered: dict[str, list[Schema]]) -> Sc
     }
 
 
-def _by_name(name: str, values: list[Schema]) -> dict[str, Schema]:
+def _by_name(name: str, values: tuple[Schema, ...]) -> dict[str, Schema]:
     """Returns the answers by name: the action, followed by the kind of answer if there are several."""
     kinds = [answer.__name__.removesuffix("Answer").lower() for answer in ACTIONS[name].answers]
     names = [name] if len(kinds) == 1 else [f"{name}_{kind}" for kind in kinds]

@@ -1,71 +1,60 @@
 """Example requests and answers of the actions, with names from the running catalog."""
 
-from typing import Any
+from typing import NamedTuple
 
 from imgen.domain.catalog import SIZES
 from imgen.domain.request import RANGES
 from imgen.services.core import Core
+from imgen.surfaces.description import Schema
 
 JOB_ID, GEN_ID = "run_Wf3gq0v8hYxQ2d1mC7LkZA", "k3v9x0q2m8c1z7b5n4d6"
 FINGERPRINT = "d8f8f0cce0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22"
 POSITIVE, NEGATIVE = "red coat, on a beach, warm lighting", "hat"
 
 
-def requests(core: Core) -> dict[str, dict[str, Any]]:
-    """Returns a valid request for each action."""
+class Examples(NamedTuple):
+    """Examples of one action."""
+
+    request: Schema
+    """Valid request, without `action`."""
+    answers: tuple[Schema, ...]
+    """Answers, one of each kind, in the order of the action's row."""
+
+
+def models(core: Core) -> Examples:
+    """Makes the examples of `models`."""
+    key, style, _ = _names(core)
+    model = core.catalog.models[key]
+    entry = {
+        "label": model.label,
+        "default_style": style,
+        "styles": {key: {"label": look.label} for key, look in model.styles.items()},
+    }
+    return Examples({}, ({"characters": list(core.catalog.characters), "models": {key: entry}},))
+
+
+def generate(core: Core) -> Examples:
+    """Makes the examples of `generate`."""
     model, style, character = _names(core)
     width, height = SIZES[2]
-    job = {"id": JOB_ID, "prompt": _prompt(character), "model": model}
-    fields: dict[str, dict[str, Any]] = {
-        "models": {},
-        "generate": {
-            "prompt": _prompt(character),
-            "model": model,
-            "style": style,
-            "width": width,
-            "height": height,
-            "format": "webp",
-            "seed": 1234,
-        },
-        "status": job,
-        "optimize": {"prompt": _prompt(character), "model": model},
-        "random": {"character": character},
-        "cancel": {"id": JOB_ID},
-        "jobs": {"limit": 2, "status": "COMPLETED"},
-        "usage": {},
+    request = {
+        "prompt": _prompt(character),
+        "model": model,
+        "style": style,
+        "width": width,
+        "height": height,
+        "format": "webp",
+        "seed": 1234,
     }
-    return {name: {"action": name, **sent} for name, sent in fields.items()}
+    return Examples(request, (_begun(core),))
 
 
-def responses(core: Core) -> dict[str, list[dict[str, Any]]]:
-    """Returns the answers of each action, one of each kind."""
-    model, style, character = _names(core)
-    counts = {"requests": 41, "pictures": 3, "open": 1}
-    limits = {"requests_per_minute": 60, "pictures_per_day": 20, "pictures_per_month": 100, "open_jobs": 5}
-    begun = {"id": JOB_ID, "prompt": _prompt(character), "model": model, "format": "webp", "gen_id": GEN_ID}
-    ended = {
-        "status": "COMPLETED",
-        "compliance": "safe",
-        "time": "2026-03-04T05:06:00Z",
-        "ended": "2026-03-04T05:06:07Z",
-    }
-    return {
-        "models": [
-            {
-                "characters": list(core.catalog.characters),
-                "models": {
-                    model: {
-                        "label": core.catalog.models[model].label,
-                        "default_style": style,
-                        "styles": {
-                            key: {"label": look.label} for key, look in core.catalog.models[model].styles.items()
-                        },
-                    }
-                },
-            }
-        ],
-        "generate": [begun],
-        "status": [
+def status(core: Core) -> Examples:
+    """Makes the examples of `status`."""
+    model, _, character = _names(core)
+    return Examples(
+        {"id": JOB_ID, "prompt": _prompt(character), "model": model},
+        (
             {"status": "IN_QUEUE", "position": 3, "progress": 0.0, "eta": 12},
             {"status": "COMPLETED", "meta": _meta(core)},
             {
@@ -75,21 +64,52 @@ def responses(core: Core) -> dict[str, list[dict[str, Any]]]:
                 "filter_categories": ["real_people"],
             },
             {"status": "FAILED", "error": "Generation failed"},
-        ],
-        "optimize": [{"prompt": f"{_prompt(character, 'red coat, on a wooden bench, low sun')}"}],
-        "random": [{"prompt": _prompt(character, "linen dress, in a greenhouse")}],
-        "cancel": [{"status": "CANCELLED"}],
-        "jobs": [{"jobs": [begun | ended], "cursor": "MTc3MjYwMDc2Ny4wIHJ1bl8"}],
-        "usage": [
-            {
-                "plan": core.settings.default_plan,
-                "key": {"today": counts, "month": counts},
-                "tenant": {"today": counts, "month": counts},
-                "limits": limits,
-                "remaining": limits | {"requests_per_minute": None, "pictures_per_day": 16, "open_jobs": 4},
-            }
-        ],
+        ),
+    )
+
+
+def optimize(core: Core) -> Examples:
+    """Makes the examples of `optimize`."""
+    model, _, character = _names(core)
+    improved = _prompt(character, "red coat, on a wooden bench, low sun")
+    return Examples({"prompt": _prompt(character), "model": model}, ({"prompt": improved},))
+
+
+def random(core: Core) -> Examples:
+    """Makes the examples of `random`."""
+    _, _, character = _names(core)
+    return Examples({"character": character}, ({"prompt": _prompt(character, "linen dress, in a greenhouse")},))
+
+
+def cancel(_core: Core) -> Examples:
+    """Makes the examples of `cancel`."""
+    return Examples({"id": JOB_ID}, ({"status": "CANCELLED"},))
+
+
+def jobs(core: Core) -> Examples:
+    """Makes the examples of `jobs`."""
+    ended = {
+        "status": "COMPLETED",
+        "compliance": "safe",
+        "time": "2026-03-04T05:06:00Z",
+        "ended": "2026-03-04T05:06:07Z",
     }
+    page = {"jobs": [_begun(core) | ended], "cursor": "MTc3MjYwMDc2Ny4wIHJ1bl8"}
+    return Examples({"limit": 2, "status": "COMPLETED"}, (page,))
+
+
+def usage(core: Core) -> Examples:
+    """Makes the examples of `usage`."""
+    counts = {"requests": 41, "pictures": 3, "open": 1}
+    limits = {"requests_per_minute": 60, "pictures_per_day": 20, "pictures_per_month": 100, "open_jobs": 5}
+    answer = {
+        "plan": core.settings.default_plan,
+        "key": {"today": counts, "month": counts},
+        "tenant": {"today": counts, "month": counts},
+        "limits": limits,
+        "remaining": limits | {"requests_per_minute": None, "pictures_per_day": 16, "open_jobs": 4},
+    }
+    return Examples({}, (answer,))
 
 
 def _names(core: Core) -> tuple[str, str, str]:
@@ -102,7 +122,12 @@ def _prompt(character: str, positive: str = POSITIVE) -> str:
     return f"{f'@{character} ' if character else ''}{positive}, -{NEGATIVE}"
 
 
-def _meta(core: Core) -> dict[str, Any]:
+def _begun(core: Core) -> Schema:
+    model, _, character = _names(core)
+    return {"id": JOB_ID, "prompt": _prompt(character), "model": model, "format": "webp", "gen_id": GEN_ID}
+
+
+def _meta(core: Core) -> Schema:
     model, style, character = _names(core)
     width, height = SIZES[2]
     filename = f"{GEN_ID}_{FINGERPRINT}_00001"

@@ -2,10 +2,17 @@
 
 from imgen.domain import errors
 from imgen.domain.errors import ImgenError
+from imgen.domain.principal import GENERATE, READ
+from imgen.surfaces.action.actions import ACTIONS
 from imgen.surfaces.description import FailureRow
 from imgen.surfaces.surface import status_of
 
 CORRECT, WAIT = "Correct the request.", "Wait `Retry-After` seconds."
+
+
+def _callers(scope: str) -> str:
+    *names, last = (f"`{name}`" for name, action in ACTIONS.items() if action.scope == scope)
+    return f"{', '.join(names)} and {last} need `{scope}`"
 
 
 def _row(error: ImgenError, when: str, advice: str) -> FailureRow:
@@ -35,8 +42,7 @@ FAILURES: tuple[FailureRow, ...] = (
     _row(errors.KeyDisabled(), "The key is disabled.", "Ask the operator."),
     _row(
         errors.OutOfScope("<scope>"),
-        "The key lacks the action's scope: `generate`, `optimize` and `cancel` need `generate`; `status`, `jobs` and `usage` "
-        "need `read`.",
+        f"The key lacks the action's scope: {'; '.join(map(_callers, (GENERATE, READ)))}.",
         "Use another key.",
     ),
     _row(errors.JobNotFound(), "The id is well-formed, but your tenant has no such job.", "Check the id."),

@@ -10,6 +10,7 @@ from imgen.services import prompts, submit
 from imgen.services.accounts import usage
 from imgen.services.core import Core
 from imgen.surfaces.action import answers, wire
+from imgen.surfaces.action.choices import choice, job_id_of, request_of
 
 SURFACE = "action"
 JOBS_PAGE = 20
@@ -27,13 +28,13 @@ async def models(core: Core, caller: PendingPrincipal, _call: wire.Models) -> an
 
 async def generate(core: Core, caller: PendingPrincipal, call: wire.Generate) -> answers.GenerateAnswer:
     """Makes a job."""
-    submitted = await submit.submit(core, await caller, wire.request_of(call), surface=SURFACE)
+    submitted = await submit.submit(core, await caller, request_of(call), surface=SURFACE)
     return answers.generate_answer(submitted)
 
 
 async def status(core: Core, caller: PendingPrincipal, call: wire.Status) -> answers.StatusAnswer:
     """Returns the state of a job."""
-    job_id = wire.job_id_of(call)
+    job_id = job_id_of(call)
     cached = job_service.get_view(core, job_id)
     status = await job_service.job_status(core, await caller, job_id, cached)
     return answers.status_answer(core, job_id, status)
@@ -42,19 +43,19 @@ async def status(core: Core, caller: PendingPrincipal, call: wire.Status) -> ans
 async def optimize(core: Core, caller: PendingPrincipal, call: wire.Optimize) -> answers.PromptAnswer:
     """Improves a prompt."""
     await caller
-    model, style = wire.choice(call.model), wire.choice(call.style)
+    model, style = choice(call.model), choice(call.style)
     return answers.PromptAnswer(prompt=await prompts.optimize(core, call.prompt, model=model, style=style))
 
 
 async def random(core: Core, caller: PendingPrincipal, call: wire.Random) -> answers.PromptAnswer:
     """Makes a prompt from the word lists."""
     await caller
-    return answers.PromptAnswer(prompt=prompts.randomize(core, wire.choice(call.character)))
+    return answers.PromptAnswer(prompt=prompts.randomize(core, choice(call.character)))
 
 
 async def cancel(core: Core, caller: PendingPrincipal, call: wire.Cancel) -> answers.CancelAnswer:
     """Cancels a job."""
-    job = await job_service.cancel(core, await caller, wire.job_id_of(call))
+    job = await job_service.cancel(core, await caller, job_id_of(call))
     return answers.CancelAnswer(status=answers.WIRE_STATUS[job.state])
 
 
@@ -64,7 +65,7 @@ async def jobs(core: Core, caller: PendingPrincipal, call: wire.Jobs) -> answers
     limit = round(
         max(1, min(MAX_JOBS_PAGE, call.limit or JOBS_PAGE))
     )  # clamped before rounding: "inf" and "nan" are numbers too
-    wanted = wire.choice(call.status)
+    wanted = choice(call.status)
     states = frozenset(state for state, name in answers.WIRE_STATUS.items() if name == wanted)
     page = await job_service.list_jobs(core, principal, limit=limit, cursor=call.cursor or "", states=states)
     return answers.JobsAnswer(

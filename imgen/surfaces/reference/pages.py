@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from imgen.asgi.endpoint import json_response
+from imgen.asgi.lazy import pass_on
 from imgen.configuration import Configuration
 from imgen.services.core import Core
 from imgen.surfaces.pages import environment, page_headers
@@ -41,7 +42,7 @@ def application(core: Core, surfaces: Sequence[Surface], docs: Path = prose.DOCS
             Route("/llms.txt", reference.short),
             Route("/llms-full.txt", reference.full),
         ],
-        exception_handlers={404: reference.missing, 405: _not_allowed},
+        exception_handlers={404: reference.missing, 405: _not_allowed, Exception: pass_on},
     )
 
 

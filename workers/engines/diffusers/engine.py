@@ -3,7 +3,7 @@
 import gc
 import inspect
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,9 +39,8 @@ _OURS = frozenset(
 )
 
 
-def load(model: Model, context: EngineContext) -> "DiffusersEngine":
+def load(model: Model, options: DiffusersOptions, context: EngineContext) -> "DiffusersEngine":
     """Builds the pipeline and checks the further arguments of its call. See `workers.engines.Load`."""
-    options = cast("DiffusersOptions", model.engine)  # ENGINES is walked by its name
     configure_library_logging()
     pipe = build(model, options, context)
     accepted = set(inspect.signature(pipe.__call__).parameters) - _OURS
