@@ -1,5 +1,6 @@
 """Surfaces as values: each path has one, and its dialect answers what fails before a handler is reached."""
 
+import gc
 import json
 import tomllib
 from pathlib import Path
@@ -117,7 +118,9 @@ def client(loaded, monkeypatch):
     routes = [Route("/forge/x", broken)]
     forge = Surface(prefixes=("/forge",), routes=lambda _core: routes, error=error, describe=broken)
     monkeypatch.setattr(app, "SURFACES", (*app.SURFACES, forge))
-    return TestClient(app.create_app(loaded), raise_server_exceptions=False)
+    with TestClient(app.create_app(loaded), raise_server_exceptions=False) as client:  # closes the core at its end
+        yield client
+    gc.unfreeze()  # a serving process never ends what it has frozen; this one goes on
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Signing in, staying in, getting out: what a cookie is worth, and what a form without its token is."""
 
+import gc
 import re
 import subprocess
 import sys
@@ -92,8 +93,9 @@ def test_cookies_are_secure_behind_tls(tmp_path):
     subprocess.run([sys.executable, "-m", "imgen.cli", "migrate", "--data", str(tmp_path)], check=True)
     (tmp_path / "imgen.toml").write_text('[http]\npublic_url = "https://pictures.example"\n')
     loaded = settings.load(tmp_path, environ={})
-    with start_asgi(lambda _url: create_app(loaded)) as url:
+    with start_asgi(lambda _url: create_app(loaded), lifespan="on") as url:  # whose end closes the core
         answers = [httpx2.get(url + path) for path in ("/panel/keys", "/sign-in")]
+    gc.unfreeze()
     cookies = {cookie.split("=")[0]: cookie.lower() for one in answers for cookie in one.headers.get_list("set-cookie")}
     assert {name: "; secure" in cookie for name, cookie in cookies.items()} == {
         "imgen_session": True,
