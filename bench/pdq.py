@@ -16,7 +16,7 @@ LEAST_TIMES = 0.67
 
 
 def measure(*, pictures: int = 5) -> list[Figure]:
-    """How many times faster, by the medians over all sizes; the bits that differ at most."""
+    """Measures the speed-up by medians over all sizes, and the largest number of differing bits."""
     if importlib.util.find_spec("pdqhash") is None:
         return []
     import pdqhash

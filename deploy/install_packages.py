@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
 
 
 class Progress:
-    """How far pip is, told on one line of a terminal, or on a line now and then."""
+    """Progress of pip: one line of a terminal, rewritten, or a line now and then."""
 
     def __init__(self) -> None:
         self._started = self._told_at = time.monotonic()

@@ -40,7 +40,7 @@ def test_a_wheel_is_installed(install, tmp_path):
 
 @pytest.mark.parametrize("package", ["nothing==1.0", "sources==1.0"])
 def test_a_missing_wheel_is_one_line_by_name(install, package):
-    """What has no wheel is named with the Python and machine it is missing for; nothing is compiled."""
+    """A package without a wheel is named with the Python and the machine; nothing is compiled."""
     done = install(package)
     assert done.returncode == 1
     (line,) = done.stdout.splitlines()

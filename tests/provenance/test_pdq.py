@@ -46,7 +46,7 @@ def test_recorded_hashes_of_the_library(pictures, case):
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_library_and_numpy_agree(pictures, size):
-    """Where the library is installed, both hash every picture of the tests alike."""
+    """Both hash every picture of the tests alike; needs the library."""
     pdqhash = pytest.importorskip("pdqhash", reason="pdqhash is not installed: `make pdqhash` builds it")
     for name, picture in pictures.items():
         pixels = np.ascontiguousarray(picture(*size))

@@ -8,7 +8,7 @@ from imgen.records.tables import metadata
 
 
 def test_migrations_make_the_tables_that_the_code_uses(database):
-    """What Alembic builds and what tables/ says are the same."""
+    """Alembic builds the tables that tables/ defines."""
     with database.write() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []

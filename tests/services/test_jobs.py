@@ -1,4 +1,4 @@
-"""How a job stands, from Redis and without it; a tenant's list; and the end that a caller asks for."""
+"""Status of a job, with Redis and without it; a tenant's list of jobs; cancellation."""
 
 import pytest
 import redis

@@ -144,6 +144,6 @@ def test_what_reaches_no_handler_is_answered_in_the_dialect_of_its_path(client, 
 
 
 def test_a_broken_connection_is_answered_in_the_dialect_of_its_path(client):
-    """What the protocol refuses by itself goes the same way."""
+    """Refusals of the protocol itself have the dialect of their path."""
     assert json.loads(app.refusal("/forge/x", 408, "Request timed out")[1]) == {"detail": ["Request timed out"]}
     assert app.refusal("/api/v2", 431, "x") == json_error(Problem(431, "x"))

@@ -1,4 +1,4 @@
-"""What a key and its tenant have used of the plan, and what remains."""
+"""Usage of a key and its tenant, and the rest of their plan."""
 
 from imgen.domain.job import FINISH_QUEUE, State
 from imgen.domain.outcome import Outcome
