@@ -38,7 +38,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory, bombs):
-    """What a fresh process made of each case: name → (outcome, milliseconds of a core, growth of its peak memory in MiB)."""
+    """Results of a fresh process for each case: name → (outcome, milliseconds of a core, growth of its peak memory in MiB)."""
     if not pathlib.Path("/proc/self/clear_refs").exists():
         pytest.skip("measuring peak memory needs Linux's /proc/self/clear_refs")
     folder = tmp_path_factory.mktemp("bombs")
