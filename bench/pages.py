@@ -13,7 +13,7 @@ from sqlalchemy import insert
 from bench.figure import Figure
 from bench.fixtures import HOST, Fixture, Server, open_fixture, serve_api
 from imgen.domain.job import ENDED, State
-from imgen.domain.people import ROLES
+from imgen.domain.user import ROLES
 from imgen.records import users
 from imgen.records.tables.jobs import jobs
 from imgen.records.tables.operations import audit
@@ -24,7 +24,7 @@ from tests.factories import make_job
 JOBS = 100_000
 MOST_MS = 100
 FIRST_COUNT_MS = 500
-"""Bound for the first person who opens the page after a start, then once an hour."""
+"""Bound for the first user who opens the page after a start, then once an hour."""
 PAGES = (
     "/", "/panel", "/panel/jobs", "/panel/jobs?view=table", "/panel/jobs?words=nothing+like+it", "/panel/jobs?state=failed",
     "/panel/jobs?state=completed", "/panel/jobs?key=key_3", "/panel/jobs?character=aya", "/panel/jobs/{job}", "/panel/blocked",
@@ -110,14 +110,14 @@ def _fill(fixture: Fixture, stored: int) -> str:
         connection.execute(insert(jobs), rows)
         connection.execute(insert(audit), noted)
         for role in ROLES:
-            person = users.add(
+            user = users.add(
                 connection,
                 name=role,
                 role=role,
                 password_hash=passwords.hash_password("bench"),
                 must_change_password=False,
             )
-            users.set_memberships(connection, person.id, [template.tenant_id])
+            users.set_memberships(connection, user.id, [template.tenant_id])
     return str(rows[0]["id"])
 
 

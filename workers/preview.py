@@ -40,7 +40,7 @@ class Preview:
                 return
             pixels = draw_preview()
             if pixels is not None:
-                self._live.run(previews.show(self._job_id, _small(Image.fromarray(pixels))))
+                self._live.run(previews.set_preview(self._job_id, _small(Image.fromarray(pixels))))
 
 
 def _small(picture: Image.Image) -> bytes:

@@ -1,4 +1,4 @@
-"""Command `imgen up`: the whole stack in the foreground, for a person."""
+"""Command `imgen up`: the whole stack in the foreground, for a user."""
 
 import contextlib
 import fcntl
@@ -75,15 +75,15 @@ def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
                 say("first key", f"[bold]{raw}[/] (shown this once)")
             if not users.count_users(connection):
                 password = passwords.new_password()
-                person = users.add(
+                user = users.add(
                     connection,
                     name="admin",
                     role="admin",
                     password_hash=passwords.hash_password(password),
                     must_change_password=True,
                 )
-                told = audit.change_of_person(connection, after=person)
-                cli_audit.note(connection, "added person", subject=person.id, detail=told)
+                told = audit.change_of_user(connection, after=user)
+                cli_audit.note(connection, "added person", subject=user.id, detail=told)
                 say("panel", f"sign in as admin with [bold]{password}[/] (once; shown this once)")
     finally:
         database.close()

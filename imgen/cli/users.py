@@ -1,4 +1,4 @@
-"""Command `imgen users …`: people who sign in to the web face."""
+"""Command `imgen users …`: users of the web face."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +13,14 @@ from imgen import composition, settings
 from imgen.cli import cli_audit
 from imgen.cli.options import Data
 from imgen.domain.errors import Invalid
-from imgen.domain.people import ADMIN, MAX_PASSWORD_CHARS, MEMBER, MIN_PASSWORD_CHARS, ROLES, Person
+from imgen.domain.user import ADMIN, MAX_PASSWORD_CHARS, MEMBER, MIN_PASSWORD_CHARS, ROLES, User
 from imgen.records import audit, schema, users
 from imgen.records.tenants import all_tenants, find_tenant
 from imgen.services.accounts import passwords
 
-app = typer.Typer(help="Add, list and remove people who sign in to the web face.", no_args_is_help=True)
+app = typer.Typer(help="Add, list and remove users of the web face.", no_args_is_help=True)
 
-Who = Annotated[str, typer.Argument(help="The person's name.")]
+Who = Annotated[str, typer.Argument(help="The user's name.")]
 Tenants = Annotated[
     list[str] | None, typer.Option("--tenant", help="A tenant whose things a member sees; may be repeated.")
 ]
@@ -33,28 +33,28 @@ def add(
     tenant: Tenants = None,
     data: Data = None,
 ) -> None:
-    """Add a person and print a first password, alone, on stdout. It has to be changed at the first sign-in."""
+    """Add a user and print a first password, alone, on stdout. It has to be changed at the first sign-in."""
     if role not in ROLES:
         raise Invalid(f"A role is one of {', '.join(ROLES)}")
     password = passwords.new_password()
     with _writing(data) as connection:
         owned = _tenant_ids(connection, tenant or [])
-        person = users.add(
+        user = users.add(
             connection, name=name, role=role, password_hash=passwords.hash_password(password), must_change_password=True
         )
-        users.set_memberships(connection, person.id, owned)
+        users.set_memberships(connection, user.id, owned)
         _note(connection, "added person", after=_find(connection, name))
     typer.echo(password)
 
 
 @app.command(name="list")
-def list_people(data: Data = None) -> None:
-    """List all people."""
+def list_users(data: Data = None) -> None:
+    """List all users."""
     with _writing(data) as connection:
         names = {tenant.id: tenant.name for tenant in all_tenants(connection)}
-        people = users.all_users(connection)
+        found = users.all_users(connection)
     table = Table("name", "role", "tenants", "first password")
-    for one in people:
+    for one in found:
         owned = "all" if one.is_admin else ", ".join(sorted(names[key] for key in one.tenant_ids)) or "none"
         table.add_row(one.name, one.role, owned, "not changed yet" if one.must_change_password else "")
     Console().print(table)
@@ -68,15 +68,15 @@ def password(
     ] = "",
     data: Data = None,
 ) -> None:
-    """Give a person a new password and end all their sessions. Without one given, a first password is printed."""
+    """Give a user a new password and end all their sessions. Without one given, a first password is printed."""
     if password and not MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
         raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
     new = password or passwords.new_password()
     with _writing(data) as connection:
-        person = _find(connection, name)
-        users.set_password(connection, person.id, passwords.hash_password(new), must_change_password=not password)
-        users.close_sessions(connection, person.id)
-        _note(connection, "set password", before=person, after=_find(connection, name))
+        user = _find(connection, name)
+        users.set_password(connection, user.id, passwords.hash_password(new), must_change_password=not password)
+        users.close_sessions(connection, user.id)
+        _note(connection, "set password", before=user, after=_find(connection, name))
     typer.echo("Changed" if password else new)
 
 
@@ -84,19 +84,19 @@ def password(
 def tenants(name: Who, tenant: Tenants = None, data: Data = None) -> None:
     """Set the tenants that a member belongs to; none named: none."""
     with _writing(data) as connection:
-        person = _find(connection, name)
-        users.set_memberships(connection, person.id, _tenant_ids(connection, tenant or []))
-        _note(connection, "set tenants", before=person, after=_find(connection, name))
+        user = _find(connection, name)
+        users.set_memberships(connection, user.id, _tenant_ids(connection, tenant or []))
+        _note(connection, "set tenants", before=user, after=_find(connection, name))
     typer.echo(f"{name}: {', '.join(tenant or []) or 'none'}")
 
 
 @app.command()
 def delete(name: Who, data: Data = None) -> None:
-    """Remove a person, signed out everywhere. The last administrator stays."""
+    """Remove a user, signed out everywhere. The last administrator stays."""
     with _writing(data) as connection:
-        person = _find(connection, name)
-        _note(connection, "removed person", before=person)
-        users.remove(connection, person)
+        user = _find(connection, name)
+        _note(connection, "removed person", before=user)
+        users.remove(connection, user)
     typer.echo(f"Removed {name}")
 
 
@@ -112,11 +112,11 @@ def _writing(data: Data) -> Iterator[Connection]:
         database.close()
 
 
-def _find(connection: Connection, name: str) -> Person:
-    person = users.find_user(connection, name)
-    if person is None:
+def _find(connection: Connection, name: str) -> User:
+    user = users.find_user(connection, name)
+    if user is None:
         raise Invalid(f"Nobody is named {name!r}")
-    return person
+    return user
 
 
 def _tenant_ids(connection: Connection, names: list[str]) -> list[str]:
@@ -126,6 +126,6 @@ def _tenant_ids(connection: Connection, names: list[str]) -> list[str]:
     return [tenant.id for tenant in found.values() if tenant is not None]
 
 
-def _note(connection: Connection, action: str, *, before: Person | None = None, after: Person | None = None) -> None:
-    told = audit.change_of_person(connection, before=before, after=after)
+def _note(connection: Connection, action: str, *, before: User | None = None, after: User | None = None) -> None:
+    told = audit.change_of_user(connection, before=before, after=after)
     cli_audit.note(connection, action, subject=next(one.id for one in (before, after) if one), detail=told)

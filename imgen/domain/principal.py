@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from imgen.domain.account import Tenant
 from imgen.domain.errors import Forbidden
-from imgen.domain.people import Person
+from imgen.domain.user import User
 
 KEY_PREFIXES = {"action": "imgen_", "forge": "imgf_"}
 """Surface → prefix of its keys. 64 hex digits follow: 256 random bits."""
@@ -63,15 +63,15 @@ def key_principal(found: TenantKey) -> Principal:
     return Principal(kind=Kind.API_KEY, id=found.key.id, tenant=found.tenant, scopes=found.key.scopes)
 
 
-def user_principal(person: Person, tenant: Tenant) -> Principal:
+def user_principal(user: User, tenant: Tenant) -> Principal:
     """Makes the principal of a user: counted under the user's own id, within the tenant's plan.
 
     Raises:
         Forbidden: the user is no member of the tenant.
     """
-    if person.scope is not None and tenant.id not in person.scope:
+    if user.scope is not None and tenant.id not in user.scope:
         raise Forbidden
-    return Principal(kind=Kind.USER, id=person.id, tenant=tenant, scopes=SCOPES)
+    return Principal(kind=Kind.USER, id=user.id, tenant=tenant, scopes=SCOPES)
 
 
 def new_raw_key(surface: str = "action") -> str:

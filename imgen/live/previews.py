@@ -22,7 +22,7 @@ def is_watched(job_id: str) -> Command[bool]:
     return Command((("EXISTS", _key("watched", job_id)),), first)
 
 
-def show(job_id: str, preview: bytes) -> Command[None]:
+def set_preview(job_id: str, preview: bytes) -> Command[None]:
     """Sets the latest preview."""
     return Command((("SET", _key("preview", job_id), preview, "EX", KEPT_S),), ignore)
 

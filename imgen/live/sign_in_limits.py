@@ -18,7 +18,7 @@ def reset(name: str) -> Command[None]:
     return Command((("DEL", _key(name)),), ignore)
 
 
-def give_back(name: str) -> Command[None]:
+def uncount_try(name: str) -> Command[None]:
     """Uncounts one try that succeeded; the other tries and their window stay."""
     return Command((("SET", _key(name), 1, "EX", WINDOW_S, "NX"), ("DECR", _key(name))), ignore)
 

@@ -11,11 +11,11 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
 from imgen.domain.account import Tenant
-from imgen.domain.people import Person
 from imgen.domain.principal import ApiKey
+from imgen.domain.user import User
 from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.operations import audit
-from imgen.records.tables.people import users
+from imgen.records.tables.users import users
 from imgen.records.tenants import all_tenants
 
 
@@ -57,7 +57,7 @@ def note(
 
 def by_person(
     connection: Connection,
-    person: Person,
+    user: User,
     *,
     action: str,
     subject: str,
@@ -65,8 +65,8 @@ def by_person(
     tenant_id: str = "",
 ) -> None:
     """Adds a row for an action in the web face, with the remote IP."""
-    with_ip = {"address": person.remote_ip, **detail}
-    note(connection, actor=person.name, action=action, tenant_id=tenant_id, subject=subject, detail=with_ip)
+    with_ip = {"address": user.remote_ip, **detail}
+    note(connection, actor=user.name, action=action, tenant_id=tenant_id, subject=subject, detail=with_ip)
 
 
 def key_fields(key: ApiKey, tenant: Tenant) -> dict[str, object]:
@@ -85,15 +85,15 @@ def change(
     return {"name": name, **changed}
 
 
-def change_of_person(
-    connection: Connection, *, before: Person | None = None, after: Person | None = None
+def change_of_user(
+    connection: Connection, *, before: User | None = None, after: User | None = None
 ) -> dict[str, object]:
     """Makes the detail of a change of a user."""
     names = {tenant.id: tenant.name for tenant in all_tenants(connection)}
 
-    def fields(person: Person) -> dict[str, object]:
-        owned = sorted(names.get(key, key) for key in person.tenant_ids)
-        return {"role": person.role, "tenants": owned, "first_password": person.must_change_password}
+    def fields(user: User) -> dict[str, object]:
+        owned = sorted(names.get(key, key) for key in user.tenant_ids)
+        return {"role": user.role, "tenants": owned, "first_password": user.must_change_password}
 
     states = {side: one for side, one in (("before", before), ("after", after)) if one is not None}
     name = next(one.name for one in states.values())

@@ -10,7 +10,7 @@ from imgen.domain.job import Job, State
 from imgen.records.jobs import from_row, in_tenants
 from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.jobs import HAS_PICTURES, jobs
-from imgen.records.tables.people import users
+from imgen.records.tables.users import users
 
 _ESCAPED = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
 

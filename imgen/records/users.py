@@ -7,24 +7,24 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from imgen.domain.errors import Invalid
-from imgen.domain.people import ADMIN, Person
-from imgen.records.tables.people import memberships, sessions, users
+from imgen.domain.user import ADMIN, User
+from imgen.records.tables.users import memberships, sessions, users
 
 
-def add(connection: Connection, *, name: str, role: str, password_hash: str, must_change_password: bool) -> Person:
+def add(connection: Connection, *, name: str, role: str, password_hash: str, must_change_password: bool) -> User:
     """Stores a new user.
 
     Raises:
         Invalid: the name is taken, empty or too long.
     """
     if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
-        raise Invalid("A person needs a name of 1 to 200 characters")
+        raise Invalid("A user needs a name of 1 to 200 characters")
     if connection.execute(select(users.c.id).where(users.c.name == name)).first():
-        raise Invalid(f"There is a person named {name!r} already")
-    person_id = "usr_" + secrets.token_hex(8)
+        raise Invalid(f"There is a user named {name!r} already")
+    user_id = "usr_" + secrets.token_hex(8)
     connection.execute(
         insert(users).values(
-            id=person_id,
+            id=user_id,
             name=name,
             role=role,
             password_hash=password_hash,
@@ -32,7 +32,7 @@ def add(connection: Connection, *, name: str, role: str, password_hash: str, mus
             created_at=time.time(),
         )
     )
-    return Person(id=person_id, name=name, role=role, must_change_password=must_change_password)
+    return User(id=user_id, name=name, role=role, must_change_password=must_change_password)
 
 
 def count_users(connection: Connection) -> int:
@@ -40,15 +40,15 @@ def count_users(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(users)).scalar_one()
 
 
-def all_users(connection: Connection) -> list[Person]:
+def all_users(connection: Connection) -> list[User]:
     """Lists all users by name."""
-    return [_person(connection, row) for row in connection.execute(select(users).order_by(users.c.name)).all()]
+    return [_user(connection, row) for row in connection.execute(select(users).order_by(users.c.name)).all()]
 
 
-def find_user(connection: Connection, name: str) -> Person | None:
+def find_user(connection: Connection, name: str) -> User | None:
     """Finds the user of that name; None: there is none."""
     row = connection.execute(select(users).where(users.c.name == name)).first()
-    return None if row is None else _person(connection, row)
+    return None if row is None else _user(connection, row)
 
 
 def password_hash(connection: Connection, name: str) -> str | None:
@@ -56,40 +56,40 @@ def password_hash(connection: Connection, name: str) -> str | None:
     return connection.execute(select(users.c.password_hash).where(users.c.name == name)).scalar()
 
 
-def set_password(connection: Connection, person_id: str, new_hash: str, *, must_change_password: bool = False) -> None:
+def set_password(connection: Connection, user_id: str, new_hash: str, *, must_change_password: bool = False) -> None:
     """Replaces the password hash."""
     values = {"password_hash": new_hash, "must_change_password": must_change_password}
-    connection.execute(update(users).where(users.c.id == person_id).values(values))
+    connection.execute(update(users).where(users.c.id == user_id).values(values))
 
 
-def remove(connection: Connection, person: Person) -> None:
+def remove(connection: Connection, user: User) -> None:
     """Deletes a user with all sessions and memberships.
 
     Raises:
         Invalid: it is the last administrator. Removals by two administrators at once are serialized.
     """
     administrators = select(users.c.id).where(users.c.role == ADMIN).with_for_update()
-    if connection.execute(administrators).scalars().all() == [person.id]:
+    if connection.execute(administrators).scalars().all() == [user.id]:
         raise Invalid("The last administrator cannot be removed")
     for table, column in ((sessions, sessions.c.user_id), (memberships, memberships.c.user_id), (users, users.c.id)):
-        connection.execute(delete(table).where(column == person.id))
+        connection.execute(delete(table).where(column == user.id))
 
 
-def set_memberships(connection: Connection, person_id: str, tenant_ids: Iterable[str]) -> None:
+def set_memberships(connection: Connection, user_id: str, tenant_ids: Iterable[str]) -> None:
     """Replaces the memberships of a user."""
-    connection.execute(delete(memberships).where(memberships.c.user_id == person_id))
-    if rows := [{"user_id": person_id, "tenant_id": tenant_id} for tenant_id in sorted(set(tenant_ids))]:
+    connection.execute(delete(memberships).where(memberships.c.user_id == user_id))
+    if rows := [{"user_id": user_id, "tenant_id": tenant_id} for tenant_id in sorted(set(tenant_ids))]:
         connection.execute(insert(memberships), rows)
 
 
 def open_session(
-    connection: Connection, token_hash: str, person_id: str, *, remote_ip: str, agent: str, now: float, lasts_s: float
+    connection: Connection, token_hash: str, user_id: str, *, remote_ip: str, agent: str, now: float, lasts_s: float
 ) -> None:
     """Adds a session."""
     connection.execute(
         insert(sessions).values(
             token_hash=token_hash,
-            user_id=person_id,
+            user_id=user_id,
             address=remote_ip[:100],
             agent=agent[:300],
             created_at=now,
@@ -98,11 +98,11 @@ def open_session(
     )
 
 
-def signed_in(connection: Connection, token_hash: str, *, now: float) -> Person | None:
+def signed_in(connection: Connection, token_hash: str, *, now: float) -> User | None:
     """Finds the user of a session; None: it is unknown or expired."""
     query = select(users).join(sessions, sessions.c.user_id == users.c.id)
     row = connection.execute(query.where(sessions.c.token_hash == token_hash, sessions.c.expires_at > now)).first()
-    return None if row is None else _person(connection, row)
+    return None if row is None else _user(connection, row)
 
 
 def close_session(connection: Connection, token_hash: str) -> None:
@@ -110,15 +110,15 @@ def close_session(connection: Connection, token_hash: str) -> None:
     connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash))
 
 
-def close_sessions(connection: Connection, person_id: str, *, but: str = "") -> int:
+def close_sessions(connection: Connection, user_id: str, *, but: str = "") -> int:
     """Deletes all sessions of a user but the one with that token hash; returns their number."""
-    found = delete(sessions).where(sessions.c.user_id == person_id, sessions.c.token_hash != but)
+    found = delete(sessions).where(sessions.c.user_id == user_id, sessions.c.token_hash != but)
     return connection.execute(found).rowcount
 
 
-def session_count(connection: Connection, person_id: str, *, now: float) -> int:
+def session_count(connection: Connection, user_id: str, *, now: float) -> int:
     """Counts the sessions of a user."""
-    query = select(func.count()).where(sessions.c.user_id == person_id, sessions.c.expires_at > now)
+    query = select(func.count()).where(sessions.c.user_id == user_id, sessions.c.expires_at > now)
     return connection.execute(query).scalar_one()
 
 
@@ -127,9 +127,9 @@ def delete_expired_sessions(connection: Connection, *, now: float) -> None:
     connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
 
 
-def _person(connection: Connection, row: object) -> Person:
+def _user(connection: Connection, row: object) -> User:
     owned = select(memberships.c.tenant_id).where(memberships.c.user_id == row.id)  # type: ignore[attr-defined]  # a Row of users
-    return Person(
+    return User(
         id=row.id,  # type: ignore[attr-defined]
         name=row.name,  # type: ignore[attr-defined]
         role=row.role,  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ def imgen(server, *arguments, key=None):
 
 
 def imgen_process(server, *arguments):
-    """Runs a command as a person does."""
+    """Runs a command as a user does."""
     command = [sys.executable, "-m", "imgen.cli", *arguments]
     around = os.environ | environ(server)
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=around)
@@ -61,7 +61,7 @@ def test_a_strangers_picture_is_not_ours(server, tmp_path):
 
 
 def test_refusals_are_told_in_one_line(server, tmp_path):
-    """The server's words reach the person: a wrong key, a wrong prompt, a blocked picture, no server."""
+    """The server's words reach the user: a wrong key, a wrong prompt, a blocked picture, no server."""
     cases = [
         (imgen(server, "generate", "x", key="imgen_wrong"), "Invalid API key"),
         (imgen(server, "generate", "-hat"), "No such option"),

@@ -126,7 +126,7 @@ def test_every_change_has_a_row_in_the_audit(imgen, tmp_path):
     assert {one.actor for one in found} == {f"command line: {account}"}
     assert {one.detail["host"] for one in found} == {platform.node()}
     assert [one.detail.get("name") for one in found] == ["studio", *["shop"] * 4, *["mira"] * 4, None]
-    assert len({one.subject for one in found}) == 4  # a tenant, a key, a person, the whole cache
+    assert len({one.subject for one in found}) == 4  # a tenant, a key, a user, the whole cache
 
 
 def test_a_password_that_could_never_sign_in_is_refused(imgen):

@@ -4,14 +4,14 @@ import pytest
 
 from imgen.domain.account import Tenant
 from imgen.domain.errors import Forbidden
-from imgen.domain.people import ADMIN, MEMBER, Person
 from imgen.domain.principal import READ, SCOPES, ApiKey, Kind, TenantKey, key_principal, user_principal
+from imgen.domain.user import ADMIN, MEMBER, User
 
 TENANT = Tenant(id="ten_1", name="studio", plan="standard")
 
 
-def person(role, *tenants):
-    return Person(id="usr_1", name="mira", role=role, must_change_password=False, tenant_ids=frozenset(tenants))
+def user(role, *tenants):
+    return User(id="usr_1", name="mira", role=role, must_change_password=False, tenant_ids=frozenset(tenants))
 
 
 def test_a_key_acts_within_its_scopes():
@@ -28,7 +28,7 @@ def test_a_key_acts_within_its_scopes():
     )
 
 
-@pytest.mark.parametrize("user", [person(ADMIN), person(MEMBER, "ten_1", "ten_2")], ids=["administrator", "member"])
+@pytest.mark.parametrize("user", [user(ADMIN), user(MEMBER, "ten_1", "ten_2")], ids=["administrator", "member"])
 def test_a_user_acts_for_a_tenant(user):
     """Counted under the user's own id, with every scope."""
     principal = user_principal(user, TENANT)
@@ -38,4 +38,4 @@ def test_a_user_acts_for_a_tenant(user):
 def test_a_member_of_another_tenant_may_not():
     """Only administrators act for tenants that are not theirs."""
     with pytest.raises(Forbidden):
-        user_principal(person(MEMBER, "ten_2"), TENANT)
+        user_principal(user(MEMBER, "ten_2"), TENANT)

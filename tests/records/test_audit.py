@@ -103,8 +103,8 @@ def test_ids_have_the_names_that_are_known(database):
         tenant = tenants.ensure_tenant(connection, "studio", "standard")
         keys = [api_keys.add_key(connection, f"imgen_{name}", tenant=tenant, name=name) for name in ("shop", "old")]
         api_keys.delete_key(connection, keys[1])
-        person = users.add(connection, name="ada", role="admin", password_hash="x", must_change_password=False)
-        ids = [tenant.id, keys[0].id, keys[1].id, person.id]
+        user = users.add(connection, name="ada", role="admin", password_hash="x", must_change_password=False)
+        ids = [tenant.id, keys[0].id, keys[1].id, user.id]
         assert audit.names(connection, [*ids, "run_1", ""]) == dict(
             zip(ids, ("studio", "shop", "old", "ada"), strict=True)
         )

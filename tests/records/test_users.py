@@ -15,7 +15,7 @@ def add(database, name, role="admin"):
 
 def names(database):
     with database.read() as connection:
-        return [person.name for person in users.all_users(connection)]
+        return [user.name for user in users.all_users(connection)]
 
 
 def test_the_last_administrator_stays(database):

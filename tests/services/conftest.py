@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from imgen.domain.people import Person
 from imgen.domain.principal import Principal, TenantKey, key_principal, new_raw_key
+from imgen.domain.user import User
 from imgen.records import api_keys, tenants
 from imgen.services.core import Core
 
@@ -26,6 +26,6 @@ def caller() -> Callable[..., Principal]:
 
 
 @pytest.fixture
-def admin() -> Person:
+def admin() -> User:
     """An administrator, who sees every tenant."""
-    return Person(id="usr_admin", name="admin", role="admin", must_change_password=False)
+    return User(id="usr_admin", name="admin", role="admin", must_change_password=False)

@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.account import Tenant
 from imgen.domain.errors import Forbidden, Invalid, Unavailable
-from imgen.domain.people import Person
 from imgen.domain.principal import ApiKey, TenantKey, new_raw_key, visible_prefix
+from imgen.domain.user import User
 from imgen.live import epochs
 from imgen.records import api_keys, audit, tenants
 from imgen.services.core import Core
@@ -21,13 +21,13 @@ T = TypeVar("T")
 
 
 async def create(
-    core: Core, person: Person, *, name: str, tenant: str, scopes: Collection[str], days: int | None
+    core: Core, user: User, *, name: str, tenant: str, scopes: Collection[str], days: int | None
 ) -> tuple[ApiKey, str]:
     """Makes a key; returns it with its raw form, which cannot be shown again.
 
     Args:
         core: the core.
-        person: the user that makes it.
+        user: the user that makes it.
         name: must be new.
         tenant: the tenant's name; for an administrator a new name makes a new tenant.
         scopes: at least one.
@@ -42,16 +42,16 @@ async def create(
     raw = new_raw_key()
 
     def write(connection: Connection) -> ApiKey:
-        owner = _find_or_make_tenant(connection, core, person, tenant)
+        owner = _find_or_make_tenant(connection, core, user, tenant)
         expires_at = None if days is None else core.clock() + days * DAY_S
         key = api_keys.add_key(connection, raw, tenant=owner, name=name, scopes=scopes, expires_at=expires_at)
-        _note(connection, person, key, "made key", audit.change(key.name, after=audit.key_fields(key, owner)))
+        _note(connection, user, key, "made key", audit.change(key.name, after=audit.key_fields(key, owner)))
         return key
 
     return await _write(core, write), raw
 
 
-async def switch(core: Core, person: Person, key_id: str, *, enabled: bool) -> ApiKey:
+async def switch(core: Core, user: User, key_id: str, *, enabled: bool) -> ApiKey:
     """Switches a key on or off, from the next request on.
 
     Raises:
@@ -60,16 +60,16 @@ async def switch(core: Core, person: Person, key_id: str, *, enabled: bool) -> A
     """
 
     def write(connection: Connection) -> ApiKey:
-        key = _find_own(connection, person, key_id).key
+        key = _find_own(connection, user, key_id).key
         api_keys.set_enabled(connection, key.id, enabled=enabled)
         detail = audit.change(key.name, before={"enabled": key.enabled}, after={"enabled": enabled})
-        _note(connection, person, key, "switched key", detail)
+        _note(connection, user, key, "switched key", detail)
         return key
 
     return await _write(core, write)
 
 
-async def rotate(core: Core, person: Person, key_id: str, *, grace_days: int) -> tuple[ApiKey, str]:
+async def rotate(core: Core, user: User, key_id: str, *, grace_days: int) -> tuple[ApiKey, str]:
     """Gives a key a new raw form; the old one works for the grace.
 
     Raises:
@@ -81,17 +81,17 @@ async def rotate(core: Core, person: Person, key_id: str, *, grace_days: int) ->
     raw = new_raw_key()
 
     def write(connection: Connection) -> ApiKey:
-        key = _find_own(connection, person, key_id).key
+        key = _find_own(connection, user, key_id).key
         old_until = core.clock() + grace_days * DAY_S
         api_keys.rotate_key(connection, key, raw, old_until=old_until)
         detail = audit.change(key.name, before={"prefix": key.prefix}, after={"prefix": visible_prefix(raw)})
-        _note(connection, person, key, "rotated key", {**detail, "old_works_until": old_until})
+        _note(connection, user, key, "rotated key", {**detail, "old_works_until": old_until})
         return key
 
     return await _write(core, write), raw
 
 
-async def revoke(core: Core, person: Person, key_id: str) -> ApiKey:
+async def revoke(core: Core, user: User, key_id: str) -> ApiKey:
     """Revokes a key.
 
     Raises:
@@ -100,29 +100,27 @@ async def revoke(core: Core, person: Person, key_id: str) -> ApiKey:
     """
 
     def write(connection: Connection) -> ApiKey:
-        found = _find_own(connection, person, key_id)
+        found = _find_own(connection, user, key_id)
         key = found.key
         api_keys.delete_key(connection, key)
-        _note(
-            connection, person, key, "revoked key", audit.change(key.name, before=audit.key_fields(key, found.tenant))
-        )
+        _note(connection, user, key, "revoked key", audit.change(key.name, before=audit.key_fields(key, found.tenant)))
         return key
 
     return await _write(core, write)
 
 
-def _find_own(connection: Connection, person: Person, key_id: str) -> TenantKey:
+def _find_own(connection: Connection, user: User, key_id: str) -> TenantKey:
     found = api_keys.find_key_by_id(connection, key_id)
     if found is None:
         raise Invalid("There is no such key")
-    if person.scope is not None and found.tenant.id not in person.scope:
+    if user.scope is not None and found.tenant.id not in user.scope:
         raise Forbidden
     return found
 
 
-def _find_or_make_tenant(connection: Connection, core: Core, person: Person, name: str) -> Tenant:
+def _find_or_make_tenant(connection: Connection, core: Core, user: User, name: str) -> Tenant:
     tenant = tenants.find_tenant(connection, name)
-    if person.scope is not None and (tenant is None or tenant.id not in person.scope):
+    if user.scope is not None and (tenant is None or tenant.id not in user.scope):
         raise Forbidden
     if tenant is not None:
         return tenant
@@ -130,7 +128,7 @@ def _find_or_make_tenant(connection: Connection, core: Core, person: Person, nam
         raise Invalid("A tenant needs a name of 1 to 200 characters")
     made = tenants.ensure_tenant(connection, name, core.settings.default_plan)
     detail = audit.change(name, after={"plan": made.plan})
-    audit.by_person(connection, person, action="made tenant", tenant_id=made.id, subject=made.id, detail=detail)
+    audit.by_person(connection, user, action="made tenant", tenant_id=made.id, subject=made.id, detail=detail)
     return made
 
 
@@ -144,5 +142,5 @@ async def _write(core: Core, write: Callable[[Connection], T]) -> T:
     return result
 
 
-def _note(connection: Connection, person: Person, key: ApiKey, action: str, detail: dict[str, object]) -> None:
-    audit.by_person(connection, person, action=action, tenant_id=key.tenant_id, subject=key.id, detail=detail)
+def _note(connection: Connection, user: User, key: ApiKey, action: str, detail: dict[str, object]) -> None:
+    audit.by_person(connection, user, action=action, tenant_id=key.tenant_id, subject=key.id, detail=detail)

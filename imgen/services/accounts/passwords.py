@@ -6,7 +6,7 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from imgen.domain.people import MAX_PASSWORD_CHARS
+from imgen.domain.user import MAX_PASSWORD_CHARS
 
 _hasher = PasswordHasher()
 _hashing = asyncio.Semaphore(2)

@@ -6,13 +6,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.errors import Invalid
-from imgen.domain.people import ROLES, Person
+from imgen.domain.user import ROLES, User
 from imgen.records import audit, tenants, users
 from imgen.services.accounts import passwords
 from imgen.services.core import Core
 
 
-async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Sequence[str]) -> str:
+async def add(core: Core, by: User, *, name: str, role: str, tenant_ids: Sequence[str]) -> str:
     """Adds a user; returns the first password.
 
     Raises:
@@ -24,20 +24,20 @@ async def add(core: Core, by: Person, *, name: str, role: str, tenant_ids: Seque
     first_hash = await passwords.hash_in_thread(first)
 
     def write(connection: Connection) -> None:
-        person = users.add(connection, name=name, role=role, password_hash=first_hash, must_change_password=True)
+        user = users.add(connection, name=name, role=role, password_hash=first_hash, must_change_password=True)
         known = {tenant.id for tenant in tenants.all_tenants(connection)}
-        users.set_memberships(connection, person.id, known & set(tenant_ids))
-        detail = audit.change_of_person(connection, after=_find(connection, name))
-        _note(connection, by, "added person", detail, subject=person.id)
+        users.set_memberships(connection, user.id, known & set(tenant_ids))
+        detail = audit.change_of_user(connection, after=_find(connection, name))
+        _note(connection, by, "added person", detail, subject=user.id)
 
     try:
         await core.database.writing(write)
     except IntegrityError as exc:
-        raise Invalid(f"There is a person named {name!r} already") from exc
+        raise Invalid(f"There is a user named {name!r} already") from exc
     return first
 
 
-async def new_first_password(core: Core, by: Person, name: str) -> str:
+async def new_first_password(core: Core, by: User, name: str) -> str:
     """Gives a user a new first password and ends all sessions; returns the password.
 
     Raises:
@@ -47,17 +47,17 @@ async def new_first_password(core: Core, by: Person, name: str) -> str:
     first_hash = await passwords.hash_in_thread(first)
 
     def write(connection: Connection) -> None:
-        person = _find(connection, name)
-        users.set_password(connection, person.id, first_hash, must_change_password=True)
-        users.close_sessions(connection, person.id)
-        detail = audit.change_of_person(connection, before=person, after=_find(connection, name))
-        _note(connection, by, "set password", detail, subject=person.id)
+        user = _find(connection, name)
+        users.set_password(connection, user.id, first_hash, must_change_password=True)
+        users.close_sessions(connection, user.id)
+        detail = audit.change_of_user(connection, before=user, after=_find(connection, name))
+        _note(connection, by, "set password", detail, subject=user.id)
 
     await core.database.writing(write)
     return first
 
 
-async def remove(core: Core, by: Person, name: str) -> None:
+async def remove(core: Core, by: User, name: str) -> None:
     """Removes a user and ends all sessions.
 
     Raises:
@@ -65,22 +65,22 @@ async def remove(core: Core, by: Person, name: str) -> None:
     """
 
     def write(connection: Connection) -> None:
-        person = _find(connection, name)
-        if person.id == by.id:
+        user = _find(connection, name)
+        if user.id == by.id:
             raise Invalid("You cannot remove yourself")
-        detail = audit.change_of_person(connection, before=person)
-        users.remove(connection, person)
-        _note(connection, by, "removed person", detail, subject=person.id)
+        detail = audit.change_of_user(connection, before=user)
+        users.remove(connection, user)
+        _note(connection, by, "removed person", detail, subject=user.id)
 
     await core.database.writing(write)
 
 
-def _find(connection: Connection, name: str) -> Person:
-    person = users.find_user(connection, name)
-    if person is None:
+def _find(connection: Connection, name: str) -> User:
+    user = users.find_user(connection, name)
+    if user is None:
         raise Invalid(f"Nobody is named {name!r}")
-    return person
+    return user
 
 
-def _note(connection: Connection, person: Person, action: str, detail: dict[str, object], *, subject: str) -> None:
-    audit.by_person(connection, person, action=action, subject=subject, detail=detail)
+def _note(connection: Connection, user: User, action: str, detail: dict[str, object], *, subject: str) -> None:
+    audit.by_person(connection, user, action=action, subject=subject, detail=detail)

@@ -7,7 +7,7 @@ from msgspec import structs
 from sqlalchemy import Connection
 
 from imgen.domain.errors import Invalid, RateLimited
-from imgen.domain.people import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Person
+from imgen.domain.user import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, User
 from imgen.live import sign_in_limits
 from imgen.records import audit, users
 from imgen.services.accounts import passwords
@@ -38,8 +38,8 @@ async def sign_in(core: Core, name: str, password: str, *, remote_ip: str, agent
     await _count_try(core, by_name, TRIES_BY_NAME)
     stored = await core.database.reading(users.password_hash, name)
     is_right = await passwords.verify_in_thread(password, stored or _DECOY_HASH)
-    person = await core.database.reading(users.find_user, name)
-    if stored is None or not is_right or person is None:
+    user = await core.database.reading(users.find_user, name)
+    if stored is None or not is_right or user is None:
         raise Invalid("Wrong name or password")
     token, now = secrets.token_urlsafe(32), core.clock()
 
@@ -47,45 +47,45 @@ async def sign_in(core: Core, name: str, password: str, *, remote_ip: str, agent
         if users.password_hash(connection, name) != stored:  # changed during the check
             raise Invalid("Wrong name or password")
         users.open_session(
-            connection, token_hash(token), person.id, remote_ip=remote_ip, agent=agent, now=now, lasts_s=SESSION_S
+            connection, token_hash(token), user.id, remote_ip=remote_ip, agent=agent, now=now, lasts_s=SESSION_S
         )
-        _note(connection, structs.replace(person, remote_ip=remote_ip), "signed in", {})
+        _note(connection, structs.replace(user, remote_ip=remote_ip), "signed in", {})
 
     await core.database.writing(write)
     await core.live.run(sign_in_limits.reset(by_name))
-    await core.live.run(sign_in_limits.give_back(by_ip))
+    await core.live.run(sign_in_limits.uncount_try(by_ip))
     return token
 
 
-async def signed_in(core: Core, token: str) -> Person | None:
+async def signed_in(core: Core, token: str) -> User | None:
     """Returns the user of a session token; None if unknown or expired."""
     if not token:
         return None
     return await core.database.reading(users.signed_in, token_hash(token), now=core.clock())
 
 
-async def sign_out(core: Core, person: Person, token: str) -> None:
+async def sign_out(core: Core, user: User, token: str) -> None:
     """Ends one session."""
 
     def write(connection: Connection) -> None:
         users.close_session(connection, token_hash(token))
-        _note(connection, person, "signed out", {})
+        _note(connection, user, "signed out", {})
 
     await core.database.writing(write)
 
 
-async def sign_out_elsewhere(core: Core, person: Person, token: str) -> int:
+async def sign_out_elsewhere(core: Core, user: User, token: str) -> int:
     """Ends all other sessions of a user; returns their number."""
 
     def write(connection: Connection) -> int:
-        number = users.close_sessions(connection, person.id, but=token_hash(token))
-        _note(connection, person, "signed out elsewhere", {"sessions": number})
+        number = users.close_sessions(connection, user.id, but=token_hash(token))
+        _note(connection, user, "signed out elsewhere", {"sessions": number})
         return number
 
     return await core.database.writing(write)
 
 
-async def change_password(core: Core, person: Person, token: str, *, old: str, new: str) -> None:
+async def change_password(core: Core, user: User, token: str, *, old: str, new: str) -> None:
     """Sets a new password and ends all other sessions.
 
     Raises:
@@ -93,11 +93,11 @@ async def change_password(core: Core, person: Person, token: str, *, old: str, n
         RateLimited: too many tries with a wrong old one.
         Unavailable: Redis does not answer, so tries cannot be counted.
     """
-    tries = "person:" + person.id
+    tries = "user:" + user.id
     await _count_try(core, tries, TRIES_BY_NAME)
     if not MIN_PASSWORD_CHARS <= len(new) <= MAX_PASSWORD_CHARS:
         raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
-    stored = await core.database.reading(users.password_hash, person.name)
+    stored = await core.database.reading(users.password_hash, user.name)
     if stored is None or not await passwords.verify_in_thread(old, stored):
         raise Invalid("The present password is wrong")
     if old == new:
@@ -105,10 +105,10 @@ async def change_password(core: Core, person: Person, token: str, *, old: str, n
     new_hash = await passwords.hash_in_thread(new)
 
     def write(connection: Connection) -> None:
-        users.set_password(connection, person.id, new_hash)
-        users.close_sessions(connection, person.id, but=token_hash(token))
-        after = structs.replace(person, must_change_password=False)
-        _note(connection, person, "changed password", audit.change_of_person(connection, before=person, after=after))
+        users.set_password(connection, user.id, new_hash)
+        users.close_sessions(connection, user.id, but=token_hash(token))
+        after = structs.replace(user, must_change_password=False)
+        _note(connection, user, "changed password", audit.change_of_user(connection, before=user, after=after))
 
     await core.database.writing(write)
     await core.live.run(sign_in_limits.reset(tries))
@@ -124,5 +124,5 @@ async def _count_try(core: Core, name: str, most: int) -> None:
         raise RateLimited("Too many tries; wait a quarter of an hour", retry_after_s=sign_in_limits.WINDOW_S)
 
 
-def _note(connection: Connection, person: Person, action: str, detail: dict[str, object]) -> None:
-    audit.by_person(connection, person, action=action, subject=person.id, detail=detail)
+def _note(connection: Connection, user: User, action: str, detail: dict[str, object]) -> None:
+    audit.by_person(connection, user, action=action, subject=user.id, detail=detail)

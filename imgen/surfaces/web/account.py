@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
-from imgen.domain.people import MIN_PASSWORD_CHARS, Person
+from imgen.domain.user import MIN_PASSWORD_CHARS, User
 from imgen.records import users
 from imgen.services.accounts import sessions
 from imgen.surfaces.web.shell import NEXT, NavEntry, Shell
@@ -24,23 +24,23 @@ class Account:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
-        all_, person = self._shell.open_to_all, self._shell.signed_in
+        all_, signed_in = self._shell.open_to_all, self._shell.signed_in
         return [
             Route("/sign-in", all_(self.sign_in_form), methods=["GET"]),
             Route("/sign-in", all_(self.sign_in), methods=["POST"]),
-            Route("/sign-out", person(self.sign_out), methods=["POST"]),
-            Route("/panel/account", person(self.account), methods=["GET"]),
-            Route("/panel/account", person(self.change_password), methods=["POST"]),
-            Route("/panel/account/sign-out-elsewhere", person(self.sign_out_elsewhere), methods=["POST"]),
+            Route("/sign-out", signed_in(self.sign_out), methods=["POST"]),
+            Route("/panel/account", signed_in(self.account), methods=["GET"]),
+            Route("/panel/account", signed_in(self.change_password), methods=["POST"]),
+            Route("/panel/account/sign-out-elsewhere", signed_in(self.sign_out_elsewhere), methods=["POST"]),
         ]
 
-    async def sign_in_form(self, request: Request, person: Person | None) -> Response:
+    async def sign_in_form(self, request: Request, user: User | None) -> Response:
         """Shows the form for name and password."""
-        if person is not None:
+        if user is not None:
             return self._shell.redirect(request, "/panel")
         return self._shell.page(request, "sign_in.html", name="", problem="")
 
-    async def sign_in(self, request: Request, _person: Person | None) -> Response:
+    async def sign_in(self, request: Request, _user: User | None) -> Response:
         """Signs in; the cookie keeps nothing of an earlier session."""
         form = await request.form()
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
@@ -56,16 +56,16 @@ class Account:
         request.session["token"] = token
         return self._shell.redirect(request, next_path)
 
-    async def sign_out(self, request: Request, person: Person) -> Response:
+    async def sign_out(self, request: Request, user: User) -> Response:
         """Ends the session; every copy of its cookie becomes invalid."""
-        await sessions.sign_out(self._shell.core, person, self._shell.token(request))
+        await sessions.sign_out(self._shell.core, user, self._shell.token(request))
         request.session.clear()
         return self._shell.redirect(request, "/sign-in", "You are signed out.")
 
-    async def account(self, request: Request, person: Person, problem: str = "", status: int = 400) -> Response:
+    async def account(self, request: Request, user: User, problem: str = "", status: int = 400) -> Response:
         """Shows the user's account and the form for a new password."""
         core = self._shell.core
-        open_sessions = await core.database.reading(users.session_count, person.id, now=core.clock())
+        open_sessions = await core.database.reading(users.session_count, user.id, now=core.clock())
         return self._shell.page(
             request,
             "account.html",
@@ -75,22 +75,22 @@ class Account:
             min_chars=MIN_PASSWORD_CHARS,
         )
 
-    async def change_password(self, request: Request, person: Person) -> Response:
+    async def change_password(self, request: Request, user: User) -> Response:
         """Sets the new password."""
         form = await request.form()
         old, new, again = (str(form.get(name, "")) for name in ("old", "new", "again"))
         if new != again:
-            return await self.account(request, person, "The two new passwords differ")
+            return await self.account(request, user, "The two new passwords differ")
         try:
-            await sessions.change_password(self._shell.core, person, self._shell.token(request), old=old, new=new)
+            await sessions.change_password(self._shell.core, user, self._shell.token(request), old=old, new=new)
         except errors.Invalid as exc:
-            return await self.account(request, person, str(exc))
+            return await self.account(request, user, str(exc))
         except errors.RateLimited as exc:
-            return await self.account(request, person, str(exc), status=429)
+            return await self.account(request, user, str(exc), status=429)
         flash = "Your password is changed, and you are signed out everywhere else."
         return self._shell.redirect(request, "/panel/account", flash)
 
-    async def sign_out_elsewhere(self, request: Request, person: Person) -> Response:
+    async def sign_out_elsewhere(self, request: Request, user: User) -> Response:
         """Ends all other sessions."""
-        number = await sessions.sign_out_elsewhere(self._shell.core, person, self._shell.token(request))
+        number = await sessions.sign_out_elsewhere(self._shell.core, user, self._shell.token(request))
         return self._shell.redirect(request, "/panel/account", f"Signed out of {number} other browsers.")

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imgen.domain.people import Person
+from imgen.domain.user import User
 from imgen.records import audit
 from imgen.surfaces.web import filters
 from imgen.surfaces.web.shell import NavEntry, Shell
@@ -27,12 +27,12 @@ class Audit:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
-        person = self._shell.signed_in
+        signed_in = self._shell.signed_in
         return [
-            Route("/panel/audit", person(self.audit, admin=True), methods=["GET"]),
+            Route("/panel/audit", signed_in(self.audit, admin=True), methods=["GET"]),
         ]
 
-    async def audit(self, request: Request, _person: Person) -> Response:
+    async def audit(self, request: Request, _user: User) -> Response:
         """Lists rows of the audit, newest first."""
         given = request.query_params
         words, before = given.get("words", "").replace("\0", "").strip()[:200], given.get("before", "")

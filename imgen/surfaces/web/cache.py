@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imgen.domain.people import Person
+from imgen.domain.user import User
 from imgen.records import audit, cache
 from imgen.records.tenants import all_tenants
 from imgen.surfaces.web.shell import NavEntry, Shell
@@ -23,13 +23,13 @@ class Cache:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
-        person = self._shell.signed_in
+        signed_in = self._shell.signed_in
         return [
-            Route("/panel/cache", person(self.cache, admin=True), methods=["GET"]),
-            Route("/panel/cache/purge", person(self.purge, admin=True), methods=["POST"]),
+            Route("/panel/cache", signed_in(self.cache, admin=True), methods=["GET"]),
+            Route("/panel/cache/purge", signed_in(self.purge, admin=True), methods=["POST"]),
         ]
 
-    async def cache(self, request: Request, _person: Person) -> Response:
+    async def cache(self, request: Request, _user: User) -> Response:
         """Shows the statistics of the cache by tenant."""
         core = self._shell.core
         tenants = await core.database.reading(all_tenants)
@@ -43,7 +43,7 @@ class Cache:
             limits=core.settings.cache,
         )
 
-    async def purge(self, request: Request, person: Person) -> Response:
+    async def purge(self, request: Request, user: User) -> Response:
         """Purges the cache, or the entries of a tenant or model."""
         form = await request.form()
         tenant, model = str(form.get("tenant", "")), str(form.get("model", ""))
@@ -51,7 +51,7 @@ class Cache:
         database = self._shell.core.database
         names = {one.id: one.name for one in await database.reading(all_tenants)}
         detail: dict[str, object] = {"tenant": names.get(tenant, tenant), "model": model, "entries": number}
-        await database.writing(audit.by_person, person, action="purged cache", subject=tenant, detail=detail)
+        await database.writing(audit.by_person, user, action="purged cache", subject=tenant, detail=detail)
         return self._shell.redirect(
             request, "/panel/cache", f"Purged {number} {'entry' if number == 1 else 'entries'}."
         )

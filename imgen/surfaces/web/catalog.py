@@ -11,8 +11,8 @@ from starlette.routing import BaseRoute, Route
 from imgen import configuration
 from imgen.configuration import read_toml
 from imgen.domain import errors
-from imgen.domain.people import Person
 from imgen.domain.review.ruleset import Ruleset, parse_ruleset
+from imgen.domain.user import User
 from imgen.live import epochs
 from imgen.records import audit, job_search
 from imgen.services.links import thumbnail_url
@@ -30,22 +30,22 @@ class Catalog:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
-        person = self._shell.signed_in
+        signed_in = self._shell.signed_in
         return [
-            Route("/panel/catalog", person(self.catalog), methods=["GET"]),
-            Route("/panel/catalog/reload", person(self.reload, admin=True), methods=["POST"]),
+            Route("/panel/catalog", signed_in(self.catalog), methods=["GET"]),
+            Route("/panel/catalog/reload", signed_in(self.reload, admin=True), methods=["POST"]),
         ]
 
-    async def catalog(self, request: Request, person: Person) -> Response:
+    async def catalog(self, request: Request, user: User) -> Response:
         """Shows models with their styles, characters and rulesets, each with a sample picture that the user may see."""
         core = self._shell.core
-        found = await core.database.reading(job_search.samples, scope=person.scope)
+        found = await core.database.reading(job_search.samples, scope=user.scope)
         samples = {name: thumbnail_url(core, job.outcome) for name, job in found.items() if job.outcome is not None}
         return self._shell.page(
             request, "catalog.html", catalog=core.catalog, rulesets=self._rulesets(), samples=samples
         )
 
-    async def reload(self, request: Request, person: Person) -> Response:
+    async def reload(self, request: Request, user: User) -> Response:
         """Reloads the configuration: at once in this process, within seconds in all others."""
         core = self._shell.core
         try:
@@ -57,7 +57,7 @@ class Catalog:
         core.configured = read
         await core.database.writing(
             audit.by_person,
-            person,
+            user,
             action="reloaded configuration",
             subject="",
             detail={"models": list(core.catalog.models)},

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain.job import OPEN, Job, State
-from imgen.domain.people import Person
+from imgen.domain.user import User
 from imgen.records import audit, job_search
 from imgen.services.links import urls_by_kind
 from imgen.surfaces.web.filters import ago
@@ -48,26 +48,26 @@ class JobList:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
-        person = self._shell.signed_in
+        signed_in = self._shell.signed_in
         return [
-            Route("/panel/jobs", person(self.all_jobs), methods=["GET"]),
-            Route("/panel/blocked", person(self.blocked), methods=["GET"]),
+            Route("/panel/jobs", signed_in(self.all_jobs), methods=["GET"]),
+            Route("/panel/blocked", signed_in(self.blocked), methods=["GET"]),
         ]
 
-    async def all_jobs(self, request: Request, person: Person) -> Response:
+    async def all_jobs(self, request: Request, user: User) -> Response:
         """Lists jobs by filter."""
-        return await self._list(request, person, "jobs.html", request.query_params.get("state", ""))
+        return await self._list(request, user, "jobs.html", request.query_params.get("state", ""))
 
-    async def blocked(self, request: Request, person: Person) -> Response:
+    async def blocked(self, request: Request, user: User) -> Response:
         """Lists blocked pictures with the reasons."""
-        return await self._list(request, person, "blocked.html", "blocked")
+        return await self._list(request, user, "blocked.html", "blocked")
 
-    async def _list(self, request: Request, person: Person, template: str, state: str) -> Response:
+    async def _list(self, request: Request, user: User, template: str, state: str) -> Response:
         given = request.query_params
         review = given.get("review", "").replace("\0", "")
         view = given.get("view", "gallery") if given.get("view") in VIEWS else "gallery"
         wanted = job_search.JobFilter(
-            scope=person.scope,
+            scope=user.scope,
             states=STATES.get(state, frozenset()),
             key_id=given.get("key", ""),
             model=given.get("model", ""),
@@ -80,7 +80,7 @@ class JobList:
         )
         database = self._shell.core.database
         page = await database.reading(job_search.search, wanted, limit=PAGE, after=_read_cursor(given.get("after", "")))
-        keys = await database.reading(job_search.key_names, scope=person.scope)
+        keys = await database.reading(job_search.key_names, scope=user.scope)
         half_life_s = self._shell.core.settings.objects.url_expires_s / 2
         fresh = int(self._shell.core.clock() // half_life_s)  # a page that stays open gets new URLs in time
         rows = [

@@ -18,7 +18,7 @@ from imgen.domain import errors
 from imgen.domain import principal as principals
 from imgen.domain.ids import is_cached
 from imgen.domain.job import ENDED, OPEN, Job, State
-from imgen.domain.people import Person
+from imgen.domain.user import User
 from imgen.records import audit, job_search
 from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
@@ -44,21 +44,21 @@ class Jobs:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
-        person = self._shell.signed_in
+        signed_in = self._shell.signed_in
         return [
-            Route("/panel/jobs/{job}", person(self.one), methods=["GET"]),
-            Route("/panel/jobs/{job}/credentials", person(self.credentials), methods=["GET"]),
-            Route("/panel/jobs/{job}/cancel", person(self.cancel), methods=["POST"]),
-            Route("/panel/jobs/{job}/retry", person(self.retry), methods=["POST"]),
-            Route("/panel/jobs/{job}/delete", person(self.delete), methods=["POST"]),
+            Route("/panel/jobs/{job}", signed_in(self.one), methods=["GET"]),
+            Route("/panel/jobs/{job}/credentials", signed_in(self.credentials), methods=["GET"]),
+            Route("/panel/jobs/{job}/cancel", signed_in(self.cancel), methods=["POST"]),
+            Route("/panel/jobs/{job}/retry", signed_in(self.retry), methods=["POST"]),
+            Route("/panel/jobs/{job}/delete", signed_in(self.delete), methods=["POST"]),
         ]
 
-    async def one(self, request: Request, person: Person) -> Response:
+    async def one(self, request: Request, user: User) -> Response:
         """Shows one job."""
-        job = await self._find(request, person)
+        job = await self._find(request, user)
         database = self._shell.core.database
-        names = await database.reading(job_search.key_names, scope=person.scope)
-        tenants = await database.reading(job_search.tenant_names, scope=person.scope)
+        names = await database.reading(job_search.key_names, scope=user.scope)
+        tenants = await database.reading(job_search.tenant_names, scope=user.scope)
         records = await database.reading(audit.of_subject, job.id)
         shown = digest((job.state, job.claimed_at, job.ended_at, [one.id for one in records]))
         if request.query_params.get("shown") == shown:
@@ -79,9 +79,9 @@ class Jobs:
             is_cached=is_cached(job.id),
         )
 
-    async def credentials(self, request: Request, person: Person) -> Response:
+    async def credentials(self, request: Request, user: User) -> Response:
         """Shows the credentials of the finished file, read by `imgen verify` in a subprocess."""
-        job = await self._find(request, person)
+        job = await self._find(request, user)
         signed = [image for image in (job.outcome.images if job.outcome else ()) if image.type == "signed"]
         if not signed:
             raise HTTPException(404, "There is no finished file.")
@@ -93,52 +93,52 @@ class Jobs:
             read = await self._verify(body)
         return self._shell.page(request, "credentials.html", read=read)
 
-    async def cancel(self, request: Request, person: Person) -> Response:
+    async def cancel(self, request: Request, user: User) -> Response:
         """Cancels an open job."""
-        job = await self._find(request, person)
-        ended = await job_service.cancel(self._shell.core, await self._principal(person, job), job.id)
+        job = await self._find(request, user)
+        ended = await job_service.cancel(self._shell.core, await self._principal(user, job), job.id)
         is_cancelled = job.state in OPEN and ended.state is State.CANCELLED
         if is_cancelled:
-            await self._note(person, job, "cancelled job")
+            await self._note(user, job, "cancelled job")
         flash = "Cancelled." if is_cancelled else f"It had ended: {ended.state}."
         return self._shell.redirect(request, f"/panel/jobs/{job.id}", flash)
 
-    async def retry(self, request: Request, person: Person) -> Response:
+    async def retry(self, request: Request, user: User) -> Response:
         """Makes a new job of the same recipe."""
-        job = await self._find(request, person)
-        made = await submit.resubmit(self._shell.core, await self._principal(person, job), job, surface="panel")
-        await self._note(person, job, "retried job")
+        job = await self._find(request, user)
+        made = await submit.resubmit(self._shell.core, await self._principal(user, job), job, surface="panel")
+        await self._note(user, job, "retried job")
         return self._shell.redirect(request, f"/panel/jobs/{made.id}", "Made a new job of the same recipe.")
 
-    async def delete(self, request: Request, person: Person) -> Response:
+    async def delete(self, request: Request, user: User) -> Response:
         """Deletes the job and its files."""
-        job = await self._find(request, person)
+        job = await self._find(request, user)
         if job.state not in ENDED:
             raise errors.Invalid("Cancel it first: it is still open")
         await retention.delete_job(self._shell.core, job)
-        await self._note(person, job, "deleted job")
+        await self._note(user, job, "deleted job")
         return self._shell.redirect(request, "/panel/jobs", f"{job.gen_id} and its files are deleted.")
 
-    async def _find(self, request: Request, person: Person) -> Job:
+    async def _find(self, request: Request, user: User) -> Job:
         job_id = request.path_params["job"]
-        job = await self._shell.core.database.reading(job_search.find_visible, job_id, scope=person.scope)
+        job = await self._shell.core.database.reading(job_search.find_visible, job_id, scope=user.scope)
         if job is None:
             raise HTTPException(404, "There is no such job.")
         return job
 
-    async def _note(self, person: Person, job: Job, action: str) -> None:
+    async def _note(self, user: User, job: Job, action: str) -> None:
         await self._shell.core.database.writing(
             audit.by_person,
-            person,
+            user,
             action=action,
             tenant_id=job.tenant_id,
             subject=job.id,
             detail={"gen_id": job.gen_id, "state": job.state},
         )
 
-    async def _principal(self, person: Person, job: Job) -> Any:
+    async def _principal(self, user: User, job: Job) -> Any:
         tenants = await self._shell.core.database.reading(all_tenants)
-        return principals.user_principal(person, next(one for one in tenants if one.id == job.tenant_id))
+        return principals.user_principal(user, next(one for one in tenants if one.id == job.tenant_id))
 
     async def _verify(self, body: bytes) -> dict[str, Any]:
         settings = self._shell.core.settings

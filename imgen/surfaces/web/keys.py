@@ -8,8 +8,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
-from imgen.domain.people import Person
 from imgen.domain.principal import SCOPES, ApiKey
+from imgen.domain.user import User
 from imgen.records import api_keys, ledger
 from imgen.records.tenants import all_tenants
 from imgen.services.accounts import api_keys as key_service
@@ -31,21 +31,21 @@ class Keys:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
-        person = self._shell.signed_in
+        signed_in = self._shell.signed_in
         return [
-            Route("/panel/keys", person(self.all_keys), methods=["GET"]),
-            Route("/panel/keys", person(self.create), methods=["POST"]),
-            Route("/panel/keys/{key}/switch", person(self.switch), methods=["POST"]),
-            Route("/panel/keys/{key}/rotate", person(self.rotate), methods=["POST"]),
-            Route("/panel/keys/{key}/revoke", person(self.revoke), methods=["POST"]),
+            Route("/panel/keys", signed_in(self.all_keys), methods=["GET"]),
+            Route("/panel/keys", signed_in(self.create), methods=["POST"]),
+            Route("/panel/keys/{key}/switch", signed_in(self.switch), methods=["POST"]),
+            Route("/panel/keys/{key}/rotate", signed_in(self.rotate), methods=["POST"]),
+            Route("/panel/keys/{key}/revoke", signed_in(self.revoke), methods=["POST"]),
         ]
 
-    async def all_keys(self, request: Request, person: Person, *, problem: str = "", name: str = "") -> Response:
+    async def all_keys(self, request: Request, user: User, *, problem: str = "", name: str = "") -> Response:
         """Lists all keys that the user may see, with their usage."""
         core, now = self._shell.core, self._shell.core.clock()
         await core.request_counts.write(core.database, now=now)
         known = await core.database.reading(api_keys.all_keys)
-        shown = [one for one in known if person.scope is None or one.tenant.id in person.scope]
+        shown = [one for one in known if user.scope is None or one.tenant.id in user.scope]
         counts = await core.database.reading(ledger.counts, [one.key.id for one in shown], now=now)
         tenants = await core.database.reading(all_tenants)
         return self._shell.page(
@@ -58,7 +58,7 @@ class Keys:
                 for one in shown
             },
             plans={one.key.id: core.plan_of(one.tenant.plan) for one in shown},
-            tenants=[one for one in tenants if person.scope is None or one.id in person.scope],
+            tenants=[one for one in tenants if user.scope is None or one.id in user.scope],
             scopes=SCOPES,
             now=now,
             problem=problem,
@@ -66,7 +66,7 @@ class Keys:
             grace_days=GRACE_DAYS,
         )
 
-    async def create(self, request: Request, person: Person) -> Response:
+    async def create(self, request: Request, user: User) -> Response:
         """Creates a key and shows it."""
         form = await request.form()
         name, tenant = str(form.get("name", "")).strip(), str(form.get("tenant", "")).strip()
@@ -74,38 +74,38 @@ class Keys:
         try:
             key, raw = await key_service.create(
                 self._shell.core,
-                person,
+                user,
                 name=name,
                 tenant=tenant,
                 scopes=scopes,
                 days=_parse_days(days) if days else None,
             )
         except errors.Invalid as exc:
-            return await self.all_keys(request, person, problem=str(exc), name=name)
+            return await self.all_keys(request, user, problem=str(exc), name=name)
         return self._shown_once(request, key, raw, "Your new key")
 
-    async def switch(self, request: Request, person: Person) -> Response:
+    async def switch(self, request: Request, user: User) -> Response:
         """Enables or disables a key."""
         form = await request.form()
         enabled = form.get("enabled") == "yes"
-        key = await key_service.switch(self._shell.core, person, request.path_params["key"], enabled=enabled)
+        key = await key_service.switch(self._shell.core, user, request.path_params["key"], enabled=enabled)
         return self._shell.redirect(request, "/panel/keys", f"{key.name} is switched {'on' if enabled else 'off'}.")
 
-    async def rotate(self, request: Request, person: Person) -> Response:
+    async def rotate(self, request: Request, user: User) -> Response:
         """Rotates a key and shows its new raw form once."""
         form = await request.form()
         grace = str(form.get("grace_days", ""))
         try:
             key, raw = await key_service.rotate(
-                self._shell.core, person, request.path_params["key"], grace_days=_parse_days(grace)
+                self._shell.core, user, request.path_params["key"], grace_days=_parse_days(grace)
             )
         except errors.Invalid as exc:
-            return await self.all_keys(request, person, problem=str(exc))
+            return await self.all_keys(request, user, problem=str(exc))
         return self._shown_once(request, key, raw, f"{key.name}, rotated", grace_days=_parse_days(grace))
 
-    async def revoke(self, request: Request, person: Person) -> Response:
+    async def revoke(self, request: Request, user: User) -> Response:
         """Revokes a key."""
-        key = await key_service.revoke(self._shell.core, person, request.path_params["key"])
+        key = await key_service.revoke(self._shell.core, user, request.path_params["key"])
         return self._shell.redirect(request, "/panel/keys", f"{key.name} is revoked.")
 
     def _shown_once(

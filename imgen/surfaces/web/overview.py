@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain.job import FINISH_QUEUE, render_queue
-from imgen.domain.people import Person
+from imgen.domain.user import User
 from imgen.live import workers
 from imgen.records import job_search, job_statistics
 from imgen.services.links import thumbnail_url
@@ -33,15 +33,15 @@ class Overview:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
-        person = self._shell.signed_in
+        signed_in = self._shell.signed_in
         return [
-            Route("/panel", person(self.overview), methods=["GET"]),
-            Route("/panel/workers", person(self.workers, admin=True), methods=["GET"]),
+            Route("/panel", signed_in(self.overview), methods=["GET"]),
+            Route("/panel/workers", signed_in(self.workers, admin=True), methods=["GET"]),
         ]
 
-    async def overview(self, request: Request, person: Person) -> Response:
+    async def overview(self, request: Request, user: User) -> Response:
         """Shows recent rates, shares and times, and the queues' depths."""
-        core, scope, now = self._shell.core, person.scope, self._shell.core.clock()
+        core, scope, now = self._shell.core, user.scope, self._shell.core.clock()
         per_minute, done, page = await asyncio.gather(
             core.database.reading(job_statistics.per_minute, scope=scope, minutes=MINUTES, now=now),
             core.database.reading(job_statistics.performance, scope=scope, latest=LATEST, now=now),
@@ -53,14 +53,14 @@ class Overview:
             per_minute=per_minute,
             done=done,
             parts=[(part, *done.seconds[part]) for part in PARTS if part in done.seconds],
-            depths=await self._depths() if person.is_admin else {},
-            heartbeats=await core.live.run(workers.list_workers()) if person.is_admin else [],
+            depths=await self._depths() if user.is_admin else {},
+            heartbeats=await core.live.run(workers.list_workers()) if user.is_admin else [],
             latest=[(job, thumbnail_url(core, job.outcome)) for job in page.jobs if job.outcome is not None],
             minutes=MINUTES,
             latest_of=LATEST,
         )
 
-    async def workers(self, request: Request, _person: Person) -> Response:
+    async def workers(self, request: Request, _user: User) -> Response:
         """Shows the workers with their jobs, and the queues' depths."""
         core = self._shell.core
         return self._shell.page(

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
-from imgen.domain.people import ROLES, Person
+from imgen.domain.user import ROLES, User
 from imgen.records import users
 from imgen.records.tenants import all_tenants
 from imgen.services.accounts import people
@@ -25,16 +25,16 @@ class People:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
-        person = self._shell.signed_in
+        signed_in = self._shell.signed_in
         return [
-            Route("/panel/people", person(self.people, admin=True), methods=["GET"]),
-            Route("/panel/people", person(self.add, admin=True), methods=["POST"]),
-            Route("/panel/people/{name:path}/remove", person(self.remove, admin=True), methods=["POST"]),
-            Route("/panel/people/{name:path}/password", person(self.new_password, admin=True), methods=["POST"]),
+            Route("/panel/people", signed_in(self.people, admin=True), methods=["GET"]),
+            Route("/panel/people", signed_in(self.add, admin=True), methods=["POST"]),
+            Route("/panel/people/{name:path}/remove", signed_in(self.remove, admin=True), methods=["POST"]),
+            Route("/panel/people/{name:path}/password", signed_in(self.new_password, admin=True), methods=["POST"]),
         ]
 
     async def people(
-        self, request: Request, _person: Person, *, problem: str = "", first: tuple[str, str] = ("", "")
+        self, request: Request, _user: User, *, problem: str = "", first: tuple[str, str] = ("", "")
     ) -> Response:
         """Lists all users."""
         database = self._shell.core.database
@@ -49,28 +49,28 @@ class People:
             first=first,
         )
 
-    async def add(self, request: Request, person: Person) -> Response:
+    async def add(self, request: Request, user: User) -> Response:
         """Adds a user with a first password."""
         form = await request.form()
         name, role = str(form.get("name", "")).strip(), str(form.get("role", ""))
         tenants = [str(value) for value in form.getlist("tenant")]
         try:
-            password = await people.add(self._shell.core, person, name=name, role=role, tenant_ids=tenants)
+            password = await people.add(self._shell.core, user, name=name, role=role, tenant_ids=tenants)
         except errors.Invalid as exc:
-            return await self.people(request, person, problem=str(exc))
-        return await self.people(request, person, first=(name, password))
+            return await self.people(request, user, problem=str(exc))
+        return await self.people(request, user, first=(name, password))
 
-    async def remove(self, request: Request, person: Person) -> Response:
+    async def remove(self, request: Request, user: User) -> Response:
         """Removes a user."""
         name = request.path_params["name"]
         try:
-            await people.remove(self._shell.core, person, name)
+            await people.remove(self._shell.core, user, name)
         except errors.Invalid as exc:
-            return await self.people(request, person, problem=str(exc))
+            return await self.people(request, user, problem=str(exc))
         return self._shell.redirect(request, "/panel/people", f"{name} is removed and signed out everywhere.")
 
-    async def new_password(self, request: Request, person: Person) -> Response:
+    async def new_password(self, request: Request, user: User) -> Response:
         """Gives a user a new first password."""
         name = request.path_params["name"]
-        password = await people.new_first_password(self._shell.core, person, name)
-        return await self.people(request, person, first=(name, password))
+        password = await people.new_first_password(self._shell.core, user, name)
+        return await self.people(request, user, first=(name, password))

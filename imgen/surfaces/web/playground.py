@@ -21,8 +21,8 @@ from imgen.domain.account import Tenant
 from imgen.domain.catalog import SIZES
 from imgen.domain.job import ENDED, Job, State
 from imgen.domain.outcome import Outcome
-from imgen.domain.people import Person
 from imgen.domain.request import FORMATS, POSITIONS, RANGES
+from imgen.domain.user import User
 from imgen.live import previews
 from imgen.records import job_search, jobs
 from imgen.records.tenants import all_tenants
@@ -64,28 +64,28 @@ class Playground:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages and their parts for htmx."""
-        person = self._shell.signed_in
+        signed_in = self._shell.signed_in
         return [
-            Route("/", person(self.home), methods=["GET"]),
-            Route("/play", person(self.generate), methods=["POST"]),
-            Route("/play/history", person(self.history), methods=["GET"]),
-            Route("/play/code", person(self.code), methods=["POST"]),
-            Route("/play/jobs/{id}", person(self.job), methods=["GET"]),
-            Route("/play/jobs/{id}/cancel", person(self.cancel), methods=["POST"]),
+            Route("/", signed_in(self.home), methods=["GET"]),
+            Route("/play", signed_in(self.generate), methods=["POST"]),
+            Route("/play/history", signed_in(self.history), methods=["GET"]),
+            Route("/play/code", signed_in(self.code), methods=["POST"]),
+            Route("/play/jobs/{id}", signed_in(self.job), methods=["GET"]),
+            Route("/play/jobs/{id}/cancel", signed_in(self.cancel), methods=["POST"]),
         ]
 
-    async def home(self, request: Request, person: Person) -> Response:
+    async def home(self, request: Request, user: User) -> Response:
         """Shows the form and the latest job if it is open."""
-        latest = await self._latest(person)
+        latest = await self._latest(user)
         under_way = latest[0] if latest and latest[0].state not in ENDED else None
         wanted = request.query_params.get("job", "")
         opened = (
-            await self._core.database.reading(job_search.find_visible, wanted, scope=person.scope) if wanted else None
+            await self._core.database.reading(job_search.find_visible, wanted, scope=user.scope) if wanted else None
         )
         return self._shell.page(
             request,
             "playground.html",
-            tenants=[one for one in await self._tenants() if person.scope is None or one.id in person.scope],
+            tenants=[one for one in await self._tenants() if user.scope is None or one.id in user.scope],
             models=self._models(),
             sizes=SIZES,
             formats=FORMATS,
@@ -97,27 +97,27 @@ class Playground:
             languages=snippets.LANGUAGES,
             latest=[self._thumbnail(job) for job in latest],
             fill=json.dumps(playground_form.filling(opened, with_seed=True)) if opened else "",
-            **(await self._shown(person, under_way) if under_way else {"job": None}),
+            **(await self._shown(user, under_way) if under_way else {"job": None}),
         )
 
-    async def generate(self, request: Request, person: Person) -> Response:
+    async def generate(self, request: Request, user: User) -> Response:
         """Makes a job, or shows the error in one sentence; the form in the browser does not change."""
         try:
             form = await self._form(request)
             tenant = await self._tenant(str(form.get("tenant", "")))
             wanted = await playground_form.request_of(form)
-            submitted = await submit(self._core, principals.user_principal(person, tenant), wanted, surface=SURFACE)
+            submitted = await submit(self._core, principals.user_principal(user, tenant), wanted, surface=SURFACE)
         except errors.ImgenError as exc:
             return self._problem(request, exc)
-        shown = await self._shown(person, submitted.job)
+        shown = await self._shown(user, submitted.job)
         response = self._shell.page(request, "playground_answer.html", warnings=submitted.warnings, **shown)
         response.headers.update(CHANGED)
         return response
 
-    async def job(self, request: Request, person: Person) -> Response:
+    async def job(self, request: Request, user: User) -> Response:
         """Shows a job of the user. The answer to a poll is the state alone while the job is open, then the whole."""
-        job = await self._own(request, person)
-        shown = await self._shown(person, job)
+        job = await self._own(request, user)
+        shown = await self._shown(user, job)
         is_poll = "poll" in request.query_params
         if is_poll and shown["outcome"] is None:
             return self._shell.page(request, "playground_status.html", **shown)
@@ -126,21 +126,21 @@ class Playground:
             response.headers.update(CHANGED | {"HX-Retarget": "closest article", "HX-Reswap": "outerHTML"})
         return response
 
-    async def cancel(self, request: Request, person: Person) -> Response:
+    async def cancel(self, request: Request, user: User) -> Response:
         """Cancels a job of the user."""
-        job = await self._own(request, person)
-        principal = principals.user_principal(person, await self._tenant(job.tenant_id))
+        job = await self._own(request, user)
+        principal = principals.user_principal(user, await self._tenant(job.tenant_id))
         ended = await job_service.cancel(self._core, principal, job.id)
-        response = self._shell.page(request, "playground_job.html", **await self._shown(person, ended))
+        response = self._shell.page(request, "playground_job.html", **await self._shown(user, ended))
         response.headers.update(CHANGED)
         return response
 
-    async def history(self, request: Request, person: Person) -> Response:
+    async def history(self, request: Request, user: User) -> Response:
         """Shows the user's latest pictures as thumbnails."""
-        latest = [self._thumbnail(job) for job in await self._latest(person)]
+        latest = [self._thumbnail(job) for job in await self._latest(user)]
         return self._shell.page(request, "playground_history.html", latest=latest)
 
-    async def code(self, request: Request, _person: Person) -> Response:
+    async def code(self, request: Request, _user: User) -> Response:
         """Shows the form's request as code in every language."""
         url = f"{self._core.settings.public_url}/api/v2"
         try:
@@ -172,24 +172,24 @@ class Playground:
             raise errors.Forbidden
         return tenant
 
-    async def _latest(self, person: Person) -> list[Job]:
-        return await self._core.database.reading(jobs.latest_of_key, person.id, scope=person.scope, limit=SHOWN)
+    async def _latest(self, user: User) -> list[Job]:
+        return await self._core.database.reading(jobs.latest_of_key, user.id, scope=user.scope, limit=SHOWN)
 
-    async def _own(self, request: Request, person: Person) -> Job:
+    async def _own(self, request: Request, user: User) -> Job:
         """Returns the job of the path. Raises 404: it is not a job of the user, or the user left its tenant."""
         try:
             job = await self._core.database.reading(jobs.find, request.path_params["id"])
         except errors.JobNotFound as exc:
             raise HTTPException(404) from exc
-        if job.key_id != person.id or (person.scope is not None and job.tenant_id not in person.scope):
+        if job.key_id != user.id or (user.scope is not None and job.tenant_id not in user.scope):
             raise HTTPException(404)
         return job
 
-    async def _shown(self, person: Person, job: Job) -> dict[str, Any]:
+    async def _shown(self, user: User, job: Job) -> dict[str, Any]:
         """Returns the values of a job's templates: of an ended job from its row, of an open one from Redis."""
         if job.state in ENDED:
             return self._values(job, job.state, job.outcome or Outcome(), None)
-        principal = principals.user_principal(person, await self._tenant(job.tenant_id))
+        principal = principals.user_principal(user, await self._tenant(job.tenant_id))
         job_status = await job_service.job_status(
             self._core, principal, job.id, job_service.get_view(self._core, job.id)
         )

@@ -17,7 +17,7 @@ from starlette.types import Scope, Send
 
 from imgen.asgi.endpoint import json_response
 from imgen.domain import errors
-from imgen.domain.people import Person
+from imgen.domain.user import User
 from imgen.records import installation
 from imgen.services.accounts import sessions
 from imgen.services.core import Core
@@ -33,7 +33,7 @@ FLASH, NEXT = "news", "then"
 """Keys of the cookie: a line for the next page, and the page to show after sign-in."""
 MAX_NEXT_CHARS = 1000
 """Limit of the path in the cookie, which holds 4 KiB."""
-Handler = Callable[[Request, Person], Awaitable[Response]]
+Handler = Callable[[Request, User], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -59,9 +59,9 @@ class Shell:
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Renders a page. A line that `redirect` left is shown once."""
-        person = getattr(request.state, "person", None)
+        user = getattr(request.state, "user", None)
         around = {
-            "person": person,
+            "user": user,
             "path": request.url.path,
             "flash": request.session.pop(FLASH, None),
             "csrf": request.scope["csrftoken"](),
@@ -87,12 +87,12 @@ class Shell:
         """Returns the session's token; empty: there is none."""
         return str(request.session.get("token", ""))
 
-    def open_to_all(self, handler: Callable[[Request, Person | None], Awaitable[Response]]) -> Endpoint:
+    def open_to_all(self, handler: Callable[[Request, User | None], Awaitable[Response]]) -> Endpoint:
         """Makes the endpoint of a page without sign-in; the handler gets the signed-in user or None."""
 
         async def endpoint(request: Request) -> Response:
-            request.state.person = await sessions.signed_in(self.core, self.token(request))
-            return await handler(request, request.state.person)
+            request.state.user = await sessions.signed_in(self.core, self.token(request))
+            return await handler(request, request.state.user)
 
         return endpoint
 
@@ -100,16 +100,16 @@ class Shell:
         """Makes the endpoint of a page for signed-in users; others are redirected to sign in. `admin`: administrators only."""
 
         async def endpoint(request: Request) -> Response:
-            person = await sessions.signed_in(self.core, self.token(request))
-            if person is None:
+            user = await sessions.signed_in(self.core, self.token(request))
+            if user is None:
                 return self._to_sign_in(request)
-            person = structs.replace(person, remote_ip=request.client.host if request.client else "")
-            request.state.person = person
-            if person.must_change_password and request.url.path not in ("/panel/account", "/sign-out"):
+            user = structs.replace(user, remote_ip=request.client.host if request.client else "")
+            request.state.user = user
+            if user.must_change_password and request.url.path not in ("/panel/account", "/sign-out"):
                 return self.redirect(request, "/panel/account", "Choose a password of your own first.")
-            if admin and not person.is_admin:
+            if admin and not user.is_admin:
                 raise HTTPException(403, "This page is for administrators.")
-            return await handler(request, person)
+            return await handler(request, user)
 
         return endpoint
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imgen.domain.people import Person
+from imgen.domain.user import User
 from imgen.records import job_search, job_statistics
 from imgen.records.job_statistics import DAY_S, JobStatistics
 from imgen.surfaces.web import filters
@@ -44,15 +44,15 @@ class Usage:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
-        person = self._shell.signed_in
+        signed_in = self._shell.signed_in
         return [
-            Route("/panel/usage", person(self.page), methods=["GET"]),
-            Route("/panel/usage.csv", person(self.file), methods=["GET"]),
+            Route("/panel/usage", signed_in(self.page), methods=["GET"]),
+            Route("/panel/usage.csv", signed_in(self.file), methods=["GET"]),
         ]
 
-    async def page(self, request: Request, person: Person) -> Response:
+    async def page(self, request: Request, user: User) -> Response:
         """Shows usage by value and by day."""
-        by, rows = _by(request), await self._rows(person, _by(request))
+        by, rows = _by(request), await self._rows(user, _by(request))
         days = [filters.day(self._first_day() + number * DAY_S) for number in range(DAYS)]
         by_value: dict[str, dict[str, JobStatistics]] = {}
         by_day: dict[str, list[JobStatistics]] = {}
@@ -79,13 +79,13 @@ class Usage:
             by_day=[(day, job_statistics.merge(by_day[day])) for day in reversed(days) if day in by_day],
         )
 
-    async def file(self, request: Request, person: Person) -> Response:
+    async def file(self, request: Request, user: User) -> Response:
         """Returns usage as CSV: a line for each day and value."""
         by = _by(request)
         file = io.StringIO()
         writer = csv.writer(file)
         writer.writerow(("day", by, *MEASURES))
-        for day, value, statistics in await self._rows(person, by):
+        for day, value, statistics in await self._rows(user, by):
             no_formula = f"'{value}" if value.startswith(tuple("=+-@\t\r")) else value
             writer.writerow((day, no_formula, *(measure(statistics) for measure in MEASURES.values())))
         headers = self._shell.headers() | {"Content-Disposition": f'attachment; filename="usage-by-{by}.csv"'}
@@ -94,22 +94,22 @@ class Usage:
     def _first_day(self) -> float:
         return (self._shell.core.clock() // DAY_S - DAYS + 1) * DAY_S
 
-    async def _rows(self, person: Person, by: str) -> Rows:
+    async def _rows(self, user: User, by: str) -> Rows:
         database, first = self._shell.core.database, self._first_day()
         yesterday = first + (DAYS - 2) * DAY_S
-        past = await self._count(person, by, first, yesterday, PAST_FOR_S)
-        rows = past + await self._count(person, by, yesterday, None, LATELY_FOR_S)
+        past = await self._count(user, by, first, yesterday, PAST_FOR_S)
+        rows = past + await self._count(user, by, yesterday, None, LATELY_FOR_S)
         if by != "key":
             return rows
-        names = await database.reading(job_search.key_names, scope=person.scope)
+        names = await database.reading(job_search.key_names, scope=user.scope)
         return [(day, names.get(key_id, key_id), statistics) for day, key_id, statistics in rows]
 
-    async def _count(self, person: Person, by: str, since: float, until: float | None, for_s: float) -> Rows:
-        wanted = person.scope, by, since, until
+    async def _count(self, user: User, by: str, since: float, until: float | None, for_s: float) -> Rows:
+        wanted = user.scope, by, since, until
         if wanted in self._kept and time.monotonic() - self._kept[wanted][0] < for_s:
             return self._kept[wanted][1]
         rows = await self._shell.core.database.reading(
-            job_statistics.by_day, scope=person.scope, column=COLUMNS[by], since=since, until=until
+            job_statistics.by_day, scope=user.scope, column=COLUMNS[by], since=since, until=until
         )
         if len(self._kept) >= MAX_COUNTS:
             self._kept.clear()

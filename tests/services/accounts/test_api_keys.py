@@ -6,15 +6,15 @@ import pytest
 from msgspec import structs
 
 from imgen.domain.errors import Forbidden, Invalid, InvalidKey, KeyDisabled, OutOfScope, RateLimited
-from imgen.domain.people import Person
+from imgen.domain.user import User
 from imgen.records import audit
 from imgen.services.accounts import api_keys as key_service
 from imgen.services.accounts.authentication import authenticate
 
 
-async def create(core, person, name="shop", **fields):
+async def create(core, user, name="shop", **fields):
     given = {"tenant": "studio", "scopes": ("generate", "read"), "days": None} | fields
-    return await key_service.create(core, person, name=name, **given)
+    return await key_service.create(core, user, name=name, **given)
 
 
 def test_a_key_works_until_it_is_switched_off_or_revoked(core, admin):
@@ -67,7 +67,7 @@ def test_a_member_keeps_to_own_tenants(core, admin):
     async def work(opened):
         mine, _ = await create(opened, admin, "mine")
         other, _ = await create(opened, admin, "other", tenant="rival")
-        member = Person(
+        member = User(
             id="usr_1", name="mira", role="member", must_change_password=False, tenant_ids=frozenset({mine.tenant_id})
         )
         made, _ = await create(opened, member, "hers")

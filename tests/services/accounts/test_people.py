@@ -13,14 +13,14 @@ async def sign_in(core, name, password):
 
 
 def test_a_session_lasts_until_it_is_ended(core, admin):
-    """A first password opens a session that names its person; signed out, the token is nobody's."""
+    """A first password opens a session that names its user; signed out, the token is nobody's."""
 
     async def work(opened):
         first = await people.add(opened, admin, name="mira", role="member", tenant_ids=())
         token = await sign_in(opened, "mira", first)
-        person = await sessions.signed_in(opened, token)
-        assert (person.name, person.must_change_password) == ("mira", True)
-        await sessions.sign_out(opened, person, token)
+        user = await sessions.signed_in(opened, token)
+        assert (user.name, user.must_change_password) == ("mira", True)
+        await sessions.sign_out(opened, user, token)
         assert await sessions.signed_in(opened, token) is None
         assert await sessions.signed_in(opened, "") is None
 
@@ -33,11 +33,11 @@ def test_a_new_password_ends_other_sessions(core, admin):
     async def work(opened):
         first = await people.add(opened, admin, name="mira", role="member", tenant_ids=())
         here, there = await sign_in(opened, "mira", first), await sign_in(opened, "mira", first)
-        person = await sessions.signed_in(opened, here)
+        user = await sessions.signed_in(opened, here)
         for old, new in (("wrong", "a password of her own"), (first, first), (first, "short")):
             with pytest.raises(Invalid):
-                await sessions.change_password(opened, person, here, old=old, new=new)
-        await sessions.change_password(opened, person, here, old=first, new="a password of her own")
+                await sessions.change_password(opened, user, here, old=old, new=new)
+        await sessions.change_password(opened, user, here, old=first, new="a password of her own")
         assert (await sessions.signed_in(opened, here)).must_change_password is False
         assert await sessions.signed_in(opened, there) is None
         with pytest.raises(Invalid):
@@ -82,7 +82,7 @@ def test_people_are_added_once_and_removed_by_others(core, admin):
 
 
 def test_a_member_acts_for_own_tenants(core, caller, admin):
-    """The playground's principal is counted under the person, and only for tenants the person belongs to."""
+    """The playground's principal is counted under the user, and only for tenants the user belongs to."""
 
     async def work(opened):
         tenant = caller(opened).tenant

@@ -1,4 +1,4 @@
-"""What a person does in the playground."""
+"""What a user does in the playground."""
 
 import time
 

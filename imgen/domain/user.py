@@ -9,14 +9,14 @@ MAX_PASSWORD_CHARS = 200
 """Limit of a password, because hashing takes time by length."""
 
 
-class Person(Struct, frozen=True, kw_only=True):
+class User(Struct, frozen=True, kw_only=True):
     """User with an account."""
 
     id: str
     name: str
     role: str
     must_change_password: bool
-    """Whether the password is the first one, which another person has seen."""
+    """Whether the password is the first one, which another user has seen."""
     tenant_ids: frozenset[str] = frozenset()
     """Tenants whose keys and pictures a member sees."""
     remote_ip: str = ""
