@@ -63,10 +63,11 @@ def prepare_credentials(settings: Settings) -> None:
 
     Called by every command that starts a part, so that the anchor is there before the first picture is signed.
     """
-    if not settings.credentials.certificate_chain:
-        from imgen.provenance.development_chain import make_development_chain  # cryptography takes 0.1 s
+    folder = settings.data_dir / "credentials"
+    if not settings.credentials.certificate_chain and not (folder / "chain.pem").exists():
+        from imgen.provenance.development_chain import make_development_chain  # cryptography takes 0.1 s and 9 MB
 
-        make_development_chain(settings.data_dir / "credentials")
+        make_development_chain(folder)
 
 
 def trust_anchors(settings: Settings) -> bytes:
