@@ -4,22 +4,22 @@
 """
 
 import hashlib
-import tomllib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 import structlog
 
-from imgen.domain.account import Plan
-from imgen.domain.catalog import Catalog, parse_catalog
+from imgen.domain.account import Plan, parse_plan
+from imgen.domain.catalog import MODEL_KEYS, Catalog, Character, parse_character, parse_model
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.lexical_guard import GuardWords
 from imgen.domain.review.ruleset import CompiledRuleset, compile_ruleset, parse_ruleset
 from imgen.domain.wordlists import Wordlists, parse_wordlists
 from imgen.settings import Settings
+from imgen.settings.layers import Layers, nearest, read_layers, read_toml
 
 log = structlog.get_logger(__name__)
 
@@ -57,55 +57,62 @@ def load(settings: Settings) -> Configuration:
         raise ConfigurationError(f"The configuration cannot be read: {exc}") from exc
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Reads one TOML file.
-
-    Raises:
-        ConfigurationError: it is missing or not TOML; the message has its path.
-    """
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(f"{path}: {exc}") from exc
-
-
-def _operator_file(settings: Settings, name: str) -> dict[str, Any]:
-    """Reads a file of the configuration folder, its tables overlaid by those of the same file in the data folder."""
-    own = settings.data_dir / name
-    return read_toml(settings.config_dir / name) | (read_toml(own) if own.is_file() else {})
+def _layers(settings: Settings, name: str) -> Layers:
+    return read_layers(settings.config_dir / name, settings.data_dir / name)
 
 
 def load_catalog(settings: Settings) -> Catalog:
-    """Reads models and characters: config/models.toml and characters.toml, overlaid by the operator's in the data folder."""
-    try:
-        catalog = parse_catalog(_operator_file(settings, "models.toml"), _operator_file(settings, "characters.toml"))
-    except msgspec.ValidationError as exc:
-        raise ConfigurationError(f"models.toml or characters.toml: {exc}") from exc
-    for model in catalog.models.values():
-        if model.default_style not in model.styles:
-            raise ConfigurationError(
-                f"models.toml: {model.key}: default_style {model.default_style!r} is no style of it"
-            )
-    if not catalog.models:
-        raise ConfigurationError("models.toml: no model is configured")
-    default = settings.default_model or next(iter(catalog.models))
-    if default not in catalog.models:
-        raise ConfigurationError(f"models.toml: no model {default!r} (default_model)")
-    return msgspec.structs.replace(catalog, models={default: catalog.models[default], **catalog.models})
+    """Reads models and characters: config/models.toml and characters.toml, overlaid by the operator's in the data folder.
+
+    Raises:
+        ConfigurationError: a table is wrong; the message has the path of the file that says so.
+    """
+    model_files, character_files = _layers(settings, "models.toml"), _layers(settings, "characters.toml")
+    models = {key: _parsed(model_files, key, parse_model, MODEL_KEYS) for key in model_files.tables}
+    characters = {
+        key: _parsed(character_files, key, parse_character, Character.__struct_fields__)
+        for key in character_files.tables
+    }
+    if not models:
+        raise ConfigurationError(f"{model_files.shipped_file}: no model is configured")
+    default = settings.default_model or next(iter(models))
+    if default not in models:
+        raise ConfigurationError(f"default_model: there is no model {default!r}{nearest(default, models)}")
+    return Catalog(models={default: models[default], **models}, characters=characters)
 
 
 def load_plans(settings: Settings) -> dict[str, Plan]:
-    """Reads plans by key; the default plan must be among them."""
-    try:
-        plans = {
-            key: msgspec.convert({"key": key, **table}, Plan)
-            for key, table in _operator_file(settings, "plans.toml").items()
-        }
-    except msgspec.ValidationError as exc:
-        raise ConfigurationError(f"plans.toml: {exc}") from exc
+    """Reads plans by key; the default plan must be among them.
+
+    Raises:
+        ConfigurationError: a table is wrong; the message has the path of the file that says so.
+    """
+    files = _layers(settings, "plans.toml")
+    plans = {key: _parsed(files, key, parse_plan, Plan.__struct_fields__) for key in files.tables}
     if settings.default_plan not in plans:
-        raise ConfigurationError(f"plans.toml: no plan {settings.default_plan!r} (default_plan)")
+        raise ConfigurationError(
+            f"default_plan: there is no plan {settings.default_plan!r}{nearest(settings.default_plan, plans)}"
+        )
     return plans
+
+
+def _parsed(files: Layers, key: str, parse: Callable[[str, Mapping[str, object]], T], known: Iterable[str]) -> T:
+    """Parses the table of a key.
+
+    Raises:
+        ConfigurationError: it is no table, or a field is missing, unknown or wrong; the message has its file.
+    """
+    table = files.tables[key]
+    if not isinstance(table, Mapping):
+        raise ConfigurationError(f"{files.file_of(key)}: {key} is no table; write [{key}] and its fields below")
+    try:
+        return parse(key, table)
+    except msgspec.ValidationError as exc:
+        where = re.search(r"at `\$\.?([\w.-]*)", str(exc))
+        unknown = re.search(r"unknown field `(\w+)`", str(exc))
+        path = [key, *(where[1].split(".") if where and where[1] else ()), *(unknown.groups() if unknown else ())]
+        clause = nearest(unknown[1], known) if unknown else ""
+        raise ConfigurationError(f"{files.file_of(*path)}: [{key}]: {exc}{clause}") from exc
 
 
 def load_rulesets(settings: Settings) -> dict[str, CompiledRuleset]:

@@ -17,12 +17,13 @@ from rich.progress import Progress
 from imgen import composition, settings
 from imgen.cli import cli_audit
 from imgen.cli.options import Data
-from imgen.configuration import load_catalog, read_toml
+from imgen.configuration import load_catalog
 from imgen.domain.catalog import SIZES, Catalog, Model, Style, model_table, parse_model
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.recipe import Diffusion
 from imgen.records import schema
 from imgen.settings import Settings
+from imgen.settings.layers import read_toml
 
 app = typer.Typer(help="List models, and add one of your own.", no_args_is_help=True)
 

@@ -1,6 +1,12 @@
 """Accounts: tenants, and the plans that limit them."""
 
-from msgspec import Struct
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+Limit = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
 class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -8,13 +14,13 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     key: str
     label: str
-    requests_per_minute: int = 0
+    requests_per_minute: Limit = 0
     """Limit of each key."""
-    pictures_per_day: int = 0
-    pictures_per_month: int = 0
-    open_jobs: int = 0
+    pictures_per_day: Limit = 0
+    pictures_per_month: Limit = 0
+    open_jobs: Limit = 0
     """Jobs of the tenant that wait or run at one time."""
-    priority: int = 3
+    priority: Annotated[int, Meta(ge=0, le=9)] = 3
     """Priority in the queue, 0 first; 0, 3, 6 and 9 are the broker's buckets."""
 
 
@@ -24,3 +30,12 @@ class Tenant(Struct, frozen=True, kw_only=True):
     id: str
     name: str
     plan: str
+
+
+def parse_plan(key: str, table: Mapping[str, object]) -> Plan:
+    """Builds a plan from its table.
+
+    Raises:
+        msgspec.ValidationError: a field is missing, unknown, of the wrong type or out of range; the message names its path.
+    """
+    return msgspec.convert({"key": key, **table}, Plan)

@@ -1,10 +1,10 @@
 """Catalog of models, their styles and ranges, and of characters. Values only; configuration.py reads them from config/."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 SIZES: tuple[tuple[int, int], ...] = (
     (1344, 768),
@@ -24,16 +24,29 @@ class Steps(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Range of `num_inference_steps`."""
 
     default: int
-    min: int = 1
-    max: int = 100
+    min: Annotated[int, Meta(ge=1)] = 1
+    max: Annotated[int, Meta(le=1000)] = 100
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless min ≤ default ≤ max."""
+        _check_range(self)
 
 
 class Guidance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Range of `guidance_scale`."""
 
     default: float
-    min: float = 0.0
-    max: float = 20.0
+    min: Annotated[float, Meta(ge=0)] = 0.0
+    max: Annotated[float, Meta(le=1000)] = 20.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless min ≤ default ≤ max."""
+        _check_range(self)
+
+
+def _check_range(given: Steps | Guidance) -> None:
+    if not given.min <= given.default <= given.max:
+        raise ValueError(f"default {given.default} is not in the range from min {given.min} to max {given.max}")
 
 
 def clamp(value: N, low: N, high: N) -> N:
@@ -65,7 +78,7 @@ class DiffusersOptions(Struct, frozen=True, kw_only=True, tag_field="backend", t
     """Optional components not to load, such as SD3's `text_encoder_3` and `tokenizer_3`."""
     call: dict[str, int | float | bool | str] = field(default_factory=dict)
     """Further keyword arguments of the pipeline call, such as `max_sequence_length`."""
-    lora_cache_mib: int = 512
+    lora_cache_mib: Annotated[int, Meta(ge=0)] = 512
 
 
 class InstantOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag="instant"):
@@ -97,6 +110,11 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     styles: dict[str, Style]
     characters: tuple[str, ...] | None = None
     """Characters that the model is restricted to; None: every one that has a LoRA for it, or needs none."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if the default style is none of the styles."""
+        if self.default_style not in self.styles:
+            raise ValueError(f"default_style {self.default_style!r} is none of its styles: {', '.join(self.styles)}")
 
 
 class Character(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,6 +150,8 @@ class Catalog(Struct, frozen=True, kw_only=True):
 
 
 _ENGINE_KEYS = {"backend"}.union(*(options.__struct_fields__ for options in get_args(EngineOptions)))
+MODEL_KEYS = _ENGINE_KEYS.union(Model.__struct_fields__) - {"key", "engine"}
+"""Keys of a model's table."""
 
 
 def parse_model(key: str, table: Mapping[str, object]) -> Model:
@@ -156,15 +176,22 @@ def model_table(model: Model) -> dict[str, Any]:
     return {name: value for name, value in (fields | fields["backend"]).items() if name != "key"}
 
 
-def parse_catalog(models: dict[str, object], characters: dict[str, object]) -> Catalog:
+def parse_character(key: str, table: Mapping[str, object]) -> Character:
+    """Builds a character from its table.
+
+    Raises:
+        msgspec.ValidationError: a key is unknown or of the wrong type; the message names its path.
+    """
+    return msgspec.convert({"key": key, **table}, Character)
+
+
+def parse_catalog(models: Mapping[str, Any], characters: Mapping[str, Any]) -> Catalog:
     """Builds the catalog from two parsed TOML documents.
 
     Raises:
         msgspec.ValidationError: a key is missing, unknown or of the wrong type; the message names its path.
     """
-    tables = msgspec.convert(models, dict[str, dict[str, Any]])
-    named = {key: {"key": key, **table} if isinstance(table, dict) else table for key, table in characters.items()}
     return Catalog(
-        models={key: parse_model(key, table) for key, table in tables.items()},
-        characters={key: msgspec.convert(table, Character) for key, table in named.items()},
+        models={key: parse_model(key, table) for key, table in models.items()},
+        characters={key: parse_character(key, table) for key, table in characters.items()},
     )

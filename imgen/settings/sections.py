@@ -1,32 +1,42 @@
 """Sections of the settings, one class for each table of config/imgen.toml, with their defaults."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from annotated_types import Interval, Len
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
+
+DAY_S = 86_400
+Pause = Annotated[float, Interval(ge=0, le=DAY_S)]
+"""Seconds; 0 is no pause."""
+TimeLimit = Annotated[float, Interval(gt=0, le=DAY_S)]
+"""Seconds, more than none."""
+Days = Annotated[float, Interval(ge=0, le=36_500)]
+"""0 keeps for ever."""
+Count = Annotated[int, Interval(ge=0, le=1_000_000_000)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Http(_Section):
     """Host and port of the API, and limits of requests."""
 
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: Annotated[int, Interval(ge=1, le=65_535)] = 8000
     public_url: str = ""
-    max_body_mib: float = 12
-    read_timeout_s: float = 30
-    shutdown_timeout_s: int = 10
+    max_body_mib: Annotated[float, Interval(gt=0, le=1024)] = 12
+    read_timeout_s: TimeLimit = 30
+    shutdown_timeout_s: Annotated[int, Interval(ge=0, le=3600)] = 10
     cors_origins: tuple[str, ...] = ()
-    processes: int = 1
+    processes: Annotated[int, Interval(ge=1, le=256)] = 1
 
 
 class DatabaseSettings(_Section):
     """SQL connection; the system of record."""
 
     url: SecretStr = SecretStr("")
-    pool_size: int = 8
+    pool_size: Annotated[int, Interval(ge=1, le=1000)] = 8
 
 
 class RedisSettings(_Section):
@@ -53,22 +63,22 @@ class Objects(_Section):
 
     store: str = "disk"
     folder: str = ""
-    url_expires_s: int = 3600
+    url_expires_s: Annotated[int, Interval(ge=1, le=3600)] = 3600
     s3: S3Settings = S3Settings()
 
 
 class Jobs(_Section):
     """Limits and times of jobs: queue, lease, retries, retention."""
 
-    max_queued: int = 10_000
-    max_prompt_chars: int = 10_000
-    deadline_s: float = 3600
-    lease_s: float = 15
-    reconcile_s: float = 2
-    max_attempts: int = 3
-    retry_pauses_s: tuple[float, ...] = (1, 5)
-    keep_jobs_days: float = 90
-    keep_pictures_days: float = 30
+    max_queued: Annotated[int, Interval(ge=1, le=10_000_000)] = 10_000
+    max_prompt_chars: Annotated[int, Interval(ge=1, le=1_000_000)] = 10_000
+    deadline_s: Annotated[float, Interval(gt=0, le=30 * DAY_S)] = 3600
+    lease_s: Annotated[float, Interval(ge=1, le=3600)] = 15
+    reconcile_s: Annotated[float, Interval(gt=0, le=3600)] = 2
+    max_attempts: Annotated[int, Interval(ge=1, le=100)] = 3
+    retry_pauses_s: Annotated[tuple[Pause, ...], Len(1)] = (1, 5)
+    keep_jobs_days: Days = 90
+    keep_pictures_days: Days = 30
 
 
 class Upstream(_Section):
@@ -77,14 +87,14 @@ class Upstream(_Section):
     base_url: str = ""
     api_key: SecretStr = SecretStr("")
     model: str = ""
-    timeout_s: float = 15
-    pause_s: float = 20
+    timeout_s: TimeLimit = 15
+    pause_s: Pause = 20
 
 
 class Enhancer(Upstream):
     """Chat endpoint behind `optimize`; without a base URL the built-in, rule-based enhancer answers."""
 
-    max_chars: int = 1500
+    max_chars: Annotated[int, Interval(ge=1, le=1_000_000)] = 1500
 
 
 class Review(Upstream):
@@ -92,27 +102,27 @@ class Review(Upstream):
 
     reviewers: tuple[str, ...] = ("rules",)
     moderation_model: str = "omni-moderation-latest"
-    first_pause_s: float = 2
-    longest_pause_s: float = 120
-    give_up_s: float = 900
-    free_blocks: int = 20
-    slow_down_s: float = 5
-    longest_slow_down_s: float = 600
+    first_pause_s: TimeLimit = 2
+    longest_pause_s: TimeLimit = 120
+    give_up_s: Annotated[float, Interval(ge=0, le=30 * DAY_S)] = 900
+    free_blocks: Count = 20
+    slow_down_s: Pause = 5
+    longest_slow_down_s: Pause = 600
 
 
 class Cache(Upstream):
     """Semantic cache; without a base URL the built-in sentence model is used."""
 
     enabled: bool = True
-    timeout_s: float = 2
-    similarity: float = 0.95
+    timeout_s: TimeLimit = 2
+    similarity: Annotated[float, Interval(ge=-1, le=1)] = 0.95
     guard: bool = True
     shared: bool = False
     keep: Literal["asked", "all"] = "asked"
-    keep_days: float = 30
-    max_gib: float = 5
-    max_entries: int = 100_000
-    max_prompt_chars: int = 1000
+    keep_days: Days = 30
+    max_gib: Annotated[float, Interval(ge=0, le=1_000_000)] = 5
+    max_entries: Count = 100_000
+    max_prompt_chars: Annotated[int, Interval(ge=1, le=1_000_000)] = 1000
 
 
 class CredentialSettings(_Section):
@@ -132,14 +142,21 @@ class CredentialSettings(_Section):
 class Workers(_Section):
     """Worker processes."""
 
-    finish_processes: int = 1
+    finish_processes: Annotated[int, Interval(ge=1, le=256)] = 1
     allow_downloads: bool = False
     previews: bool = True
+
+
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
 
 
 class Logs(_Section):
     """Level and form of the log: JSON lines, or text for people."""
 
-    level: str = "INFO"
+    level: Annotated[Level, BeforeValidator(_upper)] = "INFO"
     json_lines: bool = False
     prompts: bool = False

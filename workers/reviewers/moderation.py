@@ -4,13 +4,13 @@ from typing import Any
 
 import msgspec
 
-from imgen.configuration import read_toml
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
 from imgen.domain.review.floor import MINORS, MINORS_LABEL
 from imgen.domain.review.judge import split_roles
 from imgen.domain.review.ruleset import Rule
 from imgen.domain.review.verdict import Verdict, combine
 from imgen.settings import Settings
+from imgen.settings.layers import read_toml
 from workers.reviewers import ReviewInput
 from workers.reviewers.upstream import ReviewerClient, data_uri
 

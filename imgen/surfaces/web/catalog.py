@@ -9,13 +9,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen import configuration
-from imgen.configuration import read_toml
 from imgen.domain import errors
 from imgen.domain.review.ruleset import Ruleset, parse_ruleset
 from imgen.domain.user import User
 from imgen.live import epochs
 from imgen.records import audit, job_search
 from imgen.services.links import thumbnail_url
+from imgen.settings.layers import read_toml
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 
