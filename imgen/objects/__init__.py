@@ -1,7 +1,9 @@
-"""Object stores: one Protocol, two implementations (disk.py, s3.py), chosen by settings."""
+"""Object stores: one Protocol, two implementations (disk.py, s3.py), chosen by settings; and those that our API serves."""
 
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class ObjectInfo(NamedTuple):
@@ -45,4 +47,27 @@ class ObjectStore(Protocol):
 
         Raises:
             Retryable: it does not work; the message says why.
+        """
+
+
+class SignedFile(NamedTuple):
+    """File that the holder of a pre-signed URL may have."""
+
+    path: Path
+    stat: os.stat_result
+    filename: str
+    """Name to save it under."""
+    expires_in_s: int
+
+
+@runtime_checkable
+class ServedStore(Protocol):
+    """Object store whose pre-signed URLs lead to our API (imgen/surfaces/files.py), not to a server of the store's own."""
+
+    def open_signed(self, key: str, query: Mapping[str, str]) -> SignedFile:
+        """Opens the file of a URL that `url` made; checks the signature before anything else.
+
+        Raises:
+            Forbidden: absent, wrong or expired signature.
+            ObjectNotFound: properly signed, but not (or no longer) stored.
         """

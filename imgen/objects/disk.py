@@ -1,42 +1,28 @@
-"""Disk store: objects as files under one folder, with HMAC-signed URLs. Serving them over HTTP is imgen/surfaces/files.py.
+"""Disk store: objects as files under one folder, served by imgen/surfaces/files.py under the URLs of signed_urls.py.
 
 A body is written to `<root>/~part/`, synced, then hard-linked to its key: a link never replaces a file, so the first
 writer wins and readers see all or nothing. `~` is in no key, so no key reaches an incomplete file.
 """
 
 import contextlib
-import hmac
 import os
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from urllib.parse import quote
 
-from imgen.domain.errors import ConfigurationError, Forbidden, ImgenError, ObjectNotFound, Retryable
-from imgen.objects import ObjectInfo
-from imgen.objects.keys import checked_expiry, checked_key, checked_prefix, probe
+from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, Retryable
+from imgen.objects import ObjectInfo, SignedFile
+from imgen.objects.keys import checked_key, checked_prefix, probe
+from imgen.objects.signed_urls import UrlSigner
 
-MIN_SECRET_BYTES = 32
-"""RFC 2104, section 3: a key shorter than the hash's output weakens the signature."""
 _PARTS = "~part"
 _PART_STALE_S = 3600
 """Age of a part that a process left when it died: no write takes an hour."""
 _LINK_TRIES = 100
 """Tries of a write; each race lost against a `delete` that removes an empty folder costs one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SignedFile:
-    """File that the holder of a signed URL may have."""
-
-    path: Path
-    stat: os.stat_result
-    filename: str
-    expires_in_s: int
 
 
 class DiskStore:
@@ -48,11 +34,7 @@ class DiskStore:
         Raises:
             ConfigurationError: the folder cannot be made or written, or the secret is short.
         """
-        if len(secret) < MIN_SECRET_BYTES:
-            raise ConfigurationError(f"The secret that signs file addresses needs {MIN_SECRET_BYTES} bytes or more")
-        self._base_url = base_url.rstrip("/")
-        self._secret = secret
-        self._clock = clock
+        self._urls = UrlSigner(base_url=base_url, secret=secret, clock=clock)
         try:
             root.mkdir(parents=True, exist_ok=True)
             self._root = root.resolve(strict=True)
@@ -115,12 +97,8 @@ class DiskStore:
         return self._walk(self._root, "", checked_prefix(prefix))
 
     def url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str:
-        """Returns `<base_url>/files/<key>?expires=…&signature=…[&filename=…]`; browsers save the file as `filename`."""
-        checked_key(key)
-        expires = str(int(self._clock()) + checked_expiry(expires_s))
-        named = f"&filename={quote(filename, safe='')}" if filename else ""
-        signature = self._signature(key, expires, filename)
-        return f"{self._base_url}/files/{key}?expires={expires}&signature={signature}{named}"
+        """Returns a pre-signed URL of the API; browsers save the file as `filename`."""
+        return self._urls.url(key, expires_s=expires_s, filename=filename)
 
     def open_signed(self, key: str, query: Mapping[str, str]) -> SignedFile:
         """Opens the file of a URL that `url` made; checks the signature before anything else.
@@ -129,27 +107,16 @@ class DiskStore:
             Forbidden: absent, wrong or expired signature.
             ObjectNotFound: properly signed, but not (or no longer) stored.
         """
-        expires, filename = query.get("expires", ""), query.get("filename", "")
-        given = query.get("signature", "").encode()
-        if not hmac.compare_digest(given, self._signature(key, expires, filename).encode()):
-            raise Forbidden("Forbidden")
-        # From here on key and expiry are what `url` once wrote.
-        expires_in_s = int(expires) - int(self._clock())
-        if expires_in_s <= 0:
-            raise Forbidden("Forbidden")
+        grant = self._urls.check(key, query)
         with _translated(key):
             path, stat = self._find(key)
-        return SignedFile(path=path, stat=stat, filename=filename or path.name, expires_in_s=expires_in_s)
+        return SignedFile(path=path, stat=stat, filename=grant.filename or path.name, expires_in_s=grant.expires_in_s)
 
     def check(self) -> str:
         """Writes, reads and deletes an object. Returns one line with the folder and its free space."""
         probe(self)
         free_gib = shutil.disk_usage(self._root).free / 2**30
         return f"disk: {self._root} ({free_gib:.1f} GiB free)"
-
-    def _signature(self, key: str, expires: str, filename: str) -> str:
-        # The file name is last: it alone may hold a line break, so no two triples give the same text.
-        return hmac.digest(self._secret, f"GET\n{key}\n{expires}\n{filename}".encode(), "sha256").hex()
 
     def _find(self, key: str) -> tuple[Path, os.stat_result]:
         """Opens a file through plain folders alone; returns it and its state."""

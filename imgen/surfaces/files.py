@@ -1,6 +1,6 @@
-"""Files of the disk store under its pre-signed URLs. Nothing is served without a signature.
+"""Files of the object store under its pre-signed URLs. Nothing is served without a signature.
 
-Not mounted with S3 as the store: its URLs lead to S3 itself.
+Mounted only for a ServedStore, such as the disk: URLs of S3 lead to S3 itself.
 """
 
 from pathlib import Path
@@ -11,7 +11,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from imgen.domain.errors import Forbidden, ObjectNotFound, Retryable
-from imgen.objects.disk import DiskStore
+from imgen.objects import ServedStore
+from imgen.objects.signed_urls import PREFIX
 from imgen.services.core import Core
 from imgen.surfaces.surface import Surface, status_of
 
@@ -34,11 +35,11 @@ SAFE_HEADERS = {
 
 
 def routes(core: Core) -> list[Route]:
-    """Returns the route of the disk store; none with another store."""
-    return file_routes(core.objects) if isinstance(core.objects, DiskStore) else []
+    """Returns the route of the store's files; none if its URLs lead elsewhere."""
+    return file_routes(core.objects) if isinstance(core.objects, ServedStore) else []
 
 
-def file_routes(store: DiskStore) -> list[Route]:
+def file_routes(store: ServedStore) -> list[Route]:
     """Returns GET and HEAD `/files/<key>`: 200, 206 or 416; 403 without a valid signature, 404 if the file is deleted."""
 
     async def serve(request: Request) -> Response:
@@ -55,7 +56,7 @@ def file_routes(store: DiskStore) -> list[Route]:
             content_disposition_type="inline",
         )
 
-    return [Route("/files/{key:path}", serve, methods=["GET"])]
+    return [Route(PREFIX + "/{key:path}", serve, methods=["GET"])]
 
 
 def content_type(path: Path) -> str:
@@ -63,4 +64,4 @@ def content_type(path: Path) -> str:
     return CONTENT_TYPES.get(path.suffix.lower(), "application/octet-stream")
 
 
-SURFACE = Surface(prefixes=("/files",), routes=routes)
+SURFACE = Surface(prefixes=(PREFIX,), routes=routes)

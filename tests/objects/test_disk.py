@@ -216,17 +216,6 @@ print(store.get("a"))
 # ------------------------------------------------------------------ signatures
 
 
-def test_an_address_holds_base_key_and_expiry(root):
-    """The address is `<base>/files/<key>?expires=<Unix seconds>&signature=<64 hex>`, with the name only where given."""
-    store = DiskStore(root, base_url="https://pictures.example/base/", secret=SECRET, clock=lambda: 1_700_000_000.9)
-    start, values = store.url("done/a.png", expires_s=60).split("?")
-    assert start == "https://pictures.example/base/files/done/a.png"
-    expires, signature = values.split("&")
-    assert expires == "expires=1700000060"
-    assert len(bytes.fromhex(signature.removeprefix("signature="))) == 32
-    assert store.url("done/a.png", filename="b c.png").endswith("&filename=b%20c.png")
-
-
 def test_a_signed_file_tells_what_is_left_of_its_time(root):
     """The clock decides to the second: one second left is served, none left is not."""
     now = [1_700_000_000.0]

@@ -2,16 +2,21 @@
 
 import http.client
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 from servers.asgi import start_asgi
 from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
+from imgen.domain.errors import Forbidden
+from imgen.objects import SignedFile
 from imgen.objects.disk import DiskStore
+from imgen.surfaces import files
 from imgen.surfaces.files import file_routes
 
 BODY = bytes(range(256)) * 1000
@@ -220,3 +225,30 @@ def test_if_range_gives_the_part_only_of_the_same_file(site, url):
 def test_a_range_needs_the_signature_as_well(site, url):
     """No byte is given away by asking for few of them."""
     assert site.http.get(url.split("?")[0], headers={"Range": "bytes=0-1"}).status_code == 403
+
+
+# ------------------------------------------------------------------ which stores are served
+
+
+class Shelf:
+    """A store of another kind, whose URLs lead to our API."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def open_signed(self, key: str, query: Mapping[str, str]) -> SignedFile:
+        """Grants one word."""
+        if query.get("word") != "open":
+            raise Forbidden("Forbidden")
+        return SignedFile(path=self.path, stat=self.path.stat(), filename=key, expires_in_s=9)
+
+
+def test_any_store_that_opens_signed_urls_is_served(tmp_path):
+    """The surface asks for the ability alone; a store without it gets no route."""
+    (tmp_path / "a.png").write_bytes(b"1")
+    assert files.routes(SimpleNamespace(objects=object())) == []
+    app = Starlette(routes=files.routes(SimpleNamespace(objects=Shelf(tmp_path / "a.png"))))
+    with TestClient(app) as client:
+        served = client.get("/files/x/y?word=open")
+        assert (served.content, served.headers["cache-control"]) == (b"1", "private, max-age=9")
+        assert client.get("/files/x/y").status_code == 403
