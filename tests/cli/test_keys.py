@@ -157,10 +157,10 @@ def test_doctor_names_what_is_missing_and_how_to_mend_it(imgen):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[http]\nport = 'x'\n", "http.port"),
-        ("[http]\nprot = 1\n", "http.prot"),
-        ("nonsense", "Settings"),
-        ("[database]\nurl = 5\n", "database.url"),
+        ("[http]\nport = 'x'\n", "[http] port"),
+        ("[http]\nprot = 1\n", "[http] prot"),
+        ("nonsense", "imgen.toml: not TOML"),
+        ("[database]\nurl = 5\n", "[database] url"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(imgen, tmp_path, text, said):
