@@ -2,10 +2,12 @@
 
 import base64
 import io
+import json
 
 import httpx2
 import pytest
 from PIL import Image
+from servers.chat import completion, start_chat
 from servers.local import start_local_api, start_local_worker
 
 from imgen.provenance.inspection import inspect_picture
@@ -44,6 +46,20 @@ def test_the_floor_holds_under_every_ruleset(server, ruleset, fields):
     assert "minors" in answer["filter_categories"]
     assert "unsafe_url" not in answer
     assert "meta" not in answer
+
+
+@pytest.mark.parametrize(("rules", "has_url"), [([], True), (["minors"], False)])
+def test_a_release_before_a_floor_match_gives_no_url(tmp_path, clean_redis, rules, has_url):
+    """The rules match first and would release; the reviewer of the picture meets the floor, and there is no `unsafe_url`."""
+    with start_chat() as chat:
+        chat.will(always=completion(json.dumps({"safe": not rules, "rules": rules, "reason": "as seen"})))
+        settings = f'[review]\nreviewers = ["rules", "vision"]\nbase_url = "{chat.base_url}"\nmodel = "eye"\n'
+        with start_local_api(tmp_path / "var", clean_redis, settings) as api, start_local_worker(api.settings) as work:
+            job = api.post({"action": "generate", "prompt": "nude woman"}).json()["id"]
+            work(job)
+            answer = api.post({"action": "status", "id": job}).json()
+    assert (answer["compliance"], "unsafe_url" in answer) == ("unsafe", has_url)
+    assert answer["filter_categories"] == ["sexual", *rules]
 
 
 def test_a_stricter_ruleset_refuses_more(server):

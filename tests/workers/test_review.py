@@ -141,6 +141,17 @@ def test_a_released_picture_is_in_the_audit_as_well(reviewed, chat):
     assert (entry.detail["codes"], entry.detail["release"]) == (["gore"], True)
 
 
+def test_a_floor_match_behind_a_release_leaves_no_byte(reviewed, chat):
+    """The rules would release the picture; a reviewer after them meets the floor: no file, no key, floor in the record."""
+    chat.will(always=completion(json.dumps({"safe": False, "rules": ["minors"], "reason": "looks young"})))
+    job = submit(reviewed, "nude woman")
+    tasks.run_phase(reviewed, tasks.RENDER, job.id)
+    ended = finish(reviewed, job)
+    assert (ended.state, ended.outcome.blocked.floor, ended.outcome.blocked.unsafe_key) == (State.BLOCKED, True, "")
+    assert [stored.key for stored in reviewed.objects.list("withheld/")] == []
+    assert entries(reviewed, job)[0].detail["floor"] is True
+
+
 def test_a_listed_picture_leaves_no_byte(make_resources):
     """A picture on a match list is stored under no key, has no thumbnail and is never released, under any ruleset."""
     resources = make_resources()

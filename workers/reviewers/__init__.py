@@ -69,7 +69,9 @@ class ReviewerChain:
         self._reviewers = tuple(reviewers)
 
     def review(self, subject: ReviewInput) -> Verdict:
-        """Returns the combined verdict. The first reviewer that blocks is the last asked: none after it could lift that.
+        """Returns the combined verdict. The first that blocks without release is the last asked: none after it could lift that.
+
+        A match with `release` ends nothing: a later reviewer may see the floor violated, and then nothing is released.
 
         Raises:
             ReviewerUnavailable: see Reviewer; nothing is safe then.
@@ -81,7 +83,7 @@ class ReviewerChain:
         is_new = subject.pixels is not None and (not subject.already_reviewed or is_doubted)
         asked = [reviewer for reviewer in self._reviewers if is_new or not reviewer.sees_pictures]
         for reviewer in asked:
-            if not all(verdict.safe for verdict in verdicts):
+            if any(not verdict.safe and not verdict.release for verdict in verdicts):
                 break
             flags = tuple(code for verdict in verdicts for code in verdict.flags)
             verdicts.append(reviewer.review(replace(subject, flags=flags)))

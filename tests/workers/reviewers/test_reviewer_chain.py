@@ -101,15 +101,32 @@ def test_rules_hold_against_a_reviewer_that_was_talked_into_it(open_chain, injec
 
 
 def test_a_reviewer_that_does_not_answer_keeps_the_picture_back(open_chain, chat):
-    """The rules' "safe" is not enough where a reviewer is configured; its block is, without asking further."""
+    """The rules' "safe" is not enough where a reviewer is configured, nor is their release; a block for good is."""
     review = open_chain("rules", "vision")
     chat.will(always=FAULTS["503"])
     with pytest.raises(ReviewerUnavailable):
         review(noise())
+    with pytest.raises(ReviewerUnavailable):
+        review(noise(), prompt="nude woman")  # the rules would release it; the floor may not
     asked = len(chat.asked)
-    assert not review(noise(), prompt="nude woman").safe
+    assert not review(noise(), prompt="a hakenkreuz").safe
     assert len(chat.asked) == asked
     assert review(None).safe  # words alone are the rules' business
+
+
+@pytest.mark.parametrize("ruleset", ["default", "art"])
+@pytest.mark.parametrize("prompt", ["explicit sex, porn", "gore"])
+def test_a_later_floor_match_outdoes_a_release(open_chain, chat, ruleset, prompt):
+    """A rule with `release` that matches first ends no review: a floor match of a reviewer after it releases nothing."""
+    review = open_chain("rules", "vision")
+    chat.will(always=CONTENT)
+    assert (review(noise(), ruleset, prompt=prompt).safe, review(noise(), ruleset, prompt=prompt).release) == (
+        False,
+        True,
+    )
+    chat.will(always=completion(json.dumps({"safe": False, "rules": [MINORS], "reason": "looks young"})))
+    verdict = review(noise(), ruleset, prompt=prompt)
+    assert (verdict.safe, verdict.floor, verdict.release, MINORS in verdict.codes) == (False, True, False, True)
 
 
 def test_a_listed_picture_is_refused_under_every_ruleset(open_chain, tmp_path):
