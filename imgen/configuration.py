@@ -14,7 +14,7 @@ import structlog
 
 from imgen.domain.account import Plan, parse_plan
 from imgen.domain.catalog import MODEL_KEYS, Catalog, Character, parse_character, parse_model
-from imgen.domain.errors import ConfigurationError
+from imgen.domain.errors import ConfigurationError, Invalid
 from imgen.domain.lexical_guard import GuardWords
 from imgen.domain.review.ruleset import CompiledRuleset, compile_ruleset, parse_ruleset
 from imgen.domain.wordlists import Wordlists, parse_wordlists
@@ -94,6 +94,18 @@ def load_plans(settings: Settings) -> dict[str, Plan]:
             f"default_plan: there is no plan {settings.default_plan!r}{nearest(settings.default_plan, plans)}"
         )
     return plans
+
+
+def known_plan(settings: Settings, plan: str) -> str:
+    """Returns the key of a plan; the default plan's for an empty one.
+
+    Raises:
+        Invalid: there is no such plan; the message has all names.
+    """
+    plans = load_plans(settings)
+    if plan and plan not in plans:
+        raise Invalid(f"There is no plan {plan!r}; there are {', '.join(plans)}")
+    return plan or settings.default_plan
 
 
 def _parsed(files: Layers, key: str, parse: Callable[[str, Mapping[str, object]], T], known: Iterable[str]) -> T:

@@ -31,9 +31,17 @@ def tenant(connection: Connection, name: str, plan: str) -> Tenant:
     return found
 
 
-def key(connection: Connection, raw: str, *, owner: Tenant, name: str, scopes: Collection[str] = SCOPES) -> None:
+def key(
+    connection: Connection,
+    raw: str,
+    *,
+    owner: Tenant,
+    name: str,
+    scopes: Collection[str] = SCOPES,
+    expires_at: float | None = None,
+) -> None:
     """Stores a new key, with its audit row."""
-    made = api_keys.add_key(connection, raw, tenant=owner, name=name, scopes=scopes)
+    made = api_keys.add_key(connection, raw, tenant=owner, name=name, scopes=scopes, expires_at=expires_at)
     told = audit.change(name, after=audit.key_fields(made, owner))
     note(connection, "made key", tenant_id=owner.id, subject=made.id, detail=told)
 

@@ -1,66 +1,76 @@
 """Command `imgen keys …`: API keys. A raw key is printed once, when it is made."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from imgen import composition, settings
+from imgen import settings
 from imgen.cli import cli_audit
+from imgen.cli.database import opened, writing
 from imgen.cli.options import Data
-from imgen.domain.errors import Unavailable
+from imgen.cli.table import show
+from imgen.configuration import known_plan
+from imgen.domain.errors import Invalid
 from imgen.domain.job import utc_text
-from imgen.domain.principal import SCOPES, ApiKey, new_raw_key
-from imgen.live import epochs
-from imgen.live.executors import BlockingExecutor
-from imgen.records import api_keys, audit, schema, tenants
-from imgen.records.database import Database
-from imgen.settings import Settings
+from imgen.domain.principal import SCOPES, ApiKey, grace_period_s, key_lifetime_s, new_raw_key, visible_prefix
+from imgen.records import api_keys, audit, tenants
 
-app = typer.Typer(help="Make, list, switch and delete API keys.", no_args_is_help=True)
+app = typer.Typer(help="Make, list, switch, rotate and delete API keys.", no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(help="The key's name, or the beginning of the key.")]
+Exactly = Annotated[str, typer.Argument(help="The key's whole name, or its prefix as `imgen keys list` shows it.")]
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What to call it; must be new.")],
-    tenant: Annotated[str, typer.Option(help="Whose it is; made if it is not there.")] = "default",
+    name: Annotated[str, typer.Argument(help="Name of the key; must be new.")],
+    tenant: Annotated[str, typer.Option(help="Tenant of the key; made if there is none of that name.")] = "default",
+    *,
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="What it is good for: generate or read; name each. Default: both.", show_default=False),
+        typer.Option(help="Scope: generate or read; may be repeated. Default: both.", show_default=False),
     ] = None,
     plan: Annotated[str, typer.Option(help="Plan of a new tenant; default: default_plan.", show_default=False)] = "",
+    expires: Annotated[
+        int | None, typer.Option(help="Days until the key expires; default: never.", show_default=False)
+    ] = None,
     data: Data = None,
 ) -> None:
     """Make a key and print it, alone, on stdout. It cannot be shown again."""
-    with _database(data) as (loaded, database):
-        raw = new_raw_key()
-        with database.write() as connection:
-            owner = cli_audit.tenant(connection, tenant, plan or loaded.default_plan)
-            cli_audit.key(connection, raw, owner=owner, name=name, scopes=scope or SCOPES)
-        _announce(loaded)
+    raw = new_raw_key()
+    expires_at = None if expires is None else time.time() + key_lifetime_s(expires)
+    with writing(data) as (loaded, connection):
+        owner = cli_audit.tenant(connection, tenant, known_plan(loaded, plan))
+        if plan and owner.plan != plan:
+            raise Invalid(
+                f"Tenant {tenant!r} has the plan {owner.plan}; change it with: imgen tenants plan {tenant} {plan}"
+            )
+        cli_audit.key(connection, raw, owner=owner, name=name, scopes=scope or SCOPES, expires_at=expires_at)
     typer.echo(raw)
 
 
 @app.command(name="list")
 def list_keys(data: Data = None) -> None:
     """List all keys."""
-    with _database(data) as (_, database), database.read() as connection:
+    with opened(settings.load(data)) as database, database.read() as connection:
         found = api_keys.all_keys(connection)
-    table = Table("name", "begins with", "tenant", "plan", "scopes", "enabled", "made", "last used")
-    for who in found:
-        key, last_used = who.key, who.key.last_used_at
-        enabled, used = "yes" if key.enabled else "no", utc_text(last_used) if last_used else "never"
-        owner, scopes, made = who.tenant, ", ".join(key.scopes), utc_text(key.created_at)
-        table.add_row(key.name, key.prefix, owner.name, owner.plan, scopes, enabled, made, used)
-    console = Console()
-    console.width = max(console.width, 160 if not console.is_terminal else 0)  # a pipe has no width: cut nothing
-    console.print(table)
+    table = Table(
+        "name", "begins with", "tenant", "plan", "scopes", "enabled", "made", "last used", "expires", "old secret until"
+    )
+    now = time.time()
+    for one in found:
+        key, tenant = one.key, one.tenant
+        enabled, made = "yes" if key.enabled else "no", utc_text(key.created_at)
+        used = utc_text(key.last_used_at) if key.last_used_at else "never"
+        expires = utc_text(key.expires_at) if key.expires_at else "never"
+        until = key.old_secret_until or 0
+        old = utc_text(until) if until > now else ""
+        scopes = ", ".join(key.scopes)
+        table.add_row(key.name, key.prefix, tenant.name, tenant.plan, scopes, enabled, made, used, expires, old)
+    show(table)
 
 
 @app.command()
@@ -76,51 +86,40 @@ def enable(which: Which, data: Data = None) -> None:
 
 
 @app.command()
-def delete(which: Which, data: Data = None) -> None:
+def rotate(
+    which: Exactly,
+    grace_days: Annotated[int, typer.Option(help="Days that the old secret goes on working; 0: it ends at once.")] = 1,
+    data: Data = None,
+) -> None:
+    """Give a key a new secret and print it, alone, on stdout. Name, scopes, tenant and counts stay."""
+    raw, old_until = new_raw_key(), time.time() + grace_period_s(grace_days)
+    with writing(data) as (_, connection):
+        key = api_keys.find_key_exactly(connection, which)
+        api_keys.rotate_key(connection, key, raw, old_until=old_until)
+        change = audit.change(key.name, before={"prefix": key.prefix}, after={"prefix": visible_prefix(raw)})
+        _note(connection, "rotated key", key, {**change, "old_works_until": old_until})
+    typer.echo(raw)
+
+
+@app.command()
+def delete(which: Exactly, data: Data = None) -> None:
     """Delete a key for good."""
-    with _database(data) as (loaded, database):
-        with database.write() as connection:
-            key = api_keys.find_key(connection, which)
-            owner = next(one for one in tenants.all_tenants(connection) if one.id == key.tenant_id)
-            api_keys.delete_key(connection, key)
-            _note(connection, "revoked key", key, audit.change(key.name, before=audit.key_fields(key, owner)))
-        _announce(loaded)
+    with writing(data) as (_, connection):
+        key = api_keys.find_key_exactly(connection, which)
+        owner = next(one for one in tenants.all_tenants(connection) if one.id == key.tenant_id)
+        api_keys.delete_key(connection, key)
+        _note(connection, "revoked key", key, audit.change(key.name, before=audit.key_fields(key, owner)))
     typer.echo(f"Deleted {key.name} ({key.prefix}…)")
 
 
 def _switch(which: str, data: Data, *, enabled: bool) -> None:
-    with _database(data) as (loaded, database):
-        with database.write() as connection:
-            key = api_keys.find_key(connection, which)
-            api_keys.set_enabled(connection, key.id, enabled=enabled)
-            told = audit.change(key.name, before={"enabled": key.enabled}, after={"enabled": enabled})
-            _note(connection, "switched key", key, told)
-        _announce(loaded)
+    with writing(data) as (_, connection):
+        key = api_keys.find_key(connection, which)
+        api_keys.set_enabled(connection, key.id, enabled=enabled)
+        change = audit.change(key.name, before={"enabled": key.enabled}, after={"enabled": enabled})
+        _note(connection, "switched key", key, change)
     typer.echo(f"{'Enabled' if enabled else 'Disabled'} {key.name} ({key.prefix}…)")
 
 
 def _note(connection: Connection, action: str, key: ApiKey, detail: dict[str, object]) -> None:
     cli_audit.note(connection, action, tenant_id=key.tenant_id, subject=key.id, detail=detail)
-
-
-@contextmanager
-def _database(data: Data) -> Iterator[tuple[Settings, Database]]:
-    loaded = settings.load(data)
-    database = composition.open_database(loaded)
-    try:
-        if schema.pending(database):
-            schema.upgrade(database)
-        yield loaded, database
-    finally:
-        database.close()
-
-
-def _announce(loaded: Settings) -> None:
-    """Invalidates the keys in memory of running API processes. Without Redis they trust no memory, so nothing is missed."""
-    live = BlockingExecutor(loaded.redis_url)
-    try:
-        live.run(epochs.bump(epochs.KEYS))
-    except Unavailable:
-        return
-    finally:
-        live.close()

@@ -15,6 +15,7 @@ COMMANDS = (
     "generate",
     "verify",
     "keys",
+    "tenants",
     "users",
     "models",
     "doctor",

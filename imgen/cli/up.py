@@ -20,6 +20,7 @@ from imgen.domain.principal import new_raw_key
 from imgen.records import api_keys, audit, schema, users
 from imgen.services.accounts import passwords
 from imgen.settings import Settings
+from imgen.settings.addresses import is_wildcard
 from imgen.stack.parts import stack
 from imgen.stack.supervisor import Supervisor
 
@@ -41,6 +42,8 @@ def up(
     try:
         with running(loaded, console) as supervisor:
             console.print(f"[bold green]Ready: {loaded.public_url}[/]")
+            if is_wildcard(loaded.http.host) and not loaded.http.public_url:
+                console.print("Pictures have URLs of this address; set \\[http] public_url if clients use another.")
             supervisor.watch()
     except _Stop:
         console.print("Stopped.")

@@ -1,20 +1,18 @@
 """Command `imgen users …`: users of the web face."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from imgen import composition, settings
 from imgen.cli import cli_audit
+from imgen.cli.database import writing
 from imgen.cli.options import Data
+from imgen.cli.table import show
 from imgen.domain.errors import Invalid
 from imgen.domain.user import ADMIN, MAX_PASSWORD_CHARS, MEMBER, MIN_PASSWORD_CHARS, ROLES, User
-from imgen.records import audit, schema, users
+from imgen.records import audit, users
 from imgen.records.tenants import all_tenants, find_tenant
 from imgen.services.accounts import passwords
 
@@ -37,7 +35,7 @@ def add(
     if role not in ROLES:
         raise Invalid(f"A role is one of {', '.join(ROLES)}")
     password = passwords.new_password()
-    with _writing(data) as connection:
+    with writing(data) as (_, connection):
         owned = _tenant_ids(connection, tenant or [])
         user = users.add(
             connection, name=name, role=role, password_hash=passwords.hash_password(password), must_change_password=True
@@ -50,14 +48,14 @@ def add(
 @app.command(name="list")
 def list_users(data: Data = None) -> None:
     """List all users."""
-    with _writing(data) as connection:
+    with writing(data) as (_, connection):
         names = {tenant.id: tenant.name for tenant in all_tenants(connection)}
         found = users.all_users(connection)
     table = Table("name", "role", "tenants", "first password")
     for one in found:
         owned = "all" if one.is_admin else ", ".join(sorted(names[key] for key in one.tenant_ids)) or "none"
         table.add_row(one.name, one.role, owned, "not changed yet" if one.must_change_password else "")
-    Console().print(table)
+    show(table)
 
 
 @app.command()
@@ -72,7 +70,7 @@ def password(
     if password and not MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
         raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
     new = password or passwords.new_password()
-    with _writing(data) as connection:
+    with writing(data) as (_, connection):
         user = _find(connection, name)
         users.set_password(connection, user.id, passwords.hash_password(new), must_change_password=not password)
         users.close_sessions(connection, user.id)
@@ -83,7 +81,7 @@ def password(
 @app.command()
 def tenants(name: Who, tenant: Tenants = None, data: Data = None) -> None:
     """Set the tenants that a member belongs to; none named: none."""
-    with _writing(data) as connection:
+    with writing(data) as (_, connection):
         user = _find(connection, name)
         users.set_memberships(connection, user.id, _tenant_ids(connection, tenant or []))
         _note(connection, "set tenants", before=user, after=_find(connection, name))
@@ -93,23 +91,11 @@ def tenants(name: Who, tenant: Tenants = None, data: Data = None) -> None:
 @app.command()
 def delete(name: Who, data: Data = None) -> None:
     """Remove a user, signed out everywhere. The last administrator stays."""
-    with _writing(data) as connection:
+    with writing(data) as (_, connection):
         user = _find(connection, name)
         _note(connection, "removed person", before=user)
         users.remove(connection, user)
     typer.echo(f"Removed {name}")
-
-
-@contextmanager
-def _writing(data: Data) -> Iterator[Connection]:
-    database = composition.open_database(settings.load(data))
-    try:
-        if schema.pending(database):
-            schema.upgrade(database)
-        with database.write() as connection:
-            yield connection
-    finally:
-        database.close()
 
 
 def _find(connection: Connection, name: str) -> User:

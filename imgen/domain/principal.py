@@ -7,9 +7,12 @@ from enum import StrEnum
 from msgspec import Struct
 
 from imgen.domain.account import Tenant
-from imgen.domain.errors import Forbidden
+from imgen.domain.errors import Forbidden, Invalid
 from imgen.domain.user import User
 
+DAY_S = 86_400
+LONGEST_LIFETIME_DAYS = 3650
+LONGEST_GRACE_DAYS = 30
 KEY_PREFIXES = {"action": "imgen_", "forge": "imgf_"}
 """Surface → prefix of its keys. 64 hex digits follow: 256 random bits."""
 
@@ -31,6 +34,8 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     last_used_at: float | None = None
     expires_at: float | None = None
     """End of its validity; for the old secret of a rotated key, the end of its grace."""
+    old_secret_until: float | None = None
+    """End of the grace of the old secret, if the key was rotated."""
 
 
 class TenantKey(Struct, frozen=True, kw_only=True):
@@ -87,3 +92,25 @@ def hash_key(raw: str) -> str:
 def visible_prefix(raw: str) -> str:
     """Returns the part of a raw key that may be shown later: its surface's prefix and eight digits."""
     return raw[: raw.index("_") + 9]
+
+
+def key_lifetime_s(days: int) -> int:
+    """Returns the lifetime of a new key in seconds.
+
+    Raises:
+        Invalid: the days are out of range.
+    """
+    if not 1 <= days <= LONGEST_LIFETIME_DAYS:
+        raise Invalid(f"A key lasts 1 to {LONGEST_LIFETIME_DAYS} days")
+    return days * DAY_S
+
+
+def grace_period_s(days: int) -> int:
+    """Returns how long the old secret of a rotated key is valid, in seconds.
+
+    Raises:
+        Invalid: the days are out of range.
+    """
+    if not 0 <= days <= LONGEST_GRACE_DAYS:
+        raise Invalid(f"A grace is 0 to {LONGEST_GRACE_DAYS} days")
+    return days * DAY_S

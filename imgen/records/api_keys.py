@@ -94,6 +94,21 @@ def find_key(connection: Connection, name_or_prefix: str) -> ApiKey:
     return matching[0]
 
 
+def find_key_exactly(connection: Connection, name_or_prefix: str) -> ApiKey:
+    """Finds a key by its whole name, or by its visible prefix or more of the raw key: for what cannot be undone.
+
+    Raises:
+        Invalid: no key fits.
+    """
+    found = [one.key for one in all_keys(connection)]
+    matching = [key for key in found if key.name == name_or_prefix or name_or_prefix.startswith(key.prefix)]
+    if len(matching) != 1:
+        raise Invalid(
+            f"No key goes by {name_or_prefix!r}; give its whole name, or the prefix that `imgen keys list` shows"
+        )
+    return matching[0]
+
+
 def set_enabled(connection: Connection, key_id: str, *, enabled: bool) -> None:
     """Switches a key on or off."""
     connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(enabled=enabled))
@@ -106,6 +121,11 @@ def rotate_key(connection: Connection, key: ApiKey, raw: str, *, old_until: floa
         .where(api_keys.c.id == key.id)
         .values(old_hash=api_keys.c.hash, old_until=old_until, hash=hash_key(raw), prefix=visible_prefix(raw))
     )
+
+
+def end_old_secret(connection: Connection, key_id: str) -> None:
+    """Forgets the old secret of a rotated key."""
+    connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(old_hash=None, old_until=None))
 
 
 def find_key_by_id(connection: Connection, key_id: str) -> TenantKey | None:
@@ -148,6 +168,7 @@ def _tenant_key(row: Row[tuple[object, ...]]) -> TenantKey:
             created_at=row.created_at,
             last_used_at=row.last_used_at,
             expires_at=row.expires_at,
+            old_secret_until=row.old_until,
         ),
         tenant=Tenant(id=row.tenant_id, name=row.tenant_name, plan=row.plan),
     )

@@ -3,10 +3,14 @@
 import secrets
 import time
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from imgen.domain.account import Tenant
+from imgen.domain.errors import Invalid
 from imgen.records.tables.accounts import tenants
+
+MAX_NAME_CHARS = 200
+"""Longer names break the tables that show them."""
 
 
 def find_tenant(connection: Connection, name: str) -> Tenant | None:
@@ -15,16 +19,53 @@ def find_tenant(connection: Connection, name: str) -> Tenant | None:
     return None if row is None else Tenant(id=row.id, name=row.name, plan=row.plan)
 
 
-def ensure_tenant(connection: Connection, name: str, plan: str) -> Tenant:
-    """Finds or makes the tenant of that name."""
+def named_tenant(connection: Connection, name: str) -> Tenant:
+    """Finds the tenant of that name.
+
+    Raises:
+        Invalid: there is none.
+    """
     tenant = find_tenant(connection, name)
     if tenant is None:
+        raise Invalid(f"There is no tenant {name!r}")
+    return tenant
+
+
+def ensure_tenant(connection: Connection, name: str, plan: str) -> Tenant:
+    """Finds or makes the tenant of that name.
+
+    Raises:
+        Invalid: a new tenant's name is empty or too long.
+    """
+    tenant = find_tenant(connection, name)
+    if tenant is None:
+        _check_name(name)
         tenant = Tenant(id="ten_" + secrets.token_hex(8), name=name, plan=plan)
         connection.execute(insert(tenants).values(id=tenant.id, name=name, plan=plan, created_at=time.time()))
     return tenant
+
+
+def set_plan(connection: Connection, tenant_id: str, plan: str) -> None:
+    """Gives a tenant another plan."""
+    connection.execute(update(tenants).where(tenants.c.id == tenant_id).values(plan=plan))
+
+
+def rename_tenant(connection: Connection, tenant_id: str, name: str) -> None:
+    """Gives a tenant another name, which must be free.
+
+    Raises:
+        Invalid: the name is empty or too long.
+    """
+    _check_name(name)
+    connection.execute(update(tenants).where(tenants.c.id == tenant_id).values(name=name))
 
 
 def all_tenants(connection: Connection) -> list[Tenant]:
     """Lists all tenants by name."""
     found = connection.execute(select(tenants).order_by(tenants.c.name))
     return [Tenant(id=row.id, name=row.name, plan=row.plan) for row in found]
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > MAX_NAME_CHARS:
+        raise Invalid(f"A tenant needs a name of 1 to {MAX_NAME_CHARS} characters")

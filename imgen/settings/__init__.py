@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from imgen.domain.errors import ConfigurationError
+from imgen.settings.addresses import base_url
 from imgen.settings.layers import Layers, nearest, read_layers
 from imgen.settings.sections import (
     Cache,
@@ -99,7 +100,7 @@ class Settings(_Base):
     @property
     def public_url(self) -> str:
         """Returns the URL of the API for clients, without a slash at the end."""
-        return (self.http.public_url or f"http://{self.http.host}:{self.http.port}").rstrip("/")
+        return (self.http.public_url or base_url(self.http.host, self.http.port)).rstrip("/")
 
     def with_address(self, host: str, port: int) -> "Settings":
         """Returns the settings with another host and port; empty and 0 change nothing."""

@@ -10,7 +10,8 @@ import sys
 import pytest
 from servers.command import run_command
 
-from imgen.records import audit
+from imgen.domain.principal import hash_key
+from imgen.records import api_keys, audit
 from imgen.records.database import Database
 
 
@@ -61,6 +62,70 @@ def test_keys_are_listed_switched_and_deleted_by_name_or_prefix(imgen):
     for which in ("shop", "imgen_"):
         refused = imgen("keys", "disable", which, check=which == "imgen_")
         assert which == "imgen_" or (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+
+
+def test_a_key_is_deleted_or_rotated_only_by_its_whole_name_or_prefix(imgen):
+    """`imgen_` is the beginning of the only key, but hardly what was meant; the raw key itself names it as well."""
+    raw = imgen("keys", "create", "shop").stdout.strip()
+    for command in ("delete", "rotate"):
+        for which in ("imgen_", raw[:13], "sho", ""):
+            refused = imgen("keys", command, which, check=False)
+            assert (refused.returncode, refused.stdout) == (1, "")
+            assert "imgen keys list" in refused.stderr
+    assert "shop" in imgen("keys", "list").stdout
+    assert "Deleted shop" in imgen("keys", "delete", raw[:14]).stdout
+    again = imgen("keys", "create", "shop").stdout.strip()
+    assert "Deleted shop" in imgen("keys", "delete", again).stdout
+
+
+def test_a_rotated_key_has_a_new_secret_and_an_old_one_for_a_while(imgen, tmp_path):
+    """The list says until when the old secret works; with no grace it ends at once."""
+    raw = imgen("keys", "create", "shop", "--expires", "30").stdout.strip()
+    new = imgen("keys", "rotate", "shop", "--grace-days", "2").stdout.strip()
+    assert re.fullmatch(r"imgen_[0-9a-f]{64}", new)
+    listed = imgen("keys", "list").stdout
+    assert new[:14] in listed
+    day = r"\d{4}-\d{2}-\d{2}T[\d:]+Z"
+    assert re.search(rf"shop.*never.*{day}.*{day}", listed)
+    database = Database(f"sqlite:///{tmp_path / 'var' / 'imgen.db'}")
+    with database.read() as connection:
+        old, current = (api_keys.find_key_by_hash(connection, hash_key(one)) for one in (raw, new))
+    database.close()
+    assert (old.key.id, current.key.id) == (current.key.id, old.key.id)
+    assert old.key.expires_at < current.key.expires_at
+    for wrong in (("rotate", "shop", "--grace-days", "31"), ("create", "x", "--expires", "0")):
+        assert imgen("keys", *wrong, check=False).returncode == 1
+
+
+def test_a_plan_that_is_unknown_or_not_the_tenants_is_refused(imgen):
+    """A key never comes with another plan than was asked for."""
+    refused = imgen("keys", "create", "shop", "--plan", "gold", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no plan 'gold'" in refused.stderr
+    assert "trial" in refused.stderr
+    imgen("keys", "create", "shop", "--tenant", "studio", "--plan", "trial")
+    refused = imgen("keys", "create", "app", "--tenant", "studio", "--plan", "unlimited", check=False)
+    assert "imgen tenants plan studio unlimited" in refused.stderr
+    assert "app" not in imgen("keys", "list").stdout
+
+
+def test_tenants_are_listed_renamed_and_given_a_plan(imgen, tmp_path):
+    """Keys stay with their tenant; unknown plans, unknown tenants and taken names are refused; each change is in the audit."""
+    imgen("keys", "create", "shop", "--tenant", "studio", "--plan", "trial")
+    imgen("keys", "create", "other", "--tenant", "second")
+    assert "trial → unlimited" in imgen("tenants", "plan", "studio", "unlimited").stdout
+    imgen("tenants", "rename", "studio", "atelier")
+    assert re.search(r"atelier.*unlimited.*shop", imgen("tenants", "list").stdout)
+    for wrong in (
+        ("plan", "atelier", "gold"),
+        ("plan", "studio", "trial"),
+        ("rename", "studio", "x"),
+        ("rename", "atelier", "second"),
+        ("rename", "atelier", " "),
+    ):
+        refused = imgen("tenants", *wrong, check=False)
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert [one.action for one in rows(tmp_path / "var")][-2:] == ["changed plan", "renamed tenant"]
 
 
 def test_scopes_are_chosen_and_told(imgen):

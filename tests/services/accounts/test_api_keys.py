@@ -6,6 +6,7 @@ import pytest
 from msgspec import structs
 
 from imgen.domain.errors import Forbidden, Invalid, InvalidKey, KeyDisabled, OutOfScope, RateLimited
+from imgen.domain.principal import DAY_S
 from imgen.domain.user import User
 from imgen.records import audit
 from imgen.services.accounts import api_keys as key_service
@@ -51,7 +52,7 @@ def test_a_rotated_key_has_a_grace(core, admin):
         _, new = await key_service.rotate(opened, admin, key.id, grace_days=1)
         assert {(await authenticate(opened, raw)).tenant.name for raw in (old, new)} == {"studio"}
         now = opened.clock()
-        opened.clock = lambda: now + key_service.DAY_S + 1
+        opened.clock = lambda: now + DAY_S + 1
         with pytest.raises(KeyDisabled):
             await authenticate(opened, old)
         await authenticate(opened, new)
