@@ -13,13 +13,21 @@ import msgspec
 import structlog
 
 from imgen.domain.account import Plan, parse_plan
-from imgen.domain.catalog import MODEL_KEYS, Catalog, Character, parse_character, parse_model
+from imgen.domain.catalog import (
+    ENGINE_KEYS,
+    MODEL_KEYS,
+    Catalog,
+    Character,
+    DiffusersOptions,
+    parse_character,
+    parse_model,
+)
 from imgen.domain.errors import ConfigurationError, Invalid
 from imgen.domain.lexical_guard import GuardWords
 from imgen.domain.review.ruleset import CompiledRuleset, compile_ruleset, parse_ruleset
 from imgen.domain.wordlists import Wordlists, parse_wordlists
 from imgen.settings import Settings
-from imgen.settings.layers import Layers, nearest, read_layers, read_toml
+from imgen.settings.layers import Layers, nearest, overlay, read_layers, read_toml
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +76,7 @@ def load_catalog(settings: Settings) -> Catalog:
         ConfigurationError: a table is wrong; the message has the path of the file that says so.
     """
     model_files, character_files = _layers(settings, "models.toml"), _layers(settings, "characters.toml")
+    model_files.tables.update(_models_of_another_engine(model_files))
     models = {key: _parsed(model_files, key, parse_model, MODEL_KEYS) for key in model_files.tables}
     characters = {
         key: _parsed(character_files, key, parse_character, Character.__struct_fields__)
@@ -79,6 +88,17 @@ def load_catalog(settings: Settings) -> Catalog:
     if default not in models:
         raise ConfigurationError(f"default_model: there is no model {default!r}{nearest(default, models)}")
     return Catalog(models={default: models[default], **models}, characters=characters)
+
+
+def _models_of_another_engine(files: Layers) -> dict[str, dict[str, object]]:
+    """Returns the tables whose engine the operator replaced, without the shipped options, which were another engine's."""
+    return {
+        key: overlay({name: value for name, value in files.shipped[key].items() if name not in ENGINE_KEYS}, own)
+        for key, own in files.own.items()
+        if key in files.shipped
+        and isinstance(own, Mapping)
+        and own.get("backend", backend := files.shipped[key].get("backend", DiffusersOptions.name)) != backend
+    }
 
 
 def load_plans(settings: Settings) -> dict[str, Plan]:

@@ -149,8 +149,8 @@ class Catalog(Struct, frozen=True, kw_only=True):
         )
 
 
-_ENGINE_KEYS = {"backend"}.union(*(options.__struct_fields__ for options in get_args(EngineOptions)))
-MODEL_KEYS = _ENGINE_KEYS.union(Model.__struct_fields__) - {"key", "engine"}
+ENGINE_KEYS = {"backend"}.union(*(options.__struct_fields__ for options in get_args(EngineOptions)))
+MODEL_KEYS = ENGINE_KEYS.union(Model.__struct_fields__) - {"key", "engine"}
 """Keys of a model's table."""
 
 
@@ -165,8 +165,8 @@ def parse_model(key: str, table: Mapping[str, object]) -> Model:
     backend = table.get("backend", DiffusersOptions.name)
     if backend not in (names := [options.name for options in get_args(EngineOptions)]):
         raise msgspec.ValidationError(f"{key}: no backend {backend!r}; there are {', '.join(names)}")
-    options = {name: value for name, value in table.items() if name in _ENGINE_KEYS}
-    own = {name: value for name, value in table.items() if name not in _ENGINE_KEYS}
+    options = {name: value for name, value in table.items() if name in ENGINE_KEYS}
+    own = {name: value for name, value in table.items() if name not in ENGINE_KEYS}
     return msgspec.convert({"key": key, **own, "backend": {**options, "backend": backend}}, Model)
 
 

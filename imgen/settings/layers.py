@@ -19,6 +19,7 @@ class Layers:
 
     shipped_file: Path
     own_file: Path
+    shipped: Mapping[str, Any]
     own: Mapping[str, Any]
     tables: dict[str, Any]
 
@@ -38,8 +39,9 @@ def read_layers(shipped_file: Path, own_file: Path) -> Layers:
     Raises:
         ConfigurationError: a file cannot be read; the message has its path.
     """
-    own = read_toml(own_file) if own_file.is_file() else {}
-    return Layers(shipped_file=shipped_file, own_file=own_file, own=own, tables=overlay(read_toml(shipped_file), own))
+    shipped, own = read_toml(shipped_file), read_toml(own_file) if own_file.is_file() else {}
+    tables = overlay(shipped, own)
+    return Layers(shipped_file=shipped_file, own_file=own_file, shipped=shipped, own=own, tables=tables)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import pytest
 
 from imgen import configuration, settings
+from imgen.domain.catalog import InstantOptions
 from imgen.domain.errors import ConfigurationError
 from imgen.settings.layers import overlay
 
@@ -26,6 +27,14 @@ def test_an_own_table_adds_to_the_shipped_one(tmp_path):
     assert [*own.catalog.models["eros"].styles] == [*shipped.catalog.models["eros"].styles, "noir"]
     assert own.catalog.characters["aya"].loras == shipped.catalog.characters["aya"].loras
     assert own.catalog.characters["aya"].label == "Aya the Great"
+
+
+def test_options_of_the_shipped_engine_go_with_it(tmp_path):
+    """`call` means something else to each engine."""
+    (tmp_path / "models.toml").write_text('[eros]\nbackend = "instant"\ncall = {seconds = 1}\n')
+    model = configuration.load_catalog(settings.load(tmp_path, environ={})).models["eros"]
+    assert model.engine == InstantOptions(call={"seconds": 1})
+    assert model.label == "Eros"
 
 
 @pytest.mark.parametrize(
