@@ -8,6 +8,7 @@ from imgen.domain.errors import InvalidField
 
 _PREFIX = re.compile(r"data:[\w.+-]*/?[\w.+-]*(?:;[\w.+-]+=[^;,]*)*;base64,", re.IGNORECASE)
 _PREFIX_CHARS = 200
+_SPACES = b" \t\r\n\v\f"
 
 
 def decode_data_uri(text: str, *, field: str, max_bytes: int) -> bytes:
@@ -24,7 +25,8 @@ def decode_data_uri(text: str, *, field: str, max_bytes: int) -> bytes:
     if len(encoded) > max_bytes * 4 / 3 + 1024:
         raise InvalidField(field)
     try:
-        body = base64.b64decode("".join(encoded.split()), validate=True)
+        # Not str.split: two megabytes of single letters between spaces would become as many objects
+        body = base64.b64decode(encoded.encode("ascii").translate(None, _SPACES), validate=True)
     except (binascii.Error, ValueError) as exc:
         raise InvalidField(field) from exc
     if not body or len(body) > max_bytes:

@@ -1,5 +1,6 @@
 """Request for a picture, as a caller sends it and with every value resolved; ranges of its fields."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -37,6 +38,11 @@ RANGES = {
 """Field → its range, unless the model has its own."""
 
 
+ReadPicture = Callable[[], bytes]
+"""Reads the file of a picture that came with a request. Surfaces decode their own forms of it, and only when it is called: after
+the cheap checks. It may raise InvalidField with the field's name."""
+
+
 class GenerateRequest(Struct, frozen=True, kw_only=True):
     """Fields of a request as they were sent. Those typed `object` are choices: any other value becomes the default."""
 
@@ -56,7 +62,7 @@ class GenerateRequest(Struct, frozen=True, kw_only=True):
     lossless: bool | None = None
     compliance_ruleset: str | None = None
     precompliance: str | None = None
-    wm_image: str | None = None
+    wm_image: ReadPicture | None = None
     wm_position: object = None
     wm_scale: float | None = None
     wm_transparency: float | None = None

@@ -6,13 +6,11 @@ import math
 import structlog
 from msgspec import Struct, structs
 
-from imgen.domain.data_uri import decode_data_uri
 from imgen.domain.errors import InvalidField, QueueFull, RateLimited
 from imgen.domain.job import FINISH_QUEUE, Job
 from imgen.domain.principal import Principal
-from imgen.domain.recipe import VisibleWatermark
 from imgen.domain.repair import resolve
-from imgen.domain.request import GenerateRequest, ResolvedRequest
+from imgen.domain.request import GenerateRequest
 from imgen.live import block_penalty, job_views
 from imgen.records.cache import new_entry_id
 from imgen.services import recipes, uploads
@@ -45,12 +43,16 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
     limit = core.settings.jobs.max_prompt_chars
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit)
     await _check_penalty(core, principal)
-    visible_watermark = await _visible_watermark(core, principal, request, resolved)
+    logo = await uploads.read_logo(request.wm_image, field="wm_image") if request.wm_image else None
     pending, entry = await look_up(core, principal, request, resolved)
     await _check_queue(core, is_cache_hit=entry is not None)
     final = resolved.parsed
     if request.optimize and entry is None:
         final = await enhance(core.enhancer, final, resolved.model, resolved.model.styles[resolved.style])
+    visible_watermark = resolved.visible_watermark
+    if logo is not None:  # stored last: a refused request leaves no file
+        image_key = await uploads.store_logo(core, principal, logo)
+        visible_watermark = structs.replace(visible_watermark, image_key=image_key)
     cache_entry_id = new_entry_id() if pending is not None and entry is None else ""
     recipe = recipes.make_recipe(
         core, resolved, final=final, visible_watermark=visible_watermark, cache_entry_id=cache_entry_id
@@ -107,14 +109,3 @@ async def _check_queue(core: Core, *, is_cache_hit: bool) -> None:
         waiting = await core.live.run(job_views.count_waiting())
     if waiting >= core.settings.jobs.max_queued:
         raise QueueFull(retry_after_s=10)
-
-
-async def _visible_watermark(
-    core: Core, principal: Principal, request: GenerateRequest, resolved: ResolvedRequest
-) -> VisibleWatermark:
-    """Stores the request's logo, if it has one; returns the visible watermark with it."""
-    if not request.wm_image or not request.wm_image.strip():
-        return resolved.visible_watermark
-    body = decode_data_uri(request.wm_image, field="wm_image", max_bytes=uploads.MAX_LOGO_BYTES)
-    image_key = await uploads.store_logo(core, principal, body, field="wm_image")
-    return structs.replace(resolved.visible_watermark, image_key=image_key)

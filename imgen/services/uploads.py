@@ -1,10 +1,15 @@
-"""Uploads of pictures: checked, then stored under their hash, once for each tenant."""
+"""Uploads of pictures: read and checked, then stored under their hash, once for each tenant.
+
+The two steps are apart: what a client sent is checked before anything dear is done, and stored once nothing can refuse the
+request any more.
+"""
 
 import asyncio
 import hashlib
 
 from imgen.domain.errors import GenerationFailed, InvalidField, Retryable
 from imgen.domain.principal import Principal
+from imgen.domain.request import ReadPicture
 from imgen.services.core import Core
 
 MAX_LOGO_BYTES = 4 * 1024 * 1024
@@ -12,15 +17,22 @@ _decoding = asyncio.Semaphore(2)
 """Limit of uploads that are decoded at one time: a logo may take 64 MB meanwhile."""
 
 
-async def store_logo(core: Core, principal: Principal, body: bytes, *, field: str) -> str:
-    """Checks and stores a logo for the visible watermark; returns its object key.
+async def read_logo(read: ReadPicture, *, field: str) -> bytes:
+    """Reads the file of a logo for the visible watermark, and checks that it is one.
 
     Raises:
-        InvalidField: the body cannot be a logo; the error has `field`.
-        GenerationFailed: the object store does not answer.
+        InvalidField: it cannot be a logo; the error has `field`.
     """
     async with _decoding:
-        await asyncio.to_thread(_check_logo, body, field)
+        return await asyncio.to_thread(_read_logo, read, field)
+
+
+async def store_logo(core: Core, principal: Principal, body: bytes) -> str:
+    """Stores a logo that was checked; returns its object key.
+
+    Raises:
+        GenerationFailed: the object store does not answer.
+    """
     key = f"brands/{principal.tenant.id}/{hashlib.sha256(body).hexdigest()}"
     try:
         await asyncio.to_thread(core.objects.put, key, body, "application/octet-stream")
@@ -29,10 +41,12 @@ async def store_logo(core: Core, principal: Principal, body: bytes, *, field: st
     return key
 
 
-def _check_logo(body: bytes, field: str) -> None:
+def _read_logo(read: ReadPicture, field: str) -> bytes:
     from imgen.provenance.branding import open_logo  # Pillow is not needed before the first logo
 
+    body = read()
     try:
         open_logo(body)
     except InvalidField as exc:  # has the name of the field in the Action API
         raise InvalidField(field) from exc
+    return body

@@ -1,5 +1,7 @@
 """Data URIs of pictures."""
 
+import tracemalloc
+
 import pytest
 
 from imgen.domain.data_uri import decode_data_uri
@@ -37,3 +39,14 @@ def test_anything_else_names_the_field(text):
     """The error names the field that the caller sent."""
     with pytest.raises(InvalidField, match="image"):
         decode_data_uri(text, field="image", max_bytes=5)
+
+
+def test_spaces_between_letters_cost_no_memory():
+    """Two megabytes of single letters are no two million objects."""
+    text = "data:;base64," + "A " * (2 << 20)
+    tracemalloc.start()
+    try:
+        assert len(decode_data_uri(text, field="image", max_bytes=4 << 20)) == 3 << 19
+        assert tracemalloc.get_traced_memory()[1] < 6 * len(text)
+    finally:
+        tracemalloc.stop()

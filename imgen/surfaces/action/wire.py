@@ -29,6 +29,7 @@ class Generate(GenerateRequest, frozen=True, kw_only=True, tag_field="action", t
     height: Choice = Choice()
     style: Choice = Choice()
     format: Choice = Choice()
+    wm_image: str | None = None  # type: ignore[assignment]  # a data URI here; see choices.py
     wm_position: Choice = Choice()
     seed: Choice = Choice()
 

@@ -1,6 +1,5 @@
 """Form of the playground: decodes it into a request, fills it from a job, and writes errors as sentences."""
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from imgen.domain.job import Job
 from imgen.domain.prompt import parse
 from imgen.domain.request import GenerateRequest
 from imgen.services.uploads import MAX_LOGO_BYTES
-from imgen.surfaces.web.snippets import DATA_URI, Fields, File, Value
+from imgen.surfaces.web.snippets import Fields, File, Value
 
 LOGO_FILE = "wm_file"
 LOGO_NAME = "wm_name"
@@ -61,14 +60,13 @@ async def request_of(form: FormData) -> GenerateRequest:
         InvalidField: a value cannot be replaced.
     """
     upload = form.get(LOGO_FILE)
-    logo = ""
+    values: dict[str, Any] = _fields(form)
     if isinstance(upload, UploadFile) and upload.filename:
         body = await upload.read(MAX_LOGO_BYTES + 1)
         await upload.close()
         if not body or len(body) > MAX_LOGO_BYTES:
             raise errors.InvalidField("wm_image")
-        logo = DATA_URI + base64.b64encode(body).decode()
-    values: dict[str, Any] = _fields(form, logo)
+        values |= _logo_fields(form) | {"wm_image": lambda: body}
     return GenerateRequest(**values)
 
 
@@ -79,7 +77,7 @@ def fields_of(form: FormData) -> Fields:
         InvalidField: as for `request_of`.
     """
     name = _text(form, LOGO_NAME)
-    return _fields(form, File(name=name) if name else "")
+    return _fields(form) if not name else _fields(form) | _logo_fields(form) | {"wm_image": File(name=name)}
 
 
 def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
@@ -106,7 +104,7 @@ def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
     }
 
 
-def _fields(form: FormData, logo: str | File) -> dict[str, Value]:
+def _fields(form: FormData) -> dict[str, Value]:
     """Returns the fields by the Action API's names, without empty ones."""
     width, _, height = _text(form, "size").partition("x")
     fields: dict[str, Value] = {
@@ -123,11 +121,13 @@ def _fields(form: FormData, logo: str | File) -> dict[str, Value]:
     if seed := _text(form, "seed").strip():
         fields["seed"] = int(seed) if seed.isascii() and seed.isdecimal() and len(seed) <= MAX_DIGITS + 1 else seed
     fields |= {name: True for name in ("optimize", "use_cache") if form.get(name)}
-    if logo:
-        fields["wm_position"] = _text(form, "wm_position")
-        fields |= {name: _parse_int(name, text) for name in LOGO_FIELDS if (text := _text(form, name))}
-        fields["wm_image"] = logo
     return fields
+
+
+def _logo_fields(form: FormData) -> dict[str, Value]:
+    """Returns the placement of the logo."""
+    placement: dict[str, Value] = {"wm_position": _text(form, "wm_position")}
+    return placement | {name: _parse_int(name, text) for name in LOGO_FIELDS if (text := _text(form, name))}
 
 
 def _text(form: FormData, name: str) -> str:
