@@ -32,6 +32,8 @@ class Picture:
 
     pixels: NDArray[np.uint8] = field(default_factory=lambda: NO_PIXELS)
     """(height, width, 3) uint8, sRGB."""
+    drawn_at: float | None = None
+    """Seconds since the epoch at which the engine had drawn the pixels, for this job or another; None: an old master."""
     master_key: str = ""
     """Object key of the lossless, unbranded render."""
     verdict: Verdict | None = None

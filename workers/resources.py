@@ -58,7 +58,13 @@ class WorkerResources:
             composition.prepare_credentials(self.settings)
             folder = self.settings.data_dir / "credentials"
             chain, key = folder / "chain.pem", folder / "key.pem"
-        return open_signer(chain.read_bytes(), key.read_bytes(), tsa_url=configured.tsa_url or None)
+        return open_signer(
+            chain.read_bytes(),
+            key.read_bytes(),
+            tsa_url=configured.tsa_url or None,
+            tsa_timeout_s=configured.tsa_timeout_s,
+            without_timestamp=configured.without_timestamp,
+        )
 
     def refresh_if_changed(self) -> None:
         """Reads models, characters, rulesets and reviewers again if their epoch has changed; a wrong file changes nothing.

@@ -1,1 +1,1 @@
-"""Provenance of pictures (watermark, fingerprint, C2PA credentials) and the pixel work around it. Does no I/O."""
+"""Provenance of pictures (watermark, fingerprint, C2PA credentials) and the pixel work around it. Reads and writes no store."""

@@ -9,7 +9,8 @@ import io
 import json
 import threading
 import uuid
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import c2pa
 import numpy as np
@@ -21,15 +22,27 @@ from msgspec import Struct
 
 from imgen.domain import errors
 from imgen.provenance import encoding
-from imgen.provenance.manifest import Manifest, definition
+from imgen.provenance.manifest import CREATED_ASSERTIONS, Manifest, definition, parent_ingredient, thumbnail_definition
+from imgen.provenance.time_stamping import LIMIT_S, TimeStampAuthority
+from imgen.provenance.validation import Problem, problems_of, unreadable
+
+WithoutTimeStamp = Literal["wait", "sign"]
+"""Answers to an outage of the time-stamp authority: the picture waits, or is signed without a time-stamp."""
 
 _SETTINGS: dict[str, Any] = {
-    "builder": {"thumbnail": {"enabled": False}},  # it costs 30 ms and 84 KiB and shows what the file shows
+    "builder": {
+        "thumbnail": {"enabled": False},  # it costs 30 ms and 84 KiB and shows what the file shows
+        "created_assertion_labels": CREATED_ASSERTIONS,  # all others are merely gathered, which the signer does not attest
+    },
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
     "core": {"decode_identity_assertions": False},  # did:web identities are looked up over HTTP
 }
 
 _ALGORITHMS = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
+
+
+_Ingredient = tuple[dict[str, Any], bytes]
+"""Ingredient in the library's form, and its file."""
 
 
 class Signed(Struct, frozen=True, kw_only=True):
@@ -39,6 +52,7 @@ class Signed(Struct, frozen=True, kw_only=True):
     manifest_id: str
     manifest_store: bytes
     """JUMBF, `application/c2pa`."""
+    is_time_stamped: bool = False
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
@@ -47,6 +61,10 @@ class Credentials(Struct, frozen=True, kw_only=True):
     state: str
     """`Trusted`: whole, by a signer we trust. `Valid`: whole. `Invalid`: changed or unreadable. `None`: none at all."""
     issuer: str | None = None
+    time_stamp: str | None = None
+    """Time that a time-stamp authority attests, RFC 3339; None: no authority was asked."""
+    problems: tuple[Problem, ...] = ()
+    """Reasons why it is not `Trusted`."""
     manifest_id: str | None = None
     title: str | None = None
     manifest: dict[str, Any] = {}
@@ -59,37 +77,103 @@ class Signer:
     Threads take turns.
     """
 
-    def __init__(self, certificate_chain: bytes, key: bytes, algorithm: str, tsa_url: str | None) -> None:
-        info = c2pa.C2paSignerInfo(algorithm, certificate_chain, key, tsa_url)
-        self._context = c2pa.Context.from_dict(_SETTINGS, c2pa.Signer.from_info(info))
+    def __init__(
+        self,
+        certificate_chain: bytes,
+        key: bytes,
+        algorithm: str,
+        authority: TimeStampAuthority | None,
+        without_timestamp: WithoutTimeStamp,
+    ) -> None:
+        self._info = (algorithm, certificate_chain, key)
+        self._authority = authority
+        self._without_timestamp = without_timestamp
+        self._context = self._new_context()
         self._turn = threading.Lock()
-        self._asks_time = tsa_url is not None
 
     def sign(self, body: bytes, mime: str, manifest: Manifest) -> Signed:
-        """Signs a JPEG, PNG, WebP or AVIF file and verifies the result.
+        """Signs a JPEG, PNG, WebP or AVIF file, with a time-stamp where there is an authority, and verifies the result.
 
         Raises:
-            errors.Retryable: the time-stamp authority did not answer as it should.
+            errors.Retryable: the time-stamp authority did not answer as it should, and nothing may be signed without it.
             errors.ConfigurationError: the certificate is no longer valid.
             errors.ModelError: the file cannot carry credentials.
         """
-        manifest_id = f"urn:c2pa:{uuid.uuid4()}"
-        signed = io.BytesIO()
+        manifest_id = _new_manifest_id()
+        made = definition(manifest, manifest_id)
+        outage = None
+        if self._authority is not None:
+            stamping = self._new_context(self._authority.url)  # of its own: a signature that hangs keeps it
+            try:
+                store, signed = self._authority.ask(lambda: _signed(stamping, made, mime, body))
+                return Signed(body=signed, manifest_id=manifest_id, manifest_store=store, is_time_stamped=True)
+            except errors.UpstreamUnavailable as exc:
+                outage = exc
+        store, signed = self._sign(
+            made, mime, body
+        )  # first: here a bad certificate or file shows, for which nobody should wait
+        if outage is not None and self._without_timestamp == "wait":
+            raise outage
+        return Signed(body=signed, manifest_id=manifest_id, manifest_store=store)
+
+    def sign_thumbnail(self, thumbnail: bytes, mime: str, manifest: Manifest, picture: Signed) -> bytes:
+        """Signs the thumbnail of a signed picture, its parent; no authority is asked, since the parent's time-stamp is in it.
+
+        Args:
+            thumbnail: file of the same format.
+            mime: media type of both.
+            manifest: the picture's; its statements are not repeated.
+            picture: as `sign` returned it.
+
+        Raises:
+            errors.ConfigurationError, errors.ModelError: as for `sign`.
+        """
+        made = thumbnail_definition(manifest, _new_manifest_id())
+        return self._sign(made, mime, thumbnail, ingredient=(parent_ingredient(manifest), picture.body))[1]
+
+    def _sign(
+        self, made: dict[str, Any], mime: str, body: bytes, ingredient: _Ingredient | None = None
+    ) -> tuple[bytes, bytes]:
         try:
-            with self._turn, c2pa.Builder(definition(manifest, manifest_id), self._context) as builder:
-                store = builder.sign(mime, io.BytesIO(body), signed)
+            with self._turn:
+                return _signed(self._context, made, mime, body, ingredient)
         except (c2pa.C2paError.Signature, c2pa.C2paError.Verify) as exc:
             # Key and certificates passed a trial when the signer was opened: only a clock can be wrong, theirs or ours
-            if self._asks_time and isinstance(exc, c2pa.C2paError.Signature):
-                raise errors.Retryable("The time-stamp authority did not answer") from exc
             raise errors.ConfigurationError(f"The signing certificate is no longer good: {exc}") from exc
         except c2pa.C2paError as exc:
             raise errors.ModelError("The file cannot carry credentials") from exc
-        return Signed(body=signed.getvalue(), manifest_id=manifest_id, manifest_store=store)
+
+    def _new_context(self, tsa_url: str | None = None) -> c2pa.Context:
+        """Makes a context with the signer's own root as an anchor, so that a thumbnail's manifest calls its parent trusted."""
+        chain = self._info[1].decode()
+        settings = _SETTINGS | {"trust": {"user_anchors": chain}}
+        return c2pa.Context.from_dict(settings, c2pa.Signer.from_info(c2pa.C2paSignerInfo(*self._info, tsa_url)))
+
+
+def _signed(
+    context: c2pa.Context, made: Mapping[str, Any], mime: str, body: bytes, ingredient: _Ingredient | None = None
+) -> tuple[bytes, bytes]:
+    """Signs a file by a manifest's definition; returns the manifest store and the signed file."""
+    signed = io.BytesIO()
+    with c2pa.Builder(made, context) as builder:
+        if ingredient is not None:
+            builder.add_ingredient(ingredient[0], mime, io.BytesIO(ingredient[1]))
+        store = builder.sign(mime, io.BytesIO(body), signed)
+    return store, signed.getvalue()
+
+
+def _new_manifest_id() -> str:
+    return f"urn:c2pa:{uuid.uuid4()}"
 
 
 def open_signer(
-    certificate_chain: bytes, private_key: bytes, *, anchors: bytes = b"", tsa_url: str | None = None
+    certificate_chain: bytes,
+    private_key: bytes,
+    *,
+    anchors: bytes = b"",
+    tsa_url: str | None = None,
+    tsa_timeout_s: float = LIMIT_S,
+    without_timestamp: WithoutTimeStamp = "wait",
 ) -> Signer:
     """Opens a signer and tries it on a picture of one pixel.
 
@@ -98,12 +182,13 @@ def open_signer(
         private_key: PEM without passphrase; P-256, P-384, P-521, Ed25519 or RSA.
         anchors: PEM roots that pictures are checked against; the signer must lead to one of them. Empty: not checked.
         tsa_url: RFC 3161 time-stamp authority; None: pictures carry no proof of their time.
+        tsa_timeout_s: time for a signature in which the authority is asked.
+        without_timestamp: answer to an outage of the authority.
 
     Raises:
         errors.ConfigurationError: any of them is broken, expired, of the wrong kind, or does not fit the others.
     """
-    if tsa_url is not None and not tsa_url.startswith(("http://", "https://")):
-        raise errors.ConfigurationError(f"The address of the time-stamp authority is no URL: {tsa_url}")
+    authority = None if tsa_url is None else TimeStampAuthority(tsa_url, limit_s=tsa_timeout_s)
     try:
         key = serialization.load_pem_private_key(private_key, password=None)
         x509.load_pem_x509_certificates(certificate_chain)
@@ -116,13 +201,12 @@ def open_signer(
     blank = encoding.encode(np.zeros((1, 1, 3), np.uint8), "png", quality=100)
     manifest = Manifest(version="0", model="", gen_id="", created="", watermark_id="", fingerprint="")
     try:
-        trial = Signer(certificate_chain, pkcs8, algorithm, None).sign(blank, "image/png", manifest)
-        signer = Signer(certificate_chain, pkcs8, algorithm, tsa_url)
+        trial = Signer(certificate_chain, pkcs8, algorithm, None, without_timestamp).sign(blank, "image/png", manifest)
     except (c2pa.C2paError, errors.ModelError) as exc:
         raise errors.ConfigurationError(f"The signing certificate does not sign: {exc.__cause__ or exc}") from exc
     if anchors and read(trial.body, "image/png", anchors).state != "Trusted":
         raise errors.ConfigurationError("The signing certificate does not lead to a trusted root")
-    return signer
+    return Signer(certificate_chain, pkcs8, algorithm, authority, without_timestamp)
 
 
 def read(body: bytes, mime: str, anchors: bytes = b"") -> Credentials:
@@ -148,12 +232,18 @@ def read(body: bytes, mime: str, anchors: bytes = b"") -> Credentials:
         return Credentials(state="None")
     except c2pa.C2paError as exc:
         # A manifest that lies elsewhere is not fetched, so it counts as none
-        return Credentials(state="None" if str(exc).startswith("Remote") else "Invalid")
-    manifest_id = report["active_manifest"]
-    manifest = report["manifests"][manifest_id]
+        if str(exc).startswith("Remote"):
+            return Credentials(state="None")
+        return Credentials(state="Invalid", problems=unreadable(exc))
+    manifest_id = report.get("active_manifest")
+    manifest = report.get("manifests", {}).get(
+        manifest_id, {}
+    )  # of a broken one the report has nothing but its failures
     return Credentials(
         state=report["validation_state"],
         issuer=manifest.get("signature_info", {}).get("issuer"),
+        time_stamp=manifest.get("signature_info", {}).get("time"),
+        problems=problems_of(report),
         manifest_id=manifest_id,
         title=manifest.get("title"),
         manifest=manifest,

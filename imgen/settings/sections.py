@@ -132,6 +132,8 @@ class CredentialSettings(_Section):
     private_key: str = ""
     trust_anchors: str = ""
     tsa_url: str = ""
+    tsa_timeout_s: Annotated[float, Interval(gt=0, le=60)] = 5
+    without_timestamp: Literal["wait", "sign"] = "wait"
     author: str = ""
     title: str = "Generated picture"
     description: str = ""

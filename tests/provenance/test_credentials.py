@@ -85,7 +85,7 @@ def test_signed_file_is_trusted_and_tells_its_origin(signer, chain, small, file_
     assert found.manifest["claim_generator_info"][0]["version"] == "1.2.3"
     assertions = [(assertion["label"], assertion["data"]) for assertion in found.manifest["assertions"]]
     actions = dict(assertions)["c2pa.actions.v2"]["actions"]
-    assert [action["action"] for action in actions] == ["c2pa.created"]
+    assert [action["action"] for action in actions] == ["c2pa.created", "c2pa.watermarked"]
     assert actions[0]["digitalSourceType"].endswith("/trainedAlgorithmicMedia")
     assert (actions[0]["softwareAgent"], actions[0]["when"]) == ({"name": "eros"}, "2026-01-02T03:04:05Z")
     metadata = dict(assertions)["cawg.metadata"]
@@ -321,17 +321,6 @@ def test_unfit_certificates_are_found_at_opening(name):
     made, key, options = bad_openings()[name]
     with pytest.raises(errors.ConfigurationError):
         credentials.open_signer(made, key, **options)
-
-
-def test_time_stamp_authority_that_fails_is_tried_again_later(chain, canary, small):
-    """Its refusal and its absence are both for the retry policy, and opening the signer does not need it."""
-    address, requests = canary
-    body = encoding.encode(small, "jpeg", quality=90)
-    for tsa_url in (f"{address}/tsa", "http://127.0.0.1:9/tsa"):
-        signer = credentials.open_signer(chain.chain, chain.key, tsa_url=tsa_url)
-        with pytest.raises(errors.Retryable):
-            signer.sign(body, "image/jpeg", MANIFEST)
-    assert requests == ["/tsa"]
 
 
 def test_what_is_no_picture_cannot_be_signed(signer):

@@ -1,5 +1,6 @@
 """Diffusion: the engine turns the recipe's diffusion part into pixels."""
 
+import time
 from dataclasses import replace
 
 from workers.picture import Context, Picture
@@ -12,4 +13,5 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         ModelError, Retryable: see workers.engines.Engine.render.
     """
     engine = context.resources.engine(context.model)
-    return replace(picture, pixels=engine.render(context.job.recipe.diffusion, context.report))
+    pixels = engine.render(context.job.recipe.diffusion, context.report)
+    return replace(picture, pixels=pixels, drawn_at=time.time())

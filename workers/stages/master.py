@@ -1,6 +1,11 @@
-"""Master: the lossless, unbranded render, in the object store between the two phases of its job."""
+"""Master: the lossless, unbranded render, in the object store between the two phases of its job.
 
+It carries the time at which it was drawn, which the credentials of every picture made from it tell.
+"""
+
+import calendar
 import io
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +20,17 @@ not wait for an encoder."""
 KEPT_FORMAT = "png"
 """Format of the semantic cache's masters. They lie for weeks; PNG at its fastest setting halves them at least."""
 
+_DATE_TIME = 0x0132
+"""Number of the EXIF tag, the same in TIFF; its time is UTC here."""
+
+_TIME_FORMAT = "%Y:%m:%d %H:%M:%S"
+
 
 def keep(picture: Picture, context: Context) -> Picture:
     """Stores the pixels under a key of job and fence, so that no two attempts write the same object."""
     key = f"work/{context.job.id}/{context.job.fence}.{FORMAT}"
     file = io.BytesIO()
-    Image.fromarray(picture.pixels).save(file, FORMAT)
+    Image.fromarray(picture.pixels).save(file, FORMAT, exif=_exif(picture.drawn_at))
     context.resources.objects.put(key, file.getvalue(), f"image/{FORMAT}")
     return replace(picture, master_key=key)
 
@@ -29,8 +39,8 @@ def fetch(picture: Picture, context: Context) -> Picture:
     """Reads the master's pixels."""
     body = context.resources.objects.get(context.job.master_key)
     with Image.open(io.BytesIO(body), formats=(FORMAT, KEPT_FORMAT)) as image:
-        pixels = np.asarray(image)
-    return replace(picture, master_key=context.job.master_key, pixels=pixels)
+        pixels, drawn_at = np.asarray(image), _drawn_at(image)
+    return replace(picture, master_key=context.job.master_key, pixels=pixels, drawn_at=drawn_at)
 
 
 def keep_for_reuse(picture: Picture, context: Context) -> Picture:
@@ -40,7 +50,19 @@ def keep_for_reuse(picture: Picture, context: Context) -> Picture:
         return picture
     key = f"cache/{entry_id}/{context.job.fence}.{KEPT_FORMAT}"
     file = io.BytesIO()
-    Image.fromarray(picture.pixels).save(file, KEPT_FORMAT, compress_level=1)
+    Image.fromarray(picture.pixels).save(file, KEPT_FORMAT, compress_level=1, exif=_exif(picture.drawn_at))
     context.resources.objects.put(key, file.getvalue(), f"image/{KEPT_FORMAT}")
     digest = context.resources.policy_digests[context.job.recipe.ruleset]
     return replace(picture, kept=CachedMaster(key=key, size_bytes=file.tell(), policy_digest=digest))
+
+
+def _exif(drawn_at: float | None) -> Image.Exif:
+    exif = Image.Exif()
+    if drawn_at is not None:
+        exif[_DATE_TIME] = time.strftime(_TIME_FORMAT, time.gmtime(drawn_at))
+    return exif
+
+
+def _drawn_at(image: Image.Image) -> float | None:
+    written = image.getexif().get(_DATE_TIME)
+    return None if written is None else float(calendar.timegm(time.strptime(written, _TIME_FORMAT)))

@@ -3,27 +3,33 @@
 import hashlib
 from dataclasses import replace
 
+import structlog
+
 from imgen import __version__
 from imgen.domain.job import utc_text
 from imgen.provenance.encoding import MIME
 from imgen.provenance.manifest import Manifest
 from workers.picture import Context, Picture
 
+log = structlog.get_logger(__name__)
+
 
 def sign(picture: Picture, context: Context) -> Picture:
-    """Signs picture and thumbnail with the same manifest.
+    """Signs the picture, and the thumbnail as a small copy of it.
 
     Raises:
-        Retryable: the time-stamp authority does not answer.
+        Retryable: the time-stamp authority does not answer, and the operator wants no picture without a time-stamp.
     """
     mime = MIME[context.job.recipe.output.format]
     manifest = manifest_fields(picture, context)
     signer = context.resources.signer
     signed = signer.sign(picture.encoded, mime, manifest)
+    if context.resources.settings.credentials.tsa_url and not signed.is_time_stamped:
+        log.warning("signed without a time-stamp: the authority does not answer", manifest=signed.manifest_id)
     return replace(
         picture,
         encoded=signed.body,
-        thumbnail=signer.sign(picture.thumbnail, mime, manifest).body,
+        thumbnail=signer.sign_thumbnail(picture.thumbnail, mime, manifest, signed),
         manifest_id=signed.manifest_id,
         manifest_store=signed.manifest_store,
         sha256=hashlib.sha256(signed.body).hexdigest(),
@@ -42,7 +48,7 @@ def manifest_fields(picture: Picture, context: Context) -> Manifest:
         version=__version__,
         model=context.model.label,
         gen_id=context.job.gen_id,
-        created=utc_text(context.job.created_at),
+        created="" if picture.drawn_at is None else utc_text(picture.drawn_at),
         watermark_id=context.job.watermark_id,
         fingerprint=picture.fingerprint,
     )

@@ -1,0 +1,146 @@
+"""Signing in the life of a job: the time of drawing, the thumbnail's own credentials, and an authority that is away."""
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import structlog
+from factories import PLAN, make_job, make_recipe
+from msgspec import structs
+from PIL import Image
+from servers import time_stamp
+
+from imgen.domain.job import State, utc_text
+from imgen.domain.review.verdict import Verdict
+from imgen.provenance.inspection import inspect_picture
+from imgen.records import jobs, ledger
+from workers import tasks
+from workers.picture import Picture
+from workers.stages import master
+
+DRAWN_AT = 1767323045.0  # 2026-01-02T03:04:05Z
+SAFE = Verdict(safe=True)
+
+
+@pytest.fixture
+def authority():
+    """A time-stamp authority."""
+    with time_stamp.running() as running:
+        yield running
+
+
+def add(resources, job):
+    with resources.database.write() as connection:
+        jobs.add(connection, job)
+        ledger.hold(connection, job, PLAN)
+    return job
+
+
+def read(resources, job):
+    with resources.database.read() as connection:
+        return jobs.find(connection, job.id)
+
+
+def rendered(resources, **changes):
+    """A job whose master was drawn at the beginning of 2026 and waits to be finished."""
+    job = make_job(state=State.RENDERED, queue="finish", **changes)
+    context = SimpleNamespace(job=job, resources=resources)
+    pixels = np.random.default_rng(0).integers(0, 255, (768, 1344, 3), dtype=np.uint8)
+    kept = master.keep(Picture(pixels=pixels, drawn_at=DRAWN_AT), context)
+    return add(resources, structs.replace(job, master_key=kept.master_key))
+
+
+def finish(resources, job):
+    tasks.run_phase(resources, tasks.FINISH, job.id)
+    return read(resources, job)
+
+
+def manifests(resources, job):
+    """Credentials of the job's picture and thumbnail."""
+    anchor = (resources.settings.data_dir / "credentials" / "anchor.pem").read_bytes()
+    return [inspect_picture(resources.objects.get(image.key), anchor).credentials for image in job.outcome.images]
+
+
+def actions(credentials):
+    (data,) = (found["data"] for found in credentials.manifest["assertions"] if found["label"] == "c2pa.actions.v2")
+    return data["actions"]
+
+
+def test_manifest_tells_when_the_picture_was_drawn(resources):
+    """Neither the time of the request, hours before, nor the time of signing, but when the engine was done."""
+    asked = add(resources, make_job(created_at=time.time() - 7200))
+    before = int(time.time())
+    tasks.run_phase(resources, tasks.RENDER, asked.id)
+    drawn = time.time()
+    (picture, _) = manifests(resources, finish(resources, asked))
+    assert utc_text(before) <= actions(picture)[0]["when"] <= utc_text(drawn)
+
+
+def test_manifest_of_a_late_finish_tells_when_the_master_was_drawn(resources):
+    """A job that waited between its phases has the time that its master carries."""
+    (picture, _) = manifests(resources, finish(resources, rendered(resources)))
+    assert actions(picture)[0]["when"] == "2026-01-02T03:04:05Z"
+
+
+def test_cached_master_keeps_the_time_at_which_it_was_drawn(resources):
+    """A picture of the cache is as old as its master, whoever asks for it and when."""
+    recipe = structs.replace(make_recipe(), cache_entry_id="ent_1")
+    context = SimpleNamespace(job=make_job(recipe=recipe), resources=resources)
+    pixels = np.zeros((768, 1344, 3), np.uint8)
+    kept = master.keep_for_reuse(Picture(pixels=pixels, drawn_at=DRAWN_AT, verdict=SAFE), context).kept
+    hit = SimpleNamespace(job=make_job(master_key=kept.key), resources=resources)
+    assert master.fetch(Picture(), hit).drawn_at == DRAWN_AT
+
+
+def test_master_of_an_early_version_is_read_and_tells_no_time(resources, tmp_path):
+    """Masters that lie in the cache since before they carried a time."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "master.png")
+    resources.objects.put("cache/ent_1/1.png", (tmp_path / "master.png").read_bytes(), "image/png")
+    context = SimpleNamespace(job=make_job(master_key="cache/ent_1/1.png"), resources=resources)
+    fetched = master.fetch(Picture(), context)
+    assert (fetched.pixels.shape, fetched.drawn_at) == ((8, 8, 3), None)
+
+
+def test_thumbnail_is_signed_as_a_copy_of_the_picture(resources):
+    """Its parent is the picture, and it says of itself that it was resized, not that it was created or marked."""
+    picture, thumbnail = manifests(resources, finish(resources, rendered(resources)))
+    assert (picture.state, thumbnail.state) == ("Trusted", "Trusted")
+    assert [action["action"] for action in actions(thumbnail)] == ["c2pa.opened", "c2pa.resized"]
+    (parent,) = thumbnail.manifest["ingredients"]
+    assert (parent["relationship"], parent["active_manifest"]) == ("parentOf", picture.manifest_id)
+    assert picture.manifest_id != thumbnail.manifest_id
+
+
+def test_authority_is_asked_once_for_picture_and_thumbnail(make_resources, authority):
+    """One time-stamp, in the picture."""
+    resources = make_resources(f'[credentials]\ntsa_url = "{authority.url}"\n')
+    picture, thumbnail = manifests(resources, finish(resources, rendered(resources)))
+    assert authority.asked == 1
+    assert (picture.time_stamp is None, thumbnail.time_stamp is None) == (False, True)
+
+
+def test_job_waits_for_an_authority_that_stalls(make_resources, authority):
+    """By default an outage means waiting: the job is put back within the limit, and completes once the authority answers."""
+    resources = make_resources(f'[credentials]\ntsa_url = "{authority.url}"\ntsa_timeout_s = 0.2\n')
+    authority.habit = "stall"
+    began = time.monotonic()
+    waiting = finish(resources, rendered(resources))
+    assert (waiting.state, waiting.outcome) == (State.RENDERED, None)
+    assert time.monotonic() - began < 5
+    authority.habit = "answer"
+    with resources.database.write() as connection:  # its pause is over
+        connection.execute(jobs.jobs.update().where(jobs.jobs.c.id == waiting.id).values(available_at=0))
+    ended = finish(resources, waiting)
+    assert ended.state is State.COMPLETED
+    assert manifests(resources, ended)[0].time_stamp
+
+
+def test_outage_may_mean_pictures_without_a_time_stamp(make_resources):
+    """With `without_timestamp = "sign"` the job completes, and the log says that its picture has no time-stamp."""
+    resources = make_resources('[credentials]\ntsa_url = "http://127.0.0.1:9/tsa"\nwithout_timestamp = "sign"\n')
+    with structlog.testing.capture_logs() as logs:
+        ended = finish(resources, rendered(resources))
+    (picture, _) = manifests(resources, ended)
+    assert (ended.state, picture.state, picture.time_stamp) == (State.COMPLETED, "Trusted", None)
+    assert [line["manifest"] for line in logs if "without a time-stamp" in line["event"]] == [picture.manifest_id]
