@@ -20,6 +20,8 @@ COMMANDS = (
     "models",
     "doctor",
     "cache",
+    "backup",
+    "restore",
     "migrate",
     "api",
     "worker",
