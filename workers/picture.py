@@ -24,6 +24,8 @@ class CachedMaster:
     size_bytes: int
     policy_digest: str
     """Digest of the reviewers and rules that passed it; see `reviewers.policy_digests`."""
+    codes: tuple[str, ...]
+    """Rule ids that its review noted, those of a logo left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,10 @@ class Picture:
     """(height, width, 3) uint8, sRGB."""
     drawn_at: float | None = None
     """Seconds since the epoch at which the engine had drawn the pixels, for this job or another; None: an old master."""
+    logo: NDArray[np.uint8] | None = None
+    """(height, width, 4) uint8, sRGB and straight alpha; None: the recipe has none."""
+    unbranded: NDArray[np.uint8] = field(default_factory=lambda: NO_PIXELS)
+    """The pixels as they were before the logo."""
     master_key: str = ""
     """Object key of the lossless, unbranded render."""
     verdict: Verdict | None = None

@@ -28,7 +28,10 @@ FINISH: tuple[Stage, ...] = (
     Stage(master.fetch, "finish"),
     Stage(review.picture, "review"),
     Stage(master.keep_for_reuse, "upload"),  # before anything is laid over it
+    Stage(brand.fetch_logo, "finish"),
+    Stage(review.logo, "review"),  # a picture from outside is used only after its review
     Stage(brand.brand, "finish"),
+    Stage(review.branded, "review"),  # the last: nothing visible changes after it
     Stage(watermark.embed, "finish"),
     Stage(fingerprint.fingerprint, "finish"),
     Stage(encode.encode, "finish"),

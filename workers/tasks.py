@@ -118,7 +118,7 @@ def _run_stages(resources: WorkerResources, phase: Phase, job: Job) -> Job | Non
         return None
     except PictureBlocked as exc:
         log.info("job blocked", categories=exc.verdict.codes)
-        if HASH_MATCH in exc.verdict.codes and job.recipe.cache_hit is not None:
+        if HASH_MATCH in exc.verdict.codes and not exc.is_for_logo and job.recipe.cache_hit is not None:
             _purge_entry(resources, job.recipe.cache_hit)
         return end_job(
             resources, job, State.BLOCKED, Outcome(blocked=review.blocked(exc.verdict)), Picture(verdict=exc.verdict)
@@ -191,13 +191,13 @@ def write_end(connection: Connection, job: Job, state: State, result: Outcome, p
         audit.note(
             connection, actor="reviewer", action="blocked", tenant_id=job.tenant_id, subject=job.id, detail=detail
         )
-    if state is State.COMPLETED and kept is not None and verdict is not None:
+    if state is State.COMPLETED and kept is not None:
         cache.make_ready(
             connection,
             job.recipe.cache_entry_id,
             master_key=kept.key,
             size_bytes=kept.size_bytes,
-            codes=verdict.codes,
+            codes=kept.codes,
             policy_digest=kept.policy_digest,
             floor_version=FLOOR_VERSION,
         )

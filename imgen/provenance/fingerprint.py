@@ -12,6 +12,7 @@ try:
     from pdqhash import compute
 except ImportError:  # it has no wheels, and `make` compiles nothing
     from imgen.provenance.pdq import compute
+from imgen.provenance.pdq import compute_orientations
 
 ALGORITHM = "com.facebook.pdq"
 """Name in the C2PA soft-binding assertion and in the resolution API."""
@@ -33,6 +34,13 @@ def fingerprint(pixels: NDArray[np.uint8]) -> Fingerprint:
     """
     bits, quality = compute(pixels)
     return Fingerprint(hash=np.packbits(bits.astype(np.uint8)).tobytes().hex(), quality=int(quality))
+
+
+def orientations(pixels: NDArray[np.uint8]) -> tuple[Fingerprint, ...]:
+    """PDQ of a picture (H, W, 3) uint8 turned by quarters and mirrored, in eight orientations; faint contrast is stretched."""
+    bits, quality = compute_orientations(pixels)
+    digests = dict.fromkeys(row.tobytes().hex() for row in np.packbits(bits, axis=1))
+    return tuple(Fingerprint(hash=digest, quality=quality) for digest in digests)
 
 
 def distance(a: str, b: str) -> int:

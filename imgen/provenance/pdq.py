@@ -35,17 +35,54 @@ def compute(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
     """
     if min(pixels.shape[:2]) < MIN_SIDE:
         return np.zeros(FREQUENCIES * FREQUENCIES, np.uint8), 0
-    luma = np.asarray(Image.fromarray(pixels).convert("F"))  # (299 R + 587 G + 114 B) / 1000
-    samples = luma
-    if luma.shape != (SAMPLES, SAMPLES):
-        samples = _sampling(luma.shape[0]) @ luma @ _sampling(luma.shape[1]).T
-    spectrum = (_cosines() @ samples @ _cosines().T).ravel()
+    luma = _luma(pixels)
+    samples = _sampled(luma)
+    spectrum = _spectrum(samples).ravel()
     median, above = _middle(spectrum)
     if above - median < DOUBT:
         samples = _reference_samples(luma)
         spectrum = _low_frequencies(_low_frequencies(samples).T).T.ravel()
         median, _ = _middle(spectrum)
     return (spectrum > median).astype(np.uint8)[::-1], _quality(samples)
+
+
+def compute_orientations(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+    """Computes the hashes of (H, W, 3) uint8 in all eight orientations: turned by quarters, mirrored, both.
+
+    A mirrored axis changes the sign of its odd frequencies, a transposed picture transposes them. Contrast is stretched
+    first where it is too low for a hash; that changes no bit and makes the quality say how much there is to compare.
+
+    Returns:
+        Bits, (8, 256) uint8, the picture as it stands first; and the quality, 0–100.
+    """
+    if min(pixels.shape[:2]) < MIN_SIDE:
+        return np.zeros((8, FREQUENCIES * FREQUENCIES), np.uint8), 0
+    samples = _sampled(_luma(pixels))
+    low, high = samples.min(), samples.max()
+    if high > low:
+        samples = (samples - low) * (255 / (high - low))
+    spectrum = _spectrum(samples)
+    signs = np.where(np.arange(FREQUENCIES) % 2, 1, -1).astype(np.float32)  # the first frequency is number 1: odd
+    mirrored = [spectrum, spectrum * signs, spectrum * signs[:, None], spectrum * signs * signs[:, None]]
+    turned = [one.ravel() for mirror in mirrored for one in (mirror, mirror.T)]
+    bits = [(one > _middle(one)[0]).astype(np.uint8)[::-1] for one in turned]
+    return np.stack(bits), _quality(samples)
+
+
+def _luma(pixels: NDArray[np.uint8]) -> _Plane:
+    return np.asarray(Image.fromarray(pixels).convert("F"))  # (299 R + 587 G + 114 B) / 1000
+
+
+def _sampled(luma: _Plane) -> _Plane:
+    """Filters and decimates (H, W) luma to (64, 64)."""
+    if luma.shape == (SAMPLES, SAMPLES):
+        return luma
+    return np.asarray(_sampling(luma.shape[0]) @ luma @ _sampling(luma.shape[1]).T, np.float32)
+
+
+def _spectrum(samples: _Plane) -> _Plane:
+    """Computes the 16×16 lowest frequencies but the constant."""
+    return np.asarray(_cosines() @ samples @ _cosines().T, np.float32)
 
 
 def _middle(spectrum: _Plane) -> tuple[float, float]:

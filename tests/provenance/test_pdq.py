@@ -72,6 +72,32 @@ def test_too_small_to_hash(shape):
     assert quality == 0
 
 
+@pytest.mark.parametrize("name", ["photo", "illustration"])
+def test_every_orientation_is_hashed(pictures, name):
+    """Turned by quarters and mirrored, a picture is found by one of eight hashes; the first is its own."""
+    pixels = pictures[name](480, 700)
+    bits, quality = pdq.compute_orientations(pixels)
+    own, _ = pdq.compute(pixels)
+    assert bits.shape == (8, 256)
+    assert np.count_nonzero(bits[0] != own) <= 2
+    assert quality == 100
+    for quarters in range(4):
+        for turned in (np.rot90(pixels, quarters), np.rot90(pixels, quarters)[:, ::-1]):
+            hashed, _ = pdq.compute(np.ascontiguousarray(turned))
+            assert np.count_nonzero(bits != hashed, axis=1).min() <= 24
+
+
+def test_orientations_of_a_faint_picture_have_its_bits(photo):
+    """Contrast is stretched: the quality says how much there is to compare. A flat picture has none all the same."""
+    faint = (photo // 12 + 100).astype(np.uint8)
+    assert pdq.compute(faint)[1] < 50
+    bits, quality = pdq.compute_orientations(faint)
+    assert quality > 50
+    assert np.count_nonzero(bits[0] != pdq.compute(photo)[0]) <= 24
+    assert pdq.compute_orientations(np.full((99, 99, 3), 7, np.uint8))[1] == 0
+    assert pdq.compute_orientations(np.full((3, 99, 3), 7, np.uint8))[1] == 0
+
+
 def test_read_only_and_strided_pixels(photo):
     """Views of a picture hash like copies of them, and stay as they were."""
     view = photo[::2, ::-1]

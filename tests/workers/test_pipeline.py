@@ -63,6 +63,12 @@ def test_nothing_is_published_before_review_and_nothing_changes_after_signing():
     assert names[-2:] == ["sign", "store"]
 
 
+def test_nothing_is_laid_over_a_picture_after_its_last_review():
+    """The logo is reviewed before it is used, and the picture with it right after; the watermark, which nobody sees, follows."""
+    names = [stage.run.__name__ for stage in pipeline.FINISH]
+    assert names[names.index("logo") : names.index("embed") + 1] == ["logo", "brand", "branded", "embed"]
+
+
 KEEP_PIXELS = {
     "verify": "decodes the watermark of the encoded file",
     "thumbnail": "makes a small file of its own",

@@ -4,7 +4,7 @@ A new reviewer is one file and one line in REVIEWERS.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Protocol, cast
@@ -17,6 +17,7 @@ from imgen.domain.review.floor import judge_floor
 from imgen.domain.review.ruleset import CompiledRuleset
 from imgen.domain.review.verdict import Verdict, combine
 from imgen.settings import Settings
+from workers.reviewers import outside
 from workers.reviewers.match_list import HASH_MATCH, INCONCLUSIVE, HashMatcher
 
 
@@ -28,7 +29,9 @@ class ReviewInput:
     parts: Mapping[str, str]
     """Words of the request by part; domain/review/judge.py has the parts and their roles."""
     pixels: NDArray[np.uint8] | None = None
-    """(H, W, 3) uint8, sRGB, unbranded; None before anything is drawn."""
+    """(H, W, 3) uint8, sRGB: the render, the same with its logo, or a view of the logo; None before anything is drawn."""
+    details: tuple[NDArray[np.uint8], ...] = ()
+    """Parts of the pixels that the match lists see apart, such as the place of the logo."""
     flags: tuple[str, ...] = ()
     """Rule ids that earlier reviewers flagged."""
     already_reviewed: bool = False
@@ -61,41 +64,83 @@ REVIEWERS: dict[str, str] = {
 """Module with `load(settings) -> Reviewer`, by the name in `[review] reviewers`."""
 
 
+MAX_ADMITTED = 1024
+"""Pictures from outside that a chain remembers as harmless, 200 bytes each."""
+
+
 class ReviewerChain:
     """Floor, match lists and configured reviewers, asked one after the other."""
 
     def __init__(self, matcher: HashMatcher, reviewers: Sequence[Reviewer]) -> None:
         self._matcher = matcher
         self._reviewers = tuple(reviewers)
+        self._admitted: set[Hashable] = set()
 
     def review(self, subject: ReviewInput) -> Verdict:
-        """Returns the combined verdict. The first that blocks without release is the last asked: none after it could lift that.
-
-        A match with `release` ends nothing: a later reviewer may see the floor violated, and then nothing is released.
+        """Returns the combined verdict on words, or on words and picture.
 
         Raises:
             ReviewerUnavailable: see Reviewer; nothing is safe then.
         """
         verdicts = [judge_floor(subject.parts) or Verdict(safe=True)]
         if subject.pixels is not None:
-            verdicts.append(self._matcher.judge(subject.pixels))
+            verdicts += [self._matcher.judge(subject.pixels), self._matcher.judge_views(subject.details)]
         is_doubted = any(HASH_MATCH in verdict.flags for verdict in verdicts)
         is_new = subject.pixels is not None and (not subject.already_reviewed or is_doubted)
         asked = [reviewer for reviewer in self._reviewers if is_new or not reviewer.sees_pictures]
-        for reviewer in asked:
-            if any(not verdict.safe and not verdict.release for verdict in verdicts):
-                break
-            flags = tuple(code for verdict in verdicts for code in verdict.flags)
-            verdicts.append(reviewer.review(replace(subject, flags=flags)))
-        verdict = combine(verdicts)
+        verdict = _ask(asked, subject, verdicts)
         if verdict.safe and HASH_MATCH in verdict.flags and not any(reviewer.sees_pictures for reviewer in asked):
-            return combine((*verdicts, INCONCLUSIVE))
+            return combine((verdict, INCONCLUSIVE))
+        return verdict
+
+    def review_outside(self, subject: ReviewInput, image: NDArray[np.uint8], *, rotation: int = 0) -> Verdict:
+        """Returns the verdict on a picture from outside: a logo, a source, a mask. The one gate for all of them.
+
+        The match lists see it in every form in which a listed picture could be hidden, and each reviewer of pictures looks at it.
+        One that passed without a note is admitted at once the next time, as long as rules, reviewers and lists are the same.
+
+        Args:
+            subject: the ruleset and the words that it is to be used with; its pixels are left out.
+            image: (h, w, 3) or (h, w, 4) uint8, sRGB, straight alpha.
+            rotation: degrees, clockwise, by which it will be turned.
+
+        Raises:
+            ReviewerUnavailable: see Reviewer.
+        """
+        digest = hashlib.blake2b(image.tobytes()).digest()
+        key = (digest, image.shape, rotation, subject.ruleset.ruleset.id, self._matcher.version)
+        if key in self._admitted:
+            return Verdict(safe=True)
+        listed = self._matcher.judge_views(outside.views(image, rotation=rotation))
+        if not listed.safe:
+            return listed
+        lookers = [reviewer for reviewer in self._reviewers if reviewer.sees_pictures]
+        looks = [_ask(lookers, replace(subject, pixels=face), [listed]) for face in outside.faces(image)]
+        verdict = combine(looks)
+        if verdict == Verdict(safe=True):
+            if len(self._admitted) >= MAX_ADMITTED:
+                self._admitted.clear()
+            self._admitted.add(key)
         return verdict
 
     def close(self) -> None:
         """Closes every reviewer's connections."""
         for reviewer in self._reviewers:
             reviewer.close()
+
+
+def _ask(reviewers: Iterable[Reviewer], subject: ReviewInput, verdicts: Iterable[Verdict]) -> Verdict:
+    """Asks some reviewers one after the other and returns the combined verdict; `verdicts` are those there are already.
+
+    The first that blocks for good is the last asked: none after it could lift that. Where the picture would be released to its
+    caller the others look as well: one may find that it meets the floor, and is released to nobody.
+    """
+    verdict = combine(verdicts)
+    for reviewer in reviewers:
+        if not verdict.safe and not verdict.release:
+            break
+        verdict = combine((verdict, reviewer.review(replace(subject, flags=verdict.flags))))
+    return verdict
 
 
 def policy_digests(settings: Settings) -> dict[str, str]:

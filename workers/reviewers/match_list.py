@@ -1,6 +1,7 @@
 """Match lists, the floor over pixels: blocks pictures by their PDQ hash. A changed list counts from the next picture."""
 
 import threading
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ import structlog
 from numpy.typing import NDArray
 
 from imgen.domain.errors import ConfigurationError
-from imgen.domain.review.verdict import Verdict
-from imgen.provenance.fingerprint import fingerprint
+from imgen.domain.review.verdict import Verdict, floor_verdict
+from imgen.provenance.fingerprint import Fingerprint, fingerprint, orientations
 from imgen.provenance.matchlist import LEAST_QUALITY, MATCH_DISTANCE, MatchList, join, parse
 
 log = structlog.get_logger(__name__)
@@ -46,11 +47,24 @@ class HashMatcher:
         found = fingerprint(pixels)
         if found.quality < LEAST_QUALITY:
             return Verdict(safe=True, flags=(HASH_MATCH,))
-        distance = matches.nearest(found.hash)
-        if distance is None or distance > MATCH_DISTANCE:
+        return _compare(matches, found) or Verdict(safe=True)
+
+    def judge_views(self, views: Iterable[NDArray[np.uint8]]) -> Verdict:
+        """Returns the verdict on a picture that becomes part of another, seen in several views, each turned and mirrored.
+
+        A view too plain to compare is passed over: most logos are plain, and the whole picture is judged once it is made.
+        """
+        matches = self._current()
+        if not len(matches.hashes):
             return Verdict(safe=True)
-        reason = f"match list: distance {distance}"
-        return Verdict(safe=False, codes=(HASH_MATCH,), names=("Listed picture",), floor=True, reason=reason)
+        found = (turned for view in views for turned in orientations(view) if turned.quality >= LEAST_QUALITY)
+        return next(filter(None, (_compare(matches, turned) for turned in found)), Verdict(safe=True))
+
+    @property
+    def version(self) -> Hashable:
+        """Value that changes with every change of a list."""
+        self._current()
+        return self._snapshot
 
     def _current(self) -> MatchList:
         with self._lock:
@@ -75,3 +89,11 @@ class HashMatcher:
             return join(parse(Path(name).read_text("utf-8"), name) for name, _, _ in snapshot)
         except (OSError, UnicodeDecodeError) as exc:
             raise ConfigurationError(f"match list: {exc}") from exc
+
+
+def _compare(matches: MatchList, found: Fingerprint) -> Verdict | None:
+    """Returns the floor's verdict if a hash is near a listed one, else None."""
+    distance = matches.nearest(found.hash)
+    if distance is None or distance > MATCH_DISTANCE:
+        return None
+    return floor_verdict(HASH_MATCH, "Listed picture", f"match list: distance {distance}")

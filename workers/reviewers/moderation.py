@@ -7,8 +7,7 @@ import msgspec
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
 from imgen.domain.review.floor import MINORS, MINORS_LABEL
 from imgen.domain.review.judge import split_roles
-from imgen.domain.review.ruleset import Rule
-from imgen.domain.review.verdict import Verdict, combine
+from imgen.domain.review.verdict import Verdict, combine, floor_verdict, verdict_of
 from imgen.settings import Settings
 from imgen.settings.layers import read_toml
 from workers.reviewers import ReviewInput
@@ -78,27 +77,14 @@ class ModerationReviewer:
     def _verdicts(self, subject: ReviewInput, met: set[str]) -> list[Verdict]:
         verdicts = [Verdict(safe=True)]
         if met & FLOOR_CATEGORIES:
-            verdicts.append(
-                Verdict(safe=False, codes=(MINORS,), names=(MINORS_LABEL,), floor=True, reason="moderation")
-            )
+            verdicts.append(floor_verdict(MINORS, MINORS_LABEL, "moderation"))
         rules = {rule.id: rule for rule in subject.ruleset.ruleset.rules}
         for name in sorted(met - FLOOR_CATEGORIES):
             rule = next((rules[rule_id] for rule_id in self._categories[name] if rule_id in rules), None)
             if rule is not None:
-                verdicts.append(_verdict(rule, name))
+                verdicts.append(verdict_of((rule,), f"moderation: {name}"))
         return verdicts
 
     def close(self) -> None:
         """See Reviewer."""
         self._upstream.close()
-
-
-def _verdict(rule: Rule, category: str) -> Verdict:
-    blocks = rule.action == "block"
-    return Verdict(
-        safe=not blocks,
-        codes=(rule.id,),
-        names=(rule.name,),
-        release=blocks and rule.release,
-        reason=f"moderation: {category}" if blocks else "",
-    )

@@ -10,7 +10,7 @@ from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
 from imgen.domain.review.floor import MINORS, MINORS_LABEL
 from imgen.domain.review.judge import HINTS
 from imgen.domain.review.ruleset import Ruleset
-from imgen.domain.review.verdict import Verdict
+from imgen.domain.review.verdict import Verdict, floor_verdict, verdict_of
 from imgen.settings import Settings
 from imgen.upstream.openai_client import MALFORMED, chat_content
 from workers.reviewers import ReviewInput
@@ -109,19 +109,11 @@ def _verdict(judgement: _Judgement, ruleset: Ruleset) -> Verdict:
     if unknown := [rule_id for rule_id in named if rule_id not in known and rule_id != MINORS]:
         raise ReviewerUnavailable(f"the reviewer named {len(unknown)} rules that there are not")
     if MINORS in named:
-        return Verdict(safe=False, codes=(MINORS,), names=(MINORS_LABEL,), floor=True, reason="vision")
-    met = [known[rule_id] for rule_id in named]
-    blocking = [rule for rule in met if rule.action == "block"]
-    if not judgement.safe and not blocking:
+        return floor_verdict(MINORS, MINORS_LABEL, "vision")
+    verdict = verdict_of((known[rule_id] for rule_id in named), f"vision: {judgement.reason[:MAX_REASON_CHARS]}")
+    if not judgement.safe and verdict.safe:
         raise ReviewerUnavailable("the reviewer refused without naming a rule that does")
-    told = blocking or met
-    return Verdict(
-        safe=not blocking,
-        codes=tuple(rule.id for rule in told),
-        names=tuple(rule.name for rule in told),
-        release=bool(blocking) and all(rule.release for rule in blocking),
-        reason=f"vision: {judgement.reason[:MAX_REASON_CHARS]}" if blocking else "",
-    )
+    return verdict
 
 
 def _response_format(rule_ids: tuple[str, ...]) -> Any:

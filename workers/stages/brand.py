@@ -1,4 +1,4 @@
-"""Branding: the caller's logo, laid over the picture."""
+"""Branding: the caller's logo, laid over the picture. Without a logo these stages do nothing."""
 
 from dataclasses import replace
 
@@ -6,19 +6,25 @@ from imgen.provenance.branding import open_logo, overlay
 from workers.picture import Context, Picture
 
 
+def fetch_logo(picture: Picture, context: Context) -> Picture:
+    """Reads and decodes the logo if the recipe has one."""
+    key = context.job.recipe.visible_watermark.image_key
+    return replace(picture, logo=open_logo(context.resources.objects.get(key))) if key else picture
+
+
 def brand(picture: Picture, context: Context) -> Picture:
-    """Overlays the logo if the recipe has one."""
-    logo = context.job.recipe.visible_watermark
-    if not logo.image_key:
+    """Overlays the logo."""
+    if picture.logo is None:
         return picture
+    placement = context.job.recipe.visible_watermark
     branded = overlay(
         picture.pixels,
-        open_logo(context.resources.objects.get(logo.image_key)),
-        position=logo.position,
-        scale=logo.scale,
-        transparency=logo.transparency,
-        rotation=logo.rotation,
-        padding_x=logo.padding_x,
-        padding_y=logo.padding_y,
+        picture.logo,
+        position=placement.position,
+        scale=placement.scale,
+        transparency=placement.transparency,
+        rotation=placement.rotation,
+        padding_x=placement.padding_x,
+        padding_y=placement.padding_y,
     )
-    return replace(picture, pixels=branded)
+    return replace(picture, pixels=branded, unbranded=picture.pixels)

@@ -53,7 +53,8 @@ def keep_for_reuse(picture: Picture, context: Context) -> Picture:
     Image.fromarray(picture.pixels).save(file, KEPT_FORMAT, compress_level=1, exif=_exif(picture.drawn_at))
     context.resources.objects.put(key, file.getvalue(), f"image/{KEPT_FORMAT}")
     digest = context.resources.policy_digests[context.job.recipe.ruleset]
-    return replace(picture, kept=CachedMaster(key=key, size_bytes=file.tell(), policy_digest=digest))
+    kept = CachedMaster(key=key, size_bytes=file.tell(), policy_digest=digest, codes=verdict.codes)
+    return replace(picture, kept=kept)
 
 
 def _exif(drawn_at: float | None) -> Image.Exif:

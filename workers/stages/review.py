@@ -1,17 +1,19 @@
-"""Review of the words before anything is drawn, and of words and picture before anything is branded or reachable."""
+"""Review of the words before anything is drawn, then of the render, of the logo, and of the picture with its logo.
+
+All of it comes before anything is signed or reachable, and what is signed is what was reviewed.
+"""
 
 from dataclasses import replace
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import Job
 from imgen.domain.outcome import Blocked
-from imgen.domain.review.verdict import PictureBlocked, Verdict
+from imgen.domain.review.verdict import PictureBlocked, Verdict, combine
 from workers.picture import Context, Picture
 from workers.reviewers import ReviewInput
+from workers.reviewers.outside import changed_part
 
 
 def words(picture: Picture, context: Context) -> Picture:
@@ -20,7 +22,7 @@ def words(picture: Picture, context: Context) -> Picture:
     Raises:
         PictureBlocked: the floor or a rule without release matched.
     """
-    return replace(picture, verdict=_decided(_review(context)))
+    return replace(picture, verdict=_decided(context.resources.reviewers.review(_subject(context))))
 
 
 def picture(picture: Picture, context: Context) -> Picture:
@@ -30,23 +32,55 @@ def picture(picture: Picture, context: Context) -> Picture:
         PictureBlocked: as for the words.
         ReviewerUnavailable: a reviewer did not answer; the job waits.
     """
-    verdict = _decided(_review(context, picture.pixels))
-    if cache_hit := context.job.recipe.cache_hit:
+    cache_hit = context.job.recipe.cache_hit
+    digest = context.resources.policy_digests.get(context.job.recipe.ruleset)
+    already_reviewed = cache_hit is not None and cache_hit.policy_digest == digest
+    subject = replace(_subject(context), pixels=picture.pixels, already_reviewed=already_reviewed)
+    verdict = _decided(context.resources.reviewers.review(subject))
+    if cache_hit:
         verdict = msgspec.structs.replace(verdict, codes=tuple(dict.fromkeys((*cache_hit.codes, *verdict.codes))))
     return replace(picture, verdict=verdict)
 
 
-def _review(context: Context, pixels: NDArray[np.uint8] | None = None) -> Verdict:
+def logo(picture: Picture, context: Context) -> Picture:
+    """Reviews the logo, a picture from outside, before it is used.
+
+    Raises:
+        PictureBlocked, ReviewerUnavailable: as for the picture.
+    """
+    if picture.logo is None:
+        return picture
+    rotation = context.job.recipe.visible_watermark.rotation
+    verdict = context.resources.reviewers.review_outside(_subject(context), picture.logo, rotation=rotation)
+    return _joined(picture, verdict, "logo")
+
+
+def branded(picture: Picture, context: Context) -> Picture:
+    """Reviews the picture with its logo as a new one, also where the render came out of the cache.
+
+    Raises:
+        PictureBlocked, ReviewerUnavailable: as for the picture.
+    """
+    if picture.logo is None or (part := changed_part(picture.unbranded, picture.pixels)) is None:
+        return picture
+    subject = replace(_subject(context), pixels=picture.pixels, details=(part,))
+    return _joined(picture, context.resources.reviewers.review(subject), "with logo")
+
+
+def _joined(picture: Picture, verdict: Verdict, of: str) -> Picture:
+    """Adds a verdict on the logo to the picture's; `of` says in its reason what was seen."""
+    named = msgspec.structs.replace(verdict, reason=verdict.reason and f"{of}: {verdict.reason}")
+    verdicts = [picture.verdict] if picture.verdict is not None else []
+    return replace(picture, verdict=_decided(combine([*verdicts, named]), is_for_logo=True))
+
+
+def _subject(context: Context) -> ReviewInput:
+    """Returns the ruleset and the words of the job; without pixels."""
     ruleset = context.resources.rulesets.get(context.job.recipe.ruleset)
     if ruleset is None:
         # It existed at submit. Another one in its place would publish by rules that the caller did not ask for.
         raise ConfigurationError(f"Ruleset {context.job.recipe.ruleset!r} is not configured any more")
-    cache_hit = context.job.recipe.cache_hit
-    digest = context.resources.policy_digests.get(context.job.recipe.ruleset)
-    already_reviewed = cache_hit is not None and cache_hit.policy_digest == digest
-    return context.resources.reviewers.review(
-        ReviewInput(ruleset=ruleset, parts=parts(context.job), pixels=pixels, already_reviewed=already_reviewed)
-    )
+    return ReviewInput(ruleset=ruleset, parts=parts(context.job))
 
 
 def parts(job: Job) -> dict[str, str]:
@@ -72,7 +106,7 @@ def blocked(verdict: Verdict, *, unsafe_key: str = "") -> Blocked:
     return Blocked(names=verdict.names, categories=verdict.codes, floor=verdict.floor, unsafe_key=unsafe_key)
 
 
-def _decided(verdict: Verdict) -> Verdict:
+def _decided(verdict: Verdict, *, is_for_logo: bool = False) -> Verdict:
     if not verdict.safe and not verdict.release:
-        raise PictureBlocked(verdict)
+        raise PictureBlocked(verdict, is_for_logo=is_for_logo)
     return verdict

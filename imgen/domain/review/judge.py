@@ -13,12 +13,12 @@ well: then nothing that is drawn escapes review behind a `-`.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from imgen.domain.folding import readings
 from imgen.domain.prompt import Term, parse_terms
-from imgen.domain.review.ruleset import CompiledRule, CompiledRuleset, Rule
-from imgen.domain.review.verdict import Match, Verdict
+from imgen.domain.review.ruleset import CompiledRule, CompiledRuleset
+from imgen.domain.review.verdict import Match, Verdict, verdict_of
 
 WHOLE_PROMPTS = frozenset({"prompt", "original_prompt"})
 NEGATIVES = frozenset({"negative", "negative_prompt"})
@@ -49,17 +49,13 @@ def judge(compiled: CompiledRuleset, parts: Mapping[str, str]) -> Verdict:
         for item in compiled.rules
         for match in (*_matched_terms(item, positive), *_matched_negatives(item, negative))
     )
-    blocking = _rules_of(compiled, matches, "block")
-    named = blocking or _rules_of(compiled, matches, "note")
     certain = {match.rule_id for match in matches}
     hinted = {match.rule_id for item in compiled.rules for match in _matched_terms(item, hints)}
-    return Verdict(
-        safe=not blocking,
-        codes=tuple(rule.id for rule in named),
-        names=tuple(rule.name for rule in named),
-        release=bool(blocking) and all(rule.release for rule in blocking),
-        reason=f"ruleset {compiled.ruleset.id}: {', '.join(rule.id for rule in blocking)}" if blocking else "",
-        flags=tuple(rule.id for rule in compiled.ruleset.rules if rule.id in hinted - certain),
+    rules = compiled.ruleset.rules
+    blocking = ", ".join(rule.id for rule in rules if rule.id in certain and rule.action == "block")
+    return structs.replace(
+        verdict_of((rule for rule in rules if rule.id in certain), f"ruleset {compiled.ruleset.id}: {blocking}"),
+        flags=tuple(rule.id for rule in rules if rule.id in hinted - certain),
         matches=matches,
     )
 
@@ -118,8 +114,3 @@ def _matched_negatives(item: CompiledRule, parts: Iterable[NormalizedPart]) -> I
     for part, texts in parts:
         if any(item.unwanted.fullmatch(text) for text in texts):
             yield Match(rule_id=item.rule.id, name=item.rule.name, part=part, term=texts[0].strip())
-
-
-def _rules_of(compiled: CompiledRuleset, matches: Iterable[Match], action: str) -> tuple[Rule, ...]:
-    matched = {match.rule_id for match in matches}
-    return tuple(rule for rule in compiled.ruleset.rules if rule.id in matched and rule.action == action)

@@ -1,10 +1,11 @@
-"""Verdicts of a review: matches, one verdict out of several, and the error that carries one."""
+"""Verdicts of a review: matches, the verdict of rules that matched, one out of several, and the error that carries one."""
 
 from collections.abc import Iterable
 
 from msgspec import Struct
 
 from imgen.domain.errors import ImgenError
+from imgen.domain.review.ruleset import Rule
 
 
 class Match(Struct, frozen=True, kw_only=True):
@@ -40,9 +41,35 @@ class PictureBlocked(ImgenError):
 
     code = "blocked"
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: Verdict, *, is_for_logo: bool = False) -> None:
+        """`is_for_logo`: the render itself passed; the logo did not, or the picture with it."""
         super().__init__()
         self.verdict = verdict
+        self.is_for_logo = is_for_logo
+
+
+def verdict_of(rules: Iterable[Rule], reason: str = "") -> Verdict:
+    """Makes the verdict on what matches some rules: those that block name it, else those that only note.
+
+    Args:
+        rules: all that match, in the order in which they are to be named.
+        reason: kept only if one of them blocks.
+    """
+    matched = tuple(rules)
+    blocking = tuple(rule for rule in matched if rule.action == "block")
+    named = blocking or matched
+    return Verdict(
+        safe=not blocking,
+        codes=tuple(rule.id for rule in named),
+        names=tuple(rule.name for rule in named),
+        release=bool(blocking) and all(rule.release for rule in blocking),
+        reason=reason if blocking else "",
+    )
+
+
+def floor_verdict(code: str, name: str, reason: str) -> Verdict:
+    """Makes the verdict on a violation of the floor, under any ruleset."""
+    return Verdict(safe=False, codes=(code,), names=(name,), floor=True, reason=reason)
 
 
 def combine(verdicts: Iterable[Verdict]) -> Verdict:
