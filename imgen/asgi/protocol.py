@@ -12,15 +12,13 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from imgen.asgi.endpoint import Answer
+from imgen.asgi.endpoint import Answer, header
+from imgen.asgi.linger import Linger
 from imgen.asgi.transport import BufferedTransport
 
+TIMED_OUT = 408
 MAX_HEAD_BYTES = 64 * 1024
 """Limit of a head, a trailer or the line of a chunk; eight times nginx's limit of a head."""
-LINGER_S = 5.0
-MAX_LINGER_BYTES = 16 * 1024 * 1024
-"""Limits of reading on after the answer, in seconds and bytes. Closing at once would reset the connection, and many clients
-write their whole request before they read."""
 
 
 class TimeoutProtocol(HttpToolsProtocol):
@@ -50,11 +48,14 @@ class TimeoutProtocol(HttpToolsProtocol):
         self._in_head = False
         self._in_message = False
         self._silent_bytes = 0
-        self._lingered_bytes = 0
+        self._body_bytes = 0
+        self._linger: Linger | None = None
+        self._may_linger = True
+        self._is_half_closed = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Starts the time limit of the first head."""
-        super().connection_made(BufferedTransport(transport, self.loop))  # type: ignore[arg-type]  # has all that uvicorn uses of a transport
+        super().connection_made(BufferedTransport(transport, self.loop, stays_open=self._half_close))  # type: ignore[arg-type]  # has all that uvicorn uses of a transport
         self._wait(self._read_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -65,12 +66,17 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parses bytes, and counts those of a head, a trailer or a line of a chunk."""
+        """Parses bytes, and counts those of a head, a trailer or a line of a chunk; drops them after the last answer."""
+        if self._is_half_closed:
+            self._drop(len(data))
+            return
         self._silent_bytes += len(data)
         super().data_received(data)
+        if self._is_half_closed:
+            return
         if self._silent_bytes > MAX_HEAD_BYTES:
             self._refuse(431, "Request header fields too large")
-        elif self._in_message and not self._in_head and self._give_up_at is None:  # the rest of a body is still to come
+        elif self._in_body and self._give_up_at is None:  # the rest of a body is still to come
             self._wait(self._read_timeout_s)
 
     def on_message_begin(self) -> None:
@@ -86,22 +92,21 @@ class TimeoutProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Records the end of the head."""
         self._in_head = False
-        self._silent_bytes = self._lingered_bytes = 0
+        self._silent_bytes = self._body_bytes = 0
         self._stop_waiting()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Passes a part of the body on; drops it once the answer is sent."""
         self._silent_bytes = 0
+        self._body_bytes += len(body)
         super().on_body(body)
-        if self.cycle.response_complete:
-            self._lingered_bytes += len(body)
-            if self._lingered_bytes > MAX_LINGER_BYTES:
-                self.transport.close()
+        self._drop(len(body))
 
     def on_message_complete(self) -> None:
         """Records the end of the request."""
         self._in_message = False
+        self._linger = None
         self._silent_bytes = 0
         super().on_message_complete()
         if self._give_up_at is None:
@@ -113,12 +118,60 @@ class TimeoutProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Starts the time limit of the rest of this request, or of the next head."""
         super().on_response_complete()
-        if not self.transport.is_closing():
-            self._wait(LINGER_S if self._in_message and not self._in_head else self._read_timeout_s)
+        if self.transport.is_closing():
+            return
+        if self._in_body and not self.pipeline:
+            self._start_lingering(self._declared_bytes())
+        else:
+            self._wait(self._read_timeout_s)
+
+    def shutdown(self) -> None:
+        """Ends an idle connection at once, another one with its answer."""
+        self._may_linger = False
+        super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         """Refuses bytes that are not HTTP, in the form of every other error."""
         self._refuse(400, msg.rstrip("."))
+
+    @property
+    def _in_body(self) -> bool:
+        return self._in_message and not self._in_head
+
+    def _declared_bytes(self) -> int | None:
+        """Returns the length of the rest of the body; None: it is not declared."""
+        declared = header(dict(self.scope), b"content-length")
+        return int(declared) - self._body_bytes if declared.isdecimal() else None
+
+    def _start_lingering(self, declared_bytes: int | None) -> None:
+        self._unset_keepalive_if_required()  # uvicorn's timer knows nothing of bytes that still come
+        now = self.loop.time()
+        self._linger = Linger(now, declared_bytes)
+        self._wait(self._linger.patience_s(now))
+
+    def _drop(self, size_bytes: int) -> None:
+        """Counts bytes that come after the answer, up to the limits."""
+        if self._linger is None:
+            return
+        if self._linger.count(size_bytes):
+            self._wait(self._linger.patience_s(self.loop.time()))
+        else:
+            self._close_now()
+
+    def _half_close(self) -> bool:
+        """Ends the sending half if the request is answered and still comes. False: nothing is left to wait for."""
+        cycle = self.cycle
+        is_answered = cycle is not None and cycle.response_complete and not self.pipeline
+        if not self._may_linger or not is_answered or not self._in_body:
+            return False
+        self._may_linger = False
+        self._is_half_closed = True
+        self.transport.write_eof()
+        return True
+
+    def _close_now(self) -> None:
+        self._may_linger = False
+        self.transport.close()
 
     def _wait(self, seconds: float) -> None:
         """Ends the connection after so many seconds without a change of state. A running timer is kept: making one is slow."""
@@ -143,9 +196,11 @@ class TimeoutProtocol(HttpToolsProtocol):
         self._give_up()
 
     def _give_up(self) -> None:
+        if self._linger is not None:
+            self._close_now()
+            return
         is_answering = self.cycle is not None and not self.cycle.response_complete
-        in_body = self._in_message and not self._in_head
-        if is_answering and (self.pipeline or not in_body):
+        if is_answering and (self.pipeline or not self._in_body):
             return  # a pipelined request is being answered; its end starts the timer anew
         if self._in_head or is_answering:
             self._refuse(408, "Request timed out")
@@ -154,10 +209,11 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, text: str) -> None:
         """Ends the connection; sends an answer unless one has begun."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_half_closed:
             return
         cycle = self.cycle
-        if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
+        is_told = not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started)
+        if is_told:
             path = self.url.partition(b"?")[0].decode("ascii", "replace")
             status, body, more = self._refusal(path, status, text)
             headers = {
@@ -168,4 +224,17 @@ class TimeoutProtocol(HttpToolsProtocol):
             }
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
             self.transport.write(b"".join((STATUS_LINE[status], head.encode("latin-1"), b"\r\n", body)))
-        self.transport.close()
+        if is_told and status != TIMED_OUT:
+            self._drop_the_rest()
+        else:
+            self.transport.close()
+
+    def _drop_the_rest(self) -> None:
+        """Reads on after a refusal, since the client may still be writing; nothing more is parsed or answered."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._may_linger, self._is_half_closed = False, True
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._start_lingering(None)

@@ -5,6 +5,7 @@ a poll takes.
 """
 
 from asyncio import AbstractEventLoop, Transport
+from collections.abc import Callable
 from typing import Any
 
 MAX_BUFFERED_BYTES = 64 * 1024
@@ -14,9 +15,13 @@ MAX_BUFFERED_BYTES = 64 * 1024
 class BufferedTransport:
     """Wraps a transport of the running loop."""
 
-    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+    def __init__(
+        self, transport: Transport, loop: AbstractEventLoop, *, stays_open: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Takes `stays_open`, asked at each `close`; True: the protocol closes later, once the client has written its request."""
         self._transport = transport
         self._loop = loop
+        self._stays_open = stays_open
         self._parts: list[bytes] = []
         self._bytes = 0
         self.is_closing = transport.is_closing
@@ -37,7 +42,14 @@ class BufferedTransport:
     def close(self) -> None:
         """Closes the transport after sending the buffer."""
         self._flush()
-        self._transport.close()
+        if not self._stays_open():
+            self._transport.close()
+
+    def write_eof(self) -> None:
+        """Ends the sending half after the buffer; the client sees the end and may still write."""
+        self._flush()
+        if not self._transport.is_closing():
+            self._transport.write_eof()
 
     def _flush(self) -> None:
         if not self._parts:
