@@ -226,6 +226,12 @@ class ModelError(ImgenError):
     code = "model"
 
 
+class PictureFlagged(ImgenError):
+    """The model's own safety checker flagged the picture, which is lost."""
+
+    code = "picture_flagged"
+
+
 class ObjectNotFound(ImgenError):
     """No such object."""
 

@@ -16,7 +16,7 @@ guidance = { default = 3.5 }
 time_limit_s = 30
 default_style = "professional"
 styles = { professional = { label = "Professional" } }
-call = { step_s = 0.0, fail_on = "brokenmodel", retry_on = "flaky" }
+call = { step_s = 0.0, fail_on = "brokenmodel", retry_on = "flaky", flag_on = "flagged" }
 """
 
 

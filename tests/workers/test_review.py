@@ -49,8 +49,9 @@ def reviewed(make_reviewed):
     return make_reviewed(600)
 
 
-def submit(resources, prompt="red coat", **changes):
-    recipe = make_recipe(prompt_parts=PromptParts(prompt=prompt, original_prompt=prompt, positive=prompt))
+def submit(resources, prompt="red coat", ruleset="default", **changes):
+    parts = PromptParts(prompt=prompt, original_prompt=prompt, positive=prompt)
+    recipe = make_recipe(prompt_parts=parts, ruleset=ruleset)
     recipe = structs.replace(recipe, diffusion=structs.replace(recipe.diffusion, positive=prompt))
     job = make_job(recipe=recipe, **changes)
     with resources.database.write() as connection:
@@ -251,3 +252,32 @@ def test_a_picture_somebody_doubted_is_not_kept(reviewed, chat, monkeypatch):
     chat.will(always=UNSAFE)
     assert begin_entry(reviewed, "ent_blocked").state is State.BLOCKED
     assert found(reviewed, "ent_blocked") is None
+
+
+# ------------------------------------------------------------------ the model's own safety checker
+
+
+@pytest.mark.parametrize(
+    ("prompt", "ruleset", "code", "is_floor"),
+    [
+        ("flagged coat", "default", "sexual", False),
+        ("flagged coat", "strict", "sexual", False),
+        ("flagged coat", "art", "safety_checker", False),
+        ("flagged coat, a child on a beach", "art", "minors", True),
+    ],
+)
+def test_a_picture_that_the_model_flags_is_blocked(resources, prompt, ruleset, code, is_floor):
+    """It ends blocked under the rule for nudity, else under the checker's own name; nothing of it is stored or charged."""
+    job = submit(resources, prompt, ruleset=ruleset)
+    tasks.run_phase(resources, tasks.RENDER, job.id)
+    ended = read(resources, job)
+    assert ended.state is State.BLOCKED
+    blocked = ended.outcome.blocked
+    assert (blocked.categories, blocked.floor, blocked.unsafe_key) == ((code,), is_floor, "")
+    assert not list(resources.objects.list(""))
+    with resources.database.read() as connection:
+        rows = connection.execute(ledger.ledger.select().where(ledger.ledger.c.job_id == job.id)).all()
+    assert sorted(row.kind for row in rows) == ["hold", "release"]
+    (entry,) = entries(resources, job)
+    assert entry.detail["reason"] == "safety_checker"
+    assert entry.detail["release"] is False

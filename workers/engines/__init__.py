@@ -33,6 +33,7 @@ class Engine(Protocol):
 
         Raises:
             ModelError: the model or the LoRA cannot do this; trying again will not help.
+            PictureFlagged: the model's own safety checker keeps the picture back.
             Retryable: out of memory and the like.
         """
 

@@ -1,8 +1,8 @@
 """Instant engine, without a model, for tests and load drills: draws a smooth pattern by the seed, whatever the prompt.
 
 Knobs in the model's `call` table: `step_s` (seconds each step takes), `fail_on` (a word: prompts with it fail for good),
-`retry_on` (a word: they fail as if a part were down) and `crash_on` (a word: the process kills itself at the second step,
-as a GPU fault or the kernel's memory killer would).
+`retry_on` (a word: they fail as if a part were down), `flag_on` (a word: they are flagged as by a safety checker) and `crash_on`
+(a word: the process kills itself at the second step, as a GPU fault or the kernel's memory killer would).
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from numpy import float32, uint8
 from numpy.typing import NDArray
 
 from imgen.domain.catalog import InstantOptions, Model
-from imgen.domain.errors import ModelError, Retryable
+from imgen.domain.errors import ModelError, PictureFlagged, Retryable
 from imgen.domain.recipe import Diffusion
 from workers.engines import EngineContext, OnStep
 
@@ -33,6 +33,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     step_s: float = 0.0
     fail_on: str = ""
     retry_on: str = ""
+    flag_on: str = ""
     crash_on: str = ""
 
 
@@ -66,6 +67,8 @@ class InstantEngine:
             if step == CRASH_STEP and _said(self.knobs.crash_on, diffusion):
                 os.kill(os.getpid(), signal.SIGKILL)
             on_step(step, diffusion.num_inference_steps, lambda: draw(diffusion))
+        if _said(self.knobs.flag_on, diffusion):
+            raise PictureFlagged
         return draw(diffusion)
 
     def unload(self) -> None:

@@ -10,10 +10,15 @@ import msgspec
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import Job
 from imgen.domain.outcome import Blocked
-from imgen.domain.review.verdict import PictureBlocked, Verdict, combine
+from imgen.domain.review.floor import MINORS, MINORS_LABEL, names_child
+from imgen.domain.review.ruleset import SEXUAL
+from imgen.domain.review.verdict import PictureBlocked, Verdict, combine, floor_verdict, verdict_of
 from workers.picture import Context, Picture
 from workers.reviewers import ReviewInput
 from workers.reviewers.outside import changed_part
+
+SAFETY_CHECKER = "safety_checker"
+"""Rule id of a picture that the model flagged under a ruleset that does not block nudity, and the reason for the audit."""
 
 
 def words(picture: Picture, context: Context) -> Picture:
@@ -40,6 +45,18 @@ def picture(picture: Picture, context: Context) -> Picture:
     if cache_hit:
         verdict = msgspec.structs.replace(verdict, codes=tuple(dict.fromkeys((*cache_hit.codes, *verdict.codes))))
     return replace(picture, verdict=verdict)
+
+
+def flagged_by_model(context: Context) -> Verdict:
+    """Returns the verdict on a picture that the model's own safety checker flagged; it came out black, so nobody gets it."""
+    subject = _subject(context)
+    if names_child(subject.parts):
+        return floor_verdict(MINORS, MINORS_LABEL, SAFETY_CHECKER)
+    rules = {rule.id: rule for rule in subject.ruleset.ruleset.rules}
+    rule = rules.get(SEXUAL)
+    if rule is None or rule.action != "block":
+        return Verdict(safe=False, codes=(SAFETY_CHECKER,), names=("Flagged by the model",), reason=SAFETY_CHECKER)
+    return msgspec.structs.replace(verdict_of((rule,), SAFETY_CHECKER), release=False)
 
 
 def logo(picture: Picture, context: Context) -> Picture:

@@ -78,6 +78,11 @@ def first_violation(roles: PromptRoles) -> tuple[_FoundTerm, ...]:
     return next((tuple(filter(None, violation)) for violation in violations if all(violation)), ())
 
 
+def names_child(parts: Mapping[str, str]) -> bool:
+    """Returns whether the positive words of a request name a child or an age under eighteen; hints and negatives do not."""
+    return _first(_child, normalize(split_roles(parts).positive)) is not None
+
+
 def _first(find: Callable[[str], str], parts: Iterable[NormalizedPart]) -> _FoundTerm | None:
     """Returns the first term that `find` returns for a reading of a part; None: it returns only empty strings."""
     found = ((part, find(folded)) for part, texts in parts for folded in texts)

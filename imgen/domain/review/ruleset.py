@@ -11,6 +11,9 @@ from msgspec import Struct
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.folding import compile_terms
 
+SEXUAL = "sexual"
+"""Id of the rule that means nudity, to all that can say nothing finer: the nudity detector, a model's safety checker."""
+
 _LITERAL = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]")
 _REPEAT = re.compile(r"\)?(?:[*+]|\{[^}]*\})")
 _BOUNDED = re.compile(r"\{(?:\d+,)?(\d+)\}")

@@ -11,7 +11,7 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from imgen.domain.catalog import DiffusersOptions, Model
-from imgen.domain.errors import ModelError, Retryable
+from imgen.domain.errors import ModelError, PictureFlagged, Retryable
 from imgen.domain.recipe import Diffusion
 from workers.engines import EngineContext, OnStep
 from workers.engines.diffusers.adapters import Adapters
@@ -23,6 +23,10 @@ from workers.engines.diffusers.prompting import conditioning
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, torch.AcceleratorError)
 CALL_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, AssertionError)
 """Errors of pipelines on arguments that they cannot use; diffusers has no exception of its own."""
+
+FLAGS = ("nsfw_content_detected", "nsfw_detected")
+"""Fields of a pipeline's output for the verdict of its safety checker, one bool a picture; None or missing: it has none. A
+flagged picture comes out black, or pixelated."""
 
 _OURS = frozenset(
     {
@@ -84,8 +88,10 @@ class DiffusersEngine:
                     "output_type": "pt",
                 }
                 accepted = {name: value for name, value in arguments.items() if name in self._accepted}
-                images = self._pipe(**accepted).images
-                return _pixels(images, diffusion)
+                drawn = self._pipe(**accepted)
+                if any(any(getattr(drawn, name, None) or ()) for name in FLAGS):
+                    raise PictureFlagged
+                return _pixels(drawn.images, diffusion)
         except OUT_OF_MEMORY as exc:
             if exc is steps.stopped_by:
                 raise
