@@ -1,12 +1,12 @@
 """Shell of every page: signed-in user, navigation, rendering of templates, and a line (flash) after a change."""
 
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-import structlog
 from msgspec import structs
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -15,18 +15,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Scope, Send
 
-from imgen.asgi.endpoint import json_response
 from imgen.domain import errors
 from imgen.domain.user import User
 from imgen.records import installation
 from imgen.services.accounts import sessions
 from imgen.services.core import Core
 from imgen.surfaces.pages import environment, page_headers
-from imgen.surfaces.surface import status_of
-from imgen.surfaces.web import filters
+from imgen.surfaces.web import error_pages, filters
 from imgen.surfaces.web.csrf import Csrf, no_body
-
-log = structlog.get_logger(__name__)
 
 COOKIE = "imgen_session"
 FLASH, NEXT = "news", "then"
@@ -114,7 +110,7 @@ class Shell:
         return endpoint
 
     def middleware(self) -> list[Middleware]:
-        """Returns the middleware: signed cookies, and CSRF protection."""
+        """Returns the middleware: signed cookies, CSRF protection, and a page for every fault."""
         return [
             Middleware(
                 SessionMiddleware,
@@ -131,11 +127,12 @@ class Shell:
                 max_bytes=int(self.core.settings.http.max_body_mib * 2**20),
                 refuse=self._refuse_forged,
             ),
+            Middleware(error_pages.Faults, render=self._error_page),
         ]
 
     def exception_handlers(self) -> Mapping[Any, Any]:
         """Returns the handlers that show an error as a page."""
-        return {404: self._not_found, HTTPException: self._http_error, errors.ImgenError: self._error}
+        return error_pages.handlers(self._error_page)
 
     def _to_sign_in(self, request: Request) -> Response:
         if request.headers.get("hx-request") == "true":  # a part of a page cannot show a form
@@ -146,23 +143,12 @@ class Shell:
             request.session[NEXT] = next_path if len(next_path) <= MAX_NEXT_CHARS else request.url.path[:MAX_NEXT_CHARS]
         return RedirectResponse("/sign-in", 303)
 
-    async def _not_found(self, request: Request, _exc: Exception) -> Response:
-        if "text/html" not in request.headers.get("accept", ""):
-            return json_response({"error": "Not found"}, 404)
-        return self.page(request, "error.html", status=404, title="Not found", text="There is nothing here.")
-
-    async def _http_error(self, request: Request, exc: HTTPException) -> Response:
-        if "text/html" not in request.headers.get("accept", "") and exc.status_code == 405:  # noqa: PLR2004
-            return json_response({"error": "Method not allowed"}, 405, dict(exc.headers or {}))
-        return self.page(request, "error.html", status=exc.status_code, title="Not possible", text=exc.detail)
-
-    async def _error(self, request: Request, exc: errors.ImgenError) -> Response:
-        is_ours = isinstance(exc, errors.Retryable | errors.ConfigurationError)
-        if is_ours:
-            log.error("page failed", path=request.url.path, reason=str(exc))
-        text = "A part of the service does not answer. Try again in a moment." if is_ours else str(exc)
-        status = 503 if is_ours else status_of(type(exc))
-        return self.page(request, "error.html", status=status, title="Not possible", text=text)
+    async def _error_page(self, request: Request, status: int, title: str, text: str) -> Response:
+        """Renders the error page, for the signed-in user if the session can be read."""
+        if getattr(request.state, "user", None) is None:
+            with contextlib.suppress(errors.ImgenError):  # without SQL the page has no navigation
+                request.state.user = await sessions.signed_in(self.core, self.token(request))
+        return self.page(request, "error.html", status=status, title=title, text=text)
 
     async def _refuse_forged(self, scope: Scope, send: Send, _reason: int) -> None:
         text = "<h1>Forbidden</h1><p>This form has expired. Go back and load the page anew.</p>"
