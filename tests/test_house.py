@@ -50,7 +50,7 @@ def test_a_serving_api_has_no_engine_in_memory():
 
 def test_the_readme_tree_is_the_disk():
     """Every entry of the README's tree exists, and every folder and top-level module that exists is in it."""
-    block = re.search(r"## The house\n\n```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    block = re.search(r"## Source tree\n\n```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     listed, parent = set(), ""
     for line in block.splitlines():
         name = line.split()[0]

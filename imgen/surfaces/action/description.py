@@ -97,7 +97,7 @@ def describe(core: Core) -> Description:
         failures_intro='Each is `{"error": "<text>"}`. 429 and 503 have a `Retry-After` header with whole seconds.',
         failures=FAILURES,
         page="action",
-        sections=("Requests and answers", "Prompts", "The cache", "Polling", "From a browser", "Not there yet"),
+        sections=("Requests and answers", "Prompts", "Semantic cache", "Polling", "From a browser", "Not implemented yet"),
     )
 
 

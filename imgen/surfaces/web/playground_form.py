@@ -25,7 +25,7 @@ SENTENCES: Mapping[str, str] = {
     "invalid_character": "Invalid character: this model knows nobody by that @name.",
     "too_many_characters": "Only one character per prompt: leave one @name.",
     "forbidden": "You may not make pictures for this tenant.",
-    "too_large": "This is too large to send. Choose a smaller brand mark.",
+    "too_large": "This is too large to send. Choose a smaller logo.",
     "quota_exceeded": "Quota exceeded: this tenant's pictures are used up for now.",
     "queue_full": "Queue is full: wait until an open picture has ended, then try again.",
     "rate_limited": "Rate limit exceeded: too many blocked pictures lately.",
@@ -38,7 +38,7 @@ FIELD_SENTENCES: Mapping[str, str] = {
     "prompt": "Invalid prompt: it is too long.",
     "negative": "Invalid negative prompt: it is too long.",
     "quality": "Invalid quality: give a whole number from 1 to 100.",
-    "wm_image": "Invalid brand mark: choose a PNG, JPEG or WebP of at most 4 MiB and 16 megapixels.",
+    "wm_image": "Invalid logo: choose a PNG, JPEG or WebP of at most 4 MiB and 16 megapixels.",
 }
 
 

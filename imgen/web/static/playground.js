@@ -123,7 +123,7 @@
     const isTooLarge = file && file.size > Number(input.dataset.maxBytes);
     if (isTooLarge) {
       input.value = "";
-      complain("Invalid brand mark: choose a PNG, JPEG or WebP of at most 4 MiB and 16 megapixels.");
+      complain("Invalid logo: choose a PNG, JPEG or WebP of at most 4 MiB and 16 megapixels.");
     }
     form.elements.wm_name.value = file && !isTooLarge ? file.name : "";
   };

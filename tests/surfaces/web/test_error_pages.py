@@ -80,7 +80,7 @@ def test_an_error_is_a_page_in_the_frame(visit):
             token = {"x-csrftoken": client.cookies["csrftoken"]} if method == "PUT" else {}
             answer = await client.request(method, path, headers=BROWSER | token)
             assert (answer.status_code, words in answer.text) == (status, True), path
-            assert 'aria-label="Rooms"' in answer.text, path
+            assert 'aria-label="Main"' in answer.text, path
             assert "mira" in answer.text, path
             assert answer.headers["cache-control"] == "no-store", path
 
@@ -93,7 +93,7 @@ def test_a_stranger_sees_no_navigation(visit):
     async def work(client, _password):
         answer = await client.get("/fail/fault", headers=BROWSER)
         assert (answer.status_code, "Something went wrong" in answer.text) == (500, True)
-        assert 'aria-label="Rooms"' not in answer.text
+        assert 'aria-label="Main"' not in answer.text
         plain = await client.get("/fail/fault", headers={"Accept": "*/*"})
         assert (plain.status_code, plain.json()) == (500, {"error": "Internal error"})
 

@@ -27,12 +27,12 @@ def test_a_picture_is_made_and_shown_with_its_facts(admin):
     facts = page.get_by_label("Facts")
     assert "768 × 1344" in facts.inner_text()
     assert "WEBP" in facts.inner_text()
-    assert re.search(r"Invisible mark\s+[0-9a-f]{12}", facts.inner_text())
+    assert re.search(r"Invisible watermark\s+[0-9a-f]{12}", facts.inner_text())
     assert re.search(r"PDQ fingerprint\s+[0-9a-f]{64}", facts.inner_text())
     credentials = page.get_by_label("Content Credentials")
     credentials.get_by_text("Trusted", exact=True).wait_for()
-    mark = facts.locator("dt:text-is('Invisible mark') + dd").inner_text().split()[0]
-    assert mark in credentials.locator("dt:text-is('Invisible mark') + dd").inner_text()
+    mark = facts.locator("dt:text-is('Invisible watermark') + dd").inner_text().split()[0]
+    assert mark in credentials.locator("dt:text-is('Invisible watermark') + dd").inner_text()
     assert credentials.locator("dt:text-is('Signed by') + dd").inner_text() != "–"
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
@@ -133,7 +133,7 @@ def test_an_error_keeps_the_form(admin, tmp_path):
     bad.write_bytes(b"no picture")
     page.get_by_label("Picture", exact=True).set_input_files(bad)
     page.get_by_label("Prompt", exact=True).fill("red coat")
-    refused(page, 400, "Invalid brand mark")
+    refused(page, 400, "Invalid logo")
     large = tmp_path / "large.png"
     large.write_bytes(b"x" * (4 * 2**20 + 1))
     page.get_by_label("Picture", exact=True).set_input_files(large)
