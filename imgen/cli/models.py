@@ -196,6 +196,7 @@ def _entry(model: Model) -> str:
     lines = [
         f"[{model.key}]",
         *(f"{name} = {_toml(table[name])}" for name in names if table[name] or name == "base_negative"),
+        *(() if model.negative_prompt else ("negative_prompt = false",)),
     ]
     lines.append(f"default_style = {_toml(model.default_style)}")
     for name, style in table["styles"].items():

@@ -103,6 +103,8 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     engine: EngineOptions = field(default_factory=DiffusersOptions, name="backend")
     """Keys of the table that only the engine reads."""
     base_negative: str = ""
+    negative_prompt: bool = True
+    """Whether the pipeline uses a negative prompt."""
     steps: Steps
     guidance: Guidance
     time_limit_s: int = 300

@@ -7,8 +7,9 @@ Where the contract (section 1) is silent:
   extend its weight to the style's tags. `\(` and `\)` pass through and group nothing.
 - `\` is special only directly before `@` or `-`: it is dropped, and the sign is text.
 - A word starts at the beginning, after a space, a separator, an opening bracket or an opening quote.
-- `-hat @aya` and `@aya -hat` both ask for Aya without a hat. `-@aya` names no character: it is text.
-- Control characters become spaces. Zero-width spaces are dropped, and lone surrogates, because no store can keep them.
+- `-hat @aya` and `@aya -hat` both ask for Aya without a hat. `-@aya` and `-(@aya:1.2)` name no character: they are text.
+- Control characters become spaces. Zero-width spaces are dropped, and LOST characters, because no store can keep them.
+- A name leaves nothing of its own behind: `(@aya:1.2) coat` and `"@aya" coat` are `coat`, `(coat, @aya:1.2)` is `(coat:1.2)`.
 """
 
 import re
@@ -18,18 +19,23 @@ from msgspec import Struct
 
 from imgen.domain.catalog import Character, Model, Style
 from imgen.domain.errors import InvalidCharacter, PromptRequired, TooManyCharacters
+from imgen.domain.prompt_gaps import GAP, close_gaps
 
 _SEPARATORS = ",，、،"
 _WORD_START = r"(?<![^\s,，、،(\[{<\"'“‘«„「『])"
 _NAME = re.compile(
-    _WORD_START + r"@(\w+(?:-\w+)*)(?:['’]s\b)?(?:(?!:\d)[^\w\s,，、،()\\@])*"  # possessive and punctuation go with it
+    _WORD_START + r"@(\w+(?:-\w+)*)(?:['’]s\b)?"  # a possessive goes with the name, and punctuation, but for
+    r"(?:(?!:[\d.])[^\w\s,，、،()\[\]{}<>\"'“”‘’«»„「」『』\\@])*"  # brackets, quotes and a weight
 )
 _WEIGHT = re.compile(r":[\d.]+\)")
 _BRACKET_OR_SEPARATOR = re.compile(r"\\[()]|[()]|[,，、،]")
 _SIGN = re.compile(r"^[-\s]+")
 _ESCAPED = re.compile(r"\\([@-])")
 _NEEDS_ESCAPE = re.compile(_WORD_START + r"@|(?<=\\)[@-]|\A-")
-_DROPPED = re.compile("[\ufeff\u200b\u2060\ud800-\udfff]")
+LOST = re.compile("[\uffff\ud800-\udfff]")
+"""Lone surrogates, and the noncharacter that a decoder puts in their place."""
+_DROPPED = re.compile("[\ufeff\u200b\u2060\uffff\ud800-\udfff]")
+_OPENING = " ([{<\"'“‘«„「『"
 _LAST_WORD = re.compile(r"[\s,，、،][^\s,，、،]*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -113,7 +119,7 @@ def plain_terms(text: str, *, max_chars: int) -> tuple[str, ...]:
 
 def parse_terms(prompt: str) -> Iterator[Term]:
     """Yields every term in order. Refuses nothing, so reviewers get exactly the terms of `parse` and the engine. Linear time."""
-    text = _balanced(_CONTROL.sub(" ", _DROPPED.sub("", prompt)))
+    text = _balanced(clean(prompt))
     depth = start = 0
     for mark in _BRACKET_OR_SEPARATOR.finditer(text):
         sign = mark.group()
@@ -122,6 +128,11 @@ def parse_terms(prompt: str) -> Iterator[Term]:
             start = mark.end()
         depth += (sign == "(") - (sign == ")")
     yield _term(text[start:])
+
+
+def clean(text: str) -> str:
+    """Drops zero-width spaces and LOST characters; control characters become spaces."""
+    return _CONTROL.sub(" ", _DROPPED.sub("", text))
 
 
 def _balanced(text: str) -> str:
@@ -147,14 +158,16 @@ def _term(raw: str) -> Term:
     is_negative = text.startswith("-")
     if is_negative:
         text = _SIGN.sub("", text)
+    first = len(text) - len(text.lstrip(_OPENING))
 
     def take(match: re.Match[str]) -> str:
-        if is_negative and match.start() == 0:
+        if is_negative and match.start() <= first:
             return match.group()
         names.append(match[1])
-        return " "
+        return GAP
 
-    text = " ".join(_NAME.sub(take, text).split())
+    text = _NAME.sub(take, text)
+    text = close_gaps(text) if names else " ".join(text.split())
     if names and not _has_words(text):
         text = ""
     if text.startswith("-") and not is_negative:

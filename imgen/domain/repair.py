@@ -5,12 +5,13 @@ errors are refused all the same: an unknown ruleset, because safety never falls 
 """
 
 import math
+import re
 import secrets
 from collections.abc import Container
 
 from imgen.domain.catalog import SIZES, Catalog, clamp
 from imgen.domain.errors import InvalidCharacter, InvalidField
-from imgen.domain.prompt import parse
+from imgen.domain.prompt import LOST, Parsed, clean, parse
 from imgen.domain.recipe import Attribution, Output, VisibleWatermark
 from imgen.domain.request import (
     FORMATS,
@@ -23,7 +24,15 @@ from imgen.domain.request import (
     GenerateRequest,
     Range,
     ResolvedRequest,
+    in_order,
 )
+
+NO_GUIDANCE = 1.0
+"""Guidance scale up to which diffusers' pipelines draw without a negative prompt (`do_classifier_free_guidance`)."""
+_NONCHARACTERS = "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff\ufdd0-\ufdef" + _NONCHARACTERS + "]")
+"""Control characters, overrides of the writing direction, lone surrogates and noncharacters. Kept are signs that Python calls
+unprintable and scripts need: the ideographic and the no-break space, the zero-width joiners, direction marks, emoji tags."""
 
 
 def resolve(
@@ -43,35 +52,39 @@ def resolve(
     if len(negative) > max_prompt_chars:
         raise InvalidField("negative")
     normalize = _Normalizer()
+    normalize.note_lost("prompt", prompt)
+    normalize.note_lost("negative", negative)
     model = catalog.model(normalize.choice("model", request.model, tuple(catalog.models)))
-    cache_pick = normalize.integer("cache_pick", request.cache_pick, RANGES["cache_pick"])
-    style = normalize.choice("style", request.style, (model.default_style, *model.styles))
     width, height = normalize.size(request.width, request.height)
     picture_format = normalize.choice("format", request.format, FORMATS)
     steps = Range(model.steps.default, model.steps.min, model.steps.max)
     guidance = Range(model.guidance.default, model.guidance.min, model.guidance.max)
+    guidance_scale = normalize.number("guidance", request.guidance, guidance)
+    normalize.note_idle_cache_fields(request)
+    if not model.negative_prompt or guidance_scale <= NO_GUIDANCE:
+        normalize.note_idle_negatives(parsed, negative)
     resolved = ResolvedRequest(
         parsed=parsed,
-        negative=negative.strip(),
+        negative=clean(negative).strip(),
         model=model,
-        cache_pick=cache_pick,
+        cache_pick=normalize.integer("cache_pick", request.cache_pick),
         width=width,
         height=height,
-        style=style,
+        style=normalize.choice("style", request.style, (model.default_style, *model.styles)),
         output=Output(
             format=picture_format,
-            quality=normalize.integer("quality", request.quality, RANGES["quality"]),
+            quality=normalize.integer("quality", request.quality),
             lossless=normalize.lossless(request.lossless, picture_format),
         ),
         ruleset=_ruleset(request.compliance_ruleset, rulesets),
         precompliance=normalize.text("precompliance", request.precompliance, MAX_PRECOMPLIANCE_CHARS),
         visible_watermark=VisibleWatermark(
             position=normalize.choice("wm_position", request.wm_position, POSITIONS),
-            scale=normalize.integer("wm_scale", request.wm_scale, RANGES["wm_scale"]),
-            transparency=normalize.integer("wm_transparency", request.wm_transparency, RANGES["wm_transparency"]),
-            rotation=normalize.integer("wm_rotation", request.wm_rotation, RANGES["wm_rotation"]),
-            padding_x=normalize.integer("wm_padding_x", request.wm_padding_x, RANGES["wm_padding_x"]),
-            padding_y=normalize.integer("wm_padding_y", request.wm_padding_y, RANGES["wm_padding_y"]),
+            scale=normalize.integer("wm_scale", request.wm_scale),
+            transparency=normalize.integer("wm_transparency", request.wm_transparency),
+            rotation=normalize.integer("wm_rotation", request.wm_rotation),
+            padding_x=normalize.integer("wm_padding_x", request.wm_padding_x),
+            padding_y=normalize.integer("wm_padding_y", request.wm_padding_y),
         ),
         attribution=Attribution(
             author=normalize.text("cs_author", request.cs_author, MAX_ATTRIBUTION_CHARS),
@@ -82,8 +95,8 @@ def resolve(
         ),
         seed=normalize.seed(request.seed),
         num_inference_steps=normalize.integer("steps", request.steps, steps),
-        guidance_scale=normalize.number("guidance", request.guidance, guidance),
-        lora_scale=normalize.number("lora_scale", request.lora_scale, RANGES["lora_scale"]),
+        guidance_scale=guidance_scale,
+        lora_scale=normalize.number("lora_scale", request.lora_scale),
         warnings=normalize.warnings(),  # last: arguments are evaluated in order
     )
     if parsed.character and parsed.character not in catalog.characters_of(model):
@@ -98,41 +111,45 @@ class _Normalizer:
         self._changed: list[str] = []
 
     def warnings(self) -> tuple[str, ...]:
-        """Returns the changed fields, in the order of the calls."""
-        return tuple(dict.fromkeys(self._changed))
+        """Returns the changed fields."""
+        return in_order(self._changed)
 
     def choice(self, field: str, value: object, allowed: tuple[str, ...]) -> str:
         """Returns the value if it is an allowed one, else the first of those; absent and empty mean the first."""
         if isinstance(value, str) and value in allowed:
             return value
-        if value is not None and value != "":
+        if not is_absent(value):
             self._changed.append(field)
         return allowed[0]
 
-    def integer(self, field: str, value: float | None, range_: Range) -> int:
+    def integer(self, field: str, value: float | None, range_: Range | None = None) -> int:
         """Clamps a number and rounds it."""
-        return round(self.number(field, value, range_))
+        number = self.number(field, value, range_)
+        if not number.is_integer():
+            self._changed.append(field)
+        return round(number)
 
-    def number(self, field: str, value: float | None, range_: Range) -> float:
-        """Clamps a number; absent and NaN mean the default."""
+    def number(self, field: str, value: float | None, range_: Range | None = None) -> float:
+        """Clamps a number to the range, by default the field's own; absent and NaN mean the default."""
+        limits = range_ or RANGES[field]
         if value is None:
-            return range_.default
-        normalized = range_.default if math.isnan(value) else clamp(value, range_.low, range_.high)
+            return float(limits.default)
+        normalized = limits.default if math.isnan(value) else clamp(value, limits.low, limits.high)
         if normalized != value:
             self._changed.append(field)
         return float(normalized)
 
     def size(self, width: object, height: object) -> tuple[int, int]:
-        """Returns width and height if they are one of SIZES, else the first of those."""
-        if width is None and height is None:
-            return SIZES[0]
-        size = (_parse_int(width), _parse_int(height))
-        if size in SIZES:
-            return size[0] or 0, size[1] or 0
-        for field, value, fallback in zip(("width", "height"), size, SIZES[0], strict=True):
-            if value != fallback:
-                self._changed.append(field)
-        return SIZES[0]
+        """Returns width and height if they are one of SIZES, else the first of those; an absent side is that one's."""
+        sent = tuple(
+            fallback if is_absent(value) else _parse_int(value)
+            for value, fallback in zip((width, height), SIZES[0], strict=True)
+        )
+        size = next((known for known in SIZES if known == sent), SIZES[0])
+        self._changed += [
+            field for field, value, used in zip(("width", "height"), sent, size, strict=True) if value != used
+        ]
+        return size
 
     def lossless(self, value: bool | None, picture_format: str) -> bool:  # noqa: FBT001 - it is the value, not a mode
         """Returns the value if the format has a lossless mode."""
@@ -142,22 +159,44 @@ class _Normalizer:
 
     def seed(self, value: object) -> int:
         """Returns the value if it is a seed, else a random one."""
-        if value is None:
-            return secrets.randbelow(MAX_SEED + 1)
         number = _parse_int(value)
-        if number is None or not 0 <= number <= MAX_SEED:
+        if number is not None and 0 <= number <= MAX_SEED:
+            return number
+        if not is_absent(value):
             self._changed.append("seed")
-            return secrets.randbelow(MAX_SEED + 1)
-        return number
+        return secrets.randbelow(MAX_SEED + 1)
 
     def text(self, field: str, value: str | None, max_chars: int) -> str:
-        """Removes control characters, and cuts the text at its limit."""
-        sent = value or ""
-        start = sent[: 2 * max_chars]  # a letter takes 0.1 µs, and a body holds 12 million
-        plain = "".join(letter for letter in start if letter.isprintable() or letter in "\n\t")
-        if len(plain) > max_chars or len(sent) > len(start):
+        """Removes unprintable characters, and cuts the text at its limit."""
+        sent = (value or "").replace("\r\n", "\n")
+        start = sent[: 2 * max_chars]  # a body may hold 12 million letters
+        plain = _UNPRINTABLE.sub("", start)
+        normalized = plain[:max_chars]
+        if normalized != sent:
             self._changed.append(field)
-        return plain[:max_chars]
+        return normalized
+
+    def note_lost(self, field: str, text: str) -> None:
+        """Notes a prompt that loses characters which no store can keep."""
+        if LOST.search(text):
+            self._changed.append(field)
+
+    def note_idle_negatives(self, parsed: Parsed, negative: str) -> None:
+        """Notes negative terms that the engine does not use."""
+        if parsed.negative:
+            self._changed.append("prompt")
+        if negative.strip():
+            self._changed.append("negative")
+
+    def note_idle_cache_fields(self, request: GenerateRequest) -> None:
+        """Notes fields of the cache that count only with `use_cache`."""
+        if not request.use_cache:
+            self._changed += [name for name in ("cache_only", "cache_force") if getattr(request, name)]
+
+
+def is_absent(value: object) -> bool:
+    """Returns whether a choice was left out; forms send an empty text for that."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _parse_int(value: object) -> int | None:
@@ -167,7 +206,8 @@ def _parse_int(value: object) -> int | None:
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
     if isinstance(value, str):
-        return int(value) if value.isascii() and value.isdigit() and len(value) < 12 else None  # noqa: PLR2004 - over any limit
+        digits = value.strip()
+        return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 12 else None  # noqa: PLR2004 - over any limit
     return value if isinstance(value, int) else None
 
 

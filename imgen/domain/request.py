@@ -1,11 +1,14 @@
-"""Request for a picture, as a caller sends it and with every value resolved; ranges of its fields."""
+"""Request for a picture, as a caller sends it and with every value resolved.
 
-from collections.abc import Callable
-from typing import NamedTuple
+GenerateRequest is the one home of its fields: decoding takes their types from it, repair their ranges, the reference their words.
+"""
 
-from msgspec import Struct
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, NamedTuple, get_args
 
-from imgen.domain.catalog import Model
+from msgspec import Meta, Struct, structs
+
+from imgen.domain.catalog import SIZES, Model
 from imgen.domain.prompt import Parsed
 from imgen.domain.recipe import Attribution, Output, VisibleWatermark
 
@@ -17,25 +20,35 @@ MAX_PRECOMPLIANCE_CHARS = 2000
 MAX_ATTRIBUTION_CHARS = 1000
 
 
-class Range(NamedTuple):
-    """Default of a numeric field, and the closed range that it is clamped to."""
+def described(json_type: str, words: str, **schema: object) -> Meta:
+    """Describes a field: its JSON type, its words, and further keys of JSON Schema such as `default` and `minimum`.
 
-    default: float
-    low: float
-    high: float
+    Nothing of it is checked in decoding: wrong values are repaired, not refused.
+    """
+    return Meta(description=words, extra_json_schema={"type": json_type, **schema})
 
 
-RANGES = {
-    "cache_pick": Range(5, 1, 10),
-    "quality": Range(95, 1, 100),
-    "wm_scale": Range(5, 1, 100),
-    "wm_transparency": Range(100, 0, 100),
-    "wm_rotation": Range(0, -360, 360),
-    "wm_padding_x": Range(10, 0, 500),
-    "wm_padding_y": Range(10, 0, 500),
-    "lora_scale": Range(1.0, 0.0, 2.0),
-}
-"""Field → its range, unless the model has its own."""
+def _flag(words: str) -> Meta:
+    return described("boolean", words, default=False)
+
+
+def _number(default: float, low: float, high: float, words: str, json_type: str = "integer") -> Meta:
+    return described(json_type, words, minimum=low, maximum=high, default=default)
+
+
+def _cut_text(max_chars: int, words: str) -> Meta:
+    return described("string", words, maxLength=max_chars, default="")
+
+
+def _credential(name: str) -> Meta:
+    return _cut_text(MAX_ATTRIBUTION_CHARS, f"{name} in the picture's Content Credentials. Empty: the server's.")
+
+
+def _side(axis: int) -> Meta:
+    pairs = ", ".join(f"{width}×{height}" for width, height in SIZES)
+    values = list(dict.fromkeys(size[axis] for size in SIZES))
+    words = f"Pixels. Sizes: {pairs}. Any other pair: the first one."
+    return described("integer", words, enum=values, default=SIZES[0][axis])
 
 
 ReadPicture = Callable[[], bytes]
@@ -44,40 +57,127 @@ the cheap checks. It may raise InvalidField with the field's name."""
 
 
 class GenerateRequest(Struct, frozen=True, kw_only=True):
-    """Fields of a request as they were sent. Those typed `object` are choices: any other value becomes the default."""
+    """Fields of a request as they were sent; None: left out.
 
-    prompt: str | None = None
-    model: object = None
-    negative: str | None = None
-    optimize: bool | None = None
-    use_cache: bool | None = None
-    cache_only: bool | None = None
-    cache_force: bool | None = None
-    cache_pick: float | None = None
-    width: object = None
-    height: object = None
-    style: object = None
-    format: object = None
-    quality: float | None = None
-    lossless: bool | None = None
-    compliance_ruleset: str | None = None
-    precompliance: str | None = None
-    wm_image: ReadPicture | None = None
-    wm_position: object = None
-    wm_scale: float | None = None
-    wm_transparency: float | None = None
-    wm_rotation: float | None = None
-    wm_padding_x: float | None = None
-    wm_padding_y: float | None = None
-    cs_author: str | None = None
-    cs_title: str | None = None
-    cs_description: str | None = None
-    cs_organization: str | None = None
-    cs_vendor: str | None = None
-    seed: object = None
-    steps: float | None = None
-    guidance: float | None = None
-    lora_scale: float | None = None
+    Those typed `object` are choices: any other value becomes the default.
+    """
+
+    prompt: Annotated[
+        str | None,
+        described(
+            "string",
+            "Comma-separated terms. `@name` selects a character, a term that begins with `-` is negative.",
+            minLength=1,
+        ),
+    ] = None
+    model: Annotated[object, described("string", "Key of a model.")] = None
+    negative: Annotated[
+        str | None, described("string", "Further negative terms, added to those of the prompt.", default="")
+    ] = None
+    optimize: Annotated[bool | None, _flag("Improve the prompt first.")] = None
+    use_cache: Annotated[bool | None, _flag("Reuse an earlier picture if its prompt has the same meaning.")] = None
+    cache_only: Annotated[bool | None, _flag("With `use_cache`: fail on a miss instead of making a picture.")] = None
+    cache_force: Annotated[bool | None, _flag("With `use_cache`: take the most similar picture at any distance.")] = (
+        None
+    )
+    cache_pick: Annotated[
+        float | None,
+        _number(5, 1, 10, "With `use_cache`: number of best matches of which a random one is taken."),
+    ] = None
+    width: Annotated[object, _side(0)] = None
+    height: Annotated[object, _side(1)] = None
+    style: Annotated[object, described("string", "Key of a style of the model.")] = None
+    format: Annotated[object, described("string", "File format.", enum=list(FORMATS), default=FORMATS[0])] = None
+    quality: Annotated[float | None, _number(95, 1, 100, "Quality of the encoder.")] = None
+    lossless: Annotated[
+        bool | None,
+        _flag(
+            f"Only if `format` is {' or '.join(f'`{name}`' for name in sorted(LOSSLESS_FORMATS))}; else it counts as false."
+        ),
+    ] = None
+    compliance_ruleset: Annotated[
+        str | None,
+        described(
+            "string",
+            "Ruleset of the review. Blank: `default`. An unknown one is an error: a safety setting is never replaced silently.",
+            default="default",
+        ),
+    ] = None
+    precompliance: Annotated[
+        str | None,
+        _cut_text(
+            MAX_PRECOMPLIANCE_CHARS, "Hint for the reviewer, labelled as unverified; it has no effect by itself."
+        ),
+    ] = None
+    wm_image: Annotated[ReadPicture | None, described("string", "Logo over the picture. Empty: none.", default="")] = (
+        None
+    )
+    wm_position: Annotated[
+        object, described("string", "Position of the logo.", enum=list(POSITIONS), default=POSITIONS[0])
+    ] = None
+    wm_scale: Annotated[float | None, _number(5, 1, 100, "Width of the logo in percent of the picture's.")] = None
+    wm_transparency: Annotated[
+        float | None, _number(100, 0, 100, "**Opacity** of the logo: 100 is opaque, 0 invisible.")
+    ] = None
+    wm_rotation: Annotated[float | None, _number(0, -360, 360, "Rotation of the logo in degrees, clockwise.")] = None
+    wm_padding_x: Annotated[
+        float | None, _number(10, 0, 500, "Distance of the logo from the left or right edge in pixels.")
+    ] = None
+    wm_padding_y: Annotated[
+        float | None, _number(10, 0, 500, "Distance of the logo from the top or bottom edge in pixels.")
+    ] = None
+    cs_author: Annotated[str | None, _credential("Author")] = None
+    cs_title: Annotated[str | None, _credential("Title")] = None
+    cs_description: Annotated[str | None, _credential("Description")] = None
+    cs_organization: Annotated[str | None, _credential("Organization")] = None
+    cs_vendor: Annotated[str | None, _credential("Vendor")] = None
+    seed: Annotated[
+        object,
+        described(
+            "integer",
+            "Seed of the initial noise. Left out or outside the range: a random one; it is in `meta`.",
+            minimum=0,
+            maximum=MAX_SEED,
+        ),
+    ] = None
+    steps: Annotated[float | None, described("integer", "Number of denoising steps.")] = None
+    guidance: Annotated[float | None, described("number", "Guidance scale: strength of the prompt's influence.")] = None
+    lora_scale: Annotated[float | None, _number(1.0, 0.0, 2.0, "Strength of the character's LoRA.", "number")] = None
+
+
+class FieldAbout(NamedTuple):
+    """Description of one field of GenerateRequest."""
+
+    value_type: Any
+    """Type of its value; `object` is a choice."""
+    schema: dict[str, Any]
+    """JSON Schema without the parts that a running catalog decides."""
+
+
+class Range(NamedTuple):
+    """Default of a numeric field, and the closed range that it is clamped to."""
+
+    default: float
+    low: float
+    high: float
+
+
+def fields_of(kind: type[Struct]) -> dict[str, FieldAbout]:
+    """Returns the fields of a Struct that `described` each of them, in their order."""
+    found = {}
+    for field in structs.fields(kind):
+        value_type, meta = get_args(field.type)
+        found[field.name] = FieldAbout(value_type, {**meta.extra_json_schema, "description": meta.description})
+    return found
+
+
+FIELDS = fields_of(GenerateRequest)
+RANGES = {
+    name: Range(about.schema["default"], about.schema["minimum"], about.schema["maximum"])
+    for name, about in FIELDS.items()
+    if {"default", "minimum"} <= about.schema.keys()
+}
+"""Field → its range, unless the model has its own."""
 
 
 class ResolvedRequest(Struct, frozen=True, kw_only=True):
@@ -103,4 +203,9 @@ class ResolvedRequest(Struct, frozen=True, kw_only=True):
     cache_pick: int
     """Number of the best cached pictures to draw one from, 1–10."""
     warnings: tuple[str, ...]
-    """Names of the fields that were repaired, in the contract's order."""
+    """Fields that were repaired or have no effect, in the contract's order."""
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Returns names of fields in the contract's order, each once."""
+    return tuple(sorted(set(names), key=list(FIELDS).index))

@@ -22,20 +22,35 @@ class RateCheck(NamedTuple):
 
 def hit(key_id: str, now: float) -> Command[RateCheck]:
     """Counts one request of a key and reads the epoch of keys."""
-    window, into = divmod(now, WINDOW_S)
-    share_of_previous = 1 - into / WINDOW_S
+    window = now // WINDOW_S
 
     def decode(replies: Sequence[Any]) -> RateCheck:
         (epoch, previous), present = replies
-        return RateCheck(epoch, int(previous or 0) * share_of_previous + present, present == 1)
+        return RateCheck(epoch, _rate(previous, present, now), present == 1)
 
     commands = (("MGET", epochs.KEYS, _counter(key_id, window - 1)), ("INCR", _counter(key_id, window)))
     return Command(commands, decode)
 
 
+def count(key_id: str, now: float) -> Command[float]:
+    """Reads the request rate of a key, as `hit` estimates it, without counting a request."""
+    window = now // WINDOW_S
+
+    def decode(replies: Sequence[Any]) -> float:
+        ((previous, present),) = replies
+        return _rate(previous, present, now)
+
+    return Command((("MGET", _counter(key_id, window - 1), _counter(key_id, window)),), decode)
+
+
 def expire(key_id: str, now: float) -> Command[None]:
     """Sets the expiry of the present counter: the end of the window after its own."""
     return Command((("EXPIRE", _counter(key_id, now // WINDOW_S), 2 * WINDOW_S),), ignore)
+
+
+def _rate(previous: bytes | None, present: bytes | int | None, now: float) -> float:
+    share_of_previous = 1 - now % WINDOW_S / WINDOW_S
+    return int(previous or 0) * share_of_previous + int(present or 0)
 
 
 def _counter(key_id: str, window: float) -> str:

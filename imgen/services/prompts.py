@@ -1,5 +1,7 @@
 """Prompts without pictures: `optimize` one, or draw a random one from the word lists."""
 
+from msgspec import Struct
+
 from imgen.domain.prompt import unparse
 from imgen.domain.repair import resolve
 from imgen.domain.request import GenerateRequest
@@ -8,7 +10,14 @@ from imgen.services.core import Core
 from imgen.services.enhance import enhance
 
 
-async def optimize(core: Core, prompt: str | None, *, model: object, style: object) -> str:
+class MadePrompt(Struct, frozen=True, kw_only=True):
+    """Prompt, and the repaired fields of its request."""
+
+    prompt: str
+    warnings: tuple[str, ...] = ()
+
+
+async def optimize(core: Core, prompt: str | None, *, model: object, style: object) -> MadePrompt:
     """Improves the positive part of a prompt.
 
     Raises:
@@ -19,16 +28,15 @@ async def optimize(core: Core, prompt: str | None, *, model: object, style: obje
     limit = core.settings.jobs.max_prompt_chars
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit)
     style_of = resolved.model.styles[resolved.style]
-    return unparse(await enhance(core.enhancer, resolved.parsed, resolved.model, style_of))
+    improved = await enhance(core.enhancer, resolved.parsed, resolved.model, style_of)
+    return MadePrompt(prompt=unparse(improved), warnings=resolved.warnings)
 
 
-def randomize(core: Core, character: object) -> str:
+def randomize(core: Core, character: object) -> MadePrompt:
     """Makes a random prompt. Character None or unknown: a random one; empty: none; else that one."""
     known = tuple(core.catalog.characters)
-    if character == "" or not known:
-        chosen = ""
-    elif isinstance(character, str) and character in known:
-        chosen = character
-    else:
-        chosen = core.rng.choice(known)
-    return random_prompt(core.words, core.rng, chosen)
+    is_known = isinstance(character, str) and character in known
+    anyone = core.rng.choice(known) if known else ""
+    chosen = str(character) if is_known or character == "" else anyone
+    warnings = () if is_known or character in (None, "") else ("character",)
+    return MadePrompt(prompt=random_prompt(core.words, core.rng, chosen), warnings=warnings)

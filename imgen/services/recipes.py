@@ -8,7 +8,8 @@ from imgen.domain.job import FINISH_QUEUE, Job, State, render_queue
 from imgen.domain.principal import Principal
 from imgen.domain.prompt import Parsed, compose, unparse
 from imgen.domain.recipe import CacheHit, Diffusion, PromptParts, Recipe, VisibleWatermark
-from imgen.domain.request import ResolvedRequest
+from imgen.domain.repair import is_absent
+from imgen.domain.request import GenerateRequest, ResolvedRequest
 from imgen.records.cache import Entry
 from imgen.services.core import Core
 
@@ -102,4 +103,18 @@ def cache_hit_job(job: Job, entry: Entry) -> Job:
         queue=FINISH_QUEUE,
         master_key=entry.master_key,
         recipe=structs.replace(job.recipe, diffusion=diffusion, cache_hit=cache_hit),
+    )
+
+
+def unused_fields(request: GenerateRequest, resolved: ResolvedRequest, entry: Entry) -> tuple[str, ...]:
+    """Returns the sampling parameters that the request sent and its cache hit was not made with."""
+    made = entry.made_with
+    pairs = {
+        "seed": (resolved.seed, made.seed),
+        "steps": (resolved.num_inference_steps, made.num_inference_steps),
+        "guidance": (resolved.guidance_scale, made.guidance_scale),
+        "lora_scale": (resolved.lora_scale, made.lora_scale),
+    }
+    return tuple(
+        name for name, (wanted, used) in pairs.items() if not is_absent(getattr(request, name)) and wanted != used
     )

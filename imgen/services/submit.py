@@ -10,7 +10,7 @@ from imgen.domain.errors import InvalidField, QueueFull, RateLimited
 from imgen.domain.job import FINISH_QUEUE, Job
 from imgen.domain.principal import Principal
 from imgen.domain.repair import resolve
-from imgen.domain.request import GenerateRequest
+from imgen.domain.request import GenerateRequest, in_order
 from imgen.live import block_penalty, job_views
 from imgen.records.cache import new_entry_id
 from imgen.services import recipes, uploads
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 class Submitted(Struct, frozen=True, kw_only=True):
-    """New job, and the repaired fields of its request."""
+    """New job, and the fields of its request that were repaired or have no effect."""
 
     job: Job
     warnings: tuple[str, ...]
@@ -75,7 +75,8 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
         surface=surface,
         **prompt,
     )
-    return Submitted(job=job, warnings=resolved.warnings)
+    unused = () if entry is None else recipes.unused_fields(request, resolved, entry)
+    return Submitted(job=job, warnings=in_order((*resolved.warnings, *unused)))
 
 
 async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) -> Job:

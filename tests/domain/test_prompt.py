@@ -63,11 +63,22 @@ CASES = {
     r"bella \(actress\), x": ("", (r"bella \(actress\)", "x"), ()),
     r"\(a, b\)": ("", (r"\(a", r"b\)"), ()),
     "(@aya:1.2), coat": ("aya", ("coat",), ()),
-    "(with @aya:1.2)": ("aya", ("(with :1.2)",), ()),
+    "(with @aya:1.2)": ("aya", ("(with:1.2)",), ()),
+    "(@aya:1.2) coat": ("aya", ("coat",), ()),
+    "(@aya:1.2)coat, -(hat:1.1)": ("aya", ("coat",), ("(hat:1.1)",)),
+    "a woman ((@aya's:1.2):1.1) in [@aya!] a coat": ("aya", ("a woman in a coat",), ()),
+    "(@aya, red coat:1.2)": ("aya", ("(red coat:1.2)",), ()),
+    "(red coat, @aya:.8), (hat @aya)": ("aya", ("(red coat:.8)", "(hat)"), ()),
+    "(@aya coat:1.2), (a, @aya, b)": ("aya", ("(coat:1.2)", "(a, b)"), ()),
+    "{{@aya}} coat, 'hi @aya'": ("aya", ("coat", "'hi'"), ()),
+    "@aya:1.2 coat, (@aya:1.2": ("aya", ("coat",), ()),
+    "coat, -(@aya:1.2)": ("", ("coat",), ("(@aya:1.2)",)),
+    '“@aya” coat, a "@aya" hat': ("aya", ("coat", "a hat"), ()),
+    "coat () [x] @aya (:1.2)": ("aya", ("coat () [x] (:1.2)",), ()),
     '"@aya"': ("aya", (), ()),
     "a，b、c، d": ("", ("a", "b", "c", "d"), ()),
     "a\nwoman\tin  red": ("", ("a woman in red",), ()),
-    "a\x00b\ud800c": ("", ("a bc",), ()),
+    "a\x00b\ud800c\uffff": ("", ("a bc",), ()),
     "★, ...": ("", ("★", "..."), ()),
 }
 
@@ -140,7 +151,25 @@ def test_reviewers_read_the_terms_that_parse_reads(prompt):
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "a, ", "(", ")", "((a,", "@aya ", "\\@", "-", "\u0301", ":.:", "@aya" + ":." * 9, "\\("]
+    "piece",
+    [
+        "a",
+        "a, ",
+        "(",
+        ")",
+        "((a,",
+        "@aya ",
+        "\\@",
+        "-",
+        "\u0301",
+        ":.:",
+        "@aya" + ":." * 9,
+        "\\(",
+        "(@aya:1.2)",
+        "[@aya ",
+        "(@aya,",
+        '"@aya ',
+    ],
 )
 def test_reading_takes_linear_time(piece):
     """100,000 characters of the worst kind are read in well under a second."""

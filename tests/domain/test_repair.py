@@ -5,7 +5,7 @@ import pytest
 from imgen.domain.catalog import parse_catalog
 from imgen.domain.errors import InvalidCharacter, InvalidField, PromptRequired
 from imgen.domain.repair import resolve
-from imgen.domain.request import GenerateRequest
+from imgen.domain.request import FIELDS, RANGES, GenerateRequest
 
 MODELS = {
     key: {
@@ -16,8 +16,9 @@ MODELS = {
         "default_style": "plain",
         "styles": {"plain": {"label": "Plain"}, "night": {"label": "Night"}},
     }
-    for key in ("eros", "other")
+    for key in ("eros", "other", "flux")
 }
+MODELS["flux"]["negative_prompt"] = False
 CATALOG = parse_catalog(MODELS, {"aya": {"loras": {"eros": "aya.safetensors"}}})
 
 
@@ -38,7 +39,108 @@ def test_wrong_values_are_repaired_and_named():
     made = resolved(style="noon", format="gif", quality=500, width="x", seed=-1, steps=99, negative="  scarf ")
     assert (made.style, made.output.format, made.output.quality, made.num_inference_steps) == ("plain", "jpeg", 100, 8)
     assert made.negative == "scarf"
-    assert set(made.warnings) == {"style", "width", "height", "format", "quality", "seed", "steps"}
+    assert set(made.warnings) == {"style", "width", "format", "quality", "seed", "steps"}
+
+
+def test_warnings_are_in_the_contracts_order():
+    """Whichever way the values are looked at."""
+    made = resolved("\uffffcoat", seed=-1, quality=0, model="none", cs_vendor="\0", guidance=99, negative="hat\ud800")
+    assert made.warnings == ("prompt", "model", "negative", "quality", "cs_vendor", "seed", "guidance")
+    assert list(made.warnings) == sorted(made.warnings, key=list(FIELDS).index)
+
+
+@pytest.mark.parametrize("blank", [None, "", "  "])
+@pytest.mark.parametrize("field", ["model", "width", "height", "style", "format", "wm_position", "seed"])
+def test_an_empty_choice_is_left_out(field, blank):
+    """Forms send empty texts; nothing was wrong, so nothing is told."""
+    assert resolved(**{field: blank}).warnings == ()
+
+
+@pytest.mark.parametrize("value", [[], True, 5.5, -1, 10**500, "none such", float("inf"), float("nan")], ids=str)
+@pytest.mark.parametrize("field", ["model", "width", "height", "style", "format", "wm_position", "seed"])
+def test_any_other_choice_is_repaired_and_told(field, value):
+    """Of whatever type it is."""
+    assert resolved(**{field: value}).warnings == (field,)
+
+
+@pytest.mark.parametrize("field", RANGES)
+def test_a_number_outside_its_range_is_the_nearest(field):
+    """Infinity is the end of the range, no number the default; both are told, and so is a fraction of a whole number."""
+    limits = RANGES[field]
+    for value in (limits.low - 1, limits.high + 1, float("inf"), float("-inf"), float("nan")):
+        assert resolved(**{field: value}).warnings == (field,)
+    for value in (limits.low, limits.high, limits.default, None):
+        assert resolved(**{field: value}).warnings == ()
+    is_whole = FIELDS[field].schema["type"] == "integer"
+    assert resolved(**{field: limits.low + 0.4}).warnings == ((field,) if is_whole else ())
+
+
+@pytest.mark.parametrize(
+    ("sent", "used", "told"),
+    [
+        ({"width": "768", "height": " 1344 "}, (768, 1344), ()),
+        ({"width": 1024.0, "height": "1024"}, (1024, 1024), ()),
+        ({"width": 1344}, (1344, 768), ()),
+        ({"height": 768, "width": ""}, (1344, 768), ()),
+        ({"width": 1024}, (1344, 768), ("width",)),
+        ({"height": 1024}, (1344, 768), ("height",)),
+        ({"width": 768, "height": 768}, (1344, 768), ("width",)),
+    ],
+    ids=str,
+)
+def test_a_side_that_is_left_out_is_the_defaults(sent, used, told):
+    """A pair outside the list becomes the first; only sides that were sent and changed are told."""
+    made = resolved(**sent)
+    assert ((made.width, made.height), made.warnings) == (used, told)
+
+
+KEPT = "東京\u3000タワー\u00a0№ 5\nname\u200dd می\u200cخواهم 👩\u200d🚀 🏴\U000e0067\U000e0062\U000e007f \u200f \u2066a\u2069 \ufe0f \ue000 \t\u2028"
+
+
+@pytest.mark.parametrize(
+    "field", ["cs_author", "cs_title", "cs_description", "cs_organization", "cs_vendor", "precompliance"]
+)
+def test_texts_keep_every_printable_sign(field):
+    """Spaces of every script, joiners, direction marks and emoji are kept; what no reader can see is dropped and told."""
+
+    def used(value):
+        made = resolved(**{field: value})
+        name = field.removeprefix("cs_")
+        return (made.precompliance if name == field else getattr(made.attribution, name)), made.warnings
+
+    assert used(KEPT) == (KEPT, ())
+    assert used("a\r\nb") == ("a\nb", ())
+    for dropped in ("\0", "\x1b", "\x7f", "\x85", "\r", "\u202e", "\ud800", "\uffff", "\ufdd0", "\U0010ffff"):
+        assert used(f"a{dropped}b") == ("ab", (field,)), ascii(dropped)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "fields", "told"),
+    [
+        ("coat", {"model": "flux", "negative": "hat"}, ("negative",)),
+        ("coat, -hat", {"model": "flux"}, ("prompt",)),
+        ("coat", {"model": "flux", "negative": " "}, ()),
+        ("coat, -hat", {"negative": "scarf"}, ()),
+        ("coat", {"negative": "hat", "guidance": 1.0}, ("negative",)),
+        ("coat", {"guidance": 1.0}, ()),
+    ],
+)
+def test_negatives_without_effect_are_told(prompt, fields, told):
+    """A model that uses none, and a guidance scale at which no pipeline does."""
+    assert resolved(prompt, **fields).warnings == told
+
+
+def test_fields_of_the_cache_count_only_with_it():
+    """Where they are set without `use_cache` it is told; `false` asks for nothing."""
+    assert resolved(cache_only=True, cache_force=True).warnings == ("cache_only", "cache_force")
+    assert resolved(use_cache=True, cache_only=True, cache_force=True).warnings == ()
+    assert resolved(cache_only=False, cache_force=False).warnings == ()
+
+
+def test_the_negative_prompt_is_cleaned_like_the_prompt():
+    """Control characters become spaces, what no store can keep is dropped."""
+    made = resolved(negative=" hat\0scarf\ud800 \u200b")
+    assert (made.negative, made.warnings) == ("hat scarf", ("negative",))
 
 
 @pytest.mark.parametrize(

@@ -22,3 +22,12 @@ def test_a_changed_key_changes_the_epoch(live):
         live.run(epochs.bump(epochs.KEYS))
         seen.add(live.run(request_gate.hit("key_1", 0.0)).epoch)
     assert len(seen) == 4
+
+
+def test_reading_the_rate_counts_nothing(live):
+    """It is what the next request will find, less that one; an unknown key has none."""
+    for _ in range(3):
+        live.run(request_gate.hit("key_1", 60.0))
+    assert [live.run(request_gate.count("key_1", 60.0)) for _ in range(2)] == [3, 3]
+    assert live.run(request_gate.count("key_1", 150.0)) == 1.5
+    assert live.run(request_gate.count("key_2", 60.0)) == 0

@@ -43,7 +43,7 @@ def test_a_job_is_written_held_and_queued(core, caller):
         ids, held = listed(opened, principal)
         assert (ids, held) == ([made.job.id], 1)
         assert made.job.state is State.QUEUED
-        assert {"width", "height"} <= set(made.warnings)
+        assert made.warnings == ("width", "height")
         assert (made.job.recipe.prompt_parts.prompt, made.job.recipe.prompt_parts.character) == (
             "@aya red coat, -hat",
             "aya",

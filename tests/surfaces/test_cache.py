@@ -83,14 +83,16 @@ def test_a_hit_is_the_picture_finished_anew(stack):
     prompt = "a lighthouse on a cliff at sunset"
     assert ask(stack, prompt) == MISS
     made = keep(stack, prompt, seed=41, steps=6, cs_author="First", format="png")
-    status, body = ask(stack, "at sunset, a lighthouse on a cliff", format="webp", cs_author="Second", cache_pick=0)
+    status, body = ask(
+        stack, "at sunset, a lighthouse on a cliff", format="webp", cs_author="Second", cache_pick=0, seed=42, steps=6
+    )
     assert status == 200
     assert set(body) == {"id", "prompt", "model", "format", "gen_id", "cache", "warnings"}
     assert len(body["id"]) == len("cache_") + 32
     assert (body["prompt"], body["format"], body["warnings"]) == (
         "at sunset, a lighthouse on a cliff",
         "webp",
-        ["cache_pick"],
+        ["cache_pick", "seed"],
     )
     again = stack.wait(body)
     assert again["cache"] is True

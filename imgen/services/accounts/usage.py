@@ -1,8 +1,12 @@
 """Usage of a plan by a key and its tenant, and the remainder of it."""
 
+import math
+
 from msgspec import Struct
 
+from imgen.domain.errors import Unavailable
 from imgen.domain.principal import Principal
+from imgen.live import request_gate
 from imgen.records import ledger
 from imgen.services.core import Core
 
@@ -16,7 +20,7 @@ class UsageCount(Struct, frozen=True, kw_only=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Limits of the plan, or the remainder of them; None: no limit."""
+    """Limits of the plan, or the remainder of them; None: no limit, or a remainder that is not known."""
 
     requests_per_minute: int | None
     pictures_per_day: int | None
@@ -41,6 +45,7 @@ async def usage(core: Core, principal: Principal) -> Usage:
     await core.request_counts.write(core.database, now=now)
     key, tenant = principal.id, principal.tenant.id
     counts = await core.database.reading(ledger.counts, (key, tenant), now=now)
+    requests = await _requests(core, key, now)
     day, month = ledger.periods(now)
 
     def count_of(owner: str, period: str) -> UsageCount:
@@ -51,8 +56,8 @@ async def usage(core: Core, principal: Principal) -> Usage:
     today, this_month = count_of(tenant, day), count_of(tenant, month)
     open_jobs = counts.get((tenant, ledger.OPEN_PERIOD), ledger.Count()).held
 
-    def left(limit: int, used: int) -> int | None:
-        return max(0, limit - used) if limit else None
+    def left(limit: int, used: int | None) -> int | None:
+        return max(0, limit - used) if limit and used is not None else None
 
     return Usage(
         plan=plan.key,
@@ -65,9 +70,18 @@ async def usage(core: Core, principal: Principal) -> Usage:
             open_jobs=plan.open_jobs or None,
         ),
         remaining=Limits(
-            requests_per_minute=None,
+            requests_per_minute=left(plan.requests_per_minute, requests),
             pictures_per_day=left(plan.pictures_per_day, today.pictures + today.open),
             pictures_per_month=left(plan.pictures_per_month, this_month.pictures + this_month.open),
             open_jobs=left(plan.open_jobs, open_jobs),
         ),
     )
+
+
+async def _requests(core: Core, key_id: str, now: float) -> int | None:
+    """Returns the requests of a key in the last minute; None: Redis, which counts them, does not answer."""
+    try:
+        rate: float = await core.live.run(request_gate.count(key_id, now))
+        return math.ceil(rate)
+    except Unavailable:
+        return None

@@ -18,7 +18,9 @@ from imgen.services.submit import Submitted
 
 Id = Annotated[str, Meta(description="Id for `status` and `cancel`: `run_…`, or `cache_…` for a cache hit.")]
 GenId = Annotated[str, Meta(description="Picture id of 20 letters and digits; its file names begin with it.")]
-Warnings = Annotated[tuple[str, ...], Meta(description="Fields whose values were replaced; absent if there are none.")]
+Warnings = Annotated[
+    tuple[str, ...], Meta(description="Fields whose values were replaced or have no effect; absent if there are none.")
+]
 CacheHit = Annotated[bool, Meta(description="True for a cache hit, else absent.")]
 OpenStatus = Literal["IN_QUEUE", "IN_PROGRESS"]
 EndedStatus = Literal["FAILED", "TIMED_OUT", "CANCELLED"]
@@ -133,6 +135,7 @@ class PromptAnswer(Struct, frozen=True, kw_only=True):
     """Answer to `optimize` and `random`."""
 
     prompt: str
+    warnings: Warnings | UnsetType = UNSET
 
 
 class CancelAnswer(Struct, frozen=True, kw_only=True):

@@ -1,17 +1,28 @@
-"""Choices and pictures: values of fields that are decoded when they are needed, not with the body."""
+"""Lenient decoding of the fields of a request: numbers and flags as forms and PHP send them, choices of any JSON type, pictures.
 
+A field that was sent as an empty string counts as left out. Wrong values of the right type are the domain's to repair.
+"""
+
+import re
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct
 
 from imgen.domain.data_uri import decode_data_uri
-from imgen.domain.request import GenerateRequest, ReadPicture
+from imgen.domain.errors import InvalidField, InvalidJson
+from imgen.domain.request import FIELDS, GenerateRequest, ReadPicture
 from imgen.services.uploads import MAX_LOGO_BYTES
-from imgen.surfaces.action.wire import Cancel, Choice, Generate, Status
+from imgen.surfaces.action.wire import Cancel, Choice, Status
 
-_GENERATE_CHOICES = tuple(field.name for field in structs.fields(Generate) if field.type is Choice)
 _scalar = msgspec.json.Decoder(str | int | float | bool | None)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?|nan", re.ASCII | re.IGNORECASE)
+_FLAGS = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
+"""Text of a flag, in lower case → value."""
+_ABSENT = frozenset({"", "null"})
+"""Texts that count as left out, for numbers and flags."""
 
 
 def choice(raw: Choice) -> object:
@@ -24,20 +35,93 @@ def choice(raw: Choice) -> object:
         return raw
 
 
-def request_of(call: Generate) -> GenerateRequest:
-    """Returns the call with decoded choices, as the core's request; its pictures are still to be read."""
-    choices = {name: choice(getattr(call, name)) for name in _GENERATE_CHOICES}
-    return structs.replace(call, **choices, wm_image=_picture("wm_image", call.wm_image, MAX_LOGO_BYTES))
+def text(field: str, raw: Choice) -> str | None:
+    """Decodes a text; None: left out.
+
+    Raises:
+        InvalidField: it is of another JSON type.
+        InvalidJson: it is not UTF-8.
+    """
+    if not raw:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=str | None)
+    except msgspec.ValidationError as exc:
+        raise InvalidField(field) from exc
+    except UnicodeDecodeError as exc:
+        raise InvalidJson from exc
 
 
-def _picture(field: str, uri: str | None, max_bytes: int) -> ReadPicture | None:
-    """Returns the reader of a picture in a data URI; None: the field is left out or blank."""
+def number(field: str, raw: Choice) -> float | None:
+    """Decodes a number, or a text that holds one; None: left out. One that no float can hold is infinite.
+
+    Raises:
+        InvalidField: it is neither.
+    """
+    words = _words(field, raw)
+    if words in _ABSENT:
+        return None
+    if not _NUMBER.fullmatch(words):
+        raise InvalidField(field)
+    return float(words)
+
+
+def flag(field: str, raw: Choice) -> bool | None:
+    """Decodes a flag, 0 or 1, or a text of _FLAGS; None: left out.
+
+    Raises:
+        InvalidField: it is neither.
+    """
+    words = _words(field, raw).lower()
+    if words in _ABSENT:
+        return None
+    if words not in _FLAGS:
+        raise InvalidField(field)
+    return _FLAGS[words]
+
+
+def picture(field: str, raw: Choice) -> ReadPicture | None:
+    """Returns the reader of a picture in a data URI; None: the field is left out or blank.
+
+    Raises:
+        InvalidField: it is no text.
+    """
+    uri = text(field, raw)
     if not uri or uri.isspace():
         return None
-    return partial(decode_data_uri, uri, field=field, max_bytes=max_bytes)
+    return partial(decode_data_uri, uri, field=field, max_bytes=MAX_LOGO_BYTES)
+
+
+_DECODERS: dict[Any, Callable[[str, Choice], Any]] = {
+    str | None: text,
+    float | None: number,
+    bool | None: flag,
+    ReadPicture | None: picture,
+    object: lambda _field, raw: choice(raw),
+}
+"""Type of a field of GenerateRequest → its decoder."""
+
+
+def request_of(call: Struct) -> GenerateRequest:
+    """Returns the call as the core's request.
+
+    Raises:
+        InvalidField: a value of a JSON type that cannot be repaired.
+    """
+    return GenerateRequest(
+        **{name: _DECODERS[about.value_type](name, getattr(call, name)) for name, about in FIELDS.items()}
+    )
 
 
 def job_id_of(call: Status | Cancel) -> str:
     """Returns the job id; empty: it is no text."""
     sent = choice(call.id)
     return sent if isinstance(sent, str) else ""
+
+
+def _words(field: str, raw: Choice) -> str:
+    """Returns the text of a scalar as it was sent, without quotes and spaces around it; empty: left out."""
+    token = bytes(raw)
+    if token.startswith(b'"'):
+        return (text(field, raw) or "").strip()
+    return token.decode("utf-8", "replace")

@@ -14,6 +14,12 @@ _decoder: msgspec.json.Decoder[Struct] = msgspec.json.Decoder(
     reduce(or_, (action.request for action in ACTIONS.values())), strict=False
 )  # not strict: PHP and forms send "95" and "true"
 _FIELD = re.compile(r"`\$\.(\w+)")
+_SURROGATE = re.compile(rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[c-fC-F][0-9a-fA-F]{2})")
+"""Escape of a surrogate, or of a pair of them."""
+_LOST = rb"\uffff"
+"""Noncharacter in the place of a lone surrogate; every text drops it (domain.prompt.LOST), and no name has it."""
+_MAX_SURROGATES = 20_000
+"""Surrogates of a body that are looked at: the longest prompt has no more, and each takes a microsecond."""
 
 
 class _Tag(Struct):
@@ -23,17 +29,40 @@ class _Tag(Struct):
 def decode(body: bytes) -> Struct:
     """Decodes a request.
 
+    Lone surrogates, which JSON can spell and msgspec refuses, become a noncharacter: `JSON.stringify` of a text that was cut
+    in the middle of an emoji has one.
+
     Raises:
         InvalidJson: the body is no JSON object.
         MissingAction, UnknownAction: `action` is missing or unknown.
         InvalidField: a field has a JSON type that cannot be replaced.
     """
     try:
+        return _decode(body)
+    except InvalidJson:
+        if _SURROGATE.search(body) is None:
+            raise
+        return _decode(_SURROGATE.sub(_pair_or_lost, body, count=_MAX_SURROGATES))
+
+
+def _decode(body: bytes) -> Struct:
+    try:
         return _decoder.decode(body)
     except msgspec.ValidationError as exc:
         raise _reason(body, str(exc)) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise InvalidJson from exc
+
+
+def _pair_or_lost(found: re.Match[bytes]) -> bytes:
+    """Returns a pair as it is, and _LOST for a lone surrogate; a backslash before an escape makes it text."""
+    body, at = found.string, found.start()
+    backslashes = 0
+    while at > backslashes and body[at - backslashes - 1] == ord("\\"):
+        backslashes += 1
+    if backslashes % 2:
+        return found[0][:6] + (_LOST if found[1] else b"")
+    return found[0] if found[1] else _LOST
 
 
 def action_of(call: Struct) -> Action:

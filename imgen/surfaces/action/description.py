@@ -97,7 +97,14 @@ def describe(core: Core) -> Description:
         failures_intro='Each is `{"error": "<text>"}`. 429 and 503 have a `Retry-After` header with whole seconds.',
         failures=FAILURES,
         page="action",
-        sections=("Requests and answers", "Prompts", "Semantic cache", "Polling", "From a browser", "Not implemented yet"),
+        sections=(
+            "Requests and answers",
+            "Prompts",
+            "Semantic cache",
+            "Polling",
+            "From a browser",
+            "Not implemented yet",
+        ),
     )
 
 

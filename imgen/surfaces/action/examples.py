@@ -107,7 +107,7 @@ def usage(core: Core) -> Examples:
         "key": {"today": counts, "month": counts},
         "tenant": {"today": counts, "month": counts},
         "limits": limits,
-        "remaining": limits | {"requests_per_minute": None, "pictures_per_day": 16, "open_jobs": 4},
+        "remaining": limits | {"requests_per_minute": 53, "pictures_per_day": 16, "open_jobs": 4},
     }
     return Examples({}, (answer,))
 

@@ -1,20 +1,21 @@
 """Handlers of the actions: each calls the services and returns a Struct. No logic of their own."""
 
+import math
 from collections.abc import Awaitable
 
-from msgspec import UNSET, structs
+from msgspec import UNSET, Struct, structs
 
+from imgen.domain.catalog import clamp
 from imgen.domain.principal import Principal
 from imgen.services import jobs as job_service
 from imgen.services import prompts, submit
 from imgen.services.accounts import usage
 from imgen.services.core import Core
 from imgen.surfaces.action import answers, wire
-from imgen.surfaces.action.choices import choice, job_id_of, request_of
+from imgen.surfaces.action.choices import choice, job_id_of, number, request_of, text
+from imgen.surfaces.action.wire import JOBS_PAGE, MAX_JOBS_PAGE
 
 SURFACE = "action"
-JOBS_PAGE = 20
-MAX_JOBS_PAGE = 100
 
 PendingPrincipal = Awaitable[Principal]
 """Principal of the caller; the handler awaits it, so that a poll reads its job in the same round trip."""
@@ -26,7 +27,7 @@ async def models(core: Core, caller: PendingPrincipal, _call: wire.Models) -> an
     return answers.models_answer(core.catalog)
 
 
-async def generate(core: Core, caller: PendingPrincipal, call: wire.Generate) -> answers.GenerateAnswer:
+async def generate(core: Core, caller: PendingPrincipal, call: Struct) -> answers.GenerateAnswer:
     """Makes a job."""
     submitted = await submit.submit(core, await caller, request_of(call), surface=SURFACE)
     return answers.generate_answer(submitted)
@@ -44,13 +45,15 @@ async def optimize(core: Core, caller: PendingPrincipal, call: wire.Optimize) ->
     """Improves a prompt."""
     await caller
     model, style = choice(call.model), choice(call.style)
-    return answers.PromptAnswer(prompt=await prompts.optimize(core, call.prompt, model=model, style=style))
+    optimized = await prompts.optimize(core, text("prompt", call.prompt), model=model, style=style)
+    return answers.PromptAnswer(prompt=optimized.prompt, warnings=optimized.warnings or UNSET)
 
 
 async def random(core: Core, caller: PendingPrincipal, call: wire.Random) -> answers.PromptAnswer:
     """Makes a prompt from the word lists."""
     await caller
-    return answers.PromptAnswer(prompt=prompts.randomize(core, choice(call.character)))
+    made = prompts.randomize(core, choice(call.character))
+    return answers.PromptAnswer(prompt=made.prompt, warnings=made.warnings or UNSET)
 
 
 async def cancel(core: Core, caller: PendingPrincipal, call: wire.Cancel) -> answers.CancelAnswer:
@@ -62,16 +65,18 @@ async def cancel(core: Core, caller: PendingPrincipal, call: wire.Cancel) -> ans
 async def jobs(core: Core, caller: PendingPrincipal, call: wire.Jobs) -> answers.JobsAnswer:
     """Lists a page of the tenant's jobs."""
     principal = await caller
-    limit = round(
-        max(1, min(MAX_JOBS_PAGE, call.limit or JOBS_PAGE))
-    )  # clamped before rounding: "inf" and "nan" are numbers too
+    sent = number("limit", call.limit)
+    limit = JOBS_PAGE if sent is None or math.isnan(sent) else round(clamp(sent, 1, MAX_JOBS_PAGE))
     wanted = choice(call.status)
     states = frozenset(state for state, name in answers.WIRE_STATUS.items() if name == wanted)
-    page = await job_service.list_jobs(core, principal, limit=limit, cursor=call.cursor or "", states=states)
+    page = await job_service.list_jobs(
+        core, principal, limit=limit, cursor=text("cursor", call.cursor) or "", states=states
+    )
+    repaired = {"limit": sent is not None and sent != limit, "status": bool(wanted) and not states}
     return answers.JobsAnswer(
         jobs=[answers.listed_job(job) for job in page.jobs],
         cursor=page.cursor,
-        warnings=("status",) if wanted and not states else UNSET,
+        warnings=tuple(name for name, is_repaired in repaired.items() if is_repaired) or UNSET,
     )
 
 

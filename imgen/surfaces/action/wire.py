@@ -1,16 +1,22 @@
 """Requests of the Action API as Structs, one for each row of ACTIONS, by the tag `action`.
 
-Each field is optional. `T | None`: a value of another JSON type is an error, `Invalid <field>`. Choice: any JSON type is taken,
-and the handler replaces or refuses the value.
+Every field is optional and stays undecoded until its handler needs it (choices.py), which then repairs or refuses the value.
 """
+
+from typing import Annotated
 
 import msgspec
 from msgspec import Struct
 
-from imgen.domain.request import GenerateRequest
+from imgen.domain.ids import ID_FORM
+from imgen.domain.request import FIELDS, described
 
 Choice = msgspec.Raw
-"""Field of any JSON type, undecoded: 12 MiB of `[[],[],[]…` would become 300 MB of lists. Empty: left out. See choices.py."""
+"""Field of any JSON type, undecoded: 12 MiB of `[[],[],[]…` would become 300 MB of lists. Empty: left out."""
+JOBS_PAGE = 20
+MAX_JOBS_PAGE = 100
+_JOB_ID = described("string", "Job id from the answer to `generate`.", pattern=f"^({ID_FORM})$")
+_IGNORED = described("string", "Ignored; older clients send the value from the answer to `generate`.")
 
 
 class _Call(Struct, frozen=True, kw_only=True, tag_field="action"):
@@ -21,31 +27,30 @@ class Models(_Call, frozen=True, kw_only=True, tag="models"):
     """Request for models, styles and characters."""
 
 
-class Generate(GenerateRequest, frozen=True, kw_only=True, tag_field="action", tag="generate"):
-    """Request for a picture. Wrong values of Choice fields are replaced (contract, `generate`)."""
-
-    model: Choice = Choice()
-    width: Choice = Choice()
-    height: Choice = Choice()
-    style: Choice = Choice()
-    format: Choice = Choice()
-    wm_image: str | None = None  # type: ignore[assignment]  # a data URI here; see choices.py
-    wm_position: Choice = Choice()
-    seed: Choice = Choice()
+Generate = msgspec.defstruct(
+    "Generate",
+    [(name, Choice, Choice()) for name in FIELDS],
+    bases=(_Call,),
+    module=__name__,
+    frozen=True,
+    kw_only=True,
+    tag="generate",
+)
+"""Request for a picture: the fields of GenerateRequest, undecoded."""
 
 
 class Status(_Call, frozen=True, kw_only=True, tag="status"):
     """Request for the state of a job. `prompt` and `model` are ignored; old clients send them."""
 
-    id: Choice = Choice()
-    prompt: Choice = Choice()
-    model: Choice = Choice()
+    id: Annotated[Choice, _JOB_ID] = Choice()
+    prompt: Annotated[Choice, _IGNORED] = Choice()
+    model: Annotated[Choice, _IGNORED] = Choice()
 
 
 class Optimize(_Call, frozen=True, kw_only=True, tag="optimize"):
-    """Request for an improved prompt, without a picture."""
+    """Request for an improved prompt, without a picture. Its fields are those of `generate`."""
 
-    prompt: str | None = None
+    prompt: Choice = Choice()
     model: Choice = Choice()
     style: Choice = Choice()
 
@@ -53,21 +58,36 @@ class Optimize(_Call, frozen=True, kw_only=True, tag="optimize"):
 class Random(_Call, frozen=True, kw_only=True, tag="random"):
     """Request for a prompt from the word lists. `character` left out: a random one; empty: none."""
 
-    character: Choice = Choice()
+    character: Annotated[
+        Choice,
+        described(
+            "string",
+            "Character in the prompt. Empty: none. Left out or unknown: a random one, or none if the server has none.",
+        ),
+    ] = Choice()
 
 
 class Cancel(_Call, frozen=True, kw_only=True, tag="cancel"):
     """Request to cancel a job."""
 
-    id: Choice = Choice()
+    id: Annotated[Choice, _JOB_ID] = Choice()
 
 
 class Jobs(_Call, frozen=True, kw_only=True, tag="jobs"):
     """Request for the tenant's latest jobs."""
 
-    limit: float | None = None
-    cursor: str | None = None
-    status: Choice = Choice()
+    limit: Annotated[
+        Choice, described("integer", "Jobs on a page.", minimum=1, maximum=MAX_JOBS_PAGE, default=JOBS_PAGE)
+    ] = Choice()
+    cursor: Annotated[
+        Choice,
+        described(
+            "string", "`cursor` of the previous page. Empty: the newest jobs. Any other value is an error.", default=""
+        ),
+    ] = Choice()
+    status: Annotated[
+        Choice, described("string", "Only jobs with this status. Left out or anything else: every status.")
+    ] = Choice()
 
 
 class Usage(_Call, frozen=True, kw_only=True, tag="usage"):

@@ -3,6 +3,7 @@
 from imgen.domain.job import FINISH_QUEUE, State
 from imgen.domain.outcome import Outcome
 from imgen.domain.request import GenerateRequest
+from imgen.live import request_gate
 from imgen.records import job_transitions
 from imgen.services import submit
 from imgen.services.accounts.usage import usage
@@ -44,5 +45,23 @@ def test_a_plan_without_limits_has_none_left(core, caller):
     async def work(opened):
         told = await usage(opened, caller(opened))
         assert (told.limits.pictures_per_day, told.remaining.pictures_per_day) == (None, None)
+
+    core(work)
+
+
+def test_the_rest_of_the_rate_is_the_keys(core, caller):
+    """Requests of the last minute are taken off the plan's rate; over it nothing is left."""
+
+    async def work(opened):
+        principal, now = caller(opened, plan="trial"), opened.clock()
+        rate = opened.plan_of("trial").requests_per_minute
+        assert (await usage(opened, principal)).remaining.requests_per_minute == rate
+        for left in (rate - 1, rate - 2):
+            await opened.live.run(request_gate.hit(principal.id, now))
+            assert (await usage(opened, principal)).remaining.requests_per_minute == left
+        for _ in range(rate):
+            await opened.live.run(request_gate.hit(principal.id, now))
+        assert (await usage(opened, principal)).remaining.requests_per_minute == 0
+        assert (await usage(opened, caller(opened, name="free"))).remaining.requests_per_minute is None
 
     core(work)
