@@ -191,50 +191,6 @@ def test_a_mark_that_lies_about_its_size_is_refused(server):
         assert error(response) == (400, "Invalid wm_image")
 
 
-REPAIRS = [
-    ({"model": "nope"}, {"model": "eros"}),
-    ({"model": 5}, {"model": "eros"}),
-    ({"style": "nope"}, {"style": "professional"}),
-    ({"style": "cinematic"}, {"style": "cinematic"}),
-    ({"format": "gif"}, {"format": "jpeg"}),
-    ({"format": "PNG"}, {"format": "jpeg"}),
-    ({"quality": 0}, {"quality": 1}),
-    ({"quality": 1000}, {"quality": 100}),
-    ({"quality": "80"}, {"quality": 80}),
-    ({"width": 999, "height": 768}, {"width": 1344, "height": 768}),
-    ({"width": "x"}, {"width": 1344, "height": 768}),
-    ({"width": "768", "height": "1344"}, {"width": 768, "height": 1344}),
-    ({"lossless": True}, {"lossless": False}),
-    ({"wm_position": "middle"}, {"wm_position": "bottom-right"}),
-    ({"wm_scale": 0}, {"wm_scale": 1}),
-    ({"wm_scale": 101}, {"wm_scale": 100}),
-    ({"wm_transparency": -1}, {"wm_transparency": 0}),
-    ({"wm_rotation": 999}, {"wm_rotation": 360}),
-    ({"wm_rotation": -999}, {"wm_rotation": -360}),
-    ({"wm_padding_x": -5, "wm_padding_y": 501}, {"wm_padding_x": 0, "wm_padding_y": 500}),
-    ({"seed": -1}, {}),
-    ({"seed": 2**32}, {}),
-    ({"seed": 2**32 - 1}, {"seed": 2**32 - 1}),
-    ({"steps": 10**9}, {"steps": 500}),
-    ({"guidance": -3}, {"guidance": 1.0}),
-    ({"precompliance": "x" * 3000}, {"precompliance": "x" * 2000}),
-    ({"compliance_ruleset": " "}, {"compliance_ruleset": "default"}),
-]
-
-
-@pytest.mark.parametrize(("sent", "used"), REPAIRS, ids=str)
-def test_wrong_values_are_repaired_and_told(server, sent, used):
-    """Every fallback and clamp of the contract, seen in `meta`, and named in `warnings` where it changed something."""
-    job = server.generate(**({"steps": 1} | sent))
-    meta = server.wait(job)["meta"]
-    assert {name: meta[name] for name in used} == used
-    unchanged = {
-        name for name, value in sent.items() if used.get(name, object()) == value or str(used.get(name)) == value
-    }
-    untold = {"compliance_ruleset"}  # blank means the default: nothing was repaired
-    assert set(job.get("warnings", [])) == set(sent) - unchanged - untold or set(job["warnings"]) == {"width", "height"}
-
-
 def test_every_default_is_the_contracts(server):
     """A request of a prompt alone gets the contract's defaults, and the whole of `meta`."""
     job = server.generate("@aya red coat, on a beach, -hat", negative="gloves")

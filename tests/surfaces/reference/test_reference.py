@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from imgen.domain import errors
 from imgen.domain.outcome import Meta
-from imgen.domain.request import GenerateRequest
+from imgen.domain.request import FIELDS, GenerateRequest, ReadPicture
 from imgen.surfaces import surface
 from imgen.surfaces.action import answers, fields
 from imgen.surfaces.action.actions import ACTIONS
@@ -93,13 +93,12 @@ def test_every_action_and_every_field_is_in_it(document):
     for name, action in ACTIONS.items():
         assert action.request.__struct_config__.tag == name
         schema = document["components"]["schemas"][mapping[name].rpartition("/")[2]]
-        of_code = {field.name: field.type for field in msgspec.structs.fields(action.request)}
-        assert set(schema["properties"]) == {"action", *of_code}
+        assert set(schema["properties"]) == {"action", *action.request.__struct_fields__}
         assert schema["properties"]["action"]["const"] == name
-        for field, type_ in of_code.items():
-            told = schema["properties"][field]
-            assert told["description"]
-            assert type_ is msgspec.Raw or type_ == TYPES[told["type"]] | None, field
+        assert all(about.get("description") for field, about in schema["properties"].items() if field != "action")
+    told = document["components"]["schemas"]["GenerateRequest"]["properties"]
+    for field, about in FIELDS.items():
+        assert about.value_type in (object, ReadPicture | None, TYPES[told[field]["type"]] | None), field
 
 
 def test_defaults_and_limits_are_the_codes(server, document):

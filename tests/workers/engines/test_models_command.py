@@ -51,6 +51,7 @@ def test_a_folder_is_tried_and_written(imgen, models, data, family, guidance, le
     assert next(iter(catalog.models)) == "mine"
     assert (model.label, model.source) == ('My "own"', str((models / family).resolve()))
     assert (model.steps.default, model.guidance.default) == (1, guidance)
+    assert model.negative_prompt == (family != "flux")
     assert set(model.styles) == {"professional", "cinematic"}
     assert set(model.engine.leave_out) == left_out
     engines.load(model, engines.EngineContext(folders=loaded.model_folders)).unload()
