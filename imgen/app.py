@@ -21,6 +21,7 @@ from imgen.services.accounts.request_counts import RequestCounts
 from imgen.services.core import Core
 from imgen.services.enhance import open_enhancer
 from imgen.services.reconcile import Reconciler
+from imgen.services.retention import Sweeper
 from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings import Settings
@@ -50,7 +51,8 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         gc.collect()
         gc.freeze()  # loaded modules live to the end of the process: the collector may skip them
-        tasks = [asyncio.create_task(Reconciler(core).run()), asyncio.create_task(core.cache.warm())]
+        background = (Reconciler(core).run(), Sweeper(core).run(), core.cache.warm())
+        tasks = [asyncio.create_task(part) for part in background]
         try:
             yield
         finally:

@@ -30,7 +30,8 @@ def open_disk(settings: Settings, database: Database) -> ObjectStore:
 
 def open_s3(settings: Settings, _database: Database) -> ObjectStore:
     """A bucket."""
-    from imgen.objects.s3 import S3Options, S3Store  # boto3 takes 0.4 s and 25 MB
+    from imgen.objects.s3 import S3Store  # boto3 takes 0.4 s and 25 MB
+    from imgen.objects.s3_client import S3Options
 
     s3 = settings.objects.s3
     return S3Store(

@@ -4,7 +4,7 @@ A view of an ended job lives under a key of its own, which takes precedence: a l
 state never moves a job backward. Views of open jobs expire within seconds, so a missed update does not last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -77,6 +77,21 @@ def dequeue(job_id: str) -> Command[None]:
     return Command((("ZREM", _WAITING, job_id),), ignore)
 
 
+def dequeue_all(job_ids: Collection[str]) -> Command[None]:
+    """Removes jobs, at least one, from the waiting ones."""
+    return Command((("ZREM", _WAITING, *job_ids),), ignore)
+
+
+def scan_waiting(cursor: int, *, count: int) -> Command[tuple[int, list[str]]]:
+    """Reads some of the waiting jobs, about `count`, and the cursor of the next ones; 0 begins and ends a pass over all."""
+    return Command((("ZSCAN", _WAITING, cursor, "COUNT", count),), _scanned)
+
+
+def are_waiting(job_ids: Sequence[str]) -> Command[list[bool]]:
+    """Returns, for each of the jobs, at least one, whether it is among the waiting ones."""
+    return Command(tuple(("ZSCORE", _WAITING, job_id) for job_id in job_ids), _present)
+
+
 def position(job_id: str) -> Command[int | None]:
     """Counts the waiting jobs before this one; None: unknown."""
     return Command((("ZRANK", _WAITING, job_id),), first)
@@ -101,3 +116,12 @@ def _cached_view(replies: Sequence[Any]) -> CachedView:
 
 def _exists(replies: Sequence[Any]) -> bool:
     return bool(replies[1])
+
+
+def _scanned(replies: Sequence[Any]) -> tuple[int, list[str]]:
+    cursor, found = replies[0]
+    return int(cursor), [member.decode() for member in found[::2]]
+
+
+def _present(replies: Sequence[Any]) -> list[bool]:
+    return [score is not None for score in replies]

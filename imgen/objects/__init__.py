@@ -1,7 +1,7 @@
 """Object stores: one Protocol, two implementations (disk.py, s3.py), chosen by settings; and those that our API serves."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -36,8 +36,15 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Removes the key; a missing one is no error."""
 
+    def delete_many(self, keys: Iterable[str]) -> dict[str, str]:
+        """Removes keys, in few requests. Returns key → reason of those that are still stored: one of them stops no other.
+
+        Raises:
+            Retryable, ConfigurationError: the store as a whole does not answer; some of the keys may be removed.
+        """
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Lists all objects whose key starts with the prefix, in key order."""
+        """Lists all objects whose key starts with the prefix, in key order; reads no more than those and their folders."""
 
     def url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str:
         """Returns a pre-signed GET URL, valid for 1 to 604,800 seconds; does no I/O and does not check that the key exists."""

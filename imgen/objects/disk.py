@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
@@ -21,6 +21,8 @@ from imgen.objects.signed_urls import UrlSigner
 _PARTS = "~part"
 _PART_STALE_S = 3600
 """Age of a part that a process left when it died: no write takes an hour."""
+_NO_WORDS = frozenset({"", ".", "..", _PARTS})
+"""Names that are no word of a key: a prefix with one of them has no objects."""
 _LINK_TRIES = 100
 """Tries of a write; each race lost against a `delete` that removes an empty folder costs one."""
 
@@ -92,9 +94,29 @@ class DiskStore:
             except OSError:  # not empty, or another delete was first
                 return
 
+    def delete_many(self, keys: Iterable[str]) -> dict[str, str]:
+        """Removes keys one by one; returns key → reason of those that the file system keeps."""
+        kept = {}
+        for key in [checked_key(key) for key in keys]:
+            try:
+                self.delete(key)
+            except Retryable as exc:
+                kept[key] = str(exc)
+        return kept
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Lists all objects whose key starts with the prefix, in key order."""
-        return self._walk(self._root, "", checked_prefix(prefix))
+        """Lists all objects whose key starts with the prefix, in key order; begins in the folder that the prefix names."""
+        start, _, _ = checked_prefix(prefix).rpartition("/")
+        folder = self._root
+        try:
+            with _translated(prefix):
+                for word in start.split("/") if start else ():
+                    folder = folder / word
+                    if word in _NO_WORDS or not S_ISDIR(folder.lstat().st_mode):
+                        return iter(())
+        except ObjectNotFound:
+            return iter(())
+        return self._walk(folder, f"{start}/" if start else "", prefix)
 
     def url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str:
         """Returns a pre-signed URL of the API; browsers save the file as `filename`."""
@@ -164,11 +186,11 @@ class DiskStore:
         """Walks depth first. A folder sorts as its name with `/`, so that the order is that of the whole keys."""
         for name, entry in _entries(folder):
             key = start + name
-            if name == f"{_PARTS}/" or not (key.startswith(prefix) or prefix.startswith(key)):
+            if name == f"{_PARTS}/" or not key.startswith(prefix):
                 continue
             if name.endswith("/"):
                 yield from self._walk(folder / entry.name, key, prefix)
-            elif key.startswith(prefix):
+            else:
                 with contextlib.suppress(FileNotFoundError):  # deleted since its folder was read
                     stat = entry.stat(follow_symlinks=False)
                     if S_ISREG(stat.st_mode):

@@ -1,30 +1,25 @@
 """S3 store: objects in a bucket, through boto3; pre-signed URLs through our own signer. The bucket must exist.
 
-boto3 is imported here and nowhere else, so a disk store never pays for it.
+boto3 is imported here and in s3_client.py alone, so a disk store never pays for it.
 """
 
 import contextlib
+import itertools
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
-from typing import Any, Literal
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
-from boto3.session import Session
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, Retryable
 from imgen.objects import ObjectInfo
 from imgen.objects.keys import checked_expiry, checked_key, checked_prefix, probe
-from imgen.objects.sigv4 import Signer, host_header, presign_get
+from imgen.objects.s3_client import S3Options, make_client, make_signer
+from imgen.objects.sigv4 import presign_get
 
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 20.0
-MAX_ATTEMPTS = 3
-POOL_CONNECTIONS = 32
-"""Connections in the pool; more threads than that at the same time only warn and reconnect."""
 
 _ERRORS: dict[str, type[ImgenError]] = {
     "NoSuchKey": ObjectNotFound,
@@ -44,26 +39,13 @@ _STATUSES: dict[int, type[ImgenError]] = {
     HTTPStatus.FORBIDDEN: ConfigurationError,
     HTTPStatus.NOT_FOUND: ObjectNotFound,
 }
+KEYS_A_DELETE = 1000
+"""Most keys that one DeleteObjects takes (Amazon S3 API reference)."""
 _UNCONDITIONAL = {"NotImplemented", "InvalidArgument", "InvalidRequest", "MethodNotAllowed"}
 """Error codes, apart from status 501, of servers that do not know `If-None-Match` on PUT."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class S3Options:
-    """Configuration of the bucket."""
-
-    bucket: str
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    region: str = "us-east-1"
-    endpoint_url: str = ""
-    """URL of the S3 server; empty: Amazon's own for the region."""
-    public_endpoint_url: str = ""
-    """URL of the server for clients, if it differs. The host is signed: a URL for another host is refused."""
-    addressing: Literal["path", "virtual", "auto"] = "auto"
-    """Addressing of the bucket; `auto`: virtual hosts at Amazon, path everywhere else."""
-    prefix: str = ""
-    """Prefix of every key, for a bucket that others use as well; a `/` is added if it lacks one."""
+_UNKNOWN_CALL = {*_UNCONDITIONAL, "MalformedXML", "BadDigest", "InvalidDigest", "MissingContentMD5"}
+_UNKNOWN_STATUSES = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.METHOD_NOT_ALLOWED}
+"""Error codes and statuses of servers that do not know DeleteObjects, or not as we send it."""
 
 
 class S3Store:
@@ -89,13 +71,14 @@ class S3Store:
         self._prefix = f"{options.prefix.strip('/')}/" if options.prefix.strip("/") else ""
         self._clock = clock
         self._conditional = True
+        self._deletes_many = True
         try:
             checked_prefix(self._prefix)
-            config = _config(options, connect_timeout_s, read_timeout_s)
-            self._client = _client(options, options.endpoint_url, config)
+            timeouts_s = (connect_timeout_s, read_timeout_s)
+            self._client = make_client(options, options.endpoint_url, timeouts_s)
             public_url = options.public_endpoint_url
-            public = _client(options, public_url, config) if public_url else self._client
-            self._signer = _signer(options, public, self._prefix)
+            public = make_client(options, public_url, timeouts_s) if public_url else self._client
+            self._signer = make_signer(options, public, self._prefix)
         except (BotoCoreError, ValueError) as exc:
             raise ConfigurationError(f"The S3 store cannot be used: {exc}") from exc
         self._place = f"bucket {options.bucket} at {self._client.meta.endpoint_url}"
@@ -146,6 +129,14 @@ class S3Store:
         with contextlib.suppress(ObjectNotFound), self._translated():
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + checked_key(key))
 
+    def delete_many(self, keys: Iterable[str]) -> dict[str, str]:
+        """Removes keys, a thousand to a request; one by one where the server does not know DeleteObjects."""
+        kept: dict[str, str] = {}
+        checked = iter([checked_key(key) for key in keys])
+        while batch := list(itertools.islice(checked, KEYS_A_DELETE)):
+            kept |= self._delete_batch(batch) if self._deletes_many else self._delete_each(batch)
+        return kept
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Lists all objects whose key starts with the prefix, in key order, a thousand to a request."""
         return self._pages(self._prefix + checked_prefix(prefix))
@@ -175,6 +166,37 @@ class S3Store:
         except BotoCoreError as exc:
             raise self._translation(exc) from exc
 
+    def _delete_batch(self, keys: Sequence[str]) -> dict[str, str]:
+        wanted = {"Objects": [{"Key": self._prefix + key} for key in keys], "Quiet": True}
+        try:
+            answer = self._client.delete_objects(Bucket=self._bucket, Delete=wanted)
+        except ClientError as exc:
+            if _status(exc) not in _UNKNOWN_STATUSES and exc.response["Error"]["Code"] not in _UNKNOWN_CALL:
+                raise self._translation(exc) from exc
+            kept = self._delete_each(keys)
+            self._deletes_many = False  # learnt only now: what fails one by one too has another cause
+            return kept
+        except BotoCoreError as exc:
+            raise self._translation(exc) from exc
+        return {
+            error["Key"].removeprefix(self._prefix): f"{error.get('Code', '')}: {error.get('Message', '')}"
+            for error in answer.get("Errors", ())
+            if error.get("Code") != "NoSuchKey"
+        }
+
+    def _delete_each(self, keys: Sequence[str]) -> dict[str, str]:
+        """Removes keys one by one; a server that does not answer at all ends the call."""
+        kept: dict[str, str] = {}
+        for key in keys:
+            try:
+                self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+            except ClientError as exc:
+                if _status(exc) != HTTPStatus.NOT_FOUND:
+                    kept[key] = str(self._translation(exc))
+            except BotoCoreError as exc:
+                raise self._translation(exc) from exc
+        return kept
+
     def _pages(self, prefix: str) -> Iterator[ObjectInfo]:
         pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix))
         while True:
@@ -198,39 +220,6 @@ class S3Store:
             return Retryable(f"The S3 {self._place} did not answer: {exc}")
         kind = _ERRORS.get(exc.response["Error"]["Code"]) or _STATUSES.get(_status(exc), Retryable)
         return kind() if kind is ObjectNotFound else kind(f"The S3 {self._place} refused: {exc}")
-
-
-def _config(options: S3Options, connect_timeout_s: float, read_timeout_s: float) -> Config:
-    return Config(
-        signature_version="s3v4",  # the default for custom endpoints pre-signs with version 2
-        ignore_configured_endpoint_urls=True,  # AWS_ENDPOINT_URL of the environment is not for us
-        s3={"addressing_style": options.addressing},
-        request_checksum_calculation="when_required",  # the newer default sends trailers few servers know
-        response_checksum_validation="when_required",
-        connect_timeout=connect_timeout_s,
-        read_timeout=read_timeout_s,
-        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-        max_pool_connections=POOL_CONNECTIONS,
-    )
-
-
-def _client(options: S3Options, endpoint_url: str, config: Config) -> Any:
-    session = Session(options.access_key_id, options.secret_access_key, region_name=options.region)
-    return session.client("s3", endpoint_url=endpoint_url or None, config=config)
-
-
-def _signer(options: S3Options, public: Any, prefix: str) -> Signer:
-    """Asks botocore once how it addresses this bucket, so that all its rules about hosts, paths and regions hold."""
-    sample = urlsplit(public.generate_presigned_url("get_object", Params={"Bucket": options.bucket, "Key": "x"}))
-    origin = f"{sample.scheme}://{sample.netloc}"
-    return Signer(
-        origin=origin,
-        path=sample.path.removesuffix("x") + quote(prefix),
-        host=host_header(origin),
-        region=parse_qs(sample.query)["X-Amz-Credential"][0].split("/")[-3],
-        access_key_id=options.access_key_id,
-        secret_access_key=options.secret_access_key,
-    )
 
 
 def _status(exc: ClientError) -> int:

@@ -195,16 +195,19 @@ def expired(
     return ids
 
 
-def orphaned(connection: Connection, *, begun_before: float, purged_before: float, limit: int = 500) -> list[str]:
-    """Returns entries to delete: purged long ago, or of a job that ended without a safe picture."""
+def orphaned(
+    connection: Connection, *, begun_before: float, purged_before: float, after: str = "", limit: int = 500
+) -> list[str]:
+    """Returns entries to delete, by id, from after that id on: purged long ago, or of a job that ended without a safe picture."""
     is_open = select(jobs.c.id).where(jobs.c.id == entries.c.job_id, jobs.c.state.in_(OPEN)).exists()
     query = select(entries.c.id).where(
         or_(
             entries.c.purged_at < purged_before,
             entries.c.ready_at.is_(None) & (entries.c.created_at < begun_before) & ~is_open,
-        )
+        ),
+        entries.c.id > after,
     )
-    return list(connection.execute(query.limit(limit)).scalars())
+    return list(connection.execute(query.order_by(entries.c.id).limit(limit)).scalars())
 
 
 def delete_entries(connection: Connection, entry_ids: Sequence[str]) -> None:

@@ -109,8 +109,10 @@ def upsert(
     *,
     update: Mapping[str, object],
     where: ColumnElement[bool] | None = None,
-) -> None:
+) -> int:
     """Inserts a row, or changes the one with the same primary key, which then stays locked until the transaction ends.
+
+    Returns the number of rows inserted or changed.
 
     Args:
         connection: a writing one.
@@ -121,7 +123,8 @@ def upsert(
     """
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
     statement = dialect.insert(table).values(**values)
-    connection.execute(statement.on_conflict_do_update(index_elements=table.primary_key, set_=update, where=where))
+    statement = statement.on_conflict_do_update(index_elements=table.primary_key, set_=update, where=where)
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 
 
 @contextmanager

@@ -3,15 +3,13 @@
 Every end of a job passes `end`, which settles the job's hold in the same transaction.
 """
 
-import time
-
 import msgspec
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from imgen.domain.errors import LeaseLost
 from imgen.domain.job import OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, State
 from imgen.domain.outcome import Outcome
-from imgen.records import ledger
+from imgen.records import clock, ledger
 from imgen.records.database import upsert
 from imgen.records.jobs import find, from_row
 from imgen.records.tables.jobs import claims, jobs
@@ -22,7 +20,7 @@ def note_published(connection: Connection, job_id: str, queue: str, *, now: floa
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.queue == queue, jobs.c.state.in_(RUNNING_AS))
-        .values(published_at=now or time.time())
+        .values(published_at=clock.at(now))
     )
 
 
@@ -40,10 +38,10 @@ def claim(
 
     A job without attempts left fails instead, so that a job that kills its workers ends.
     """
-    now = now or time.time()
+    time = clock.at(now)
     running = RUNNING_AS[waiting]
-    # A first attempt is always due: this machine's clock may be behind that of the machine that sent the message.
-    is_due = or_(jobs.c.attempts == 0, jobs.c.available_at <= now)
+    # A first attempt is always due: its message was sent because it is
+    is_due = or_(jobs.c.attempts == 0, jobs.c.available_at <= time)
     found = connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state == waiting, jobs.c.attempts < max_attempts, is_due)
@@ -51,8 +49,8 @@ def claim(
             state=running,
             attempts=jobs.c.attempts + 1,
             fence=jobs.c.fence + 1,
-            lease_until=now + lease_s,
-            claimed_at=now,
+            lease_until=time + lease_s,
+            claimed_at=time,
         )
         .returning(*jobs.c)
     )
@@ -74,7 +72,7 @@ def renew(connection: Connection, job: Job, *, lease_s: float, now: float | None
     found = connection.execute(
         update(jobs)
         .where(jobs.c.id == job.id, jobs.c.state == job.state, jobs.c.fence == job.fence)
-        .values(lease_until=(now or time.time()) + lease_s)
+        .values(lease_until=clock.at(now) + lease_s)
     )
     return found.rowcount == 1
 
@@ -99,7 +97,7 @@ def hand_on(
         attempts=0,
         lease_until=None,
         published_at=None,
-        available_at=now or time.time(),
+        available_at=clock.at(now),
     )
 
 
@@ -111,6 +109,7 @@ def put_back(
     count: bool = True,
     is_unreviewed: bool = False,
     now: float | None = None,
+    only_if: ColumnElement[bool] | None = None,
 ) -> Job:
     """Puts a running job back for another attempt after a pause.
 
@@ -121,8 +120,12 @@ def put_back(
         count: False for an attempt that the service itself interrupted (a shutdown); it does not count.
         is_unreviewed: a reviewer did not answer; the time of the first such attempt is kept.
         now: for tests.
+        only_if: further condition of the row.
+
+    Raises:
+        LeaseLost: another process moved it since `job` was read, or the condition does not hold; nothing is changed.
     """
-    now = now or time.time()
+    time = clock.at(now)
     return _move(
         connection,
         job,
@@ -130,21 +133,30 @@ def put_back(
         attempts=job.attempts if count else max(0, job.attempts - 1),
         lease_until=None,
         published_at=None,
-        available_at=now + pause_s,
-        unreviewed_since=(job.unreviewed_since or now) if is_unreviewed else None,
+        only_if=only_if,
+        available_at=time + pause_s,
+        unreviewed_since=(job.unreviewed_since or time) if is_unreviewed else None,
     )
 
 
-def end(connection: Connection, job: Job, state: State, outcome: Outcome, *, now: float | None = None) -> Job:
+def end(
+    connection: Connection,
+    job: Job,
+    state: State,
+    outcome: Outcome,
+    *,
+    now: float | None = None,
+    only_if: ColumnElement[bool] | None = None,
+) -> Job:
     """Ends a job: its last transition, with its charge or release, in the caller's transaction.
 
     Raises:
-        LeaseLost: another process moved it since `job` was read; nothing is changed.
+        LeaseLost: another process moved it since `job` was read, or `only_if` does not hold; nothing is changed.
     """
-    now = now or time.time()
     encoded = msgspec.json.encode(outcome).decode()
-    ended = _move(connection, job, state, outcome=encoded, ended_at=now, lease_until=None)
-    ledger.settle(connection, ended, charge=state is State.COMPLETED, now=now)
+    ended = _move(connection, job, state, only_if=only_if, outcome=encoded, ended_at=clock.at(now), lease_until=None)
+    assert ended.ended_at is not None
+    ledger.settle(connection, ended, charge=state is State.COMPLETED, now=ended.ended_at)
     return ended
 
 
@@ -172,15 +184,15 @@ def _note_claim(connection: Connection, job: Job) -> None:
     )
 
 
-def _move(connection: Connection, job: Job, state: State, **values: object) -> Job:
+def _move(
+    connection: Connection, job: Job, state: State, *, only_if: ColumnElement[bool] | None = None, **values: object
+) -> Job:
     if state not in TRANSITIONS[job.state]:
         raise AssertionError(f"{job.state} may not become {state}")
-    found = connection.execute(
-        update(jobs)
-        .where(jobs.c.id == job.id, jobs.c.state == job.state, jobs.c.fence == job.fence)
-        .values(state=state, **values)
-        .returning(*jobs.c)
-    )
+    move = update(jobs).where(jobs.c.id == job.id, jobs.c.state == job.state, jobs.c.fence == job.fence)
+    if only_if is not None:
+        move = move.where(only_if)
+    found = connection.execute(move.values(state=state, **values).returning(*jobs.c))
     row = found.mappings().first()
     if row is None:
         raise LeaseLost

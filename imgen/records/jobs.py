@@ -1,6 +1,7 @@
 """Rows of jobs in SQL: insert, find, list. Transitions are in job_transitions.py."""
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select
 
 from imgen.domain.errors import JobNotFound
@@ -8,6 +9,7 @@ from imgen.domain.ids import CACHED
 from imgen.domain.job import Job, State
 from imgen.domain.outcome import Outcome
 from imgen.domain.recipe import Recipe
+from imgen.records import clock
 from imgen.records.tables.jobs import jobs
 
 SEARCHED_CHARS = 300
@@ -20,6 +22,18 @@ _timings = msgspec.json.Decoder(dict[str, float])
 def add(connection: Connection, job: Job) -> None:
     """Inserts a new job; the caller holds its quota in the same transaction (see ledger.hold)."""
     connection.execute(insert(jobs).values(_row(job)))
+
+
+def add_now(connection: Connection, job: Job) -> Job:
+    """Inserts a new job that is due and published now, by the database's clock. Returns it with these times."""
+    now = clock.at()
+    times = {
+        "available_at": now,
+        "published_at": now,
+        "deadline_at": now + (job.deadline_at - job.created_at),
+    }
+    inserted = insert(jobs).values(_row(job) | times).returning(*(jobs.c[name] for name in times))
+    return structs.replace(job, **connection.execute(inserted).mappings().one())
 
 
 def find(connection: Connection, job_id: str, *, tenant_id: str | None = None) -> Job:

@@ -1,27 +1,20 @@
-"""Locks in SQL: each is held by one process, for a limited time."""
+"""Locks in SQL: each is held by one process, for a limited time by the database's clock."""
 
 import secrets
-import time
 
-from sqlalchemy import Connection, delete, or_, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, delete, or_
 
+from imgen.records import clock
+from imgen.records.database import upsert
 from imgen.records.tables.operations import locks
 
 
 def acquire(connection: Connection, name: str, owner: str, *, for_s: float, now: float | None = None) -> bool:
     """Takes or renews a lock for `for_s` seconds. False: another owner holds it."""
-    now = now or time.time()
-    values = {"owner": owner, "until": now + for_s}
-    mine = update(locks).where(locks.c.name == name, or_(locks.c.owner == owner, locks.c.until < now)).values(values)
-    if connection.execute(mine).rowcount:
-        return True
-    try:
-        with connection.begin_nested():
-            connection.execute(locks.insert().values(name=name, **values))
-    except IntegrityError:
-        return False
-    return True
+    time = clock.at(now)
+    values = {"owner": owner, "until": time + for_s}
+    is_free = or_(locks.c.owner == owner, locks.c.until < time)
+    return upsert(connection, locks, {"name": name, **values}, update=values, where=is_free) == 1
 
 
 def new_owner() -> str:

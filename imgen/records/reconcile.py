@@ -1,63 +1,95 @@
-"""Queries of the reconciler: lost messages, dead workers, jobs past their deadline or their retention."""
+"""Queries and repairs of the reconciler: lost messages, dead workers, jobs past their deadline.
 
-import time
+Jobs to repair are found by id alone and then moved one by one, each in a transaction of its own: one that moved meanwhile, or
+whose row is broken, keeps no other from its repair, and rows of one tenant at a time are locked.
+"""
 
-import msgspec
-from msgspec import structs
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-from imgen.domain.job import ENDED, OPEN, RUNNING_AS, WAITING_AS, Job, State
-from imgen.domain.outcome import Outcome
-from imgen.records import job_transitions
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
+
+from imgen.domain.job import OPEN, RUNNING_AS, WAITING_AS, Job, State
+from imgen.domain.outcome import FAILED_OUTCOME, TIMED_OUT_OUTCOME
+from imgen.records import clock, job_transitions
 from imgen.records import jobs as job_records
 from imgen.records.tables.jobs import claims, jobs
 
 OVERTAKEN_S = 10
 """Minimum age, before the latest claimed message, at which the message of a waiting job counts as lost."""
+_STATE = func.coalesce(jobs.c.state, "")
+"""Expression instead of the column: by the column's index all open jobs would be fetched and sorted."""
+_IS_WAITING = _STATE.in_(RUNNING_AS)
+_IS_OPEN = jobs.c.ended_at.is_(None)
+"""Condition of the partial indexes of open jobs; see tables/jobs.py."""
 
 
-def put_back_lost(
-    connection: Connection, *, max_attempts: int, limit: int = 200, now: float | None = None
-) -> list[Job]:
-    """Puts back running jobs with an expired lease; fails those without attempts left. Returns them in their new state."""
-    now = now or time.time()
-    lost = select(jobs).where(jobs.c.state.in_(WAITING_AS), jobs.c.lease_until < now).limit(limit)
-    moved = []
-    for row in connection.execute(lost).mappings().all():
-        job = job_records.from_row(row)
-        if job.attempts >= max_attempts:
-            moved.append(
-                job_transitions.end(connection, job, State.FAILED, Outcome(error="Generation failed"), now=now)
-            )
-        else:
-            moved.append(job_transitions.put_back(connection, job, now=now))
-    return moved
+class WaitingJob(NamedTuple):
+    """Job that waits for a worker, as far as its message and its position need it."""
+
+    id: str
+    queue: str
+    state: State
+    priority: int
+    created_at: float
 
 
-def end_overdue(connection: Connection, *, limit: int = 200, now: float | None = None) -> list[Job]:
-    """Ends open jobs past their deadline as timed out."""
-    now = now or time.time()
-    overdue = select(jobs).where(jobs.c.state.in_(OPEN), jobs.c.deadline_at < now).limit(limit)
-    return [
-        job_transitions.end(connection, job_records.from_row(row), State.TIMED_OUT, Outcome(error="Timed out"), now=now)
-        for row in connection.execute(overdue).mappings().all()
-    ]
+def lost(connection: Connection, *, limit: int = 200, now: float | None = None) -> list[str]:
+    """Finds running jobs with an expired lease."""
+    query = select(jobs.c.id).where(jobs.c.lease_until < clock.at(now)).order_by(jobs.c.lease_until)
+    return list(connection.execute(query.limit(limit)).scalars())
 
 
-def unpublished(connection: Connection, *, grace_s: float, limit: int = 500, now: float | None = None) -> list[Job]:
+def put_back_lost(connection: Connection, job_id: str, *, max_attempts: int, now: float | None = None) -> Job | None:
+    """Puts back a job whose lease has expired, or fails it if it has no attempts left. None: it is not lost any more.
+
+    Raises:
+        LeaseLost, JobNotFound: it moved meanwhile; nothing is changed.
+    """
+    job = job_records.find(connection, job_id)
+    if job.state not in WAITING_AS:
+        return None
+    still = jobs.c.lease_until < clock.at(now)
+    if job.attempts >= max_attempts:
+        return job_transitions.end(connection, job, State.FAILED, FAILED_OUTCOME, now=now, only_if=still)
+    return job_transitions.put_back(connection, job, now=now, only_if=still)
+
+
+def overdue(connection: Connection, *, limit: int = 200, now: float | None = None) -> list[str]:
+    """Finds open jobs past their deadline."""
+    query = select(jobs.c.id).where(_IS_OPEN, jobs.c.deadline_at < clock.at(now)).order_by(jobs.c.deadline_at)
+    return list(connection.execute(query.limit(limit)).scalars())
+
+
+def end_overdue(connection: Connection, job_id: str, *, now: float | None = None) -> Job | None:
+    """Ends an open job as timed out. None: it has ended meanwhile.
+
+    Raises:
+        LeaseLost, JobNotFound: it moved meanwhile; nothing is changed.
+    """
+    job = job_records.find(connection, job_id)
+    if job.state not in OPEN:
+        return None
+    return job_transitions.end(connection, job, State.TIMED_OUT, TIMED_OUT_OUTCOME, now=now)
+
+
+def unpublished(
+    connection: Connection, *, grace_s: float, limit: int = 500, now: float | None = None
+) -> list[WaitingJob]:
     """Finds waiting jobs without a message: it was never sent, or the job was put back and is due again.
 
     The grace applies to first messages, which the submitter sends; the caller sends those of later attempts.
     """
-    now = now or time.time()
-    is_due = or_(jobs.c.available_at < now - grace_s, and_(jobs.c.attempts > 0, jobs.c.available_at < now))
-    query = select(jobs).where(jobs.c.state.in_(RUNNING_AS), jobs.c.published_at.is_(None), is_due)
-    return _jobs(connection, query.order_by(jobs.c.available_at).limit(limit))
+    time = clock.at(now)
+    is_due = or_(jobs.c.attempts > 0, jobs.c.available_at < time - grace_s)
+    query = _waiting_jobs().where(_IS_OPEN, _IS_WAITING, jobs.c.published_at.is_(None))
+    query = query.where(jobs.c.available_at < time, is_due).order_by(jobs.c.available_at)
+    return _found(connection, query.limit(limit))
 
 
 def waiting_queues(connection: Connection) -> list[str]:
     """Lists the queues with waiting jobs."""
-    return list(connection.execute(select(jobs.c.queue).where(jobs.c.state.in_(RUNNING_AS)).distinct()).scalars())
+    return list(connection.execute(select(jobs.c.queue).where(_IS_OPEN, _IS_WAITING).distinct()).scalars())
 
 
 def lost_messages(
@@ -68,53 +100,42 @@ def lost_messages(
     grace_s: float,
     limit: int = 500,
     now: float | None = None,
-) -> list[Job]:
+) -> list[WaitingJob]:
     """Finds waiting jobs of a queue without their message in the broker.
 
     A queue is first in, first out within a priority. So a message is lost if the broker's queue is empty, or if one that
     was published later, at the same priority, has already been claimed.
     """
-    now = now or time.time()
-    query = select(jobs).where(jobs.c.state.in_(RUNNING_AS), jobs.c.queue == queue, jobs.c.published_at < now - grace_s)
+    query = _waiting_jobs().where(_IS_OPEN, _IS_WAITING, jobs.c.queue == queue)
+    query = query.where(jobs.c.published_at < clock.at(now) - grace_s)
     if not queue_is_empty:
         latest = connection.execute(select(claims.c.priority, claims.c.published_at).where(claims.c.queue == queue))
-        overtaken = [
-            (jobs.c.priority == priority) & (jobs.c.published_at < published_at - OVERTAKEN_S)
-            for priority, published_at in latest
+        overtaken: list[tuple[ColumnElement[bool], float]] = [
+            (jobs.c.priority == priority, published_at - OVERTAKEN_S) for priority, published_at in latest
         ]
         if not overtaken:
             return []
-        query = query.where(or_(*overtaken))
-    return _jobs(connection, query.order_by(jobs.c.published_at).limit(limit))
+        query = query.where(jobs.c.published_at < max(before for _, before in overtaken))
+        query = query.where(or_(*(fits & (jobs.c.published_at < before) for fits, before in overtaken)))
+    return _found(connection, query.order_by(jobs.c.published_at).limit(limit))
 
 
-def expired(connection: Connection, *, ended_before: float, rows_too: bool, limit: int = 200) -> list[Job]:
-    """Finds ended jobs past their retention, oldest first; without `rows_too` only those that still have pictures."""
-    query = select(jobs).where(jobs.c.state.in_(ENDED), jobs.c.ended_at < ended_before)
-    if not rows_too:
-        query = query.where(jobs.c.stripped_at.is_(None))
-    return _jobs(connection, query.order_by(jobs.c.ended_at).limit(limit))
+def queued_among(connection: Connection, job_ids: Iterable[str]) -> set[str]:
+    """Returns those of the jobs that wait to be rendered."""
+    query = select(jobs.c.id).where(jobs.c.id.in_(list(job_ids)), _STATE == State.QUEUED)
+    return set(connection.execute(query).scalars())
 
 
-def drop_files(connection: Connection, job_ids: list[str]) -> None:
-    """Removes the files from the outcomes of jobs, after their pictures; the rest of the outcome stays."""
-    now = time.time()
-    for job_id in job_ids:
-        job = job_records.find(connection, job_id)
-        bare = structs.replace(job.outcome or Outcome(), images=())
-        if bare.blocked is not None:
-            bare = structs.replace(bare, blocked=structs.replace(bare.blocked, unsafe_key=""))
-        connection.execute(
-            update(jobs)
-            .where(jobs.c.id == job_id)
-            .values(outcome=msgspec.json.encode(bare).decode(), stripped_at=now, master_key="")
-        )
+def queued_after(connection: Connection, after: tuple[float, str], *, limit: int) -> list[WaitingJob]:
+    """Lists jobs that wait to be rendered, oldest first, from after (created_at, id) on."""
+    query = _waiting_jobs().where(jobs.c.state == State.QUEUED, tuple_(jobs.c.created_at, jobs.c.id) > after)
+    return _found(connection, query.order_by(jobs.c.created_at, jobs.c.id).limit(limit))
 
 
-def delete_jobs(connection: Connection, job_ids: list[str]) -> None:
-    """Deletes jobs; their ledger entries stay."""
-    connection.execute(delete(jobs).where(jobs.c.id.in_(job_ids), jobs.c.state.in_(ENDED)))
+def _waiting_jobs() -> Select[Any]:
+    return select(*(jobs.c[name] for name in WaitingJob._fields))
 
 
-def _jobs(connection: Connection, query: object) -> list[Job]:
-    return [job_records.from_row(row) for row in connection.execute(query).mappings()]  # type: ignore[call-overload]  # a Select of jobs
+def _found(connection: Connection, query: Select[Any]) -> list[WaitingJob]:
+    rows = connection.execute(query).mappings()
+    return [WaitingJob(**dict(row) | {"state": State(row["state"])}) for row in rows]

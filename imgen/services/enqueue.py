@@ -52,8 +52,8 @@ async def enqueue(
 async def _insert(core: Core, job: Job, plan: Plan, pending: PendingEntry | None, *, is_looked_up: bool) -> Job:
     cache_hit = job.recipe.cache_hit
 
-    def write(connection: Connection, job: Job) -> None:
-        jobs.add(connection, job)
+    def write(connection: Connection, job: Job) -> Job:
+        job = jobs.add_now(connection, job)
         ledger.hold(connection, job, plan)
         if is_looked_up:
             cache_records.count_lookup(connection, job.tenant_id, is_hit=cache_hit is not None, now=job.created_at)
@@ -62,17 +62,16 @@ async def _insert(core: Core, job: Job, plan: Plan, pending: PendingEntry | None
                 raise CacheEntryPurged
         elif pending is not None:
             cache_records.add_pending(connection, pending, job)
+        return job
 
     for _ in range(INSERT_TRIES):
         try:
-            await core.database.writing(write, job)
+            return await core.database.writing(write, job)
         except IntegrityError:  # a random id is taken: after millions of jobs likely for the 48 bits of a watermark id
             new_id = new_job_id if cache_hit is None else new_cached_id
             job = structs.replace(job, id=new_id(), gen_id=new_gen_id(), watermark_id=new_watermark_id())
         except Retryable as exc:
             raise GenerationFailed from exc
-        else:
-            return job
     raise GenerationFailed
 
 

@@ -4,27 +4,36 @@ Every API process runs it; a lock in SQL lets one at a time do the work. The que
 """
 
 import asyncio
-import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 
 import structlog
+from sqlalchemy import Connection
 
 from imgen import configuration
-from imgen.domain.errors import ImgenError, Retryable, Unavailable
+from imgen.domain.errors import JobNotFound, LeaseLost, Retryable, Unavailable
 from imgen.domain.job import Job, State, view_of
 from imgen.live import epochs, job_views
-from imgen.records import job_transitions, jobs, locks, reconcile
-from imgen.services import retention
+from imgen.records import job_transitions, jobs, reconcile
+from imgen.records.reconcile import WaitingJob
+from imgen.services import rounds
 from imgen.services.core import Core
+from imgen.services.process_lock import ProcessLock
+from imgen.services.waiting_check import WaitingCheck
 
 log = structlog.get_logger(__name__)
 
 LOCK = "reconciler"
+LEAST_LOCK_S = 10.0
 PUBLISH_GRACE_S = 3
 """Age of a row without a message at which its submitter has died or could not reach the broker."""
-SWEEP_EVERY_S = 60
 LOST_GRACE_S = 5
 """Time that a message may spend between the queue and the claim by a worker."""
+MOST_UNANSWERED = 3
+"""Jobs of one round that may wait for a locked row."""
+LOGGED = 10
+Repair = Callable[[Connection, str], Job | None]
 
 
 class Reconciler:
@@ -32,54 +41,73 @@ class Reconciler:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._owner = locks.new_owner()
-        self._swept_at = 0.0
+        self._lock = ProcessLock(core.database, LOCK, for_s=max(LEAST_LOCK_S, core.settings.jobs.reconcile_s * 5))
+        self._waiting = WaitingCheck(core)
         self._reloader = configuration.Reloader(lambda: configuration.load(core.settings))
 
     async def run(self) -> None:
-        """Runs rounds for ever. A part that does not answer ends one round, never the loop."""
-        pause_s = self._core.settings.jobs.reconcile_s
+        """Runs rounds for ever."""
         try:
-            while True:
-                try:
-                    await self.round()
-                except ImgenError as exc:
-                    log.warning("reconciler: a round failed", reason=str(exc))
-                except Exception:  # an unforeseen error must not stop the recovery of jobs
-                    log.exception("reconciler: a round failed unexpectedly")
-                await asyncio.sleep(pause_s)
+            await rounds.repeat(LOCK, self.round, pause_s=self._core.settings.jobs.reconcile_s)
         finally:
-            await self._release()
+            await self._lock.release()
 
     async def round(self) -> Counter[str]:
-        """Runs one round if this process holds the lock. Returns the number of jobs changed, by reason."""
-        core, did = self._core, Counter[str]()
+        """Runs one round; repairs only if this process holds the lock. Returns the number of jobs changed, by reason."""
+        core = self._core
         await self._reload_configuration()
         await core.request_counts.write(core.database, now=core.clock())
         core.average_seconds.update(await core.database.reading(jobs.average_seconds))
-        hold_s = max(10, core.settings.jobs.reconcile_s * 5)
-        if not await core.database.writing(locks.acquire, LOCK, self._owner, for_s=hold_s):
-            return did
-        for reason, found in (
-            (
-                "worker lost",
-                await core.database.writing(reconcile.put_back_lost, max_attempts=core.settings.jobs.max_attempts),
-            ),
-            ("deadline passed", await core.database.writing(reconcile.end_overdue)),
-        ):
-            await self._show(found)
-            did[reason] += len(found)
-            self._log(reason, found)
+        if not await self._lock.acquire():
+            return Counter()
+        async with self._lock.renewed():
+            return await self._repair()
+
+    async def _repair(self) -> Counter[str]:
+        database, did = self._core.database, Counter[str]()
+        put_back = partial(reconcile.put_back_lost, max_attempts=self._core.settings.jobs.max_attempts)
+        repairs: tuple[tuple[str, Callable[..., list[str]], Repair], ...] = (
+            ("worker lost", reconcile.lost, put_back),
+            ("deadline passed", reconcile.overdue, reconcile.end_overdue),
+        )
+        for reason, find, repair in repairs:
+            moved = await self._repair_each(await database.reading(find), repair)
+            await self._show(moved)
+            did[reason] += self._logged(reason, [job.id for job in moved])
         for reason, lost in (
             ("never published", await self._unpublished()),
             ("message lost", await self._lost_messages()),
         ):
-            did[reason] += await self._publish(lost)
-            self._log(reason, lost)
-        if time.monotonic() - self._swept_at > SWEEP_EVERY_S:
-            did["kept long enough"] += await retention.sweep(core)
-            self._swept_at = time.monotonic()
+            await self._publish(lost)
+            did[reason] += self._logged(reason, [job.id for job in lost])
+        strays, missing = await self._waiting.page()
+        did["waited no more"] += self._logged("waited no more", strays)
+        did["position lost"] += self._logged("position lost", missing)
         return did
+
+    async def _repair_each(self, job_ids: list[str], repair: Repair) -> list[Job]:
+        """Repairs jobs, each in its own transaction. Returns those that moved.
+
+        One that moved meanwhile, is locked or cannot be read keeps no other from its repair.
+        """
+        moved, unanswered = [], 0
+        for job_id in job_ids:
+            try:
+                job = await self._core.database.writing(repair, job_id)
+            except (LeaseLost, JobNotFound):
+                continue
+            except Retryable as exc:
+                unanswered += 1
+                if unanswered == MOST_UNANSWERED:
+                    raise  # the database is away, and each job would wait for it in turn
+                log.warning("reconciler: a job could not be repaired", job=job_id, reason=str(exc))
+                continue
+            except Exception:  # its row, say, cannot be decoded
+                log.exception("reconciler: a job could not be repaired", job=job_id)
+                continue
+            if job is not None:
+                moved.append(job)
+        return moved
 
     async def _reload_configuration(self) -> None:
         """Reads the operator's files again on request, in each process with or without the lock."""
@@ -91,11 +119,11 @@ class Reconciler:
             read = await asyncio.to_thread(self._reloader.reload, epoch)
             self._core.configured = read or self._core.configured
 
-    async def _unpublished(self) -> list[Job]:
+    async def _unpublished(self) -> list[WaitingJob]:
         return await self._core.database.reading(reconcile.unpublished, grace_s=PUBLISH_GRACE_S)
 
-    async def _lost_messages(self) -> list[Job]:
-        core, lost = self._core, list[Job]()
+    async def _lost_messages(self) -> list[WaitingJob]:
+        core, lost = self._core, list[WaitingJob]()
         for queue in await core.database.reading(reconcile.waiting_queues):
             is_empty = not await asyncio.to_thread(core.publisher.depth, queue)
             lost += await core.database.reading(
@@ -103,14 +131,13 @@ class Reconciler:
             )
         return lost
 
-    async def _publish(self, waiting: list[Job]) -> int:
+    async def _publish(self, waiting: list[WaitingJob]) -> None:
         core = self._core
         for job in waiting:
             await asyncio.to_thread(core.publisher.publish, job.queue, job.id, job.priority)
             if job.state is State.QUEUED:
                 await core.live.run(job_views.enqueue(job.id, priority=job.priority, created_at=job.created_at))
             await core.database.writing(job_transitions.note_published, job.id, job.queue)
-        return len(waiting)
 
     async def _show(self, moved: list[Job]) -> None:
         try:
@@ -119,12 +146,7 @@ class Reconciler:
         except Unavailable:
             pass  # views of open jobs expire, those of ended ones are made from SQL
 
-    def _log(self, reason: str, found: list[Job]) -> None:
-        if found:
-            log.warning("reconciler", reason=reason, jobs=[job.id for job in found[:10]], number=len(found))
-
-    async def _release(self) -> None:
-        try:
-            await asyncio.shield(self._core.database.writing(locks.release, LOCK, self._owner))
-        except (Retryable, RuntimeError, asyncio.CancelledError):
-            return  # the lock expires
+    def _logged(self, reason: str, job_ids: list[str]) -> int:
+        if job_ids:
+            log.warning("reconciler", reason=reason, jobs=job_ids[:LOGGED], number=len(job_ids))
+        return len(job_ids)

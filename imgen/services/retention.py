@@ -1,53 +1,143 @@
-"""Retention: deletes pictures, jobs and masters past their time, and a job at once on request."""
+"""Retention: deletes pictures, jobs and masters past their time, and a job at once on request.
+
+The sweeper is a task of its own in every API process; a lock in SQL lets one at a time do the work. A round goes through the
+whole backlog in batches. What cannot be deleted is logged, passed over and tried again in the next round.
+"""
 
 import asyncio
 import contextlib
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
 
+import structlog
 from sqlalchemy import Connection
 
-from imgen.domain.errors import Unavailable
+from imgen.domain.errors import ImgenError, Unavailable
 from imgen.domain.job import Job
 from imgen.live import epochs, job_views
-from imgen.objects import ObjectStore
-from imgen.records import cache, reconcile, users
+from imgen.records import cache, retention, users
+from imgen.services import rounds
 from imgen.services.core import Core
+from imgen.services.object_folders import delete_folders, folders_of
+from imgen.services.process_lock import ProcessLock
+
+log = structlog.get_logger(__name__)
+
+LOCK = "sweeper"
+LOCK_S = 180.0
+SWEEP_EVERY_S = 60
+DAY_S = 86400
+BATCH = 500
+"""Jobs in one transaction: a few milliseconds of SQLite's only writer, and two or three requests to delete the files."""
+
+
+class Sweeper:
+    """Sweeper of one API process; runs until cancelled."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._lock = ProcessLock(core.database, LOCK, for_s=LOCK_S)
+
+    async def run(self) -> None:
+        """Runs rounds for ever."""
+        try:
+            await rounds.repeat(LOCK, self.round, pause_s=SWEEP_EVERY_S)
+        finally:
+            await self._lock.release()
+
+    async def round(self) -> int:
+        """Runs one round if this process holds the lock. Returns the number of jobs changed."""
+        if not await self._lock.acquire():
+            return 0
+        async with self._lock.renewed():
+            return await sweep(self._core)
 
 
 async def sweep(core: Core) -> int:
-    """Deletes pictures and jobs past their time, and masters without a job. Returns the number of jobs changed."""
-    now, day_s = core.clock(), 86400
+    """Deletes what is past its time, part by part; a part that fails stops no other. Returns the number of jobs changed."""
     swept = 0
-    for days, rows_too in (
-        (core.settings.jobs.keep_pictures_days, False),
-        (core.settings.jobs.keep_jobs_days, True),
-    ):
-        if not days:
-            continue
-        old = await core.database.reading(reconcile.expired, ended_before=now - days * day_s, rows_too=rows_too)
-        for job in old:
-            await asyncio.to_thread(_delete_pictures, core, job)
-        ids = [job.id for job in old]
-        await core.database.writing(reconcile.delete_jobs if rows_too else reconcile.drop_files, ids)
-        swept += len(old)
-    await core.database.writing(users.delete_expired_sessions, now=now)
-    await core.cache.sweep(core.objects, now=now, job_deadline_s=core.settings.jobs.deadline_s)
-    await asyncio.to_thread(_delete_orphans, core.objects, before=now - 2 * core.settings.jobs.deadline_s)
+    for name, part in PARTS.items():
+        try:
+            swept += await part(core)
+        except ImgenError as exc:
+            log.warning("sweep: a part failed", part=name, reason=str(exc))
+        except Exception:  # an unforeseen error in one part must not keep the others for ever
+            log.exception("sweep: a part failed unexpectedly", part=name)
     return swept
 
 
-def _delete_orphans(objects: ObjectStore, *, before: float) -> None:
+async def _old_pictures(core: Core) -> int:
+    return await _old_jobs(core, keep_days=core.settings.jobs.keep_pictures_days, rows_too=False)
+
+
+async def _old_rows(core: Core) -> int:
+    return await _old_jobs(core, keep_days=core.settings.jobs.keep_jobs_days, rows_too=True)
+
+
+async def _old_jobs(core: Core, *, keep_days: float, rows_too: bool) -> int:
+    """Deletes the files of jobs past their time, and the rows or the names of the files in them. 0 days: keeps for ever."""
+    swept, after = 0, None
+    ended_before = core.clock() - keep_days * DAY_S
+    while keep_days and (
+        batch := await core.database.reading(
+            retention.expired, ended_before=ended_before, rows_too=rows_too, after=after, limit=BATCH
+        )
+    ):
+        with_files = {job.id: folders_of(job) for job in batch if job.stripped_at is None}
+        bare = await asyncio.to_thread(delete_folders, core.objects, with_files)
+        bare |= {job.id for job in batch} - set(with_files)
+        await core.database.writing(retention.delete_jobs if rows_too else retention.drop_files, bare)
+        swept, after = swept + len(bare), (batch[-1].ended_at, batch[-1].id)
+    return swept
+
+
+async def _sessions(core: Core) -> int:
+    await core.database.writing(users.delete_expired_sessions, now=core.clock())
+    return 0
+
+
+async def _cache_entries(core: Core) -> int:
+    await core.cache.sweep(core.objects, now=core.clock(), job_deadline_s=core.settings.jobs.deadline_s)
+    return 0
+
+
+async def _orphaned_masters(core: Core) -> int:
     """Deletes masters of jobs cancelled between rendering and finishing, and of abandoned attempts."""
-    for stored in list(objects.list("work/")):
-        if stored.modified_at < before:
-            objects.delete(stored.key)
+    before = core.clock() - 2 * core.settings.jobs.deadline_s
+    stale = await asyncio.to_thread(
+        lambda: [stored.key for stored in core.objects.list("work/") if stored.modified_at < before]
+    )
+    by_job = {key: list(keys) for key, keys in itertools.groupby(stale, key=lambda key: key.split("/")[1])}
+    ids = iter(by_job)
+    while batch := list(itertools.islice(ids, BATCH)):
+        waiting = await core.database.reading(retention.open_among, batch)
+        keys = [key for job_id in batch if job_id not in waiting for key in by_job[job_id]]
+        if kept := await asyncio.to_thread(core.objects.delete_many, keys):
+            log.warning("masters not deleted", number=len(kept), reason=next(iter(kept.values())))
+    return 0
+
+
+PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
+    "pictures": _old_pictures,
+    "jobs": _old_rows,
+    "sessions": _sessions,
+    "cache": _cache_entries,
+    "masters": _orphaned_masters,
+}
+"""Parts of a sweep, in their order; each returns the number of jobs that it changed."""
 
 
 async def delete_job(core: Core, job: Job) -> None:
-    """Deletes an ended job at once, with all its files and its cache entry; its ledger entries stay."""
-    await asyncio.to_thread(_delete_pictures, core, job)
+    """Deletes an ended job at once, with all its files and its cache entry; its ledger entries stay.
+
+    Raises:
+        Unavailable: not all files could be deleted; the job stays, to be deleted again.
+    """
+    if not await asyncio.to_thread(delete_folders, core.objects, {job.id: folders_of(job)}):
+        raise Unavailable("The object store keeps a file of this job")
 
     def write(connection: Connection) -> None:
-        reconcile.delete_jobs(connection, [job.id])
+        retention.delete_jobs(connection, [job.id])
         if job.recipe.cache_entry_id:
             cache.purge(connection, entry_ids=[job.recipe.cache_entry_id])
 
@@ -55,14 +145,3 @@ async def delete_job(core: Core, job: Job) -> None:
     with contextlib.suppress(Unavailable):
         await core.live.run(job_views.delete_view(job.id))
         await core.live.run(epochs.bump(epochs.CACHE))
-
-
-def _delete_pictures(core: Core, job: Job) -> None:
-    """Deletes all objects of a job."""
-    for prefix in (
-        f"pictures/{job.tenant_id}/{job.gen_id}/",
-        f"withheld/{job.tenant_id}/{job.gen_id}/",
-        f"work/{job.id}/",
-    ):
-        for stored in list(core.objects.list(prefix)):
-            core.objects.delete(stored.key)

@@ -16,7 +16,8 @@ from starlette.routing import Mount
 
 from imgen.objects import ObjectStore
 from imgen.objects.disk import DiskStore
-from imgen.objects.s3 import S3Options, S3Store
+from imgen.objects.s3 import S3Store
+from imgen.objects.s3_client import S3Options
 from imgen.surfaces.files import file_routes
 
 BUCKET = "imgen-tests"

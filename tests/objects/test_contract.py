@@ -140,6 +140,24 @@ def test_deleting_what_is_listed_while_listing(store):
     assert list(store.list("")) == []
 
 
+def test_deletes_many_at_once(store):
+    """Keys that are there go, missing ones are no error, and what was not named stays; more than a request takes are taken."""
+    for number in range(6):
+        store.put(f"many/{number}", b"1", "text/plain")
+    wanted = [f"many/{number}" for number in range(5)] + [f"never/{number}" for number in range(1000)]
+    assert store.delete_many(iter(wanted)) == {}
+    assert [info.key for info in store.list("")] == ["many/5"]
+    assert store.delete_many([]) == {}
+
+
+def test_a_bad_key_among_many_deletes_nothing(store):
+    """A mistake in one key is told before anything is removed."""
+    store.put("a/b", b"1", "text/plain")
+    with pytest.raises(ValueError, match="Bad object key"):
+        store.delete_many(["a/b", "../x"])
+    assert store.exists("a/b")
+
+
 # ------------------------------------------------------------------ many at once
 
 

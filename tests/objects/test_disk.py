@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imgen.domain.errors import ConfigurationError, Forbidden, ObjectNotFound
+from imgen.domain.errors import ConfigurationError, Forbidden, ObjectNotFound, Retryable
 from imgen.objects.disk import DiskStore
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -47,6 +47,39 @@ def test_delete_removes_the_folders_it_empties(store, root):
     assert files(root) == ["a", "a/2", "~part"]
     store.delete("a/2")
     assert files(root) == ["~part"]
+
+
+def test_a_listing_reads_only_the_folders_of_its_prefix(store, root):
+    """Thousands of neighbours cost nothing: neither the folders above the prefix nor those beside it are read."""
+    for number in range(5):
+        store.put(f"pictures/ten_1/{number}/a", b"", "text/plain")
+    store.put("pictures/ten_2/1/a", b"", "text/plain")
+    folders: list[str] | None = []
+    sys.addaudithook(
+        lambda event, given: folders is not None and event == "os.scandir" and folders.append(str(given[0]))
+    )
+    keys = [info.key for info in store.list("pictures/ten_1/3/")]
+    scanned, folders = folders, None  # a hook stays to the end of the process
+    assert keys == ["pictures/ten_1/3/a"]
+    assert scanned == [str(root / "pictures/ten_1/3")]
+
+
+class StuckStore(DiskStore):
+    """A store on a file system that keeps one file, as a file marked immutable stays."""
+
+    def delete(self, key: str) -> None:
+        if key == "x/b/1":
+            raise Retryable("Operation not permitted")
+        super().delete(key)
+
+
+def test_a_file_that_the_system_keeps_stops_no_other(root):
+    """A key that cannot be removed is given with the reason; the rest of the keys go."""
+    store = StuckStore(root, base_url="http://127.0.0.1:1/", secret=SECRET)
+    for name in "abc":
+        store.put(f"x/{name}/1", b"", "text/plain")
+    assert store.delete_many(["x/a/1", "x/b/1", "x/c/1"]) == {"x/b/1": "Operation not permitted"}
+    assert [info.key for info in store.list("")] == ["x/b/1"]
 
 
 def test_puts_survive_deletes_that_empty_their_folder(store):

@@ -18,7 +18,8 @@ from servers.faulty_http import (
 )
 
 from imgen.domain.errors import ConfigurationError, ObjectNotFound, Retryable
-from imgen.objects.s3 import MAX_ATTEMPTS, S3Options, S3Store
+from imgen.objects.s3 import S3Store
+from imgen.objects.s3_client import MAX_ATTEMPTS, S3Options
 
 
 def error(status: int, code: str):
@@ -125,6 +126,54 @@ def test_unusable_options_are_told_at_once(s3_options, changes):
     """An option that cannot work stops the start, not the first picture."""
     with pytest.raises(ConfigurationError, match="S3 store"):
         S3Store(s3_options(**changes))
+
+
+# ------------------------------------------------------------------ many deletes
+
+
+def test_a_thousand_keys_go_in_one_request(store, faulty):
+    """Keys are removed a thousand to a request, with the digest that other servers than Amazon's want."""
+    faulty.script[:] = [answer(200, b"<DeleteResult/>", {"Content-Type": "application/xml"})] * 2
+    assert store.delete_many(f"many/{number}" for number in range(1001)) == {}
+    assert [(request.method, "Content-MD5" in request.headers) for request in faulty.requests] == [("POST", True)] * 2
+
+
+def test_a_key_that_stays_stops_no_other(store, faulty):
+    """The server's own reason is given for the key that it kept, under our name for it."""
+    told = "<DeleteResult><Error><Key>{}/b</Key><Code>InternalError</Code><Message>We are sorry</Message></Error></DeleteResult>"
+    prefix = store.url("b").split("/b?")[0].rsplit("/", 1)[1]
+    faulty.script[:] = [answer(200, told.format(prefix).encode(), {"Content-Type": "application/xml"})]
+    assert store.delete_many(["a", "b", "c"]) == {"b": "InternalError: We are sorry"}
+
+
+@pytest.mark.parametrize(
+    "refusal", [error(501, "NotImplemented"), answer(405), error(400, "MalformedXML")], ids=["501", "405", "400"]
+)
+def test_servers_without_many_deletes_are_asked_one_by_one(s3_server, s3_options, refusal):
+    """A refused DeleteObjects is remembered; keys are then removed one by one, and a refused one stops no other."""
+    forwards, denied = forward(s3_server.endpoint_url), error(403, "AccessDenied")
+
+    def old_server(exchange: Exchange) -> None:
+        is_many = exchange.command == "POST"
+        is_locked = exchange.command == "DELETE" and exchange.path.endswith("locked")
+        (refusal if is_many else denied if is_locked else forwards)(exchange)
+
+    with start_faulty_http(old_server) as server:
+        store = S3Store(s3_options(endpoint_url=server.url))
+        for key in ("a", "locked", "z"):
+            store.put(key, b"1", "text/plain")
+        for _ in range(2):
+            assert list(store.delete_many(["a", "locked", "z"])) == ["locked"]
+        assert [info.key for info in store.list("")] == ["locked"]
+        assert [request.method for request in server.requests].count("POST") == 1
+
+
+def test_an_unreachable_server_ends_many_deletes(s3_options):
+    """A store that does not answer is one error, not one a key."""
+    with start_faulty_http(reset) as gone:
+        url = gone.url
+    with pytest.raises(Retryable):
+        S3Store(s3_options(endpoint_url=url), connect_timeout_s=0.5).delete_many(["a", "b"])
 
 
 # ------------------------------------------------------------------ conditional writes

@@ -10,7 +10,8 @@ from botocore.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgen.objects.s3 import S3Options, S3Store
+from imgen.objects.s3 import S3Store
+from imgen.objects.s3_client import S3Options
 from imgen.objects.sigv4 import Signer, host_header, presign_get
 
 ACCESS_KEY_ID, SECRET = "AKIDEXAMPLE/+=:x", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

@@ -10,7 +10,7 @@ from imgen.domain.ids import new_cached_id
 from imgen.domain.job import State
 from imgen.domain.outcome import Blocked, Outcome
 from imgen.domain.recipe import PromptParts
-from imgen.records import job_search, job_statistics, jobs, reconcile, users
+from imgen.records import job_search, job_statistics, jobs, retention, users
 from imgen.records.job_search import Review
 
 NOW = 1_800_000_000.0
@@ -173,7 +173,7 @@ def test_samples_are_the_newest_of_each(stored, database):
     stored("failed", 0, character="carla", state=State.FAILED)
     bare = stored("bare", 0, character="dora", state=State.COMPLETED)
     with database.write() as connection:
-        reconcile.drop_files(connection, [bare])
+        retention.drop_files(connection, [bare])
     with database.read() as connection:
         found = job_search.samples(connection, scope=None)
         of_one = job_search.samples(connection, scope=frozenset({"ten_1"}))

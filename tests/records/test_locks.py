@@ -1,5 +1,7 @@
 """Locks between processes."""
 
+import time
+
 from imgen.records import locks
 
 NOW = 1_800_000_000.0
@@ -20,3 +22,12 @@ def test_one_process_leads_at_a_time(database):
     with database.write() as connection:
         locks.release(connection, "x", "b")
     assert lead("a", NOW + 18)
+
+
+def test_a_host_whose_clock_is_ahead_steals_no_lock(database, monkeypatch):
+    """Locks end by the database's clock, whatever the hosts' own clocks say."""
+    assert database.attempt(locks.acquire, "x", "a", for_s=10)
+    ahead = time.time() + 20
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    assert not database.attempt(locks.acquire, "x", "b", for_s=10)
+    assert database.attempt(locks.acquire, "x", "a", for_s=10)

@@ -2,11 +2,12 @@
 
 import time
 
+import pytest
 from factories import PLAN, make_job
 from msgspec import structs
 
+from imgen.domain.errors import LeaseLost
 from imgen.domain.job import State
-from imgen.domain.outcome import Blocked, Outcome, StoredImage
 from imgen.records import job_transitions, jobs, ledger, reconcile
 
 NOW = 1_800_000_000.0
@@ -26,11 +27,17 @@ def claim(database, job, now, lease_s=10):
         return job_transitions.claim(connection, job.id, waiting=State.QUEUED, lease_s=lease_s, max_attempts=3, now=now)
 
 
+def put_back_lost(database, now):
+    """What the reconciler does: finds jobs, and moves each in a transaction of its own."""
+    with database.read() as connection:
+        found = reconcile.lost(connection, now=now)
+    return [database.attempt(reconcile.put_back_lost, job_id, max_attempts=3, now=now) for job_id in found]
+
+
 def test_a_job_whose_worker_died_waits_again(database):
     """A lease that ran out puts the job back at once; a live one is left alone."""
     dead, alive = claim(database, add(database), NOW), claim(database, add(database), NOW + 8)
-    with database.write() as connection:
-        moved = reconcile.put_back_lost(connection, max_attempts=3, now=NOW + 11)
+    moved = put_back_lost(database, NOW + 11)
     assert [(job.id, job.state) for job in moved] == [(dead.id, State.QUEUED)]
     with database.read() as connection:
         assert jobs.find(connection, alive.id).state is State.RENDERING
@@ -42,8 +49,7 @@ def test_a_job_that_kills_its_workers_is_given_up(database):
     for attempt in range(3):
         now = NOW + attempt * 20
         assert claim(database, job, now).attempts == attempt + 1
-        with database.write() as connection:
-            (moved,) = reconcile.put_back_lost(connection, max_attempts=3, now=now + 11)
+        (moved,) = put_back_lost(database, now + 11)
     assert (moved.state, moved.outcome.error) == (State.FAILED, "Generation failed")
 
 
@@ -61,8 +67,8 @@ def test_unpublished_jobs_are_found_after_a_grace(database):
 def test_later_tries_are_sent_without_a_grace(database):
     """A job whose worker died is found at once: nobody else is about to send its message."""
     job = claim(database, add(database), NOW)
-    with database.write() as connection:
-        reconcile.put_back_lost(connection, max_attempts=3, now=NOW + 11)
+    put_back_lost(database, NOW + 11)
+    with database.read() as connection:
         found = reconcile.unpublished(connection, grace_s=3, now=NOW + 11.001)
     assert [lost.id for lost in found] == [job.id]
 
@@ -104,25 +110,45 @@ def test_overdue_jobs_time_out(database):
     """A job past its deadline ends as timed out and costs nothing."""
     job = add(database)
     with database.write() as connection:
-        assert reconcile.end_overdue(connection, now=NOW + 599) == []
-        (ended,) = reconcile.end_overdue(connection, now=NOW + 601)
+        assert reconcile.overdue(connection, now=NOW + 599) == []
+        assert reconcile.overdue(connection, now=NOW + 601) == [job.id]
+        ended = reconcile.end_overdue(connection, job.id, now=NOW + 601)
+        assert reconcile.end_overdue(connection, job.id, now=NOW + 601) is None
     assert (ended.id, ended.state, ended.outcome.error) == (job.id, State.TIMED_OUT, "Timed out")
 
 
-def test_old_jobs_lose_their_pictures_and_then_themselves(database):
-    """Retention strips files first and keeps the ledger for ever."""
+def test_a_lease_that_was_renewed_is_not_put_back(database):
+    """A worker that renews between the reconciler's look and its repair keeps its job."""
     job = claim(database, add(database), NOW)
-    image = StoredImage(key="pictures/a", filename="a", type="signed")
-    outcome = Outcome(images=(image,), blocked=Blocked(names=("x",), categories=("x",), unsafe_key="withheld/a"))
     with database.write() as connection:
-        job_transitions.end(connection, job, State.BLOCKED, outcome, now=NOW)
+        assert reconcile.lost(connection, now=NOW + 11) == [job.id]
+        assert job_transitions.renew(connection, job, lease_s=10, now=NOW + 11)
+    with database.write() as connection, pytest.raises(LeaseLost):
+        reconcile.put_back_lost(connection, job.id, max_attempts=3, now=NOW + 12)
+    with database.read() as connection:
+        assert jobs.find(connection, job.id).state is State.RENDERING
+
+
+def test_leases_go_by_the_databases_clock(database, monkeypatch):
+    """A reconciler on a host whose clock is twenty seconds ahead takes no job from a live worker."""
+    job = add(database, available_at=0.0)
     with database.write() as connection:
-        (old,) = reconcile.expired(connection, ended_before=NOW + 1, rows_too=False)
-        reconcile.drop_files(connection, [old.id])
-        assert reconcile.expired(connection, ended_before=NOW + 1, rows_too=False) == []
-        bare = jobs.find(connection, job.id).outcome
-        assert (bare.images, bare.blocked.unsafe_key) == ((), "")
-        (old,) = reconcile.expired(connection, ended_before=NOW + 1, rows_too=True)
-        reconcile.delete_jobs(connection, [old.id])
-        assert reconcile.expired(connection, ended_before=time.time(), rows_too=True) == []
-        assert len(connection.execute(ledger.ledger.select()).all()) == 2
+        job_transitions.claim(connection, job.id, waiting=State.QUEUED, lease_s=10, max_attempts=3)
+    ahead = time.time() + 20
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    with database.write() as connection:
+        assert reconcile.lost(connection) == []
+        with pytest.raises(LeaseLost):
+            reconcile.put_back_lost(connection, job.id, max_attempts=3)
+
+
+def test_waiting_jobs_are_listed_page_by_page(database):
+    """Pages of waiting jobs are complete and oldest first; jobs that wait no more are told apart."""
+    made = [add(database, created_at=NOW + n // 2) for n in range(5)]
+    claim(database, made[4], NOW)
+    expected = [job.id for job in sorted(made[:4], key=lambda job: (job.created_at, job.id))]
+    with database.read() as connection:
+        first = reconcile.queued_after(connection, (0.0, ""), limit=3)
+        rest = reconcile.queued_after(connection, (first[-1].created_at, first[-1].id), limit=3)
+        assert reconcile.queued_among(connection, [job.id for job in made] + ["run_x"]) == set(expected)
+    assert [job.id for job in first + rest] == expected

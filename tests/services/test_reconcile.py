@@ -5,12 +5,15 @@ import time
 
 import pytest
 from factories import PLAN, make_job
+from sqlalchemy import update
 
 from imgen.domain.job import State
 from imgen.live import job_views
 from imgen.records import jobs, ledger
+from imgen.records.tables.jobs import jobs as table
 from imgen.records.tables.operations import locks
 from imgen.services.reconcile import Reconciler
+from imgen.services.waiting_check import PAGE, WaitingCheck
 
 
 @pytest.fixture
@@ -85,6 +88,64 @@ def test_pollers_hear_of_a_job_that_timed_out(rounds):
         return await core.live.run(job_views.get_view(job.id))
 
     assert rounds(work).view.state is State.TIMED_OUT
+
+
+def test_a_job_that_cannot_be_repaired_stops_no_other(rounds):
+    """A row that cannot be read is passed over; jobs after it are put back, ended and published in the same round."""
+
+    async def work(core, reconciler):
+        late = {"deadline_at": time.time() - 1, "published_at": time.time()}
+        broken, other = add(core, **late, created_at=1.0), add(core, **late, created_at=2.0)
+        unsent = add(core, available_at=time.time() - 10)
+        change = update(table).where(table.c.id == broken.id).values(recipe="{", deadline_at=1.0)
+        core.database.attempt(lambda connection: connection.execute(change))
+        did = await reconciler.round()
+        return did["deadline passed"], did["never published"], read(core, other).state, read(core, unsent).published_at
+
+    ended, published, state, published_at = rounds(work)
+    assert (ended, published, state) == (1, 1, State.TIMED_OUT)
+    assert published_at is not None
+
+
+def test_positions_are_compared_with_the_record(rounds):
+    """What waits no more stops shifting positions; what Redis forgot is counted again, at its old place."""
+
+    async def work(core, reconciler):
+        now = time.time()
+        forgotten, known = (add(core, published_at=now, created_at=now - n) for n in (2, 1))
+        running = add(core, state=State.RENDERING, published_at=now, lease_until=now + 99)
+        for job_id in (known.id, running.id, "run_deleted"):
+            await core.live.run(job_views.enqueue(job_id, priority=3, created_at=now - 1))
+        did = await reconciler.round()
+        waiting = await core.live.run(job_views.count_waiting())
+        positions = [await core.live.run(job_views.position(job.id)) for job in (forgotten, known, running)]
+        return did["waited no more"], did["position lost"], waiting, positions, (await reconciler.round()).total()
+
+    assert rounds(work) == (2, 1, 2, [0, 1, None], 0)
+
+
+def test_a_long_queue_is_compared_a_page_a_round(core):
+    """A round's work is bounded; after a few rounds every stray is gone and every job has its place."""
+
+    async def work(opened):
+        check = WaitingCheck(opened)
+        now = time.time()
+        made = [make_job(created_at=now - n, published_at=now) for n in range(PAGE + 300)]
+
+        def write(connection):
+            for job in made:
+                jobs.add(connection, job)
+
+        opened.database.attempt(write)
+        for number in range(2 * PAGE):
+            await opened.live.run(job_views.enqueue(f"run_{number}", priority=3, created_at=now))
+        pages = [await check.page() for _ in range(6)]
+        waiting = await opened.live.run(job_views.count_waiting())
+        return [max(map(len, page)) for page in pages], waiting
+
+    sizes, waiting = core(work)
+    assert waiting == PAGE + 300
+    assert max(sizes) < 2 * PAGE
 
 
 def test_the_loop_runs_until_it_is_cancelled(rounds):

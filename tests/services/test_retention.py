@@ -1,13 +1,20 @@
 """Retention over a real database and object store."""
 
+import asyncio
 import os
 import time
 
+import pytest
 from factories import PLAN, make_job
+from sqlalchemy import update
 
+from imgen.domain.errors import Retryable, Unavailable
 from imgen.domain.job import State
 from imgen.domain.outcome import Outcome, StoredImage
-from imgen.records import job_transitions, jobs, ledger
+from imgen.objects.disk import DiskStore
+from imgen.records import job_transitions, jobs, ledger, users
+from imgen.records.tables.jobs import jobs as table
+from imgen.records.tables.users import sessions
 from imgen.services import retention
 
 
@@ -39,6 +46,151 @@ def test_pictures_and_orphans_are_swept_at_their_time(core):
 
     swept, left, images = core(work)
     assert (swept, left, images) == (1, ["work/run_new/1.webp"], ())
+
+
+class StuckStore(DiskStore):
+    """A store on a file system that keeps some files, as files marked immutable stay."""
+
+    stuck: frozenset[str] = frozenset()
+
+    def delete(self, key):
+        if key in self.stuck:
+            raise Retryable("Operation not permitted")
+        super().delete(key)
+
+
+def stick(core, *keys):
+    core.objects = StuckStore(core.settings.data_dir / "objects", base_url="http://127.0.0.1:1", secret=bytes(32))
+    core.objects.stuck = frozenset(keys)
+
+
+def ended_long_ago(core, number=0, days=40):
+    """A completed job with one file, ended that many days ago."""
+    job = make_job(state=State.FINISHING)
+    core.database.attempt(add, job)
+    key = f"pictures/{job.tenant_id}/{job.gen_id}/1/a.jpg"
+    core.objects.put(key, b"x", "image/jpeg")
+    outcome = Outcome(images=(StoredImage(key=key, filename="a.jpg", type="signed"),))
+    at = time.time() - days * 86400 + number
+    return core.database.attempt(job_transitions.end, job, State.COMPLETED, outcome, now=at), key
+
+
+def stored(core, jobs_of):
+    with core.database.read() as connection:
+        return [bool(jobs.find(connection, job.id).outcome.images) for job, _ in jobs_of]
+
+
+def test_a_file_that_cannot_be_deleted_stops_no_other(core):
+    """The job keeps its file's name and is tried again in the next round; those after it are swept, and so is the rest."""
+
+    async def work(core):
+        made = [ended_long_ago(core, number) for number in range(4)]
+        core.objects.put("work/run_old/1.tiff", b"x", "image/tiff")
+        old = core.settings.data_dir / "objects" / "work" / "run_old" / "1.tiff"
+        os.utime(old, (0, 0))
+        stick(core, made[0][1], made[1][1])
+        first = await retention.sweep(core)
+        after_first = stored(core, made), [info.key for info in core.objects.list("")]
+        stick(core)
+        return first, after_first, await retention.sweep(core), stored(core, made), made
+
+    first, (kept, left), second, at_last, made = core(work)
+    assert (first, kept) == (2, [True, True, False, False])
+    assert left == sorted(key for _, key in made[:2])
+    assert (second, at_last) == (2, [False] * 4)
+
+
+def test_more_than_a_batch_goes_in_one_round(core):
+    """A round goes through the whole backlog, past a batch in which nothing can be deleted."""
+
+    async def work(core):
+        made = [ended_long_ago(core, number) for number in range(retention.BATCH + 20)]
+        stick(core, *(key for _, key in made[: retention.BATCH]))
+        return await retention.sweep(core)
+
+    assert core(work) == 20
+
+
+def test_a_job_with_a_broken_row_is_swept_too(core):
+    """A recipe or an outcome that cannot be read keeps neither its own files nor those of others."""
+
+    async def work(core):
+        made = [ended_long_ago(core, number) for number in range(2)]
+        broken = update(table).where(table.c.id == made[0][0].id).values(recipe="{", outcome="[")
+        core.database.attempt(lambda connection: connection.execute(broken))
+        return await retention.sweep(core), [info.key for info in core.objects.list("")]
+
+    assert core(work) == (2, [])
+
+
+def test_a_part_that_fails_stops_no_other(core):
+    """Sessions are ended and masters are swept while the store of the pictures' rows cannot be read."""
+
+    async def work(core):
+        job, key = ended_long_ago(core)
+        stick(core, key)
+        core.objects.check = lambda: (_ for _ in ()).throw(Retryable("away"))
+        core.database.attempt(
+            lambda connection: users.open_session(
+                connection, "hash", make_user(connection), remote_ip="", agent="", now=0, lasts_s=1
+            )
+        )
+        swept = await retention.sweep(core)
+        with core.database.read() as connection:
+            return swept, connection.execute(sessions.select()).all(), stored(core, [(job, key)])
+
+    assert core(work) == (0, [], [True])
+
+
+def make_user(connection):
+    return users.add(connection, name="mira", role="admin", password_hash="x", must_change_password=False).id
+
+
+def test_one_process_sweeps_at_a_time(core):
+    """A sweeper leaves the round to the one that holds the lock, and takes it over once that one has stopped."""
+
+    async def work(core):
+        first, second = retention.Sweeper(core), retention.Sweeper(core)
+        ended_long_ago(core)
+        rounds = [await first.round()]
+        ended_long_ago(core)
+        rounds.append(await second.round())
+        task = asyncio.create_task(first.run())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        rounds.append(await second.round())
+        return rounds
+
+    assert core(work) == [1, 0, 1]
+
+
+def test_the_master_of_an_open_job_stays(core):
+    """However long a job waits, its rendered master is there when it goes on."""
+
+    async def work(core):
+        job = make_job(state=State.RENDERED)
+        core.database.attempt(add, job)
+        core.objects.put(f"work/{job.id}/1.tiff", b"x", "image/tiff")
+        os.utime(core.settings.data_dir / "objects" / "work" / job.id / "1.tiff", (0, 0))
+        await retention.sweep(core)
+        return core.objects.exists(f"work/{job.id}/1.tiff")
+
+    assert core(work)
+
+
+def test_a_job_whose_file_stays_is_not_deleted(core):
+    """The caller is told, and can delete it again: no row goes before its files."""
+
+    async def work(core):
+        job, key = ended_long_ago(core)
+        stick(core, key)
+        with pytest.raises(Unavailable):
+            await retention.delete_job(core, job)
+        with core.database.read() as connection:
+            return jobs.find(connection, job.id).id == job.id
+
+    assert core(work)
 
 
 def test_a_deleted_job_leaves_nothing_but_its_cost(core):

@@ -23,6 +23,7 @@ from imgen.objects import ObjectStore
 from imgen.records import cache as records
 from imgen.records.cache import Entry, PendingEntry
 from imgen.records.database import Database
+from imgen.services.object_folders import delete_folders
 from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings.sections import Cache as CacheSettings
 
@@ -157,10 +158,14 @@ class SemanticCache:
             purged += len(expired)
         if purged:
             await self._announce()
-        while orphaned := await self._database.reading(records.orphaned, begun_before=before, purged_before=before):
-            for entry_id in orphaned:
-                await asyncio.to_thread(_delete_all, objects, f"cache/{entry_id}/")
-            await self._database.writing(records.delete_entries, orphaned)
+        after = ""
+        while orphaned := await self._database.reading(
+            records.orphaned, begun_before=before, purged_before=before, after=after
+        ):
+            folders = {entry_id: (f"cache/{entry_id}/",) for entry_id in orphaned}
+            deleted = await asyncio.to_thread(delete_folders, objects, folders)
+            await self._database.writing(records.delete_entries, sorted(deleted))
+            after = orphaned[-1]
         return purged
 
     async def warm(self) -> None:
@@ -189,8 +194,3 @@ class SemanticCache:
     async def _announce(self) -> None:
         with contextlib.suppress(Unavailable):  # found entries are read from SQL, so a purged one is not used
             await self._live.run(epochs.bump(epochs.CACHE))
-
-
-def _delete_all(objects: ObjectStore, prefix: str) -> None:
-    for stored in list(objects.list(prefix)):
-        objects.delete(stored.key)

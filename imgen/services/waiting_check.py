@@ -1,0 +1,53 @@
+"""Comparison of the waiting jobs in Redis, which positions and `Queue is full` are counted from, with SQL: a page a round.
+
+A worker that dies between its claim and its note, or a Redis that lost its last second, leaves jobs there that wait no more,
+or forgets some that do.
+"""
+
+from imgen.domain.errors import Unavailable
+from imgen.live import job_views
+from imgen.records import reconcile
+from imgen.services.core import Core
+
+PAGE = 1000
+"""Jobs compared in a round and direction: a few milliseconds, whatever the length of the queue."""
+_START = (0.0, "")
+
+
+class WaitingCheck:
+    """Place in Redis and in SQL at which the next page begins."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._cursor = 0
+        self._after = _START
+
+    async def page(self) -> tuple[list[str], list[str]]:
+        """Compares one page each way. Returns the ids removed from Redis and those added; none if Redis does not answer."""
+        try:
+            return await self._remove_strays(), await self._add_missing()
+        except Unavailable:
+            return [], []
+
+    async def _remove_strays(self) -> list[str]:
+        """Removes jobs that do not wait. A row is committed before its job is counted as waiting, so none is too young."""
+        self._cursor, found = await self._core.live.run(job_views.scan_waiting(self._cursor, count=PAGE))
+        return await self._remove(found)
+
+    async def _add_missing(self) -> list[str]:
+        page = await self._core.database.reading(reconcile.queued_after, self._after, limit=PAGE)
+        self._after = (page[-1].created_at, page[-1].id) if len(page) == PAGE else _START
+        if not page:
+            return []
+        are_there = await self._core.live.run(job_views.are_waiting([job.id for job in page]))
+        missing = [job for job, is_there in zip(page, are_there, strict=True) if not is_there]
+        for job in missing:
+            await self._core.live.run(job_views.enqueue(job.id, priority=job.priority, created_at=job.created_at))
+        claimed = await self._remove([job.id for job in missing])  # between the two readings
+        return [job.id for job in missing if job.id not in claimed]
+
+    async def _remove(self, job_ids: list[str]) -> list[str]:
+        queued = await self._core.database.reading(reconcile.queued_among, job_ids) if job_ids else set()
+        if strays := [job_id for job_id in job_ids if job_id not in queued]:
+            await self._core.live.run(job_views.dequeue_all(strays))
+        return strays
