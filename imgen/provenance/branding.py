@@ -36,7 +36,7 @@ def open_logo(body: bytes) -> NDArray[np.uint8]:
     with untrusted_image.open_untrusted(body, "wm_image") as image:
         image.draft("RGB", (_MAX_SIDE // 2, _MAX_SIDE // 2))  # JPEG alone: decodes at a half or a quarter where it can
         image.load()
-        small = untrusted_image.apply_orientation(_reduced(image), image.getexif().get(untrusted_image.ORIENTATION))
+        small = untrusted_image.turned(_reduced(image), source=image)
     return np.asarray(small)  # outside, where the large one is gone already
 
 
@@ -112,7 +112,5 @@ def _reduced(image: Image.Image) -> Image.Image:
     rows = max(1, _BAND_PIXELS // image.width // factor)
     for top in range(0, down, rows):
         band = image.crop((0, top * factor, image.width, min((top + rows) * factor, image.height)))
-        if band.mode == "I;16":  # grey of 16 bits, which Pillow would cut off at 255 instead of scaling
-            band = Image.fromarray((np.asarray(band) >> 8).astype(np.uint8))
-        small.paste(band.convert("RGBA").reduce(factor), (0, top))
+        small.paste(untrusted_image.convert(band, "RGBA").reduce(factor), (0, top))
     return small

@@ -33,7 +33,7 @@ def inspect_picture(body: bytes, anchors: bytes = b"", *, request_field: str = "
     with untrusted_image.open_untrusted(body, request_field, _FORMATS) as image:
         mime = f"image/{str(image.format).lower()}"
         # The watermark is in the pixels as stored: an orientation that was added later is not applied
-        pixels = np.asarray(image.convert("RGB"))
+        pixels = np.asarray(untrusted_image.convert(image, "RGB"))
     return Inspection(
         credentials=credentials.read(body, mime, anchors),
         watermark=decode(pixels),

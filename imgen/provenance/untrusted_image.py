@@ -9,24 +9,14 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from itertools import islice
 
+import numpy as np
 from PIL import AvifImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from imgen.domain import errors
+from imgen.provenance import containers
 
 MAX_PIXELS = 16_000_000
-
-ORIENTATION = 0x0112
-"""Number of the EXIF tag."""
-
-_MAX_PARTS = 4096
-"""Chunks of a PNG, segments of a JPEG: Pillow walks them in Python, and 4 MiB hold hundreds of thousands of them."""
-
-_START_OF_SCAN = 0xFFDA
-
-_MAX_SCANS = 16
-"""Passes of a progressive JPEG, each over the whole picture. libjpeg's own script makes 10."""
 
 _BROKEN = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, RuntimeError, AttributeError,
@@ -51,9 +41,9 @@ def open_untrusted(
     """
     try:
         for name in formats:
-            matches, plugin, is_sane = _FORMATS[name]
-            if matches(body) and is_sane(body):
-                with closing(plugin(io.BytesIO(body))) as image:
+            matches, open_it = _FORMATS[name]
+            if matches(body):
+                with closing(open_it(body)) as image:
                     if 0 < image.width * image.height <= MAX_PIXELS:
                         yield image
                         return
@@ -62,39 +52,49 @@ def open_untrusted(
     raise errors.InvalidField(field)
 
 
-def apply_orientation(image: Image.Image, orientation: object) -> Image.Image:
-    """Rotates and flips an image by the value of its EXIF tag; values other than 2–8 leave it as it is."""
-    transpose = _TRANSPOSES.get(orientation)
+def convert(image: Image.Image, mode: str) -> Image.Image:
+    """Converts an image, or a part of it, to `RGBA`, or to `RGB`, where transparent pixels show their colour."""
+    if mode == "RGB":
+        image.info.pop("transparency", None)
+    if image.mode != "I;16":
+        return image.convert(mode)
+    samples = np.asarray(image)  # grey of 16 bits, which Pillow would cut off at 255 instead of scaling
+    grey = Image.fromarray((samples >> 8).astype(np.uint8))
+    if (transparent := image.info.get("transparency")) is not None:
+        grey.putalpha(Image.fromarray(np.where(samples == transparent, 0, 255).astype(np.uint8)))
+    return grey.convert(mode)
+
+
+def turned(image: Image.Image, source: Image.Image) -> Image.Image:
+    """Rotates and flips an image as the EXIF of its source says, if that can be read."""
+    exif = source.info.get("exif") or b""
+    transpose = _TRANSPOSES.get(containers.orientation(exif.removeprefix(containers.EXIF)))
     return image if transpose is None else image.transpose(transpose)
 
 
-# ------------------------------------------------------------------------ checks before a plugin sees the bytes
+# ------------------------------------------------------------------------ opening, with checks before a plugin sees the bytes
 
 
-def _sane_png(body: bytes) -> bool:
-    """Checks that chunks are few and end with IEND: length, name, data, CRC (PNG, section 5.3)."""
-    at = 8
-    for _ in range(_MAX_PARTS):
-        length, name = struct.unpack_from(">I4s", body, at)
-        if name == b"IEND":
-            return True
-        at += 12 + int(length)
-    return False
+def _open_png(body: bytes) -> ImageFile.ImageFile:
+    """Opens a PNG. Pillow scales grey of 2 and 4 bits and colours of 16 bits to 8, but not the transparent one among them."""
+    image = PngImagePlugin.PngImageFile(io.BytesIO(containers.plain_png(body)))
+    depth, transparent = body[24], image.info.get("transparency")
+    if image.mode == "L" and depth < 8 and isinstance(transparent, int):  # noqa: PLR2004 - bits
+        image.info["transparency"] = transparent * 255 // (2**depth - 1)
+    elif image.mode == "RGB" and depth == 16 and isinstance(transparent, tuple):  # noqa: PLR2004 - bits
+        image.info["transparency"] = tuple(level >> 8 for level in transparent)
+    return image
 
 
-def _sane_jpeg(body: bytes) -> bool:
-    """Checks that segments before the first scan are few, and scans too: in a scan's data FF is always followed by 00."""
-    at = 2
-    for _ in range(_MAX_PARTS):
-        marker, length = struct.unpack_from(">HH", body, at)
-        if marker == _START_OF_SCAN:
-            return sum(1 for _ in islice(_occurrences(body, b"\xff\xda", at), _MAX_SCANS + 1)) <= _MAX_SCANS
-        at += 2 + int(length)
-    return False
+def _open_jpeg(body: bytes) -> ImageFile.ImageFile:
+    plain, exif = containers.plain_jpeg(body)
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(plain))
+    image.info["exif"] = exif  # where Pillow puts that of the other kinds, which it does not read unless it is asked
+    return image
 
 
-def _sane_webp(body: bytes) -> bool:
-    """Checks that the canvas is small enough: the decoder allocates it on opening (RFC 9649, sections 2.5–2.7)."""
+def _open_webp(body: bytes) -> ImageFile.ImageFile:
+    """Opens a WebP if its canvas is small enough: the decoder allocates it on opening (RFC 9649, sections 2.5–2.7)."""
     kind = body[12:16]
     if kind == b"VP8X":
         width, height = int.from_bytes(body[24:27], "little") + 1, int.from_bytes(body[27:30], "little") + 1
@@ -103,28 +103,30 @@ def _sane_webp(body: bytes) -> bool:
         width, height = (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1
     else:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", body, 26))
-    return bool(width * height <= MAX_PIXELS)
+    if width * height > MAX_PIXELS:
+        raise ValueError("a canvas too large")
+    return WebPImagePlugin.WebPImageFile(io.BytesIO(body))
 
 
-def _sane_avif(body: bytes) -> bool:
-    """Accepts any AVIF: on opening, libavif reads the header alone, and refuses over 16,384² by itself."""
-    return bool(body)
+def _open_avif(body: bytes) -> ImageFile.ImageFile:
+    """Opens an AVIF: libavif reads the header alone, and refuses over 16,384² by itself."""
+    return AvifImagePlugin.AvifImageFile(io.BytesIO(containers.plain_avif(body)))
 
 
-def _occurrences(body: bytes, needle: bytes, at: int) -> Iterator[int]:
-    while (at := body.find(needle, at)) >= 0:
-        yield at
-        at += len(needle)
+def _is_avif(body: bytes) -> bool:
+    """Returns whether a brand of an ISO media file is that of AVIF pictures or sequences (AVIF 1.1, section 6)."""
+    brands = body[8 : min(int.from_bytes(body[:4], "big"), 1024)]
+    return body[4:8] == b"ftyp" and any(brands[at : at + 4] in {b"avif", b"avis"} for at in range(0, len(brands), 4))
 
 
-_FORMATS: dict[str, tuple[Callable[[bytes], bool], type[ImageFile.ImageFile], Callable[[bytes], bool]]] = {
-    "PNG": (lambda body: body[:8] == b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile, _sane_png),
-    "JPEG": (lambda body: body[:3] == b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile, _sane_jpeg),
-    "WEBP": (lambda body: body[:4] + body[8:12] == b"RIFFWEBP", WebPImagePlugin.WebPImageFile, _sane_webp),
-    "AVIF": (lambda body: body[4:12] in (b"ftypavif", b"ftypmif1"), AvifImagePlugin.AvifImageFile, _sane_avif),
+_FORMATS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes], ImageFile.ImageFile]]] = {
+    "PNG": (lambda body: body[:8] == b"\x89PNG\r\n\x1a\n", _open_png),
+    "JPEG": (lambda body: body[:3] == b"\xff\xd8\xff", _open_jpeg),
+    "WEBP": (lambda body: body[:4] + body[8:12] == b"RIFFWEBP", _open_webp),
+    "AVIF": (_is_avif, _open_avif),
 }
 
-_TRANSPOSES: dict[object, Image.Transpose] = {
+_TRANSPOSES: dict[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
