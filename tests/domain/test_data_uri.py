@@ -15,10 +15,17 @@ from imgen.domain.errors import InvalidField
         "  DATA:IMAGE/PNG;BASE64,aGVs\n bG8=  ",
         "data:;base64,aGVsbG8=",
         "data:image/svg+xml;charset=utf-8;base64,aGVsbG8=",
+        "data:image/png;name=a b.png; base64 ,aGVsbG8=",
+        'data:image/png;name="red coat, old.png";base64,aGVsbG8=',
+        "data:image/png;base64,aGVsbG8",
+        "data:image/png;base64,aGVsbG8%3D",
+        "data:image/png;base64,%61GVs%0AbG8=%20",
+        "data:image/png;charset=utf-8,hel%6Co",
+        "data:,%68%65%6c%6C%6f",
     ],
 )
-def test_any_base64_uri_is_decoded(text):
-    """Case, media type, parameters and spaces do not matter."""
+def test_any_data_uri_is_decoded(text):
+    """Case, media type, parameters, spaces, padding and percent escapes do not matter."""
     assert decode_data_uri(text, field="image", max_bytes=5) == b"hello"
 
 
@@ -32,8 +39,34 @@ def test_any_base64_uri_is_decoded(text):
         "data:image/png;base64,aGVsbG8h",
         "data:image/png;base64," + "a" * 3000,
         "data:" + "x" * 300 + ";base64,aGVsbG8=",
+        "data:image/png;base64,aGVsbG8\u00e9",
+        "data:image/png;base64,aGVsbG8\ud800",
+        "data:image/png;base64,aGVsb",
+        "data:image/png;base64,aGV=sbG8",
+        "data:image/png;base64,%zz",
+        "data:image/png;base64,%",
+        "data:image/png,%68ello!",
+        "data:image/png," + "%68" * 400,
+        "data:image/png;base64",
     ],
-    ids=["no URI", "not base64", "empty", "other letters", "a byte too many", "far too long", "long media type"],
+    ids=[
+        "no URI",
+        "text",
+        "empty",
+        "other letters",
+        "a byte too many",
+        "far too long",
+        "long media type",
+        "a letter beyond ASCII",
+        "half a letter",
+        "a letter too many",
+        "padding in the middle",
+        "no escape",
+        "half an escape",
+        "an escaped byte too many",
+        "escapes far too long",
+        "no comma",
+    ],
 )
 def test_anything_else_names_the_field(text):
     """The error names the field that the caller sent."""
@@ -47,6 +80,31 @@ def test_spaces_between_letters_cost_no_memory():
     tracemalloc.start()
     try:
         assert len(decode_data_uri(text, field="image", max_bytes=4 << 20)) == 3 << 19
+        assert tracemalloc.get_traced_memory()[1] < 6 * len(text)
+    finally:
+        tracemalloc.stop()
+
+
+def test_letters_of_base64url_are_taken():
+    """Bytes whose letters differ between the two alphabets."""
+    for text in ("data:;base64,-_-_", "data:;base64,+/+/", "data:;base64,%2B%2F%2b%2f"):
+        assert decode_data_uri(text, field="image", max_bytes=3) == b"\xfb\xff\xbf"
+
+
+def test_escapes_are_whole_wherever_they_stand():
+    """A picture of escapes alone, longer than the blocks in which they are decoded, with any number of letters before them."""
+    for shift in range(4):
+        text = "data:," + "x" * shift + "%ff" * 100_000
+        body = decode_data_uri(text, field="image", max_bytes=200_000)
+        assert body == b"x" * shift + b"\xff" * 100_000
+
+
+def test_escapes_cost_little_memory():
+    """Two million escapes are no two million objects."""
+    text = "data:image/png," + "%ff" * (2 << 20)
+    tracemalloc.start()
+    try:
+        assert len(decode_data_uri(text, field="image", max_bytes=4 << 20)) == 2 << 20
         assert tracemalloc.get_traced_memory()[1] < 6 * len(text)
     finally:
         tracemalloc.stop()

@@ -274,6 +274,7 @@ def test_first_picture_of_an_avif_sequence_is_read(tail):
 def test_avif_with_broken_exif_is_read(damage):
     """Its decoder would refuse it."""
     body = saved(LOGO, "AVIF", exif=b"MM\0*\0\0\0\x08\0\1\1\x0f\0\2\0\0\0\4cam\0\0\0\0\0")
+    assert body.count(b"MM\0*\0\0\0\x08\0\1") == 1
     assert inspect_picture(body.replace(b"MM\0*\0\0\0\x08\0\1"[: len(damage)], damage)).width == LOGO.width
 
 
