@@ -106,7 +106,7 @@ def view_of(job: Job) -> View:
 
 
 def state_for_owner(state: State, fence: int) -> State:
-    """Returns the state that the job's owner gets: a job that waits for another attempt stays under way, not back in the queue."""
+    """Returns the state that the job's owner gets: a job that waits for another attempt is still under way."""
     return State.RENDERING if state is State.QUEUED and fence > 0 else state
 
 

@@ -128,7 +128,7 @@ def test_an_end_that_redis_lost_stays_an_end(site):
         assert await opened.states(job_id) == [State.FAILED] * 2
         opened.server.crash_back()
         with opened.server.client() as client:
-            assert any(job_id.encode() in key and b"open" in key for key in client.keys())
+            assert any(job_id.encode() in key and b"open" in key for key in client.scan_iter())
         assert await opened.states(job_id) == [State.FAILED] * 2
         await opened.restart_api()
         assert await opened.states(job_id) == [State.FAILED] * 2
@@ -264,7 +264,7 @@ def test_anything_in_redis_leaves_polls_and_submits_alive(site):
     async def work(opened):
         job_id = await opened.submit()
         with opened.server.client() as client:
-            for key in client.keys():
+            for key in [*client.scan_iter()]:
                 kind = client.type(key)
                 client.delete(key)
                 client.rpush(key, "x") if kind != b"list" else client.set(key, "x")
