@@ -1,7 +1,7 @@
 """Rows of the jobs table as values. Their JSON may be of another version of Imgen: older, or newer while an upgrade is under way.
 
 Older JSON is completed by defaults, unknown fields of newer JSON are ignored. The rest of newer JSON, such as a state or a type
-that this version does not know, is an `UnreadableRow` for a process that works on the job, and leaves a gap in a list.
+that this version does not know, is an `UnreadableRow` for a process that works on the job; a list shows the rest of the row.
 """
 
 from typing import TypeVar

@@ -12,7 +12,7 @@ from imgen.domain.job import State, View
 from imgen.domain.outcome import Meta, Outcome
 from imgen.domain.recipe import RECIPE_VERSION, Recipe
 from imgen.domain.review.verdict import Verdict
-from imgen.records import job_search, job_transitions, jobs, ledger, reconcile
+from imgen.records import job_search, job_statistics, job_transitions, jobs, ledger, reconcile
 from imgen.records.cache import SamplingParams
 from imgen.records.job_search import JobFilter
 from imgen.records.tables.jobs import jobs as rows
@@ -145,6 +145,7 @@ def test_a_row_of_a_newer_version_spoils_no_list(database, row, columns):
         assert {job.id for job in found.jobs} == {before, strange, after}
         assert len(jobs.latest_of_key(connection, "key_1", limit=9)) == 3
         jobs.average_seconds(connection)
+        job_statistics.performance(connection, scope=None, latest=9, now=3e9)
         waiting = reconcile.unpublished(connection, grace_s=-60)
         assert {before, after} <= {job.id for job in waiting}
         with pytest.raises(UnreadableRow):
