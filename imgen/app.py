@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,9 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imgen import composition, configuration
+from imgen.asgi.answer_headers import AnswerHeaders, answer_context
 from imgen.asgi.endpoint import Answer
 from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
+from imgen.services.accounts import rates
 from imgen.services.accounts.principal_cache import PrincipalCache
 from imgen.services.accounts.request_counts import RequestCounts
 from imgen.services.core import Core
@@ -26,7 +29,7 @@ from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings import Settings
 from imgen.surfaces import action, files, health, reference, web
-from imgen.surfaces.surface import Problem, Surface, surface_at
+from imgen.surfaces.surface import SERVER_ERROR, Problem, Surface, surface_at
 
 SURFACES: tuple[Surface, ...] = (
     action.SURFACE,
@@ -36,6 +39,17 @@ SURFACES: tuple[Surface, ...] = (
     web.SURFACE,
 )
 """Table of the surfaces. A new one is a folder, or a module, and a line here."""
+CORS_METHODS = ("GET", "HEAD", "POST", "DELETE")
+CORS_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key")
+CORS_ANSWER_HEADERS = (
+    "Retry-After",
+    "WWW-Authenticate",
+    "ETag",
+    "X-Request-Id",
+    "Idempotency-Replayed",
+    "RateLimit",
+)
+"""Parts of requests and answers for browsers of configured origins (contract, the table of surfaces)."""
 _TEXTS = {404: "Not found", 405: "Method not allowed", 500: "Internal error"}
 
 
@@ -63,7 +77,7 @@ def create_app(settings: Settings) -> Starlette:
 
     return Starlette(
         routes=[route for surface in SURFACES for route in surface.routes(core)],
-        middleware=_middleware(settings),
+        middleware=_middleware(core),
         lifespan=lifespan,
         exception_handlers=dict.fromkeys(_TEXTS, _failed),
     )
@@ -103,21 +117,25 @@ async def close_core(core: Core) -> None:
     await asyncio.to_thread(core.database.close)
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    origins = list(settings.http.cors_origins)
+def _middleware(core: Core) -> list[Middleware]:
+    headers = Middleware(AnswerHeaders, uncount=partial(rates.uncount, core))
+    origins = list(core.settings.http.cors_origins)
     if not origins:
-        return []
-    allowed = ["Authorization", "Content-Type", "Idempotency-Key"]
-    exposed = ["Retry-After"]
-    return [
-        Middleware(
-            CORSMiddleware, allow_origins=origins, allow_methods=["POST"], allow_headers=allowed, expose_headers=exposed
-        )
-    ]
+        return [headers]
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=CORS_METHODS,
+        allow_headers=CORS_REQUEST_HEADERS,
+        expose_headers=CORS_ANSWER_HEADERS,
+    )
+    return [headers, cors]
 
 
 async def _failed(request: Request, exc: Exception) -> Response:
     known = exc if isinstance(exc, HTTPException) else HTTPException(500)
     problem = Problem(known.status_code, _TEXTS[known.status_code], dict(known.headers or {}))
     status, body, headers = surface_at(request.url.path, SURFACES).error(problem)
+    if status == SERVER_ERROR:  # answered outside all middleware
+        headers = {**headers, "X-Request-Id": answer_context(request.scope).request_id}
     return Response(body, status, headers, media_type="application/json")

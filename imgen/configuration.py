@@ -52,12 +52,16 @@ def load(settings: Settings) -> Configuration:
         ConfigurationError: a file is wrong; the message has its path.
     """
     try:
+        plans = load_plans(settings)
+        for plan in plans.values():
+            if plan.shortfall:
+                log.warning("a rate cannot carry the plan's open jobs", reason=plan.shortfall)
         rulesets = sorted((settings.config_dir / "rulesets").glob("*.toml"))
         for path in rulesets:
             read_toml(path)
         return Configuration(
             catalog=load_catalog(settings),
-            plans=load_plans(settings),
+            plans=plans,
             rulesets={path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in rulesets},
             words=parse_wordlists(read_toml(settings.config_dir / "prompts" / "words.toml")),
         )

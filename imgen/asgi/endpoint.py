@@ -45,6 +45,12 @@ def header(scope: Scope, name: bytes) -> str:
     return ""
 
 
+def remote_ip(scope: Scope) -> str:
+    """Returns the client's IP address, behind a trusted proxy the one that it names; empty: a socket has none."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
 def bearer_key(scope: Scope) -> str:
     """Returns the raw key of `Authorization: Bearer <key>`.
 

@@ -12,6 +12,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from imgen.asgi.answer_headers import new_request_id
 from imgen.asgi.endpoint import Answer, header
 from imgen.asgi.linger import Linger
 from imgen.asgi.transport import BufferedTransport
@@ -220,6 +221,7 @@ class TimeoutProtocol(HttpToolsProtocol):
                 "content-type": "application/json",
                 "content-length": str(len(body)),
                 **more,
+                "x-request-id": new_request_id(),
                 "connection": "close",
             }
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

@@ -19,9 +19,14 @@ from imgen.provenance.matchlist import parse
 from imgen.records import schema
 from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings import EMBEDDED_MODEL, Settings
-from imgen.settings.advice import unseen_pictures
 
 Check = Callable[[Settings], str]
+
+
+class Warned(str):
+    """Text of a part that works, with a warning."""
+
+    __slots__ = ()
 
 
 def doctor(data: Data = None) -> None:
@@ -31,12 +36,11 @@ def doctor(data: Data = None) -> None:
     failed = 0
     for name, (check, remedy) in CHECKS.items():
         try:
-            table.add_row(name, "[green]ok[/]", escape(check(loaded)))
+            said = check(loaded)
+            table.add_row(name, "[yellow]warning[/]" if isinstance(said, Warned) else "[green]ok[/]", escape(said))
         except (ImgenError, OSError, ValueError) as exc:
             failed += 1
             table.add_row(name, "[red]missing[/]", escape(f"{exc}\n→ {remedy}"))
-    if warning := unseen_pictures(loaded):
-        table.add_row("pictures", "[yellow]warning[/]", escape(warning))
     Console().print(table)
     if failed:
         raise typer.Exit(1)
@@ -48,6 +52,12 @@ def _catalog(loaded: Settings) -> str:
     if missing:
         raise ConfigurationError(f"no files for {', '.join(missing)}")
     return f"{', '.join(catalog.models)}; characters {', '.join(catalog.characters) or 'none'}"
+
+
+def _plans(loaded: Settings) -> str:
+    plans = load_plans(loaded)
+    shortfalls = [plan.shortfall for plan in plans.values() if plan.shortfall]
+    return Warned("\n".join([", ".join(plans), *shortfalls])) if shortfalls else ", ".join(plans)
 
 
 def _is_there(loaded: Settings, source: str, engine: str) -> bool:
@@ -115,14 +125,12 @@ def _credentials(loaded: Settings) -> str:
 
 
 def _review(loaded: Settings) -> str:
-    from workers.reviewers import (
-        open_reviewers,
-    )  # the API's package never imports workers, but this command checks them
-
-    open_reviewers(loaded).close()
+    review = loaded.review
+    if set(review.reviewers) - {"rules"} and not review.base_url:
+        raise ConfigurationError(f"{', '.join(review.reviewers)} are configured without a base_url")
     lists = [path for folder in (loaded.config_dir, loaded.data_dir) for path in (folder / "matches").glob("*.csv")]
     hashes = sum(len(parse(path.read_text("utf-8"), str(path)).hashes) for path in lists)
-    return f"{', '.join(loaded.review.reviewers)}; {hashes} hashes in {len(lists)} match lists"
+    return f"{', '.join(review.reviewers)}; {hashes} hashes in {len(lists)} match lists"
 
 
 def _enhancer(loaded: Settings) -> str:
@@ -155,7 +163,7 @@ async def _embedded(loaded: Settings) -> bytes | None:
 
 CHECKS: dict[str, tuple[Check, str]] = {
     "models": (_catalog, "put the model's folder under <data>/models, or give an absolute path in <data>/models.toml"),
-    "plans": (lambda loaded: ", ".join(load_plans(loaded)), "mend config/plans.toml"),
+    "plans": (_plans, "mend config/plans.toml"),
     "rulesets": (lambda loaded: ", ".join(configuration.load_rulesets(loaded)), "mend the file in config/rulesets"),
     "database": (_database, "run `imgen migrate`; check [database] url"),
     "redis": (_redis, "run `imgen up`, or start the Redis that [redis] url names"),

@@ -6,6 +6,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+POLL_EVERY_S = 3
+"""Interval at which clients are asked to poll each open job (contract, section 1, Polling)."""
 Limit = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
@@ -22,6 +24,17 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Jobs of the tenant that wait or run at one time."""
     priority: Annotated[int, Meta(ge=0, le=9)] = 3
     """Priority in the queue, 0 first; 0, 3, 6 and 9 are the broker's buckets."""
+
+    @property
+    def shortfall(self) -> str:
+        """Returns a sentence if the rate cannot carry the polls of all open jobs; empty: it can."""
+        polls = self.open_jobs * 60 // POLL_EVERY_S
+        if not self.requests_per_minute or (self.open_jobs and polls <= self.requests_per_minute):
+            return ""
+        jobs = (
+            f"its {self.open_jobs} open jobs takes {polls}" if self.open_jobs else "any number of open jobs takes more"
+        )
+        return f"plan {self.key}: requests_per_minute is {self.requests_per_minute}, but polling {jobs}"
 
 
 class Tenant(Struct, frozen=True, kw_only=True):

@@ -44,7 +44,8 @@ class OutOfScope(Forbidden):
     code = "out_of_scope"
 
     def __init__(self, scope: str) -> None:
-        super().__init__(f"API key lacks the scope {scope}")
+        super().__init__("API key may not do this.")  # with its full stop, as in the contract
+        self.scope = scope
 
 
 class Invalid(ImgenError):
@@ -169,12 +170,6 @@ class Unavailable(Retryable):
     """Service unavailable."""
 
     code = "unavailable"
-
-
-class UnreadableRow(ImgenError):
-    """A stored row cannot be read by this version."""
-
-    code = "unreadable_row"
 
 
 class ConfigurationError(ImgenError):

@@ -1,14 +1,8 @@
-"""Outcome of an ended job: facts about a finished picture, the reason for withholding one, or an error.
-
-Outcomes are stored as JSON; a new field has a default, which is read into older ones.
-"""
+"""Outcome of an ended job: facts about a finished picture, the reason for withholding one, or an error."""
 
 from msgspec import Struct
 
 from imgen.domain.errors import GenerationFailed, TimedOut
-
-OUTCOME_VERSION = 1
-"""Rises with each change of a stored outcome's form, `meta` included."""
 
 
 class StoredImage(Struct, frozen=True, kw_only=True):
@@ -91,7 +85,6 @@ class Outcome(Struct, frozen=True, kw_only=True):
     images: tuple[StoredImage, ...] = ()
     blocked: Blocked | None = None
     error: str = ""
-    version: int = OUTCOME_VERSION
 
 
 FAILED_OUTCOME = Outcome(error=str(GenerationFailed()))

@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from imgen.domain.account import Tenant
-from imgen.domain.errors import Forbidden, Invalid
+from imgen.domain.errors import Forbidden, Invalid, OutOfScope
 from imgen.domain.user import User
 
 DAY_S = 86_400
@@ -61,6 +61,11 @@ class Principal(Struct, frozen=True, kw_only=True):
     """Owner of its counts and jobs: the id of the key or user."""
     tenant: Tenant
     scopes: tuple[str, ...]
+
+    def require(self, scope: str) -> None:
+        """Raises OutOfScope if the principal lacks a scope; empty: none is needed."""
+        if scope and scope not in self.scopes:
+            raise OutOfScope(scope)
 
 
 def key_principal(found: TenantKey) -> Principal:

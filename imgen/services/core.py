@@ -15,6 +15,7 @@ from imgen.objects import ObjectStore
 from imgen.records.database import Database
 from imgen.services.accounts.principal_cache import PrincipalCache
 from imgen.services.accounts.request_counts import RequestCounts
+from imgen.services.accounts.strangers import Strangers
 from imgen.services.enhance import Enhancer
 from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.settings import Settings
@@ -35,6 +36,7 @@ class Core:
     cache: SemanticCache
     principal_cache: PrincipalCache
     request_counts: RequestCounts
+    strangers: Strangers = field(default_factory=Strangers)
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.SystemRandom)
     average_seconds: dict[str, float] = field(default_factory=dict)

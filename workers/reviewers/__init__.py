@@ -58,7 +58,6 @@ class Reviewer(Protocol):
 
 REVIEWERS: dict[str, str] = {
     "rules": "workers.reviewers.rules",
-    "nudity": "workers.reviewers.nudity",
     "moderation": "workers.reviewers.moderation",
     "vision": "workers.reviewers.vision",
 }
@@ -147,8 +146,7 @@ def _ask(reviewers: Iterable[Reviewer], subject: ReviewInput, verdicts: Iterable
 def policy_digests(settings: Settings) -> dict[str, str]:
     """Returns a digest by ruleset of all that decides under it: reviewers, their models and instructions, and the rules."""
     review, folder = settings.review, settings.config_dir
-    thresholds = (review.nudity_threshold, review.nudity_child_threshold)
-    reviewers = repr((review.reviewers, review.base_url, review.model, review.moderation_model, thresholds))
+    reviewers = repr((review.reviewers, review.base_url, review.model, review.moderation_model))
     files = [folder / "moderation.toml", folder / "prompts" / "review.md"]
     common = reviewers.encode() + b"".join(path.read_bytes() for path in files if path.is_file())
     rulesets = sorted((folder / "rulesets").glob("*.toml"))

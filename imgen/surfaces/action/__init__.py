@@ -4,12 +4,12 @@ from msgspec import Struct
 from starlette.routing import Route
 from starlette.types import Receive, Scope
 
-from imgen.asgi.endpoint import Answer, Endpoint, bearer_key, json_answer, read_body
+from imgen.asgi.endpoint import Answer, Endpoint, json_answer, read_body
 from imgen.domain.errors import ImgenError
-from imgen.services.accounts.authentication import authenticate
 from imgen.services.core import Core
 from imgen.surfaces.action.answers import Failure
 from imgen.surfaces.action.decoding import action_of, decode
+from imgen.surfaces.caller import Caller
 from imgen.surfaces.description import Description
 from imgen.surfaces.surface import Problem, Surface, problem_of
 
@@ -22,24 +22,25 @@ def routes(core: Core) -> list[Route]:
 
     async def answer(scope: Scope, receive: Receive) -> Answer:
         try:
-            key = bearer_key(scope)
+            caller = Caller(core, scope)
+            await caller.before_body()
             body = await read_body(scope, receive, max_bytes=max_bytes)
-            return json_answer(await dispatch(core, key, body))
+            return json_answer(await dispatch(core, caller, body))
         except ImgenError as exc:
             return error(problem_of(exc))
 
     return [Route(PATH, Endpoint(answer), methods=["POST"])]
 
 
-async def dispatch(core: Core, key: str, body: bytes) -> Struct:
+async def dispatch(core: Core, caller: Caller, body: bytes) -> Struct:
     """Answers one call. A wrong key is reported before a wrong body."""
     try:
         call = decode(body)
     except ImgenError:
-        await authenticate(core, key)
+        await caller.principal()
         raise
     action = action_of(call)
-    return await action.handler(core, authenticate(core, key, scope=action.scope), call)
+    return await action.handler(core, caller.principal(scope=action.scope), call)
 
 
 def error(problem: Problem) -> Answer:

@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from imgen.domain.account import POLL_EVERY_S
 from imgen.domain.principal import GENERATE, READ
 from imgen.services.core import Core
 from imgen.surfaces.action import answers, examples, handlers, wire
 from imgen.surfaces.action.examples import Examples
 from imgen.surfaces.action.handlers import PendingPrincipal
 
-POLL_EVERY_S = 3
 MAX_POLLS = 120
 POLLING = (
     f"Poll every {POLL_EVERY_S} seconds, at most {MAX_POLLS} times, with one request per job at a time. `COMPLETED`, `FAILED`, "

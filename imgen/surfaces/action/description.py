@@ -1,13 +1,15 @@
 """Description of the Action API for the reference, made from the wire's Structs and this folder's tables."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct, structs
 
+from imgen.domain.account import POLL_EVERY_S
 from imgen.services.core import Core
 from imgen.surfaces.action import PATH, answers
-from imgen.surfaces.action.actions import ACTIONS, POLL_EVERY_S, POLLING, Action
+from imgen.surfaces.action.actions import ACTIONS, POLLING, Action
 from imgen.surfaces.action.failures import FAILURES
 from imgen.surfaces.action.fields import REQUIRED, fields
 from imgen.surfaces.description import REF, Description, FailureRow, Operation, Schema, json_content, schemas_of
@@ -163,7 +165,11 @@ def _operation(sent: dict[str, Schema], answered: dict[str, tuple[Schema, ...]])
             "content": json_content(request, {name: {"summary": name, "value": sent[name]} for name in ACTIONS}),
         },
         "responses": {
-            "200": {"description": "Answer of the action.", "content": json_content(answer, examples_of_answers)},
+            "200": {
+                "description": "Answer of the action.",
+                "content": json_content(answer, examples_of_answers),
+                "headers": _headers(()),
+            },
             **_failures(),
         },
     }
@@ -191,7 +197,15 @@ def _failures() -> dict[str, Any]:
                     for row in rows
                 },
             ),
+            "headers": _headers(rows),
         }
-        | ({"headers": {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}} if rows[0].has_retry_after else {})
         for status, rows in sorted(by_status.items())
+    }
+
+
+def _headers(rows: Sequence[FailureRow]) -> Schema:
+    names = ["Retry-After"] if any(row.has_retry_after for row in rows) else []
+    return {
+        name: {"$ref": f"#/components/headers/{name.replace('-', '')}"}
+        for name in (*names, "X-Request-Id", "RateLimit")
     }

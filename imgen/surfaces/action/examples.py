@@ -101,13 +101,13 @@ def jobs(core: Core) -> Examples:
 def usage(core: Core) -> Examples:
     """Makes the examples of `usage`."""
     counts = {"requests": 41, "pictures": 3, "open": 1}
-    limits = {"requests_per_minute": 60, "pictures_per_day": 20, "pictures_per_month": 100, "open_jobs": 5}
+    limits = {"requests_per_minute": 120, "pictures_per_day": 20, "pictures_per_month": 100, "open_jobs": 5}
     answer = {
         "plan": core.settings.default_plan,
         "key": {"today": counts, "month": counts},
         "tenant": {"today": counts, "month": counts},
         "limits": limits,
-        "remaining": limits | {"requests_per_minute": 53, "pictures_per_day": 16, "open_jobs": 4},
+        "remaining": limits | {"requests_per_minute": 113, "pictures_per_day": 16, "open_jobs": 4},
     }
     return Examples({}, (answer,))
 

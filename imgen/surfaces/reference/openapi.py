@@ -32,6 +32,16 @@ def document(core: Core, descriptions: Sequence[Description]) -> dict[str, Any]:
             "schemas": {name: schema for each in descriptions for name, schema in each.schemas.items()},
             "headers": {
                 "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
+                "XRequestId": {
+                    "description": "Id of the request, as in the server's log.",
+                    "schema": {"type": "string"},
+                },
+                "RateLimit": {
+                    "description": "Where the plan has a rate: requests that remain (`r`), and seconds until more are "
+                    "allowed (`t`).",
+                    "schema": {"type": "string"},
+                    "example": '"default";r=97;t=41',
+                },
             },
         },
     }

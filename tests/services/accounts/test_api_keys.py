@@ -91,13 +91,13 @@ def test_a_member_keeps_to_own_tenants(core, admin):
 
 
 def test_a_key_does_what_its_scope_and_plan_allow(core, admin):
-    """Out of scope is told with the scope; over the plan's rate with the time to wait."""
+    """Out of scope is refused; over the plan's rate with the time to wait."""
 
     async def work(opened):
         _, raw = await create(opened, admin, scopes=("read",))
-        await authenticate(opened, raw, scope="read")
+        (await authenticate(opened, raw)).require("read")
         with pytest.raises(OutOfScope):
-            await authenticate(opened, raw, scope="generate")
+            (await authenticate(opened, raw)).require("generate")
         plans = opened.configured.plans
         slow = {key: structs.replace(plan, requests_per_minute=3) for key, plan in plans.items()}
         opened.configured = replace(opened.configured, plans=slow)

@@ -237,10 +237,10 @@ def test_every_error_is_in_it(document):
 
     reachable = {kind for parent in surface.STATUSES for kind in kin(parent)} - {errors.Invalid}
     reachable -= {errors.Forbidden, errors.ObjectNotFound}  # answered by pages and files alone
-    reachable -= {errors.InvalidField, errors.OutOfScope}  # their texts name what is wrong
+    reachable -= {errors.InvalidField, errors.OutOfScope}  # one names the field, both take an argument
     ours = {kind for kind in reachable if issubclass(kind, errors.Retryable)}
     assert {(surface.status_of(kind), str(kind())) for kind in reachable - ours} <= told
-    assert {(400, "Invalid <field>"), (403, "API key lacks the scope <scope>")} <= told
+    assert {(400, "Invalid <field>"), (403, "API key may not do this.")} <= told
     served = {
         (int(status), example["error"])
         for status in call(document)["responses"]

@@ -1,0 +1,74 @@
+"""Headers of every answer: `X-Request-Id`, and `RateLimit` where a plan's rate was counted.
+
+`RateLimit` and `RateLimit-Policy` are of draft-ietf-httpapi-ratelimit-headers-10: structured fields with one policy, `default`.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from imgen.domain.rate import WINDOW_S, Rate
+
+TOO_MANY_REQUESTS = 429
+_KEY = "imgen.answer"
+
+
+class AnswerContext:
+    """Facts of one request for the headers of its answer; `rate` is set by the surface that counts the request."""
+
+    __slots__ = ("rate", "request_id")
+
+    def __init__(self) -> None:
+        self.request_id = new_request_id()
+        self.rate: Rate | None = None
+
+    def note_rate(self, rate: Rate) -> None:
+        """Keeps the use of a rate."""
+        self.rate = rate
+
+
+class AnswerHeaders:
+    """Middleware that adds the headers; the outermost one, so that no answer lacks them."""
+
+    def __init__(self, app: ASGIApp, uncount: Callable[[Rate], Awaitable[None]]) -> None:
+        """Takes `uncount`, called with the rate of each request that is answered 429: it does not count (contract, section 1)."""
+        self._app = app
+        self._uncount = uncount
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on, with a context of its own."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        context = scope[_KEY] = AnswerContext()
+        structlog.contextvars.bind_contextvars(request=context.request_id)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *_headers(context)]}
+                if message["status"] == TOO_MANY_REQUESTS and context.rate is not None:
+                    await self._uncount(context.rate)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def answer_context(scope: Scope) -> AnswerContext:
+    """Returns the context of a request; a new one where the middleware is not used."""
+    context: AnswerContext = scope.get(_KEY) or AnswerContext()
+    return context
+
+
+def new_request_id() -> str:
+    """Makes an id, such as `req_Zk3…`, with 128 random bits."""
+    return "req_" + secrets.token_urlsafe(16)
+
+
+def _headers(context: AnswerContext) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-request-id", context.request_id.encode())]
+    if (rate := context.rate) is not None:
+        headers.append((b"ratelimit-policy", b'"default";q=%d;w=%d' % (rate.limit, WINDOW_S)))
+        headers.append((b"ratelimit", b'"default";r=%d;t=%d' % (rate.remaining, rate.reset_s)))
+    return headers

@@ -1,0 +1,59 @@
+"""Rates of requests: counts a request against its plan, within a sliding minute."""
+
+import contextlib
+import math
+from collections.abc import Callable
+
+from imgen.domain.account import Plan
+from imgen.domain.errors import RateLimited, Unavailable
+from imgen.domain.principal import Principal
+from imgen.domain.rate import WINDOW_S, Rate
+from imgen.live import request_gate
+from imgen.live.request_gate import RateCheck
+from imgen.services.core import Core
+
+NoteRate = Callable[[Rate], object]
+"""Takes the use of a rate for the answer's headers, before the request is refused if it is over the limit."""
+
+
+def ignore(_rate: Rate) -> None:
+    """Drops the use of a rate."""
+
+
+async def count_user(core: Core, principal: Principal, note: NoteRate = ignore) -> None:
+    """Counts a request of a user of the web face. Nothing is counted while Redis does not answer.
+
+    Raises:
+        RateLimited: more requests in a minute than the plan allows.
+    """
+    now = core.clock()
+    try:
+        check = await core.live.run(request_gate.hit(principal.id, now))
+        if check.is_first:
+            await core.live.run(request_gate.expire(principal.id, now))
+    except Unavailable:
+        return
+    keep(check, principal.id, core.plan_of(principal.tenant.plan), now=now, note=note)
+
+
+def keep(check: RateCheck, owner: str, plan: Plan, *, now: float, note: NoteRate) -> None:
+    """Notes the use of a plan's rate by a counted request.
+
+    Raises:
+        RateLimited: it is over the limit.
+    """
+    limit = plan.requests_per_minute
+    if not limit:
+        return
+    is_over = check.requests > limit
+    reset_s = max(1, math.ceil(check.wait_s(limit) if is_over else WINDOW_S - check.into_s))
+    remaining = 0 if is_over else math.floor(limit - check.requests)
+    note(Rate(owner=owner, counted_at=now, limit=limit, remaining=remaining, reset_s=reset_s))
+    if is_over:
+        raise RateLimited(retry_after_s=reset_s)
+
+
+async def uncount(core: Core, rate: Rate) -> None:
+    """Uncounts a request that was refused with 429, so that a client that comes too often can recover."""
+    with contextlib.suppress(Unavailable):
+        await core.live.run(request_gate.uncount(rate.owner, rate.counted_at))
