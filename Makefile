@@ -79,6 +79,6 @@ $(VENV)/.worker: $(VENV)/.redis pyproject.toml constraints.txt
 # --no-deps: invisible-watermark depends on opencv-python, which needs a display library; the headless build works as well.
 $(VENV)/.test: $(VENV)/.worker
 	@echo "Installing what tests need"
-	@$(INSTALL) -e '.[worker,embedder,test]'
+	@$(INSTALL) -e '.[worker,embedder,nudity,test]'
 	@$(INSTALL) --no-deps invisible-watermark
 	@touch $@

@@ -21,6 +21,7 @@ from imgen.asgi.endpoint import bearer_key, json_response
 from imgen.domain.errors import JobNotFound
 from imgen.domain.principal import TenantKey, hash_key
 from imgen.live import job_views, request_gate
+from imgen.live.command import calls_for
 from imgen.records import api_keys
 from imgen.surfaces.action import answers
 from imgen.surfaces.action.choices import job_id_of
@@ -41,6 +42,7 @@ def sync(data: Path) -> Starlette:
     core = open_core(settings.load(data))
     known: dict[str, TenantKey | None] = {}
     client = redis.Redis.from_url(core.settings.redis_url, protocol=2)
+    run_id = str(client.info("server")["run_id"])
 
     def work(key: str, body: bytes) -> Any:
         call = decode(body)
@@ -51,14 +53,15 @@ def sync(data: Path) -> Starlette:
         found = known[key_hash]
         counted, looked = request_gate.hit(found.key.id, core.clock()), job_views.get_view(job_id)
         pipeline = client.pipeline(transaction=False)
-        for command in (*counted.calls, *looked.calls):
+        counting = calls_for(counted, run_id)
+        for command in (*counting, *calls_for(looked, run_id)):
             pipeline.execute_command(*command)
         replies = pipeline.execute()
-        passage = counted.decode(replies[: len(counted.calls)])
-        view = looked.decode(replies[len(counted.calls) :]).view
+        passage = counted.decode(replies[: len(counting)])
+        view = looked.decode(replies[len(counting) :]).view
         if passage.is_first:
             expiry = request_gate.expire(found.key.id, core.clock())
-            client.execute_command(*expiry.calls[0])
+            client.execute_command(*calls_for(expiry, run_id)[0])
         if view.tenant_id != found.tenant.id:
             raise JobNotFound
         return answers.ended_answer(core, job_id, view.state, view.outcome)

@@ -73,7 +73,7 @@ def _finished_job(fixture: Fixture):
     job = structs.replace(waiting, state=State.COMPLETED, outcome=outcome_of(waiting), ended_at=waiting.created_at + 7)
     with fixture.database.write() as connection:
         jobs.add(connection, job)
-    fixture.live.run(job_views.set_view(job.id, view_of(job)))
+    fixture.live.run(job_views.set_view(job.id, view_of(job), fixture.live.run_id))
     return job
 
 

@@ -31,6 +31,8 @@ class Lease:
         self._lost = threading.Event()
         self._done = threading.Event()
         self._reported_at = 0.0
+        self._least: float | None = 0.0
+        """Progress that pollers have seen; None: unknown, so none is reported."""
         self._thread = threading.Thread(target=self._renew, name=f"lease {job.id}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -56,9 +58,14 @@ class Lease:
         now = time.monotonic()
         if now - self._reported_at < PROGRESS_EVERY_S and done < total:
             return
+        live, job, is_first = self._resources.live, self._job, not self._reported_at
         self._reported_at = now
         try:
-            is_cancelled = self._resources.live.run(job_views.set_progress(self._job.id, done / total))
+            if is_first and job.fence > 1:
+                self._least = None
+                self._least = live.run(job_views.get_progress(job.id))
+            progress = None if self._least is None else max(self._least, done / total)
+            is_cancelled = live.run(job_views.set_progress(job.id, progress, fence=job.fence))
         except Unavailable:
             return
         if is_cancelled:

@@ -81,22 +81,27 @@ others are retried."""
 def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
     """Claims a job and runs one phase of it. Does nothing if the job cannot be claimed, as when a message comes twice."""
     settings = resources.settings.jobs
-    job = resources.database.attempt(
-        job_transitions.claim,
-        job_id,
-        waiting=phase.waiting,
-        lease_s=settings.lease_s,
-        max_attempts=settings.max_attempts,
-    )
+    run_id = resources.live.run_id
+    try:
+        job = resources.database.attempt(
+            job_transitions.claim,
+            job_id,
+            waiting=phase.waiting,
+            lease_s=settings.lease_s,
+            max_attempts=settings.max_attempts,
+        )
+    except errors.UnreadableRow as exc:
+        log.warning("job is left to another version", job=job_id, reason=str(exc))
+        return
     if phase.waiting is State.QUEUED:
         resources.notify(job_views.dequeue(job_id))
     if job is None:
         return
-    resources.notify(job_views.set_view(job_id, view_of(job)))
+    resources.notify(job_views.set_view(job_id, view_of(job), run_id))
     with structlog.contextvars.bound_contextvars(job=job.id, fence=job.fence, attempt=job.attempts):
         moved = _run_stages(resources, phase, job)
         if moved is not None:
-            after_commit(resources, moved)
+            after_commit(resources, moved, run_id)
 
 
 def _run_stages(resources: WorkerResources, phase: Phase, job: Job) -> Job | None:
@@ -204,9 +209,9 @@ def write_end(connection: Connection, job: Job, state: State, result: Outcome, p
     return ended
 
 
-def after_commit(resources: WorkerResources, job: Job) -> None:
-    """Updates the poll view, publishes the next message, and deletes the master of an ended job."""
-    resources.notify(job_views.set_view(job.id, view_of(job)))
+def after_commit(resources: WorkerResources, job: Job, run_id: str) -> None:
+    """Updates the poll view under a run id seen before the commit, publishes the next message, deletes an ended job's master."""
+    resources.notify(job_views.set_view(job.id, view_of(job), run_id))
     if job.state is State.RENDERED and job.published_at is None and job.available_at <= time.time():
         with contextlib.suppress(errors.Unavailable, errors.Retryable):  # the reconciler publishes it then
             resources.publisher.publish(job.queue, job.id, job.priority)

@@ -19,6 +19,7 @@ from imgen.provenance.matchlist import parse
 from imgen.records import schema
 from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings import EMBEDDED_MODEL, Settings
+from imgen.settings.advice import unseen_pictures
 
 Check = Callable[[Settings], str]
 
@@ -41,6 +42,8 @@ def doctor(data: Data = None) -> None:
         except (ImgenError, OSError, ValueError) as exc:
             failed += 1
             table.add_row(name, "[red]missing[/]", escape(f"{exc}\n→ {remedy}"))
+    if warning := unseen_pictures(loaded):
+        table.add_row("pictures", "[yellow]warning[/]", escape(warning))
     Console().print(table)
     if failed:
         raise typer.Exit(1)
@@ -125,12 +128,14 @@ def _credentials(loaded: Settings) -> str:
 
 
 def _review(loaded: Settings) -> str:
-    review = loaded.review
-    if set(review.reviewers) - {"rules"} and not review.base_url:
-        raise ConfigurationError(f"{', '.join(review.reviewers)} are configured without a base_url")
+    from workers.reviewers import (
+        open_reviewers,
+    )  # the API's package never imports workers, but this command checks them
+
+    open_reviewers(loaded).close()
     lists = [path for folder in (loaded.config_dir, loaded.data_dir) for path in (folder / "matches").glob("*.csv")]
     hashes = sum(len(parse(path.read_text("utf-8"), str(path)).hashes) for path in lists)
-    return f"{', '.join(review.reviewers)}; {hashes} hashes in {len(lists)} match lists"
+    return f"{', '.join(loaded.review.reviewers)}; {hashes} hashes in {len(lists)} match lists"
 
 
 def _enhancer(loaded: Settings) -> str:

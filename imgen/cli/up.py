@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from imgen import composition, settings
 from imgen.cli import cli_audit
@@ -21,6 +22,7 @@ from imgen.records import api_keys, audit, schema, users
 from imgen.services.accounts import passwords
 from imgen.settings import Settings
 from imgen.settings.addresses import is_wildcard
+from imgen.settings.advice import unseen_pictures
 from imgen.stack.parts import stack
 from imgen.stack.supervisor import Supervisor
 
@@ -39,6 +41,8 @@ def up(
     """Start everything and stay in the foreground. Ctrl-C or SIGTERM stops all of it and loses nothing."""
     console = Console(highlight=False, soft_wrap=True)
     loaded = settings.load(data).with_address(host, port)
+    if warning := unseen_pictures(loaded):
+        console.print(f"[yellow]Warning: {escape(warning)}[/]")
     try:
         with running(loaded, console) as supervisor:
             console.print(f"[bold green]Ready: {loaded.public_url}[/]")

@@ -172,6 +172,12 @@ class Unavailable(Retryable):
     code = "unavailable"
 
 
+class UnreadableRow(ImgenError):
+    """A stored row cannot be read by this version."""
+
+    code = "unreadable_row"
+
+
 class ConfigurationError(ImgenError):
     """The configuration is wrong."""
 

@@ -91,11 +91,23 @@ class View(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: State
     model: str
     outcome: Outcome | None = None
+    fence: int = 0
 
 
 def view_of(job: Job) -> View:
     """Makes the poll view of a job."""
-    return View(tenant_id=job.tenant_id, state=job.state, model=job.recipe.model, outcome=job.outcome)
+    return View(
+        tenant_id=job.tenant_id,
+        state=state_for_owner(job.state, job.fence),
+        model=job.recipe.model,
+        outcome=job.outcome,
+        fence=job.fence,
+    )
+
+
+def state_for_owner(state: State, fence: int) -> State:
+    """Returns the state that the job's owner gets: a job that waits for another attempt is still under way."""
+    return State.RENDERING if state is State.QUEUED and fence > 0 else state
 
 
 def render_queue(model_key: str) -> str:

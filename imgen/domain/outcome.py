@@ -1,8 +1,14 @@
-"""Outcome of an ended job: facts about a finished picture, the reason for withholding one, or an error."""
+"""Outcome of an ended job: facts about a finished picture, the reason for withholding one, or an error.
+
+Outcomes are stored as JSON; a new field has a default, which is read into older ones.
+"""
 
 from msgspec import Struct
 
 from imgen.domain.errors import GenerationFailed, TimedOut
+
+OUTCOME_VERSION = 1
+"""Rises with each change of a stored outcome's form, `meta` included."""
 
 
 class StoredImage(Struct, frozen=True, kw_only=True):
@@ -85,6 +91,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     images: tuple[StoredImage, ...] = ()
     blocked: Blocked | None = None
     error: str = ""
+    version: int = OUTCOME_VERSION
 
 
 FAILED_OUTCOME = Outcome(error=str(GenerationFailed()))

@@ -1,9 +1,13 @@
 """Recipe of one picture: all that a worker needs, decided once at submit, stored with the job and never changed.
 
-Recipes are stored as JSON. Its keys are fixed: a field whose name differs from its key is listed in `rename`.
+Recipes are stored as JSON. Its keys are fixed: a field whose name differs from its key is listed in `rename`. A new field has
+a default, which is read into older recipes.
 """
 
 from msgspec import Struct
+
+RECIPE_VERSION = 1
+"""Rises with each field or value that changes the picture: workers leave recipes of a higher version to newer workers."""
 
 
 class Diffusion(Struct, frozen=True, kw_only=True):
@@ -110,3 +114,4 @@ class Recipe(
     cache_hit: CacheHit | None = None
     cache_entry_id: str = ""
     """Id of the semantic-cache entry that is to hold the master if the picture is safe; empty: none."""
+    version: int = RECIPE_VERSION

@@ -6,14 +6,21 @@ from typing import Any, Generic, NamedTuple, TypeVar
 T = TypeVar("T")
 
 Arguments = tuple[str | int | float | bytes, ...]
+Calls = tuple[Arguments, ...]
 PREFIX = "imgen:"
 
 
 class Command(NamedTuple, Generic[T]):
     """Calls to send together, and the function that decodes their raw replies (bytes, ints, None) into a value."""
 
-    calls: tuple[Arguments, ...]
+    calls: Calls | Callable[[str], Calls]
+    """A function makes them of the `run_id` of the server that they are sent to."""
     decode: Callable[[Sequence[Any]], T]
+
+
+def calls_for(command: Command[Any], run_id: str) -> Calls:
+    """Returns the calls for the server with that run id."""
+    return command.calls(run_id) if callable(command.calls) else command.calls
 
 
 def ignore(_replies: Sequence[Any]) -> None:

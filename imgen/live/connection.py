@@ -5,14 +5,12 @@ a third of the cost of a poll.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import hiredis
 import redis
 from redis.asyncio.connection import AbstractConnection
-
-from imgen.live.command import Arguments
 
 
 class Connection(asyncio.Protocol):
@@ -31,10 +29,12 @@ class Connection(asyncio.Protocol):
         self._wanted = 0
         self._waiting: asyncio.Future[list[Any]] | None = None
         self._is_lost = False
+        self.run_id = ""
+        """Of the server at its other end, once that is known."""
         self._transport.set_protocol(self)
 
-    def exchange(self, calls: Iterable[Arguments]) -> "asyncio.Future[list[Any]]":
-        """Sends all calls at once. Replies come in their order: bytes, ints, None, or a `hiredis.ReplyError` as a value.
+    def exchange(self, packed: Sequence[bytes]) -> "asyncio.Future[list[Any]]":
+        """Sends packed calls at once. Replies come in their order: bytes, ints, None, or a `hiredis.ReplyError` as a value.
 
         Raises:
             redis.ConnectionError: when awaited, if the server closed the connection, before or amid the replies.
@@ -43,7 +43,9 @@ class Connection(asyncio.Protocol):
         if self._is_lost:
             waiting.set_exception(redis.ConnectionError("closed by the server"))
             return waiting
-        packed = [hiredis.pack_command(call) for call in calls]  # type: ignore[arg-type]  # the stub is wrong: tuples may have any length
+        if not packed:
+            waiting.set_result([])
+            return waiting
         self._replies, self._wanted, self._waiting = [], len(packed), waiting
         self._transport.write(b"".join(packed))
         return waiting

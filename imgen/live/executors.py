@@ -1,9 +1,13 @@
 """Executors of Redis commands: one for the API, with one round trip for all commands of an event-loop turn, one for workers.
 
-Both raise `Unavailable` when Redis does not answer; the caller then reads SQL, the system of record.
+Both raise `Unavailable` when Redis does not answer, and for a reply that cannot be decoded; the caller then reads SQL, the
+system of record.
 """
 
 import asyncio
+import contextlib
+import itertools
+import math
 import time
 from typing import Any, TypeVar
 
@@ -12,7 +16,8 @@ import redis
 import redis.asyncio
 
 from imgen.domain.errors import Unavailable
-from imgen.live.command import Arguments, Command
+from imgen.live import run_id
+from imgen.live.command import Command, calls_for
 from imgen.live.connection import Connection
 
 T = TypeVar("T")
@@ -31,6 +36,8 @@ class PipeliningExecutor:
     """Executor of the API, for one event loop."""
 
     def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
+        self.run_id = ""
+        """Of the server that answered last; empty: none has yet."""
         self._timeout_s = timeout_s
         self._pool: redis.asyncio.ConnectionPool = redis.asyncio.ConnectionPool.from_url(
             url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, protocol=2, max_connections=CONNECTIONS
@@ -40,13 +47,14 @@ class PipeliningExecutor:
         self._pending: list[_Waiting] = []
         self._scheduled = False
         self._down_until = 0.0
+        self._failed_at = -math.inf
         self._tasks: set[asyncio.Task[None]] = set()
 
     def run(self, command: Command[T]) -> "asyncio.Future[T]":
         """Schedules the command with all others of this turn of the loop; the result may be awaited later.
 
         Raises:
-            Unavailable: when awaited, if Redis does not answer.
+            Unavailable: when awaited, if Redis does not answer, refuses the command or answers something undecodable.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -58,6 +66,10 @@ class PipeliningExecutor:
             self._scheduled = True
             loop.call_soon(self._flush)
         return future
+
+    def has_failed_within(self, seconds: float) -> bool:
+        """Returns whether Redis did not answer at some time in the last seconds, so that it may lack news of them."""
+        return time.monotonic() - self._failed_at < seconds
 
     async def close(self) -> None:
         """Waits for sent batches, then closes the connections."""
@@ -77,54 +89,88 @@ class PipeliningExecutor:
         task.add_done_callback(self._tasks.discard)
 
     async def _exchange(self, batch: list[_Waiting]) -> None:
-        calls = [arguments for command, _ in batch for arguments in command.calls]
+        failure: BaseException | None = None
         try:
-            replies = await self._round_trip(calls)
-        except (redis.RedisError, OSError, TimeoutError) as exc:
-            self._down_until = time.monotonic() + DOWN_S
-            for _, future in batch:
-                failure = Unavailable()
-                failure.__cause__ = exc
-                _fail(future, failure)
-        else:
+            await self._round_trip(batch)
             self._down_until = 0.0
-            is_clean = hiredis.ReplyError not in map(type, replies)
-            position = 0
-            for command, future in batch:
-                own = replies[position : position + len(command.calls)]
-                position += len(command.calls)
-                if not is_clean and (refused := [reply for reply in own if isinstance(reply, hiredis.ReplyError)]):
-                    _fail(future, Unavailable(f"Redis refused: {refused[0]}"))
-                elif not future.done():
-                    future.set_result(command.decode(own))
+        except (redis.RedisError, OSError, TimeoutError) as exc:
+            failure = exc
+            self._failed_at = time.monotonic()
+            self._down_until = self._failed_at + DOWN_S
         finally:
+            for _, future in batch:  # nobody waits for ever, even if this task was cancelled or failed unexpectedly
+                _fail(future, Unavailable(), failure)
             self._under_way -= 1
             self._flush()
 
-    async def _round_trip(self, calls: list[Arguments]) -> list[Any]:
+    async def _round_trip(self, batch: list[_Waiting]) -> None:
         if self._idle:
             try:
-                return await self._send(self._idle.pop(), calls)
+                return await self._send(self._idle.pop(), batch)
             except redis.ConnectionError:
                 pass  # closed while idle, as by a restart of the server: one new try
         connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # untyped in redis-py
         await connection.connect()
-        return await self._send(Connection(connection), calls)
+        return await self._send(Connection(connection), batch)
 
-    async def _send(self, link: Connection, calls: list[Arguments]) -> list[Any]:
+    async def _send(self, link: Connection, batch: list[_Waiting]) -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
-                replies = await link.exchange(calls)
+                if not link.run_id:
+                    (reply,) = await link.exchange([hiredis.pack_command(run_id.ASK)])  # type: ignore[arg-type]  # as below
+                    link.run_id = self.run_id = run_id.parse_run_id(reply)
+                counts, packed = _pack(batch, link.run_id)
+                replies = iter(await link.exchange(packed))
         except BaseException:
             link.close()
             raise
         self._idle.append(link)
-        return replies
+        for (command, future), count in zip(batch, counts, strict=True):
+            own = list(itertools.islice(replies, count))
+            if not future.done():
+                _settle(future, command, own)
 
 
-def _fail(future: "asyncio.Future[Any]", failure: Unavailable) -> None:
-    """Fails a future that may never be awaited, such as one of a refused request."""
+def _pack(batch: list[_Waiting], server_run: str) -> tuple[list[int], list[bytes]]:
+    """Packs the calls of a batch; returns their number by command. A command that cannot be packed fails alone, with 0."""
+    counts, packed = [], list[bytes]()
+    for command, future in batch:
+        try:
+            own = [hiredis.pack_command(call) for call in calls_for(command, server_run)]  # type: ignore[arg-type]  # the stub is wrong: tuples may have any length
+        except (TypeError, ValueError) as exc:  # such as half of a surrogate pair
+            _fail(future, Unavailable("This cannot be sent to Redis"), exc)
+            own = []
+        counts.append(len(own))
+        packed += own
+    return counts, packed
+
+
+def _settle(future: "asyncio.Future[Any]", command: Command[Any], replies: list[Any]) -> None:
+    try:
+        future.set_result(decoded(command, replies))
+    except Unavailable as exc:
+        _fail(future, exc, exc.__cause__)
+
+
+def decoded(command: Command[T], replies: list[Any]) -> T:
+    """Decodes the replies of one command.
+
+    Raises:
+        Unavailable: Redis refused a call, or what is stored there cannot be decoded.
+    """
+    for reply in replies:
+        if isinstance(reply, hiredis.ReplyError):
+            raise Unavailable(f"Redis refused: {reply}")
+    try:
+        return command.decode(replies)
+    except Exception as exc:  # whatever somebody put there, the other commands of the batch get their replies
+        raise Unavailable(f"Redis holds something that cannot be decoded: {type(exc).__name__}") from exc
+
+
+def _fail(future: "asyncio.Future[Any]", failure: Unavailable, cause: BaseException | None = None) -> None:
+    """Fails a future that may never be awaited, such as one of a refused request; one that is done stays as it is."""
     if not future.done():
+        failure.__cause__ = cause
         future.set_exception(failure)
         future.exception()
 
@@ -133,31 +179,51 @@ class BlockingExecutor:
     """Executor of a worker: sends at once, on the calling thread. Thread-safe; make it after forking."""
 
     def __init__(self, url: str) -> None:
+        self._run_id = ""
         self._client = redis.Redis.from_url(
             url,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             health_check_interval=int(TIMEOUT_S),
             protocol=2,
+            redis_connect_func=self._on_connect,
         )
+
+    @property
+    def run_id(self) -> str:
+        """Of the server that answered last; empty: none does."""
+        if not self._run_id:
+            with contextlib.suppress(redis.RedisError, OSError):
+                self._client.ping()
+        return self._run_id
 
     def run(self, command: Command[T]) -> T:
         """Sends the command.
 
         Raises:
-            Unavailable: Redis does not answer.
+            Unavailable: Redis does not answer, refuses the command or answers something undecodable.
         """
         try:
             pipeline = self._client.pipeline(transaction=False)
-            for arguments in command.calls:
+            for arguments in calls_for(command, self.run_id):
                 pipeline.execute_command(*arguments)  # type: ignore[no-untyped-call]  # untyped in redis-py
-            return command.decode([_raw(reply) for reply in pipeline.execute()])
-        except (redis.RedisError, OSError) as exc:
+            replies = [_raw(reply) for reply in pipeline.execute()]
+        except (redis.RedisError, OSError, ValueError) as exc:  # the last: a text that cannot be encoded
             raise Unavailable from exc
+        return decoded(command, replies)
 
     def close(self) -> None:
         """Closes the connections."""
         self._client.close()
+
+    def _on_connect(self, connection: redis.Connection) -> None:
+        connection.on_connect()  # type: ignore[no-untyped-call]  # untyped in redis-py
+        connection.send_command(*run_id.ASK)  # type: ignore[no-untyped-call]  # untyped in redis-py
+        try:
+            reply = connection.read_response(disable_decoding=True)
+        except redis.ResponseError as exc:
+            reply = exc
+        self._run_id = run_id.parse_run_id(reply)
 
 
 def _raw(reply: object) -> object:

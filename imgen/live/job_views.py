@@ -1,16 +1,19 @@
 """Views of jobs for pollers (state, progress, position in the queue), and the cancel flag that a running worker reads.
 
-A view of an ended job lives under a key of its own, which takes precedence: a late view of an earlier
-state never moves a job backward. Views of open jobs expire within seconds, so a missed update does not last.
+No view moves a job backward: a view of an ended job lives under a key of its own, which takes precedence over a late one of an
+earlier state; and a server that restarts may bring back older views, so the names of keys have its run id. A writer gives the
+run id that it saw before it read or committed the row: news from before a restart is out of sight after it.
+Views of open jobs expire within seconds, so a missed update does not last.
 """
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from imgen.domain.job import ENDED, View
-from imgen.live.command import PREFIX, Command, first, ignore
+from imgen.domain.job import ENDED, State, View
+from imgen.live.command import PREFIX, Arguments, Calls, Command, first, ignore
 
 OPEN_VIEW_S = 10
 ENDED_VIEW_S = 3600
@@ -27,33 +30,63 @@ class CachedView(NamedTuple):
     view: View | None
     progress: float | None
     """Share of the denoising steps done, 0–1."""
+    is_damaged: bool = False
+    """Whether there is a view that cannot be decoded, such as one that a newer version wrote."""
 
 
 def get_view(job_id: str) -> Command[CachedView]:
     """Reads view and progress of a job."""
-    return Command((("MGET", _key("ended", job_id), _key("open", job_id), _key("progress", job_id)),), _cached_view)
+
+    def calls(run_id: str) -> Calls:
+        return (("MGET", *(_key(kind, job_id, run_id) for kind in ("ended", "open", "progress"))),)
+
+    return Command(calls, _cached_view)
 
 
-def set_view(job_id: str, view: View) -> Command[None]:
+def set_view(job_id: str, view: View, run_id: str) -> Command[None]:
     """Sets the view after a commit."""
     if view.state in ENDED:
-        put = ("SET", _key("ended", job_id), _encode(view), "EX", ENDED_VIEW_S)
-        return Command(
-            (put, ("DEL", _key("open", job_id), _key("progress", job_id)), ("ZREM", _WAITING, job_id)), ignore
-        )
-    return Command((("SET", _key("open", job_id), _encode(view), "EX", OPEN_VIEW_S),), ignore)
+        put: Arguments = ("SET", _key("ended", job_id, run_id), _encode(view), "EX", ENDED_VIEW_S)
+        outdated = ("DEL", _key("open", job_id, run_id), _key("progress", job_id, run_id))
+        return Command((put, outdated, ("ZREM", _WAITING, job_id)), ignore)
+    put = ("SET", _key("open", job_id, run_id), _encode(view), "EX", OPEN_VIEW_S)
+    if view.state is State.RENDERING and view.fence == 1:
+        return Command((put, *_progress_calls(job_id, run_id, 0.0, fence=1)), ignore)
+    return Command((put,), ignore)
 
 
-def set_view_if_absent(job_id: str, view: View) -> Command[None]:
-    """Sets a view read from SQL unless there is one, which may be newer."""
-    kind, keep_s = ("ended", ENDED_VIEW_S) if view.state in ENDED else ("open", OPEN_VIEW_S)
-    return Command((("SET", _key(kind, job_id), _encode(view), "NX", "EX", keep_s),), ignore)
+def set_view_if_absent(
+    job_id: str, view: View, run_id: str, *, replace: bool = False, keep_s: float = ENDED_VIEW_S
+) -> Command[None]:
+    """Sets a view read from SQL unless there is one, which may be newer.
+
+    Args:
+        job_id: the job.
+        view: its view.
+        run_id: as seen before SQL was read.
+        replace: whether the present views are damaged, and deleted.
+        keep_s: time to keep the view of an ended job.
+    """
+    kind, expires_s = ("ended", max(1, math.ceil(keep_s))) if view.state in ENDED else ("open", OPEN_VIEW_S)
+    put = ("SET", _key(kind, job_id, run_id), _encode(view), "NX", "EX", expires_s)
+    return Command((_deletion(job_id, run_id), put) if replace else (put,), ignore)
 
 
-def set_progress(job_id: str, progress: float) -> Command[bool]:
-    """Sets the progress of a running job; returns whether it was cancelled meanwhile."""
-    put = ("SET", _key("progress", job_id), f"{progress:.4f}", "EX", PROGRESS_S)
-    return Command((put, ("EXISTS", _key("cancel", job_id))), _exists)
+def set_progress(job_id: str, progress: float | None, *, fence: int) -> Command[bool]:
+    """Sets the progress of a running job, None: leaves it; returns whether the job was cancelled meanwhile."""
+
+    def calls(run_id: str) -> Calls:
+        put = () if progress is None else _progress_calls(job_id, run_id, progress, fence=fence)
+        return (*put, ("EXISTS", _key("cancel", job_id)))
+
+    return Command(calls, _last_exists)
+
+
+def get_progress(job_id: str) -> Command[float | None]:
+    """Reads the progress that an earlier attempt at the job has set; None: unknown."""
+    return Command(
+        lambda run_id: (("GET", _key("progress", job_id, run_id)),), lambda replies: _progress(replies[0])[0]
+    )
 
 
 def request_cancel(job_id: str) -> Command[None]:
@@ -63,7 +96,7 @@ def request_cancel(job_id: str) -> Command[None]:
 
 def delete_view(job_id: str) -> Command[None]:
     """Deletes the views and the progress of a job."""
-    return Command((("DEL", _key("ended", job_id), _key("open", job_id), _key("progress", job_id)),), ignore)
+    return Command(lambda run_id: (_deletion(job_id, run_id),), ignore)
 
 
 def enqueue(job_id: str, *, priority: int, created_at: float) -> Command[None]:
@@ -102,20 +135,29 @@ def count_waiting() -> Command[int]:
     return Command((("ZCARD", _WAITING),), first)
 
 
-def _key(kind: str, job_id: str) -> str:
-    return f"{PREFIX}{kind}:{job_id}"
+def _key(kind: str, job_id: str, run_id: str = "") -> str:
+    return f"{PREFIX}{kind}:{run_id}:{job_id}" if run_id else f"{PREFIX}{kind}:{job_id}"
+
+
+def _deletion(job_id: str, run_id: str) -> Arguments:
+    return ("DEL", *(_key(kind, job_id, run_id) for kind in ("ended", "open", "progress")))
+
+
+def _progress_calls(job_id: str, run_id: str, progress: float, *, fence: int) -> Calls:
+    return (("SET", _key("progress", job_id, run_id), f"{progress:.4f} {fence}", "EX", PROGRESS_S),)
 
 
 def _cached_view(replies: Sequence[Any]) -> CachedView:
     ended, is_open, progress = replies[0]
-    raw = ended or is_open
-    return CachedView(
-        view=_decode_view(raw) if raw is not None else None, progress=float(progress) if progress is not None else None
-    )
-
-
-def _exists(replies: Sequence[Any]) -> bool:
-    return bool(replies[1])
+    raw = is_open if ended is None else ended
+    if raw is None:
+        return CachedView(None, None)
+    try:
+        view = _decode_view(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return CachedView(None, None, is_damaged=True)
+    done, fence = _progress(progress)
+    return CachedView(view, done if fence == view.fence else None)
 
 
 def _scanned(replies: Sequence[Any]) -> tuple[int, list[str]]:
@@ -125,3 +167,17 @@ def _scanned(replies: Sequence[Any]) -> tuple[int, list[str]]:
 
 def _present(replies: Sequence[Any]) -> list[bool]:
     return [score is not None for score in replies]
+
+
+def _progress(raw: bytes | None) -> tuple[float | None, int]:
+    """Parses progress and the fence of the claim that set it; None and 0: there is none, or something else."""
+    try:
+        done, fence = (raw or b"").split()
+        progress = float(done)
+        return (progress, int(fence)) if 0 <= progress <= 1 else (None, 0)
+    except ValueError:
+        return None, 0
+
+
+def _last_exists(replies: Sequence[Any]) -> bool:
+    return bool(replies[-1])

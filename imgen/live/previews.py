@@ -10,6 +10,8 @@ from imgen.live.command import PREFIX, Command, first, ignore
 
 WATCHED_S = 5
 KEPT_S = 20
+_JPEG = b"\xff\xd8\xff"
+"""Beginning of a JPEG file; anything else under the key is no preview."""
 
 
 def watch(job_id: str) -> Command[bytes | None]:
@@ -33,4 +35,4 @@ def _key(kind: str, job_id: str) -> str:
 
 def _last(replies: Sequence[Any]) -> bytes | None:
     found: bytes | None = replies[-1]
-    return found
+    return found if found is not None and found.startswith(_JPEG) else None

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import structlog
 
 from imgen.live.command import PREFIX, Command, ignore
+
+log = structlog.get_logger(__name__)
 
 INTERVAL_S = 3
 LASTS_S = 15
@@ -41,11 +44,19 @@ def remove(name: str) -> Command[None]:
 
 
 def list_workers() -> Command[list[WorkerHeartbeat]]:
-    """Returns the recent heartbeats, by name."""
+    """Returns the recent heartbeats, by name; without those that cannot be decoded, such as of another version."""
 
     def decode(replies: Sequence[Any]) -> list[WorkerHeartbeat]:
-        found = [msgspec.json.decode(value, type=WorkerHeartbeat) for value in replies[0]]
+        found = [one for one in map(_heartbeat, replies[0]) if one is not None]
         newest = max((one.at for one in found), default=0.0)
         return sorted((one for one in found if one.at > newest - LASTS_S), key=lambda one: one.name)
 
     return Command((("HVALS", _ALL),), decode)
+
+
+def _heartbeat(raw: bytes) -> WorkerHeartbeat | None:
+    try:
+        return msgspec.json.decode(raw, type=WorkerHeartbeat)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        log.warning("a worker's heartbeat cannot be decoded", reason=type(exc).__name__)
+        return None

@@ -141,12 +141,13 @@ def vectors(connection: Connection, entry_ids: Sequence[str]) -> list[tuple[str,
 
 
 def find(connection: Connection, entry_ids: Iterable[str], *, floor_version: int) -> dict[str, Entry]:
-    """Finds those entries that are ready and were judged under this version of the floor."""
+    """Finds those entries that are ready, were judged under this version of the floor, and can be read by this one of Imgen."""
     columns = (entries.c[name] for name in Entry.__struct_encode_fields__)
     query = select(*columns).where(
         entries.c.id.in_(list(entry_ids)), entries.c.floor_version == floor_version, _is_live()
     )
-    return {row["id"]: _entry(row) for row in connection.execute(query).mappings()}
+    found = map(_entry, connection.execute(query).mappings())
+    return {entry.id: entry for entry in found if entry is not None}
 
 
 def purge(
@@ -240,12 +241,15 @@ def _is_live() -> Any:
     return entries.c.ready_at.is_not(None) & entries.c.purged_at.is_(None)
 
 
-def _entry(row: Any) -> Entry:
-    return Entry(
-        id=row["id"],
-        text=row["text"],
-        made_with=msgspec.json.decode(row["made_with"], type=SamplingParams),
-        codes=msgspec.json.decode(row["codes"], type=tuple[str, ...]),
-        policy_digest=row["judged_by"],
-        master_key=row["master_key"],
-    )
+def _entry(row: Any) -> Entry | None:
+    try:
+        return Entry(
+            id=row["id"],
+            text=row["text"],
+            made_with=msgspec.json.decode(row["made_with"], type=SamplingParams),
+            codes=msgspec.json.decode(row["codes"], type=tuple[str, ...]),
+            policy_digest=row["judged_by"],
+            master_key=row["master_key"],
+        )
+    except msgspec.MsgspecError:
+        return None

@@ -7,7 +7,8 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
 from imgen.domain.job import Job, State
-from imgen.records.jobs import from_row, in_tenants
+from imgen.records.job_rows import from_row, listed
+from imgen.records.jobs import in_tenants
 from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.jobs import HAS_PICTURES, jobs
 from imgen.records.tables.users import users
@@ -71,9 +72,11 @@ def search(
     found = connection.execute(query).all()
     ids = [row.id for row in found[:limit]]
     rows = connection.execute(select(jobs).where(jobs.c.id.in_(ids))).mappings()
-    shown = {row["id"]: from_row(row) for row in rows}
+    shown = {row["id"]: listed(row) for row in rows}
     last = found[limit - 1] if len(found) > limit else None
-    return JobPage(jobs=[shown[job_id] for job_id in ids], after=(last.created_at, last.id) if last else None)
+    return JobPage(
+        jobs=[shown[job_id] for job_id in ids if job_id in shown], after=(last.created_at, last.id) if last else None
+    )
 
 
 def find_visible(connection: Connection, job_id: str, *, scope: frozenset[str] | None) -> Job | None:
@@ -125,7 +128,7 @@ def samples(connection: Connection, *, scope: frozenset[str] | None) -> dict[tup
         (row["model"], row["style"], row["character"], row["ruleset"], row["created_at"]): row
         for row in connection.execute(of_then).mappings()
     }
-    return {name: from_row(found[of]) for name, of in newest.items()}
+    return {name: listed(found[of]) for name, of in newest.items()}
 
 
 def apply_filter(query: Select[Any], job_filter: JobFilter) -> Select[Any]:

@@ -136,9 +136,12 @@ def _statistics(row: Any) -> JobStatistics:
 
 
 def _timings_of(row: Any) -> dict[str, float]:
-    """Returns the timings of `meta`; those in the row end with the render half."""
-    meta = _outcome.decode(row.outcome or "{}").meta
-    return meta.timings if meta is not None else _timings.decode(row.timings)
+    """Returns the timings of `meta`; those in the row end with the render half. Empty: a newer version wrote them."""
+    try:
+        meta = _outcome.decode(row.outcome or "{}").meta
+        return meta.timings if meta is not None else _timings.decode(row.timings)
+    except msgspec.MsgspecError:
+        return {}
 
 
 def _quantile(values: list[float] | NDArray[np.float64], share: float) -> float:

@@ -6,12 +6,14 @@ Every end of a job passes `end`, which settles the job's hold in the same transa
 import msgspec
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
-from imgen.domain.errors import LeaseLost
+from imgen.domain.errors import LeaseLost, UnreadableRow
 from imgen.domain.job import OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, State
 from imgen.domain.outcome import Outcome
+from imgen.domain.recipe import RECIPE_VERSION
 from imgen.records import clock, ledger
 from imgen.records.database import upsert
-from imgen.records.jobs import find, from_row
+from imgen.records.job_rows import from_row
+from imgen.records.jobs import find
 from imgen.records.tables.jobs import claims, jobs
 
 
@@ -37,6 +39,9 @@ def claim(
     """Claims a waiting job: attempt + 1, fence + 1, a lease. None: it does not wait (done, running, cancelled).
 
     A job without attempts left fails instead, so that a job that kills its workers ends.
+
+    Raises:
+        UnreadableRow: a newer version wrote its recipe; drawn here it might lack something. It still waits.
     """
     time = clock.at(now)
     running = RUNNING_AS[waiting]
@@ -57,6 +62,8 @@ def claim(
     row = found.mappings().first()
     if row is not None:
         job = from_row(row)
+        if job.recipe.version > RECIPE_VERSION:
+            raise UnreadableRow(f"Job {job_id} has a recipe of version {job.recipe.version}")
         _note_claim(connection, job)
         return job
     exhausted = connection.execute(
@@ -161,7 +168,11 @@ def end(
 
 
 def cancel(connection: Connection, job_id: str, tenant_id: str) -> Job:
-    """Cancels an open job at once; the commit of its worker then fails. An ended job is returned unchanged."""
+    """Cancels an open job at once; the commit of its worker then fails. An ended job is returned unchanged.
+
+    Raises:
+        JobNotFound, UnreadableRow: see jobs.find.
+    """
     job = find(connection, job_id, tenant_id=tenant_id)
     while job.state in OPEN:
         try:

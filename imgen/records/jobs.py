@@ -1,27 +1,19 @@
 """Rows of jobs in SQL: insert, find, list. Transitions are in job_transitions.py."""
 
-import msgspec
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select
 
 from imgen.domain.errors import JobNotFound
 from imgen.domain.ids import CACHED
-from imgen.domain.job import Job, State
-from imgen.domain.outcome import Outcome
-from imgen.domain.recipe import Recipe
+from imgen.domain.job import Job, State, View
 from imgen.records import clock
+from imgen.records.job_rows import VIEW_COLUMNS, from_row, listed, model_and_timings, to_row, view_of_row
 from imgen.records.tables.jobs import jobs
-
-SEARCHED_CHARS = 300
-"""Indexed beginning of a prompt: PostgreSQL limits index entries to 2.7 KB."""
-_recipe = msgspec.json.Decoder(Recipe)
-_outcome = msgspec.json.Decoder(Outcome)
-_timings = msgspec.json.Decoder(dict[str, float])
 
 
 def add(connection: Connection, job: Job) -> None:
     """Inserts a new job; the caller holds its quota in the same transaction (see ledger.hold)."""
-    connection.execute(insert(jobs).values(_row(job)))
+    connection.execute(insert(jobs).values(to_row(job)))
 
 
 def add_now(connection: Connection, job: Job) -> Job:
@@ -32,7 +24,7 @@ def add_now(connection: Connection, job: Job) -> Job:
         "published_at": now,
         "deadline_at": now + (job.deadline_at - job.created_at),
     }
-    inserted = insert(jobs).values(_row(job) | times).returning(*(jobs.c[name] for name in times))
+    inserted = insert(jobs).values(to_row(job) | times).returning(*(jobs.c[name] for name in times))
     return structs.replace(job, **connection.execute(inserted).mappings().one())
 
 
@@ -41,6 +33,7 @@ def find(connection: Connection, job_id: str, *, tenant_id: str | None = None) -
 
     Raises:
         JobNotFound: there is no such job, or it is another tenant's.
+        UnreadableRow: a newer version wrote it.
     """
     query = select(jobs).where(jobs.c.id == job_id)
     if tenant_id is not None:
@@ -49,6 +42,19 @@ def find(connection: Connection, job_id: str, *, tenant_id: str | None = None) -
     if row is None:
         raise JobNotFound
     return from_row(row)
+
+
+def find_view(connection: Connection, job_id: str, *, tenant_id: str) -> tuple[View, float]:
+    """Finds the poll view of a tenant's job, and the time of its submission.
+
+    Raises:
+        JobNotFound, UnreadableRow: as for `find`.
+    """
+    query = select(*(jobs.c[name] for name in VIEW_COLUMNS))
+    row = connection.execute(query.where(jobs.c.id == job_id, jobs.c.tenant_id == tenant_id)).mappings().first()
+    if row is None:
+        raise JobNotFound
+    return view_of_row(row), row["created_at"]
 
 
 def list_jobs(
@@ -64,7 +70,7 @@ def list_jobs(
     if states:
         query = query.where(jobs.c.state.in_(states))
     query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
-    return [from_row(row) for row in connection.execute(query).mappings()]
+    return [listed(row) for row in connection.execute(query).mappings()]
 
 
 def in_tenants(scope: frozenset[str]) -> ColumnElement[bool]:
@@ -78,7 +84,7 @@ def latest_of_key(connection: Connection, key_id: str, *, scope: frozenset[str] 
     if scope is not None:
         query = query.where(in_tenants(scope))
     query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
-    return [from_row(row) for row in connection.execute(query).mappings()]
+    return [listed(row) for row in connection.execute(query).mappings()]
 
 
 def average_seconds(connection: Connection, *, limit: int = 50) -> dict[str, float]:
@@ -87,34 +93,6 @@ def average_seconds(connection: Connection, *, limit: int = 50) -> dict[str, flo
     query = select(jobs.c.recipe, jobs.c.timings).where(jobs.c.state == State.COMPLETED, is_rendered)
     sums: dict[str, list[float]] = {}
     for recipe, timings in connection.execute(query.order_by(jobs.c.ended_at.desc()).limit(limit)):
-        sums.setdefault(_recipe.decode(recipe).model, []).append(_timings.decode(timings).get("render", 0.0))
+        model, seconds = model_and_timings(recipe, timings)
+        sums.setdefault(model, []).append(seconds.get("render", 0.0))
     return {model: sum(seconds) / len(seconds) for model, seconds in sums.items()}
-
-
-def _row(job: Job) -> dict[str, object]:
-    row = {name: getattr(job, name) for name in job.__struct_fields__}
-    row["recipe"] = msgspec.json.encode(job.recipe).decode()
-    row["timings"] = msgspec.json.encode(job.timings).decode()
-    row["outcome"] = None if job.outcome is None else msgspec.json.encode(job.outcome).decode()
-    recipe, words = job.recipe, job.recipe.prompt_parts
-    return row | {
-        "model": recipe.model,
-        "style": recipe.style,
-        "character": words.character,
-        "ruleset": recipe.ruleset,
-        "prompt": words.prompt[:SEARCHED_CHARS],
-    }
-
-
-def from_row(row: RowMapping) -> Job:
-    """Makes a job of a row of the jobs table."""
-    values = {name: row[name] for name in Job.__struct_fields__}
-    return Job(
-        **values
-        | {
-            "state": State(row["state"]),
-            "recipe": _recipe.decode(row["recipe"]),
-            "timings": _timings.decode(row["timings"]),
-            "outcome": None if row["outcome"] is None else _outcome.decode(row["outcome"]),
-        }
-    )

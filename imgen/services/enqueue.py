@@ -44,8 +44,9 @@ async def enqueue(
         CacheEntryPurged: the entry to reuse is purged; look the request up again.
         GenerationFailed: the job could not be written.
     """
+    run_id = core.live.run_id
     job = await _insert(core, job, plan, pending, is_looked_up=is_looked_up)
-    await _publish(core, job)
+    await _publish(core, job, run_id)
     return job
 
 
@@ -75,13 +76,13 @@ async def _insert(core: Core, job: Job, plan: Plan, pending: PendingEntry | None
     raise GenerationFailed
 
 
-async def _publish(core: Core, job: Job) -> None:
+async def _publish(core: Core, job: Job, run_id: str) -> None:
     """Publishes the job id. The row already has `published_at`; if the broker refuses, it is cleared.
 
     The reconciler then publishes again. If this process dies before it clears `published_at`, the reconciler finds the
     message missing.
     """
-    updates = [core.live.run(job_views.set_view_if_absent(job.id, view_of(job)))]
+    updates = [core.live.run(job_views.set_view_if_absent(job.id, view_of(job), run_id))]
     if job.state is State.QUEUED:
         updates.append(core.live.run(job_views.enqueue(job.id, priority=job.priority, created_at=job.created_at)))
     try:

@@ -1,16 +1,17 @@
 """Jobs of a tenant: status, list, cancel. A status takes one Redis round trip; SQL is read only on a miss."""
 
+import asyncio
 import base64
 import binascii
 import contextlib
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 
 from msgspec import Struct
 
 from imgen.domain.errors import BadId, CacheExpired, InvalidField, JobNotFound, Unavailable
 from imgen.domain.ids import is_cached, is_job_id
-from imgen.domain.job import Job, State, View, view_of
+from imgen.domain.job import ENDED, OPEN, Job, State, View, view_of
 from imgen.domain.principal import Principal
 from imgen.live import job_views
 from imgen.live.job_views import CachedView
@@ -21,13 +22,6 @@ CACHED_ID_S = job_views.ENDED_VIEW_S
 """Time for which a `cache_` id can be polled (contract, section 2): as long as its view lives in Redis."""
 RENDER_SHARE = 0.9
 """Share of a job's progress that the render half makes up."""
-_PROGRESS: dict[State, tuple[float, float]] = {
-    State.QUEUED: (0.0, 0.0),
-    State.RENDERING: (0.0, RENDER_SHARE),
-    State.RENDERED: (RENDER_SHARE, 0.0),
-    State.FINISHING: (RENDER_SHARE, 0.0),
-}
-"""Open state → progress at its beginning, and the share that denoising adds to it."""
 
 
 class JobStatus(Struct, frozen=True, kw_only=True):
@@ -37,6 +31,7 @@ class JobStatus(Struct, frozen=True, kw_only=True):
     position: int | None = None
     """Position among all waiting jobs, 1 is next; only before rendering."""
     progress: float | None = None
+    """None: unknown. It is never less than an earlier poll got."""
     eta_s: int | None = None
 
 
@@ -58,24 +53,26 @@ async def job_status(core: Core, principal: Principal, job_id: str, cached: Awai
     if not is_job_id(job_id):
         raise BadId
     try:
-        view, denoised = await cached
+        found = await cached
     except Unavailable:
-        view, denoised = None, None
-    if view is None:
-        view = await _from_record(core, principal, job_id)
+        found = CachedView(None, None)
+    view, run_id = found.view, core.live.run_id
+    if view is None or (view.state in OPEN and core.live.has_failed_within(job_views.OPEN_VIEW_S)):
+        view = await _from_record(core, principal, job_id, run_id, is_damaged=found.is_damaged)
     if view.tenant_id != principal.tenant.id:
         raise CacheExpired if is_cached(job_id) else JobNotFound
-    if view.state not in _PROGRESS:
+    if view.state in ENDED:
         return JobStatus(view=view)
-    begins_at, render_share = _PROGRESS[view.state]
-    done = denoised or 0.0
     seconds = core.average_seconds.get(view.model)
     if view.state is State.QUEUED:
         before = await _jobs_before(core, job_id)
         eta = None if seconds is None or before is None else round((before + 1) * seconds)
         return JobStatus(view=view, position=None if before is None else before + 1, progress=0.0, eta_s=eta)
-    remaining = None if seconds is None else round(seconds * (1 - done)) if render_share else 1
-    return JobStatus(view=view, progress=round(begins_at + render_share * done, 3), eta_s=remaining)
+    if view.state is State.RENDERING:
+        done = found.progress  # unknown after a restart of Redis: 0 would be less than a poll before it got
+        remaining = None if seconds is None else round(seconds * (1 - (done or 0.0)))
+        return JobStatus(view=view, progress=None if done is None else round(RENDER_SHARE * done, 3), eta_s=remaining)
+    return JobStatus(view=view, progress=RENDER_SHARE, eta_s=None if seconds is None else 1)
 
 
 class JobsPage(Struct, frozen=True, kw_only=True):
@@ -92,11 +89,12 @@ async def list_jobs(core: Core, principal: Principal, *, limit: int, cursor: str
     Raises:
         InvalidField: `cursor` is not from an earlier page.
     """
-    before = _read_cursor(cursor) if cursor else None
+    before, run_id = _read_cursor(cursor) if cursor else None, core.live.run_id
     found = await core.database.reading(
         jobs.list_jobs, principal.tenant.id, limit=limit + 1, before=before, states=states
     )
     more = found[:limit]
+    await _set_ended_views(core, more, run_id)
     return JobsPage(jobs=more, cursor=_write_cursor(more[-1]) if len(found) > limit else "")
 
 
@@ -108,30 +106,40 @@ async def cancel(core: Core, principal: Principal, job_id: str) -> Job:
     """
     if not is_job_id(job_id):
         raise BadId
+    run_id = core.live.run_id
     job = await core.database.writing(job_transitions.cancel, job_id, principal.tenant.id)
     with contextlib.suppress(Unavailable):  # the row is cancelled; the worker notices when it renews its lease
-        shown = core.live.run(job_views.set_view(job_id, view_of(job)))
+        shown = core.live.run(job_views.set_view(job_id, view_of(job), run_id))
         if job.state is State.CANCELLED:
             await core.live.run(job_views.request_cancel(job_id))
         await shown
     return job
 
 
-async def _from_record(core: Core, principal: Principal, job_id: str) -> View:
-    """Makes the view of the row, and caches it for the next poll."""
+async def _from_record(core: Core, principal: Principal, job_id: str, run_id: str, *, is_damaged: bool) -> View:
+    """Makes the view of the row, and caches it for the next poll before it is told to this one."""
     try:
-        job = await core.database.reading(jobs.find, job_id, tenant_id=principal.tenant.id)
+        view, created_at = await core.database.reading(jobs.find_view, job_id, tenant_id=principal.tenant.id)
     except JobNotFound:
         if is_cached(job_id):
             raise CacheExpired from None
         raise
-    if is_cached(job_id) and core.clock() - job.created_at > CACHED_ID_S:
+    keep_s = CACHED_ID_S - (core.clock() - created_at if is_cached(job_id) else 0)
+    if keep_s < 0:
         raise CacheExpired
-    view = view_of(job)
-    if not is_cached(job_id):  # a new view would restart its hour
-        with contextlib.suppress(Unavailable):
-            await core.live.run(job_views.set_view_if_absent(job_id, view))
+    with contextlib.suppress(Unavailable):
+        await core.live.run(job_views.set_view_if_absent(job_id, view, run_id, replace=is_damaged, keep_s=keep_s))
     return view
+
+
+async def _set_ended_views(core: Core, listed: Iterable[Job], run_id: str) -> None:
+    """Caches the ends of a list's jobs before they are told: a worker that died right after its commit has not."""
+    since = core.clock() - 2 * job_views.OPEN_VIEW_S  # open views from before have expired
+    ended = [job for job in listed if job.ended_at is not None and job.ended_at > since and not is_cached(job.id)]
+    with contextlib.suppress(Unavailable):
+        await asyncio.gather(
+            *(core.live.run(job_views.set_view_if_absent(job.id, view_of(job), run_id)) for job in ended)
+        )
 
 
 async def _jobs_before(core: Core, job_id: str) -> int | None:

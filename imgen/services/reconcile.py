@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from imgen import configuration
-from imgen.domain.errors import JobNotFound, LeaseLost, Retryable, Unavailable
+from imgen.domain.errors import JobNotFound, LeaseLost, Retryable, Unavailable, UnreadableRow
 from imgen.domain.job import Job, State, view_of
 from imgen.live import epochs, job_views
 from imgen.records import job_transitions, jobs, reconcile
@@ -71,8 +71,9 @@ class Reconciler:
             ("deadline passed", reconcile.overdue, reconcile.end_overdue),
         )
         for reason, find, repair in repairs:
+            run_id = self._core.live.run_id
             moved = await self._repair_each(await database.reading(find), repair)
-            await self._show(moved)
+            await self._show(moved, run_id)
             did[reason] += self._logged(reason, [job.id for job in moved])
         for reason, lost in (
             ("never published", await self._unpublished()),
@@ -95,6 +96,9 @@ class Reconciler:
             try:
                 job = await self._core.database.writing(repair, job_id)
             except (LeaseLost, JobNotFound):
+                continue
+            except UnreadableRow as exc:
+                log.warning("reconciler: a job is left to another version", job=job_id, reason=str(exc))
                 continue
             except Retryable as exc:
                 unanswered += 1
@@ -139,10 +143,10 @@ class Reconciler:
                 await core.live.run(job_views.enqueue(job.id, priority=job.priority, created_at=job.created_at))
             await core.database.writing(job_transitions.note_published, job.id, job.queue)
 
-    async def _show(self, moved: list[Job]) -> None:
+    async def _show(self, moved: list[Job], run_id: str) -> None:
         try:
             for job in moved:
-                await self._core.live.run(job_views.set_view(job.id, view_of(job)))
+                await self._core.live.run(job_views.set_view(job.id, view_of(job), run_id))
         except Unavailable:
             pass  # views of open jobs expire, those of ended ones are made from SQL
 

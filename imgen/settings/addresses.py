@@ -1,5 +1,6 @@
-"""Base URL of the API where none is configured: of the host that it listens on."""
+"""Hosts of the API: which of them others can call, and the base URL where none is configured."""
 
+import ipaddress
 import socket
 
 WILDCARDS = {
@@ -14,6 +15,14 @@ LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 def is_wildcard(host: str) -> bool:
     """Returns whether the host means every interface: no client can call it by that name."""
     return host in WILDCARDS
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether only this machine can call the host."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.casefold().rstrip(".") == "localhost"
 
 
 def base_url(host: str, port: int) -> str:

@@ -12,6 +12,7 @@ TimeLimit = Annotated[float, Interval(gt=0, le=DAY_S)]
 """Seconds, more than none."""
 Days = Annotated[float, Interval(ge=0, le=36_500)]
 """0 keeps for ever."""
+Score = Annotated[float, Interval(gt=0, le=1)]
 Count = Annotated[int, Interval(ge=0, le=1_000_000_000)]
 
 
@@ -97,17 +98,28 @@ class Enhancer(Upstream):
     max_chars: Annotated[int, Interval(ge=1, le=1_000_000)] = 1500
 
 
+BLIND_REVIEWERS = frozenset({"rules"})
+"""Reviewers that see no picture."""
+
+
 class Review(Upstream):
     """Reviewers of pictures; pauses while they do not answer; penalties for blocked pictures."""
 
     reviewers: tuple[str, ...] = ("rules",)
     moderation_model: str = "omni-moderation-latest"
+    nudity_threshold: Score = 0.5
+    nudity_child_threshold: Score = 0.35
     first_pause_s: TimeLimit = 2
     longest_pause_s: TimeLimit = 120
     give_up_s: Annotated[float, Interval(ge=0, le=30 * DAY_S)] = 900
     free_blocks: Count = 20
     slow_down_s: Pause = 5
     longest_slow_down_s: Pause = 600
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Returns whether any reviewer looks at pictures."""
+        return bool(set(self.reviewers) - BLIND_REVIEWERS)
 
 
 class Cache(Upstream):

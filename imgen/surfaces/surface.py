@@ -28,6 +28,7 @@ STATUSES: dict[type[errors.ImgenError], int] = {
     errors.GenerationFailed: 502,
     errors.EnhancementFailed: 502,
     errors.Retryable: 503,
+    errors.UnreadableRow: 503,
 }
 """Error → HTTP status; a subclass has the status of its nearest base in the table, or else 500."""
 SERVER_ERROR = 500

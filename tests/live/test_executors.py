@@ -1,6 +1,7 @@
 """Both executors against a real Redis, and against none."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -204,3 +205,63 @@ def test_a_hung_redis_times_out(own_redis):
     first_s, second_s = asyncio.run(main())
     assert 0.9 < first_s < 3
     assert second_s < 0.5
+
+
+def broken(_replies):
+    raise RecursionError("as by JSON of another version")
+
+
+def test_what_cannot_be_decoded_fails_alone(clean_redis):
+    """A decoder that fails, and a text that cannot be sent, fail their own operations; the rest of the batch is answered."""
+
+    async def main():
+        live = PipeliningExecutor(clean_redis)
+        async with asyncio.timeout(3):
+            answers = await asyncio.gather(
+                live.run(put("a", 1)),
+                live.run(Command((("GET", "a"),), broken)),
+                live.run(get("half a pair \ud800")),
+                live.run(Command((("GET", "a"),), lambda replies: replies[7])),
+                live.run(get("a")),
+                return_exceptions=True,
+            )
+            assert await live.run(get("a")) == b"1"
+            with pytest.raises(Unavailable):
+                await live.run(get("alone \ud800"))
+        await live.close()
+        return answers
+
+    stored, *failed, read = asyncio.run(main())
+    assert (stored, read) == (None, b"1")
+    assert [type(one) for one in failed] == [Unavailable] * 3
+    worker = BlockingExecutor(clean_redis)
+    for command in (Command((("GET", "a"),), broken), get("half a pair \ud800")):
+        with pytest.raises(Unavailable):
+            worker.run(command)
+    assert worker.run(get("a")) == b"1"
+    worker.close()
+
+
+def test_both_executors_know_the_servers_run(own_redis):
+    """The run id is another one after a restart, and calls that need it get that of the server that they reach."""
+    url, start = own_redis
+    named = Command(lambda run_id: (("ECHO", run_id),), first)
+
+    async def main():
+        process, live, worker = start(), PipeliningExecutor(url), BlockingExecutor(url)
+        seen = []
+        for _ in range(2):
+            seen.append((await live.run(named), worker.run(named)))
+            assert {live.run_id.encode(), worker.run_id.encode()} == set(seen[-1])
+            process.kill()
+            process.wait()
+            process = start()
+            with contextlib.suppress(Unavailable):
+                worker.run(get("a"))  # finds its connection closed
+        await live.close()
+        worker.close()
+        return seen
+
+    (one, same), (other, same_other) = asyncio.run(main())
+    assert (one, other) == (same, same_other)
+    assert one != other

@@ -1,44 +1,125 @@
 """Views, progress and positions of jobs, as pollers read them."""
 
+import pytest
+
+from imgen.domain.errors import Unavailable
 from imgen.domain.job import State, View
 from imgen.domain.outcome import Outcome
-from imgen.live import job_views
+from imgen.live import job_views, previews, workers
+from imgen.live.command import Command, ignore
+from imgen.live.job_views import CachedView
+from imgen.live.workers import WorkerHeartbeat
 
 JOB = "run_" + "a" * 22
+GARBAGE = [b"", b"\xff\x00", b"{", b"[]", b"null", b"[" * 100_000, b'{"tenant_id":1}', b"nan 1", b"9e999 1"]
 
 
 def view(state, **more):
     return View(tenant_id="ten_1", state=state, model="eros", **more)
 
 
+def set_view(live, state, **more):
+    live.run(job_views.set_view(JOB, view(state, **more), live.run_id))
+
+
+def put(live, kind, value):
+    """Puts something else where the job's view, progress or preview belongs."""
+    live.run(Command(lambda run_id: (("SET", f"imgen:{kind}:{run_id}:{JOB}", value),), ignore))
+
+
 def test_nothing_is_known_of_an_unknown_job(live):
     """No view, no progress, no place."""
-    assert live.run(job_views.get_view(JOB)) == (None, None)
+    assert live.run(job_views.get_view(JOB)) == CachedView(None, None)
     assert live.run(job_views.position(JOB)) is None
 
 
 def test_an_end_is_final_for_pollers(live):
     """News of an earlier state that arrives after the end changes nothing that a poller sees."""
     ended = view(State.COMPLETED, outcome=Outcome(error=""))
-    live.run(job_views.set_view(JOB, view(State.RENDERING)))
-    live.run(job_views.set_view(JOB, ended))
-    live.run(job_views.set_view(JOB, view(State.RENDERING)))
+    set_view(live, State.RENDERING)
+    live.run(job_views.set_view(JOB, ended, live.run_id))
+    set_view(live, State.RENDERING)
     assert live.run(job_views.get_view(JOB)).view == ended
 
 
 def test_what_was_read_from_sql_never_covers_a_newer_view(live):
     """A view rebuilt from an older read loses against one that is there."""
-    live.run(job_views.set_view(JOB, view(State.RENDERING)))
-    live.run(job_views.set_view_if_absent(JOB, view(State.QUEUED)))
+    set_view(live, State.RENDERING)
+    live.run(job_views.set_view_if_absent(JOB, view(State.QUEUED), live.run_id))
     assert live.run(job_views.get_view(JOB)).view.state is State.RENDERING
+
+
+def test_views_of_an_earlier_run_of_the_server_are_out_of_sight(live):
+    """What was read or committed before a restart of Redis, and arrives or comes back after it, is no view."""
+    for state in (State.RENDERING, State.COMPLETED):
+        live.run(job_views.set_view(JOB, view(state), "an_earlier_run"))
+        live.run(job_views.set_view_if_absent(JOB, view(state), "an_earlier_run"))
+        assert live.run(job_views.get_view(JOB)) == CachedView(None, None)
 
 
 def test_progress_tells_of_a_cancel(live):
     """A worker that reports progress learns that its job was cancelled."""
-    assert live.run(job_views.set_progress(JOB, 0.25)) is False
+    set_view(live, State.RENDERING, fence=2)
+    assert live.run(job_views.set_progress(JOB, 0.25, fence=2)) is False
     live.run(job_views.request_cancel(JOB))
-    assert live.run(job_views.set_progress(JOB, 0.5)) is True
+    assert live.run(job_views.set_progress(JOB, 0.5, fence=2)) is True
+    assert live.run(job_views.set_progress(JOB, None, fence=2)) is True
     assert live.run(job_views.get_view(JOB)).progress == 0.5
+
+
+def test_progress_of_another_claim_is_unknown(live):
+    """A worker that was stopped past its lease reports less than its successor did; pollers get neither."""
+    set_view(live, State.RENDERING, fence=2)
+    live.run(job_views.set_progress(JOB, 0.75, fence=2))
+    live.run(job_views.set_progress(JOB, 0.25, fence=1))
+    assert live.run(job_views.get_view(JOB)).progress is None
+
+
+def test_the_first_claim_begins_at_nothing(live):
+    """The first claim's view brings progress 0; that of a later attempt leaves the progress of the one before."""
+    set_view(live, State.RENDERING, fence=1)
+    assert live.run(job_views.get_view(JOB)).progress == 0
+    live.run(job_views.set_progress(JOB, 0.5, fence=1))
+    set_view(live, State.RENDERING, fence=2)
+    assert live.run(job_views.get_progress(JOB)) == 0.5
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_a_damaged_view_is_a_miss(live, garbage):
+    """Whatever lies where a view belongs is told as damaged, and replaced by a view of the row."""
+    for kind in ("open", "ended"):
+        put(live, kind, garbage)
+        assert live.run(job_views.get_view(JOB)) == CachedView(None, None, is_damaged=True)
+        live.run(job_views.set_view_if_absent(JOB, view(State.QUEUED), live.run_id, replace=True))
+        assert live.run(job_views.get_view(JOB)).view == view(State.QUEUED)
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_damaged_progress_and_previews_are_none(live, garbage):
+    """Whatever lies where progress or a preview belongs, the view is read, and both are unknown."""
+    set_view(live, State.RENDERING, fence=1)
+    put(live, "progress", garbage)
+    assert live.run(job_views.get_view(JOB)) == CachedView(view(State.RENDERING, fence=1), None)
+    assert live.run(job_views.get_progress(JOB)) is None
+    live.run(previews.set_preview(JOB, garbage))
+    assert live.run(previews.watch(JOB)) is None
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_a_damaged_heartbeat_hides_no_other(live, garbage):
+    """A worker of another version beside one of ours: ours is listed."""
+    ours = WorkerHeartbeat(name="render@a #1", queues=("render.eros",), pid=1, memory_bytes=1, since=1.0, at=2.0)
+    live.run(workers.publish(ours))
+    live.run(Command((("HSET", "imgen:workers", "other", garbage),), ignore))
+    assert live.run(workers.list_workers()) == [ours]
+
+
+def test_a_key_of_another_type_fails_its_command(live):
+    """A list where a set of jobs belongs is `Unavailable`, which every caller handles."""
+    live.run(Command((("RPUSH", "imgen:waiting", "x"), ("RPUSH", "imgen:workers", "x")), ignore))
+    for command in (job_views.count_waiting(), job_views.position(JOB), workers.list_workers()):
+        with pytest.raises(Unavailable):
+            live.run(command)
 
 
 def test_places_follow_priority_then_time(live):

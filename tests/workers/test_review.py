@@ -213,10 +213,10 @@ def found(resources, entry_id):
         return cache.find(connection, [entry_id], floor_version=FLOOR_VERSION).get(entry_id)
 
 
-def submit_again(resources, entry):
+def submit_again(resources, entry, prompt="red coat", codes=("violence",)):
     """A hit on an entry."""
-    cache_hit = CacheHit(entry_id=entry.id, codes=("violence",), policy_digest=entry.policy_digest)
-    recipe = structs.replace(make_recipe(), cache_hit=cache_hit)
+    cache_hit = CacheHit(entry_id=entry.id, codes=codes, policy_digest=entry.policy_digest)
+    recipe = make_recipe(prompt_parts=PromptParts(prompt=prompt, original_prompt=prompt), cache_hit=cache_hit)
     job = make_job(id=new_cached_id(), recipe=recipe, state=State.RENDERED, queue="finish", master_key=entry.master_key)
     with resources.database.write() as connection:
         jobs.add(connection, job)
@@ -236,6 +236,17 @@ def test_a_hit_is_not_looked_at_again_by_those_who_passed_it(reviewed, chat):
     assert submit_again(reviewed, entry).state is State.COMPLETED
     assert submit_again(reviewed, structs.replace(entry, policy_digest="others")).state is State.BLOCKED
     assert len(chat.asked) == 1
+
+
+def test_a_hit_with_a_note_is_looked_at_again_where_the_words_name_a_child(reviewed, chat):
+    """What was worth a note beside other words may violate the floor beside these; a picture without a note is as it was."""
+    assert begin_entry(reviewed, "ent_1").state is State.COMPLETED
+    entry = found(reviewed, "ent_1")
+    chat.will(always=completion(json.dumps({"safe": False, "rules": ["minors"], "reason": "a bare child"})))
+    assert submit_again(reviewed, entry, "a child in a red coat", codes=()).state is State.COMPLETED
+    assert submit_again(reviewed, entry, "a woman in a red coat").state is State.COMPLETED
+    ended = submit_again(reviewed, entry, "a child in a red coat")
+    assert (ended.state, ended.outcome.blocked.floor) == (State.BLOCKED, True)
 
 
 def test_a_picture_somebody_doubted_is_not_kept(reviewed, chat, monkeypatch):

@@ -58,6 +58,7 @@ class Reviewer(Protocol):
 
 REVIEWERS: dict[str, str] = {
     "rules": "workers.reviewers.rules",
+    "nudity": "workers.reviewers.nudity",
     "moderation": "workers.reviewers.moderation",
     "vision": "workers.reviewers.vision",
 }
@@ -146,7 +147,8 @@ def _ask(reviewers: Iterable[Reviewer], subject: ReviewInput, verdicts: Iterable
 def policy_digests(settings: Settings) -> dict[str, str]:
     """Returns a digest by ruleset of all that decides under it: reviewers, their models and instructions, and the rules."""
     review, folder = settings.review, settings.config_dir
-    reviewers = repr((review.reviewers, review.base_url, review.model, review.moderation_model))
+    thresholds = (review.nudity_threshold, review.nudity_child_threshold)
+    reviewers = repr((review.reviewers, review.base_url, review.model, review.moderation_model, thresholds))
     files = [folder / "moderation.toml", folder / "prompts" / "review.md"]
     common = reviewers.encode() + b"".join(path.read_bytes() for path in files if path.is_file())
     rulesets = sorted((folder / "rulesets").glob("*.toml"))

@@ -1,11 +1,15 @@
-"""Moderation reviewer: an OpenAI-compatible moderations endpoint. Its categories count where the ruleset has a rule for them."""
+"""Moderation reviewer: an OpenAI-compatible moderations endpoint. Its categories count where the ruleset has a rule for them.
+
+Some categories are judged on text alone, `sexual/minors` among them; `category_applied_input_types` says which. So a picture that
+is flagged as sexual meets the floor where the words name a child, and an answer that applies to no picture is none about one.
+"""
 
 from typing import Any
 
 import msgspec
 
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable
-from imgen.domain.review.floor import MINORS, MINORS_LABEL
+from imgen.domain.review.floor import MINORS, MINORS_LABEL, names_child
 from imgen.domain.review.judge import split_roles
 from imgen.domain.review.verdict import Verdict, combine, floor_verdict, verdict_of
 from imgen.settings import Settings
@@ -15,11 +19,25 @@ from workers.reviewers.upstream import ReviewerClient, data_uri
 
 FLOOR_CATEGORIES = frozenset({"sexual/minors"})
 """Categories that block under every ruleset."""
+SEXUAL_CATEGORY = "sexual"
+IMAGE = "image"
+"""Input type of a picture, in the endpoint's words."""
 
 
 class _Result(msgspec.Struct):
     flagged: bool
     categories: dict[str, bool | None]
+    category_applied_input_types: dict[str, list[str] | None] | None = None
+    """Input types, `text` and `image`, that each category was judged on; None: the endpoint does not tell."""
+
+    def is_judged_on_image(self, category: str) -> bool:
+        types = self.category_applied_input_types
+        return not types or IMAGE in (types.get(category) or ())
+
+    @property
+    def saw_image(self) -> bool:
+        types = self.category_applied_input_types
+        return not types or any(IMAGE in (applied or ()) for applied in types.values())
 
 
 class _Answer(msgspec.Struct):
@@ -66,17 +84,25 @@ class ModerationReviewer:
             raise ReviewerUnavailable("the moderation's answer is none") from exc
         if not results:
             raise ReviewerUnavailable("the moderation's answer is empty")
+        if subject.pixels is not None and not any(result.saw_image for result in results):
+            raise ReviewerUnavailable("the moderation did not look at the picture; its model reads text alone")
         met = {name for result in results for name, is_met in result.categories.items() if is_met}
         unknown = met - self._categories.keys() - FLOOR_CATEGORIES
         if any(result.flagged for result in results) and (unknown or not met):
             raise ReviewerUnavailable(
                 f"the moderation flagged what moderation.toml does not know: {', '.join(sorted(unknown))}"
             )
-        return combine(self._verdicts(subject, met))
+        is_sexual = any(
+            result.categories.get(SEXUAL_CATEGORY) and result.is_judged_on_image(SEXUAL_CATEGORY) for result in results
+        )
+        meets_floor = bool(met & FLOOR_CATEGORIES) or (
+            is_sexual and subject.pixels is not None and names_child(subject.parts)
+        )
+        return combine(self._verdicts(subject, met, meets_floor=meets_floor))
 
-    def _verdicts(self, subject: ReviewInput, met: set[str]) -> list[Verdict]:
+    def _verdicts(self, subject: ReviewInput, met: set[str], *, meets_floor: bool) -> list[Verdict]:
         verdicts = [Verdict(safe=True)]
-        if met & FLOOR_CATEGORIES:
+        if meets_floor:
             verdicts.append(floor_verdict(MINORS, MINORS_LABEL, "moderation"))
         rules = {rule.id: rule for rule in subject.ruleset.ruleset.rules}
         for name in sorted(met - FLOOR_CATEGORIES):

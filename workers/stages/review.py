@@ -39,8 +39,11 @@ def picture(picture: Picture, context: Context) -> Picture:
     """
     cache_hit = context.job.recipe.cache_hit
     digest = context.resources.policy_digests.get(context.job.recipe.ruleset)
-    already_reviewed = cache_hit is not None and cache_hit.policy_digest == digest
-    subject = replace(_subject(context), pixels=picture.pixels, already_reviewed=already_reviewed)
+    subject = replace(_subject(context), pixels=picture.pixels)
+    # A note, such as nudity, was made for other words: it weighs more beside a child.
+    is_doubtful = cache_hit is not None and bool(cache_hit.codes) and names_child(subject.parts)
+    already_reviewed = cache_hit is not None and cache_hit.policy_digest == digest and not is_doubtful
+    subject = replace(subject, already_reviewed=already_reviewed)
     verdict = _decided(context.resources.reviewers.review(subject))
     if cache_hit:
         verdict = msgspec.structs.replace(verdict, codes=tuple(dict.fromkeys((*cache_hit.codes, *verdict.codes))))

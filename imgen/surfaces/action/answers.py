@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from imgen.domain import outcome as outcomes
 from imgen.domain.catalog import Catalog, Model
 from imgen.domain.ids import is_cached
-from imgen.domain.job import Job, State, utc_text
+from imgen.domain.job import Job, State, state_for_owner, utc_text
 from imgen.domain.outcome import Outcome
 from imgen.services.accounts import usage
 from imgen.services.core import Core
@@ -239,7 +239,7 @@ def listed_job(job: Job) -> ListedJob:
     return ListedJob(
         id=job.id,
         gen_id=job.gen_id,
-        status=WIRE_STATUS[job.state],
+        status=WIRE_STATUS[state_for_owner(job.state, job.fence)],
         compliance=_COMPLIANCE.get(job.state, ""),
         prompt=job.recipe.prompt_parts.prompt,
         model=job.recipe.model,

@@ -13,6 +13,7 @@ from imgen.domain.user import User
 from imgen.live import workers
 from imgen.records import job_search, job_statistics
 from imgen.services.links import thumbnail_url
+from imgen.settings.advice import unseen_pictures
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 MINUTES = 60
@@ -56,6 +57,7 @@ class Overview:
             depths=await self._depths() if user.is_admin else {},
             heartbeats=await core.live.run(workers.list_workers()) if user.is_admin else [],
             latest=[(job, thumbnail_url(core, job.outcome)) for job in page.jobs if job.outcome is not None],
+            warning=unseen_pictures(core.settings) if user.is_admin else "",
             minutes=MINUTES,
             latest_of=LATEST,
         )

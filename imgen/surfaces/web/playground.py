@@ -19,7 +19,7 @@ from imgen.domain import errors
 from imgen.domain import principal as principals
 from imgen.domain.account import Tenant
 from imgen.domain.catalog import SIZES
-from imgen.domain.job import ENDED, Job, State
+from imgen.domain.job import ENDED, Job, State, state_for_owner
 from imgen.domain.outcome import Outcome
 from imgen.domain.request import FORMATS, POSITIONS, RANGES
 from imgen.domain.user import User
@@ -230,7 +230,8 @@ class Playground:
 
     def _thumbnail(self, job: Job) -> dict[str, Any]:
         url = thumbnail_url(self._core, job.outcome)
-        return {"job": job, "url": url, "fill": json.dumps(playground_form.filling(job)), "text": STATES[job.state]}
+        text = STATES[state_for_owner(job.state, job.fence)]
+        return {"job": job, "url": url, "fill": json.dumps(playground_form.filling(job)), "text": text}
 
     def _models(self) -> list[dict[str, Any]]:
         """Returns the models of the form, each with its styles and characters."""

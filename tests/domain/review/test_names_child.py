@@ -11,7 +11,7 @@ from imgen.domain.review.floor import names_child
         {"prompt": "a child on a beach"},
         {"prompt": "portrait, 14 year old"},
         {"prompt": "beach", "positive": "beach, little girl"},
-        {"prompt": "Kind am Strand"},
+        {"prompt": "une fillette sur la plage"},
         {"prompt": "beach", "cs_title": "My child"},
     ],
     ids=str,

@@ -204,7 +204,8 @@ def test_who_decides_has_a_digest(tmp_path):
     others = [
         digest('[review]\nreviewers = ["rules", "vision"]\n'),
         digest('[review]\nmodel = "other"\n'),
+        digest("[review]\nnudity_threshold = 0.6\n"),
         digest(ruleset="strict"),
     ]
-    assert len({first, *others}) == 4
+    assert len({first, *others}) == 5
     assert digest("[review]\ntimeout_s = 3\n") == first

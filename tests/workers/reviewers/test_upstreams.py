@@ -24,9 +24,11 @@ def judged(safe, *rules, reason="because"):
     return completion(json.dumps({"safe": safe, "rules": rules, "reason": reason}))
 
 
-def moderated(flagged, **categories):
+def moderated(flagged, applied=None, **categories):
     named = {name.replace("__", "/").replace("_", "-"): met for name, met in categories.items()}
     result = {"flagged": flagged, "categories": named, "category_scores": dict.fromkeys(named, 0.5)}
+    if applied is not None:
+        result["category_applied_input_types"] = applied
     body = {"id": "modr-1", "model": "m", "results": [result]}
     return answer(200, json.dumps(body).encode(), JSON)
 
@@ -232,3 +234,35 @@ def test_reviewers_that_could_not_judge_are_refused(tmp_path, text, says):
     (tmp_path / "imgen.toml").write_text(f"[review]\n{text}\n")
     with pytest.raises(ConfigurationError, match=says):
         open_reviewers(settings.load(tmp_path, environ={}))
+
+
+ON_BOTH = {"sexual": ["text", "image"], "sexual/minors": ["text"]}
+
+
+@pytest.mark.parametrize(
+    ("applied", "prompt", "is_floor"),
+    [
+        (ON_BOTH, "a child on a beach", True),
+        (None, "a child on a beach", True),
+        ({}, "a child on a beach", True),
+        (ON_BOTH, "a woman on a beach", False),
+        ({"sexual": ["text"], "violence": ["image"]}, "a child on a beach", False),
+    ],
+    ids=str,
+)
+def test_a_sexual_picture_meets_the_floor_where_the_words_name_a_child(chat, opened, case, applied, prompt, is_floor):
+    """The category for minors is judged on text alone, so the picture's own category counts beside the words."""
+    chat.will(always=moderated(True, applied, sexual=True, sexual__minors=False))
+    verdict = opened(moderation).review(case(parts={"prompt": prompt}))
+    assert (verdict.safe, verdict.floor, MINORS in verdict.codes) == (False, is_floor, is_floor)
+    assert not opened(moderation).review(case(parts={"prompt": prompt}, pixels=None)).floor
+
+
+def test_a_moderation_that_did_not_see_the_picture_is_no_review_of_it(chat, opened, case):
+    """A model that reads text alone says so in its answer: the picture waits; words alone are reviewed."""
+    chat.will(always=moderated(False, {"sexual": ["text"], "violence": ["text"], "hate": None}, sexual=False))
+    with pytest.raises(ReviewerUnavailable, match="did not look at the picture"):
+        opened(moderation).review(case())
+    assert opened(moderation).review(case(pixels=None)).safe
+    chat.will(always=moderated(False, {"sexual": ["image"], "sexual/minors": []}, sexual=False))
+    assert opened(moderation).review(case()).safe
