@@ -166,6 +166,12 @@ class Retryable(ImgenError):
     code = "retryable"
 
 
+class TransactionConflict(Retryable):
+    """Another transaction was in the way; the same one succeeds when it is run again."""
+
+    code = "transaction_conflict"
+
+
 class Unavailable(Retryable):
     """Service unavailable."""
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 from imgen.domain.account import Tenant
 from imgen.domain.errors import Invalid
 from imgen.domain.principal import SCOPES, ApiKey, TenantKey, hash_key, visible_prefix
+from imgen.records.database import locked_in_order
 from imgen.records.tables.accounts import api_keys, tenants
 
 
@@ -145,7 +146,8 @@ def delete_key(connection: Connection, key: ApiKey) -> None:
 
 def note_used(connection: Connection, key_ids: Iterable[str], *, now: float) -> None:
     """Records the last use of keys."""
-    connection.execute(update(api_keys).where(api_keys.c.id.in_(list(key_ids))).values(last_used_at=now))
+    used = locked_in_order(api_keys.c.id, api_keys.c.id.in_(list(key_ids)))
+    connection.execute(update(api_keys).where(api_keys.c.id.in_(used)).values(last_used_at=now))
 
 
 def _keys_and_tenants() -> Select[tuple[object, ...]]:

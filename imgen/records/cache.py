@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 
 from imgen.domain.job import OPEN, Job
-from imgen.records.database import upsert
+from imgen.records.database import locked_in_order, upsert
 from imgen.records.tables.cache import cache_entries as entries
 from imgen.records.tables.cache import cache_lookups as lookups
 from imgen.records.tables.jobs import jobs
@@ -159,12 +159,13 @@ def purge(
     now: float | None = None,
 ) -> int:
     """Purges entries, without conditions all of them; returns their number. The sweep deletes their masters."""
-    query = update(entries).where(entries.c.purged_at.is_(None))
-    for column, wanted in ((entries.c.tenant_id, tenant_id), (entries.c.model, model)):
-        if wanted is not None:
-            query = query.where(column == wanted)
+    wanted: list[ColumnElement[bool]] = [entries.c.purged_at.is_(None)]
+    for column, value in ((entries.c.tenant_id, tenant_id), (entries.c.model, model)):
+        if value is not None:
+            wanted.append(column == value)
     if entry_ids is not None:
-        query = query.where(entries.c.id.in_(entry_ids))
+        wanted.append(entries.c.id.in_(entry_ids))
+    query = update(entries).where(entries.c.id.in_(locked_in_order(entries.c.id, *wanted)))
     return connection.execute(query.values(purged_at=now or time.time())).rowcount
 
 
@@ -213,7 +214,8 @@ def orphaned(
 
 def delete_entries(connection: Connection, entry_ids: Sequence[str]) -> None:
     """Deletes rows of entries, after their masters."""
-    connection.execute(delete(entries).where(entries.c.id.in_(entry_ids)))
+    wanted = locked_in_order(entries.c.id, entries.c.id.in_(entry_ids))
+    connection.execute(delete(entries).where(entries.c.id.in_(wanted)))
 
 
 def count_lookup(connection: Connection, tenant_id: str, *, is_hit: bool, now: float) -> None:

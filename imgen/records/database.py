@@ -5,23 +5,30 @@ Both kinds of process use the same record functions, which take a plain Connecti
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
-from imgen.domain.errors import Retryable
+from imgen.domain.errors import Retryable, TransactionConflict
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 SQLITE_BUSY_TIMEOUT_S = 15
 WRITE_TRIES = 5
+FIRST_PAUSE_S = 0.05
+"""Longest pause before the second try of a transaction; it doubles with each. A random part of it is waited, so that two
+transactions that met once do not meet again."""
+CONFLICTS = frozenset({"40001", "40P01"})
+"""SQLSTATE of a serialization failure and of a deadlock (PostgreSQL, appendix A): the server rolled the transaction back."""
+_jitter = random.SystemRandom()
 
 
 class Database:
@@ -49,6 +56,7 @@ class Database:
         """Opens a transaction, committed at the end of the block, rolled back if it raises.
 
         Raises:
+            TransactionConflict: the database ended it in favour of another transaction; run it again.
             Retryable: the database does not answer, or stayed locked.
             IntegrityError: a uniqueness constraint was broken.
         """
@@ -60,16 +68,8 @@ class Database:
             yield connection
 
     def attempt(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs `function(connection, …)` as one writing transaction; repeats it if the database is busy."""
-        for tries_left in reversed(range(WRITE_TRIES)):
-            try:
-                with self.write() as connection:
-                    return function(connection, *args, **kwargs)
-            except Retryable:
-                if not tries_left:
-                    raise
-                time.sleep(0.05 * (WRITE_TRIES - tries_left))
-        raise AssertionError("unreachable: the last try returns or raises")
+        """Runs `function(connection, …)` as one writing transaction; repeats it if the database is busy or away for a moment."""
+        return self._write_again(lambda connection: function(connection, *args, **kwargs), again_after=Retryable)
 
     async def reading(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Awaits `function(connection, …)` with a reading connection, off the event loop."""
@@ -81,13 +81,28 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._readers, call)
 
     async def writing(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Awaits `function(connection, …)` in one writing transaction, off the event loop."""
+        """Awaits `function(connection, …)` in one writing transaction, off the event loop.
+
+        It is run again where the database ended it in favour of another one, so it changes nothing but the database.
+        """
 
         def call() -> T:
-            with self.write() as connection:
-                return function(connection, *args, **kwargs)
+            return self._write_again(
+                lambda connection: function(connection, *args, **kwargs), again_after=TransactionConflict
+            )
 
         return await asyncio.get_running_loop().run_in_executor(self._writers, call)
+
+    def _write_again(self, function: Callable[[Connection], T], *, again_after: type[Retryable]) -> T:
+        for tried in range(1, WRITE_TRIES + 1):
+            try:
+                with self.write() as connection:
+                    return function(connection)
+            except again_after:
+                if tried == WRITE_TRIES:
+                    raise
+                time.sleep(_jitter.uniform(0, FIRST_PAUSE_S * 2 ** (tried - 1)))
+        raise AssertionError("unreachable: the last try returns or raises")
 
     def check(self) -> str:
         """Checks that the database answers; returns its URL for `imgen doctor`."""
@@ -121,10 +136,23 @@ def upsert(
         update: columns and their new values where the row is there already.
         where: condition under which a present row is changed; None: always.
     """
-    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    statement = dialect.insert(table).values(**values)
+    statement = dialect_insert(connection, table).values(**values)
     statement = statement.on_conflict_do_update(index_elements=table.primary_key, set_=update, where=where)
     return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def dialect_insert(connection: Connection, table: Table) -> Any:
+    """Makes an INSERT of the connection's dialect, which knows ON CONFLICT."""
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    return dialect.insert(table)
+
+
+def locked_in_order(column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Any:
+    """Selects rows and locks them in the order of a column, for `column.in_(…)` of an UPDATE or DELETE of several rows.
+
+    Without it, PostgreSQL locks them in the order in which it finds them: two such statements may wait for each other.
+    """
+    return select(column).where(*conditions).order_by(column).with_for_update()
 
 
 @contextmanager
@@ -134,6 +162,8 @@ def _translated() -> Iterator[None]:
     except IntegrityError:
         raise
     except (OperationalError, DBAPIError) as exc:
+        if getattr(exc.orig, "sqlstate", None) in CONFLICTS:
+            raise TransactionConflict from exc
         raise Retryable(f"The database does not answer: {type(exc.orig).__name__}") from exc
     except SQLAlchemyError as exc:
         raise Retryable(f"The database does not answer: {type(exc).__name__}") from exc

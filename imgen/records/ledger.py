@@ -1,18 +1,23 @@
-"""Ledger of pictures, append-only, and its running sums: one hold a job, then one charge or release."""
+"""Ledger of pictures, append-only, and its running sums: one hold a job, then one charge or release.
+
+Rows of the sums are locked in the order of owner and period, in each transaction that changes several: none waits in a circle.
+After them a transaction may lock rows of the semantic cache; before them only the row of its job.
+"""
 
 import calendar
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
-from sqlalchemy import Connection, insert, select, update
+from msgspec import Struct, structs
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from imgen.domain.account import Plan
 from imgen.domain.errors import QueueFull, QuotaExceeded
 from imgen.domain.job import Job
-from imgen.records.database import upsert
+from imgen.records.database import dialect_insert
 from imgen.records.tables.ledger import counters, ledger
 
+ROWS_AT_ONCE = 500
 OPEN_PERIOD = "open"
 """Period of the count of a tenant's open jobs."""
 
@@ -50,11 +55,17 @@ def hold(connection: Connection, job: Job, plan: Plan) -> None:
         QueueFull: the tenant has as many open jobs as the plan allows.
     """
     day, month = periods(job.created_at)
-    _reserve(connection, job.tenant_id, OPEN_PERIOD, plan.open_jobs, QueueFull(retry_after_s=5))
-    for period, limit, is_month in ((day, plan.pictures_per_day, False), (month, plan.pictures_per_month, True)):
-        over = QuotaExceeded(retry_after_s=seconds_left(job.created_at, month=is_month))
-        _reserve(connection, job.tenant_id, period, limit, over)
-        _reserve(connection, job.key_id, period, 0, over)
+    owners = dict.fromkeys((job.tenant_id, job.key_id))
+    keys = [(job.tenant_id, OPEN_PERIOD), *((owner, period) for owner in owners for period in (day, month))]
+    sums = _add(connection, {key: Count(held=1) for key in keys})
+    for period, limit, over in (
+        (OPEN_PERIOD, plan.open_jobs, QueueFull(retry_after_s=5)),
+        (day, plan.pictures_per_day, QuotaExceeded(retry_after_s=seconds_left(job.created_at, month=False))),
+        (month, plan.pictures_per_month, QuotaExceeded(retry_after_s=seconds_left(job.created_at, month=True))),
+    ):
+        used = sums[job.tenant_id, period]
+        if limit and used.held + (0 if period == OPEN_PERIOD else used.pictures) > limit:
+            raise over
     connection.execute(insert(ledger).values(_entry(job, "hold", job.created_at)))
 
 
@@ -62,22 +73,20 @@ def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> Non
     """Turns the job's hold into a charge or a release. The primary key allows one."""
     connection.execute(insert(ledger).values(_entry(job, "charge" if charge else "release", now)))
     day, month = periods(job.created_at)
-    for owner, period in (
-        (job.tenant_id, OPEN_PERIOD),
-        *((o, p) for o in (job.tenant_id, job.key_id) for p in (day, month)),
-    ):
-        connection.execute(
-            update(counters)
-            .where(counters.c.owner == owner, counters.c.period == period)
-            .values(held=counters.c.held - 1, pictures=counters.c.pictures + int(charge))
-        )
+    keys = {(owner, period) for owner in (job.tenant_id, job.key_id) for period in (day, month)}
+    change = (
+        update(counters)
+        .where(counters.c.owner == bindparam("of"), counters.c.period == bindparam("within"))
+        .values(held=counters.c.held - 1, pictures=counters.c.pictures + int(charge))
+    )
+    connection.execute(
+        change, [{"of": owner, "within": period} for owner, period in sorted(keys | {(job.tenant_id, OPEN_PERIOD)})]
+    )
 
 
 def add_requests(connection: Connection, requests: Iterable[tuple[str, int]], *, now: float) -> None:
     """Adds (owner, number) to the request counts of today and this month."""
-    for owner, number in requests:
-        for period in periods(now):
-            _count(connection, owner, period, requests=number)
+    _add(connection, {(owner, period): Count(requests=n) for owner, n in requests for period in periods(now)})
 
 
 def counts(connection: Connection, owners: Iterable[str], *, now: float) -> dict[tuple[str, str], Count]:
@@ -91,19 +100,19 @@ def counts(connection: Connection, owners: Iterable[str], *, now: float) -> dict
     }
 
 
-def _reserve(connection: Connection, owner: str, period: str, limit: int, over: Exception) -> None:
-    _count(connection, owner, period, held=1)
-    if not limit:
-        return
-    used = select(counters.c.held + counters.c.pictures * int(period != OPEN_PERIOD))
-    if connection.execute(used.where(counters.c.owner == owner, counters.c.period == period)).scalar_one() > limit:
-        raise over
-
-
-def _count(connection: Connection, owner: str, period: str, **more: int) -> None:
-    """Adds to the sums of an owner. The row stays locked until the transaction ends, so a limit cannot be raced."""
-    sums = {name: counters.c[name] + value for name, value in more.items()}
-    upsert(connection, counters, {"owner": owner, "period": period, **more}, update=sums)
+def _add(connection: Connection, more: Mapping[tuple[str, str], Count]) -> dict[tuple[str, str], Count]:
+    """Adds to sums by (owner, period), and returns them. The rows stay locked to the end, so a limit cannot be raced."""
+    sums = {}
+    ordered = sorted(more)
+    for start in range(0, len(ordered), ROWS_AT_ONCE):
+        keys = ordered[start : start + ROWS_AT_ONCE]
+        rows = [{"owner": owner, "period": period, **structs.asdict(more[owner, period])} for owner, period in keys]
+        new = dialect_insert(connection, counters).values(rows)
+        added = {name: counters.c[name] + new.excluded[name] for name in Count.__struct_fields__}
+        changed = new.on_conflict_do_update(index_elements=counters.primary_key, set_=added).returning(counters)
+        for row in connection.execute(changed):
+            sums[row.owner, row.period] = Count(requests=row.requests, held=row.held, pictures=row.pictures)
+    return sums
 
 
 def _entry(job: Job, kind: str, at: float) -> dict[str, object]:

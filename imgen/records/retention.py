@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 
 from imgen.domain.job import ENDED, OPEN
 from imgen.records import clock
+from imgen.records.database import locked_in_order
 from imgen.records.tables.jobs import jobs
 
 
@@ -46,23 +47,21 @@ def expired(
 
 def drop_files(connection: Connection, job_ids: Iterable[str]) -> None:
     """Removes the files from the outcomes of jobs, after their pictures; the rest of the outcome stays as it is stored."""
-    wanted = sorted(job_ids)
-    if not wanted:
-        return
-    stored = connection.execute(select(jobs.c.id, jobs.c.outcome).where(jobs.c.id.in_(wanted))).all()
-    bare = {row.id: _without_files(row.outcome) for row in stored}
+    wanted = locked_in_order(jobs.c.id, jobs.c.id.in_(list(job_ids))).add_columns(jobs.c.outcome)
+    bare = [{"job_id": row.id, "bare": _without_files(row.outcome)} for row in connection.execute(wanted)]
     change = (
         update(jobs)
         .where(jobs.c.id == bindparam("job_id"))
         .values(outcome=bindparam("bare"), stripped_at=clock.at(), master_key="")
     )
     if bare:
-        connection.execute(change, [{"job_id": job_id, "bare": bare[job_id]} for job_id in wanted if job_id in bare])
+        connection.execute(change, bare)
 
 
 def delete_jobs(connection: Connection, job_ids: Iterable[str]) -> None:
     """Deletes ended jobs; their ledger entries stay."""
-    connection.execute(delete(jobs).where(jobs.c.id.in_(list(job_ids)), jobs.c.state.in_(ENDED)))
+    ended = locked_in_order(jobs.c.id, jobs.c.id.in_(list(job_ids)), jobs.c.state.in_(ENDED))
+    connection.execute(delete(jobs).where(jobs.c.id.in_(ended)))
 
 
 def open_among(connection: Connection, job_ids: Iterable[str]) -> set[str]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from imgen.domain.errors import Invalid
 from imgen.domain.user import ADMIN, User
+from imgen.records.database import locked_in_order
 from imgen.records.tables.users import memberships, sessions, users
 
 
@@ -68,7 +69,7 @@ def remove(connection: Connection, user: User) -> None:
     Raises:
         Invalid: it is the last administrator. Removals by two administrators at once are serialized.
     """
-    administrators = select(users.c.id).where(users.c.role == ADMIN).with_for_update()
+    administrators = locked_in_order(users.c.id, users.c.role == ADMIN)
     if connection.execute(administrators).scalars().all() == [user.id]:
         raise Invalid("The last administrator cannot be removed")
     for table, column in ((sessions, sessions.c.user_id), (memberships, memberships.c.user_id), (users, users.c.id)):
@@ -112,8 +113,8 @@ def close_session(connection: Connection, token_hash: str) -> None:
 
 def close_sessions(connection: Connection, user_id: str, *, but: str = "") -> int:
     """Deletes all sessions of a user but the one with that token hash; returns their number."""
-    found = delete(sessions).where(sessions.c.user_id == user_id, sessions.c.token_hash != but)
-    return connection.execute(found).rowcount
+    others = locked_in_order(sessions.c.token_hash, sessions.c.user_id == user_id, sessions.c.token_hash != but)
+    return connection.execute(delete(sessions).where(sessions.c.token_hash.in_(others))).rowcount
 
 
 def session_count(connection: Connection, user_id: str, *, now: float) -> int:
@@ -124,7 +125,8 @@ def session_count(connection: Connection, user_id: str, *, now: float) -> int:
 
 def delete_expired_sessions(connection: Connection, *, now: float) -> None:
     """Deletes expired sessions."""
-    connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
+    expired = locked_in_order(sessions.c.token_hash, sessions.c.expires_at <= now)
+    connection.execute(delete(sessions).where(sessions.c.token_hash.in_(expired)))
 
 
 def _user(connection: Connection, row: object) -> User:

@@ -27,7 +27,7 @@ LOCK = "sweeper"
 LOCK_S = 180.0
 SWEEP_EVERY_S = 60
 DAY_S = 86400
-BATCH = 500
+BATCH = 250
 """Jobs in one transaction: a few milliseconds of SQLite's only writer, and two or three requests to delete the files."""
 
 

@@ -101,14 +101,26 @@ def test_a_file_that_cannot_be_deleted_stops_no_other(core):
 
 
 def test_more_than_a_batch_goes_in_one_round(core):
-    """A round goes through the whole backlog, past a batch in which nothing can be deleted."""
+    """A round goes through the whole backlog, pictures and rows, past a batch in which nothing can be deleted."""
 
     async def work(core):
-        made = [ended_long_ago(core, number) for number in range(retention.BATCH + 20)]
-        stick(core, *(key for _, key in made[: retention.BATCH]))
+        made = [make_job(state=State.FINISHING) for _ in range(retention.BATCH + 20)]
+        stuck = [f"pictures/{job.tenant_id}/{job.gen_id}/1" for job in made[: retention.BATCH]]
+
+        def write(connection):
+            for number, job in enumerate(made):
+                add(connection, job)
+                job_transitions.end(connection, job, State.COMPLETED, Outcome(), now=1.0 + number)
+
+        core.database.attempt(write)
+        for key in stuck:  # without `put`, which waits for the disk with each
+            path = core.settings.data_dir / "objects" / key
+            path.parent.mkdir(parents=True)
+            path.touch()
+        stick(core, *stuck)
         return await retention.sweep(core)
 
-    assert core(work) == 20
+    assert core(work) == 40
 
 
 def test_a_job_with_a_broken_row_is_swept_too(core):
