@@ -240,7 +240,7 @@ class ModelError(ImgenError):
 
 
 class PictureFlagged(ImgenError):
-    """The model's own safety checker flagged the picture, which is lost."""
+    """The model's own safety checker flagged the picture; another seed, prompt or number of steps draws another."""
 
     code = "picture_flagged"
 
