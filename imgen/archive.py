@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from msgspec import Struct, json
-from sqlalchemy import make_url
 
 from imgen import __version__, settings
 from imgen.configuration import load_catalog
 from imgen.domain.errors import ConfigurationError, Invalid
+from imgen.records.database_url import parse_url
 from imgen.settings import DEFAULT_CONFIG, Settings
 
 ABOUT, DATABASE, DATA, OBJECTS, END = "imgen-backup.json", "imgen.db", "data", "objects", "imgen-backup.end"
@@ -107,7 +107,7 @@ def read_archive(path: Path, data_dir: Path) -> About:
 
 def sqlite_file(loaded: Settings) -> Path | None:
     """Returns the file of the SQLite database; None: the database is a server's."""
-    url = make_url(loaded.database_url)
+    url = parse_url(loaded.database_url)
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
@@ -120,7 +120,7 @@ def disk_folder(loaded: Settings) -> Path | None:
 
 def _missing(loaded: Settings) -> Iterator[str]:
     if sqlite_file(loaded) is None:
-        url = make_url(loaded.database_url)
+        url = parse_url(loaded.database_url)
         yield f"the database: pg_dump --format=custom --host {url.host or 'localhost'} {url.database} > imgen.dump"
     if loaded.objects.store == "s3":
         yield f"the pictures: aws s3 sync s3://{loaded.objects.s3.bucket}/{loaded.objects.s3.prefix} FOLDER"

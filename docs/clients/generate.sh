@@ -15,7 +15,7 @@ LONGEST_WAIT_S=300 # a longer Retry-After (a spent quota, for example) ends the 
 DOWNLOAD_TRIES=3
 TIMEOUT_S=30
 
-say() { printf 'imgen: %s\n' "$1" >&2; }
+say() { printf '%s\n' "$1" | sed 's/^/imgen: /' >&2; } # a server's text may have several lines
 stop() { say "$2"; exit "$1"; }
 
 # ------------------------------------------------------------------ JSON: five small programs, once per tool
@@ -23,7 +23,7 @@ stop() { say "$2"; exit "$1"; }
 #                                       their type, any other value is sent as a string
 #   json_question < answer              the body of `status`
 #   json_state < answer                 such as: IN_PROGRESS progress 0.5 eta 4
-#   json_get PATH < answer              one value, such as meta.images.0.url; empty if it is missing or null
+#   json_get PATH < answer              one value, such as meta.images.0.url, a list with commas; empty if it is missing or null
 #   json_report ID FILE FILE < answer   the line for stdout
 
 if command -v jq >/dev/null 2>&1; then
@@ -44,7 +44,10 @@ if command -v jq >/dev/null 2>&1; then
         jq -r '. as $a | [.status, (("position", "progress", "eta") | select($a[.] != null) | "\(.) \($a[.])")]
             | join(" ")' 2>/dev/null
     }
-    json_get() { jq -r --arg path "$1" 'getpath($path | split(".") | map(tonumber? // .)) | values' 2>/dev/null; }
+    json_get() {
+        jq -r --arg path "$1" 'getpath($path | split(".") | map(tonumber? // .)) | values
+            | if type == "array" then map(tostring) | join(", ") else . end' 2>/dev/null
+    }
     json_report() {
         jq -c --arg id "$1" --arg a "$2" --arg b "$3" \
             '.meta | {id: $id, gen_id, files: [$a, $b], seed, fingerprint, watermark_id}'
@@ -81,6 +84,8 @@ import json, sys
 value = json.load(sys.stdin)
 for step in sys.argv[1].split("."):
     value = value[int(step) if isinstance(value, list) else step]
+if isinstance(value, list):
+    value = ", ".join(map(str, value))
 if value is not None:
     print(value if isinstance(value, str) else json.dumps(value))' "$1" 2>/dev/null
     }

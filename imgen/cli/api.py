@@ -4,6 +4,7 @@ import os
 from functools import partial
 from typing import Annotated, Any
 
+import structlog
 import typer
 import uvicorn
 from starlette.applications import Starlette
@@ -11,7 +12,16 @@ from starlette.applications import Starlette
 from imgen import composition, settings
 from imgen.asgi.protocol import TimeoutProtocol
 from imgen.cli.options import Data
-from imgen.records import schema
+from imgen.cli.serving import serve
+from imgen.domain.errors import Unavailable
+from imgen.live import job_views
+from imgen.live.executors import BlockingExecutor
+from imgen.records import api_keys, schema, users
+from imgen.records.database import Database
+from imgen.settings import Settings
+from imgen.stack.parts import check_port
+
+log = structlog.get_logger(__name__)
 
 
 def api(
@@ -25,14 +35,18 @@ def api(
     _pass_on(data, host, port)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the cache's search waits for memory, not for cores
     loaded = settings.load()
+    composition.configure_logs(loaded.logs)
+    check_port(loaded.http.host, loaded.http.port)
     composition.prepare_credentials(loaded)
     database = composition.open_database(loaded)
     schema.upgrade(database)
+    _tell_missing(loaded, database)
+    address = database.check()
     database.close()
     protocol: Any = partial(  # uvicorn only calls it
         TimeoutProtocol, read_timeout_s=loaded.http.read_timeout_s, refusal=refusal
     )
-    uvicorn.run(
+    config = uvicorn.Config(
         "imgen.cli.api:application",
         factory=True,
         host=loaded.http.host,
@@ -46,6 +60,24 @@ def api(
         log_level="warning",
         timeout_graceful_shutdown=loaded.http.shutdown_timeout_s,
     )
+    serve(config, "API ready", url=loaded.public_url, database=address, data=str(loaded.data_dir))
+
+
+def _tell_missing(loaded: Settings, database: Database) -> None:
+    """Logs a warning for each thing without which a fresh installation answers nobody."""
+    with database.read() as connection:
+        has_key, has_user = bool(api_keys.all_keys(connection)), users.count_users(connection) > 0
+    if not has_key:
+        log.warning("no API key yet; make one with: imgen keys create NAME")
+    if not has_user:
+        log.warning("no user of the panel yet; make one with: imgen users add NAME --role admin")
+    live = BlockingExecutor(loaded.redis_url)
+    try:
+        live.run(job_views.count_waiting())
+    except Unavailable:
+        log.warning("Redis does not answer; requests are answered with 503 until it does")
+    finally:
+        live.close()
 
 
 def application() -> Starlette:

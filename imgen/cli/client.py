@@ -34,8 +34,14 @@ class Client:
         try:
             response = self._http.post("/api/v2", json={"action": action, **fields})
             answer: dict[str, Any] = response.json()
-        except (httpx2.HTTPError, ValueError) as exc:
-            raise ServerError(f"{self._http.base_url}: {exc}") from exc
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as exc:
+            raise ServerError(
+                f"No server answers at {self._http.base_url} ({exc}). Start one with `imgen up`, or set IMGEN_URL to another"
+            ) from exc
+        except httpx2.HTTPError as exc:
+            raise ServerError(f"{self._http.base_url}: {exc or type(exc).__name__}") from exc
+        except ValueError as exc:
+            raise ServerError(f"{self._http.base_url} is no Imgen server: its answer is not JSON") from exc
         if response.status_code != httpx2.codes.OK:
             raise ServerError(f"{answer.get('error', response.text)} (HTTP {response.status_code})")
         return answer

@@ -9,20 +9,28 @@ from rich.console import Console
 from imgen import settings
 from imgen.cli.client import Client, ServerError
 from imgen.cli.options import Data
+from imgen.domain.catalog import SIZES
+from imgen.domain.errors import Invalid
+from imgen.stack.lock import running_url
 
 
 def generate(
     prompt: Annotated[str, typer.Argument(help="What to draw: terms, @character, -unwanted.")],
     *,
     url: Annotated[
-        str, typer.Option(envvar="IMGEN_URL", help="The server; default: the one of --data.", show_default=False)
+        str,
+        typer.Option(
+            envvar="IMGEN_URL", help="URL of the server; default: the one that runs over --data.", show_default=False
+        ),
     ] = "",
     key: Annotated[str, typer.Option(envvar="IMGEN_KEY", help="The API key; better in the environment.")] = "",
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out"),
     model: Annotated[str, typer.Option(help="Model; default: the server's first.")] = "",
     style: Annotated[str, typer.Option(help="Style; default: the model's.")] = "",
     negative: Annotated[str, typer.Option(help="More of what must not be seen.")] = "",
-    size: Annotated[str, typer.Option(help="Width × height, such as 1344x768.")] = "1344x768",
+    size: Annotated[
+        str, typer.Option(help="Width × height: " + ", ".join(f"{w}x{h}" for w, h in SIZES) + ".")
+    ] = "1344x768",
     image_format: Annotated[str, typer.Option("--format", help="jpeg, png, webp or avif.")] = "jpeg",
     quality: Annotated[int, typer.Option(help="1–100.")] = 95,
     seed: Annotated[int | None, typer.Option(help="For the same picture again.", show_default=False)] = None,
@@ -32,14 +40,14 @@ def generate(
     """Make a picture and save it. Needs a running server and a key (IMGEN_KEY)."""
     if not key:
         raise ServerError("No key: set IMGEN_KEY or give --key (imgen keys create NAME makes one)")
-    width, _, height = size.lower().replace("×", "x").partition("x")
+    width, height = _parse_size(size)
     fields: dict[str, object] = {"prompt": prompt, "negative": negative, "width": width, "height": height}
     fields |= {"format": image_format, "quality": quality, "optimize": optimize}
     fields |= {
         name: value for name, value in {"model": model, "style": style, "seed": seed}.items() if value not in ("", None)
     }
     console = Console(stderr=True)
-    client = Client(url or settings.load(data).public_url, key)
+    client = Client(url or _local_url(data), key)
     try:
         job = client.call("generate", **fields)
         if repaired := job.get("warnings"):
@@ -51,3 +59,22 @@ def generate(
             typer.echo(path)
     finally:
         client.close()
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    """Parses `1344x768`.
+
+    Raises:
+        Invalid: no server draws this size; the message has those that it draws.
+    """
+    sizes = {f"{width}x{height}": (width, height) for width, height in SIZES}
+    found = sizes.get(text.lower().replace("×", "x").replace(" ", ""))
+    if found is None:
+        raise Invalid(f"No size {text!r}; choose one of {', '.join(sizes)}")
+    return found
+
+
+def _local_url(data: Data) -> str:
+    """Returns the URL of the stack that runs over the data folder, else of one that would."""
+    loaded = settings.load(data)
+    return running_url(loaded.data_dir) or loaded.public_url

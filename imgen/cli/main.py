@@ -38,6 +38,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         help="Self-hosted image generation.",
+        rich_markup_mode=None,  # a markup would drop `[http]` or `<data>` from the help texts
     )
     app.callback(invoke_without_command=True)(version)
     asked = next((word for word in arguments if not word.startswith("-")), None)

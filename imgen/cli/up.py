@@ -1,11 +1,8 @@
 """Command `imgen up`: the whole stack in the foreground, for a user."""
 
 import contextlib
-import fcntl
-import os
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -13,17 +10,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from imgen import composition, settings
+from imgen import composition, configuration, settings
 from imgen.cli import cli_audit
 from imgen.cli.options import Data
-from imgen.domain.errors import ConfigurationError
 from imgen.domain.principal import new_raw_key
 from imgen.records import api_keys, audit, schema, users
 from imgen.services.accounts import passwords
 from imgen.settings import Settings
 from imgen.settings.addresses import is_wildcard
 from imgen.settings.advice import unseen_pictures
-from imgen.stack.parts import stack
+from imgen.stack.lock import lock
+from imgen.stack.parts import check_port, stack
 from imgen.stack.supervisor import Supervisor
 
 FIRST_KEY = "first"
@@ -60,12 +57,24 @@ def running(loaded: Settings, console: Console) -> Iterator[Supervisor]:
     def say(part: str, state: str) -> None:
         console.print(f"  {part:<14} {state}")
 
-    with _only_one(loaded.data_dir), _signals():
+    with lock(loaded.data_dir, loaded.public_url), _signals():
+        _check(loaded)
         _prepare(loaded, say)
         with Supervisor(say, loaded.data_dir / "logs") as supervisor:
             for part in stack(loaded):
                 supervisor.start(part)
             yield supervisor
+
+
+def _check(loaded: Settings) -> None:
+    """Checks all that would stop the parts, before anything is made.
+
+    Raises:
+        ConfigurationError: the port is taken, or a configuration file is wrong.
+    """
+    check_port(loaded.http.host, loaded.http.port)
+    configuration.load(loaded)
+    configuration.load_rulesets(loaded)
 
 
 def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
@@ -112,19 +121,3 @@ def _signals() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _only_one(data_dir: Path) -> Iterator[None]:
-    """Locks the data folder: two stacks over one folder would share a Redis socket."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "up.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            lock.seek(0)
-            raise ConfigurationError(f"Already running over {data_dir} (process {lock.read().strip()})") from exc
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

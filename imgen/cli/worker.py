@@ -5,10 +5,17 @@ import os
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from imgen import composition, settings
 from imgen.cli.options import Data
+from imgen.configuration import load_catalog
+from imgen.domain.errors import Invalid
+from imgen.domain.job import FINISH_QUEUE, render_queue
+from imgen.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 def worker(
@@ -24,8 +31,28 @@ def worker(
     loaded = settings.load(data)
     composition.configure_logs(loaded.logs)
     composition.prepare_credentials(loaded)
+    names = _known_queues(loaded, queues)
+
+    def on_ready() -> None:
+        log.info("worker ready", queues=names, processes=processes, data=str(loaded.data_dir))
+        _touch(ready_file)
+
+    app.run(loaded, queues=names, processes=processes, name="+".join(names), on_ready=on_ready)
+
+
+def _known_queues(loaded: Settings, queues: str) -> list[str]:
+    """Returns the names of queues that jobs are sent to.
+
+    Raises:
+        Invalid: none is named, or one that no model has; the message has all names.
+    """
     names = [name.strip() for name in queues.split(",") if name.strip()]
-    app.run(loaded, queues=names, processes=processes, name="+".join(names), on_ready=lambda: _touch(ready_file))
+    known = [*(render_queue(key) for key in load_catalog(loaded).models), FINISH_QUEUE]
+    if unknown := [name for name in names if name not in known]:
+        raise Invalid(f"No jobs are sent to {', '.join(unknown)}; there are the queues {', '.join(known)}")
+    if not names:
+        raise Invalid(f"Name a queue with --queues; there are {', '.join(known)}")
+    return list(dict.fromkeys(names))
 
 
 def _touch(ready_file: Path | None) -> None:

@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, make_url, select, text
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_engine, event, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
 from imgen.domain.errors import Retryable, TransactionConflict
+from imgen.records.database_url import cause, parse_url
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,8 +36,10 @@ class Database:
     """Engine and its threads. Make it after forking; close it with `close`."""
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
-        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
+        """Raises ConfigurationError if the URL is none of a supported database."""
+        parsed = parse_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(parsed, pool_size) if self.is_sqlite else _postgres_engine(parsed, pool_size)
         # SQLite has one writer at a time, and the others sleep and retry: one thread for writing is faster.
         self._writers = ThreadPoolExecutor(1 if self.is_sqlite else pool_size, thread_name_prefix="sql-write")
         self._readers = ThreadPoolExecutor(4 if self.is_sqlite else pool_size, thread_name_prefix="sql-read")
@@ -164,7 +167,7 @@ def _translated() -> Iterator[None]:
     except (OperationalError, DBAPIError) as exc:
         if getattr(exc.orig, "sqlstate", None) in CONFLICTS:
             raise TransactionConflict from exc
-        raise Retryable(f"The database does not answer: {type(exc.orig).__name__}") from exc
+        raise Retryable(f"The database does not answer: {cause(exc)}") from exc
     except SQLAlchemyError as exc:
         raise Retryable(f"The database does not answer: {type(exc).__name__}") from exc
 
@@ -173,7 +176,7 @@ _POSTGRES_LIMITS = "-c statement_timeout=15000 -c lock_timeout=10000 -c idle_in_
 """In ms; the last one frees the rows of a process that was paused within a transaction."""
 
 
-def _postgres_engine(url: str, pool_size: int) -> Engine:
+def _postgres_engine(url: URL, pool_size: int) -> Engine:
     return create_engine(
         url,
         pool_size=pool_size,
@@ -185,7 +188,7 @@ def _postgres_engine(url: str, pool_size: int) -> Engine:
     )
 
 
-def _sqlite_engine(url: str, pool_size: int) -> Engine:
+def _sqlite_engine(url: URL, pool_size: int) -> Engine:
     engine = create_engine(
         url,
         pool_size=pool_size,

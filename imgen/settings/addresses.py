@@ -32,6 +32,11 @@ def base_url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def local_url(host: str, port: int) -> str:
+    """Returns the URL for a caller on this machine; every interface includes loopback."""
+    return base_url(LOOPBACK[WILDCARDS[host][1]] if is_wildcard(host) else host, port)
+
+
 def _outward_address(outside: str, family: socket.AddressFamily) -> str:
     """Returns the address of the interface that leads out; loopback if none does. Sends nothing: UDP connects locally."""
     try:

@@ -16,6 +16,7 @@ from imgen.configuration import load_catalog
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import FINISH_QUEUE, render_queue
 from imgen.settings import EMBEDDED_MODEL, EMBEDDED_PACKAGE, Settings
+from imgen.settings.addresses import local_url
 from imgen.stack import redis as embedded
 from imgen.stack.supervisor import Part
 
@@ -28,9 +29,8 @@ def stack(settings: Settings) -> Iterator[Part]:
     """Yields the parts for these settings one by one: a later part may need an earlier one to run.
 
     Raises:
-        ConfigurationError: another server has the port, or an earlier run's Redis still answers.
+        ConfigurationError: an earlier run's Redis still answers.
     """
-    _check_port(settings.http.host, settings.http.port)
     environ = {"IMGEN_DATA": str(settings.data_dir), "IMGEN_CONFIG": str(settings.config_dir)}
     if not settings.redis.url.get_secret_value():
         _wait_for_old_redis(settings.redis_url)
@@ -56,7 +56,7 @@ def stack(settings: Settings) -> Iterator[Part]:
     yield Part(
         name="api",
         command=_imgen("api", "--host", host, "--port", str(port)),
-        is_ready=lambda: _is_up(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/healthz"),  # noqa: S104 - compared, not bound
+        is_ready=lambda: _is_up(f"{local_url(host, port)}/healthz"),
         environ=environ,
         grace_s=settings.http.shutdown_timeout_s + 5,
     )
@@ -90,14 +90,20 @@ def _consume_ready_file(ready_file: Path) -> bool:
     return True
 
 
-def _check_port(host: str, port: int) -> None:
-    """Checks that the port is free; else the server that has it would answer in the API's place."""
+def check_port(host: str, port: int) -> None:
+    """Checks that the port is free; else the server that has it would answer in the API's place.
+
+    Raises:
+        ConfigurationError: it is taken, or the host is none of this machine; the message says what to do.
+    """
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the API does
             probe.bind((host, port))
     except OSError as exc:
-        raise ConfigurationError(f"Cannot listen on {host}, port {port}: {exc.strerror}") from exc
+        raise ConfigurationError(
+            f"Cannot listen on {host}, port {port}: {exc.strerror}; choose another with --port, or set [http] port"
+        ) from exc
 
 
 def _wait_for_old_redis(url: str) -> None:

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from servers.command import run_command
 
 from imgen.cli.main import main
 
@@ -17,3 +18,11 @@ def test_a_worker_has_one_matrix_thread(tmp_path, monkeypatch, operators, thread
     with pytest.raises(SystemExit):
         main(["worker", "--queues", "finish", "--data", str(tmp_path)])
     assert os.environ["OPENBLAS_NUM_THREADS"] == threads
+
+
+@pytest.mark.parametrize("queues", ["render.nobody", "finish,render.nobody", "finished", " , "])
+def test_a_worker_refuses_a_queue_that_no_job_is_sent_to(tmp_path, queues):
+    """It would wait for ever; the message has the queues that there are."""
+    done = run_command("worker", "--queues", queues, "--data", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.endswith("render.eros, finish\n")

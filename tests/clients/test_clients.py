@@ -75,7 +75,8 @@ def test_sends_options_typed_and_polls_with_what_was_returned(client: Client, st
     ]
     question = {"action": "status", "id": JOB_ID, "prompt": "as returned, -hat", "model": "eros"}
     assert [seen.body for seen in stub.asked("status")] == [question] * 3
-    assert all("steps" in text and "width" in text for text in [done.stderr])
+    assert "width, steps" in done.stderr
+    assert all(line.startswith("imgen: ") for line in done.stderr.splitlines())
     assert all("Authorization" not in seen.headers for seen in stub.seen if seen.what.startswith("/files/"))
 
 
