@@ -11,19 +11,19 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent
-FOLDERS = {"surfaces/web": "web", "faults": "faults"}
+FOLDERS = {"surfaces/web": "web", "surfaces/cache": "cache", "surfaces/processes": "processes", "faults": "faults"}
 """Folder → group of all its files."""
 FIXTURES = {"server": "stack", "models": "engines", "store": "objects", "database": "databases", "bombs": "bombs"}
 """Fixture → group of the files whose tests take it; the first that a file has decides."""
 LONGEST_FIRST = (
     "web",
     "stack",
-    "surfaces/test_cache.py",
+    "cache",
     "engines",
     "objects",
     "faults",
     "starter/test_shipped.py",
-    "surfaces/test_processes.py",
+    "processes",
     "databases",
     "bench/test_bench.py",
     "acceptance/test_engine.py",

@@ -1,81 +1,14 @@
 """`use_cache` over HTTP and the whole stack: what a hit answers, what it never shows, and what it costs."""
 
-import base64
-import io
-import signal
 import time
 
 import httpx2
-import psutil
 import pytest
 from PIL import Image
-from servers.api import start_api
-from servers.embedder import embeddings
-from servers.faulty_http import answer, start_faulty_http
-from servers.redis_server import start_redis
-from servers.stack import start_stack
+from surfaces.cache.calls import MARK, MISS, ask, hit, keep, picture
 
-from imgen.provenance.inspection import inspect_picture
 from imgen.records.database import Database
 from imgen.records.tables.jobs import jobs
-
-MISS = (404, {"error": "No cached result found"})
-
-
-def mark_file():
-    """A green square as a data URI."""
-    file = io.BytesIO()
-    Image.new("RGB", (64, 64), (0, 200, 0)).save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-MARK = mark_file()
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    """A stack of its own: what is in its cache is this module's."""
-    with start_stack(
-        tmp_path_factory.mktemp("cache") / "var", settings="[review]\nfree_blocks = 1000\n[cache]\npause_s = 0.5\n"
-    ) as started:
-        yield started
-
-
-def ask(stack, prompt, key=None, **fields):
-    """Status and body of a `generate` that wants a cached picture and no other."""
-    body = {"action": "generate", "prompt": prompt, "use_cache": True, "cache_only": True} | fields
-    response = stack.post(body, key=key)
-    return response.status_code, response.json()
-
-
-def keep(stack, prompt, *, api=None, **fields):
-    """Makes a picture that the cache keeps, asked of another API process where one is named; its last answer."""
-    response = (api or stack).post({"action": "generate", "prompt": prompt, "use_cache": True} | fields, key=stack.key)
-    assert response.status_code == 200, response.text
-    made = stack.wait(response.json())
-    assert made["status"] == "COMPLETED"
-    return made
-
-
-def start_beside(stack, name, **settings):
-    """Another API process over the stack's data folder, with settings of its own."""
-    return start_api(stack.data, environ={f"IMGEN_{key}": str(value) for key, value in settings.items()}, name=name)
-
-
-def hit(stack, prompt, **fields):
-    """The last answer of a request that must be a hit."""
-    status, body = ask(stack, prompt, **fields)
-    assert status == 200, body
-    assert body["id"].startswith("cache_")
-    assert body["cache"] is True
-    return stack.wait(body)
-
-
-def picture(stack, ended):
-    """The finished file, its pixels, and what it says of itself."""
-    file = httpx2.get(ended["meta"]["images"][0]["url"]).content
-    anchors = (stack.data / "credentials" / "anchor.pem").read_bytes()
-    return Image.open(io.BytesIO(file)).convert("RGB"), inspect_picture(file, anchors=anchors)
 
 
 def test_a_hit_is_the_picture_finished_anew(stack):
@@ -272,71 +205,3 @@ def test_a_hit_counts_like_any_picture(stack):
     listed = stack.post({"action": "jobs", "limit": 1}).json()["jobs"][0]
     assert listed["id"].startswith("cache_")
     assert "hit share" in stack.imgen("cache", "stats")
-
-
-def test_two_api_processes_agree_within_a_second(stack):
-    """A second process finds what is kept and what is purged by the command line as soon as the first does."""
-    with start_beside(stack, "second") as second:
-        assert ask(second, "a hot air balloon", key=stack.key) == MISS
-        keep(stack, "a hot air balloon")
-        kept_at = time.monotonic()
-        while ask(second, "a hot air balloon", key=stack.key)[0] != 200:
-            assert time.monotonic() - kept_at < 1
-        assert stack.imgen("cache", "purge", "--tenant", "default").startswith("Purged ")
-        assert [ask(one, "a hot air balloon", key=stack.key) for one in (stack, second)] == [MISS, MISS]
-
-
-def test_without_its_embedder_every_look_is_a_miss(stack):
-    """Killed, it is started again; meanwhile requests go on as misses, and no error reaches a caller."""
-    keep(stack, "a snowy mountain")
-    (embedder,) = [
-        child for child in psutil.Process(stack.process.pid).children() if "embedder" in " ".join(child.cmdline())
-    ]
-    embedder.send_signal(signal.SIGKILL)
-    made = stack.generate("a snowy mountain", use_cache=True)
-    assert stack.wait(made)["status"] == "COMPLETED"
-    deadline = time.monotonic() + 20
-    while ask(stack, "a snowy mountain")[0] != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
-def test_a_restart_loses_no_entry(stack, tmp_path):
-    """A process that starts beside an empty Redis knows none of the others' memory: the picture is there."""
-    keep(stack, "a sleeping volcano")
-    with start_redis(tmp_path) as empty, start_beside(stack, "restarted", REDIS__URL=empty.url) as restarted:
-        status, body = ask(restarted, "a sleeping volcano", key=stack.key)
-        assert (status, body["cache"], body["prompt"]) == (200, True, "a sleeping volcano")
-
-
-def test_a_shared_cache_serves_other_tenants_without_their_names(stack):
-    """Where the operator allows it: the pixels alone are shared; words, author and brand are the second caller's."""
-    other = stack.imgen("keys", "create", "other", "--tenant", "other")
-    with start_beside(stack, "sharing", CACHE__SHARED=True) as sharing:
-        fields = {"cs_author": "Secret Studio", "wm_image": MARK, "wm_scale": 30}
-        keep(stack, "a harbour in the morning mist", api=sharing, **fields)
-        assert ask(stack, "in the morning mist, a harbour", key=other) == MISS
-        status, body = ask(sharing, "in the morning mist, a harbour", key=other, format="png")
-        assert status == 200
-        ended = stack.wait(body, key=other)
-    file = httpx2.get(ended["meta"]["images"][0]["url"]).content
-    assert b"Secret Studio" not in file
-    assert "Secret" not in str(ended)
-    assert ended["meta"]["prompt"] == "in the morning mist, a harbour"
-
-
-def test_any_endpoint_that_speaks_the_protocol_will_do(stack):
-    """A configured endpoint is asked instead of the embedded model; while it fails, requests are misses."""
-    with start_faulty_http(embeddings([0.6, 0.8])) as endpoint:
-        settings = {"BASE_URL": f"{endpoint.url}/v1", "MODEL": "m", "PAUSE_S": 0.2, "TIMEOUT_S": 10}
-        with start_beside(stack, "elsewhere", **{f"CACHE__{key}": value for key, value in settings.items()}) as api:
-            keep(stack, "a red kite", api=api)
-            assert ask(api, "a red kite", key=stack.key)[0] == 200
-            endpoint.standing = answer(500)
-            assert ask(api, "a red kite", key=stack.key) == MISS
-            keep(stack, "a red kite", api=api)
-            endpoint.standing = embeddings([0.6, 0.8])
-            time.sleep(0.3)
-            status, body = ask(api, "a red kite", key=stack.key)
-            assert status == 200
-            assert stack.wait(body)["cache"] is True

@@ -1,0 +1,92 @@
+"""Browsers of other origins: CORS is off unless configured, and open to the named origin alone."""
+
+import json
+
+import httpx2
+import pytest
+from servers.api import start_api
+from surfaces.processes.calls import error
+
+SHOP = "https://shop.example.com"
+EXPOSED = {"Retry-After", "WWW-Authenticate", "ETag", "X-Request-Id", "Idempotency-Replayed", "RateLimit"}
+
+
+@pytest.fixture(scope="module")
+def open_to_shop(pair, redis):
+    """A third process over the same folder that browsers of one origin may call."""
+    environ = {"IMGEN_REDIS__URL": redis.url, "IMGEN_HTTP__CORS_ORIGINS": json.dumps([SHOP])}
+    with start_api(pair[0].data, environ=environ, name="third") as third:
+        third.key = pair[0].key
+        yield third
+
+
+def preflight(api, origin, method="POST", headers="authorization, content-type, idempotency-key"):
+    asked = {"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers}
+    return httpx2.options(f"{api.url}/api/v2", headers=asked)
+
+
+def access_headers(response):
+    return {name: value for name, value in response.headers.items() if name.lower().startswith("access-control")}
+
+
+def call_from(api, origin, body, key=None):
+    headers = {"Authorization": f"Bearer {key or api.key}", "Origin": origin}
+    return httpx2.post(f"{api.url}/api/v2", json=body, headers=headers)
+
+
+def test_cors_is_off_where_nobody_configured_it(api):
+    """OPTIONS is a method like any other that is not POST, and no answer speaks of origins."""
+    refused = preflight(api, SHOP)
+    assert error(refused) == (405, "Method not allowed")
+    assert refused.headers["Allow"] == "POST"
+    for answer in (refused, call_from(api, SHOP, {"action": "models"}), call_from(api, SHOP, {}, key="x")):
+        assert access_headers(answer) == {}
+
+
+def test_a_configured_origin_may_call(open_to_shop):
+    """Its preflight passes, and it may read answers, errors and the headers that the contract names."""
+    allowed = preflight(open_to_shop, SHOP)
+    assert allowed.status_code == 200
+    assert allowed.headers["Access-Control-Allow-Origin"] == SHOP
+    assert set(allowed.headers["Access-Control-Allow-Methods"].split(", ")) == {"GET", "HEAD", "POST", "DELETE"}
+    assert allowed.headers["X-Request-Id"]
+    named = allowed.headers["Access-Control-Allow-Headers"].lower()
+    assert all(name in named for name in ("authorization", "content-type", "idempotency-key"))
+    for answer, code in (
+        (call_from(open_to_shop, SHOP, {"action": "models"}), 200),
+        (call_from(open_to_shop, SHOP, {"action": "nope"}), 400),
+        (call_from(open_to_shop, SHOP, {"action": "models"}, key="x"), 401),
+    ):
+        assert answer.status_code == code
+        assert answer.headers["Access-Control-Allow-Origin"] == SHOP
+        assert set(answer.headers["Access-Control-Expose-Headers"].split(", ")) == EXPOSED
+        assert "Origin" in answer.headers["Vary"]
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example.com",
+        "http://shop.example.com",
+        f"{SHOP}.evil.example",
+        f"{SHOP}:8443",
+        "null",
+        SHOP.upper(),
+    ],
+)
+def test_other_origins_may_not(open_to_shop, origin):
+    """No preflight passes, and no answer names them as allowed; the call itself is like one without an origin."""
+    refused = preflight(open_to_shop, origin)
+    assert refused.status_code == 400
+    assert "Access-Control-Allow-Origin" not in refused.headers
+    answer = call_from(open_to_shop, origin, {"action": "models"})
+    assert answer.status_code == 200
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_an_allowed_origin_may_use_the_methods_of_the_api(open_to_shop):
+    """A preflight for another method is refused, and OPTIONS that is no preflight is a 405."""
+    for method, status in (("GET", 200), ("HEAD", 200), ("DELETE", 200), ("PUT", 400), ("PATCH", 400)):
+        assert preflight(open_to_shop, SHOP, method=method).status_code == status
+    assert error(httpx2.options(f"{open_to_shop.url}/api/v2")) == (405, "Method not allowed")
