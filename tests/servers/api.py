@@ -11,9 +11,7 @@ from pathlib import Path
 
 import httpx2
 from servers.command import checked
-from servers.stack import INSTANT_MODELS, free_port
-
-CHARACTERS = '[aaliyah]\nloras = {}\n[aya]\ntrigger = "aya"\nloras = {}\n[bella]\nloras = {}\n'
+from servers.stack import CHARACTERS, INSTANT_MODELS, free_port
 
 
 @dataclass

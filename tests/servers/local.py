@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx2
-from servers.api import CHARACTERS
 from servers.asgi import start_asgi
 from servers.command import checked
-from servers.stack import INSTANT_MODELS
+from servers.stack import CHARACTERS, INSTANT_MODELS
 
 from imgen import composition
 from imgen import settings as layers

@@ -40,6 +40,12 @@ label = "Cinematic"
 quality_tags = "cinematic light"
 """
 
+CHARACTERS = "".join(
+    f'[{key}]\ntrigger = "{trigger}"\npositive = ""\nloras = {{}}\n'
+    for key, trigger in (("aaliyah", ""), ("aya", "aya"), ("bella", ""))
+)
+"""Characters that every model draws, by words alone; a table adds to the shipped one of its name."""
+
 
 @dataclass
 class Stack:
@@ -148,9 +154,7 @@ def start_stack(
     (data / "imgen.toml").write_text(settings)
     if models is not None:
         (data / "models.toml").write_text(models)
-        (data / "characters.toml").write_text(
-            '[aaliyah]\nloras = {}\n[aya]\ntrigger = "aya"\nloras = {}\n[bella]\nloras = {}\n'
-        )
+        (data / "characters.toml").write_text(CHARACTERS)
     port = free_port()
     with (data / "stderr.log").open("ab") as stderr:
         process = subprocess.Popen(
