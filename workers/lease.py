@@ -1,14 +1,16 @@
 """Lease of a claimed job: a thread renews it while the stages run; stages check it, and report progress, through it."""
 
+import contextlib
+import math
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 import structlog
 
-from imgen.domain.catalog import Model
-from imgen.domain.errors import Cancelled, ImgenError, LeaseLost, TimedOut, Unavailable
+from imgen.domain.errors import Cancelled, DeadlinePassed, ImgenError, LeaseLost, TimedOut, Unavailable
 from imgen.domain.job import Job
 from imgen.live import job_views
 from imgen.records import job_transitions
@@ -23,11 +25,10 @@ PROGRESS_EVERY_S = 0.1
 class Lease:
     """Lease of one job; a context manager around the work on it."""
 
-    def __init__(self, resources: WorkerResources, job: Job, model: Model) -> None:
+    def __init__(self, resources: WorkerResources, job: Job) -> None:
         self._resources = resources
         self._job = job
-        self._give_up_at = time.monotonic() + model.time_limit_s
-        self._deadline_at = job.deadline_at
+        self._give_up_at = math.inf
         self._lost = threading.Event()
         self._done = threading.Event()
         self._reported_at = 0.0
@@ -45,12 +46,23 @@ class Lease:
         self._done.set()
         self._thread.join()
 
+    @contextlib.contextmanager
+    def limited(self, limit_s: float) -> Iterator[None]:
+        """Makes `check` raise `TimedOut` once the block has run for so long."""
+        self._give_up_at = time.monotonic() + limit_s
+        try:
+            yield
+        finally:
+            self._give_up_at = math.inf
+
     def check(self) -> None:
         """Raises `LeaseLost` or `TimedOut` if the work has to stop."""
         if self._lost.is_set():
             raise LeaseLost
-        if time.monotonic() > self._give_up_at or time.time() > self._deadline_at:
+        if time.monotonic() > self._give_up_at:
             raise TimedOut
+        if time.time() > self._job.deadline_at:
+            raise DeadlinePassed
 
     def report(self, done: int, total: int) -> None:
         """Publishes progress for pollers, ten times a second at most. Raises as `check` does, and `Cancelled`."""

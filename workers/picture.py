@@ -1,6 +1,7 @@
 """Picture and context, the two values that stages take: a stage returns a changed picture, the context stays the same."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,3 +69,5 @@ class Context:
     """Raises `Cancelled`, `TimedOut` or `LeaseLost` if the work is to stop."""
     report: OnStep
     """Step callback of the engine: publishes progress and preview, and raises as `checkpoint` does."""
+    limited: Callable[[float], AbstractContextManager[object]] = nullcontext
+    """Makes `checkpoint` and `report` raise `TimedOut` once its block has run for so many seconds."""

@@ -1,7 +1,7 @@
 """The two tasks, render and finish: each claims a job, runs the stages of its phase and commits the result.
 
 A task never raises to Celery: the job's row has its state, and the reconciler publishes the job again where it is to be retried.
-In the order in which a job passes them: `run_phase`, `_run_stages`, the phase's commit (or `_end_after_error`), `after_commit`.
+In the order in which a job passes: `run_phase`, `_run_stages`, the phase's commit (or `failures.after_error`), `after_commit`.
 """
 
 import contextlib
@@ -15,15 +15,15 @@ from sqlalchemy import Connection
 
 from imgen.domain import errors
 from imgen.domain.job import FINISH_QUEUE, Job, State, view_of
-from imgen.domain.outcome import FAILED_OUTCOME, TIMED_OUT_OUTCOME, Outcome
-from imgen.domain.recipe import CacheHit
+from imgen.domain.outcome import Outcome
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.live import block_penalty, epochs, job_views
 from imgen.records import audit, cache, job_transitions
-from workers import outcome, pipeline
+from workers import failures, outcome, pipeline
 from workers.engines import DrawPreview
 from workers.lease import Lease
+from workers.persistence import persist
 from workers.picture import Context, Picture
 from workers.preview import Preview
 from workers.resources import WorkerResources
@@ -50,7 +50,8 @@ class Phase:
 def commit_render(resources: WorkerResources, job: Job, picture: Picture, seconds: Seconds) -> Job:
     """Hands a rendered job on to the finish queue."""
     queued = (job.claimed_at or job.created_at) - job.created_at
-    return resources.database.attempt(
+    return persist(
+        resources.database,
         job_transitions.hand_on,
         job,
         queue=FINISH_QUEUE,
@@ -62,20 +63,11 @@ def commit_render(resources: WorkerResources, job: Job, picture: Picture, second
 def commit_finish(resources: WorkerResources, job: Job, picture: Picture, seconds: Seconds) -> Job:
     """Ends a job whose picture is stored: completed, or blocked where its verdict is not safe."""
     state, result = outcome.of(job, picture, seconds)
-    return resources.database.attempt(write_end, job, state, result, picture)
+    return persist(resources.database, write_end, job, state, result, picture)
 
 
 RENDER = Phase(waiting=State.QUEUED, stages=pipeline.RENDER, commit=commit_render)
 FINISH = Phase(waiting=State.RENDERED, stages=pipeline.FINISH, commit=commit_finish)
-
-TERMINAL_ERRORS: dict[type[errors.ImgenError], tuple[State, Outcome]] = {
-    errors.TimedOut: (State.TIMED_OUT, TIMED_OUT_OUTCOME),
-    errors.ModelError: (State.FAILED, FAILED_OUTCOME),
-    errors.ConfigurationError: (State.FAILED, FAILED_OUTCOME),
-    errors.InvalidField: (State.FAILED, FAILED_OUTCOME),
-}
-"""Errors that end a job, by the nearest class. `LeaseLost` and `Cancelled` leave it alone: another process has moved it. All
-others are retried."""
 
 
 def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
@@ -83,7 +75,8 @@ def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
     settings = resources.settings.jobs
     run_id = resources.live.run_id
     try:
-        job = resources.database.attempt(
+        job = persist(
+            resources.database,
             job_transitions.claim,
             job_id,
             waiting=phase.waiting,
@@ -106,84 +99,41 @@ def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
 
 def _run_stages(resources: WorkerResources, phase: Phase, job: Job) -> Job | None:
     """Runs a phase's stages and commits their result or their error. Returns the job as it is then; None: it was lost."""
-    try:
-        model = resources.model_of(job)
-        with Lease(resources, job, model) as lease:
+    with Lease(resources, job) as lease:  # kept until the commit, which may have to wait for the database
+        try:
             preview = Preview(resources, job)
 
             def report(done: int, total: int, draw_preview: DrawPreview) -> None:
                 lease.report(done, total)
                 preview.offer(draw_preview)
 
-            context = Context(job=job, model=model, resources=resources, checkpoint=lease.check, report=report)
+            context = Context(
+                job=job,
+                model=resources.model_of(job),
+                resources=resources,
+                checkpoint=lease.check,
+                report=report,
+                limited=lease.limited,
+            )
             picture, seconds = pipeline.run(phase.stages, Picture(), context)
-        return phase.commit(resources, job, picture, seconds)
-    except (errors.LeaseLost, errors.Cancelled):
-        log.info("job is no longer ours")
-        return None
-    except PictureBlocked as exc:
-        log.info("job blocked", categories=exc.verdict.codes)
-        if HASH_MATCH in exc.verdict.codes and not exc.is_for_logo and job.recipe.cache_hit is not None:
-            _purge_entry(resources, job.recipe.cache_hit)
-        return end_job(
-            resources, job, State.BLOCKED, Outcome(blocked=review.blocked(exc.verdict)), Picture(verdict=exc.verdict)
-        )
-    except errors.ImgenError as exc:
-        return _end_after_error(resources, job, exc)
-    except Exception:  # the map's last line: an error nobody foresaw must not take the worker along
-        log.exception("job failed unexpectedly")
-        return _retry(resources, job)
+            return phase.commit(resources, job, picture, seconds)
+        except (errors.LeaseLost, errors.Cancelled):
+            log.info("job is no longer ours")
+            return None
+        except PictureBlocked as exc:
+            return _end_blocked(resources, job, exc)
+        except Exception as exc:  # noqa: BLE001 - an error nobody foresaw must not take the worker along
+            return failures.after_error(resources, job, exc)
 
 
-def _end_after_error(resources: WorkerResources, job: Job, error: errors.ImgenError) -> Job | None:
-    log.warning("job stopped", reason=str(error), code=error.code)
-    if isinstance(error, errors.ReviewerUnavailable):
-        return _wait_for_review(resources, job)
-    if isinstance(error, errors.ObjectNotFound) and job.recipe.cache_hit is not None:
-        _purge_entry(resources, job.recipe.cache_hit)
-        return end_job(resources, job, State.FAILED, FAILED_OUTCOME)
-    terminal = next((TERMINAL_ERRORS[kind] for kind in type(error).__mro__ if kind in TERMINAL_ERRORS), None)
-    return _retry(resources, job) if terminal is None else end_job(resources, job, *terminal)
-
-
-def _retry(resources: WorkerResources, job: Job) -> Job | None:
-    """Puts a job back for its next attempt, or fails it if there is none left."""
-    settings = resources.settings.jobs
-    if job.attempts >= settings.max_attempts:
-        return end_job(resources, job, State.FAILED, FAILED_OUTCOME)
-    pause_s = settings.retry_pauses_s[min(job.attempts, len(settings.retry_pauses_s)) - 1]
+def _end_blocked(resources: WorkerResources, job: Job, error: PictureBlocked) -> Job | None:
+    verdict = error.verdict
+    log.info("job blocked", categories=verdict.codes)
+    if HASH_MATCH in verdict.codes and not error.is_for_logo and job.recipe.cache_hit is not None:
+        failures.purge_entry(resources, job.recipe.cache_hit)
+    blocked = Outcome(blocked=review.blocked(verdict))
     with contextlib.suppress(errors.LeaseLost):
-        return resources.database.attempt(job_transitions.put_back, job, pause_s=pause_s)
-    return None
-
-
-def _wait_for_review(resources: WorkerResources, job: Job) -> Job | None:
-    """Puts a job back until its reviewer answers. It costs no attempt; each pause is as long as the wait so far."""
-    review = resources.settings.review
-    waited_s = 0.0 if job.unreviewed_since is None else time.time() - job.unreviewed_since
-    if waited_s > review.give_up_s:
-        return end_job(resources, job, State.FAILED, FAILED_OUTCOME)
-    pause_s = min(max(review.first_pause_s, waited_s), review.longest_pause_s)
-    with contextlib.suppress(errors.LeaseLost):
-        return resources.database.attempt(
-            job_transitions.put_back, job, pause_s=pause_s, count=False, is_unreviewed=True
-        )
-    return None
-
-
-def _purge_entry(resources: WorkerResources, cache_hit: CacheHit) -> None:
-    """Removes a cache entry that cannot be shown: its master is gone, or a match list has it now."""
-    with contextlib.suppress(errors.Retryable):
-        resources.database.attempt(cache.purge, entry_ids=[cache_hit.entry_id])
-        resources.notify(epochs.bump(epochs.CACHE))
-
-
-def end_job(
-    resources: WorkerResources, job: Job, state: State, result: Outcome, picture: Picture | None = None
-) -> Job | None:
-    """Writes a job's end. Returns the ended job; None: another process has moved it."""
-    with contextlib.suppress(errors.LeaseLost):
-        return resources.database.attempt(write_end, job, state, result, picture or Picture())
+        return persist(resources.database, write_end, job, State.BLOCKED, blocked, Picture(verdict=verdict))
     return None
 
 

@@ -184,6 +184,18 @@ class UnreadableRow(ImgenError):
     code = "unreadable_row"
 
 
+class DatabaseUnavailable(Retryable):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+
+
+class ObjectStoreUnavailable(Retryable):
+    """The object store does not answer."""
+
+    code = "object_store_unavailable"
+
+
 class ConfigurationError(ImgenError):
     """The configuration is wrong."""
 
@@ -205,10 +217,40 @@ class TimedOut(ImgenError):
     code = "timed_out"
 
 
+class DeadlinePassed(TimedOut):
+    """The job was open for too long."""
+
+    code = "deadline_passed"
+
+
+class WorkerLost(ImgenError):
+    """The worker process ended while it worked on the job."""
+
+    code = "worker_lost"
+
+
+class MasterLost(ImgenError):
+    """The rendered picture is not in the object store any more."""
+
+    code = "master_lost"
+
+
 class LeaseLost(ImgenError):
     """Another worker owns this job now."""
 
     code = "lease_lost"
+
+
+class TimestampUnavailable(Retryable):
+    """The time-stamp authority does not answer."""
+
+    code = "timestamp_unavailable"
+
+
+class OutOfMemory(Retryable):
+    """Memory ran out."""
+
+    code = "out_of_memory"
 
 
 class ReviewerUnavailable(Retryable):

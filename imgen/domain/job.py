@@ -33,14 +33,15 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.RENDERING}) | _GIVEN_UP,
     State.RENDERING: frozenset({State.RENDERED, State.QUEUED, State.BLOCKED}) | _GIVEN_UP,
     State.RENDERED: frozenset({State.FINISHING}) | _GIVEN_UP,
-    State.FINISHING: frozenset({State.COMPLETED, State.RENDERED, State.BLOCKED}) | _GIVEN_UP,
+    State.FINISHING: frozenset({State.COMPLETED, State.RENDERED, State.QUEUED, State.BLOCKED}) | _GIVEN_UP,
     State.COMPLETED: frozenset(),
     State.BLOCKED: frozenset(),
     State.FAILED: frozenset(),
     State.TIMED_OUT: frozenset(),
     State.CANCELLED: frozenset(),
 }
-"""State → states that may follow it; none follows an end. Records change a job's state only along these."""
+"""State → states that may follow it; none follows an end. Records change a job's state only along these. A job goes from
+finishing back to the queue if its master is lost."""
 
 ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
 OPEN = frozenset(TRANSITIONS) - ENDED
@@ -78,10 +79,16 @@ class Job(Struct, frozen=True, kw_only=True):
     published_at: float | None = None
     claimed_at: float | None = None
     lease_until: float | None = None
-    unreviewed_since: float | None = None
-    """Time of the first review that a reviewer did not answer."""
     deadline_at: float
     ended_at: float | None = None
+    error_code: str = ""
+    """Code of its failure, or of the latest attempt's (see failure.py); empty: none."""
+    error_reason: str = ""
+    waiting_since: float | None = None
+    """Time of the first attempt that the outage named by `error_code` stopped; None: it waits for no outage. `available_at` is
+    the time of the next attempt."""
+    masters_lost: int = 0
+    """Number of times it went back to be rendered because its master was gone."""
 
 
 class View(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -92,6 +99,8 @@ class View(Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str
     outcome: Outcome | None = None
     fence: int = 0
+    code: str = ""
+    """Code of the failure of an ended job."""
 
 
 def view_of(job: Job) -> View:
@@ -102,6 +111,7 @@ def view_of(job: Job) -> View:
         model=job.recipe.model,
         outcome=job.outcome,
         fence=job.fence,
+        code=job.error_code if job.state in ENDED else "",
     )
 
 

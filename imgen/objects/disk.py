@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
-from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, Retryable
+from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, ObjectStoreUnavailable, Retryable
 from imgen.objects import ObjectInfo, SignedFile
 from imgen.objects.keys import checked_key, checked_prefix, probe
 from imgen.objects.signed_urls import UrlSigner
@@ -54,7 +54,7 @@ class DiskStore:
         """
         checked_key(key)
         part = self._parts / secrets.token_hex(16)
-        with _translated(key, missing=Retryable):
+        with _translated(key, missing=ObjectStoreUnavailable):
             try:
                 with part.open("xb") as file:
                     file.write(body)
@@ -66,8 +66,13 @@ class DiskStore:
 
     def get(self, key: str) -> bytes:
         """Returns the whole object."""
-        with _translated(key):
-            return self._find(key)[0].read_bytes()
+        try:
+            with _translated(key):
+                return self._find(key)[0].read_bytes()
+        except ObjectNotFound as exc:
+            if not self._parts.is_dir():  # a lost mount has no file at all
+                raise ObjectStoreUnavailable(f"The object folder {self._root} is not there") from exc
+            raise
 
     def exists(self, key: str) -> bool:
         """Returns whether the key is stored."""
@@ -167,7 +172,7 @@ class DiskStore:
             # Also where another writer was first: it may have died between its link and this.
             _sync_folder(folder)
             return
-        raise Retryable(f"The folder of {key} is removed again and again")
+        raise ObjectStoreUnavailable(f"The folder of {key} is removed again and again")
 
     def _make_folders(self, key: str) -> Path:
         folder = self._root
@@ -204,7 +209,7 @@ def _translated(key: str, *, missing: type[ImgenError] = ObjectNotFound) -> Iter
     except (FileNotFoundError, NotADirectoryError) as exc:
         raise missing from exc
     except OSError as exc:  # a full disk, a lost mount, too many open files, rights taken away
-        raise Retryable(f"The object folder failed at {key}: {exc.strerror}") from exc
+        raise ObjectStoreUnavailable(f"The object folder failed at {key}: {exc.strerror}") from exc
 
 
 def _entries(folder: Path) -> list[tuple[str, os.DirEntry[str]]]:

@@ -4,7 +4,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
-from imgen.domain.errors import Retryable
+from imgen.domain.errors import ObjectStoreUnavailable
 
 if TYPE_CHECKING:
     from imgen.objects import ObjectStore
@@ -55,7 +55,7 @@ def probe(store: "ObjectStore") -> bool:
     """Writes, writes again, reads and removes an object of its own. True: the second write changed nothing.
 
     Raises:
-        Retryable: the body read is neither of the two; or the store's own errors.
+        ObjectStoreUnavailable: the body read is neither of the two; or the store's own errors.
     """
     key = f"check/{secrets.token_hex(8)}"
     first, second = b"first", b"second"
@@ -66,5 +66,5 @@ def probe(store: "ObjectStore") -> bool:
     finally:
         store.delete(key)
     if body not in (first, second):
-        raise Retryable(f"The object store answers with {len(body)} bytes that were never written")
+        raise ObjectStoreUnavailable(f"The object store answers with {len(body)} bytes that were never written")
     return body == first

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, Retryable
+from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, ObjectStoreUnavailable
 from imgen.objects import ObjectInfo
 from imgen.objects.keys import checked_expiry, checked_key, checked_prefix, probe
 from imgen.objects.s3_client import S3Options, make_client, make_signer
@@ -96,7 +96,7 @@ class S3Store:
                 if status == HTTPStatus.CONFLICT:  # another writer, not yet done: only what is there counts
                     if self.exists(key):
                         return
-                    raise Retryable(f"Another write of {key} is under way") from exc
+                    raise ObjectStoreUnavailable(f"Another write of {key} is under way") from exc
                 if status != HTTPStatus.NOT_IMPLEMENTED and code not in _UNCONDITIONAL:
                     raise self._translation(exc) from exc
             else:
@@ -217,8 +217,8 @@ class S3Store:
 
     def _translation(self, exc: BotoCoreError | ClientError) -> ImgenError:
         if not isinstance(exc, ClientError):  # timeouts, resets, refused connections, cut bodies
-            return Retryable(f"The S3 {self._place} did not answer: {exc}")
-        kind = _ERRORS.get(exc.response["Error"]["Code"]) or _STATUSES.get(_status(exc), Retryable)
+            return ObjectStoreUnavailable(f"The S3 {self._place} did not answer: {exc}")
+        kind = _ERRORS.get(exc.response["Error"]["Code"]) or _STATUSES.get(_status(exc), ObjectStoreUnavailable)
         return kind() if kind is ObjectNotFound else kind(f"The S3 {self._place} refused: {exc}")
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_eng
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
-from imgen.domain.errors import Retryable, TransactionConflict
+from imgen.domain.errors import DatabaseUnavailable, Retryable, TransactionConflict
 from imgen.records.database_url import cause, parse_url
 
 P = ParamSpec("P")
@@ -167,9 +167,9 @@ def _translated() -> Iterator[None]:
     except (OperationalError, DBAPIError) as exc:
         if getattr(exc.orig, "sqlstate", None) in CONFLICTS:
             raise TransactionConflict from exc
-        raise Retryable(f"The database does not answer: {cause(exc)}") from exc
+        raise DatabaseUnavailable(f"The database does not answer: {cause(exc)}") from exc
     except SQLAlchemyError as exc:
-        raise Retryable(f"The database does not answer: {type(exc).__name__}") from exc
+        raise DatabaseUnavailable(f"The database does not answer: {type(exc).__name__}") from exc
 
 
 _POSTGRES_LIMITS = "-c statement_timeout=15000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=15000"

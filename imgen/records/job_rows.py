@@ -16,7 +16,7 @@ from imgen.domain.recipe import Diffusion, PromptParts, Recipe
 
 T = TypeVar("T")
 
-VIEW_COLUMNS = ("id", "tenant_id", "state", "fence", "model", "outcome", "created_at", "ended_at")
+VIEW_COLUMNS = ("id", "tenant_id", "state", "fence", "model", "outcome", "error_code", "created_at", "ended_at")
 """Columns of a poll view."""
 SEARCHED_CHARS = 300
 """Indexed beginning of a prompt: PostgreSQL limits index entries to 2.7 KB."""
@@ -84,8 +84,14 @@ def view_of_row(row: RowMapping) -> View:
         outcome = None if row["outcome"] is None else _outcome.decode(row["outcome"])
     except _FAULTS as exc:
         raise UnreadableRow(f"The outcome of job {row['id']} cannot be read: {type(exc).__name__}") from exc
-    state = state_for_owner(_state(row), row["fence"])
-    return View(tenant_id=row["tenant_id"], state=state, model=row["model"], outcome=outcome, fence=row["fence"])
+    return View(
+        tenant_id=row["tenant_id"],
+        state=state_for_owner(_state(row), row["fence"]),
+        model=row["model"],
+        outcome=outcome,
+        fence=row["fence"],
+        code=row["error_code"] if row["ended_at"] is not None else "",
+    )
 
 
 def model_and_timings(recipe: str, timings: str) -> tuple[str, dict[str, float]]:

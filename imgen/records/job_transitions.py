@@ -3,18 +3,25 @@
 Every end of a job passes `end`, which settles the job's hold in the same transaction.
 """
 
-import msgspec
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from typing import Any
 
-from imgen.domain.errors import LeaseLost, UnreadableRow
-from imgen.domain.job import OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, State
-from imgen.domain.outcome import Outcome
+import msgspec
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
+
+from imgen.domain.errors import Cancelled, LeaseLost, UnreadableRow, WorkerLost
+from imgen.domain.failure import CODES, Failure, failure_of
+from imgen.domain.job import OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, State, render_queue
+from imgen.domain.outcome import FAILED_OUTCOME, Outcome
 from imgen.domain.recipe import RECIPE_VERSION
 from imgen.records import clock, ledger
 from imgen.records.database import upsert
 from imgen.records.job_rows import from_row
 from imgen.records.jobs import find
 from imgen.records.tables.jobs import claims, jobs
+
+LOST = failure_of(WorkerLost())
+"""Failure of an attempt whose worker process ended."""
+_NO_FAILURE: dict[str, Any] = {"error_code": "", "error_reason": "", "waiting_since": None}
 
 
 def note_published(connection: Connection, job_id: str, queue: str, *, now: float | None = None) -> None:
@@ -46,7 +53,8 @@ def claim(
     time = clock.at(now)
     running = RUNNING_AS[waiting]
     # A first attempt is always due: its message was sent because it is
-    is_due = or_(jobs.c.attempts == 0, jobs.c.available_at <= time)
+    is_first = and_(jobs.c.attempts == 0, jobs.c.waiting_since.is_(None))
+    is_due = or_(is_first, jobs.c.available_at <= time)
     found = connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state == waiting, jobs.c.attempts < max_attempts, is_due)
@@ -70,7 +78,7 @@ def claim(
         select(jobs).where(jobs.c.id == job_id, jobs.c.state == waiting, jobs.c.attempts >= max_attempts)
     )
     if (lost := exhausted.mappings().first()) is not None:
-        end(connection, from_row(lost), State.FAILED, Outcome(error="Generation failed"), now=now)
+        end(connection, from_row(lost), State.FAILED, FAILED_OUTCOME, failure=LOST, now=now)
     return None
 
 
@@ -105,6 +113,7 @@ def hand_on(
         lease_until=None,
         published_at=None,
         available_at=clock.at(now),
+        **_NO_FAILURE,
     )
 
 
@@ -112,37 +121,62 @@ def put_back(
     connection: Connection,
     job: Job,
     *,
+    failure: Failure = LOST,
     pause_s: float = 0,
-    count: bool = True,
-    is_unreviewed: bool = False,
     now: float | None = None,
     only_if: ColumnElement[bool] | None = None,
 ) -> Job:
-    """Puts a running job back for another attempt after a pause.
-
-    Args:
-        connection: a writing one.
-        job: as claimed or last read.
-        pause_s: time until it may be claimed.
-        count: False for an attempt that the service itself interrupted (a shutdown); it does not count.
-        is_unreviewed: a reviewer did not answer; the time of the first such attempt is kept.
-        now: for tests.
-        only_if: further condition of the row.
+    """Puts a running job back for its next attempt, after a pause. The attempt that failed counts.
 
     Raises:
-        LeaseLost: another process moved it since `job` was read, or the condition does not hold; nothing is changed.
+        LeaseLost: another process moved it since `job` was read, or `only_if` does not hold; nothing is changed.
+    """
+    available_at = clock.at(now) + pause_s
+    return _put_back(connection, job, failure, available_at=available_at, waiting_since=None, only_if=only_if)
+
+
+def wait_for_outage(
+    connection: Connection, job: Job, *, failure: Failure, pause_s: float = 0, now: float | None = None
+) -> Job:
+    """Puts a running job back to wait for a part that is away. The attempt does not count; the time of the first one is kept.
+
+    Raises:
+        LeaseLost: another process moved it since `job` was read; nothing is changed.
     """
     time = clock.at(now)
+    return _put_back(
+        connection,
+        job,
+        failure,
+        available_at=time + pause_s,
+        waiting_since=waiting_since(job, failure) or time,
+        attempts=max(0, job.attempts - 1),
+    )
+
+
+def waiting_since(job: Job, failure: Failure) -> float | None:
+    """Returns the time since when the job waits for the part that failed now; None: it did not wait for this one."""
+    return job.waiting_since if job.error_code == failure.code else None
+
+
+def render_again(connection: Connection, job: Job, *, failure: Failure, now: float | None = None) -> Job:
+    """Sends a job whose master is gone back to the render workers, with fresh attempts.
+
+    Raises:
+        LeaseLost: another process moved it since `job` was read; nothing is changed.
+    """
     return _move(
         connection,
         job,
-        WAITING_AS[job.state],
-        attempts=job.attempts if count else max(0, job.attempts - 1),
+        State.QUEUED,
+        queue=render_queue(job.recipe.model),
+        master_key="",
+        masters_lost=job.masters_lost + 1,
+        attempts=0,
         lease_until=None,
         published_at=None,
-        only_if=only_if,
-        available_at=time + pause_s,
-        unreviewed_since=(job.unreviewed_since or time) if is_unreviewed else None,
+        available_at=clock.at(now),
+        **_NO_FAILURE | _told(failure),
     )
 
 
@@ -152,16 +186,30 @@ def end(
     state: State,
     outcome: Outcome,
     *,
+    failure: Failure | None = None,
     now: float | None = None,
     only_if: ColumnElement[bool] | None = None,
 ) -> Job:
     """Ends a job: its last transition, with its charge or release, in the caller's transaction.
 
+    Args:
+        connection: a writing one.
+        job: as claimed or last read.
+        state: an end.
+        outcome: picture, reason for withholding it, or error.
+        failure: reason of an end without a picture; None: that of the latest attempt.
+        now: for tests.
+        only_if: further condition of the row.
+
     Raises:
         LeaseLost: another process moved it since `job` was read, or `only_if` does not hold; nothing is changed.
     """
-    encoded = msgspec.json.encode(outcome).decode()
-    ended = _move(connection, job, state, only_if=only_if, outcome=encoded, ended_at=clock.at(now), lease_until=None)
+    told = _NO_FAILURE
+    if state in CODES:
+        latest = Failure(code=job.error_code or CODES[state], reason=job.error_reason or outcome.error)
+        told = _NO_FAILURE | _told(failure or latest)
+    encoded, at = msgspec.json.encode(outcome).decode(), clock.at(now)
+    ended = _move(connection, job, state, only_if=only_if, outcome=encoded, ended_at=at, lease_until=None, **told)
     assert ended.ended_at is not None
     ledger.settle(connection, ended, charge=state is State.COMPLETED, now=ended.ended_at)
     return ended
@@ -176,7 +224,8 @@ def cancel(connection: Connection, job_id: str, tenant_id: str) -> Job:
     job = find(connection, job_id, tenant_id=tenant_id)
     while job.state in OPEN:
         try:
-            return end(connection, job, State.CANCELLED, Outcome(error="Cancelled"))
+            cancelled = Cancelled()
+            return end(connection, job, State.CANCELLED, Outcome(error=str(cancelled)), failure=failure_of(cancelled))
         except LeaseLost:
             job = find(connection, job_id, tenant_id=tenant_id)
     return job
@@ -193,6 +242,14 @@ def _note_claim(connection: Connection, job: Job) -> None:
         update={"published_at": job.published_at},
         where=claims.c.published_at < job.published_at,
     )
+
+
+def _put_back(connection: Connection, job: Job, failure: Failure, **values: Any) -> Job:
+    return _move(connection, job, WAITING_AS[job.state], lease_until=None, published_at=None, **_told(failure) | values)
+
+
+def _told(failure: Failure) -> dict[str, Any]:
+    return {"error_code": failure.code, "error_reason": failure.reason}
 
 
 def _move(

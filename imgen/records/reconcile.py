@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
 
+from imgen.domain.errors import DeadlinePassed
+from imgen.domain.failure import failure_of
 from imgen.domain.job import OPEN, RUNNING_AS, WAITING_AS, Job, State
 from imgen.domain.outcome import FAILED_OUTCOME, TIMED_OUT_OUTCOME
 from imgen.records import clock, job_transitions
@@ -51,7 +53,10 @@ def put_back_lost(connection: Connection, job_id: str, *, max_attempts: int, now
         return None
     still = jobs.c.lease_until < clock.at(now)
     if job.attempts >= max_attempts:
-        return job_transitions.end(connection, job, State.FAILED, FAILED_OUTCOME, now=now, only_if=still)
+        lost_again = job_transitions.LOST
+        return job_transitions.end(
+            connection, job, State.FAILED, FAILED_OUTCOME, failure=lost_again, now=now, only_if=still
+        )
     return job_transitions.put_back(connection, job, now=now, only_if=still)
 
 
@@ -70,7 +75,8 @@ def end_overdue(connection: Connection, job_id: str, *, now: float | None = None
     job = job_records.find(connection, job_id)
     if job.state not in OPEN:
         return None
-    return job_transitions.end(connection, job, State.TIMED_OUT, TIMED_OUT_OUTCOME, now=now)
+    passed = DeadlinePassed(f"{DeadlinePassed()}. {job.error_reason}" if job.error_reason else None)
+    return job_transitions.end(connection, job, State.TIMED_OUT, TIMED_OUT_OUTCOME, failure=failure_of(passed), now=now)
 
 
 def unpublished(
@@ -81,7 +87,8 @@ def unpublished(
     The grace applies to first messages, which the submitter sends; the caller sends those of later attempts.
     """
     time = clock.at(now)
-    is_due = or_(jobs.c.attempts > 0, jobs.c.available_at < time - grace_s)
+    is_later = or_(jobs.c.attempts > 0, jobs.c.waiting_since.is_not(None))
+    is_due = or_(is_later, jobs.c.available_at < time - grace_s)
     query = _waiting_jobs().where(_IS_OPEN, _IS_WAITING, jobs.c.published_at.is_(None))
     query = query.where(jobs.c.available_at < time, is_due).order_by(jobs.c.available_at)
     return _found(connection, query.limit(limit))

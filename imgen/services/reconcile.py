@@ -4,6 +4,8 @@ Every API process runs it; a lock in SQL lets one at a time do the work. The que
 """
 
 import asyncio
+import math
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from imgen import configuration
-from imgen.domain.errors import JobNotFound, LeaseLost, Retryable, Unavailable, UnreadableRow
+from imgen.domain.errors import DatabaseUnavailable, JobNotFound, LeaseLost, Retryable, Unavailable, UnreadableRow
 from imgen.domain.job import Job, State, view_of
 from imgen.live import epochs, job_views
 from imgen.records import job_transitions, jobs, reconcile
@@ -43,6 +45,7 @@ class Reconciler:
         self._core = core
         self._lock = ProcessLock(core.database, LOCK, for_s=max(LEAST_LOCK_S, core.settings.jobs.reconcile_s * 5))
         self._waiting = WaitingCheck(core)
+        self._database_away_at = -math.inf
         self._reloader = configuration.Reloader(lambda: configuration.load(core.settings))
 
     async def run(self) -> None:
@@ -54,6 +57,13 @@ class Reconciler:
 
     async def round(self) -> Counter[str]:
         """Runs one round; repairs only if this process holds the lock. Returns the number of jobs changed, by reason."""
+        try:
+            return await self._round()
+        except DatabaseUnavailable:
+            self._database_away_at = time.monotonic()
+            raise
+
+    async def _round(self) -> Counter[str]:
         core = self._core
         await self._reload_configuration()
         await core.request_counts.write(core.database, now=core.clock())
@@ -70,6 +80,8 @@ class Reconciler:
             ("worker lost", reconcile.lost, put_back),
             ("deadline passed", reconcile.overdue, reconcile.end_overdue),
         )
+        if time.monotonic() - self._database_away_at < self._core.settings.jobs.lease_s:
+            repairs = repairs[1:]  # living workers could not renew their leases, and get the time to do it now
         for reason, find, repair in repairs:
             run_id = self._core.live.run_id
             moved = await self._repair_each(await database.reading(find), repair)

@@ -68,8 +68,16 @@ class Objects(_Section):
     s3: S3Settings = S3Settings()
 
 
-class Jobs(_Section):
-    """Limits and times of jobs: queue, lease, retries, retention."""
+class Patience(_Section):
+    """Pauses between the attempts at a job while a part is away, and the time after which it fails."""
+
+    first_pause_s: TimeLimit = 2
+    longest_pause_s: TimeLimit = 30
+    give_up_s: Annotated[float, Interval(ge=0, le=30 * DAY_S)] = 900
+
+
+class Jobs(Patience):
+    """Limits and times of jobs: queue, lease, retries, outages, retention."""
 
     max_queued: Annotated[int, Interval(ge=1, le=10_000_000)] = 10_000
     max_prompt_chars: Annotated[int, Interval(ge=1, le=1_000_000)] = 10_000
@@ -102,16 +110,14 @@ BLIND_REVIEWERS = frozenset({"rules"})
 """Reviewers that see no picture."""
 
 
-class Review(Upstream):
+class Review(Upstream, Patience):
     """Reviewers of pictures; pauses while they do not answer; penalties for blocked pictures."""
 
     reviewers: tuple[str, ...] = ("rules",)
     moderation_model: str = "omni-moderation-latest"
     nudity_threshold: Score = 0.5
     nudity_child_threshold: Score = 0.35
-    first_pause_s: TimeLimit = 2
     longest_pause_s: TimeLimit = 120
-    give_up_s: Annotated[float, Interval(ge=0, le=30 * DAY_S)] = 900
     free_blocks: Count = 20
     slow_down_s: Pause = 5
     longest_slow_down_s: Pause = 600

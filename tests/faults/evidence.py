@@ -59,6 +59,8 @@ lease_s = 4
 reconcile_s = 0.5
 max_attempts = 2
 retry_pauses_s = [0.1]
+first_pause_s = 0.1
+give_up_s = 1
 [enhancer]
 base_url = "{chat.base_url}"
 api_key = "{ENHANCER_KEY}"

@@ -56,7 +56,11 @@ def test_a_job_that_kills_its_worker_is_given_up(stack: Stack, truth: Truth):
     seconds = truth.await_ended([*before, poison, *after])
     (job,) = truth.jobs([poison])
     assert (job.state, job.outcome.error, job.attempts) == (State.FAILED, "Generation failed", 3)
-    assert stack.status({"id": poison}) == {"status": "FAILED", "error": "Generation failed"}
+    assert stack.status({"id": poison}) == {
+        "status": "FAILED",
+        "error": "Generation failed",
+        "code": "worker_lost",
+    }
     truth.check_once(before + after)
     truth.check_books([poison])
     print(f"poison job given up after {seconds:.1f} s")

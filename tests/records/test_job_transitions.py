@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from imgen.domain.errors import LeaseLost, QueueFull, QuotaExceeded
+from imgen.domain.failure import Failure
 from imgen.domain.job import ENDED, TRANSITIONS, State
 from imgen.domain.outcome import Outcome
 from imgen.records import job_transitions, jobs, ledger
@@ -118,6 +119,45 @@ def test_a_job_put_back_waits_out_its_pause(database):
         job_transitions.put_back(connection, job, pause_s=30)
     assert claim(database, job) is None
     assert claim(database, job, now=time.time() + 31).attempts == 2
+
+
+def test_a_wait_for_a_part_costs_no_attempt_and_is_heeded(database):
+    """A job that waits for an outage cannot be claimed early, though it has no attempt behind it; its next phase forgets the wait."""
+    job = claim(database, add(database))
+    away = Failure(code="object_store_unavailable", reason="gone")
+    with database.write() as connection:
+        waiting = job_transitions.wait_for_outage(connection, job, failure=away, pause_s=30)
+    assert (waiting.attempts, waiting.error_code, waiting.error_reason) == (0, "object_store_unavailable", "gone")
+    assert claim(database, job) is None
+    again = claim(database, job, now=time.time() + 31)
+    with database.write() as connection:
+        longer = job_transitions.wait_for_outage(connection, again, failure=away, now=waiting.available_at + 40)
+    assert longer.waiting_since == waiting.waiting_since
+    with database.write() as connection:
+        again = job_transitions.claim(
+            connection, job.id, waiting=State.QUEUED, lease_s=10, max_attempts=3, now=longer.available_at
+        )
+        rendered = job_transitions.hand_on(connection, again, **FINISH)
+    assert (rendered.error_code, rendered.error_reason, rendered.waiting_since) == ("", "", None)
+
+
+def test_an_end_without_a_picture_has_a_reason(database):
+    """The one that is given, else that of the latest attempt, else one by the state; a picture has none."""
+    for waiting, state, failure, code in (
+        (State.QUEUED, State.FAILED, Failure(code="model", reason="no weights"), "model"),
+        (State.QUEUED, State.FAILED, None, "worker_lost"),
+        (State.RENDERED, State.COMPLETED, None, ""),
+    ):
+        first = claim(database, add(database, state=waiting), waiting)
+        with database.write() as connection:
+            job_transitions.put_back(connection, first)
+        second = claim(database, first, waiting)
+        with database.write() as connection:
+            ended = job_transitions.end(connection, second, state, Outcome(error="x"), failure=failure)
+        assert (ended.error_code, bool(ended.error_reason)) == (code, bool(code))
+    job = add(database)
+    with database.write() as connection:
+        assert job_transitions.cancel(connection, job.id, job.tenant_id).error_code == "cancelled"
 
 
 def test_a_first_try_is_due_at_once(database):

@@ -7,6 +7,7 @@ from factories import PLAN, make_job
 from msgspec import structs
 
 from imgen.domain.errors import LeaseLost
+from imgen.domain.failure import Failure
 from imgen.domain.job import State
 from imgen.records import job_transitions, jobs, ledger, reconcile
 
@@ -71,6 +72,17 @@ def test_later_tries_are_sent_without_a_grace(database):
     with database.read() as connection:
         found = reconcile.unpublished(connection, grace_s=3, now=NOW + 11.001)
     assert [lost.id for lost in found] == [job.id]
+
+
+def test_a_job_that_waits_for_an_outage_is_sent_when_it_is_due(database):
+    """Not before its next try, and then without a grace."""
+    job = claim(database, add(database), NOW)
+    away = Failure(code="timestamp_unavailable", reason="gone")
+    with database.write() as connection:
+        job_transitions.wait_for_outage(connection, job, failure=away, pause_s=20, now=NOW)
+        assert reconcile.unpublished(connection, grace_s=3, now=NOW + 19.9) == []
+        found = reconcile.unpublished(connection, grace_s=3, now=NOW + 20.1)
+    assert [waiting.id for waiting in found] == [job.id]
 
 
 def test_messages_missing_from_an_empty_queue_are_found(database):

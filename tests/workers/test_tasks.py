@@ -111,17 +111,6 @@ def test_a_broken_model_fails_at_once(resources):
     assert settled(resources, job) == ["hold", "release"]
 
 
-def test_a_part_that_is_down_is_tried_three_times(resources):
-    """Retryable errors put the job back until its attempts are used up."""
-    job = submit(resources, "flaky")
-    states = []
-    for _ in range(4):
-        tasks.run_phase(resources, tasks.RENDER, job.id)
-        states.append(read(resources, job).state)
-    assert states == [State.QUEUED, State.QUEUED, State.FAILED, State.FAILED]
-    assert read(resources, job).fence == 3
-
-
 def test_a_ruleset_that_vanished_publishes_nothing(resources):
     """A job whose ruleset was taken away fails; it is never judged by another."""
     job = run(resources, submit(resources, ruleset="gone"))

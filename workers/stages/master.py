@@ -11,6 +11,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from imgen.domain.errors import MasterLost, ObjectNotFound, Retryable
+from workers import spool
 from workers.picture import CachedMaster, Context, Picture
 
 FORMAT = "tiff"
@@ -27,20 +29,41 @@ _TIME_FORMAT = "%Y:%m:%d %H:%M:%S"
 
 
 def keep(picture: Picture, context: Context) -> Picture:
-    """Stores the pixels under a key of job and fence, so that no two attempts write the same object."""
+    """Stores the pixels under a key of job and fence, so that no two attempts write the same object.
+
+    Raises:
+        Retryable: the object store did not take them; they are kept on this host for the next attempt.
+    """
     key = f"work/{context.job.id}/{context.job.fence}.{FORMAT}"
     file = io.BytesIO()
     Image.fromarray(picture.pixels).save(file, FORMAT, exif=_exif(picture.drawn_at))
-    context.resources.objects.put(key, file.getvalue(), f"image/{FORMAT}")
+    data_dir = context.resources.settings.data_dir
+    try:
+        context.resources.objects.put(key, file.getvalue(), f"image/{FORMAT}")
+    except Retryable:
+        spool.save(data_dir, context.job.id, file.getvalue())
+        raise
+    spool.discard(data_dir, context.job.id)
     return replace(picture, master_key=key)
 
 
 def fetch(picture: Picture, context: Context) -> Picture:
-    """Reads the master's pixels."""
-    body = context.resources.objects.get(context.job.master_key)
-    with Image.open(io.BytesIO(body), formats=(FORMAT, KEPT_FORMAT)) as image:
-        pixels, drawn_at = np.asarray(image), _drawn_at(image)
-    return replace(picture, master_key=context.job.master_key, pixels=pixels, drawn_at=drawn_at)
+    """Reads the master's pixels.
+
+    Raises:
+        MasterLost: it is gone; the picture has to be drawn again.
+    """
+    try:
+        body = context.resources.objects.get(context.job.master_key)
+    except ObjectNotFound as exc:
+        raise MasterLost from exc
+    return replace(decoded(picture, body), master_key=context.job.master_key)
+
+
+def decoded(picture: Picture, master: bytes) -> Picture:
+    """Returns the picture with a master's pixels and the time at which they were drawn."""
+    with Image.open(io.BytesIO(master), formats=(FORMAT, KEPT_FORMAT)) as image:
+        return replace(picture, pixels=np.asarray(image), drawn_at=_drawn_at(image))
 
 
 def keep_for_reuse(picture: Picture, context: Context) -> Picture:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import structlog
 
 from imgen import __version__
+from imgen.domain.errors import TimestampUnavailable, UpstreamUnavailable
 from imgen.domain.job import utc_text
 from imgen.provenance.encoding import MIME
 from imgen.provenance.manifest import Manifest
@@ -18,12 +19,15 @@ def sign(picture: Picture, context: Context) -> Picture:
     """Signs the picture, and the thumbnail as a small copy of it.
 
     Raises:
-        Retryable: the time-stamp authority does not answer, and the operator wants no picture without a time-stamp.
+        TimestampUnavailable: the time-stamp authority does not answer, and the operator wants no picture without a time-stamp.
     """
     mime = MIME[context.job.recipe.output.format]
     manifest = manifest_fields(picture, context)
     signer = context.resources.signer
-    signed = signer.sign(picture.encoded, mime, manifest)
+    try:
+        signed = signer.sign(picture.encoded, mime, manifest)
+    except UpstreamUnavailable as exc:
+        raise TimestampUnavailable(str(exc)) from exc
     if context.resources.settings.credentials.tsa_url and not signed.is_time_stamped:
         log.warning("signed without a time-stamp: the authority does not answer", manifest=signed.manifest_id)
     return replace(

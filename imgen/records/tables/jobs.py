@@ -40,6 +40,10 @@ jobs = Table(
     Column("ended_at", Double),
     Column("stripped_at", Double),
     Column("unreviewed_since", Double),
+    Column("error_code", Text, nullable=False, server_default=""),
+    Column("error_reason", Text, nullable=False, server_default=""),
+    Column("waiting_since", Double),
+    Column("masters_lost", Integer, nullable=False, server_default="0"),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "state", "lease_until"),
     Index(None, "state", "queue", "published_at"),
@@ -57,7 +61,8 @@ jobs = Table(
     ),
 )
 """`model`, `style`, `character`, `ruleset` and the prompt's beginning are the recipe's own, for searching: the gallery's index
-has every column of a search or a count, so that no rows are read."""
+has every column of a search or a count, so that no rows are read. `unreviewed_since` is for processes of version 0.2 that run
+beside this one during an upgrade; nothing else reads it."""
 
 claims = Table(
     "claims",

@@ -129,6 +129,10 @@ class EndedAnswer(Struct, frozen=True, kw_only=True):
 
     status: EndedStatus
     error: Annotated[str, Meta(description="`Generation failed`, `Timed out` or `Cancelled`.")]
+    code: (
+        Annotated[str, Meta(description="Stable word for the reason; absent for jobs that ended before version 0.3.")]
+        | UnsetType
+    ) = UNSET
 
 
 class PromptAnswer(Struct, frozen=True, kw_only=True):
@@ -211,11 +215,11 @@ def status_answer(core: Core, job_id: str, status: JobStatus) -> StatusAnswer:
             progress=UNSET if status.progress is None else status.progress,
             eta=UNSET if status.eta_s is None else status.eta_s,
         )
-    return ended_answer(core, job_id, state, outcome or Outcome())
+    return ended_answer(core, job_id, state, outcome or Outcome(), code=status.view.code)
 
 
 def ended_answer(
-    core: Core, job_id: str, state: State, outcome: Outcome
+    core: Core, job_id: str, state: State, outcome: Outcome, *, code: str = ""
 ) -> CompletedAnswer | BlockedAnswer | EndedAnswer:
     """Makes the answer for an ended job: `meta` with fresh pre-signed URLs, the rules that blocked it, or the error."""
     if outcome.meta is not None:
@@ -231,7 +235,7 @@ def ended_answer(
             filter_categories=blocked.categories,
             unsafe_url=base64.b64encode(url.encode()).decode() if url else UNSET,
         )
-    return EndedAnswer(status=_ENDED[state], error=outcome.error)
+    return EndedAnswer(status=_ENDED[state], error=outcome.error, code=code or UNSET)
 
 
 def listed_job(job: Job) -> ListedJob:

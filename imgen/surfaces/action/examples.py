@@ -63,7 +63,7 @@ def status(core: Core) -> Examples:
                 "error": "Content blocked — flagged for: Real people",
                 "filter_categories": ["real_people"],
             },
-            {"status": "FAILED", "error": "Generation failed"},
+            {"status": "FAILED", "error": "Generation failed", "code": "worker_lost"},
         ),
     )
 

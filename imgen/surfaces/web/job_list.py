@@ -11,7 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from imgen.domain.failure import awaited_part
 from imgen.domain.job import OPEN, Job, State
+from imgen.domain.outcome import Outcome
 from imgen.domain.user import User
 from imgen.records import audit, job_search
 from imgen.services.links import urls_by_kind
@@ -84,7 +86,10 @@ class JobList:
         half_life_s = self._shell.core.settings.objects.url_expires_s / 2
         fresh = int(self._shell.core.clock() // half_life_s)  # a page that stays open gets new URLs in time
         rows = [
-            (job.id, job.state, bool(job.outcome and job.outcome.images), ago(job.created_at), keys.get(job.key_id))
+            (
+                *(job.id, job.state, awaited_part(job), bool(job.outcome and job.outcome.images)),
+                *(ago(job.created_at), keys.get(job.key_id)),
+            )
             for job in page.jobs
         ]
         shown = digest((view, fresh, page.after, rows))
@@ -115,10 +120,9 @@ class JobList:
 
 
 def facts_of(job: Job) -> dict[str, Any]:
-    """Returns `meta` of an ended job, the rules that blocked it, or its error."""
-    if job.outcome is None:
-        return {"meta": None, "blocked": None, "error": ""}
-    return {"meta": job.outcome.meta, "blocked": job.outcome.blocked, "error": job.outcome.error}
+    """Returns `meta` of an ended job, the rules that blocked it, or its error; of an open one the part that it waits for."""
+    outcome = job.outcome or Outcome()
+    return {"meta": outcome.meta, "blocked": outcome.blocked, "error": outcome.error, "waits_for": awaited_part(job)}
 
 
 def _day(text: str, *, days_on: int = 0) -> float | None:

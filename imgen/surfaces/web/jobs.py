@@ -60,7 +60,7 @@ class Jobs:
         names = await database.reading(job_search.key_names, scope=user.scope)
         tenants = await database.reading(job_search.tenant_names, scope=user.scope)
         records = await database.reading(audit.of_subject, job.id)
-        shown = digest((job.state, job.claimed_at, job.ended_at, [one.id for one in records]))
+        shown = digest((job.state, job.available_at, job.claimed_at, job.ended_at, [one.id for one in records]))
         if request.query_params.get("shown") == shown:
             return self._shell.unchanged()
         return self._shell.page(

@@ -19,6 +19,7 @@ from imgen.domain import errors
 from imgen.domain import principal as principals
 from imgen.domain.account import Tenant
 from imgen.domain.catalog import SIZES
+from imgen.domain.failure import awaited_part
 from imgen.domain.job import ENDED, Job, State, state_for_owner
 from imgen.domain.outcome import Outcome
 from imgen.domain.request import FORMATS, POSITIONS, RANGES
@@ -211,7 +212,7 @@ class Playground:
         return {
             "job": job,
             "state": state,
-            "state_text": STATES[state],
+            "state_text": f"Waiting for {part}" if (part := awaited_part(job)) else STATES[state],
             "job_status": job_status,
             "outcome": outcome,
             "images": {link.type: link for link in links},

@@ -24,8 +24,8 @@ def core(tmp_path):
     return SimpleNamespace(settings=settings.load(tmp_path), objects=store)
 
 
-def answer(core, state, outcome, job_id="run_1"):
-    return msgspec.json.decode(msgspec.json.encode(ended_answer(core, job_id, state, outcome)))
+def answer(core, state, outcome, job_id="run_1", **more):
+    return msgspec.json.decode(msgspec.json.encode(ended_answer(core, job_id, state, outcome, **more)))
 
 
 def test_meta_is_what_is_stored_and_its_images_last(core):
@@ -49,8 +49,10 @@ def test_a_cache_hit_says_so(core):
     ("state", "error"), [("failed", "Generation failed"), ("timed_out", "Timed out"), ("cancelled", "Cancelled")]
 )
 def test_a_job_without_a_picture_tells_why(core, state, error):
-    """Status and one sentence."""
+    """Status, one sentence, and the reason's code where the job has one."""
     assert answer(core, State(state), Outcome(error=error)) == {"status": state.upper(), "error": error}
+    told = answer(core, State(state), Outcome(error=error), code="worker_lost")
+    assert told == {"status": state.upper(), "error": error, "code": "worker_lost"}
 
 
 def test_a_blocked_picture_has_a_url_only_where_it_may_be_seen(core):

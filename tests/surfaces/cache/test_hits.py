@@ -168,7 +168,11 @@ def test_a_master_that_is_gone_is_not_found_again(stack):
         file.unlink()
     status, body = ask(stack, "a velvet armchair")
     assert status == 200
-    assert stack.wait(body) == {"status": "FAILED", "error": "Generation failed"}
+    assert stack.wait(body) == {
+        "status": "FAILED",
+        "error": "Generation failed",
+        "code": "master_lost",
+    }
     assert ask(stack, "a velvet armchair") == MISS
     keep(stack, "a velvet armchair")
     assert hit(stack, "a velvet armchair")["cache"] is True

@@ -12,6 +12,7 @@ from imgen.domain.job import State
 from imgen.domain.recipe import PromptParts
 from imgen.records import jobs
 from imgen.records.database import Database
+from imgen.records.tables.jobs import jobs as job_rows
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,42 @@ def test_a_job_in_full(web, made, admin):
     expect(admin.locator(".picture img")).to_have_js_property("naturalWidth", 1344)
     expect(admin.get_by_text("Trusted")).to_be_visible(timeout=30_000)
     assert admin.locator("b", has_text="bold").count() == 0
+
+
+def test_a_job_says_for_what_it_waits_and_why_it_failed(web, admin):
+    """Part, since when and the next try of a job that waits; code and reason of one that failed."""
+    now = time.time()
+    wait = {
+        "waiting_since": now - 60,
+        "available_at": now + 3600,
+        "deadline_at": now + 7200,
+        "error_reason": "HTTP 503",
+    }
+    waiting = make_job(state=State.RENDERED, queue="finish", error_code="object_store_unavailable", **wait)
+    failed = make_job(state=State.FAILED, error_code="worker_lost", error_reason="It ended three times", ended_at=now)
+    database = Database(f"sqlite:///{web.data / 'imgen.db'}")
+    with database.write() as connection:
+        jobs.add(connection, waiting)
+        jobs.add(connection, failed)
+    database.close()
+    admin.goto(f"/panel/jobs/{waiting.id}")
+    told = admin.locator("#waits")
+    for words in (
+        "the object store",
+        "object_store_unavailable",
+        "HTTP 503",
+        time.strftime("%H:%M", time.gmtime(now + 3600)),
+    ):
+        expect(told).to_contain_text(words)
+    admin.goto("/panel/jobs?state=open")
+    expect(admin.get_by_text("waits for the object store")).to_be_visible()
+    admin.goto(f"/panel/jobs/{failed.id}")
+    expect(admin.locator("#failure")).to_contain_text("worker_lost")
+    expect(admin.locator("#failure")).to_contain_text("It ended three times")
+    database = Database(f"sqlite:///{web.data / 'imgen.db'}")
+    with database.write() as connection:
+        connection.execute(job_rows.delete().where(job_rows.c.id.in_([waiting.id, failed.id])))
+    database.close()
 
 
 def test_a_withheld_picture_is_covered_until_asked_for_and_the_floor_shows_none(made, admin):
