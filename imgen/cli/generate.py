@@ -51,7 +51,7 @@ def generate(
     try:
         job = client.call("generate", **fields)
         if repaired := job.get("warnings"):
-            console.print(f"The server repaired: {', '.join(repaired)}", style="yellow")
+            console.print(f"Replaced or without effect: {', '.join(repaired)}", style="yellow")
         answer = client.wait(job, console)
         if "meta" not in answer:
             raise ServerError(answer.get("error", answer["status"]))

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from imgen.domain import outcome as outcomes
 from imgen.domain.catalog import Catalog, Model
+from imgen.domain.failure import CODES
 from imgen.domain.ids import is_cached
 from imgen.domain.job import Job, State, state_for_owner, utc_text
 from imgen.domain.outcome import Outcome
@@ -22,6 +23,7 @@ Warnings = Annotated[
     tuple[str, ...], Meta(description="Fields whose values were replaced or have no effect; absent if there are none.")
 ]
 CacheHit = Annotated[bool, Meta(description="True for a cache hit, else absent.")]
+Code = Annotated[str, Meta(description="Stable word for the reason why there is no picture.")]
 OpenStatus = Literal["IN_QUEUE", "IN_PROGRESS"]
 EndedStatus = Literal["FAILED", "TIMED_OUT", "CANCELLED"]
 AnyStatus = Literal["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED"]
@@ -129,10 +131,7 @@ class EndedAnswer(Struct, frozen=True, kw_only=True):
 
     status: EndedStatus
     error: Annotated[str, Meta(description="`Generation failed`, `Timed out` or `Cancelled`.")]
-    code: (
-        Annotated[str, Meta(description="Stable word for the reason; absent for jobs that ended before version 0.3.")]
-        | UnsetType
-    ) = UNSET
+    code: Code
 
 
 class PromptAnswer(Struct, frozen=True, kw_only=True):
@@ -160,6 +159,7 @@ class ListedJob(Struct, frozen=True, kw_only=True):
     format: str
     time: Annotated[str, Meta(description="Time of submission: UTC, to the second.")]
     ended: Annotated[str | None, Meta(description="Time of its end; null: it is open.")]
+    code: Code | UnsetType = UNSET
 
 
 class JobsAnswer(Struct, frozen=True, kw_only=True):
@@ -235,7 +235,7 @@ def ended_answer(
             filter_categories=blocked.categories,
             unsafe_url=base64.b64encode(url.encode()).decode() if url else UNSET,
         )
-    return EndedAnswer(status=_ENDED[state], error=outcome.error, code=code or UNSET)
+    return EndedAnswer(status=_ENDED[state], error=outcome.error, code=code or CODES[state])
 
 
 def listed_job(job: Job) -> ListedJob:
@@ -250,6 +250,7 @@ def listed_job(job: Job) -> ListedJob:
         format=job.recipe.output.format,
         time=utc_text(job.created_at),
         ended=utc_text(job.ended_at) if job.ended_at else None,
+        code=(job.error_code or CODES[job.state]) if job.state in CODES else UNSET,
     )
 
 

@@ -102,7 +102,7 @@ def test_a_queued_job_can_be_cancelled(server):
     """Cancel answers CANCELLED and it stays so; a job that has ended answers with its own status."""
     job = server.generate(steps=500)
     assert server.post({"action": "cancel", "id": job["id"]}).json() == {"status": "CANCELLED"}
-    assert server.status(job) == {"status": "CANCELLED", "error": "Cancelled"}
+    assert server.status(job) == {"status": "CANCELLED", "error": "Cancelled", "code": "cancelled"}
     done = server.generate()
     server.wait(done)
     assert server.post({"action": "cancel", "id": done["id"]}).json() == {"status": "COMPLETED"}

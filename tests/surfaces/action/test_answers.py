@@ -5,12 +5,13 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
+from factories import make_job
 
 from imgen import settings
 from imgen.domain.job import State
 from imgen.domain.outcome import Blocked, Meta, Outcome, StoredImage
 from imgen.objects.disk import DiskStore
-from imgen.surfaces.action.answers import ended_answer
+from imgen.surfaces.action.answers import ended_answer, listed_job
 
 TYPES = {str: "x", int: 1, float: 0.5, bool: True, tuple[str, ...]: ("nudity",), dict[str, float]: {"render": 1.5}}
 META = Meta(**{field.name: TYPES[field.type] for field in msgspec.structs.fields(Meta)})
@@ -46,11 +47,20 @@ def test_a_cache_hit_says_so(core):
 
 
 @pytest.mark.parametrize(
-    ("state", "error"), [("failed", "Generation failed"), ("timed_out", "Timed out"), ("cancelled", "Cancelled")]
+    ("state", "error", "unrecorded"),
+    [
+        ("failed", "Generation failed", "generation_failed"),
+        ("timed_out", "Timed out", "timed_out"),
+        ("cancelled", "Cancelled", "cancelled"),
+    ],
 )
-def test_a_job_without_a_picture_tells_why(core, state, error):
-    """Status, one sentence, and the reason's code where the job has one."""
-    assert answer(core, State(state), Outcome(error=error)) == {"status": state.upper(), "error": error}
+def test_a_job_without_a_picture_tells_why(core, state, error, unrecorded):
+    """Status, one sentence, and the reason's code; a row without one has that of its state."""
+    assert answer(core, State(state), Outcome(error=error)) == {
+        "status": state.upper(),
+        "error": error,
+        "code": unrecorded,
+    }
     told = answer(core, State(state), Outcome(error=error), code="worker_lost")
     assert told == {"status": state.upper(), "error": error, "code": "worker_lost"}
 
@@ -70,3 +80,20 @@ def test_a_blocked_picture_has_a_url_only_where_it_may_be_seen(core):
     assert told() == told(unsafe_key="withheld/a", floor=True) == bare
     url = base64.b64decode(told(unsafe_key="withheld/a")["unsafe_url"]).decode()
     assert url.startswith("http://x/files/withheld/a?")
+
+
+@pytest.mark.parametrize(
+    ("state", "stored", "code"),
+    [
+        (State.FAILED, "worker_lost", "worker_lost"),
+        (State.FAILED, "", "generation_failed"),
+        (State.CANCELLED, "", "cancelled"),
+        (State.QUEUED, "object_store_unavailable", None),
+        (State.COMPLETED, "", None),
+        (State.BLOCKED, "", None),
+    ],
+)
+def test_a_listed_job_without_a_picture_tells_why(state, stored, code):
+    """The code is that of `status`; an open job has none, whatever its latest attempt met."""
+    listed = msgspec.json.decode(msgspec.json.encode(listed_job(make_job(state=state, error_code=stored))))
+    assert listed.get("code") == code
