@@ -131,7 +131,7 @@ def test_negatives_without_effect_are_told(prompt, fields, told):
 
 
 def test_fields_of_the_cache_count_only_with_it():
-    """Where they are set without `use_cache` it is told; `false` asks for nothing."""
+    """Set without `use_cache` they are told; `false` asks for nothing."""
     assert resolved(cache_only=True, cache_force=True).warnings == ("cache_only", "cache_force")
     assert resolved(use_cache=True, cache_only=True, cache_force=True).warnings == ()
     assert resolved(cache_only=False, cache_force=False).warnings == ()

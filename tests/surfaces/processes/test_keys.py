@@ -80,4 +80,4 @@ def test_a_job_of_one_process_is_known_to_the_other(pair):
     job = generate(here).json()["id"]
     assert status(there, job).json()["status"] == "IN_QUEUE"
     assert there.post({"action": "cancel", "id": job}).json() == {"status": "CANCELLED"}
-    assert status(here, job).json() == {"status": "CANCELLED", "error": "Cancelled"}
+    assert status(here, job).json() == {"status": "CANCELLED", "error": "Cancelled", "code": "cancelled"}
