@@ -63,6 +63,12 @@ def bearer_key(scope: Scope) -> str:
     return key
 
 
+def is_short(scope: Scope, max_bytes: int) -> bool:
+    """Returns whether a request declares a body of at most so many bytes; one without a length may be of any."""
+    declared = header(scope, b"content-length")
+    return declared.isdecimal() and int(declared) <= max_bytes
+
+
 async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
     """Reads the whole body.
 

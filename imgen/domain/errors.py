@@ -136,6 +136,12 @@ class RateLimited(ImgenError):
     code = "rate_limited"
 
 
+class TooManyBlocked(RateLimited):
+    """Rate limit exceeded."""
+
+    code = "too_many_blocked"
+
+
 class QuotaExceeded(ImgenError):
     """Quota exceeded."""
 

@@ -6,7 +6,7 @@ import math
 import structlog
 from msgspec import Struct, structs
 
-from imgen.domain.errors import InvalidField, QueueFull, RateLimited
+from imgen.domain.errors import InvalidField, QueueFull, TooManyBlocked
 from imgen.domain.job import FINISH_QUEUE, Job
 from imgen.domain.principal import Principal
 from imgen.domain.repair import resolve
@@ -96,10 +96,10 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
 
 
 async def _check_penalty(core: Core, principal: Principal) -> None:
-    """Raises RateLimited during the penalty of the tenant for blocked pictures."""
+    """Raises TooManyBlocked during the penalty of the tenant for blocked pictures."""
     remaining_ms = await core.live.run(block_penalty.remaining_ms(principal.tenant.id))
     if remaining_ms > 0:
-        raise RateLimited(retry_after_s=math.ceil(remaining_ms / 1000))
+        raise TooManyBlocked(retry_after_s=math.ceil(remaining_ms / 1000))
 
 
 async def _check_queue(core: Core, *, is_cache_hit: bool) -> None:

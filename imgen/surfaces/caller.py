@@ -3,7 +3,7 @@
 from starlette.types import Scope
 
 from imgen.asgi.answer_headers import answer_context
-from imgen.asgi.endpoint import bearer_key, header, remote_ip
+from imgen.asgi.endpoint import bearer_key, is_short, remote_ip
 from imgen.domain.principal import Principal
 from imgen.services.accounts import authentication
 from imgen.services.core import Core
@@ -32,9 +32,7 @@ class Caller:
         Raises:
             InvalidKey, KeyDisabled, RateLimited: see `authenticate`.
         """
-        declared = header(self._scope, b"content-length")
-        is_short = declared.isdecimal() and int(declared) <= SHORT_BODY_BYTES
-        if not is_short or not authentication.is_known(self._core, self._key):
+        if not is_short(self._scope, SHORT_BODY_BYTES) or not authentication.is_known(self._core, self._key):
             await self.principal()
 
     async def principal(self, *, scope: str = "") -> Principal:

@@ -2,40 +2,56 @@
 
 import hashlib
 import secrets
+from typing import NamedTuple
 
 from msgspec import structs
 from sqlalchemy import Connection
 
 from imgen.domain.errors import Invalid, RateLimited
+from imgen.domain.remote_ip import network_of
 from imgen.domain.user import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, User
 from imgen.live import sign_in_limits
 from imgen.records import audit, users
-from imgen.services.accounts import passwords
+from imgen.services.accounts import devices, passwords
 from imgen.services.core import Core
 
 SESSION_S = 14 * 24 * 3600
 
 
 TRIES_BY_NAME, TRIES_BY_IP = 10, 50
-"""Tries within a quarter of an hour; the second is higher because an office may share one IP. Of an IP only failed tries
-count in the end: a sign-in neither uses tries up nor resets them for guesses of other names."""
+"""Tries within a quarter of an hour: of one name from one network, and of all names from it, which an office may share. No
+limit is of a name alone: anybody could lock its user out. Of a network only failed tries count in the end: a sign-in neither
+uses tries up nor resets them for guesses of other names."""
+
+
+class _Budget(NamedTuple):
+    key: str
+    tries: int
 
 
 _DECOY_HASH = passwords.hash_password(secrets.token_hex(16))
 """Hash that is checked for an unknown name, so that it takes as long as a wrong password."""
 
 
-async def sign_in(core: Core, name: str, password: str, *, remote_ip: str, agent: str) -> str:
+async def sign_in(core: Core, name: str, password: str, *, remote_ip: str, agent: str, device: str = "") -> str:
     """Signs a user in; returns the new session's token.
+
+    Args:
+        core: the core.
+        name: as typed.
+        password: as typed.
+        remote_ip: IP address of the browser.
+        agent: its name, for the list of sessions.
+        device: its device cookie; empty: it has none.
 
     Raises:
         Invalid: wrong name or password; the message is the same.
-        RateLimited: too many tries for this name or from this IP.
+        RateLimited: too many tries of this device; of any other browser, for this name from its network or for all names.
         Unavailable: Redis does not answer, so tries cannot be counted.
     """
-    by_name, by_ip = "name:" + token_hash(name)[:32], "address:" + token_hash(remote_ip)[:32]
-    await _count_try(core, by_ip, TRIES_BY_IP)  # first: a refused IP counts against no name
-    await _count_try(core, by_name, TRIES_BY_NAME)
+    budgets = await _budgets(core, name, remote_ip, device)
+    for budget in budgets:
+        await _count_try(core, budget)
     stored = await core.database.reading(users.password_hash, name)
     is_right = await passwords.verify_in_thread(password, stored or _DECOY_HASH)
     user = await core.database.reading(users.find_user, name)
@@ -52,8 +68,10 @@ async def sign_in(core: Core, name: str, password: str, *, remote_ip: str, agent
         _note(connection, structs.replace(user, remote_ip=remote_ip), "signed in", {})
 
     await core.database.writing(write)
-    await core.live.run(sign_in_limits.reset(by_name))
-    await core.live.run(sign_in_limits.uncount_try(by_ip))
+    *shared, own = budgets
+    await core.live.run(sign_in_limits.reset(own.key))
+    for budget in shared:
+        await core.live.run(sign_in_limits.uncount_try(budget.key))
     return token
 
 
@@ -93,8 +111,8 @@ async def change_password(core: Core, user: User, token: str, *, old: str, new: 
         RateLimited: too many tries with a wrong old one.
         Unavailable: Redis does not answer, so tries cannot be counted.
     """
-    tries = "user:" + user.id
-    await _count_try(core, tries, TRIES_BY_NAME)
+    tries = _Budget("session:" + token_hash(token)[:32], TRIES_BY_NAME)
+    await _count_try(core, tries)
     if not MIN_PASSWORD_CHARS <= len(new) <= MAX_PASSWORD_CHARS:
         raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
     stored = await core.database.reading(users.password_hash, user.name)
@@ -111,7 +129,7 @@ async def change_password(core: Core, user: User, token: str, *, old: str, new: 
         _note(connection, user, "changed password", audit.change_of_user(connection, before=user, after=after))
 
     await core.database.writing(write)
-    await core.live.run(sign_in_limits.reset(tries))
+    await core.live.run(sign_in_limits.reset(tries.key))
 
 
 def token_hash(token: str) -> str:
@@ -119,8 +137,19 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-async def _count_try(core: Core, name: str, most: int) -> None:
-    if await core.live.run(sign_in_limits.count_try(name)) > most:
+async def _budgets(core: Core, name: str, remote_ip: str, cookie: str) -> tuple[_Budget, ...]:
+    """Returns the budgets that a try counts against, the shared one first: a refused network counts against no name."""
+    if device := await devices.known_device(core, name, cookie):
+        return (_Budget("device:" + device, TRIES_BY_NAME),)
+    network = network_of(remote_ip)
+    return (
+        _Budget("address:" + token_hash(network)[:32], TRIES_BY_IP),
+        _Budget("name:" + token_hash(f"{network}\n{name}")[:32], TRIES_BY_NAME),
+    )
+
+
+async def _count_try(core: Core, budget: _Budget) -> None:
+    if await core.live.run(sign_in_limits.count_try(budget.key)) > budget.tries:
         raise RateLimited("Too many tries; wait a quarter of an hour", retry_after_s=sign_in_limits.WINDOW_S)
 
 

@@ -10,8 +10,10 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain import errors
 from imgen.domain.user import MIN_PASSWORD_CHARS, User
 from imgen.records import users
-from imgen.services.accounts import sessions
+from imgen.services.accounts import devices, sessions
 from imgen.surfaces.web.shell import NEXT, NavEntry, Shell
+
+DEVICE_COOKIE = "imgen_device"
 
 
 class Account:
@@ -42,19 +44,30 @@ class Account:
 
     async def sign_in(self, request: Request, _user: User | None) -> Response:
         """Signs in; the cookie keeps nothing of an earlier session."""
-        form = await request.form()
+        core, form = self._shell.core, await request.form()
+        device = request.cookies.get(DEVICE_COOKIE, "")
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
         remote_ip = request.client.host if request.client else ""
         agent = request.headers.get("user-agent", "")
         try:
-            token = await sessions.sign_in(self._shell.core, name, password, remote_ip=remote_ip, agent=agent)
+            token = await sessions.sign_in(core, name, password, remote_ip=remote_ip, agent=agent, device=device)
         except (errors.Invalid, errors.RateLimited) as exc:
             status = 429 if isinstance(exc, errors.RateLimited) else 401
             return self._shell.page(request, "sign_in.html", status=status, name=name, problem=str(exc))
         next_path = request.session.get(NEXT, "/panel")
         request.session.clear()
         request.session["token"] = token
-        return self._shell.redirect(request, next_path)
+        response = self._shell.redirect(request, next_path)
+        response.set_cookie(
+            DEVICE_COOKIE,
+            await devices.device_cookie(core, name, device),
+            max_age=devices.COOKIE_S,
+            path="/sign-in",
+            secure=self._shell.is_tls,
+            httponly=True,
+            samesite="lax",
+        )
+        return response
 
     async def sign_out(self, request: Request, user: User) -> Response:
         """Ends the session; every copy of its cookie becomes invalid."""

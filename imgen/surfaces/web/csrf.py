@@ -1,15 +1,16 @@
 """CSRF protection of every change, and the size limit of forms."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
 from asgi_csrf import asgi_csrf
 from starlette.requests import ClientDisconnect
-from starlette.responses import HTMLResponse
-from starlette.types import ASGIApp, Scope, Send
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from imgen.asgi.endpoint import read_body, replay_body
+from imgen.asgi.endpoint import is_short, read_body, replay_body
 from imgen.domain import errors
 
 MAX_FORM_BYTES = 64 * 1024
@@ -30,8 +31,18 @@ class Csrf:
     need the token in a header.
     """
 
-    def __init__(self, app: ASGIApp, secret: str, is_tls: bool, max_bytes: int, refuse: Any) -> None:  # noqa: FBT001 - Starlette's way
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        secret: str,
+        is_tls: bool,
+        max_bytes: int,
+        is_signed_in: Callable[[Scope], Awaitable[bool]],
+        refuse: Any,
+    ) -> None:
         self._max_bytes = max_bytes
+        self._is_signed_in = is_signed_in
 
         async def passed(scope: Scope, receive: Any, send: Send) -> None:
             await app({**scope, "headers": scope["all_headers"]}, receive, send)
@@ -52,13 +63,14 @@ class Csrf:
         shown = [(name, value) for name, value in headers if not value.strip().lower().startswith(b"multipart/")]
         body = b""
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
-            # The playground checks the size of its form (with a file) itself and shows the error beside it
-            max_bytes = MAX_FORM_BYTES + (self._max_bytes if scope["path"].startswith("/play") else 0)
             try:
-                body = await read_body(scope, receive, max_bytes=max_bytes)
+                body = await self._body(scope, receive)
             except errors.TooLarge:
                 where = {"HX-Retarget": "#problem", "HX-Reswap": "innerHTML"}  # beside the playground's form
                 await HTMLResponse("<p>Request too large</p>", 413, where)(scope, no_body, send)
+                return
+            except errors.Unauthorized:
+                await Response(status_code=401, headers={"HX-Redirect": "/sign-in"})(scope, no_body, send)
                 return
             except ClientDisconnect:
                 return
@@ -67,6 +79,19 @@ class Csrf:
             await self._refuse(scope, send, 0)
             return
         await self.app({**scope, "headers": shown, "all_headers": headers}, receive, send)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """Reads the body. The playground's may have a file, which a stranger's may not: it checks the size itself.
+
+        Raises:
+            TooLarge: it is over the limit.
+            Unauthorized: it is a long one of the playground without a session.
+        """
+        if not scope["path"].startswith("/play") or is_short(scope, MAX_FORM_BYTES):
+            return await read_body(scope, receive, max_bytes=MAX_FORM_BYTES)
+        if not await self._is_signed_in(scope):
+            raise errors.Unauthorized
+        return await read_body(scope, receive, max_bytes=MAX_FORM_BYTES + self._max_bytes)
 
 
 async def no_body() -> Any:

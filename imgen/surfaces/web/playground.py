@@ -4,8 +4,9 @@ Requests pass through the same services as all others, with the user as principa
 """
 
 import base64
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, ClassVar
 
 from starlette.datastructures import FormData
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from imgen.asgi.answer_headers import answer_context
 from imgen.asgi.endpoint import read_body, replay_body
 from imgen.domain import errors
 from imgen.domain import principal as principals
@@ -28,6 +30,7 @@ from imgen.live import previews
 from imgen.records import job_search, jobs
 from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
+from imgen.services.accounts import rates
 from imgen.services.links import picture_links, thumbnail_url, withheld_url
 from imgen.services.submit import submit
 from imgen.services.uploads import MAX_LOGO_BYTES
@@ -104,10 +107,11 @@ class Playground:
     async def generate(self, request: Request, user: User) -> Response:
         """Makes a job, or shows the error in one sentence; the form in the browser does not change."""
         try:
-            form = await self._form(request)
-            tenant = await self._tenant(str(form.get("tenant", "")))
-            wanted = await playground_form.request_of(form)
-            submitted = await submit(self._core, principals.user_principal(user, tenant), wanted, surface=SURFACE)
+            async with self._form(request) as form:
+                tenant = await self._tenant(str(form.get("tenant", "")))
+                principal = principals.user_principal(user, tenant)
+                await rates.count_user(self._core, principal, answer_context(request.scope).note_rate)
+                submitted = await submit(self._core, principal, await playground_form.request_of(form), surface=SURFACE)
         except errors.ImgenError as exc:
             return self._problem(request, exc)
         shown = await self._shown(user, submitted.job)
@@ -145,7 +149,8 @@ class Playground:
         """Shows the form's request as code in every language."""
         url = f"{self._core.settings.public_url}/api/v2"
         try:
-            fields = playground_form.fields_of(await self._form(request))
+            async with self._form(request) as form:
+                fields = playground_form.fields_of(form)
         except errors.ImgenError as exc:
             return self._problem(request, exc)
         texts = {key: (label, write(url, fields)) for key, (label, write) in snippets.LANGUAGES.items()}
@@ -157,11 +162,13 @@ class Playground:
         response.headers.update({"HX-Retarget": "#problem", "HX-Reswap": "innerHTML"})
         return response
 
-    async def _form(self, request: Request) -> FormData:
+    @contextlib.asynccontextmanager
+    async def _form(self, request: Request) -> AsyncIterator[FormData]:
         """Reads the form, with the size limit of all requests."""
         max_bytes = int(self._core.settings.http.max_body_mib * 2**20)
         body = await read_body(request.scope, request.receive, max_bytes=max_bytes)
-        return await Request(request.scope, replay_body(body)).form()
+        async with Request(request.scope, replay_body(body)).form() as form:
+            yield form
 
     async def _tenants(self) -> list[Tenant]:
         return await self._core.database.reading(all_tenants)

@@ -47,7 +47,7 @@ class Shell:
     def __init__(self, core: Core, nav: Sequence[NavEntry]) -> None:
         self.core = core
         self._secret = installation.secret(core.database, installation.WEB).hex()
-        self._is_tls = core.settings.public_url.startswith("https://")
+        self.is_tls = core.settings.public_url.startswith("https://")
         self._policy = _policy(core)
         self._templates = environment()
         self._templates.filters |= filters.FILTERS
@@ -118,13 +118,14 @@ class Shell:
                 session_cookie=COOKIE,
                 max_age=sessions.SESSION_S,
                 same_site="lax",
-                https_only=self._is_tls,
+                https_only=self.is_tls,
             ),
             Middleware(
                 Csrf,
                 secret=self._secret,
-                is_tls=self._is_tls,
+                is_tls=self.is_tls,
                 max_bytes=int(self.core.settings.http.max_body_mib * 2**20),
+                is_signed_in=self._is_signed_in,
                 refuse=self._refuse_forged,
             ),
             Middleware(error_pages.Faults, render=self._error_page),
@@ -133,6 +134,9 @@ class Shell:
     def exception_handlers(self) -> Mapping[Any, Any]:
         """Returns the handlers that show an error as a page."""
         return error_pages.handlers(self._error_page)
+
+    async def _is_signed_in(self, scope: Scope) -> bool:
+        return await sessions.signed_in(self.core, str(scope["session"].get("token", ""))) is not None
 
     def _to_sign_in(self, request: Request) -> Response:
         if request.headers.get("hx-request") == "true":  # a part of a page cannot show a form

@@ -5,11 +5,11 @@ from msgspec import structs
 
 from imgen.domain.errors import Forbidden, Invalid, RateLimited
 from imgen.domain.principal import user_principal
-from imgen.services.accounts import people, sessions
+from imgen.services.accounts import devices, people, sessions
 
 
-async def sign_in(core, name, password):
-    return await sessions.sign_in(core, name, password, remote_ip="192.0.2.1", agent="test")
+async def sign_in(core, name, password, remote_ip="192.0.2.1", **more):
+    return await sessions.sign_in(core, name, password, remote_ip=remote_ip, agent="test", **more)
 
 
 def test_a_session_lasts_until_it_is_ended(core, admin):
@@ -47,7 +47,7 @@ def test_a_new_password_ends_other_sessions(core, admin):
 
 
 def test_guesses_are_counted(core):
-    """After ten tries of a name even the right password has to wait."""
+    """After ten tries of a name from one network even the right password has to wait there."""
 
     async def work(opened):
         for _ in range(sessions.TRIES_BY_NAME):
@@ -56,6 +56,48 @@ def test_guesses_are_counted(core):
         with pytest.raises(RateLimited) as caught:
             await sign_in(opened, "nobody", "a wrong password")
         assert caught.value.retry_after_s >= 1
+
+    core(work)
+
+
+def test_nobody_is_locked_out_by_the_guesses_of_others(core, admin):
+    """Guesses of a network, however many, keep the user out neither from another one nor in a browser that signed in before."""
+
+    async def work(opened):
+        first = await people.add(opened, admin, name="mira", role="member", tenant_ids=())
+        known = await devices.device_cookie(opened, "mira", "")
+        for n in range(sessions.TRIES_BY_IP + 5):
+            with pytest.raises((Invalid, RateLimited)):
+                await sign_in(opened, "mira", f"a guess {n}")
+        with pytest.raises(RateLimited):
+            await sign_in(opened, "mira", first)
+        assert await sign_in(opened, "mira", first, remote_ip="198.51.100.9")
+        assert await sign_in(opened, "mira", first, device=known)
+        assert await sign_in(opened, "mira", first, remote_ip="2001:db8:0:1::1")
+
+    core(work)
+
+
+def test_a_known_browser_has_a_budget_too(core, admin):
+    """A copied cookie buys ten guesses, of its own user's name alone; hosts of one IPv6 network share theirs."""
+
+    async def work(opened):
+        first = await people.add(opened, admin, name="mira", role="member", tenant_ids=())
+        cookie = await devices.device_cookie(opened, "mira", "")
+        for _ in range(sessions.TRIES_BY_NAME):
+            with pytest.raises(Invalid):
+                await sign_in(opened, "mira", "a wrong password", device=cookie)
+        with pytest.raises(RateLimited):
+            await sign_in(opened, "mira", first, device=cookie)
+        for forged in (cookie[:-1], cookie.upper(), "x" * 97, "\ud800", cookie.partition(".")[0], f"{cookie} "):
+            assert await devices.known_device(opened, "mira", forged) == ""
+        assert await devices.known_device(opened, "admin", cookie) == ""
+        assert await devices.device_cookie(opened, "mira", cookie) == cookie
+        for n in range(sessions.TRIES_BY_NAME):
+            with pytest.raises(Invalid):
+                await sign_in(opened, "mira", "a wrong password", remote_ip=f"2001:db8::{n + 1:x}")
+        with pytest.raises(RateLimited):
+            await sign_in(opened, "mira", first, remote_ip="2001:db8::ffff")
 
     core(work)
 
