@@ -31,7 +31,7 @@ def measure(*, renders: int = RENDERS) -> list[Figure]:
         resources = open_resources(loaded)
         try:
             model = next(iter(resources.catalog.models.values()))
-            inside = _time_calls(type(resources.engine(model)._pipe))  # noqa: SLF001 - it is what is measured
+            inside = _time_calls(type(resources.models.engine(model)._pipe))  # noqa: SLF001 - it is what is measured
             outside: list[tuple[float, float]] = []
             for number in range(renders + 1):
                 job = queued_job(fixture.principal, queue=f"render.{model.key}", steps=model.steps.default)

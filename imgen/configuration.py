@@ -19,6 +19,7 @@ from imgen.domain.catalog import (
     Catalog,
     Character,
     DiffusersOptions,
+    Model,
     parse_character,
     parse_model,
 )
@@ -91,7 +92,23 @@ def load_catalog(settings: Settings) -> Catalog:
     default = settings.default_model or next(iter(models))
     if default not in models:
         raise ConfigurationError(f"default_model: there is no model {default!r}{nearest(default, models)}")
+    models = {key: _limited(settings, model) for key, model in models.items()}
     return Catalog(models={default: models[default], **models}, characters=characters)
+
+
+def _limited(settings: Settings, model: Model) -> Model:
+    """Returns the model with a time limit that workers can keep, and tells of a longer one."""
+    longest_s = settings.workers.longest_render_s
+    if model.time_limit_s <= longest_s:
+        return model
+    log.warning(
+        "models.toml: time_limit_s is longer than a worker may take",
+        model=model.key,
+        time_limit_s=model.time_limit_s,
+        used_s=longest_s,
+        remedy="a shorter [workers] load_limit_s leaves more time to render",
+    )
+    return msgspec.structs.replace(model, time_limit_s=longest_s)
 
 
 def _models_of_another_engine(files: Layers) -> dict[str, dict[str, object]]:

@@ -14,46 +14,64 @@ from imgen.live.queue import celery_settings, declared
 from imgen.settings import Settings
 from workers import tasks
 from workers.heartbeat import Heartbeat
+from workers.process import leave
 from workers.resources import WorkerResources, open_resources
+
+
+class ChildProcess:
+    """Child process of a worker. Opens its parts after the fork: connections, CUDA and the signer must not cross it."""
+
+    def __init__(self, settings: Settings, *, name: str, queues: tuple[str, ...]) -> None:
+        self._settings = settings
+        self._name = name
+        self._queues = queues
+        self._resources: WorkerResources | None = None
+        self._heartbeat: Heartbeat | None = None
+
+    def start(self, **_: object) -> Heartbeat:
+        """Starts the heartbeat."""
+        if self._heartbeat is None:
+            self._heartbeat = Heartbeat(self._settings.redis_url, name=self._name, queues=self._queues)
+        return self._heartbeat
+
+    def run_phase(self, phase: tasks.Phase, job_id: str) -> None:
+        """Runs one phase of a job; ends the process if its device is lost."""
+        if self._resources is None:
+            self._resources = open_resources(self._settings)
+        resources, heartbeat = self._resources, self.start()
+        resources.refresh_if_changed()
+        with heartbeat.working_on(job_id):
+            tasks.run_phase(resources, phase, job_id)
+        heartbeat.model = resources.models.key
+        if resources.is_device_lost:
+            heartbeat.close()
+            leave("its device does not answer any more")
+
+    def close(self, **_: object) -> None:
+        """Closes what is open."""
+        if self._heartbeat is not None:
+            self._heartbeat.close()
+        if self._resources is not None:
+            self._resources.close()
+        self._heartbeat = self._resources = None
 
 
 def create_app(settings: Settings, *, name: str = "worker", queues: tuple[str, ...] = ()) -> Celery:
     """Makes a Celery app with the tasks `render` and `finish`; `name` and `queues` go into its processes' heartbeats."""
     app = Celery("imgen")
     app.conf.update(celery_settings(settings.redis_url))
-    opened: list[WorkerResources] = []
-    heartbeats: list[Heartbeat] = []
-
-    def run_phase(phase: tasks.Phase, job_id: str) -> None:
-        """Opens the resources with a child's first task: connections, CUDA and the signer must not cross a fork."""
-        if not opened:
-            opened.append(open_resources(settings))
-        opened[0].refresh_if_changed()
-        start_heartbeat()
-        with heartbeats[0].working_on(job_id):
-            tasks.run_phase(opened[0], phase, job_id)
-        heartbeats[0].model = opened[0].loaded_model
-
-    def start_heartbeat(**_: object) -> None:
-        if not heartbeats:
-            heartbeats.append(Heartbeat(settings.redis_url, name=name, queues=queues))
+    child = ChildProcess(settings, name=name, queues=queues)
 
     @app.task(name=RENDER_TASK)  # type: ignore[untyped-decorator]  # Celery has no types
     def render(job_id: str) -> None:
-        run_phase(tasks.RENDER, job_id)
+        child.run_phase(tasks.RENDER, job_id)
 
     @app.task(name=FINISH_TASK)  # type: ignore[untyped-decorator]  # Celery has no types
     def finish(job_id: str) -> None:
-        run_phase(tasks.FINISH, job_id)
+        child.run_phase(tasks.FINISH, job_id)
 
-    def close(**_: object) -> None:
-        while heartbeats:
-            heartbeats.pop().close()
-        while opened:
-            opened.pop().close()
-
-    worker_process_init.connect(start_heartbeat, weak=False)
-    worker_process_shutdown.connect(close, weak=False)
+    worker_process_init.connect(child.start, weak=False)
+    worker_process_shutdown.connect(child.close, weak=False)
     setup_logging.connect(lambda **_: composition.configure_logs(settings.logs), weak=False)
     return app
 

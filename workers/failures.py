@@ -19,6 +19,7 @@ from imgen.live import epochs
 from imgen.records import cache, job_transitions
 from imgen.settings import Settings
 from imgen.settings.sections import Patience
+from workers.engines.device import device_error
 from workers.persistence import persist
 from workers.resources import WorkerResources
 
@@ -45,8 +46,8 @@ def purge_entry(resources: WorkerResources, cache_hit: CacheHit) -> None:
 
 def _translated(error: Exception) -> errors.ImgenError:
     """Returns our error of one that no adapter translated."""
-    if isinstance(error, MemoryError):
-        return errors.OutOfMemory()
+    if (known := device_error(error)) is not None:
+        return known
     log.error("job failed unexpectedly", exc_info=error)
     return errors.ImgenError(f"An unforeseen {type(error).__name__}; the worker's log has it")
 
@@ -80,6 +81,12 @@ def _wait(
     return persist(resources.database, job_transitions.wait_for_outage, job, failure=failure, pause_s=pause_s)
 
 
+def _leave_device(resources: WorkerResources, job: Job, failure: Failure) -> Job:
+    """Lets the job wait for another process: in this one every later job would fail."""
+    resources.is_device_lost = True
+    return _wait(resources, job, failure, patience_of=lambda settings: settings.jobs)
+
+
 def _draw_again(resources: WorkerResources, job: Job, failure: Failure) -> Job:
     """Has the picture drawn again. A cache hit has nothing to draw, and a store that loses each master would be fed for ever."""
     if job.recipe.cache_hit is not None:
@@ -97,6 +104,7 @@ AFTER: dict[type[errors.ImgenError], Callable[[WorkerResources, Job, Failure], J
     errors.ConfigurationError: _fail,
     errors.InvalidField: _fail,
     errors.MasterLost: _draw_again,
+    errors.DeviceLost: _leave_device,
     errors.Retryable: functools.partial(_wait, patience_of=lambda settings: settings.jobs),
     errors.ReviewerUnavailable: functools.partial(_wait, patience_of=lambda settings: settings.review),
 }

@@ -4,7 +4,7 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +14,7 @@ from imgen.domain.errors import Cancelled, DeadlinePassed, ImgenError, LeaseLost
 from imgen.domain.job import Job
 from imgen.live import job_views
 from imgen.records import job_transitions
+from workers.process import leave
 from workers.resources import WorkerResources
 
 log = structlog.get_logger(__name__)
@@ -25,10 +26,15 @@ PROGRESS_EVERY_S = 0.1
 class Lease:
     """Lease of one job; a context manager around the work on it."""
 
-    def __init__(self, resources: WorkerResources, job: Job) -> None:
+    def __init__(
+        self, resources: WorkerResources, job: Job, *, on_hang: Callable[[], None] = lambda: leave("it hangs")
+    ) -> None:
+        """Takes a function that the lease's thread calls when a block of `watched` runs for too long."""
         self._resources = resources
         self._job = job
+        self._on_hang = on_hang
         self._give_up_at = math.inf
+        self._hangs_at = math.inf
         self._lost = threading.Event()
         self._done = threading.Event()
         self._reported_at = 0.0
@@ -54,6 +60,15 @@ class Lease:
             yield
         finally:
             self._give_up_at = math.inf
+
+    @contextlib.contextmanager
+    def watched(self, limit_s: float) -> Iterator[None]:
+        """Calls `on_hang` if the block, which cannot be asked to stop, runs for so long."""
+        self._hangs_at = time.monotonic() + limit_s
+        try:
+            yield
+        finally:
+            self._hangs_at = math.inf
 
     def check(self) -> None:
         """Raises `LeaseLost` or `TimedOut` if the work has to stop."""
@@ -86,6 +101,9 @@ class Lease:
     def _renew(self) -> None:
         lease_s = self._resources.settings.jobs.lease_s
         while not self._done.wait(lease_s / RENEWALS_PER_LEASE):
+            if time.monotonic() > self._hangs_at:
+                self._on_hang()
+                return
             try:
                 if not self._resources.database.attempt(job_transitions.renew, self._job, lease_s=lease_s):
                     self._lost.set()

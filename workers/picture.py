@@ -69,5 +69,7 @@ class Context:
     """Raises `Cancelled`, `TimedOut` or `LeaseLost` if the work is to stop."""
     report: OnStep
     """Step callback of the engine: publishes progress and preview, and raises as `checkpoint` does."""
+    loading: Callable[[], AbstractContextManager[object]] = nullcontext
+    """Ends the process if its block, which loads a model, runs for too long."""
     limited: Callable[[float], AbstractContextManager[object]] = nullcontext
     """Makes `checkpoint` and `report` raise `TimedOut` once its block has run for so many seconds."""

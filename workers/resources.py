@@ -22,7 +22,8 @@ from imgen.objects import ObjectStore
 from imgen.provenance.credentials import Signer, open_signer
 from imgen.records.database import Database
 from imgen.settings import Settings
-from workers import engines
+from workers.engines import EngineContext
+from workers.model_slot import ModelSlot
 from workers.reviewers import ReviewerChain, open_reviewers, policy_digests
 
 _Read = tuple[Catalog, Mapping[str, CompiledRuleset], ReviewerChain, Mapping[str, str]]
@@ -43,7 +44,9 @@ class WorkerResources:
     reviewers: ReviewerChain
     policy_digests: Mapping[str, str]
     """Digest of the reviewers and rules, by ruleset; see `reviewers.policy_digests`."""
-    _loaded: dict[str, engines.Engine] = field(default_factory=dict)
+    models: ModelSlot
+    is_device_lost: bool = False
+    """Whether this process can do nothing any more, and has to end."""
     _reloader: configuration.Reloader[_Read] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,9 +81,7 @@ class WorkerResources:
         if not self._reloader.is_due(epoch) or (read := self._reloader.reload(epoch)) is None:
             return
         catalog, rulesets, reviewers, digests = read
-        for key in list(self._loaded):
-            if catalog.models.get(key) != self.catalog.models.get(key):
-                self._loaded.pop(key).unload()
+        self.models.refresh(catalog)
         self.reviewers.close()
         self.catalog, self.rulesets, self.reviewers, self.policy_digests = catalog, rulesets, reviewers, digests
 
@@ -95,22 +96,6 @@ class WorkerResources:
             raise ConfigurationError(f"Model {job.recipe.model!r} is not configured any more")
         return model
 
-    @property
-    def loaded_model(self) -> str:
-        """Key of the model in memory; empty: none."""
-        return next(iter(self._loaded), "")
-
-    def engine(self, model: Model) -> engines.Engine:
-        """Returns the model's engine, loaded. One model is kept at a time: two would not fit where one just does."""
-        if model.key not in self._loaded:
-            while self._loaded:
-                self._loaded.popitem()[1].unload()
-            context = engines.EngineContext(
-                folders=self.settings.model_folders, allow_downloads=self.settings.workers.allow_downloads
-            )
-            self._loaded[model.key] = engines.load(model, context)
-        return self._loaded[model.key]
-
     def notify(self, op: Command[None]) -> None:
         """Runs a command that only saves pollers a look into SQL; does nothing if Redis does not answer."""
         with contextlib.suppress(Unavailable):
@@ -118,8 +103,7 @@ class WorkerResources:
 
     def close(self) -> None:
         """Closes every connection."""
-        for loaded in self._loaded.values():
-            loaded.unload()
+        self.models.unload()
         self.reviewers.close()
         self.live.close()
         self.publisher.close()
@@ -141,6 +125,9 @@ def open_resources(settings: Settings) -> WorkerResources:
         rulesets=rulesets,
         reviewers=reviewers,
         policy_digests=digests,
+        models=ModelSlot(
+            EngineContext(folders=settings.model_folders, allow_downloads=settings.workers.allow_downloads)
+        ),
     )
 
 

@@ -8,6 +8,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import structlog
@@ -26,6 +27,7 @@ from workers.lease import Lease
 from workers.persistence import persist
 from workers.picture import Context, Picture
 from workers.preview import Preview
+from workers.process import leave
 from workers.resources import WorkerResources
 from workers.reviewers.match_list import HASH_MATCH
 from workers.stages import review
@@ -99,7 +101,9 @@ def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
 
 def _run_stages(resources: WorkerResources, phase: Phase, job: Job) -> Job | None:
     """Runs a phase's stages and commits their result or their error. Returns the job as it is then; None: it was lost."""
-    with Lease(resources, job) as lease:  # kept until the commit, which may have to wait for the database
+    with Lease(
+        resources, job, on_hang=partial(_leave_hung, resources, job)
+    ) as lease:  # kept until the commit, which may have to wait for the database
         try:
             preview = Preview(resources, job)
 
@@ -113,6 +117,7 @@ def _run_stages(resources: WorkerResources, phase: Phase, job: Job) -> Job | Non
                 resources=resources,
                 checkpoint=lease.check,
                 report=report,
+                loading=partial(lease.watched, resources.settings.workers.load_limit_s),
                 limited=lease.limited,
             )
             picture, seconds = pipeline.run(phase.stages, Picture(), context)
@@ -124,6 +129,16 @@ def _run_stages(resources: WorkerResources, phase: Phase, job: Job) -> Job | Non
             return _end_blocked(resources, job, exc)
         except Exception as exc:  # noqa: BLE001 - an error nobody foresaw must not take the worker along
             return failures.after_error(resources, job, exc)
+
+
+def _leave_hung(resources: WorkerResources, job: Job) -> None:
+    """Puts back a job whose model does not finish loading, from another thread, and ends the process with the hung one."""
+    run_id = resources.live.run_id
+    limit_s = resources.settings.workers.load_limit_s
+    moved = failures.after_error(resources, job, errors.LoadTimedOut(f"The model was not loaded within {limit_s:g} s"))
+    if moved is not None:
+        after_commit(resources, moved, run_id)
+    leave("a model does not finish loading")
 
 
 def _end_blocked(resources: WorkerResources, job: Job, error: PictureBlocked) -> Job | None:

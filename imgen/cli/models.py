@@ -88,6 +88,10 @@ def add(
     console.print(
         f"{model.steps.default} steps at {size.width}×{size.height} in {seconds:.1f} s: [bold]{escape(str(picture))}[/]"
     )
+    if seconds > model.time_limit_s:
+        console.print(
+            f"A worker may take {model.time_limit_s} s for a picture: on this machine its jobs would time out."
+        )
     console.print(f"Written into {escape(str(own))}{' and made the default' if is_default else ''}.", end=" ")
     if is_default and used != key:
         console.print(f"IMGEN_DEFAULT_MODEL goes before it, and says {used}.", end=" ")
@@ -186,7 +190,7 @@ def _trial_render(
     picture.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(picture)
     limit_s = max(model.time_limit_s, round(SLOWER_AT_WORST * seconds))
-    return model_of(kind, time_limit_s=limit_s), picture, seconds
+    return model_of(kind, time_limit_s=min(limit_s, loaded.workers.longest_render_s)), picture, seconds
 
 
 def _entry(model: Model) -> str:

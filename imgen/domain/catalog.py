@@ -107,7 +107,8 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether the pipeline uses a negative prompt."""
     steps: Steps
     guidance: Guidance
-    time_limit_s: int = 300
+    time_limit_s: Annotated[int, Meta(gt=0)] = 300
+    """Longest time of a render, from its first step on."""
     default_style: str
     styles: dict[str, Style]
     characters: tuple[str, ...] | None = None

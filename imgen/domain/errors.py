@@ -235,6 +235,12 @@ class WorkerLost(ImgenError):
     code = "worker_lost"
 
 
+class LoadTimedOut(ImgenError):
+    """The model was not loaded in time."""
+
+    code = "load_timed_out"
+
+
 class MasterLost(ImgenError):
     """The rendered picture is not in the object store any more."""
 
@@ -257,6 +263,12 @@ class OutOfMemory(Retryable):
     """Memory ran out."""
 
     code = "out_of_memory"
+
+
+class DeviceLost(Retryable):
+    """The device of a worker process does not answer any more; a new process gets it back."""
+
+    code = "device_lost"
 
 
 class ReviewerUnavailable(Retryable):
@@ -285,6 +297,12 @@ class ModelError(ImgenError):
     """A model, LoRA or picture cannot be used; trying again will not help."""
 
     code = "model"
+
+
+class ModelNotLoaded(ModelError):
+    """A model cannot be loaded."""
+
+    code = "model_not_loaded"
 
 
 class PictureFlagged(ImgenError):

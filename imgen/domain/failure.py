@@ -30,6 +30,7 @@ PARTS: dict[str, str] = {
     "database_unavailable": "the database",
     "reviewer_unavailable": "a reviewer",
     "out_of_memory": "memory",
+    "device_lost": "a device",
     "unavailable": "Redis",
 }
 """Code of an outage → the part that a job waits for."""

@@ -11,6 +11,10 @@ from imgen.domain.recipe import Recipe
 RENDER_TASK = "render"
 FINISH_TASK = "finish"
 FINISH_QUEUE = "finish"
+TASK_LIMIT_S = 570
+"""Hard limit of a task: Celery kills the process then, which counts as a crash."""
+TASK_MARGIN_S = 30
+"""Part of it for all that is neither loading nor rendering."""
 
 
 class State(StrEnum):

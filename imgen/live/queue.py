@@ -11,9 +11,9 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from imgen.domain.errors import Unavailable
-from imgen.domain.job import FINISH_TASK, RENDER_TASK
+from imgen.domain.job import FINISH_TASK, RENDER_TASK, TASK_LIMIT_S
 
-VISIBILITY_TIMEOUT_S = 600
+VISIBILITY_TIMEOUT_S = TASK_LIMIT_S + 30
 """The shortest time-out of all processes on a broker applies to all, so they share this one."""
 SOCKET_TIMEOUT_S = 5
 BUCKETS = (0, 3, 6, 9)
@@ -41,7 +41,7 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
         "accept_content": ["json"],
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
-        "task_time_limit": VISIBILITY_TIMEOUT_S - 30,
+        "task_time_limit": TASK_LIMIT_S,
         "task_create_missing_queues": True,
         "task_default_priority": 3,
         "worker_prefetch_multiplier": 1,

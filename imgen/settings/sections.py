@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from annotated_types import Interval, Len
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 
+from imgen.domain.job import TASK_LIMIT_S, TASK_MARGIN_S
+
 DAY_S = 86_400
 Pause = Annotated[float, Interval(ge=0, le=DAY_S)]
 """Seconds; 0 is no pause."""
@@ -160,11 +162,17 @@ class CredentialSettings(_Section):
 
 
 class Workers(_Section):
-    """Worker processes."""
+    """Worker processes; time to load a model, and what it leaves for a render."""
 
     finish_processes: Annotated[int, Interval(ge=1, le=256)] = 1
     allow_downloads: bool = False
     previews: bool = True
+    load_limit_s: Annotated[float, Interval(gt=0, le=480)] = 240
+
+    @property
+    def longest_render_s(self) -> int:
+        """Returns the longest time limit that a model can have: what Celery's hard limit leaves beside loading."""
+        return int(TASK_LIMIT_S - TASK_MARGIN_S - self.load_limit_s)
 
 
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]

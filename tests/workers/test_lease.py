@@ -3,7 +3,6 @@
 import pytest
 from factories import make_job
 
-from imgen.domain.catalog import Model
 from imgen.domain.job import State, view_of
 from imgen.live import job_views
 from workers.lease import Lease
@@ -15,8 +14,7 @@ def report(resources):
 
     def run(job, done):
         resources.live.run(job_views.set_view(job.id, view_of(job), resources.live.run_id))
-        model: Model = resources.catalog.models["eros"]
-        Lease(resources, job, model).report(done, 10)
+        Lease(resources, job).report(done, 10)
         return resources.live.run(job_views.get_view(job.id)).progress
 
     return run

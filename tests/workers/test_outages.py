@@ -242,3 +242,34 @@ def test_a_database_that_is_away_during_a_render_costs_nothing(make_resources, p
         worker.join(20)
     rendered = read(resources, job)
     assert (rendered.state, rendered.fence, rendered.error_code) == (State.RENDERED, 1, "")
+
+
+def test_a_model_that_cannot_be_loaded_says_so(make_resources):
+    """The job fails with that code, and the jobs of the other model go on with it in memory."""
+    resources = make_resources()
+    path = resources.settings.data_dir / "models.toml"
+    path.write_text(
+        path.read_text() + path.read_text().replace("[eros]", "[gone]").replace("step_s", "load_fails = true, step_s")
+    )
+    resources = make_resources()
+    first, broken, again, last = (
+        submit(resources),
+        *(submit(resources, model=name) for name in ("gone", "gone")),
+        submit(resources),
+    )
+    ended = [work(resources, job, tasks.RENDER) for job in (first, broken, last, again)]
+    assert [job.state for job in ended] == [State.RENDERED, State.FAILED, State.RENDERED, State.FAILED]
+    assert {job.error_code for job in ended[1::2]} == {"model_not_loaded"}
+    assert resources.models.key == "eros"
+
+
+def test_a_dead_device_ends_no_job(make_resources):
+    """The job waits uncounted for another process, which this one makes room for."""
+    resources = make_resources(QUICK)
+    path = resources.settings.data_dir / "models.toml"
+    path.write_text(path.read_text().replace("step_s", 'dead_on = "fatal", step_s'))
+    resources = make_resources(QUICK)
+    job = submit(resources, "fatal")
+    waiting = work(resources, job, tasks.RENDER)
+    assert (waiting.state, waiting.attempts, waiting.error_code) == (State.QUEUED, 0, "device_lost")
+    assert resources.is_device_lost

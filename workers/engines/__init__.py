@@ -52,6 +52,17 @@ class EngineContext:
     """Whether a hub id may be fetched."""
 
 
+class Check(Protocol):
+    """Function `check` of each engine's module."""
+
+    def __call__(self, model: Model, options: Any, context: EngineContext) -> None:
+        """Checks a model's entry, files and device without loading its weights.
+
+        Raises:
+            ModelError: it cannot be loaded, as far as can be known before.
+        """
+
+
 class Load(Protocol):
     """Function `load` of each engine's module."""
 
@@ -60,6 +71,7 @@ class Load(Protocol):
 
         Raises:
             ModelError: it is missing, is not safetensors, or cannot be loaded.
+            Retryable: out of memory and the like.
         """
 
 
@@ -68,6 +80,10 @@ class EngineModule:
     """Entry of ENGINES; the module is imported at first use, because torch is heavy."""
 
     name: str
+
+    def check(self, model: Model, context: EngineContext) -> None:
+        """Checks a model of this engine. Raises: see `Check`."""
+        cast("Check", import_module(self.name).check)(model, model.engine, context)
 
     def load(self, model: Model, context: EngineContext) -> Engine:
         """Loads a model with this engine. Raises: see `Load`."""
@@ -79,6 +95,11 @@ ENGINES: dict[str, EngineModule] = {
     "instant": EngineModule("workers.engines.instant"),
 }
 """Engine by the name in models.toml (`backend`)."""
+
+
+def check(model: Model, context: EngineContext) -> None:
+    """Checks a model before another one is unloaded for it. Raises: see `Check`."""
+    ENGINES[model.engine.name].check(model, context)
 
 
 def load(model: Model, context: EngineContext) -> Engine:

@@ -1,8 +1,9 @@
 """Instant engine, without a model, for tests and load drills: draws a smooth pattern by the seed, whatever the prompt.
 
 Knobs in the model's `call` table: `step_s` (seconds each step takes), `fail_on` (a word: prompts with it fail for good),
-`retry_on` (a word: they fail as if a part were down), `flag_on` (a word: they are flagged as by a safety checker) and `crash_on`
-(a word: the process kills itself at the second step, as a GPU fault or the kernel's memory killer would).
+`retry_on` (a word: they fail as if a part were down), `flag_on` (a word: they are flagged as by a safety checker), `crash_on` (a
+word: the process kills itself at the second step, as the kernel's memory killer would), `dead_on` (a word: the device is dead, as
+after a GPU fault), `load_s` (seconds that loading takes) and `load_fails`.
 """
 
 import hashlib
@@ -35,14 +36,23 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     retry_on: str = ""
     flag_on: str = ""
     crash_on: str = ""
+    dead_on: str = ""
+    load_s: float = 0.0
+    load_fails: bool = False
+
+
+def check(model: Model, options: InstantOptions, _context: EngineContext) -> None:
+    """Checks the knobs. See `workers.engines.Check`."""
+    _knobs(model, options)
 
 
 def load(model: Model, options: InstantOptions, _context: EngineContext) -> "InstantEngine":
     """Loads no file: `source` is ignored. See `workers.engines.Load`."""
-    try:
-        return InstantEngine(msgspec.convert(options.call, Knobs))
-    except msgspec.ValidationError as exc:
-        raise ModelError(f"models.toml: {model.key}: call: {exc}") from exc
+    knobs = _knobs(model, options)
+    time.sleep(knobs.load_s)
+    if knobs.load_fails:
+        raise ModelError(f"models.toml: {model.key}: asked to fail when it is loaded")
+    return InstantEngine(knobs)
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,8 @@ class InstantEngine:
             raise ModelError(f"asked to fail on {self.knobs.fail_on!r}")
         if _said(self.knobs.retry_on, diffusion):
             raise Retryable(f"asked to be tried again on {self.knobs.retry_on!r}")
+        if _said(self.knobs.dead_on, diffusion):
+            kill_device()
         for step in range(1, diffusion.num_inference_steps + 1):
             time.sleep(self.knobs.step_s)
             if step == CRASH_STEP and _said(self.knobs.crash_on, diffusion):
@@ -91,6 +103,20 @@ def draw(diffusion: Diffusion) -> NDArray[uint8]:
     grain = random.integers(-4, 5, (height, GRAIN_PERIOD, 1), dtype=np.int8).astype(float32) + 128
     picture += np.tile(grain, (1, width // GRAIN_PERIOD + 1, 1))[:, :width]
     return np.clip(picture, 0, 255, out=picture).astype(uint8)
+
+
+def kill_device() -> None:
+    """Raises the error that every call of a dead CUDA context raises."""
+    import torch  # takes seconds, and no other knob needs it
+
+    raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+
+def _knobs(model: Model, options: InstantOptions) -> Knobs:
+    try:
+        return msgspec.convert(options.call, Knobs)
+    except msgspec.ValidationError as exc:
+        raise ModelError(f"models.toml: {model.key}: call: {exc}") from exc
 
 
 def _waves(random: np.random.Generator, size: int) -> NDArray[float32]:

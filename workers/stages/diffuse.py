@@ -24,7 +24,8 @@ def diffuse(picture: Picture, context: Context) -> Picture:
     kept = spool.load(context.resources.settings.data_dir, context.job.id)
     if kept is not None:
         return decoded(picture, kept)
-    engine = context.resources.engine(context.model)
+    with context.loading():
+        engine = context.resources.models.engine(context.model)
     try:
         with context.limited(context.model.time_limit_s):
             pixels = engine.render(context.job.recipe.diffusion, context.report)

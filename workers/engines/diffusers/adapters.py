@@ -20,6 +20,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import SafetensorError, safe_open
 
 from imgen.domain.errors import ModelError, Retryable
+from workers.engines.device import model_error
 from workers.engines.diffusers.model_files import find_lora
 
 log = structlog.get_logger(__name__)
@@ -72,7 +73,7 @@ class Adapters:
             tensors = _read(path, self._pipe.dtype)
             self._refuse_other_sizes(tensors, path)
         except MISFITS as exc:
-            raise ModelError(f"{path.name} is no LoRA file that diffusers knows: {exc}") from exc
+            raise model_error(exc, f"{path.name} is no LoRA file that diffusers knows: {exc}") from exc
         size = sum(tensor.nbytes for tensor in tensors.values())
         while self.sizes and sum(self.sizes.values()) + size > self._limit_bytes:
             oldest, _ = self.sizes.popitem(last=False)
@@ -84,7 +85,7 @@ class Adapters:
             fits = any(name in names for names in self._pipe.get_list_adapters().values())
         except MISFITS as exc:
             self._remove(name)
-            raise ModelError(f"{path.name} does not fit this model: {exc}") from exc
+            raise model_error(exc, f"{path.name} does not fit this model: {exc}") from exc
         finally:
             self._disable()
         if not fits:

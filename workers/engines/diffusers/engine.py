@@ -11,18 +11,18 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from imgen.domain.catalog import DiffusersOptions, Model
-from imgen.domain.errors import ModelError, PictureFlagged, Retryable
+from imgen.domain.errors import ModelError, OutOfMemory, PictureFlagged
 from imgen.domain.recipe import Diffusion
 from workers.engines import EngineContext, OnStep
+from workers.engines.device import model_error
 from workers.engines.diffusers.adapters import Adapters
 from workers.engines.diffusers.latent_preview import latent_preview
 from workers.engines.diffusers.library_logging import configure_library_logging
-from workers.engines.diffusers.pipelines import build
+from workers.engines.diffusers.pipelines import build, check_entry
 from workers.engines.diffusers.prompting import conditioning
 
-OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, torch.AcceleratorError)
-CALL_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, AssertionError)
-"""Errors of pipelines on arguments that they cannot use; diffusers has no exception of its own."""
+CALL_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, AssertionError, MemoryError)
+"""Errors of pipelines on arguments that they cannot use, and of the device; diffusers has no exception of its own."""
 
 FLAGS = ("nsfw_content_detected", "nsfw_detected")
 """Fields of a pipeline's output for the verdict of its safety checker, one bool a picture; None or missing: it has none. A
@@ -41,6 +41,11 @@ _OURS = frozenset(
     }
     | {"callback_on_step_end", "num_images_per_prompt", "return_dict"}
 )
+
+
+def check(model: Model, options: DiffusersOptions, context: EngineContext) -> None:
+    """Checks files, device and dtype. See `workers.engines.Check`."""
+    check_entry(model, options, context)
 
 
 def load(model: Model, options: DiffusersOptions, context: EngineContext) -> "DiffusersEngine":
@@ -92,15 +97,13 @@ class DiffusersEngine:
                 if any(any(getattr(drawn, name, None) or ()) for name in FLAGS):
                     raise PictureFlagged
                 return _pixels(drawn.images, diffusion)
-        except OUT_OF_MEMORY as exc:
-            if exc is steps.stopped_by:
-                raise
-            _free()
-            raise Retryable(f"the device gave up: {exc}") from exc
         except CALL_ERRORS as exc:
             if exc is steps.stopped_by:
                 raise
-            raise ModelError(f"{type(self._pipe).__name__} cannot do this: {exc}") from exc
+            refusal = model_error(exc, f"{type(self._pipe).__name__} cannot do this: {exc}")
+            if isinstance(refusal, OutOfMemory):
+                _free()
+            raise refusal from exc
 
     def unload(self) -> None:
         """See `workers.engines.Engine`."""

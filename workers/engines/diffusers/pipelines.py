@@ -13,17 +13,38 @@ from safetensors import SafetensorError
 from imgen.domain.catalog import DiffusersOptions, Model
 from imgen.domain.errors import ModelError
 from workers.engines import EngineContext
+from workers.engines.device import model_error
 from workers.engines.diffusers.model_files import check_folder, find_model, in_cache, read_index
 
 diffusers: Any = untyped_diffusers  # half its functions have no types, which mypy would count against our calls
 single_file_utils: Any = untyped_single_file_utils
 
-LOAD_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError, SafetensorError)
+LOAD_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    ImportError,
+    RuntimeError,
+    MemoryError,
+    SafetensorError,
+)
 """Errors of diffusers and transformers on files that they cannot use; neither has an exception of its own."""
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 _FP16 = ".fp16.safetensors"
+
+
+def check_entry(model: Model, options: DiffusersOptions, context: EngineContext) -> None:
+    """Checks all that can be known before any weights are loaded.
+
+    Raises:
+        ModelError: a file is missing or unsafe, or the entry asks for a device or dtype that this machine does not have.
+    """
+    find_model(model.source, context.folders, allow_downloads=context.allow_downloads, leave_out=options.leave_out)
+    _dtype(model.key, options.dtype, _device(model.key, options.device))
 
 
 def build(model: Model, options: DiffusersOptions, context: EngineContext) -> Any:
@@ -50,7 +71,7 @@ def build(model: Model, options: DiffusersOptions, context: EngineContext) -> An
         pipe.scheduler = _scheduler(model.key, options.scheduler, pipe.scheduler)
         pipe.to(device)
     except LOAD_ERRORS as exc:
-        raise ModelError(f"models.toml: {model.key}: {path} cannot be loaded: {exc}") from exc
+        raise model_error(exc, f"models.toml: {model.key}: {path} cannot be loaded: {exc}") from exc
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
