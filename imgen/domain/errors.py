@@ -282,9 +282,11 @@ class UpstreamUnavailable(Retryable):
 
     code = "upstream_unavailable"
 
-    def __init__(self, reason: str | None = None, *, status: int | None = None) -> None:
+    def __init__(self, reason: str | None = None, *, status: int | None = None, words: str = "") -> None:
+        """Takes the status and the words of an answer that was an error."""
         super().__init__(reason)
         self.status = status
+        self.words = words
 
 
 class UpstreamPaused(UpstreamUnavailable):

@@ -16,11 +16,14 @@ from imgen.domain.errors import ConfigurationError, EnhancementFailed, UpstreamP
 from imgen.domain.prompt import Parsed, plain_terms
 from imgen.domain.wordlists import Wordlists
 from imgen.settings.sections import Enhancer as EnhancerSettings
-from imgen.upstream.openai_client import MALFORMED, Limits, OpenAIClient, chat_content
+from imgen.upstream.chat import REFUSED, ChatDialect, ChatRequest, ask_chat
+from imgen.upstream.chat_answer import answered_object
+from imgen.upstream.openai_client import MALFORMED, Limits, OpenAIClient
 
 log = structlog.get_logger(__name__)
 
 MAX_ANSWER_BYTES = 64 * 1024
+MAX_ANSWER_TOKENS = 1024
 
 
 class Enhancer(Protocol):
@@ -86,8 +89,9 @@ class ChatEnhancer:
         self._settings = settings
         self._instructions = instructions
         # The library's limit is for each of its two tries and each read
-        limits = Limits(total_s=settings.timeout_s * 1.5, max_bytes=MAX_ANSWER_BYTES, max_retries=1)
+        limits = Limits(total_s=settings.timeout_s * 1.5, max_bytes=MAX_ANSWER_BYTES, max_retries=1, harmless=REFUSED)
         self._client = OpenAIClient(settings, limits)
+        self._dialect = ChatDialect()
 
     async def terms(self, positive: tuple[str, ...], model: Model, style: Style) -> tuple[str, ...]:
         """See Enhancer."""
@@ -95,16 +99,15 @@ class ChatEnhancer:
             {"role": "system", "content": self._instructions_for(model, style)},
             {"role": "user", "content": ", ".join(positive)},
         ]
+        request = ChatRequest(
+            model=self._settings.model,
+            messages=messages,
+            schema_name="enhanced_prompt",
+            schema=_SCHEMA,
+            max_tokens=MAX_ANSWER_TOKENS,
+        )
         try:
-            body = await self._client.ask(
-                lambda client: client.chat.completions.with_streaming_response.create(
-                    model=self._settings.model,
-                    messages=messages,
-                    response_format=_RESPONSE_FORMAT,
-                    max_completion_tokens=1024,
-                )
-            )
-            answer = msgspec.json.decode(chat_content(body), type=_Answer)
+            answer = answered_object(await ask_chat(self._client, self._dialect, request), _Answer)
         except UpstreamPaused as exc:
             raise EnhancementFailed from exc
         except UpstreamUnavailable as exc:
@@ -131,16 +134,9 @@ class ChatEnhancer:
         return text
 
 
-_RESPONSE_FORMAT: Any = {
-    "type": "json_schema",
-    "json_schema": {
-        "name": "enhanced_prompt",
-        "strict": True,
-        "schema": {
-            "type": "object",
-            "properties": {"prompt": {"type": "string"}},
-            "required": ["prompt"],
-            "additionalProperties": False,
-        },
-    },
+_SCHEMA = {
+    "type": "object",
+    "properties": {"prompt": {"type": "string"}},
+    "required": ["prompt"],
+    "additionalProperties": False,
 }

@@ -5,7 +5,7 @@ The library is imported at first use: it takes half a second and 12 MB, which an
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Struct
 
 from imgen.domain.circuit_breaker import CircuitBreaker
 from imgen.domain.errors import UpstreamPaused, UpstreamUnavailable
@@ -27,6 +26,8 @@ Start = Callable[["AsyncOpenAI"], AbstractAsyncContextManager[Any]]
 """Starts a streamed answer: `client.….with_streaming_response.create(…)`."""
 BlockingStart = Callable[["OpenAI"], AbstractContextManager[Any]]
 
+MAX_WORDS = 20_000
+"""Characters of an error answer that are kept."""
 MALFORMED = (msgspec.MsgspecError, LookupError, RecursionError, ValueError)
 """Errors of decoding an answer of another form."""
 
@@ -63,7 +64,10 @@ class _Client:
         status = getattr(exc, "status_code", None)
         if status not in self._limits.harmless:
             self.breaker.failed()
-        return UpstreamUnavailable(type(exc).__name__, status=status)
+        key = self._upstream.api_key.get_secret_value()
+        words = " ".join(_words(getattr(exc, "body", None)))  # some endpoints repeat the key
+        hidden = words.replace(key, "…") if key else words
+        return UpstreamUnavailable(type(exc).__name__, status=status, words=hidden[:MAX_WORDS])
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -153,28 +157,17 @@ class BlockingOpenAIClient(_Client):
         return OpenAI(**self._options())
 
 
-class _Message(Struct):
-    content: str | None = None
-
-
-class _Choice(Struct):
-    message: _Message
-
-
-class _Completion(Struct):
-    choices: list[_Choice]
-
-
-_decode_completion = msgspec.json.Decoder(_Completion).decode
-
-
-def chat_content(body: bytes) -> bytes:
-    """Returns the text of a chat completion's message, in UTF-8; empty: it has none.
-
-    Raises:
-        One of MALFORMED.
-    """
-    return (_decode_completion(body).choices[0].message.content or "").encode("utf-8", "replace")
+def _words(error: object) -> Iterator[str]:
+    """Yields the names and texts in a decoded error answer: what blames a parameter is in one of them."""
+    if isinstance(error, str):
+        yield error
+    elif isinstance(error, dict):
+        for name, inner in error.items():
+            yield str(name)
+            yield from _words(inner)
+    elif isinstance(error, list):
+        for inner in error:
+            yield from _words(inner)
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -127,9 +127,7 @@ FAULTS: dict[str, Behaviour] = {
     "blank prompt": better("  ,, \n"),
     "negatives and names alone": better("-hat, @bella, -ugly hands"),
     "prose": completion("Sure, here is a better prompt: red coat on a sunny beach. Let me know if you like it!"),
-    "prose before JSON": completion('Sure, here is your prompt:\n{"prompt": "red coat, golden light"}'),
     "quoted prose": completion('"red coat, golden light"'),
-    "markdown": completion('```json\n{"prompt": "red coat, golden light"}\n```'),
     "other JSON": completion('{"text": "red coat, golden light"}'),
     "prompt is no text": completion('{"prompt": ["red coat", "golden light"]}'),
     "broken off": completion('{"prompt": "red coat, golden li'),
@@ -137,3 +135,43 @@ FAULTS: dict[str, Behaviour] = {
     "far too long": completion(json.dumps({"prompt": "red coat, " * 20_000})),
 }
 """What an endpoint may do wrong, each for every request: nothing of it is a prompt."""
+
+
+def habits(answered: dict) -> dict[str, Behaviour]:
+    """What endpoints do that answer all the same, each with the object that is asked for."""
+    text = json.dumps(answered)
+    message = {"role": "assistant", "content": text, "reasoning_content": "hm", "reasoning": "hm"}
+    stream = [{"delta": {"role": "assistant"}}, {"delta": {"content": text[:9]}}, {"delta": {"content": text[9:]}}]
+    lines = "".join(f"data: {json.dumps({'choices': [choice]})}\n\n" for choice in stream)
+    return {
+        "fence": completion(f"```json\n{text}\n```"),
+        "fence without a language": completion(f"```\n{text}\n```\n"),
+        "thought": completion(f"<think>\nMaybe {{}}? Or {text}?\n</think>\n\n{text}"),
+        "thought under another name": completion(f"<Thinking>hm</Thinking>{text}"),
+        "prose before": completion(f"Sure, here is the JSON:\n{text}"),
+        "prose after": completion(f"{text}\nLet me know if you like it {{or not}}!"),
+        "the same twice": completion(f"{text}\n\n```json\n{text}\n```"),
+        "new lines": completion(f"\n\n{text}\n"),
+        "indented": completion(json.dumps(answered, indent=2)),
+        "byte order mark": completion(f"\ufeff{text}"),
+        "further keys": completion(json.dumps(answered | {"explanation": "x"})),
+        "reasoning beside": completion(None, choices=[{"index": 0, "message": message}]),
+        "parts": completion(None, choices=[{"message": {"content": [{"type": "text", "text": text}]}}]),
+        "no usage": completion(text, usage=None),
+        "stream": answer(200, f"{lines}data: [DONE]\n\n".encode(), {"Content-Type": "text/event-stream"}),
+    }
+
+
+def refuse(*refusals: tuple[str, int, dict], then: Behaviour) -> Behaviour:
+    """Refuses a body that has one of these parameters, or a response format of that type, with status and error."""
+
+    def behave(exchange: Exchange) -> None:
+        body = json.loads(exchange.request_read.body)
+        given = {*body, body.get("response_format", {}).get("type")}
+        for parameter, status, error in refusals:
+            if parameter in given:
+                answer(status, json.dumps(error).encode(), JSON)(exchange)
+                return
+        then(exchange)
+
+    return behave

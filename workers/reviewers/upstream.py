@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from PIL import Image
 
 from imgen.domain.errors import ConfigurationError, ReviewerUnavailable, UpstreamUnavailable
 from imgen.settings.sections import Review
+from imgen.upstream.chat import REFUSED, ChatDialect, ChatRequest, ask_chat_blocking
 from imgen.upstream.openai_client import BlockingOpenAIClient, BlockingStart, Limits
 
 MAX_ANSWER_BYTES = 256 * 1024
@@ -25,8 +27,9 @@ class ReviewerClient:
         if not settings.base_url:
             raise ConfigurationError("[review] base_url is empty, and a configured reviewer needs it")
         # No retries: the job itself is tried again, and a worker does not sleep through a Retry-After
-        limits = Limits(total_s=2 * settings.timeout_s, max_bytes=MAX_ANSWER_BYTES)
+        limits = Limits(total_s=2 * settings.timeout_s, max_bytes=MAX_ANSWER_BYTES, harmless=REFUSED)
         self._client = BlockingOpenAIClient(settings, limits)
+        self._dialect = ChatDialect()
 
     def ask(self, start: BlockingStart) -> bytes:
         """Returns the whole body of an answer.
@@ -34,8 +37,19 @@ class ReviewerClient:
         Raises:
             ReviewerUnavailable: none within the limits, or an error.
         """
+        return self._answered(lambda: self._client.ask(start))
+
+    def ask_chat(self, request: ChatRequest) -> bytes:
+        """Returns the whole body of a chat completion.
+
+        Raises:
+            ReviewerUnavailable: none within the limits, or an error.
+        """
+        return self._answered(lambda: ask_chat_blocking(self._client, self._dialect, request))
+
+    def _answered(self, call: Callable[[], bytes]) -> bytes:
         try:
-            body = self._client.ask(start)
+            body = call()
         except UpstreamUnavailable as exc:
             raise ReviewerUnavailable(f"the reviewer does not answer: {exc}") from exc
         self._client.breaker.succeeded()

@@ -12,7 +12,9 @@ from imgen.domain.review.judge import HINTS
 from imgen.domain.review.ruleset import Ruleset
 from imgen.domain.review.verdict import Verdict, floor_verdict, verdict_of
 from imgen.settings import Settings
-from imgen.upstream.openai_client import MALFORMED, chat_content
+from imgen.upstream.chat import ChatRequest
+from imgen.upstream.chat_answer import answered_object
+from imgen.upstream.openai_client import MALFORMED
 from workers.reviewers import ReviewInput
 from workers.reviewers.upstream import ReviewerClient, data_uri
 
@@ -20,15 +22,14 @@ FLOOR_RULE = (
     "Anyone who looks under eighteen in a sexual pose, context or state of undress. This rule cannot be lifted."
 )
 MAX_REASON_CHARS = 200
+MAX_ANSWER_TOKENS = 2048
+"""A model that thinks first needs more than the judgement itself."""
 
 
 class _Judgement(msgspec.Struct):
     safe: bool
     rules: list[str]
     reason: str
-
-
-_judgement = msgspec.json.Decoder(_Judgement).decode
 
 
 def load(settings: Settings) -> "VisionReviewer":
@@ -64,12 +65,13 @@ class VisionReviewer:
         if subject.pixels is not None:
             shown.append({"type": "image_url", "image_url": {"url": data_uri(subject.pixels)}})
         messages: Any = [{"role": "system", "content": system}, {"role": "user", "content": shown}]
-        body = self._upstream.ask(
-            lambda client: client.chat.completions.with_streaming_response.create(
+        body = self._upstream.ask_chat(
+            ChatRequest(
                 model=self._model,
                 messages=messages,
-                response_format=_response_format(tuple(rules)),
-                max_completion_tokens=512,
+                schema_name="judgement",
+                schema=_schema(tuple(rules)),
+                max_tokens=MAX_ANSWER_TOKENS,
                 temperature=0,
             )
         )
@@ -93,7 +95,7 @@ def _words(subject: ReviewInput, fence: str) -> str:
 
 def _read(body: bytes) -> _Judgement:
     try:
-        return _judgement(chat_content(body))
+        return answered_object(body, _Judgement)
     except MALFORMED as exc:
         raise ReviewerUnavailable("the reviewer's answer is not in the form that was asked for") from exc
 
@@ -116,8 +118,8 @@ def _verdict(judgement: _Judgement, ruleset: Ruleset) -> Verdict:
     return verdict
 
 
-def _response_format(rule_ids: tuple[str, ...]) -> Any:
-    schema = {
+def _schema(rule_ids: tuple[str, ...]) -> dict[str, Any]:
+    return {
         "type": "object",
         "properties": {
             "safe": {"type": "boolean"},
@@ -127,4 +129,3 @@ def _response_format(rule_ids: tuple[str, ...]) -> Any:
         "required": ["safe", "rules", "reason"],
         "additionalProperties": False,
     }
-    return {"type": "json_schema", "json_schema": {"name": "judgement", "strict": True, "schema": schema}}

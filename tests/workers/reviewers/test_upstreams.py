@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from servers.chat import FAULTS, JSON, completion, start_chat
+from servers.chat import FAULTS, JSON, completion, habits, start_chat
 from servers.faulty_http import answer
 
 from imgen import configuration, settings
@@ -101,7 +101,9 @@ def test_no_odd_answer_is_a_verdict_of_moderation(chat, opened, case, fault):
         completion('{"safe": true, "rules": "none", "reason": ""}'),
         completion('{"safe": true}'),
         completion('{"verdict": "safe"}'),
-        completion('```json\n{"safe": true, "rules": [], "reason": "fine"}\n```'),
+        completion(
+            '{"safe": true, "rules": [], "reason": ""}, no: {"safe": false, "rules": ["violence"], "reason": ""}'
+        ),
         completion('{"safe": true, "rules": [], "reason": "' + "x" * 300_000 + '"}'),
     ],
 )
@@ -266,3 +268,10 @@ def test_a_moderation_that_did_not_see_the_picture_is_no_review_of_it(chat, open
     assert opened(moderation).review(case(pixels=None)).safe
     chat.will(always=moderated(False, {"sexual": ["image"], "sexual/minors": []}, sexual=False))
     assert opened(moderation).review(case()).safe
+
+
+@pytest.mark.parametrize("habit", habits({"safe": True, "rules": [], "reason": "fine"}))
+def test_a_judgement_is_found_in_whatever_stands_around_it(chat, opened, case, habit):
+    """Fences, thoughts, prose, parts and streams."""
+    chat.will(always=habits({"safe": True, "rules": [], "reason": "fine"})[habit])
+    assert opened(vision).review(case()).safe
