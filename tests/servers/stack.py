@@ -41,7 +41,7 @@ quality_tags = "cinematic light"
 """
 
 CHARACTERS = "".join(
-    f'[{key}]\ntrigger = "{trigger}"\npositive = ""\nloras = {{}}\n'
+    f'[{key}]\nlabel = ""\ntrigger = "{trigger}"\npositive = ""\nloras = {{}}\n'
     for key, trigger in (("aaliyah", ""), ("aya", "aya"), ("bella", ""))
 )
 """Characters that every model draws, by words alone; a table adds to the shipped one of its name."""

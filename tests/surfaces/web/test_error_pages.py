@@ -1,6 +1,7 @@
 """Errors behind pages: each is answered in the frame of the panel, and a fault of ours is logged."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
@@ -55,7 +56,8 @@ def visit(core):
             async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
                 await work(client, password)
 
-        core(inside)
+        with ThreadPoolExecutor(1) as other:  # in this thread Playwright keeps an event loop
+            other.submit(core, inside).result()
 
     return run
 
