@@ -30,6 +30,7 @@ from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings import Settings
 from imgen.surfaces import action, files, health, reference, web
 from imgen.surfaces.surface import SERVER_ERROR, Problem, Surface, surface_at
+from imgen.threads import CLOSING
 
 SURFACES: tuple[Surface, ...] = (
     action.SURFACE,
@@ -114,7 +115,7 @@ async def close_core(core: Core) -> None:
     await core.enhancer.close()
     await core.cache.close()
     core.publisher.close()
-    await asyncio.to_thread(core.database.close)
+    await CLOSING.run(core.database.close)
 
 
 def _middleware(core: Core) -> list[Middleware]:

@@ -1,8 +1,10 @@
 """What both composition roots (imgen/app.py, workers/app.py) build from settings in the same way."""
 
+import contextlib
 import logging
 import sys
 from pathlib import Path
+from typing import TextIO, cast
 
 import structlog
 
@@ -78,6 +80,21 @@ def trust_anchors(settings: Settings) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
+class _Unfailing:
+    """Stream whose errors are dropped: a request must not fail because the log's disk is full."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 def configure_logs(logs: Logs) -> None:
     """Logs to stderr: text for people, or a JSON object a line."""
     renderer = structlog.processors.JSONRenderer() if logs.json_lines else structlog.dev.ConsoleRenderer(colors=False)
@@ -90,7 +107,7 @@ def configure_logs(logs: Logs) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[logs.level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(sys.stderr))),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(

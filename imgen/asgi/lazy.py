@@ -8,6 +8,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from imgen.threads import LOADING
+
 
 async def pass_on(_request: Request, exc: Exception) -> Response:
     """Raises an unforeseen error again: the application around answers it, in the dialect of the path.
@@ -40,5 +42,5 @@ class LazyApp(BaseRoute):
         """Passes the request to the application, made first if need be."""
         async with self._lock:
             if self._app is None:
-                self._app = await asyncio.to_thread(self._make)
+                self._app = await LOADING.run(self._make)
         await self._app(scope, receive, send)

@@ -184,6 +184,12 @@ class Unavailable(Retryable):
     code = "unavailable"
 
 
+class RedisFull(Unavailable):
+    """The memory or the disk of Redis is full."""
+
+    code = "redis_full"
+
+
 class UnreadableRow(ImgenError):
     """A stored row cannot be read by this version."""
 
@@ -196,10 +202,22 @@ class DatabaseUnavailable(Retryable):
     code = "database_unavailable"
 
 
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of the database is full."""
+
+    code = "database_full"
+
+
 class ObjectStoreUnavailable(Retryable):
     """The object store does not answer."""
 
     code = "object_store_unavailable"
+
+
+class ObjectStoreFull(ObjectStoreUnavailable):
+    """The disk of the object store is full."""
+
+    code = "object_store_full"
 
 
 class ConfigurationError(ImgenError):

@@ -16,6 +16,7 @@ from imgen.asgi.endpoint import Answer, Endpoint, bearer_key, json_answer, read_
 from imgen.domain.errors import InvalidKey, TooLarge, Unauthorized
 from imgen.embedder.minilm import Matrix, MiniLM, Unreadable
 from imgen.settings import EMBEDDED_MODEL
+from imgen.threads import EMBEDDING
 
 MAX_TEXTS = 256
 MAX_BODY_BYTES = 1024 * 1024
@@ -37,7 +38,7 @@ def create_app(model: MiniLM, *, api_key: str = "") -> Starlette:
 
     async def vector_of(text: str) -> Matrix:
         async with slots:
-            return await asyncio.to_thread(model.vector, text)
+            return await EMBEDDING.run(model.vector, text)
 
     async def embed(asked: _Asked) -> dict[str, Any]:
         texts = [asked.input] if isinstance(asked.input, str) else asked.input

@@ -31,3 +31,8 @@ def ignore(_replies: Sequence[Any]) -> None:
 def first(replies: Sequence[Any]) -> Any:
     """Decodes the reply of a single call, which is the value."""
     return replies[0]
+
+
+def last(replies: Sequence[Any]) -> Any:
+    """Decodes the last reply, which is the value."""
+    return replies[-1]

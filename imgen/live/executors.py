@@ -9,13 +9,14 @@ import contextlib
 import itertools
 import math
 import time
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import hiredis
 import redis
 import redis.asyncio
 
-from imgen.domain.errors import Unavailable
+from imgen.domain.errors import RedisFull, Unavailable
 from imgen.live import run_id
 from imgen.live.command import Command, calls_for
 from imgen.live.connection import Connection
@@ -24,18 +25,23 @@ T = TypeVar("T")
 
 TIMEOUT_S = 5.0
 """Enough for a server that rewrites its log; without a limit a half-open connection hangs for minutes."""
-DOWN_S = 0.5
-"""After a failure commands fail at once for this long, so that polls do not queue up behind a dead server."""
+API_TIMEOUT_S = 2.0
+"""Less for requests, whose callers wait: SQL answers polls, and jobs are refused."""
+PROBE_EVERY_S = 0.25
+"""After a failure commands fail at once, so that polls do not queue up behind a dead server, until a probe succeeds."""
+FULL = ("OOM ", "MISCONF ")
+"""Beginnings of errors of a server over its `maxmemory`, and of one that cannot write its files."""
 CONNECTIONS = 2
 """While one batch is under way the next is collected and sent; a third would only make batches smaller."""
 
+_FAILURES = (redis.RedisError, OSError, TimeoutError)
 _Waiting = tuple[Command[Any], "asyncio.Future[Any]"]
 
 
 class PipeliningExecutor:
     """Executor of the API, for one event loop."""
 
-    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, *, timeout_s: float = API_TIMEOUT_S) -> None:
         self.run_id = ""
         """Of the server that answered last; empty: none has yet."""
         self._timeout_s = timeout_s
@@ -46,7 +52,7 @@ class PipeliningExecutor:
         self._under_way = 0
         self._pending: list[_Waiting] = []
         self._scheduled = False
-        self._down_until = 0.0
+        self._is_down = False
         self._failed_at = -math.inf
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -58,7 +64,7 @@ class PipeliningExecutor:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        if self._down_until and time.monotonic() < self._down_until:
+        if self._is_down:
             _fail(future, Unavailable())
             return future
         self._pending.append((command, future))
@@ -73,6 +79,7 @@ class PipeliningExecutor:
 
     async def close(self) -> None:
         """Waits for sent batches, then closes the connections."""
+        self._is_down = False
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for link in self._idle:
             link.close()
@@ -80,26 +87,33 @@ class PipeliningExecutor:
 
     def _flush(self) -> None:
         self._scheduled = False
+        if self._is_down:
+            _fail_all(self._pending, None)
+            self._pending = []
         if not self._pending or self._under_way >= CONNECTIONS:
             return
         batch, self._pending = self._pending, []
         self._under_way += 1
-        task = asyncio.get_running_loop().create_task(self._exchange(batch))
+        self._start(self._exchange(batch))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _exchange(self, batch: list[_Waiting]) -> None:
         failure: BaseException | None = None
         try:
-            await self._round_trip(batch)
-            self._down_until = 0.0
-        except (redis.RedisError, OSError, TimeoutError) as exc:
+            async with asyncio.timeout(self._timeout_s):
+                await self._round_trip(batch)
+        except _FAILURES as exc:
             failure = exc
             self._failed_at = time.monotonic()
-            self._down_until = self._failed_at + DOWN_S
+            if not self._is_down:
+                self._is_down = True
+                self._start(self._probe())
         finally:
-            for _, future in batch:  # nobody waits for ever, even if this task was cancelled or failed unexpectedly
-                _fail(future, Unavailable(), failure)
+            _fail_all(batch, failure)  # nobody waits for ever, even if this task was cancelled or failed unexpectedly
             self._under_way -= 1
             self._flush()
 
@@ -109,18 +123,34 @@ class PipeliningExecutor:
                 return await self._send(self._idle.pop(), batch)
             except redis.ConnectionError:
                 pass  # closed while idle, as by a restart of the server: one new try
+        return await self._send(await self._connect(), batch)
+
+    async def _probe(self) -> None:
+        """Ends the time in which commands fail at once, as soon as the server answers."""
+        while self._is_down:
+            await asyncio.sleep(PROBE_EVERY_S)
+            self._failed_at = time.monotonic()
+            with contextlib.suppress(*_FAILURES):
+                async with asyncio.timeout(self._timeout_s):
+                    self._idle.append(await self._connect())
+                self._is_down = False
+
+    async def _connect(self) -> Connection:
         connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # untyped in redis-py
         await connection.connect()
-        return await self._send(Connection(connection), batch)
+        link = Connection(connection)
+        try:
+            (reply,) = await link.exchange([hiredis.pack_command(run_id.ASK)])  # type: ignore[arg-type]  # as below
+        except BaseException:
+            link.close()
+            raise
+        link.run_id = self.run_id = run_id.parse_run_id(reply)
+        return link
 
     async def _send(self, link: Connection, batch: list[_Waiting]) -> None:
+        counts, packed = _pack(batch, link.run_id)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                if not link.run_id:
-                    (reply,) = await link.exchange([hiredis.pack_command(run_id.ASK)])  # type: ignore[arg-type]  # as below
-                    link.run_id = self.run_id = run_id.parse_run_id(reply)
-                counts, packed = _pack(batch, link.run_id)
-                replies = iter(await link.exchange(packed))
+            replies = iter(await link.exchange(packed))
         except BaseException:
             link.close()
             raise
@@ -156,15 +186,23 @@ def decoded(command: Command[T], replies: list[Any]) -> T:
     """Decodes the replies of one command.
 
     Raises:
-        Unavailable: Redis refused a call, or what is stored there cannot be decoded.
+        RedisFull: Redis has no memory or disk left for a write.
+        Unavailable: it refused a call, or what is stored there cannot be decoded.
     """
     for reply in replies:
         if isinstance(reply, hiredis.ReplyError):
-            raise Unavailable(f"Redis refused: {reply}")
+            refusal = RedisFull if str(reply).startswith(FULL) else Unavailable
+            raise refusal(f"Redis refused: {reply}")
     try:
         return command.decode(replies)
     except Exception as exc:  # whatever somebody put there, the other commands of the batch get their replies
         raise Unavailable(f"Redis holds something that cannot be decoded: {type(exc).__name__}") from exc
+
+
+def _fail_all(batch: list[_Waiting], cause: BaseException | None) -> None:
+    """Fails what is not done of a batch."""
+    for _, future in batch:
+        _fail(future, Unavailable(), cause)
 
 
 def _fail(future: "asyncio.Future[Any]", failure: Unavailable, cause: BaseException | None = None) -> None:

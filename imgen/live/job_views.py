@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from imgen.domain.job import ENDED, State, View
-from imgen.live.command import PREFIX, Arguments, Calls, Command, first, ignore
+from imgen.live.command import PREFIX, Arguments, Calls, Command, first, ignore, last
 
 OPEN_VIEW_S = 10
 ENDED_VIEW_S = 3600
 PROGRESS_S = 120
+ROOM_S = 60
 
 _WAITING = PREFIX + "waiting"
 _decode_view = msgspec.json.Decoder(View).decode
@@ -131,8 +132,8 @@ def position(job_id: str) -> Command[int | None]:
 
 
 def count_waiting() -> Command[int]:
-    """Counts the waiting jobs."""
-    return Command((("ZCARD", _WAITING),), first)
+    """Counts the waiting jobs, after a write: a server whose memory or disk is full refuses it, as it would a job's message."""
+    return Command((("SET", PREFIX + "room", 1, "EX", ROOM_S), ("ZCARD", _WAITING)), last)
 
 
 def _key(kind: str, job_id: str, run_id: str = "") -> str:

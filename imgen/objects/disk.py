@@ -5,6 +5,7 @@ writer wins and readers see all or nothing. `~` is in no key, so no key reaches 
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -13,11 +14,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
-from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, ObjectStoreUnavailable, Retryable
+from imgen.domain.errors import (
+    ConfigurationError,
+    ImgenError,
+    ObjectNotFound,
+    ObjectStoreFull,
+    ObjectStoreUnavailable,
+    Retryable,
+)
 from imgen.objects import ObjectInfo, SignedFile
 from imgen.objects.keys import checked_key, checked_prefix, probe
 from imgen.objects.signed_urls import UrlSigner
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Codes of a full disk, a used quota and a limit of a file's size."""
 _PARTS = "~part"
 _PART_STALE_S = 3600
 """Age of a part that a process left when it died: no write takes an hour."""
@@ -209,7 +219,8 @@ def _translated(key: str, *, missing: type[ImgenError] = ObjectNotFound) -> Iter
     except (FileNotFoundError, NotADirectoryError) as exc:
         raise missing from exc
     except OSError as exc:  # a full disk, a lost mount, too many open files, rights taken away
-        raise ObjectStoreUnavailable(f"The object folder failed at {key}: {exc.strerror}") from exc
+        failure = ObjectStoreFull if exc.errno in FULL else ObjectStoreUnavailable
+        raise failure(f"The object folder failed at {key}: {exc.strerror}") from exc
 
 
 def _entries(folder: Path) -> list[tuple[str, os.DirEntry[str]]]:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, ObjectStoreUnavailable
+from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, ObjectStoreFull, ObjectStoreUnavailable
 from imgen.objects import ObjectInfo
 from imgen.objects.keys import checked_expiry, checked_key, checked_prefix, probe
 from imgen.objects.s3_client import S3Options, make_client, make_signer
@@ -31,6 +31,7 @@ _ERRORS: dict[str, type[ImgenError]] = {
     "PermanentRedirect": ConfigurationError,
     "RequestTimeTooSkewed": ConfigurationError,  # this machine's clock is off by over 15 minutes
     "InvalidBucketName": ConfigurationError,
+    "XMinioStorageFull": ObjectStoreFull,
 }
 """Our error by S3's error code; other codes go by the statuses below, and HEAD answers have no code but their status."""
 _STATUSES: dict[int, type[ImgenError]] = {
@@ -38,6 +39,7 @@ _STATUSES: dict[int, type[ImgenError]] = {
     HTTPStatus.UNAUTHORIZED: ConfigurationError,
     HTTPStatus.FORBIDDEN: ConfigurationError,
     HTTPStatus.NOT_FOUND: ObjectNotFound,
+    HTTPStatus.INSUFFICIENT_STORAGE: ObjectStoreFull,
 }
 KEYS_A_DELETE = 1000
 """Most keys that one DeleteObjects takes (Amazon S3 API reference)."""

@@ -16,7 +16,7 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_eng
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
-from imgen.domain.errors import DatabaseUnavailable, Retryable, TransactionConflict
+from imgen.domain.errors import DatabaseFull, DatabaseUnavailable, Retryable, TransactionConflict
 from imgen.records.database_url import cause, parse_url
 
 P = ParamSpec("P")
@@ -30,6 +30,8 @@ transactions that met once do not meet again."""
 CONFLICTS = frozenset({"40001", "40P01"})
 """SQLSTATE of a serialization failure and of a deadlock (PostgreSQL, appendix A): the server rolled the transaction back."""
 _jitter = random.SystemRandom()
+FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "53100"})
+"""Codes of a full disk: SQLite's, also under a quota or a limit of a file's size; PostgreSQL's `disk_full`."""
 
 
 class Database:
@@ -165,8 +167,11 @@ def _translated() -> Iterator[None]:
     except IntegrityError:
         raise
     except (OperationalError, DBAPIError) as exc:
-        if getattr(exc.orig, "sqlstate", None) in CONFLICTS:
+        code = getattr(exc.orig, "sqlite_errorname", None) or getattr(exc.orig, "sqlstate", None)
+        if code in CONFLICTS:
             raise TransactionConflict from exc
+        if code in FULL:
+            raise DatabaseFull(f"The disk of the database is full: {code}") from exc
         raise DatabaseUnavailable(f"The database does not answer: {cause(exc)}") from exc
     except SQLAlchemyError as exc:
         raise DatabaseUnavailable(f"The database does not answer: {type(exc).__name__}") from exc

@@ -8,6 +8,9 @@ from imgen.records import clock
 from imgen.records.database import upsert
 from imgen.records.tables.operations import locks
 
+PROBE_CHARS = 64 * 1024
+"""Bytes of the pages that the row of a job, its indexes and its ledger entries change in SQLite."""
+
 
 def acquire(connection: Connection, name: str, owner: str, *, for_s: float, now: float | None = None) -> bool:
     """Takes or renews a lock for `for_s` seconds. False: another owner holds it."""
@@ -25,3 +28,8 @@ def new_owner() -> str:
 def release(connection: Connection, name: str, owner: str) -> None:
     """Releases a lock, so that the next process need not wait until it expires."""
     connection.execute(delete(locks).where(locks.c.name == name, locks.c.owner == owner))
+
+
+def probe(connection: Connection) -> None:
+    """Writes as much as a new job takes, to a row that no process holds: fails where the disk is too full for one."""
+    acquire(connection, "probe", "0" * PROBE_CHARS, for_s=0)

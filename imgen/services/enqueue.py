@@ -17,6 +17,7 @@ from imgen.records import cache as cache_records
 from imgen.records import job_transitions, jobs, ledger
 from imgen.records.cache import PendingEntry
 from imgen.services.core import Core
+from imgen.threads import BROKER
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +43,8 @@ async def enqueue(
     Raises:
         QueueFull, QuotaExceeded: see ledger.hold.
         CacheEntryPurged: the entry to reuse is purged; look the request up again.
-        GenerationFailed: the job could not be written.
+        Retryable: the database does not answer, or its disk is full; no job is made.
+        GenerationFailed: no id was free.
     """
     run_id = core.live.run_id
     job = await _insert(core, job, plan, pending, is_looked_up=is_looked_up)
@@ -71,8 +73,6 @@ async def _insert(core: Core, job: Job, plan: Plan, pending: PendingEntry | None
         except IntegrityError:  # a random id is taken: after millions of jobs likely for the 48 bits of a watermark id
             new_id = new_job_id if cache_hit is None else new_cached_id
             job = structs.replace(job, id=new_id(), gen_id=new_gen_id(), watermark_id=new_watermark_id())
-        except Retryable as exc:
-            raise GenerationFailed from exc
     raise GenerationFailed
 
 
@@ -86,7 +86,7 @@ async def _publish(core: Core, job: Job, run_id: str) -> None:
     if job.state is State.QUEUED:
         updates.append(core.live.run(job_views.enqueue(job.id, priority=job.priority, created_at=job.created_at)))
     try:
-        await asyncio.gather(asyncio.to_thread(core.publisher.publish, job.queue, job.id, job.priority), *updates)
+        await asyncio.gather(BROKER.run(core.publisher.publish, job.queue, job.id, job.priority), *updates)
     except (Unavailable, Retryable) as exc:
         log.warning("job not published yet", job=job.id, reason=str(exc))
         with contextlib.suppress(Retryable):

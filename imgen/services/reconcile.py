@@ -23,6 +23,7 @@ from imgen.services import rounds
 from imgen.services.core import Core
 from imgen.services.process_lock import ProcessLock
 from imgen.services.waiting_check import WaitingCheck
+from imgen.threads import BROKER, LOADING
 
 log = structlog.get_logger(__name__)
 
@@ -132,7 +133,7 @@ class Reconciler:
         except Unavailable:
             return
         if self._reloader.is_due(epoch):
-            read = await asyncio.to_thread(self._reloader.reload, epoch)
+            read = await LOADING.run(self._reloader.reload, epoch)
             self._core.configured = read or self._core.configured
 
     async def _unpublished(self) -> list[WaitingJob]:
@@ -141,7 +142,7 @@ class Reconciler:
     async def _lost_messages(self) -> list[WaitingJob]:
         core, lost = self._core, list[WaitingJob]()
         for queue in await core.database.reading(reconcile.waiting_queues):
-            is_empty = not await asyncio.to_thread(core.publisher.depth, queue)
+            is_empty = not await BROKER.run(core.publisher.depth, queue)
             lost += await core.database.reading(
                 reconcile.lost_messages, queue, queue_is_empty=is_empty, grace_s=LOST_GRACE_S
             )
@@ -150,7 +151,7 @@ class Reconciler:
     async def _publish(self, waiting: list[WaitingJob]) -> None:
         core = self._core
         for job in waiting:
-            await asyncio.to_thread(core.publisher.publish, job.queue, job.id, job.priority)
+            await BROKER.run(core.publisher.publish, job.queue, job.id, job.priority)
             if job.state is State.QUEUED:
                 await core.live.run(job_views.enqueue(job.id, priority=job.priority, created_at=job.created_at))
             await core.database.writing(job_transitions.note_published, job.id, job.queue)

@@ -4,7 +4,6 @@ The sweeper is a task of its own in every API process; a lock in SQL lets one at
 whole backlog in batches. What cannot be deleted is logged, passed over and tried again in the next round.
 """
 
-import asyncio
 import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,6 +19,7 @@ from imgen.services import rounds
 from imgen.services.core import Core
 from imgen.services.object_folders import delete_folders, folders_of
 from imgen.services.process_lock import ProcessLock
+from imgen.threads import OBJECTS, SWEEPING
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ async def _old_jobs(core: Core, *, keep_days: float, rows_too: bool) -> int:
         )
     ):
         with_files = {job.id: folders_of(job) for job in batch if job.stripped_at is None}
-        bare = await asyncio.to_thread(delete_folders, core.objects, with_files)
+        bare = await SWEEPING.run(delete_folders, core.objects, with_files)
         bare |= {job.id for job in batch} - set(with_files)
         await core.database.writing(retention.delete_jobs if rows_too else retention.drop_files, bare)
         swept, after = swept + len(bare), (batch[-1].ended_at, batch[-1].id)
@@ -104,7 +104,7 @@ async def _cache_entries(core: Core) -> int:
 async def _orphaned_masters(core: Core) -> int:
     """Deletes masters of jobs cancelled between rendering and finishing, and of abandoned attempts."""
     before = core.clock() - 2 * core.settings.jobs.deadline_s
-    stale = await asyncio.to_thread(
+    stale = await SWEEPING.run(
         lambda: [stored.key for stored in core.objects.list("work/") if stored.modified_at < before]
     )
     by_job = {key: list(keys) for key, keys in itertools.groupby(stale, key=lambda key: key.split("/")[1])}
@@ -112,7 +112,7 @@ async def _orphaned_masters(core: Core) -> int:
     while batch := list(itertools.islice(ids, BATCH)):
         waiting = await core.database.reading(retention.open_among, batch)
         keys = [key for job_id in batch if job_id not in waiting for key in by_job[job_id]]
-        if kept := await asyncio.to_thread(core.objects.delete_many, keys):
+        if kept := await SWEEPING.run(core.objects.delete_many, keys):
             log.warning("masters not deleted", number=len(kept), reason=next(iter(kept.values())))
     return 0
 
@@ -133,7 +133,7 @@ async def delete_job(core: Core, job: Job) -> None:
     Raises:
         Unavailable: not all files could be deleted; the job stays, to be deleted again.
     """
-    if not await asyncio.to_thread(delete_folders, core.objects, {job.id: folders_of(job)}):
+    if not await OBJECTS.run(delete_folders, core.objects, {job.id: folders_of(job)}):
         raise Unavailable("The object store keeps a file of this job")
 
     def write(connection: Connection) -> None:

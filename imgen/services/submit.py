@@ -1,6 +1,5 @@
 """Submission of a request: resolve, check load, look up, enhance, make the recipe, enqueue. Read `submit` from top to bottom."""
 
-import asyncio
 import math
 
 import structlog
@@ -18,6 +17,7 @@ from imgen.services.core import Core
 from imgen.services.enhance import enhance
 from imgen.services.enqueue import CacheEntryPurged, enqueue
 from imgen.services.semantic_cache.lookup import look_up
+from imgen.threads import BROKER
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +37,8 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
         EnhancementFailed: the request has `optimize` and the enhancer did not answer; no job is made.
         CacheMiss: the request has `cache_only` and nothing was found.
         QueueFull, QuotaExceeded, RateLimited: try again later; the last after too many blocked pictures.
-        Unavailable: Redis does not answer; no job is made.
-        GenerationFailed: the job could not be written.
+        Retryable: Redis, the database or, with a logo, the object store does not answer or is full; no job is made.
+        GenerationFailed: the job could not be handed on.
     """
     limit = core.settings.jobs.max_prompt_chars
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit)
@@ -83,7 +83,7 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     """Makes a job with the recipe of an earlier one, seed included; it is rendered, reviewed and charged again.
 
     Raises:
-        QueueFull, QuotaExceeded, RateLimited, Unavailable, GenerationFailed: as for `submit`.
+        QueueFull, QuotaExceeded, RateLimited, Retryable, GenerationFailed: as for `submit`.
         InvalidField: its model or ruleset is not configured any more.
     """
     recipe = structs.replace(job.recipe, cache_hit=None, cache_entry_id="")
@@ -103,10 +103,12 @@ async def _check_penalty(core: Core, principal: Principal) -> None:
 
 
 async def _check_queue(core: Core, *, is_cache_hit: bool) -> None:
-    """Raises QueueFull if too many jobs wait: for finishing if the picture is in the cache, else for rendering."""
+    """Raises QueueFull if too many jobs wait: for finishing if the picture is in the cache, else for rendering.
+
+    Raises Unavailable if Redis takes no writes: the job's message could not be sent.
+    """
+    waiting = await core.live.run(job_views.count_waiting())
     if is_cache_hit:
-        waiting = await asyncio.to_thread(core.publisher.depth, FINISH_QUEUE)
-    else:
-        waiting = await core.live.run(job_views.count_waiting())
+        waiting = await BROKER.run(core.publisher.depth, FINISH_QUEUE)
     if waiting >= core.settings.jobs.max_queued:
         raise QueueFull(retry_after_s=10)

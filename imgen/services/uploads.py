@@ -4,17 +4,15 @@ The two steps are apart: what a client sent is checked before anything dear is d
 request any more.
 """
 
-import asyncio
 import hashlib
 
-from imgen.domain.errors import GenerationFailed, InvalidField, Retryable
+from imgen.domain.errors import InvalidField
 from imgen.domain.principal import Principal
 from imgen.domain.request import ReadPicture
 from imgen.services.core import Core
+from imgen.threads import OBJECTS, PICTURES
 
 MAX_LOGO_BYTES = 4 * 1024 * 1024
-_decoding = asyncio.Semaphore(2)
-"""Limit of uploads that are decoded at one time: a logo may take 64 MB meanwhile."""
 
 
 async def read_logo(read: ReadPicture, *, field: str) -> bytes:
@@ -23,21 +21,17 @@ async def read_logo(read: ReadPicture, *, field: str) -> bytes:
     Raises:
         InvalidField: it cannot be a logo; the error has `field`.
     """
-    async with _decoding:
-        return await asyncio.to_thread(_read_logo, read, field)
+    return await PICTURES.run(_read_logo, read, field)
 
 
 async def store_logo(core: Core, principal: Principal, body: bytes) -> str:
     """Stores a logo that was checked; returns its object key.
 
     Raises:
-        GenerationFailed: the object store does not answer.
+        Retryable: the object store does not answer.
     """
     key = f"brands/{principal.tenant.id}/{hashlib.sha256(body).hexdigest()}"
-    try:
-        await asyncio.to_thread(core.objects.put, key, body, "application/octet-stream")
-    except Retryable as exc:
-        raise GenerationFailed from exc
+    await OBJECTS.run(core.objects.put, key, body, "application/octet-stream")
     return key
 
 

@@ -5,7 +5,6 @@ Mounted only for a ServedStore, such as the disk: URLs of S3 lead to S3 itself.
 
 from pathlib import Path
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -15,6 +14,7 @@ from imgen.objects import ServedStore
 from imgen.objects.signed_urls import PREFIX
 from imgen.services.core import Core
 from imgen.surfaces.surface import Surface, status_of
+from imgen.threads import FILES
 
 CONTENT_TYPES = {
     ".avif": "image/avif",
@@ -44,7 +44,7 @@ def file_routes(store: ServedStore) -> list[Route]:
 
     async def serve(request: Request) -> Response:
         try:
-            signed = await run_in_threadpool(store.open_signed, request.path_params["key"], request.query_params)
+            signed = await FILES.run(store.open_signed, request.path_params["key"], request.query_params)
         except (Forbidden, ObjectNotFound, Retryable) as exc:
             return JSONResponse({"error": str(exc)}, status_of(type(exc)), SAFE_HEADERS)
         return FileResponse(

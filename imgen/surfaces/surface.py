@@ -29,6 +29,7 @@ STATUSES: dict[type[errors.ImgenError], int] = {
     errors.EnhancementFailed: 502,
     errors.Retryable: 503,
     errors.UnreadableRow: 503,
+    errors.ConfigurationError: 503,
 }
 """Error → HTTP status; a subclass has the status of its nearest base in the table, or else 500."""
 SERVER_ERROR = 500

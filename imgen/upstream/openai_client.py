@@ -18,6 +18,7 @@ import msgspec
 from imgen.domain.circuit_breaker import CircuitBreaker
 from imgen.domain.errors import UpstreamPaused, UpstreamUnavailable
 from imgen.settings.sections import Upstream
+from imgen.threads import LOADING
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
@@ -94,7 +95,7 @@ class OpenAIClient(_Client):
             UpstreamUnavailable: no answer within the limits, or an error.
         """
         self._check_breaker()
-        failures = await asyncio.to_thread(_failures)
+        failures = await LOADING.run(_failures)
         body = bytearray()
         try:
             async with asyncio.timeout(self._limits.total_s), start(self._client) as response:

@@ -10,6 +10,7 @@ import secrets
 
 from imgen.records import installation
 from imgen.services.core import Core
+from imgen.threads import LOADING
 
 COOKIE_S = 180 * 24 * 3600
 _ID_HEX_DIGITS = 32
@@ -29,7 +30,7 @@ async def device_cookie(core: Core, name: str, cookie: str) -> str:
 
 
 async def _cookie(core: Core, name: str, device: str) -> str:
-    key = await asyncio.to_thread(installation.secret, core.database, installation.WEB)
+    key = await LOADING.run(installation.secret, core.database, installation.WEB)
     signed = _bytes(f"device\n{device}\n{name}")
     return f"{device}.{hmac.digest(key, signed, 'sha256').hex()}"
 

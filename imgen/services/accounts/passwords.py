@@ -1,16 +1,14 @@
 """Passwords of users: Argon2id with the library's parameters (RFC 9106, low-memory profile)."""
 
-import asyncio
 import secrets
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from imgen.domain.user import MAX_PASSWORD_CHARS
+from imgen.threads import PASSWORDS
 
 _hasher = PasswordHasher()
-_hashing = asyncio.Semaphore(2)
-"""Limit of hashes at one time: each takes 64 MiB."""
 
 
 def new_password() -> str:
@@ -33,13 +31,11 @@ def verify_password(password: str, password_hash: str) -> bool:
 
 async def hash_in_thread(password: str) -> str:
     """Hashes a password off the event loop."""
-    async with _hashing:
-        return await asyncio.to_thread(hash_password, password)
+    return await PASSWORDS.run(hash_password, password)
 
 
 async def verify_in_thread(password: str, password_hash: str) -> bool:
     """Returns whether the password has this hash, off the event loop; one that is too long is not hashed."""
     if len(password) > MAX_PASSWORD_CHARS:
         return False
-    async with _hashing:
-        return await asyncio.to_thread(verify_password, password, password_hash)
+    return await PASSWORDS.run(verify_password, password, password_hash)

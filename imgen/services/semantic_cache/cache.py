@@ -26,6 +26,7 @@ from imgen.records.database import Database
 from imgen.services.object_folders import delete_folders
 from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings.sections import Cache as CacheSettings
+from imgen.threads import SEARCH, SWEEPING
 
 if TYPE_CHECKING:
     from imgen.services.semantic_cache.vectors import VectorIndex
@@ -99,16 +100,14 @@ class SemanticCache:
         """
         await self.refresh_if_changed()
         over = -2.0 if force else self._settings.similarity
-        near = await asyncio.to_thread(
-            self._index.nearest, pending.partition, pending.vector, over=over, limit=MAX_CANDIDATES
-        )
+        near = await SEARCH.run(self._index.nearest, pending.partition, pending.vector, over=over, limit=MAX_CANDIDATES)
         if not near:
             return None
         ids = [entry_id for entry_id, _ in near]
         entries = await self._database.reading(records.find, ids, floor_version=FLOOR_VERSION)
         fitting = (entries[entry_id] for entry_id in ids if entry_id in entries)
         if self._settings.guard and not force:
-            best = await asyncio.to_thread(self._passed, pending.text, list(fitting), pick)
+            best = await SEARCH.run(self._passed, pending.text, list(fitting), pick)
         else:
             best = list(itertools.islice(fitting, pick))
         return rng.choice(best) if best else None
@@ -132,9 +131,9 @@ class SemanticCache:
             new = [entry_id for entry_id in ready if entry_id not in self._index]
             for start in range(0, len(new), ROWS_AT_ONCE):
                 rows = await self._database.reading(records.vectors, new[start : start + ROWS_AT_ONCE])
-                await asyncio.to_thread(self._index.add, rows)  # copies a matrix when it is full or loses a row
+                await SEARCH.run(self._index.add, rows)  # copies a matrix when it is full or loses a row
             if purged:
-                await asyncio.to_thread(self._index.remove, purged)
+                await SEARCH.run(self._index.remove, purged)
             self._epoch, self._seen_until, self._read_at = epoch, max(latest, self._seen_until), time.monotonic()
 
     async def purge(self, *, tenant_id: str | None = None, model: str | None = None) -> int:
@@ -163,7 +162,7 @@ class SemanticCache:
             records.orphaned, begun_before=before, purged_before=before, after=after
         ):
             folders = {entry_id: (f"cache/{entry_id}/",) for entry_id in orphaned}
-            deleted = await asyncio.to_thread(delete_folders, objects, folders)
+            deleted = await SWEEPING.run(delete_folders, objects, folders)
             await self._database.writing(records.delete_entries, sorted(deleted))
             after = orphaned[-1]
         return purged

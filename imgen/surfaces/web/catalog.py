@@ -1,6 +1,5 @@
 """Catalog: the configured models, characters and rulesets with samples, and the reload of the configuration."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -17,6 +16,7 @@ from imgen.records import audit, job_search
 from imgen.services.links import thumbnail_url
 from imgen.settings.layers import read_toml
 from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.threads import LOADING
 
 
 class Catalog:
@@ -49,8 +49,8 @@ class Catalog:
         """Reloads the configuration: at once in this process, within seconds in all others."""
         core = self._shell.core
         try:
-            await asyncio.to_thread(configuration.load_rulesets, core.settings)  # like the workers
-            read = await asyncio.to_thread(configuration.load, core.settings)
+            await LOADING.run(configuration.load_rulesets, core.settings)  # like the workers
+            read = await LOADING.run(configuration.load, core.settings)
         except errors.ConfigurationError as exc:
             raise errors.Invalid(f"The old configuration stays: {exc}") from exc
         await core.live.run(epochs.bump(epochs.CONFIGURATION))  # first: without Redis no process changes

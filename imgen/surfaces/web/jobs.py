@@ -26,6 +26,7 @@ from imgen.services import retention, submit
 from imgen.services.links import urls_by_kind
 from imgen.surfaces.web.job_list import facts_of
 from imgen.surfaces.web.shell import NavEntry, Shell, digest
+from imgen.threads import FILES, OBJECTS
 
 VERIFY_TIMEOUT_S = 30
 MAX_VERIFICATIONS = 2
@@ -87,7 +88,7 @@ class Jobs:
             raise HTTPException(404, "There is no finished file.")
         async with self._verifying:  # the file, too, takes megabytes
             try:
-                body = await asyncio.to_thread(self._shell.core.objects.get, signed[0].key)
+                body = await OBJECTS.run(self._shell.core.objects.get, signed[0].key)
             except errors.ObjectNotFound:
                 raise HTTPException(404, "The file is gone.") from None
             read = await self._verify(body)
@@ -144,7 +145,7 @@ class Jobs:
         settings = self._shell.core.settings
         with tempfile.TemporaryDirectory(prefix="imgen-") as folder:
             file = Path(folder) / "picture"
-            await asyncio.to_thread(file.write_bytes, body)
+            await FILES.run(file.write_bytes, body)
             command = [
                 sys.executable,
                 "-m",

@@ -15,6 +15,7 @@ from imgen.records import job_search, job_statistics
 from imgen.services.links import thumbnail_url
 from imgen.settings.advice import unseen_pictures
 from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.threads import BROKER
 
 MINUTES = 60
 LATEST = 500
@@ -72,5 +73,5 @@ class Overview:
     async def _depths(self) -> dict[str, int]:
         core = self._shell.core
         queues = [*(render_queue(key) for key in core.catalog.models), FINISH_QUEUE]
-        depths = await asyncio.gather(*(asyncio.to_thread(core.publisher.depth, queue) for queue in queues))
+        depths = await asyncio.gather(*(BROKER.run(core.publisher.depth, queue) for queue in queues))
         return dict(zip(queues, depths, strict=True))
