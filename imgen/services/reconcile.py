@@ -3,7 +3,6 @@
 Every API process runs it; a lock in SQL lets one at a time do the work. The queue is a hint, SQL the system of record.
 """
 
-import asyncio
 import math
 import time
 from collections import Counter

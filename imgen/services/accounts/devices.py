@@ -4,7 +4,6 @@ So guesses of strangers never lock a user out of a known browser (OWASP, "Slow D
 The cookie opens nothing: it is no proof of identity.
 """
 
-import asyncio
 import hmac
 import secrets
 
