@@ -102,8 +102,8 @@ def open_core(settings: Settings) -> Core:
         live=live,
         publisher=Publisher(settings.redis_url),
         objects=composition.open_objects(settings, database),
-        enhancer=open_enhancer(settings.enhancer, read.words, settings.config_dir / "prompts" / "enhance.md"),
-        cache=SemanticCache(settings.cache, database, live, embedder, configuration.load_guard(settings)),
+        enhancer=open_enhancer(settings.enhancer, read.words, read.instructions),
+        cache=SemanticCache(settings.cache, database, live, embedder, read.guard),
         principal_cache=PrincipalCache(),
         request_counts=RequestCounts(),
     )

@@ -1,4 +1,4 @@
-"""Operator's files that may change while the service runs: models, characters, plans, rulesets, word lists.
+"""Operator's files that may change while the service runs: models, characters, plans, rulesets, word lists, instructions.
 
 `imgen.toml` is read once, when a process starts; these are read again on request: the API and the workers share the reloader.
 """
@@ -7,7 +7,9 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import structlog
@@ -25,10 +27,10 @@ from imgen.domain.catalog import (
 )
 from imgen.domain.errors import ConfigurationError, Invalid
 from imgen.domain.lexical_guard import GuardWords
-from imgen.domain.review.ruleset import CompiledRuleset, compile_ruleset, parse_ruleset
+from imgen.domain.review.ruleset import CompiledRuleset, Ruleset, compile_ruleset, parse_ruleset
 from imgen.domain.wordlists import Wordlists, parse_wordlists
 from imgen.settings import Settings
-from imgen.settings.layers import Layers, nearest, overlay, read_layers, read_toml
+from imgen.settings.layers import Layers, nearest, overlay, read_layers, read_text, read_toml
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +45,12 @@ class Configuration:
     plans: Mapping[str, Plan]
     rulesets: Mapping[str, str]
     """Values of `compliance_ruleset`, each with a digest of its rules."""
+    rules: Mapping[str, Ruleset]
+    """Rulesets as they were read, to be shown."""
     words: Wordlists
+    instructions: str
+    """Text of config/prompts/enhance.md for the chat endpoint of the enhancer; empty: there is none."""
+    guard: GuardWords
 
 
 def load(settings: Settings) -> Configuration:
@@ -52,22 +59,36 @@ def load(settings: Settings) -> Configuration:
     Raises:
         ConfigurationError: a file is wrong; the message has its path.
     """
+    prompts = settings.config_dir / "prompts"
     try:
         plans = load_plans(settings)
         for plan in plans.values():
             if plan.shortfall:
                 log.warning("a rate cannot carry the plan's open jobs", reason=plan.shortfall)
         rulesets = sorted((settings.config_dir / "rulesets").glob("*.toml"))
-        for path in rulesets:
-            read_toml(path)
         return Configuration(
             catalog=load_catalog(settings),
             plans=plans,
             rulesets={path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in rulesets},
-            words=parse_wordlists(read_toml(settings.config_dir / "prompts" / "words.toml")),
+            rules={path.stem: _load(path, partial(parse_ruleset, path.stem)) for path in rulesets},
+            words=_load(prompts / "words.toml", parse_wordlists),
+            instructions=read_text(prompts / "enhance.md") if settings.enhancer.base_url else "",
+            guard=load_guard(settings),
         )
     except (msgspec.ValidationError, OSError, TypeError, ValueError) as exc:
         raise ConfigurationError(f"The configuration cannot be read: {exc}") from exc
+
+
+def _load(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> T:
+    """Reads and parses one TOML file.
+
+    Raises:
+        ConfigurationError: it is wrong; the message has its path.
+    """
+    try:
+        return parse(read_toml(path))
+    except msgspec.ValidationError as exc:
+        raise ConfigurationError(f"{path}: {exc}") from exc
 
 
 def _layers(settings: Settings, name: str) -> Layers:
@@ -176,9 +197,10 @@ def load_rulesets(settings: Settings) -> dict[str, CompiledRuleset]:
     """
     rulesets = {}
     for path in sorted((settings.config_dir / "rulesets").glob("*.toml")):
+        parsed = _load(path, partial(parse_ruleset, path.stem))
         try:
-            rulesets[path.stem] = compile_ruleset(parse_ruleset(path.stem, read_toml(path)))
-        except msgspec.ValidationError as exc:
+            rulesets[path.stem] = compile_ruleset(parsed)
+        except ConfigurationError as exc:
             raise ConfigurationError(f"{path}: {exc}") from exc
     if "default" not in rulesets:
         raise ConfigurationError(f"{settings.config_dir / 'rulesets'}: there is no default.toml")
@@ -192,10 +214,7 @@ def load_guard(settings: Settings) -> GuardWords:
         ConfigurationError: config/cache.toml is wrong, or has words that no normalized text can hold.
     """
     path = settings.config_dir / "cache.toml"
-    try:
-        guard = msgspec.convert(read_toml(path), GuardWords)
-    except msgspec.ValidationError as exc:
-        raise ConfigurationError(f"{path}: {exc}") from exc
+    guard: GuardWords = _load(path, partial(msgspec.convert, type=GuardWords))
     if unfolded := guard.unfolded():
         raise ConfigurationError(f"{path}: not single words in small letters without accents: {', '.join(unfolded)}")
     return guard

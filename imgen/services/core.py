@@ -27,7 +27,7 @@ class Core:
 
     settings: Settings
     configured: Configuration
-    """Operator's files; replaced as a whole at a reload. All other fields stay."""
+    """Operator's files; `reconfigure` replaces them as a whole. All other fields stay."""
     database: Database
     live: PipeliningExecutor
     publisher: Publisher
@@ -41,6 +41,12 @@ class Core:
     rng: random.Random = field(default_factory=random.SystemRandom)
     average_seconds: dict[str, float] = field(default_factory=dict)
     """Model key → seconds a render takes, refreshed by the reconciler; for estimates."""
+
+    def reconfigure(self, read: Configuration) -> None:
+        """Puts files that were read again in the place of the old ones."""
+        self.configured = read
+        self.enhancer.use(read.words, read.instructions)
+        self.cache.use(read.guard)
 
     @property
     def catalog(self) -> Catalog:

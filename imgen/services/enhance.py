@@ -4,7 +4,6 @@ Only the positive part changes. The answer of a chat model is parsed as plain te
 and is reviewed like any other prompt.
 """
 
-from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -36,6 +35,9 @@ class Enhancer(Protocol):
             EnhancementFailed: no usable answer within the time allowed.
         """
 
+    def use(self, words: Wordlists, instructions: str) -> None:
+        """Takes word lists and instructions that were read again."""
+
     async def close(self) -> None:
         """Closes connections."""
 
@@ -48,20 +50,17 @@ async def enhance(enhancer: Enhancer, parsed: Parsed, model: Model, style: Style
     return Parsed(character=parsed.character, positive=terms, negative=parsed.negative)
 
 
-def open_enhancer(settings: EnhancerSettings, words: Wordlists, instructions: Path) -> Enhancer:
+def open_enhancer(settings: EnhancerSettings, words: Wordlists, instructions: str) -> Enhancer:
     """Opens the configured enhancer.
 
     Raises:
-        ConfigurationError: a base URL without a model, or no instructions.
+        ConfigurationError: a base URL without a model.
     """
     if not settings.base_url:
         return EmbeddedEnhancer(words)
     if not settings.model:
         raise ConfigurationError("[enhancer] base_url is set but model is not")
-    try:
-        return ChatEnhancer(settings, instructions.read_text("utf-8"))
-    except OSError as exc:
-        raise ConfigurationError(f"{instructions}: {exc}") from exc
+    return ChatEnhancer(settings, instructions)
 
 
 class EmbeddedEnhancer:
@@ -73,6 +72,10 @@ class EmbeddedEnhancer:
     async def terms(self, positive: tuple[str, ...], model: Model, style: Style) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's
         """See Enhancer."""
         return expand(positive, style.hints, self._words)
+
+    def use(self, words: Wordlists, instructions: str) -> None:  # noqa: ARG002 - the Protocol's
+        """See Enhancer."""
+        self._words = words
 
     async def close(self) -> None:
         """Does nothing."""
@@ -121,6 +124,10 @@ class ChatEnhancer:
         if not terms:
             raise EnhancementFailed
         return terms
+
+    def use(self, words: Wordlists, instructions: str) -> None:  # noqa: ARG002 - the Protocol's
+        """See Enhancer."""
+        self._instructions = instructions
 
     async def close(self) -> None:
         """Closes the client's connections."""

@@ -133,7 +133,8 @@ class Reconciler:
             return
         if self._reloader.is_due(epoch):
             read = await LOADING.run(self._reloader.reload, epoch)
-            self._core.configured = read or self._core.configured
+            if read is not None:
+                self._core.reconfigure(read)
 
     async def _unpublished(self) -> list[WaitingJob]:
         return await self._core.database.reading(reconcile.unpublished, grace_s=PUBLISH_GRACE_S)

@@ -51,13 +51,23 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigurationError: it is missing or not TOML; the message has its path.
     """
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigurationError(f"{path}: not TOML: {exc}") from exc
+
+
+def read_text(path: Path) -> str:
+    """Reads one file of text.
+
+    Raises:
+        ConfigurationError: it is missing or not UTF-8; the message has its path.
+    """
+    try:
+        return path.read_text("utf-8")
     except OSError as exc:
         raise ConfigurationError(f"{path}: cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigurationError(f"{path}: not UTF-8 at byte {exc.start}; save the file as UTF-8") from exc
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigurationError(f"{path}: not TOML: {exc}") from exc
 
 
 def overlay(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,10 @@ class SemanticCache:
 
         return VectorIndex()
 
+    def use(self, guard: GuardWords) -> None:
+        """Takes words of the lexical guard that were read again."""
+        self._guard = guard
+
     def wants(self, *, is_asked: bool) -> bool:
         """Returns whether a request's picture is looked up or kept."""
         return self._settings.enabled and (is_asked or self._settings.keep == "all")

@@ -9,12 +9,10 @@ from starlette.routing import BaseRoute, Route
 
 from imgen import configuration
 from imgen.domain import errors
-from imgen.domain.review.ruleset import Ruleset, parse_ruleset
 from imgen.domain.user import User
 from imgen.live import epochs
 from imgen.records import audit, job_search
 from imgen.services.links import thumbnail_url
-from imgen.settings.layers import read_toml
 from imgen.surfaces.web.shell import NavEntry, Shell
 from imgen.threads import LOADING
 
@@ -26,7 +24,6 @@ class Catalog:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._read: tuple[configuration.Configuration, dict[str, Ruleset]] | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its pages."""
@@ -41,9 +38,8 @@ class Catalog:
         core = self._shell.core
         found = await core.database.reading(job_search.samples, scope=user.scope)
         samples = {name: thumbnail_url(core, job.outcome) for name, job in found.items() if job.outcome is not None}
-        return self._shell.page(
-            request, "catalog.html", catalog=core.catalog, rulesets=self._rulesets(), samples=samples
-        )
+        rulesets = core.configured.rules
+        return self._shell.page(request, "catalog.html", catalog=core.catalog, rulesets=rulesets, samples=samples)
 
     async def reload(self, request: Request, user: User) -> Response:
         """Reloads the configuration: at once in this process, within seconds in all others."""
@@ -54,7 +50,7 @@ class Catalog:
         except errors.ConfigurationError as exc:
             raise errors.Invalid(f"The old configuration stays: {exc}") from exc
         await core.live.run(epochs.bump(epochs.CONFIGURATION))  # first: without Redis no process changes
-        core.configured = read
+        core.reconfigure(read)
         await core.database.writing(
             audit.by_person,
             user,
@@ -63,12 +59,3 @@ class Catalog:
             detail={"models": list(core.catalog.models)},
         )
         return self._shell.redirect(request, "/panel/catalog", "The configuration is read again.")
-
-    def _rulesets(self) -> dict[str, Ruleset]:
-        """Returns the rulesets in use, loaded once for each configuration."""
-        core = self._shell.core
-        if self._read is None or self._read[0] is not core.configured:
-            folder = core.settings.config_dir / "rulesets"
-            rules = {name: parse_ruleset(name, read_toml(folder / f"{name}.toml")) for name in sorted(core.rulesets)}
-            self._read = core.configured, rules
-        return self._read[1]

@@ -5,7 +5,7 @@ from pathlib import Path
 from imgen.domain.prompt import Parsed
 
 CONFIG = Path(__file__).parents[3] / "config"
-INSTRUCTIONS = CONFIG / "prompts" / "enhance.md"
+INSTRUCTIONS = (CONFIG / "prompts" / "enhance.md").read_text("utf-8")
 KEY = "sk-0123456789abcdefCANARY"
 TIMEOUT_S = 0.5
 ALLOWED_S = 1.5 * TIMEOUT_S
