@@ -11,6 +11,7 @@ from imgen.domain import errors
 from imgen.domain.user import MIN_PASSWORD_CHARS, User
 from imgen.records import users
 from imgen.services.accounts import devices, sessions
+from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.shell import NEXT, NavEntry, Shell
 
 DEVICE_COOKIE = "imgen_device"
@@ -44,7 +45,7 @@ class Account:
 
     async def sign_in(self, request: Request, _user: User | None) -> Response:
         """Signs in; the cookie keeps nothing of an earlier session."""
-        core, form = self._shell.core, await request.form()
+        core, form = self._shell.core, await form_of(request)
         device = request.cookies.get(DEVICE_COOKIE, "")
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
         remote_ip = request.client.host if request.client else ""
@@ -90,7 +91,7 @@ class Account:
 
     async def change_password(self, request: Request, user: User) -> Response:
         """Sets the new password."""
-        form = await request.form()
+        form = await form_of(request)
         old, new, again = (str(form.get(name, "")) for name in ("old", "new", "again"))
         if new != again:
             return await self.account(request, user, "The two new passwords differ")

@@ -35,7 +35,7 @@ class Audit:
     async def audit(self, request: Request, _user: User) -> Response:
         """Lists rows of the audit, newest first."""
         given = request.query_params
-        words, before = given.get("words", "").replace("\0", "").strip()[:200], given.get("before", "")
+        words, before = given.get("words", "").strip()[:200], given.get("before", "")
         database = self._shell.core.database
         entries = await database.reading(audit.page, limit=ROWS + 1, before=before, words=words)
         shown = entries[:ROWS]

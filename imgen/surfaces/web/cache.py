@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain.user import User
 from imgen.records import audit, cache
 from imgen.records.tenants import all_tenants
+from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 
@@ -45,7 +46,7 @@ class Cache:
 
     async def purge(self, request: Request, user: User) -> Response:
         """Purges the cache, or the entries of a tenant or model."""
-        form = await request.form()
+        form = await form_of(request)
         tenant, model = str(form.get("tenant", "")), str(form.get("model", ""))
         number = await self._shell.core.cache.purge(tenant_id=tenant or None, model=model or None)
         database = self._shell.core.database

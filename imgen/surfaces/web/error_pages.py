@@ -54,8 +54,8 @@ class Faults:
 def handlers(render: RenderError) -> Mapping[Any, Any]:
     """Returns the handlers of foreseen errors."""
 
-    async def not_found(request: Request, _exc: Exception) -> Response:
-        return await _answer(render, request, 404, "Not found", "There is nothing here.")
+    async def nothing_here(request: Request, _exc: Exception) -> Response:
+        return await not_found(render, request)
 
     async def refused(request: Request, exc: HTTPException) -> Response:
         answer = await _answer(render, request, exc.status_code, "Not possible", exc.detail)
@@ -69,7 +69,12 @@ def handlers(render: RenderError) -> Mapping[Any, Any]:
         text = "A part of the service does not answer. Try again in a moment." if is_ours else str(exc)
         return await render(request, 503 if is_ours else status_of(type(exc)), "Not possible", text)
 
-    return {404: not_found, HTTPException: refused, errors.ImgenError: failed, Exception: pass_on}
+    return {404: nothing_here, HTTPException: refused, errors.ImgenError: failed, Exception: pass_on}
+
+
+async def not_found(render: RenderError, request: Request) -> Response:
+    """Answers a path that leads nowhere."""
+    return await _answer(render, request, 404, "Not found", "There is nothing here.")
 
 
 async def _answer(render: RenderError, request: Request, status: int, title: str, text: str) -> Response:

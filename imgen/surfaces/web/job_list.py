@@ -66,7 +66,7 @@ class JobList:
 
     async def _list(self, request: Request, user: User, template: str, state: str) -> Response:
         given = request.query_params
-        review = given.get("review", "").replace("\0", "")
+        review = given.get("review", "")
         view = given.get("view", "gallery") if given.get("view") in VIEWS else "gallery"
         wanted = job_search.JobFilter(
             scope=user.scope,
@@ -76,7 +76,7 @@ class JobList:
             character=given.get("character", ""),
             review=job_search.Review(review) if review in REVIEWS else None,
             blocked_under=review.removeprefix(UNDER) if review.startswith(UNDER) else "",
-            words=given.get("words", "").replace("\0", "").strip()[:300],
+            words=given.get("words", "").strip()[:300],
             since=_day(given.get("since", "")),
             until=_day(given.get("until", ""), days_on=1),
         )

@@ -14,6 +14,7 @@ from imgen.records import api_keys, ledger
 from imgen.records.tenants import all_tenants
 from imgen.services.accounts import api_keys as key_service
 from imgen.surfaces.web import snippets
+from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 EXAMPLE: snippets.Fields = {"prompt": "red coat, on a beach", "seed": 7}
@@ -68,7 +69,7 @@ class Keys:
 
     async def create(self, request: Request, user: User) -> Response:
         """Creates a key and shows it."""
-        form = await request.form()
+        form = await form_of(request)
         name, tenant = str(form.get("name", "")).strip(), str(form.get("tenant", "")).strip()
         days, scopes = str(form.get("days", "")).strip(), [str(scope) for scope in form.getlist("scope")]
         try:
@@ -86,14 +87,14 @@ class Keys:
 
     async def switch(self, request: Request, user: User) -> Response:
         """Enables or disables a key."""
-        form = await request.form()
+        form = await form_of(request)
         enabled = form.get("enabled") == "yes"
         key = await key_service.switch(self._shell.core, user, request.path_params["key"], enabled=enabled)
         return self._shell.redirect(request, "/panel/keys", f"{key.name} is switched {'on' if enabled else 'off'}.")
 
     async def rotate(self, request: Request, user: User) -> Response:
         """Rotates a key and shows its new raw form once."""
-        form = await request.form()
+        form = await form_of(request)
         grace = str(form.get("grace_days", ""))
         try:
             key, raw = await key_service.rotate(

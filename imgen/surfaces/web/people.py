@@ -12,6 +12,7 @@ from imgen.domain.user import ROLES, User
 from imgen.records import users
 from imgen.records.tenants import all_tenants
 from imgen.services.accounts import people
+from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 
@@ -51,7 +52,7 @@ class People:
 
     async def add(self, request: Request, user: User) -> Response:
         """Adds a user with a first password."""
-        form = await request.form()
+        form = await form_of(request)
         name, role = str(form.get("name", "")).strip(), str(form.get("role", ""))
         tenants = [str(value) for value in form.getlist("tenant")]
         try:

@@ -36,6 +36,7 @@ from imgen.services.submit import submit
 from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.surface import status_of
 from imgen.surfaces.web import playground_form, snippets
+from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 SURFACE = "playground"
@@ -167,8 +168,11 @@ class Playground:
         """Reads the form, with the size limit of all requests."""
         max_bytes = int(self._core.settings.http.max_body_mib * 2**20)
         body = await read_body(request.scope, request.receive, max_bytes=max_bytes)
-        async with Request(request.scope, replay_body(body)).form() as form:
+        form = await form_of(Request(request.scope, replay_body(body)))
+        try:
             yield form
+        finally:
+            await form.close()
 
     async def _tenants(self) -> list[Tenant]:
         return await self._core.database.reading(all_tenants)

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ from imgen.records import installation
 from imgen.services.accounts import sessions
 from imgen.services.core import Core
 from imgen.surfaces.pages import environment, page_headers
-from imgen.surfaces.web import error_pages, filters
+from imgen.surfaces.web import error_pages, filters, nul
 from imgen.surfaces.web.csrf import Csrf, no_body
 
 COOKIE = "imgen_session"
@@ -129,6 +130,7 @@ class Shell:
                 refuse=self._refuse_forged,
             ),
             Middleware(error_pages.Faults, render=self._error_page),
+            Middleware(nul.WithoutNul, render_not_found=partial(error_pages.not_found, self._error_page)),
         ]
 
     def exception_handlers(self) -> Mapping[Any, Any]:
