@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
+from sqlalchemy import Connection, RowMapping, insert, literal, or_, select, tuple_
 
 from imgen.domain.account import Tenant
 from imgen.domain.principal import ApiKey
@@ -112,7 +112,7 @@ def page(connection: Connection, *, limit: int, before: str = "", words: str = "
     query = select(audit).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
     if before:
         place = select(audit.c.at).where(audit.c.id == before).scalar_subquery()
-        query = query.where(or_(audit.c.at < place, and_(audit.c.at == place, audit.c.id < before)))
+        query = query.where(tuple_(audit.c.at, audit.c.id) < tuple_(place, literal(before)))
     if words:
         written = msgspec.json.encode(words).decode()[1:-1]  # as JSON in `detail`: a quote has a backslash
         columns = (audit.c.actor, words), (audit.c.action, words), (audit.c.subject, words), (audit.c.detail, written)

@@ -11,6 +11,8 @@ from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, upd
 
 from imgen.domain.job import OPEN, Job
 from imgen.records.database import locked_in_order, upsert
+from imgen.records.paging import hidden
+from imgen.records.tables.cache import IS_LIVE
 from imgen.records.tables.cache import cache_entries as entries
 from imgen.records.tables.cache import cache_lookups as lookups
 from imgen.records.tables.jobs import jobs
@@ -201,15 +203,16 @@ def orphaned(
     connection: Connection, *, begun_before: float, purged_before: float, after: str = "", limit: int = 500
 ) -> list[str]:
     """Returns entries to delete, by id, from after that id on: purged long ago, or of a job that ended without a safe picture."""
+    by_id = hidden(entries.c.id)  # else all entries would be read, in the order of ids
     is_open = select(jobs.c.id).where(jobs.c.id == entries.c.job_id, jobs.c.state.in_(OPEN)).exists()
     query = select(entries.c.id).where(
         or_(
             entries.c.purged_at < purged_before,
             entries.c.ready_at.is_(None) & (entries.c.created_at < begun_before) & ~is_open,
         ),
-        entries.c.id > after,
+        by_id > after,
     )
-    return list(connection.execute(query.order_by(entries.c.id).limit(limit)).scalars())
+    return list(connection.execute(query.order_by(by_id).limit(limit)).scalars())
 
 
 def delete_entries(connection: Connection, entry_ids: Sequence[str]) -> None:
@@ -240,7 +243,7 @@ def statistics(connection: Connection, *, tenant_id: str | None = None, since_da
 
 
 def _is_live() -> Any:
-    return entries.c.ready_at.is_not(None) & entries.c.purged_at.is_(None)
+    return IS_LIVE
 
 
 def _entry(row: Any) -> Entry | None:

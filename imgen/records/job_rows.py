@@ -94,10 +94,9 @@ def view_of_row(row: RowMapping) -> View:
     )
 
 
-def model_and_timings(recipe: str, timings: str) -> tuple[str, dict[str, float]]:
-    """Returns a job's model and the timings of its render half; empty ones if they cannot be read."""
-    decoded = _decoded(_recipe, recipe)
-    return "" if decoded is None else decoded.model, _decoded(_timings, timings) or {}
+def timings_of(timings: str) -> dict[str, float]:
+    """Returns the timings of a job's render half; none if they cannot be read."""
+    return _decoded(_timings, timings) or {}
 
 
 def _state(row: RowMapping) -> State:

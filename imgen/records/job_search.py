@@ -4,11 +4,13 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
+from msgspec.structs import replace
+from sqlalchemy import ColumnElement, Connection, Select, exists, select, tuple_
 
 from imgen.domain.job import Job, State
 from imgen.records.job_rows import from_row, listed
 from imgen.records.jobs import in_tenants
+from imgen.records.paging import Place, Stream, hidden, newest_ids, rows_at
 from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.jobs import HAS_PICTURES, jobs
 from imgen.records.tables.users import users
@@ -24,15 +26,16 @@ class Review(StrEnum):
     FLOOR = "floor"
 
 
-_STATE = func.coalesce(jobs.c.state, "")
-"""Expression instead of the column: by the column's index nine tenths of all jobs would be fetched and sorted for a page."""
-_IS_BLOCKED = _STATE == State.BLOCKED
-_REVIEWED: dict[Review, tuple[ColumnElement[bool], ...]] = {
-    Review.SAFE: (_STATE == State.COMPLETED,),
-    Review.BLOCKED: (_IS_BLOCKED,),
+_STATE = hidden(jobs.c.state)
+_REVIEWED: dict[Review, tuple[State, tuple[ColumnElement[bool], ...]]] = {
+    Review.SAFE: (State.COMPLETED, ()),
+    Review.BLOCKED: (State.BLOCKED, ()),
     # As in stored outcomes; texts of callers cannot match, because their quotes are escaped there
-    Review.FLOOR: (_IS_BLOCKED, jobs.c.outcome.contains('"floor":true')),
+    Review.FLOOR: (State.BLOCKED, (jobs.c.outcome.contains('"floor":true'),)),
 }
+"""Result of a review → state of its jobs, and further conditions."""
+MAX_STREAMS = 32
+"""Most streams of a page (see paging.py); a user of more tenants reads over other tenants' jobs instead."""
 
 
 class JobFilter(Struct, frozen=True, kw_only=True):
@@ -57,26 +60,19 @@ class JobPage(Struct, frozen=True, kw_only=True):
     """One page of jobs, newest first, and the cursor of the next page."""
 
     jobs: list[Job]
-    after: tuple[float, str] | None
+    after: Place | None
 
 
 def search(
     connection: Connection, job_filter: JobFilter, *, limit: int, after: tuple[float, str] | None = None
 ) -> JobPage:
-    """Returns one page. Only the index `ix_jobs_gallery` is searched; rows are read of the returned jobs alone."""
-    query = apply_filter(select(jobs.c.id, jobs.c.created_at), job_filter)
-    if after is not None:
-        at, job_id = after
-        query = query.where(or_(jobs.c.created_at < at, and_(jobs.c.created_at == at, jobs.c.id < job_id)))
-    query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit + 1)
-    found = connection.execute(query).all()
-    ids = [row.id for row in found[:limit]]
-    rows = connection.execute(select(jobs).where(jobs.c.id.in_(ids))).mappings()
-    shown = {row["id"]: listed(row) for row in rows}
-    last = found[limit - 1] if len(found) > limit else None
-    return JobPage(
-        jobs=[shown[job_id] for job_id in ids if job_id in shown], after=(last.created_at, last.id) if last else None
-    )
+    """Returns one page."""
+    if after is not None and job_filter.until is not None:  # of two upper bounds SQLite may search by the wrong one
+        is_nearer = after[0] < job_filter.until
+        after, job_filter = (after, replace(job_filter, until=None)) if is_nearer else (None, job_filter)
+    found = newest_ids(connection, _streams(job_filter), _conditions(job_filter), before=after, limit=limit + 1)
+    shown = [listed(row) for row in rows_at(connection, found[:limit])]
+    return JobPage(jobs=shown, after=found[limit - 1] if len(found) > limit else None)
 
 
 def find_visible(connection: Connection, job_id: str, *, scope: frozenset[str] | None) -> Job | None:
@@ -114,44 +110,77 @@ def samples(connection: Connection, *, scope: frozenset[str] | None) -> dict[tup
     Keys are ("model", key), ("style", "model/style"), ("character", key) and ("ruleset", key).
     """
     kinds = (jobs.c.model, jobs.c.style, jobs.c.character, jobs.c.ruleset)
-    query = select(*kinds, func.max(jobs.c.created_at).label("at")).where(HAS_PICTURES).group_by(*kinds)
-    if scope is not None:
-        query = query.where(in_tenants(scope))
-    newest: dict[tuple[str, str], tuple[str, str, str, str, float]] = {}
-    for model, style, character, ruleset, at in sorted(connection.execute(query), key=lambda row: -row.at):
+    within = [HAS_PICTURES] if scope is None else [HAS_PICTURES, in_tenants(scope)]
+    found: list[tuple[tuple[str, str, str, str], Place]] = []
+    following = select(*kinds).where(HAS_PICTURES).order_by(*kinds).limit(1)
+    query = following
+    while (row := connection.execute(query).first()) is not None:  # from one combination to the next, by the index
+        combination = (row.model, row.style, row.character, row.ruleset)
+        newest = select(jobs.c.created_at, jobs.c.id).where(tuple_(*kinds) == combination, *within)
+        place = connection.execute(newest.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(1)).first()
+        if place is not None:
+            found.append((combination, Place(*place)))
+        query = following.where(tuple_(*kinds) > combination)
+    samples_of: dict[tuple[str, str], Place] = {}
+    for (model, style, character, ruleset), at in sorted(found, key=lambda one: one[1], reverse=True):
         for name in (("model", model), ("style", f"{model}/{style}"), ("character", character), ("ruleset", ruleset)):
-            newest.setdefault(name, (model, style, character, ruleset, at))
-    of_then = select(jobs).where(HAS_PICTURES, jobs.c.created_at.in_({of[-1] for of in newest.values()}))
-    if scope is not None:
-        of_then = of_then.where(jobs.c.tenant_id.in_(scope))
-    found = {
-        (row["model"], row["style"], row["character"], row["ruleset"], row["created_at"]): row
-        for row in connection.execute(of_then).mappings()
-    }
-    return {name: listed(found[of]) for name, of in newest.items()}
+            samples_of.setdefault(name, at)
+    rows = {row["id"]: row for row in rows_at(connection, samples_of.values())}
+    return {name: listed(rows[at.id]) for name, at in samples_of.items() if at.id in rows}
 
 
 def apply_filter(query: Select[Any], job_filter: JobFilter) -> Select[Any]:
-    """Adds the filter's conditions to a query."""
-    for column, value in (
+    """Adds the filter's conditions to a query that reads the index `ix_jobs_gallery` by time."""
+    return query.where(*_conditions(job_filter))
+
+
+def _streams(job_filter: JobFilter) -> list[Stream]:
+    """Chooses the streams of a page: those of the conditions that leave the fewest jobs, as a rule."""
+    states, scope = _states(job_filter), job_filter.scope
+    each_state: list[Stream] = [{}] if states is None else [{jobs.c.state: state} for state in sorted(states)]
+    if job_filter.words:  # only the gallery's index has the prompts
+        return [{}]
+    if job_filter.key_id:
+        return [{jobs.c.key_id: job_filter.key_id}]
+    if scope is not None and len(scope) * len(each_state) <= MAX_STREAMS:
+        return [{jobs.c.tenant_id: tenant, **state} for tenant in sorted(scope) for state in each_state]
+    if states is not None and State.COMPLETED not in states:
+        return each_state
+    for column, value in ((jobs.c.character, job_filter.character), (jobs.c.model, job_filter.model)):
+        if value:
+            return [{column: value}]
+    return each_state
+
+
+def _states(job_filter: JobFilter) -> frozenset[State] | None:
+    """Returns the states of the wanted jobs; None: all."""
+    wanted = [job_filter.states] if job_filter.states else []
+    if job_filter.review is not None:
+        wanted.append(frozenset({_REVIEWED[job_filter.review][0]}))
+    if job_filter.blocked_under:
+        wanted.append(frozenset({State.BLOCKED}))
+    return frozenset.intersection(*wanted) if wanted else None
+
+
+def _conditions(job_filter: JobFilter) -> list[ColumnElement[bool]]:
+    """Returns the conditions of hidden columns: which index is read is the streams' choice."""
+    equal = (
         (jobs.c.key_id, job_filter.key_id),
         (jobs.c.model, job_filter.model),
         (jobs.c.character, job_filter.character),
-    ):
-        if value:
-            query = query.where(column == value)
+        (jobs.c.ruleset, job_filter.blocked_under),
+    )
+    found = [hidden(column) == value for column, value in equal if value]
     if job_filter.scope is not None:
-        query = query.where(in_tenants(job_filter.scope))
-    if job_filter.states:
-        query = query.where(_STATE.in_(job_filter.states))
+        found.append(in_tenants(job_filter.scope))
+    if (states := _states(job_filter)) is not None:
+        found.append(_STATE.in_(states))
     if job_filter.review is not None:
-        query = query.where(*_REVIEWED[job_filter.review])
-    if job_filter.blocked_under:
-        query = query.where(_IS_BLOCKED, jobs.c.ruleset == job_filter.blocked_under)
+        found.extend(_REVIEWED[job_filter.review][1])
     if job_filter.words:
-        query = query.where(jobs.c.prompt.ilike(f"%{job_filter.words.translate(_ESCAPED)}%", escape="\\"))
+        found.append(jobs.c.prompt.ilike(f"%{job_filter.words.translate(_ESCAPED)}%", escape="\\"))
     if job_filter.since is not None:
-        query = query.where(jobs.c.created_at >= job_filter.since)
+        found.append(jobs.c.created_at >= job_filter.since)
     if job_filter.until is not None:
-        query = query.where(jobs.c.created_at < job_filter.until)
-    return query
+        found.append(jobs.c.created_at < job_filter.until)
+    return found

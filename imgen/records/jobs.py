@@ -1,14 +1,14 @@
 """Rows of jobs in SQL: insert, find, list. Transitions are in job_transitions.py."""
 
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, insert, select
 
 from imgen.domain.errors import JobNotFound
-from imgen.domain.ids import CACHED
 from imgen.domain.job import Job, State, View
 from imgen.records import clock
-from imgen.records.job_rows import VIEW_COLUMNS, from_row, listed, model_and_timings, to_row, view_of_row
-from imgen.records.tables.jobs import jobs
+from imgen.records.job_rows import VIEW_COLUMNS, from_row, listed, timings_of, to_row, view_of_row
+from imgen.records.paging import Stream, hidden, newest_ids, rows_at
+from imgen.records.tables.jobs import IS_RENDERED, jobs
 
 
 def add(connection: Connection, job: Job) -> None:
@@ -61,38 +61,28 @@ def list_jobs(
     connection: Connection, tenant_id: str, *, limit: int, before: tuple[float, str] | None, states: frozenset[State]
 ) -> list[Job]:
     """Lists a tenant's jobs, newest first, older than `before` = (created_at, id); no states: all."""
-    query = select(jobs).where(jobs.c.tenant_id == tenant_id)
-    if before is not None:
-        created_at, job_id = before
-        query = query.where(
-            or_(jobs.c.created_at < created_at, and_(jobs.c.created_at == created_at, jobs.c.id < job_id))
-        )
-    if states:
-        query = query.where(jobs.c.state.in_(states))
-    query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
-    return [listed(row) for row in connection.execute(query).mappings()]
+    own = {jobs.c.tenant_id: tenant_id}
+    streams: list[Stream] = [{**own, jobs.c.state: state} for state in sorted(states)] if states else [own]
+    places = newest_ids(connection, streams, before=before, limit=limit)
+    return [listed(row) for row in rows_at(connection, places)]
 
 
 def in_tenants(scope: frozenset[str]) -> ColumnElement[bool]:
     """Returns the condition of jobs of these tenants: an expression, since the column's index reads all rows of a tenant."""
-    return func.coalesce(jobs.c.tenant_id, "").in_(scope)
+    return hidden(jobs.c.tenant_id).in_(scope)
 
 
 def latest_of_key(connection: Connection, key_id: str, *, scope: frozenset[str] | None = None, limit: int) -> list[Job]:
     """Lists the latest jobs of one key, or of one user in the playground, newest first; `scope` limits them to these tenants."""
-    query = select(jobs).where(jobs.c.key_id == key_id)
-    if scope is not None:
-        query = query.where(in_tenants(scope))
-    query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
-    return [listed(row) for row in connection.execute(query).mappings()]
+    within = () if scope is None else (in_tenants(scope),)
+    places = newest_ids(connection, [{jobs.c.key_id: key_id}], within, before=None, limit=limit)
+    return [listed(row) for row in rows_at(connection, places)]
 
 
 def average_seconds(connection: Connection, *, limit: int = 50) -> dict[str, float]:
     """Returns model key → mean seconds of its latest finished renders, for estimates."""
-    is_rendered = ~jobs.c.id.startswith(CACHED, autoescape=True)
-    query = select(jobs.c.recipe, jobs.c.timings).where(jobs.c.state == State.COMPLETED, is_rendered)
+    latest = select(jobs.c.model, jobs.c.timings).where(IS_RENDERED, jobs.c.ended_at.is_not(None))
     sums: dict[str, list[float]] = {}
-    for recipe, timings in connection.execute(query.order_by(jobs.c.ended_at.desc()).limit(limit)):
-        model, seconds = model_and_timings(recipe, timings)
-        sums.setdefault(model, []).append(seconds.get("render", 0.0))
+    for model, timings in connection.execute(latest.order_by(jobs.c.ended_at.desc()).limit(limit)):
+        sums.setdefault(model, []).append(timings_of(timings).get("render", 0.0))
     return {model: sum(seconds) / len(seconds) for model, seconds in sums.items()}

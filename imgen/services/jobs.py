@@ -1,15 +1,12 @@
 """Jobs of a tenant: status, list, cancel. A status takes one Redis round trip; SQL is read only on a miss."""
 
 import asyncio
-import base64
-import binascii
 import contextlib
-import math
 from collections.abc import Awaitable, Iterable
 
 from msgspec import Struct
 
-from imgen.domain.errors import BadId, CacheExpired, InvalidField, JobNotFound, Unavailable
+from imgen.domain.errors import BadId, CacheExpired, JobNotFound, Unavailable
 from imgen.domain.ids import is_cached, is_job_id
 from imgen.domain.job import ENDED, OPEN, Job, State, View, view_of
 from imgen.domain.principal import Principal
@@ -17,6 +14,7 @@ from imgen.live import job_views
 from imgen.live.job_views import CachedView
 from imgen.records import job_transitions, jobs
 from imgen.services.core import Core
+from imgen.services.cursors import read_cursor, write_cursor
 
 CACHED_ID_S = job_views.ENDED_VIEW_S
 """Time for which a `cache_` id can be polled (contract, section 2): as long as its view lives in Redis."""
@@ -89,13 +87,13 @@ async def list_jobs(core: Core, principal: Principal, *, limit: int, cursor: str
     Raises:
         InvalidField: `cursor` is not from an earlier page.
     """
-    before, run_id = _read_cursor(cursor) if cursor else None, core.live.run_id
+    before, run_id = read_cursor(cursor) if cursor else None, core.live.run_id
     found = await core.database.reading(
         jobs.list_jobs, principal.tenant.id, limit=limit + 1, before=before, states=states
     )
     more = found[:limit]
     await _set_ended_views(core, more, run_id)
-    return JobsPage(jobs=more, cursor=_write_cursor(more[-1]) if len(found) > limit else "")
+    return JobsPage(jobs=more, cursor=write_cursor(more[-1].created_at, more[-1].id) if len(found) > limit else "")
 
 
 async def cancel(core: Core, principal: Principal, job_id: str) -> Job:
@@ -147,18 +145,3 @@ async def _jobs_before(core: Core, job_id: str) -> int | None:
         return await core.live.run(job_views.position(job_id))
     except Unavailable:
         return None
-
-
-def _write_cursor(job: Job) -> str:
-    return base64.urlsafe_b64encode(f"{job.created_at!r} {job.id}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[float, str]:
-    try:
-        created_at, job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
-        before = float(created_at), job_id
-    except (binascii.Error, ValueError) as exc:
-        raise InvalidField("cursor") from exc
-    if not math.isfinite(before[0]) or not is_job_id(job_id):
-        raise InvalidField("cursor")
-    return before

@@ -4,7 +4,6 @@ import time
 
 import pytest
 from factories import make_job, make_recipe
-from sqlalchemy import event
 
 from imgen.domain.ids import new_cached_id
 from imgen.domain.job import State
@@ -186,13 +185,47 @@ def test_samples_are_the_newest_of_each(stored, database):
     assert not {("character", "carla"), ("character", "dora")} & told.keys()
 
 
-@pytest.mark.parametrize("scope", [None, frozenset({"ten_1", "ten_2"})])
-def test_samples_are_found_by_their_index(sqlite_database, scope):
-    """No row of a job is read to find out which is the newest of its kind."""
-    asked = []
-    with sqlite_database.read() as connection:
-        event.listen(connection, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
-        job_search.samples(connection, scope=scope)
-        statement, values = next(given for given in asked if "GROUP BY" in given[0])
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
-    assert plan[0][-1] == "SCAN jobs USING COVERING INDEX ix_jobs_samples"
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"states": frozenset({State.FAILED, State.TIMED_OUT})},
+        {"states": frozenset({State.COMPLETED, State.FAILED}), "model": "eros"},
+        {"scope": frozenset({"ten_1"}), "states": frozenset({State.FAILED, State.BLOCKED})},
+        {"scope": frozenset({"ten_1", "ten_2"})},
+        {"scope": frozenset(f"ten_{number}" for number in range(1, 60))},
+        {"scope": frozenset()},
+        {"key_id": "key_1", "states": frozenset({State.FAILED})},
+        {"character": "aya", "until": NOW - 7},
+        {"model": "other", "since": NOW - 20},
+        {"review": job_search.Review.SAFE, "states": frozenset({State.FAILED})},
+    ],
+    ids=str,
+)
+def test_pages_of_every_filter_are_whole_and_in_order(stored, search, wanted):
+    """Page by page the same jobs as all at once, newest first, however the pages are put together."""
+    states = (State.COMPLETED, State.FAILED, State.TIMED_OUT, State.BLOCKED)
+    for number in range(48):
+        stored(
+            f"{number}", number // 2, state=states[number % 4], tenant_id=f"ten_{number % 3}", key_id=f"key_{number % 2}",
+            model=("eros", "other")[number % 5 == 0], character=("", "aya")[number % 3 == 0],
+        )  # fmt: skip
+    everything = search(limit=100, **wanted).jobs
+    assert everything == sorted(everything, key=lambda job: (job.created_at, job.id), reverse=True)
+    page, seen = search(limit=3, **wanted), []
+    seen += page.jobs
+    while page.after is not None:
+        page = search(limit=3, after=page.after, **wanted)
+        seen += page.jobs
+    assert seen == everything
+    fits = [
+        job for job in search(limit=100).jobs
+        if ("states" not in wanted or job.state in wanted["states"])
+        and (wanted.get("scope") is None or job.tenant_id in wanted["scope"])
+        and ("key_id" not in wanted or job.key_id == wanted["key_id"])
+        and ("review" not in wanted or job.state is State.COMPLETED)
+        and ("model" not in wanted or job.recipe.model == wanted["model"])
+        and ("character" not in wanted or job.recipe.prompt_parts.character == wanted["character"])
+        and job.created_at >= wanted.get("since", 0)
+        and job.created_at < wanted.get("until", NOW + 1)
+    ]  # fmt: skip
+    assert everything == fits

@@ -1,8 +1,13 @@
 """Tables of the semantic cache: its entries, and look-ups by tenant and day."""
 
-from sqlalchemy import Column, Double, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import Column, Double, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text, text
 
 from imgen.records.tables.base import metadata
+
+IS_LIVE = text("coalesce(ready_at, 0) > 0 AND purged_at IS NULL")
+"""Condition of the index of live entries; a query needs the same text. With the bare column SQLite would prefer its index."""
+IS_PURGED = text("purged_at IS NOT NULL")
+"""Condition of the index of purged entries, in which SQLite would look for live ones otherwise."""
 
 cache_entries = Table(
     "cache_entries",
@@ -27,8 +32,14 @@ cache_entries = Table(
     Column("ready_at", Double),
     Column("purged_at", Double),
     Index(None, "ready_at"),
-    Index(None, "purged_at"),
+    Index(None, "purged_at", sqlite_where=IS_PURGED, postgresql_where=IS_PURGED),
     Index(None, "tenant_id"),
+    Index(
+        "ix_cache_entries_use",
+        *("used_at", "id", "size_bytes", "floor_version", "ready_at", "purged_at"),
+        sqlite_where=IS_LIVE,
+        postgresql_where=IS_LIVE,
+    ),
 )
 """Entries of the semantic cache. A row is made with its job and is ready when that job ends safe. It stays for some time after
 a purge, for other processes and for jobs that still read its master. `vector` is little-endian float32."""

@@ -7,6 +7,13 @@ from imgen.records.tables.base import metadata
 HAS_PICTURES = text("coalesce(state, '') = 'completed' AND stripped_at IS NULL")
 """Condition of the index for samples; a query needs the same text, or the index is not used. With the bare state SQLite
 would prefer an index that begins with it."""
+IS_RENDERED = text("coalesce(state, '') = 'completed' AND substr(id, 1, 6) <> 'cache_'")
+"""Condition of the index of renders: completed jobs that are no cache hits."""
+
+
+def _where(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
 
 jobs = Table(
     "jobs",
@@ -44,20 +51,30 @@ jobs = Table(
     Column("error_reason", Text, nullable=False, server_default=""),
     Column("waiting_since", Double),
     Column("masters_lost", Integer, nullable=False, server_default="0"),
-    Index(None, "tenant_id", "created_at", "id"),
-    Index(None, "state", "lease_until"),
-    Index(None, "state", "queue", "published_at"),
-    Index(None, "ended_at"),
-    Index(None, "key_id", "created_at"),
+    # Pages, newest first: all jobs, and those of one value of a column
     Index(
         "ix_jobs_gallery",
         *("created_at", "id", "tenant_id", "state", "key_id", "model", "character", "prompt", "ended_at"),
     ),
-    Index(
+    Index("ix_jobs_tenant", "tenant_id", "created_at", "id"),
+    Index("ix_jobs_tenant_state", "tenant_id", "state", "created_at", "id"),
+    Index("ix_jobs_state", "state", "created_at", "id", "tenant_id", "key_id", "model", "character"),
+    Index("ix_jobs_key", "key_id", "created_at", "id", "tenant_id"),
+    Index("ix_jobs_model", "model", "created_at", "id"),
+    Index("ix_jobs_character", "character", "created_at", "id"),
+    # Open jobs, for the reconciler: partial, so that they do not grow with history
+    _where("ix_jobs_leases", "lease_until", where="lease_until IS NOT NULL"),
+    _where("ix_jobs_deadlines", "deadline_at", where="ended_at IS NULL"),
+    _where("ix_jobs_messages", "queue", "published_at", "priority", "state", where="ended_at IS NULL"),
+    _where("ix_jobs_unpublished", "available_at", where="ended_at IS NULL AND published_at IS NULL"),
+    # Ended jobs: for retention, estimates and statistics
+    _where("ix_jobs_ended", "ended_at", "id", "tenant_id", where="ended_at IS NOT NULL"),
+    _where("ix_jobs_unstripped", "ended_at", "id", where="ended_at IS NOT NULL AND stripped_at IS NULL"),
+    _where("ix_jobs_rendered", "ended_at", where=IS_RENDERED.text),
+    _where(
         "ix_jobs_samples",
-        *("model", "style", "character", "ruleset", "tenant_id", "created_at", "state", "stripped_at"),
-        sqlite_where=HAS_PICTURES,
-        postgresql_where=HAS_PICTURES,
+        *("model", "style", "character", "ruleset", "created_at", "id", "tenant_id", "state", "stripped_at"),
+        where=HAS_PICTURES.text,
     ),
 )
 """`model`, `style`, `character`, `ruleset` and the prompt's beginning are the recipe's own, for searching: the gallery's index

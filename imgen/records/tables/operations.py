@@ -14,7 +14,7 @@ audit = Table(
     Column("tenant_id", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False),
-    Index(None, "at"),
+    Index(None, "at", "id"),
     Index(None, "tenant_id", "at"),
     Index(None, "subject"),
 )

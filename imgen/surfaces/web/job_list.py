@@ -1,7 +1,6 @@
 """Lists of jobs as a gallery or a table, with filters; and of blocked ones. Withheld pictures stay covered."""
 
-import base64
-import binascii
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -11,11 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from imgen.domain.errors import InvalidField
 from imgen.domain.failure import awaited_part
 from imgen.domain.job import OPEN, Job, State
 from imgen.domain.outcome import Outcome
 from imgen.domain.user import User
 from imgen.records import audit, job_search
+from imgen.records.paging import Place
+from imgen.services.cursors import read_cursor, write_cursor
 from imgen.services.links import urls_by_kind
 from imgen.surfaces.web.filters import ago
 from imgen.surfaces.web.shell import NavEntry, Shell, digest
@@ -81,7 +83,7 @@ class JobList:
             until=_day(given.get("until", ""), days_on=1),
         )
         database = self._shell.core.database
-        page = await database.reading(job_search.search, wanted, limit=PAGE, after=_read_cursor(given.get("after", "")))
+        page = await database.reading(job_search.search, wanted, limit=PAGE, after=_place(given.get("after", "")))
         keys = await database.reading(job_search.key_names, scope=user.scope)
         half_life_s = self._shell.core.settings.objects.url_expires_s / 2
         fresh = int(self._shell.core.clock() // half_life_s)  # a page that stays open gets new URLs in time
@@ -113,7 +115,7 @@ class JobList:
             given=given,
             filters=filters,
             other_view=urlencode(filters | {"view": "table" if view == "gallery" else "gallery"}),
-            older=urlencode(filters | {"after": _write_cursor(page.after)}) if page.after else "",
+            older=urlencode(filters | {"after": write_cursor(*page.after)}) if page.after else "",
             is_first="after" not in given,
             is_live="after" not in given and any(job.state in OPEN for job in page.jobs),
         )
@@ -133,13 +135,8 @@ def _day(text: str, *, days_on: int = 0) -> float | None:
         return None
 
 
-def _write_cursor(after: tuple[float, str]) -> str:
-    return base64.urlsafe_b64encode(f"{after[0]!r} {after[1]}".encode()).decode()
-
-
-def _read_cursor(text: str) -> tuple[float, str] | None:
-    try:
-        at, job_id = base64.urlsafe_b64decode(text).decode().split(" ")
-        return float(at), job_id
-    except (binascii.Error, ValueError):
-        return None
+def _place(cursor: str) -> Place | None:
+    """Reads the place of a page's URL; None, and so the first page: somebody changed the URL."""
+    with contextlib.suppress(InvalidField):
+        return read_cursor(cursor)
+    return None

@@ -1,0 +1,103 @@
+"""Plans of the queries that run often: each reads an index in its order, so that it costs the same with a long history."""
+
+from contextlib import contextmanager
+
+import pytest
+from factories import make_job
+from sqlalchemy import event, text
+
+from imgen.domain.job import State
+from imgen.records import audit, cache, job_search, job_statistics, jobs, reconcile, retention
+from imgen.records.job_search import JobFilter
+
+NOW = 1_800_000_000.0
+PLACE = (NOW, "run_" + "x" * 22)
+TENANTS = frozenset({"ten_1", "ten_2"})
+CLAIMED = {"queue": "render.eros", "priority": 3, "published_at": NOW}
+
+
+def search(**wanted):
+    return lambda connection: job_search.search(connection, JobFilter(**wanted), limit=24, after=PLACE)
+
+
+QUERIES = {
+    "average_seconds": jobs.average_seconds,
+    "lost": reconcile.lost,
+    "overdue": reconcile.overdue,
+    "unpublished": lambda connection: reconcile.unpublished(connection, grace_s=3),
+    "messages of an empty queue": lambda connection: reconcile.lost_messages(
+        connection, "render.eros", queue_is_empty=True, grace_s=5
+    ),
+    "overtaken messages": lambda connection: reconcile.lost_messages(
+        connection, "render.eros", queue_is_empty=False, grace_s=5
+    ),
+    "queued": lambda connection: reconcile.queued_after(connection, PLACE, limit=9),
+    "old pictures": lambda connection: retention.expired(connection, ended_before=NOW, rows_too=False, after=PLACE),
+    "old rows": lambda connection: retention.expired(connection, ended_before=NOW, rows_too=True, after=PLACE),
+    "first page of a tenant": lambda connection: jobs.list_jobs(
+        connection, "ten_1", limit=9, before=None, states=frozenset()
+    ),
+    "deep page of a tenant": lambda connection: jobs.list_jobs(
+        connection, "ten_1", limit=9, before=PLACE, states=frozenset()
+    ),
+    "rare states of a tenant": lambda connection: jobs.list_jobs(
+        connection, "ten_1", limit=9, before=PLACE, states=frozenset({State.FAILED, State.TIMED_OUT})
+    ),
+    "latest of a key": lambda connection: jobs.latest_of_key(connection, "key_1", scope=TENANTS, limit=9),
+    "performance": lambda connection: job_statistics.performance(connection, scope=TENANTS, latest=500, now=NOW),
+    "gallery": search(),
+    "gallery of a member": search(scope=TENANTS),
+    "rare states": search(states=frozenset({State.FAILED, State.TIMED_OUT})),
+    "rare states of a member": search(scope=TENANTS, states=frozenset({State.FAILED})),
+    "withheld by the floor": search(review=job_search.Review.FLOOR),
+    "blocked under a ruleset": search(blocked_under="strict"),
+    "a key": search(key_id="key_1", states=frozenset({State.FAILED})),
+    "a model": search(model="eros", since=1.0, until=NOW + 1),
+    "a character": search(character="aya", states=frozenset({State.COMPLETED})),
+    "words": search(words="nothing", model="eros"),
+    "samples": lambda connection: job_search.samples(connection, scope=TENANTS),
+    "audit": lambda connection: audit.page(connection, limit=9, before="aud_1"),
+    "cache entries over the cap": lambda connection: cache.expired(
+        connection, used_before=0, max_bytes=-1, max_entries=-1, floor_version=1
+    ),
+}
+
+
+@contextmanager
+def reading(database):
+    """A connection that plans as with a long history, where reading a whole table is out of the question."""
+    with database.write() as connection:
+        connection.execute(job_search.jobs.delete())
+        for model in ("eros", "other"):
+            job = make_job(state=State.COMPLETED)
+            jobs.add(connection, job)
+            connection.execute(job_search.jobs.update().values(model=model, ended_at=NOW))
+        connection.execute(reconcile.claims.delete())
+        connection.execute(reconcile.claims.insert().values(CLAIMED))
+    with database.read() as connection:
+        if not database.is_sqlite:
+            for way in ("seqscan", "bitmapscan"):
+                connection.execute(text(f"SET LOCAL enable_{way} = off"))
+        yield connection
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_follows_an_index(database, name):
+    """Neither a table is read as a whole nor are rows sorted, on SQLite and on PostgreSQL."""
+    asked = []
+    with reading(database) as connection:
+        event.listen(connection, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+        QUERIES[name](connection)
+        explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+        plans = {
+            statement: "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {statement}", values))
+            for statement, values in list(asked)
+        }
+    assert plans
+    words = ["TEMP B-TREE", "Seq Scan on jobs", "Sort  ", "Seq Scan on audit", "SCAN audit", "SCAN cache_entries\n"]
+    if name != "samples":  # its first step takes the first row of an index
+        words.append("SCAN jobs")
+    for statement, plan in plans.items():
+        if " id IN " in statement or ".id IN " in statement:
+            continue  # the rows of a page that was found
+        assert not [word for word in words if word in plan + "\n"], f"{statement}\n{plan}"
