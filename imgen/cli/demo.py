@@ -43,7 +43,7 @@ def demo(
         anchors = composition.trust_anchors(loaded)
         for path in paths:
             found = inspect_picture(path.read_bytes(), anchors=anchors)
-            console.print(verify.summary(path, found))
+            verify.show(path, found)
             if found.credentials.state != "Trusted":
                 raise ServerError(f"{path.name}: its credentials read {found.credentials.state}")
         mark = inspect_picture(paths[0].read_bytes(), anchors=anchors).watermark.id

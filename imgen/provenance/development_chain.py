@@ -25,6 +25,7 @@ def make_development_chain(folder: Path) -> None:
     """Writes `chain.pem` (leaf and root), `key.pem` (for its owner alone) and `anchor.pem` (the root) to a folder, once.
 
     An existing chain stays: pictures that it signed would not be trusted by another. Processes that start together agree on one.
+    Files without their chain, as after a start that was broken off, are set aside, not overwritten.
     """
     if (folder / "chain.pem").exists():
         return
@@ -33,7 +34,13 @@ def make_development_chain(folder: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "chain.pem").exists():
             for name, body in _new_chain().items():
+                _set_aside(folder / name)
                 _write(folder / name, body)
+
+
+def _set_aside(path: Path) -> None:
+    if path.exists():
+        path.rename(path.with_name(f"{path.stem}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S.%f}{path.suffix}"))
 
 
 def _write(path: Path, body: bytes) -> None:

@@ -82,12 +82,12 @@ _WORDS = {
 
 
 def problems_of(report: Mapping[str, Any]) -> tuple[Problem, ...]:
-    """Returns the failures in a report of the library, each code once: of the active manifest first, then of its ingredients."""
+    """Returns the failures in a report of the library, each code once; distrust of the signer, the mildest, comes last."""
     found: dict[str, Problem] = {}
     for failure in _failures(report):
         code = failure.get("code", "")
         found.setdefault(code, Problem(code=code, reason=_WORDS.get(code) or failure.get("explanation") or code))
-    return tuple(found.values())
+    return tuple(sorted(found.values(), key=lambda problem: problem.code == "signingCredential.untrusted"))
 
 
 def unreadable(error: Exception) -> tuple[Problem, ...]:

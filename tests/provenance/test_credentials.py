@@ -355,3 +355,19 @@ sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in chi
 """
     arguments = [sys.executable, "-c", program, str(chain.folder), str(tmp_path / "picture.jpg")]
     assert subprocess.run(arguments, timeout=60, check=False).returncode == 0
+
+
+def test_damaged_credentials_are_a_state_and_have_reasons(signer, chain, small):
+    """Two hundred signed files with damaged credentials: each is read without an error, and what is invalid says why."""
+    signed = signer.sign(encoding.encode(small, "jpeg", quality=90), "image/jpeg", MANIFEST)
+    size = len(signed.manifest_store)
+    rng = np.random.default_rng(0)
+    reasons = set()
+    for _ in range(200):
+        scrambled = np.frombuffer(signed.body, np.uint8).copy()
+        scrambled[rng.integers(20, size, 3)] = rng.integers(0, 256, 3)
+        found = credentials.read(scrambled.tobytes(), "image/jpeg", chain.anchor)
+        assert found.state in {"Invalid", "Valid", "Trusted", "None"}
+        assert bool(found.problems) == (found.state in {"Invalid", "Valid"})
+        reasons |= {problem.reason for problem in found.problems}
+    assert len(reasons) > 5
