@@ -39,6 +39,7 @@ def to_row(job: Job) -> dict[str, object]:
         "character": words.character,
         "ruleset": recipe.ruleset,
         "prompt": words.prompt[:SEARCHED_CHARS],
+        "logo_key": recipe.visible_watermark.image_key,
     }
 
 

@@ -58,15 +58,17 @@ def hold(connection: Connection, job: Job, plan: Plan) -> None:
     owners = dict.fromkeys((job.tenant_id, job.key_id))
     keys = [(job.tenant_id, OPEN_PERIOD), *((owner, period) for owner in owners for period in (day, month))]
     sums = _add(connection, {key: Count(held=1) for key in keys})
-    for period, limit, over in (
-        (OPEN_PERIOD, plan.open_jobs, QueueFull(retry_after_s=5)),
-        (day, plan.pictures_per_day, QuotaExceeded(retry_after_s=seconds_left(job.created_at, month=False))),
-        (month, plan.pictures_per_month, QuotaExceeded(retry_after_s=seconds_left(job.created_at, month=True))),
-    ):
-        used = sums[job.tenant_id, period]
-        if limit and used.held + (0 if period == OPEN_PERIOD else used.pictures) > limit:
-            raise over
+    _keep(sums, job.tenant_id, plan, jobs=0, now=job.created_at)
     connection.execute(insert(ledger).values(_entry(job, "hold", job.created_at)))
+
+
+def check(connection: Connection, tenant_id: str, plan: Plan, *, now: float) -> None:
+    """Checks whether `hold` would succeed now, without a reservation.
+
+    Raises:
+        QuotaExceeded, QueueFull: as for `hold`.
+    """
+    _keep(counts(connection, (tenant_id,), now=now), tenant_id, plan, jobs=1, now=now)
 
 
 def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> None:
@@ -98,6 +100,19 @@ def counts(connection: Connection, owners: Iterable[str], *, now: float) -> dict
         (row.owner, row.period): Count(requests=row.requests, held=row.held, pictures=row.pictures)
         for row in connection.execute(query)
     }
+
+
+def _keep(sums: Mapping[tuple[str, str], Count], tenant_id: str, plan: Plan, *, jobs: int, now: float) -> None:
+    """Raises QuotaExceeded or QueueFull if a tenant's sums and that many further jobs are over the plan's limits."""
+    day, month = periods(now)
+    for period, limit, over in (
+        (OPEN_PERIOD, plan.open_jobs, QueueFull(retry_after_s=5)),
+        (day, plan.pictures_per_day, QuotaExceeded(retry_after_s=seconds_left(now, month=False))),
+        (month, plan.pictures_per_month, QuotaExceeded(retry_after_s=seconds_left(now, month=True))),
+    ):
+        used = sums.get((tenant_id, period), Count())
+        if limit and jobs + used.held + (0 if period == OPEN_PERIOD else used.pictures) > limit:
+            raise over
 
 
 def _add(connection: Connection, more: Mapping[tuple[str, str], Count]) -> dict[tuple[str, str], Count]:

@@ -2,10 +2,12 @@
 
 from msgspec import Struct
 
+from imgen.domain.principal import Principal
 from imgen.domain.prompt import unparse
 from imgen.domain.repair import resolve
 from imgen.domain.request import GenerateRequest
 from imgen.domain.wordlists import random_prompt
+from imgen.services import limits
 from imgen.services.core import Core
 from imgen.services.enhance import enhance
 
@@ -17,16 +19,19 @@ class MadePrompt(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-async def optimize(core: Core, prompt: str | None, *, model: object, style: object) -> MadePrompt:
-    """Improves the positive part of a prompt.
+async def optimize(core: Core, principal: Principal, prompt: str | None, *, model: object, style: object) -> MadePrompt:
+    """Improves the positive part of a prompt, if a picture of it could be asked for now: the tenant's own open jobs do not count.
 
     Raises:
         PromptRequired, InvalidCharacter, TooManyCharacters, InvalidField: the prompt is wrong.
+        QueueFull, QuotaExceeded, TooManyBlocked: see limits.py.
         EnhancementFailed: the enhancer did not answer.
     """
     request = GenerateRequest(prompt=prompt, model=model, style=style)
     limit = core.settings.jobs.max_prompt_chars
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit)
+    await limits.check_principal(core, principal, makes_job=False)
+    await limits.check_queue(core, is_cache_hit=False)
     style_of = resolved.model.styles[resolved.style]
     improved = await enhance(core.enhancer, resolved.parsed, resolved.model, style_of)
     return MadePrompt(prompt=unparse(improved), warnings=resolved.warnings)

@@ -1,23 +1,19 @@
 """Submission of a request: resolve, check load, look up, enhance, make the recipe, enqueue. Read `submit` from top to bottom."""
 
-import math
-
 import structlog
 from msgspec import Struct, structs
 
-from imgen.domain.errors import InvalidField, QueueFull, TooManyBlocked
-from imgen.domain.job import FINISH_QUEUE, Job
+from imgen.domain.errors import InvalidField
+from imgen.domain.job import Job
 from imgen.domain.principal import Principal
 from imgen.domain.repair import resolve
 from imgen.domain.request import GenerateRequest, in_order
-from imgen.live import block_penalty, job_views
 from imgen.records.cache import new_entry_id
-from imgen.services import recipes, uploads
+from imgen.services import limits, recipes, uploads
 from imgen.services.core import Core
 from imgen.services.enhance import enhance
 from imgen.services.enqueue import CacheEntryPurged, enqueue
 from imgen.services.semantic_cache.lookup import look_up
-from imgen.threads import BROKER
 
 log = structlog.get_logger(__name__)
 
@@ -42,10 +38,12 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
     """
     limit = core.settings.jobs.max_prompt_chars
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit)
-    await _check_penalty(core, principal)
+    await limits.check_principal(core, principal)
+    await limits.check_queue(core, is_cache_hit=None if request.use_cache else False)
     logo = await uploads.read_logo(request.wm_image, field="wm_image") if request.wm_image else None
     pending, entry = await look_up(core, principal, request, resolved)
-    await _check_queue(core, is_cache_hit=entry is not None)
+    if request.use_cache:  # known now
+        await limits.check_queue(core, is_cache_hit=entry is not None)
     final = resolved.parsed
     if request.optimize and entry is None:
         final = await enhance(core.enhancer, final, resolved.model, resolved.model.styles[resolved.style])
@@ -85,30 +83,16 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     Raises:
         QueueFull, QuotaExceeded, RateLimited, Retryable, GenerationFailed: as for `submit`.
         InvalidField: its model or ruleset is not configured any more.
+        Invalid: its logo is not stored any more.
     """
     recipe = structs.replace(job.recipe, cache_hit=None, cache_entry_id="")
     if recipe.model not in core.catalog.models or recipe.ruleset not in core.rulesets:
         raise InvalidField("model")
-    await _check_penalty(core, principal)
-    await _check_queue(core, is_cache_hit=False)
+    await limits.check_principal(core, principal)
+    await limits.check_queue(core, is_cache_hit=False)
+    if recipe.visible_watermark.image_key:
+        image_key = await uploads.store_again(core, principal, recipe.visible_watermark.image_key)
+        visible_watermark = structs.replace(recipe.visible_watermark, image_key=image_key)
+        recipe = structs.replace(recipe, visible_watermark=visible_watermark)
     plan = core.plan_of(principal.tenant.plan)
     return await enqueue(core, recipes.make_job(core, principal, recipe, plan, surface), plan)
-
-
-async def _check_penalty(core: Core, principal: Principal) -> None:
-    """Raises TooManyBlocked during the penalty of the tenant for blocked pictures."""
-    remaining_ms = await core.live.run(block_penalty.remaining_ms(principal.tenant.id))
-    if remaining_ms > 0:
-        raise TooManyBlocked(retry_after_s=math.ceil(remaining_ms / 1000))
-
-
-async def _check_queue(core: Core, *, is_cache_hit: bool) -> None:
-    """Raises QueueFull if too many jobs wait: for finishing if the picture is in the cache, else for rendering.
-
-    Raises Unavailable if Redis takes no writes: the job's message could not be sent.
-    """
-    waiting = await core.live.run(job_views.count_waiting())
-    if is_cache_hit:
-        waiting = await BROKER.run(core.publisher.depth, FINISH_QUEUE)
-    if waiting >= core.settings.jobs.max_queued:
-        raise QueueFull(retry_after_s=10)

@@ -7,6 +7,8 @@ from imgen.records.tables.base import metadata
 HAS_PICTURES = text("coalesce(state, '') = 'completed' AND stripped_at IS NULL")
 """Condition of the index for samples; a query needs the same text, or the index is not used. With the bare state SQLite
 would prefer an index that begins with it."""
+HAS_LOGO = text("logo_key <> ''")
+"""Condition of the index for logos, with the same demand on a query."""
 IS_RENDERED = text("coalesce(state, '') = 'completed' AND substr(id, 1, 6) <> 'cache_'")
 """Condition of the index of renders: completed jobs that are no cache hits."""
 
@@ -51,6 +53,7 @@ jobs = Table(
     Column("error_reason", Text, nullable=False, server_default=""),
     Column("waiting_since", Double),
     Column("masters_lost", Integer, nullable=False, server_default="0"),
+    Column("logo_key", Text, nullable=False, server_default=""),
     # Pages, newest first: all jobs, and those of one value of a column
     Index(
         "ix_jobs_gallery",
@@ -76,10 +79,11 @@ jobs = Table(
         *("model", "style", "character", "ruleset", "created_at", "id", "tenant_id", "state", "stripped_at"),
         where=HAS_PICTURES.text,
     ),
+    _where("ix_jobs_logo", "logo_key", where=HAS_LOGO.text),
 )
-"""`model`, `style`, `character`, `ruleset` and the prompt's beginning are the recipe's own, for searching: the gallery's index
-has every column of a search or a count, so that no rows are read. `unreviewed_since` is for processes of version 0.2 that run
-beside this one during an upgrade; nothing else reads it."""
+"""`model`, `style`, `character`, `ruleset`, `logo_key` and the prompt's beginning are the recipe's own, for searching: the
+gallery's index has every column of a search or a count, so that no rows are read. `unreviewed_since` is for processes of version
+0.2 that run beside this one during an upgrade; nothing else reads it."""
 
 claims = Table(
     "claims",

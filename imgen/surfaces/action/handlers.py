@@ -43,9 +43,9 @@ async def status(core: Core, caller: PendingPrincipal, call: wire.Status) -> ans
 
 async def optimize(core: Core, caller: PendingPrincipal, call: wire.Optimize) -> answers.PromptAnswer:
     """Improves a prompt."""
-    await caller
+    principal = await caller
     model, style = choice(call.model), choice(call.style)
-    optimized = await prompts.optimize(core, text("prompt", call.prompt), model=model, style=style)
+    optimized = await prompts.optimize(core, principal, text("prompt", call.prompt), model=model, style=style)
     return answers.PromptAnswer(prompt=optimized.prompt, warnings=optimized.warnings or UNSET)
 
 
