@@ -166,6 +166,15 @@ def open_reviewers(settings: Settings) -> ReviewerChain:
         raise ConfigurationError(f"[review] reviewers: no {', '.join(unknown)}; there are {', '.join(REVIEWERS)}")
     if not names:
         raise ConfigurationError("[review] reviewers is empty: nothing is published unreviewed")
-    loaders = [cast("Callable[[Settings], Reviewer]", import_module(REVIEWERS[name]).load) for name in names]
     folders = (settings.config_dir / "matches", settings.data_dir / "matches")
-    return ReviewerChain(HashMatcher(folders), [load(settings) for load in loaders])
+    return ReviewerChain(HashMatcher(folders), [open_reviewer(name, settings) for name in names])
+
+
+def open_reviewer(name: str, settings: Settings) -> Reviewer:
+    """Opens one reviewer of REVIEWERS.
+
+    Raises:
+        ConfigurationError: it lacks what it needs.
+    """
+    load = cast("Callable[[Settings], Reviewer]", import_module(REVIEWERS[name]).load)
+    return load(settings)

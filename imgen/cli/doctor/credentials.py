@@ -1,0 +1,79 @@
+"""Checks of the signer: key and chain are tried by a signature, with the chain's last day; the time-stamp authority is asked."""
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+from cryptography import x509
+
+from imgen import __version__, composition
+from imgen.cli.doctor.finding import Fresh, Warned
+from imgen.domain.errors import ConfigurationError
+from imgen.provenance.credentials import open_signer
+from imgen.provenance.encoding import encode
+from imgen.provenance.manifest import Manifest
+from imgen.settings import Settings
+
+WARNED_BEFORE = dt.timedelta(days=30)
+"""Time before its end at which a certificate is a warning: a new one takes a while to get."""
+
+
+def signer(loaded: Settings) -> str:
+    """Signs a picture of one pixel with the configured key and chain, or with the development chain."""
+    chain, key = _files(loaded)
+    if not chain.exists() and not loaded.credentials.certificate_chain:
+        return Fresh("development chain: the first start makes it; trusted by nobody else")
+    open_signer(_read(chain), _read(key), anchors=composition.trust_anchors(loaded))
+    certificates = x509.load_pem_x509_certificates(_read(chain))
+    ends_at = min(one.not_valid_after_utc for one in certificates)
+    text = f"{chain} and {key} fit; valid until {ends_at:%Y-%m-%d}"
+    if not loaded.credentials.certificate_chain:
+        return f"development chain, trusted by nobody else; valid until {ends_at:%Y-%m-%d}"
+    if ends_at - dt.datetime.now(dt.UTC) < WARNED_BEFORE:
+        return Warned(f"{text}: get a new one")
+    return text
+
+
+def time_stamps(loaded: Settings) -> str:
+    """Asks the time-stamp authority for a time-stamp."""
+    configured = loaded.credentials
+    if not configured.tsa_url:
+        return "none configured"
+    chain, key = _files(loaded)
+    if not chain.exists():
+        return Fresh(f"{configured.tsa_url} is asked once there is a chain")
+    opened = open_signer(
+        _read(chain),
+        _read(key),
+        tsa_url=configured.tsa_url,
+        tsa_timeout_s=configured.tsa_timeout_s,
+        without_timestamp="wait",  # so that an outage shows
+    )
+    picture = encode(np.zeros((1, 1, 3), np.uint8), "png", quality=100)
+    empty = Manifest(version=__version__, model="", gen_id="", created="", watermark_id="", fingerprint="")
+    opened.sign(picture, "image/png", empty)
+    return f"{configured.tsa_url} answers; without it pictures {_WITHOUT[configured.without_timestamp]}"
+
+
+_WITHOUT = {"wait": "wait", "sign": "are signed all the same"}
+
+
+def _files(loaded: Settings) -> tuple[Path, Path]:
+    """Returns the files of chain and key.
+
+    Raises:
+        ConfigurationError: only one of them is configured.
+    """
+    chain, key = loaded.credentials.certificate_chain, loaded.credentials.private_key
+    if bool(chain) != bool(key):
+        missing = "private_key" if chain else "certificate_chain"
+        raise ConfigurationError(f"[credentials] {missing} is not set, and the other is nothing without it")
+    folder = loaded.data_dir / "credentials"
+    return (Path(chain), Path(key)) if chain else (folder / "chain.pem", folder / "key.pem")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise ConfigurationError(f"{path}: {exc.strerror}") from exc
