@@ -3,6 +3,7 @@
 import socket
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 from celery import Celery
 from celery.exceptions import SecurityWarning
@@ -11,6 +12,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from imgen import composition
 from imgen.domain.job import FINISH_TASK, RENDER_TASK
 from imgen.live.queue import celery_settings, declared
+from imgen.live.queue_order import OldestQueueFirst
 from imgen.settings import Settings
 from workers import tasks
 from workers.heartbeat import Heartbeat
@@ -81,6 +83,8 @@ def run(
 ) -> None:
     """Consumes queues in the foreground until a signal. SIGTERM lets running tasks end and takes no more."""
     app = create_app(settings, name=f"{name}@{socket.gethostname()}", queues=tuple(queues))
+    order = partial(OldestQueueFirst, settings.redis_url, stay_s=settings.workers.model_stay_s)
+    app.conf.broker_transport_options["queue_order_strategy"] = order
     app.conf.task_queues = [declared(queue) for queue in queues]
     if on_ready is not None:
         worker_ready.connect(lambda **_: on_ready(), weak=False)

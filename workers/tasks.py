@@ -19,7 +19,7 @@ from imgen.domain.job import FINISH_QUEUE, Job, State, view_of
 from imgen.domain.outcome import Outcome
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked
-from imgen.live import block_penalty, epochs, job_views
+from imgen.live import block_penalty, epochs, job_views, waiting
 from imgen.records import audit, cache, job_transitions
 from workers import failures, outcome, pipeline
 from workers.engines import DrawPreview
@@ -88,10 +88,10 @@ def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
     except errors.UnreadableRow as exc:
         log.warning("job is left to another version", job=job_id, reason=str(exc))
         return
-    if phase.waiting is State.QUEUED:
-        resources.notify(job_views.dequeue(job_id))
     if job is None:
         return
+    if phase.waiting is State.QUEUED:
+        resources.notify(waiting.remove(job.queue, [job_id]))
     resources.notify(job_views.set_view(job_id, view_of(job), run_id))
     with structlog.contextvars.bound_contextvars(job=job.id, fence=job.fence, attempt=job.attempts):
         moved = _run_stages(resources, phase, job)

@@ -14,7 +14,7 @@ from imgen.asgi.protocol import TimeoutProtocol
 from imgen.cli.options import Data
 from imgen.cli.serving import serve
 from imgen.domain.errors import Unavailable
-from imgen.live import job_views
+from imgen.live.command import ping
 from imgen.live.executors import BlockingExecutor
 from imgen.records import api_keys, schema, users
 from imgen.records.database import Database
@@ -73,7 +73,7 @@ def _tell_missing(loaded: Settings, database: Database) -> None:
         log.warning("no user of the panel yet; make one with: imgen users add NAME --role admin")
     live = BlockingExecutor(loaded.redis_url)
     try:
-        live.run(job_views.count_waiting())
+        live.run(ping())
     except Unavailable:
         log.warning("Redis does not answer; requests are answered with 503 until it does")
     finally:

@@ -23,6 +23,11 @@ def calls_for(command: Command[Any], run_id: str) -> Calls:
     return command.calls(run_id) if callable(command.calls) else command.calls
 
 
+def ping() -> Command[None]:
+    """Asks Redis whether it answers."""
+    return Command((("PING",),), ignore)
+
+
 def ignore(_replies: Sequence[Any]) -> None:
     """Decodes the replies of a command without a result."""
     return
@@ -31,8 +36,3 @@ def ignore(_replies: Sequence[Any]) -> None:
 def first(replies: Sequence[Any]) -> Any:
     """Decodes the reply of a single call, which is the value."""
     return replies[0]
-
-
-def last(replies: Sequence[Any]) -> Any:
-    """Decodes the last reply, which is the value."""
-    return replies[-1]

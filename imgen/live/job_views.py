@@ -1,4 +1,4 @@
-"""Views of jobs for pollers (state, progress, position in the queue), and the cancel flag that a running worker reads.
+"""Views of jobs for pollers (state and progress), and the cancel flag that a running worker reads.
 
 No view moves a job backward: a view of an ended job lives under a key of its own, which takes precedence over a late one of an
 earlier state; and a server that restarts may bring back older views, so the names of keys have its run id. A writer gives the
@@ -7,20 +7,19 @@ Views of open jobs expire within seconds, so a missed update does not last.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from imgen.domain.job import ENDED, State, View
-from imgen.live.command import PREFIX, Arguments, Calls, Command, first, ignore, last
+from imgen.domain.job import ENDED, State, View, render_queue
+from imgen.live import waiting
+from imgen.live.command import PREFIX, Arguments, Calls, Command, ignore
 
 OPEN_VIEW_S = 10
 ENDED_VIEW_S = 3600
 PROGRESS_S = 120
-ROOM_S = 60
 
-_WAITING = PREFIX + "waiting"
 _decode_view = msgspec.json.Decoder(View).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -49,7 +48,7 @@ def set_view(job_id: str, view: View, run_id: str) -> Command[None]:
     if view.state in ENDED:
         put: Arguments = ("SET", _key("ended", job_id, run_id), _encode(view), "EX", ENDED_VIEW_S)
         outdated = ("DEL", _key("open", job_id, run_id), _key("progress", job_id, run_id))
-        return Command((put, outdated, ("ZREM", _WAITING, job_id)), ignore)
+        return Command((put, outdated, waiting.removal(render_queue(view.model), job_id)), ignore)
     put = ("SET", _key("open", job_id, run_id), _encode(view), "EX", OPEN_VIEW_S)
     if view.state is State.RENDERING and view.fence == 1:
         return Command((put, *_progress_calls(job_id, run_id, 0.0, fence=1)), ignore)
@@ -100,42 +99,6 @@ def delete_view(job_id: str) -> Command[None]:
     return Command(lambda run_id: (_deletion(job_id, run_id),), ignore)
 
 
-def enqueue(job_id: str, *, priority: int, created_at: float) -> Command[None]:
-    """Adds the job to the waiting ones, ordered by priority, then time."""
-    # A score is a double: of priorities up to 9 and times near 2e9 it keeps 2 ms
-    return Command((("ZADD", _WAITING, priority * 1e12 + created_at, job_id),), ignore)
-
-
-def dequeue(job_id: str) -> Command[None]:
-    """Removes the job from the waiting ones."""
-    return Command((("ZREM", _WAITING, job_id),), ignore)
-
-
-def dequeue_all(job_ids: Collection[str]) -> Command[None]:
-    """Removes jobs, at least one, from the waiting ones."""
-    return Command((("ZREM", _WAITING, *job_ids),), ignore)
-
-
-def scan_waiting(cursor: int, *, count: int) -> Command[tuple[int, list[str]]]:
-    """Reads some of the waiting jobs, about `count`, and the cursor of the next ones; 0 begins and ends a pass over all."""
-    return Command((("ZSCAN", _WAITING, cursor, "COUNT", count),), _scanned)
-
-
-def are_waiting(job_ids: Sequence[str]) -> Command[list[bool]]:
-    """Returns, for each of the jobs, at least one, whether it is among the waiting ones."""
-    return Command(tuple(("ZSCORE", _WAITING, job_id) for job_id in job_ids), _present)
-
-
-def position(job_id: str) -> Command[int | None]:
-    """Counts the waiting jobs before this one; None: unknown."""
-    return Command((("ZRANK", _WAITING, job_id),), first)
-
-
-def count_waiting() -> Command[int]:
-    """Counts the waiting jobs, after a write: a server whose memory or disk is full refuses it, as it would a job's message."""
-    return Command((("SET", PREFIX + "room", 1, "EX", ROOM_S), ("ZCARD", _WAITING)), last)
-
-
 def _key(kind: str, job_id: str, run_id: str = "") -> str:
     return f"{PREFIX}{kind}:{run_id}:{job_id}" if run_id else f"{PREFIX}{kind}:{job_id}"
 
@@ -159,15 +122,6 @@ def _cached_view(replies: Sequence[Any]) -> CachedView:
         return CachedView(None, None, is_damaged=True)
     done, fence = _progress(progress)
     return CachedView(view, done if fence == view.fence else None)
-
-
-def _scanned(replies: Sequence[Any]) -> tuple[int, list[str]]:
-    cursor, found = replies[0]
-    return int(cursor), [member.decode() for member in found[::2]]
-
-
-def _present(replies: Sequence[Any]) -> list[bool]:
-    return [score is not None for score in replies]
 
 
 def _progress(raw: bytes | None) -> tuple[float | None, int]:

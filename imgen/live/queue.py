@@ -1,8 +1,9 @@
 """Broker: one Celery configuration for publishers and workers, and the publisher itself.
 
-Messages carry the job's id and nothing else. The values and their reasons are in docs/reliability.md.
+Messages carry the job's id and the time at which they were sent. The values and their reasons are in docs/reliability.md.
 """
 
+import time
 from typing import Any
 
 import redis
@@ -20,6 +21,8 @@ BUCKETS = (0, 3, 6, 9)
 KEY_PREFIX = "imgen:broker:"
 PRIORITY_SEPARATOR = "\x06\x16"
 """Between queue and priority in the names of lists (kombu.transport.redis.Channel.sep)."""
+PUBLISHED_AT = "published_at"
+"""Header of a message: Unix time; queue_order.py chooses by it."""
 
 
 def broker_url(redis_url: str) -> str:
@@ -70,6 +73,12 @@ def declared(name: str) -> Queue:
     return Queue(name, Exchange(name, type="direct"), routing_key=name)
 
 
+def lists_of(queue: str) -> list[str]:
+    """Returns the names of a queue's lists in Redis, one for each priority, the most urgent first."""
+    name = f"{KEY_PREFIX}{queue}"
+    return [name, *(f"{name}{PRIORITY_SEPARATOR}{bucket}" for bucket in BUCKETS[1:])]
+
+
 class Publisher:
     """Publisher of job ids to queues. Blocking, about a millisecond; thread-safe."""
 
@@ -88,17 +97,22 @@ class Publisher:
         """
         task = RENDER_TASK if queue.startswith(RENDER_TASK) else FINISH_TASK
         try:
-            self._app.send_task(task, args=[job_id], queue=declared(queue), priority=priority, ignore_result=True)
+            self._app.send_task(
+                task,
+                args=[job_id],
+                queue=declared(queue),
+                priority=priority,
+                headers={PUBLISHED_AT: time.time()},
+                ignore_result=True,
+            )
         except (OperationalError, redis.RedisError, OSError) as exc:
             raise Unavailable from exc
 
     def depth(self, queue: str) -> int:
         """Counts the unclaimed messages of the queue, over all priorities."""
-        name = f"{KEY_PREFIX}{queue}"
-        keys = [name, *(f"{name}{PRIORITY_SEPARATOR}{bucket}" for bucket in BUCKETS[1:])]
         try:
             pipeline = self._redis.pipeline(transaction=False)
-            for key in keys:
+            for key in lists_of(queue):
                 pipeline.llen(key)
             return sum(pipeline.execute())
         except (redis.RedisError, OSError) as exc:

@@ -12,7 +12,7 @@ from imgen.domain.account import Plan
 from imgen.domain.errors import GenerationFailed, Retryable, Unavailable
 from imgen.domain.ids import new_cached_id, new_gen_id, new_job_id, new_watermark_id
 from imgen.domain.job import Job, State, view_of
-from imgen.live import job_views
+from imgen.live import job_views, waiting
 from imgen.records import cache as cache_records
 from imgen.records import job_transitions, jobs, ledger
 from imgen.records.cache import PendingEntry
@@ -84,7 +84,8 @@ async def _publish(core: Core, job: Job, run_id: str) -> None:
     """
     updates = [core.live.run(job_views.set_view_if_absent(job.id, view_of(job), run_id))]
     if job.state is State.QUEUED:
-        updates.append(core.live.run(job_views.enqueue(job.id, priority=job.priority, created_at=job.created_at)))
+        added = waiting.add(job.queue, job.id, priority=job.priority, created_at=job.created_at)
+        updates.append(core.live.run(added))
     try:
         await asyncio.gather(BROKER.run(core.publisher.publish, job.queue, job.id, job.priority), *updates)
     except (Unavailable, Retryable) as exc:

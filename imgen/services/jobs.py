@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from imgen.domain.errors import BadId, CacheExpired, JobNotFound, Unavailable
 from imgen.domain.ids import is_cached, is_job_id
-from imgen.domain.job import ENDED, OPEN, Job, State, View, view_of
+from imgen.domain.job import ENDED, OPEN, Job, State, View, render_queue, view_of
 from imgen.domain.principal import Principal
-from imgen.live import job_views
+from imgen.live import job_views, waiting
 from imgen.live.job_views import CachedView
 from imgen.records import job_transitions, jobs
 from imgen.services.core import Core
@@ -27,7 +27,7 @@ class JobStatus(Struct, frozen=True, kw_only=True):
 
     view: View
     position: int | None = None
-    """Position among all waiting jobs, 1 is next; only before rendering."""
+    """Position among the jobs that wait for the same model, 1 is next; only before rendering."""
     progress: float | None = None
     """None: unknown. It is never less than an earlier poll got."""
     eta_s: int | None = None
@@ -63,7 +63,7 @@ async def job_status(core: Core, principal: Principal, job_id: str, cached: Awai
         return JobStatus(view=view)
     seconds = core.average_seconds.get(view.model)
     if view.state is State.QUEUED:
-        before = await _jobs_before(core, job_id)
+        before = await _jobs_before(core, render_queue(view.model), job_id)
         eta = None if seconds is None or before is None else round((before + 1) * seconds)
         return JobStatus(view=view, position=None if before is None else before + 1, progress=0.0, eta_s=eta)
     if view.state is State.RENDERING:
@@ -140,8 +140,8 @@ async def _set_ended_views(core: Core, listed: Iterable[Job], run_id: str) -> No
         )
 
 
-async def _jobs_before(core: Core, job_id: str) -> int | None:
+async def _jobs_before(core: Core, queue: str, job_id: str) -> int | None:
     try:
-        return await core.live.run(job_views.position(job_id))
+        return await core.live.run(waiting.position(queue, job_id))
     except Unavailable:
         return None

@@ -9,9 +9,9 @@ import math
 from msgspec import structs
 
 from imgen.domain.errors import QueueFull, TooManyBlocked
-from imgen.domain.job import FINISH_QUEUE
+from imgen.domain.job import FINISH_QUEUE, render_queue
 from imgen.domain.principal import Principal
-from imgen.live import block_penalty, job_views
+from imgen.live import block_penalty, waiting
 from imgen.records import ledger
 from imgen.services.core import Core
 from imgen.threads import BROKER
@@ -47,7 +47,8 @@ async def check_queue(core: Core, *, is_cache_hit: bool | None) -> None:
         Unavailable: Redis does not answer, or takes no writes: the message of a job could not be sent.
     """
     limit = core.settings.jobs.max_queued
-    is_full = await core.live.run(job_views.count_waiting()) >= limit  # also tells whether Redis takes a message
+    queues = map(render_queue, core.catalog.models)
+    is_full = await core.live.run(waiting.count(queues)) >= limit  # also tells whether Redis takes a message
     if is_cache_hit or (is_cache_hit is None and is_full):
         is_full = await BROKER.run(core.publisher.depth, FINISH_QUEUE) >= limit
     if is_full:

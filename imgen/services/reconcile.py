@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from imgen import configuration
 from imgen.domain.errors import DatabaseUnavailable, JobNotFound, LeaseLost, Retryable, Unavailable, UnreadableRow
 from imgen.domain.job import Job, State, view_of
-from imgen.live import epochs, job_views
+from imgen.live import epochs, job_views, waiting
 from imgen.records import job_transitions, jobs, reconcile
 from imgen.records.reconcile import WaitingJob
 from imgen.services import rounds
@@ -148,12 +148,13 @@ class Reconciler:
             )
         return lost
 
-    async def _publish(self, waiting: list[WaitingJob]) -> None:
+    async def _publish(self, unsent: list[WaitingJob]) -> None:
         core = self._core
-        for job in waiting:
+        for job in unsent:
             await BROKER.run(core.publisher.publish, job.queue, job.id, job.priority)
             if job.state is State.QUEUED:
-                await core.live.run(job_views.enqueue(job.id, priority=job.priority, created_at=job.created_at))
+                added = waiting.add(job.queue, job.id, priority=job.priority, created_at=job.created_at)
+                await core.live.run(added)
             await core.database.writing(job_transitions.note_published, job.id, job.queue)
 
     async def _show(self, moved: list[Job], run_id: str) -> None:

@@ -5,7 +5,8 @@ or forgets some that do.
 """
 
 from imgen.domain.errors import Unavailable
-from imgen.live import job_views
+from imgen.domain.job import render_queue
+from imgen.live import waiting
 from imgen.records import reconcile
 from imgen.services.core import Core
 
@@ -19,7 +20,8 @@ class WaitingCheck:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._cursor = 0
+        self._cursors: dict[str, int] = {}
+        """By queue."""
         self._after = _START
 
     async def page(self) -> tuple[list[str], list[str]]:
@@ -31,23 +33,30 @@ class WaitingCheck:
 
     async def _remove_strays(self) -> list[str]:
         """Removes jobs that do not wait. A row is committed before its job is counted as waiting, so none is too young."""
-        self._cursor, found = await self._core.live.run(job_views.scan_waiting(self._cursor, count=PAGE))
-        return await self._remove(found)
+        strays = list[str]()
+        for queue in map(render_queue, self._core.catalog.models):
+            cursor = self._cursors.get(queue, 0)
+            self._cursors[queue], found = await self._core.live.run(waiting.scan(queue, cursor, count=PAGE))
+            strays += await self._remove(queue, found)
+        return strays
 
     async def _add_missing(self) -> list[str]:
         page = await self._core.database.reading(reconcile.queued_after, self._after, limit=PAGE)
         self._after = (page[-1].created_at, page[-1].id) if len(page) == PAGE else _START
         if not page:
             return []
-        are_there = await self._core.live.run(job_views.are_waiting([job.id for job in page]))
+        are_there = await self._core.live.run(waiting.are_waiting([(job.queue, job.id) for job in page]))
         missing = [job for job, is_there in zip(page, are_there, strict=True) if not is_there]
+        claimed = list[str]()
         for job in missing:
-            await self._core.live.run(job_views.enqueue(job.id, priority=job.priority, created_at=job.created_at))
-        claimed = await self._remove([job.id for job in missing])  # between the two readings
+            added = waiting.add(job.queue, job.id, priority=job.priority, created_at=job.created_at)
+            await self._core.live.run(added)
+        for queue in {job.queue for job in missing}:  # claimed between the two readings
+            claimed += await self._remove(queue, [job.id for job in missing if job.queue == queue])
         return [job.id for job in missing if job.id not in claimed]
 
-    async def _remove(self, job_ids: list[str]) -> list[str]:
+    async def _remove(self, queue: str, job_ids: list[str]) -> list[str]:
         queued = await self._core.database.reading(reconcile.queued_among, job_ids) if job_ids else set()
         if strays := [job_id for job_id in job_ids if job_id not in queued]:
-            await self._core.live.run(job_views.dequeue_all(strays))
+            await self._core.live.run(waiting.remove(queue, strays))
         return strays

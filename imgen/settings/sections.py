@@ -168,6 +168,7 @@ class Workers(_Section):
     allow_downloads: bool = False
     previews: bool = True
     load_limit_s: Annotated[float, Interval(gt=0, le=480)] = 240
+    model_stay_s: Pause = 20
 
     @property
     def longest_render_s(self) -> int:

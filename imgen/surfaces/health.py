@@ -14,7 +14,7 @@ from starlette.routing import Route
 from imgen import __version__
 from imgen.asgi.endpoint import json_response
 from imgen.domain.errors import DatabaseFull, ImgenError, ObjectStoreFull, RedisFull
-from imgen.live import job_views
+from imgen.live import waiting
 from imgen.objects import ServedStore
 from imgen.records import locks
 from imgen.records.database import Database
@@ -58,7 +58,7 @@ class Readiness:
     def __init__(self, core: Core) -> None:
         self._checks: dict[str, Callable[[], Awaitable[object]]] = {
             "database": lambda: READINESS.run(_write, core.database),
-            "redis": lambda: core.live.run(job_views.count_waiting()),
+            "redis": lambda: core.live.run(waiting.check_room()),
         }
         if isinstance(core.objects, ServedStore):
             self._checks["objects"] = lambda: READINESS.run(core.objects.check)

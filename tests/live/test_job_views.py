@@ -5,7 +5,7 @@ import pytest
 from imgen.domain.errors import Unavailable
 from imgen.domain.job import State, View
 from imgen.domain.outcome import Outcome
-from imgen.live import job_views, previews, workers
+from imgen.live import job_views, previews, waiting, workers
 from imgen.live.command import Command, ignore
 from imgen.live.job_views import CachedView
 from imgen.live.workers import WorkerHeartbeat
@@ -30,7 +30,7 @@ def put(live, kind, value):
 def test_nothing_is_known_of_an_unknown_job(live):
     """No view, no progress, no place."""
     assert live.run(job_views.get_view(JOB)) == CachedView(None, None)
-    assert live.run(job_views.position(JOB)) is None
+    assert live.run(waiting.position("render.eros", JOB)) is None
 
 
 def test_an_end_is_final_for_pollers(live):
@@ -116,18 +116,7 @@ def test_a_damaged_heartbeat_hides_no_other(live, garbage):
 
 def test_a_key_of_another_type_fails_its_command(live):
     """A list where a set of jobs belongs is `Unavailable`, which every caller handles."""
-    live.run(Command((("RPUSH", "imgen:waiting", "x"), ("RPUSH", "imgen:workers", "x")), ignore))
-    for command in (job_views.count_waiting(), job_views.position(JOB), workers.list_workers()):
+    live.run(Command((("RPUSH", "imgen:waiting:render.eros", "x"), ("RPUSH", "imgen:workers", "x")), ignore))
+    for command in (waiting.count(["render.eros"]), waiting.position("render.eros", JOB), workers.list_workers()):
         with pytest.raises(Unavailable):
             live.run(command)
-
-
-def test_places_follow_priority_then_time(live):
-    """The more urgent job stands before the earlier one, and a job that left is not counted."""
-    live.run(job_views.enqueue("late", priority=3, created_at=2e9))
-    live.run(job_views.enqueue("early", priority=3, created_at=1e9))
-    live.run(job_views.enqueue("urgent", priority=0, created_at=3e9))
-    assert [live.run(job_views.position(job)) for job in ("urgent", "early", "late")] == [0, 1, 2]
-    live.run(job_views.dequeue("early"))
-    assert live.run(job_views.position("late")) == 1
-    assert live.run(job_views.count_waiting()) == 2

@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from imgen.domain.job import State
 from imgen.live import job_views
+from imgen.live import waiting as queues
 from imgen.records import jobs, ledger
 from imgen.records.tables.jobs import jobs as table
 from imgen.records.tables.operations import locks
@@ -48,7 +49,7 @@ def test_a_row_without_a_message_is_published(rounds):
             first["never published"],
             second["never published"],
             core.publisher.depth(job.queue),
-            await core.live.run(job_views.count_waiting()),
+            await core.live.run(queues.count(["render.eros"])),
             read(core, job),
         )
 
@@ -115,10 +116,10 @@ def test_positions_are_compared_with_the_record(rounds):
         forgotten, known = (add(core, published_at=now, created_at=now - n) for n in (2, 1))
         running = add(core, state=State.RENDERING, published_at=now, lease_until=now + 99)
         for job_id in (known.id, running.id, "run_deleted"):
-            await core.live.run(job_views.enqueue(job_id, priority=3, created_at=now - 1))
+            await core.live.run(queues.add("render.eros", job_id, priority=3, created_at=now - 1))
         did = await reconciler.round()
-        waiting = await core.live.run(job_views.count_waiting())
-        positions = [await core.live.run(job_views.position(job.id)) for job in (forgotten, known, running)]
+        waiting = await core.live.run(queues.count(["render.eros"]))
+        positions = [await core.live.run(queues.position("render.eros", job.id)) for job in (forgotten, known, running)]
         return did["waited no more"], did["position lost"], waiting, positions, (await reconciler.round()).total()
 
     assert rounds(work) == (2, 1, 2, [0, 1, None], 0)
@@ -138,9 +139,9 @@ def test_a_long_queue_is_compared_a_page_a_round(core):
 
         opened.database.attempt(write)
         for number in range(2 * PAGE):
-            await opened.live.run(job_views.enqueue(f"run_{number}", priority=3, created_at=now))
+            await opened.live.run(queues.add("render.eros", f"run_{number}", priority=3, created_at=now))
         pages = [await check.page() for _ in range(6)]
-        waiting = await opened.live.run(job_views.count_waiting())
+        waiting = await opened.live.run(queues.count(["render.eros"]))
         return [max(map(len, page)) for page in pages], waiting
 
     sizes, waiting = core(work)

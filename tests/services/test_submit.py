@@ -16,7 +16,7 @@ from imgen.domain.errors import (
 )
 from imgen.domain.job import State
 from imgen.domain.request import GenerateRequest
-from imgen.live import block_penalty, job_views
+from imgen.live import block_penalty, job_views, waiting
 from imgen.records import jobs, ledger
 from imgen.services import submit
 
@@ -50,7 +50,7 @@ def test_a_job_is_written_held_and_queued(core, caller):
         )
         assert opened.publisher.depth(made.job.queue) == 1
         assert (await opened.live.run(job_views.get_view(made.job.id))).view.state is State.QUEUED
-        assert await opened.live.run(job_views.count_waiting()) == 1
+        assert await opened.live.run(waiting.count(["render.eros"])) == 1
 
     core(work)
 

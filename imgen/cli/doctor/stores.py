@@ -6,7 +6,7 @@ from imgen.cli.doctor.finding import Fresh
 from imgen.configuration import load_catalog
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.domain.job import FINISH_QUEUE, render_queue
-from imgen.live import job_views
+from imgen.live import waiting
 from imgen.live.executors import BlockingExecutor
 from imgen.records import schema
 from imgen.records.database import Database
@@ -34,7 +34,8 @@ def redis(loaded: Settings) -> str:
     """Asks Redis."""
     live = BlockingExecutor(loaded.redis_url)
     try:
-        return f"answers; {live.run(job_views.count_waiting())} jobs wait"
+        queues = map(render_queue, load_catalog(loaded).models)
+        return f"answers; {live.run(waiting.count(queues))} jobs wait"
     except Unavailable as exc:
         raise ConfigurationError("Redis does not answer") from exc
     finally:

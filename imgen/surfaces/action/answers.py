@@ -83,7 +83,10 @@ class OpenAnswer(Struct, frozen=True, kw_only=True):
     """Answer to `status` while the job waits or runs."""
 
     status: OpenStatus
-    position: Annotated[int, Meta(description="Position among all waiting jobs; 1 is next.", ge=1)] | UnsetType = UNSET
+    position: (
+        Annotated[int, Meta(description="Position among the jobs that wait for the same model; 1 is next.", ge=1)]
+        | UnsetType
+    ) = UNSET
     progress: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
     eta: Annotated[int, Meta(description="Estimate of the remaining time in seconds.")] | UnsetType = UNSET
 
