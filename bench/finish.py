@@ -81,8 +81,8 @@ def _ours(folder: Path) -> Callable[[NDArray[np.uint8], str, str], None]:
             version="0", model="bench", gen_id="bench", created="2026-01-01T00:00:00Z",
             watermark_id=MARK, fingerprint=printed.hash,
         )  # fmt: skip
-        for file in (body, encoding.thumbnail(marked, file_format)):
-            signer.sign(file, mime, manifest)
+        signed = signer.sign(body, mime, manifest)
+        signer.sign_thumbnail(encoding.thumbnail(marked, file_format), mime, manifest, signed)
 
     return finish
 
