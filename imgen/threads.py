@@ -1,8 +1,8 @@
 """Threads for blocking calls of the API, in pools by purpose: a part that is slow holds up its own calls and no others.
 
-SQL has pools of its own (records/database.py); no other module runs a call in a thread. A running call cannot be stopped: one
-that its caller has given up keeps its thread until its own time-outs end it. So a pool whose threads are all held by such calls
-refuses further ones at once.
+SQL has pools of its own (records/database.py), and so has a listing of many folders (services/object_folders.py); no other
+module runs a call in a thread. A running call cannot be stopped: one that its caller has given up keeps its thread until its
+own time-outs end it. So a pool whose threads are all held by such calls refuses further ones at once.
 """
 
 import asyncio

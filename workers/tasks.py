@@ -5,7 +5,6 @@ In the order in which a job passes: `run_phase`, `_run_stages`, the phase's comm
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -177,7 +176,8 @@ def write_end(connection: Connection, job: Job, state: State, result: Outcome, p
 def after_commit(resources: WorkerResources, job: Job, run_id: str) -> None:
     """Updates the poll view under a run id seen before the commit, publishes the next message, deletes an ended job's master."""
     resources.notify(job_views.set_view(job.id, view_of(job), run_id))
-    if job.state is State.RENDERED and job.published_at is None and job.available_at <= time.time():
+    is_handed_on = job.state is State.RENDERED and job.attempts == 0 and job.waiting_since is None
+    if is_handed_on and job.published_at is None:
         with contextlib.suppress(errors.Unavailable, errors.Retryable):  # the reconciler publishes it then
             resources.publisher.publish(job.queue, job.id, job.priority)
             resources.database.attempt(job_transitions.note_published, job.id, job.queue)

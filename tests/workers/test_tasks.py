@@ -152,6 +152,15 @@ def test_delivered_twice_it_is_done_once(resources):
     assert len(list(resources.objects.list("work/"))) == 1
 
 
+def test_a_worker_whose_clock_is_behind_hands_its_job_on_at_once(resources, monkeypatch):
+    """The message for the finish workers goes out with the commit, however far the host's clock is from the database's."""
+    job = submit(resources)
+    behind = time.time() - 20
+    monkeypatch.setattr(time, "time", lambda: behind)
+    tasks.run_phase(resources, tasks.RENDER, job.id)
+    assert (read(resources, job).state, read(resources, job).published_at is None) == (State.RENDERED, False)
+
+
 def test_a_cancelled_job_stops_at_its_next_step(resources):
     """A worker in the middle of many steps stops soon after the cancel, and commits nothing."""
     job = submit(resources)
