@@ -18,7 +18,7 @@ from imgen import composition, settings
 from imgen.cli import cli_audit
 from imgen.cli.options import Data
 from imgen.configuration import load_catalog
-from imgen.domain.catalog import SIZES, Catalog, Model, Style, model_table, parse_model
+from imgen.domain.catalog import SIZES, Catalog, DiffusersOptions, Model, Style, model_table, parse_model
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.recipe import Diffusion
 from imgen.records import schema
@@ -72,13 +72,15 @@ def add(
     """Check that a model is safetensors only and loads, make one picture with it, and write it into <data>/models.toml."""
     loaded, console = settings.load(data), Console(highlight=False, soft_wrap=True)
     own = loaded.data_dir / "models.toml"
-    _refuse_name(key, label, load_catalog(loaded), own)
+    catalog = load_catalog(loaded)
+    _refuse_name(key, label, catalog, own)
     console.print(f"Loading {escape(source)}")
     named = {"label": label or key.title(), "source": _source_name(source, loaded)}
     size = context.find_object(TrialSize) or TrialSize(*SIZES[0])
     model, picture, seconds = _trial_render(
         loaded, key, named, steps, leave_out=tuple(leave_out or ()), size=size, download=download
     )
+    _check_loras(loaded, catalog, model)
     texts = {own: _appended(own, _entry(model))}
     if is_default:
         texts |= {(path := loaded.data_dir / "imgen.toml"): _with_default(path, key)}
@@ -191,6 +193,22 @@ def _trial_render(
     Image.fromarray(pixels).save(picture)
     limit_s = max(model.time_limit_s, round(SLOWER_AT_WORST * seconds))
     return model_of(kind, time_limit_s=min(limit_s, loaded.workers.longest_render_s)), picture, seconds
+
+
+def _check_loras(loaded: Settings, catalog: Catalog, model: Model) -> None:
+    """Checks the LoRA files that characters.toml has for the model already.
+
+    Raises:
+        ModelError: one is missing, is of an unknown kind or does not fit the model.
+    """
+    from workers.engines.diffusers.lora_check import check_fit
+    from workers.engines.diffusers.model_files import find_lora, find_model
+
+    names = [character.loras[model.key] for character in catalog.characters.values() if model.key in character.loras]
+    for name in names:
+        left_out = model.engine.leave_out if isinstance(model.engine, DiffusersOptions) else ()
+        folder = find_model(model.source, loaded.model_folders, allow_downloads=False, leave_out=left_out)
+        check_fit(find_lora(name, loaded.model_folders), folder, leave_out=left_out)
 
 
 def _entry(model: Model) -> str:

@@ -170,3 +170,18 @@ def test_an_unknown_default_is_told(data):
     (data / "imgen.toml").write_text('default_model = "gone"\n')
     with pytest.raises(settings.ConfigurationError, match="gone"):
         configuration.load_catalog(settings.load(data, environ={}))
+
+
+def test_a_lora_that_does_not_fit_the_new_model_is_told(imgen, models, data):
+    """What characters.toml has for it already is checked with it; a LoRA in the model's own place is named."""
+    data.mkdir()
+    (data / "characters.toml").write_text(
+        '[zoe]\ntrigger = "zoe"\nloras = { mine = "starter/loras/aya.safetensors" }\n'
+    )
+    done = imgen("add", str(models / "sd3"), "--as", "mine", "--steps", "1")
+    assert done.returncode == 1
+    assert "aya.safetensors does not fit this model" in done.stderr
+    done = imgen("add", str(models / "starter" / "loras" / "aya.safetensors"), "--as", "mine")
+    assert done.returncode == 1
+    assert "is a LoRA, not a model" in done.stderr
+    assert not (data / "models.toml").exists()

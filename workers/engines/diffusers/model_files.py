@@ -6,45 +6,15 @@ or behind here opens one. Names in the catalogue are looked up inside the config
 
 import json
 import re
-import struct
 from pathlib import Path
 
 from imgen.domain.errors import ModelError
+from imgen.weights.lookup import find
+from imgen.weights.safetensors_file import SAFETENSORS, pointer_kind, read_header
+from workers.engines.diffusers.weight_kinds import CHECKPOINT, DENOISER, LORA, kind_of
 
-SAFETENSORS = ".safetensors"
 PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
-HEADER_LIMIT_BYTES = 100_000_000
-"""Bound of the safetensors format, https://github.com/huggingface/safetensors#format."""
-
-_PREFIX = struct.Struct("<Q")
-"""Length of the JSON header, with which every safetensors file begins."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-
-
-def find(name: str, folders: tuple[Path, ...]) -> Path | None:
-    """Finds a file or folder by name in the first folder that has it; None if none does.
-
-    An absolute name is taken as it is: only the operator's configuration can hold one.
-
-    Raises:
-        ModelError: the name climbs out of the folders, by `..` or by a symbolic link.
-    """
-    if not name or "\0" in name:
-        raise ModelError(f"{name!r} names no file")
-    path = Path(name)
-    if path.is_absolute():
-        return path if path.exists() else None
-    if ".." in path.parts:
-        raise ModelError(f"{name!r} leaves the folders for models")
-    for folder in folders:
-        candidate = folder / path
-        if candidate.exists():
-            if not candidate.resolve().is_relative_to(folder.resolve()):
-                raise ModelError(
-                    f"{name!r} is a link that leaves the folders for models; write its absolute path instead"
-                )
-            return candidate
-    return None
 
 
 def find_lora(name: str, folders: tuple[Path, ...]) -> Path:
@@ -54,7 +24,9 @@ def find_lora(name: str, folders: tuple[Path, ...]) -> Path:
         ModelError: it is missing, outside the folders or no safetensors file.
     """
     path = find(name, folders)
-    if path is None or not path.is_file():
+    if path is not None and path.is_dir():
+        raise ModelError(f"{path} is a folder; write the name of the {SAFETENSORS} file in it")
+    if path is None:
         raise ModelError(f"no LoRA file {name!r} in {_listed(folders)}")
     check_file(path)
     return path
@@ -83,6 +55,7 @@ def find_model(
         check_folder(path, leave_out=leave_out)
     else:
         check_file(path)
+        _refuse_other_kind(path, kind_of(read_header(path).tensors))
     return path
 
 
@@ -92,24 +65,11 @@ def check_file(path: Path) -> None:
     The name counts exactly as libraries compare it: `.Safetensors` would be handed to another loader.
 
     Raises:
-        ModelError: it is not.
+        ModelError: it is not; the message says what it is.
     """
     if path.suffix != SAFETENSORS:
         raise ModelError(f"{path.name} does not end in {SAFETENSORS}; no other format is opened")
-    try:
-        with path.open("rb") as file:
-            prefix = file.read(_PREFIX.size)
-            length = _PREFIX.unpack(prefix)[0] if len(prefix) == _PREFIX.size else 0
-            possible = length <= min(HEADER_LIMIT_BYTES, path.stat().st_size - _PREFIX.size)
-            header = file.read(length) if possible else b""
-    except OSError as exc:
-        raise ModelError(f"{path.name} cannot be read: {exc.strerror}") from exc
-    if not header.startswith(b"{"):
-        raise ModelError(f"{path.name} is not a safetensors file, whatever its name says")
-    try:
-        json.loads(header)
-    except ValueError as exc:
-        raise ModelError(f"{path.name} is not a safetensors file: its header is broken") from exc
+    read_header(path)
 
 
 def check_folder(folder: Path, *, leave_out: tuple[str, ...] = ()) -> None:
@@ -137,9 +97,11 @@ def read_index(folder: Path) -> dict[str, object]:
     try:
         index = json.loads((folder / "model_index.json").read_bytes())
     except OSError as exc:
+        _refuse_folder_of_other_kind(folder)
         raise ModelError(f"{folder} has no model_index.json: not a diffusers folder") from exc
     except ValueError as exc:
-        raise ModelError(f"{folder}/model_index.json is no JSON") from exc
+        kind = pointer_kind(folder / "model_index.json")
+        raise ModelError(f"{folder}/model_index.json is no JSON{kind and f': it is {kind}'}") from exc
     if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
         raise ModelError(
             f"{folder}/model_index.json names no pipeline class of diffusers; code in folders is never run"
@@ -184,8 +146,30 @@ def _check_weights(part: Path) -> None:
     for file in safe:
         check_file(file)
     for file in files:
+        if kind := pointer_kind(file):
+            raise ModelError(f"{file} is {kind}")
+    for file in files:
         if file.name.endswith(f"{SAFETENSORS}.index.json") and (foreign := _foreign_shards(file)):
             raise ModelError(f"{file} names shards that are no safetensors files beside it: {', '.join(foreign)}")
+
+
+def _refuse_other_kind(path: Path, kind: str) -> None:
+    """Raises ModelError if the kind of a file is known, and is no model."""
+    if kind.startswith(LORA):
+        raise ModelError(f"{path} is {kind}, not a model: list it under `loras` of a character in characters.toml")
+    if kind not in ("", CHECKPOINT, DENOISER):
+        raise ModelError(f"{path} is {kind}, not a whole model")
+
+
+def _refuse_folder_of_other_kind(folder: Path) -> None:
+    """Raises ModelError if a folder without an index has weights of a known kind."""
+    for file in sorted(folder.glob(f"*{SAFETENSORS}")):
+        kind = kind_of(read_header(file).tensors)
+        _refuse_other_kind(file, kind)
+        if kind == DENOISER:
+            raise ModelError(f"{folder} has no model_index.json, and {file.name} is {kind}")
+        if kind == CHECKPOINT:
+            raise ModelError(f"{folder} has no model_index.json; {file.name} in it is {kind}: give that file")
 
 
 def _foreign_shards(index: Path) -> list[str]:

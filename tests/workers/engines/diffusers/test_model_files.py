@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from imgen.domain.errors import ModelError
+from imgen.weights.lookup import find
 from workers.engines import EngineContext, load
-from workers.engines.diffusers.model_files import check_file, check_folder, find, find_lora, find_model, in_cache
+from workers.engines.diffusers.model_files import check_file, check_folder, find_lora, find_model, in_cache
 
 
 class Canary:
