@@ -22,6 +22,9 @@ _LOST = rb"\uffff"
 _MAX_SURROGATES = 20_000
 """Surrogates of a body that are looked at: the longest prompt has no more, and each takes a microsecond."""
 
+_MAX_BACKSLASHES = 1000
+"""Backslashes before a surrogate that are counted; one at a time, 12 MiB of them would take seconds."""
+
 
 class _Tag(Struct):
     action: Choice = Choice()
@@ -56,10 +59,8 @@ def _decode(body: bytes) -> Struct:
 
 def _pair_or_lost(found: re.Match[bytes]) -> bytes:
     """Returns a pair as it is, and _LOST for a lone surrogate; a backslash before an escape makes it text."""
-    body, at = found.string, found.start()
-    backslashes = 0
-    while at > backslashes and body[at - backslashes - 1] == ord("\\"):
-        backslashes += 1
+    before = found.string[max(0, found.start() - _MAX_BACKSLASHES) : found.start()]
+    backslashes = len(before) - len(before.rstrip(b"\\"))
     if backslashes % 2:
         return found[0][:6] + (_LOST if found[1] else b"")
     return found[0] if found[1] else _LOST

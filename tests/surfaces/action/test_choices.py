@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import msgspec
 import pytest
@@ -94,3 +95,13 @@ def test_a_choice_takes_any_type(field):
         assert sent(field, token) == value
     for token in ("[]", "{}", "9" * 5000, b'"\xff"'):
         assert sent(field, token) is not None
+
+
+@pytest.mark.parametrize("form", ["{}x", "0.{}x", "{}.{}x", "1e{}x", ".{}x"])
+def test_a_long_bad_number_holds_nobody_up(form):
+    """Megabytes of digits with a letter behind them are refused in one reading."""
+    words = form.replace("{}", "1" * (1 << 21))
+    started = time.perf_counter()
+    with pytest.raises(InvalidField):
+        sent("quality", msgspec.json.encode(words))
+    assert time.perf_counter() - started < 0.5

@@ -1,5 +1,6 @@
 """Decoding of bodies: lone surrogates, which JSON can spell and no store can keep."""
 
+import contextlib
 import time
 
 import msgspec
@@ -51,3 +52,12 @@ def test_twelve_megabytes_of_surrogates_hold_nobody_up():
         prompt(rb"\ud800" * 2_000_000)
     assert time.perf_counter() - started < 0.5
     assert msgspec.json.decode(rb'"\ud83d\ude00"') == "😀"  # a pair is JSON as it is
+
+
+@pytest.mark.parametrize("escapes", [rb"\\" * 6_000_000, rb"\\a" * 4_000_000, rb"\"" * 6_000_000])
+def test_twelve_megabytes_of_backslashes_hold_nobody_up(escapes):
+    """Before a lone surrogate, which makes the body be read again."""
+    started = time.perf_counter()
+    with contextlib.suppress(InvalidJson):
+        prompt(escapes + rb"\ud800")
+    assert time.perf_counter() - started < 0.5
