@@ -22,29 +22,12 @@ from faults.truth import (
     main_of,
     pids,
     publisher,
-    truth_of,
 )
 from redis import Redis
-from servers.stack import Stack, start_stack, stop_between_writes
+from servers.stack import Stack, stop_between_writes
 
 from imgen.domain.job import FINISH_QUEUE, State, render_queue
 from imgen.settings import socket_path
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    """One stack for all tests of this file: each leaves it running."""
-    with start_stack(tmp_path_factory.mktemp("faults") / "var", settings=FAST, models=MODELS) as running:
-        yield running
-
-
-@pytest.fixture
-def truth(stack):
-    """Its truth, once all its parts run."""
-    for part in ("redis", "render", "finish", "api"):
-        pids(stack, part)
-    with truth_of(stack.data) as opened:
-        yield opened
 
 
 @pytest.mark.faults

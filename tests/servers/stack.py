@@ -46,6 +46,15 @@ CHARACTERS = "".join(
 )
 """Characters that every model draws, by words alone; a table adds to the shipped one of its name."""
 
+PARTS = {
+    "redis": "redis-server",
+    "render": "--queues render",
+    "finish": "--queues finish",
+    "embedder": "imgen.cli embedder",
+    "api": "imgen.cli api",
+}
+"""Part → words of its processes' command lines."""
+
 
 @dataclass
 class Stack:
@@ -92,23 +101,13 @@ class Stack:
         """Process ids of the stack's parts by the words of their command lines, children included."""
         import psutil
 
-        found: dict[str, list[int]] = {"redis": [], "render": [], "finish": [], "api": []}
+        found: dict[str, list[int]] = {part: [] for part in PARTS}
         for child in psutil.Process(self.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 line = " ".join(child.cmdline())
-                name = (
-                    "redis"
-                    if "redis-server" in line
-                    else "render"
-                    if "--queues render" in line
-                    else "finish"
-                    if "--queues finish" in line
-                    else "api"
-                    if "imgen.cli api" in line
-                    else None
-                )
-                if name:
-                    found[name].append(child.pid)
+                for part, words in PARTS.items():
+                    if words in line:
+                        found[part].append(child.pid)
         return found
 
     def stop(self, how: int = signal.SIGTERM) -> int:
