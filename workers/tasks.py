@@ -92,6 +92,8 @@ def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
     if phase.waiting is State.QUEUED:
         resources.notify(waiting.remove(job.queue, [job_id]))
     resources.notify(job_views.set_view(job_id, view_of(job), run_id))
+    if job.state is State.RENDERING and job.fence == 1:
+        resources.notify(job_views.start_progress(job_id, run_id))
     with structlog.contextvars.bound_contextvars(job=job.id, fence=job.fence, attempt=job.attempts):
         moved = _run_stages(resources, phase, job)
         if moved is not None:

@@ -102,9 +102,15 @@ class View(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: State
     model: str
     outcome: Outcome | None = None
-    fence: int = 0
+    rank: int = 0
+    """Place among the views of the job; see `rank_of`."""
     code: str = ""
     """Code of the failure of an ended job."""
+
+    @property
+    def fence(self) -> int:
+        """Fence of the job's latest claim."""
+        return self.rank // 2
 
 
 def view_of(job: Job) -> View:
@@ -114,9 +120,14 @@ def view_of(job: Job) -> View:
         state=state_for_owner(job.state, job.fence),
         model=job.recipe.model,
         outcome=job.outcome,
-        fence=job.fence,
+        rank=rank_of(job.state, job.fence),
         code=job.error_code if job.state in ENDED else "",
     )
+
+
+def rank_of(state: State, fence: int) -> int:
+    """Returns a number that rises with every transition of an open job: its claim raises the fence, and then it waits again."""
+    return 2 * fence + (state in RUNNING_AS)
 
 
 def state_for_owner(state: State, fence: int) -> State:

@@ -1,8 +1,9 @@
 """Views of jobs for pollers (state and progress), and the cancel flag that a running worker reads.
 
 No view moves a job backward: a view of an ended job lives under a key of its own, which takes precedence over a late one of an
-earlier state; and a server that restarts may bring back older views, so the names of keys have its run id. A writer gives the
-run id that it saw before it read or committed the row: news from before a restart is out of sight after it.
+earlier state; one of an open job replaces none of a higher rank; and a server that restarts may bring back older views, so the
+names of keys have its run id. A writer gives the run id that it saw before it read or committed the row: news from before a
+restart is out of sight after it. Whoever tells a state that SQL has sets its view first.
 Views of open jobs expire within seconds, so a missed update does not last.
 """
 
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from imgen.domain.job import ENDED, State, View, render_queue
+from imgen.domain.job import ENDED, View, render_queue
 from imgen.live import waiting
 from imgen.live.command import PREFIX, Arguments, Calls, Command, ignore
 
@@ -20,6 +21,12 @@ OPEN_VIEW_S = 10
 ENDED_VIEW_S = 3600
 PROGRESS_S = 120
 
+_SET_OPEN = """
+local old = redis.pcall('GET', KEYS[1])
+local rank = type(old) == 'string' and string.match(old, '"rank":(%d+)')
+if not rank or tonumber(rank) <= tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
+"""
+"""Script that sets a view of an open job unless one of a higher rank is there: two commands would race with another writer."""
 _decode_view = msgspec.json.Decoder(View).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -30,8 +37,6 @@ class CachedView(NamedTuple):
     view: View | None
     progress: float | None
     """Share of the denoising steps done, 0–1."""
-    is_damaged: bool = False
-    """Whether there is a view that cannot be decoded, such as one that a newer version wrote."""
 
 
 def get_view(job_id: str) -> Command[CachedView]:
@@ -43,33 +48,26 @@ def get_view(job_id: str) -> Command[CachedView]:
     return Command(calls, _cached_view)
 
 
-def set_view(job_id: str, view: View, run_id: str) -> Command[None]:
-    """Sets the view after a commit."""
-    if view.state in ENDED:
-        put: Arguments = ("SET", _key("ended", job_id, run_id), _encode(view), "EX", ENDED_VIEW_S)
-        outdated = ("DEL", _key("open", job_id, run_id), _key("progress", job_id, run_id))
-        return Command((put, outdated, waiting.removal(render_queue(view.model), job_id)), ignore)
-    put = ("SET", _key("open", job_id, run_id), _encode(view), "EX", OPEN_VIEW_S)
-    if view.state is State.RENDERING and view.fence == 1:
-        return Command((put, *_progress_calls(job_id, run_id, 0.0, fence=1)), ignore)
-    return Command((put,), ignore)
-
-
-def set_view_if_absent(
-    job_id: str, view: View, run_id: str, *, replace: bool = False, keep_s: float = ENDED_VIEW_S
-) -> Command[None]:
-    """Sets a view read from SQL unless there is one, which may be newer.
+def set_view(job_id: str, view: View, run_id: str, *, keep_s: float = ENDED_VIEW_S) -> Command[None]:
+    """Sets the view after a commit or a read of the row, unless a newer one is there; one that cannot be decoded is replaced.
 
     Args:
         job_id: the job.
         view: its view.
-        run_id: as seen before SQL was read.
-        replace: whether the present views are damaged, and deleted.
+        run_id: as seen before the commit or the read.
         keep_s: time to keep the view of an ended job.
     """
-    kind, expires_s = ("ended", max(1, math.ceil(keep_s))) if view.state in ENDED else ("open", OPEN_VIEW_S)
-    put = ("SET", _key(kind, job_id, run_id), _encode(view), "NX", "EX", expires_s)
-    return Command((_deletion(job_id, run_id), put) if replace else (put,), ignore)
+    if view.state in ENDED:
+        put: Arguments = ("SET", _key("ended", job_id, run_id), _encode(view), "EX", max(1, math.ceil(keep_s)))
+        outdated = ("DEL", _key("open", job_id, run_id), _key("progress", job_id, run_id))
+        return Command((put, outdated, waiting.removal(render_queue(view.model), job_id)), ignore)
+    put = ("EVAL", _SET_OPEN, 1, _key("open", job_id, run_id), view.rank, _encode(view), OPEN_VIEW_S)
+    return Command((put,), ignore)
+
+
+def start_progress(job_id: str, run_id: str) -> Command[None]:
+    """Sets the progress of a job that is claimed for the first time to 0."""
+    return Command(_progress_calls(job_id, run_id, 0.0, fence=1), ignore)
 
 
 def set_progress(job_id: str, progress: float | None, *, fence: int) -> Command[bool]:
@@ -119,7 +117,7 @@ def _cached_view(replies: Sequence[Any]) -> CachedView:
     try:
         view = _decode_view(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return CachedView(None, None, is_damaged=True)
+        return CachedView(None, None)
     done, fence = _progress(progress)
     return CachedView(view, done if fence == view.fence else None)
 

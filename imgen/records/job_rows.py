@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import RowMapping
 
 from imgen.domain.errors import UnreadableRow
-from imgen.domain.job import Job, State, View, state_for_owner
+from imgen.domain.job import Job, State, View, rank_of, state_for_owner
 from imgen.domain.outcome import Outcome
 from imgen.domain.recipe import Diffusion, PromptParts, Recipe
 
@@ -90,7 +90,7 @@ def view_of_row(row: RowMapping) -> View:
         state=state_for_owner(_state(row), row["fence"]),
         model=row["model"],
         outcome=outcome,
-        fence=row["fence"],
+        rank=rank_of(_state(row), row["fence"]),
         code=row["error_code"] if row["ended_at"] is not None else "",
     )
 

@@ -82,7 +82,7 @@ async def _publish(core: Core, job: Job, run_id: str) -> None:
     The reconciler then publishes again. If this process dies before it clears `published_at`, the reconciler finds the
     message missing.
     """
-    updates = [core.live.run(job_views.set_view_if_absent(job.id, view_of(job), run_id))]
+    updates = [core.live.run(job_views.set_view(job.id, view_of(job), run_id))]
     if job.state is State.QUEUED:
         added = waiting.add(job.queue, job.id, priority=job.priority, created_at=job.created_at)
         updates.append(core.live.run(added))

@@ -56,7 +56,7 @@ async def job_status(core: Core, principal: Principal, job_id: str, cached: Awai
         found = CachedView(None, None)
     view, run_id = found.view, core.live.run_id
     if view is None or (view.state in OPEN and core.live.has_failed_within(job_views.OPEN_VIEW_S)):
-        view = await _from_record(core, principal, job_id, run_id, is_damaged=found.is_damaged)
+        view = await _from_record(core, principal, job_id, run_id)
     if view.tenant_id != principal.tenant.id:
         raise CacheExpired if is_cached(job_id) else JobNotFound
     if view.state in ENDED:
@@ -92,7 +92,7 @@ async def list_jobs(core: Core, principal: Principal, *, limit: int, cursor: str
         jobs.list_jobs, principal.tenant.id, limit=limit + 1, before=before, states=states
     )
     more = found[:limit]
-    await _set_ended_views(core, more, run_id)
+    await _set_views(core, more, run_id)
     return JobsPage(jobs=more, cursor=write_cursor(more[-1].created_at, more[-1].id) if len(found) > limit else "")
 
 
@@ -114,7 +114,7 @@ async def cancel(core: Core, principal: Principal, job_id: str) -> Job:
     return job
 
 
-async def _from_record(core: Core, principal: Principal, job_id: str, run_id: str, *, is_damaged: bool) -> View:
+async def _from_record(core: Core, principal: Principal, job_id: str, run_id: str) -> View:
     """Makes the view of the row, and caches it for the next poll before it is told to this one."""
     try:
         view, created_at = await core.database.reading(jobs.find_view, job_id, tenant_id=principal.tenant.id)
@@ -126,18 +126,16 @@ async def _from_record(core: Core, principal: Principal, job_id: str, run_id: st
     if keep_s < 0:
         raise CacheExpired
     with contextlib.suppress(Unavailable):
-        await core.live.run(job_views.set_view_if_absent(job_id, view, run_id, replace=is_damaged, keep_s=keep_s))
+        await core.live.run(job_views.set_view(job_id, view, run_id, keep_s=keep_s))
     return view
 
 
-async def _set_ended_views(core: Core, listed: Iterable[Job], run_id: str) -> None:
-    """Caches the ends of a list's jobs before they are told: a worker that died right after its commit has not."""
-    since = core.clock() - 2 * job_views.OPEN_VIEW_S  # open views from before have expired
-    ended = [job for job in listed if job.ended_at is not None and job.ended_at > since and not is_cached(job.id)]
+async def _set_views(core: Core, listed: Iterable[Job], run_id: str) -> None:
+    """Caches the states of a list's jobs before they are told: a worker that died right after its commit has not."""
+    since = core.clock() - 2 * job_views.OPEN_VIEW_S  # views of open jobs from before have expired
+    recent = [job for job in listed if (job.ended_at is None or job.ended_at > since) and not is_cached(job.id)]
     with contextlib.suppress(Unavailable):
-        await asyncio.gather(
-            *(core.live.run(job_views.set_view_if_absent(job.id, view_of(job), run_id)) for job in ended)
-        )
+        await asyncio.gather(*(core.live.run(job_views.set_view(job.id, view_of(job), run_id)) for job in recent))
 
 
 async def _jobs_before(core: Core, queue: str, job_id: str) -> int | None:

@@ -1,9 +1,11 @@
 """Views, progress and positions of jobs, as pollers read them."""
 
+import random
+
 import pytest
 
 from imgen.domain.errors import Unavailable
-from imgen.domain.job import State, View
+from imgen.domain.job import State, View, rank_of
 from imgen.domain.outcome import Outcome
 from imgen.live import job_views, previews, waiting, workers
 from imgen.live.command import Command, ignore
@@ -14,8 +16,8 @@ JOB = "run_" + "a" * 22
 GARBAGE = [b"", b"\xff\x00", b"{", b"[]", b"null", b"[" * 100_000, b'{"tenant_id":1}', b"nan 1", b"9e999 1"]
 
 
-def view(state, **more):
-    return View(tenant_id="ten_1", state=state, model="eros", **more)
+def view(state, fence=0, **more):
+    return View(tenant_id="ten_1", state=state, model="eros", rank=rank_of(state, fence), **more)
 
 
 def set_view(live, state, **more):
@@ -42,18 +44,30 @@ def test_an_end_is_final_for_pollers(live):
     assert live.run(job_views.get_view(JOB)).view == ended
 
 
-def test_what_was_read_from_sql_never_covers_a_newer_view(live):
-    """A view rebuilt from an older read loses against one that is there."""
-    set_view(live, State.RENDERING)
-    live.run(job_views.set_view_if_absent(JOB, view(State.QUEUED), live.run_id))
-    assert live.run(job_views.get_view(JOB)).view.state is State.RENDERING
+def test_a_late_view_never_covers_a_newer_one(live):
+    """Views of an open job in any order of arrival: the latest in the order of its transitions stays."""
+    history = [
+        (State.QUEUED, 0),
+        (State.RENDERING, 1),
+        (State.QUEUED, 1),
+        (State.RENDERING, 2),
+        (State.RENDERED, 2),
+        (State.FINISHING, 3),
+        (State.RENDERED, 3),
+        (State.FINISHING, 4),
+    ]
+    assert [rank_of(*one) for one in history] == sorted({rank_of(*one) for one in history})
+    for seed in range(20):
+        live.run(job_views.delete_view(JOB))
+        for state, fence in random.Random(seed).sample(history, len(history)):
+            set_view(live, state, fence=fence)
+        assert live.run(job_views.get_view(JOB)).view == view(*history[-1])
 
 
 def test_views_of_an_earlier_run_of_the_server_are_out_of_sight(live):
     """What was read or committed before a restart of Redis, and arrives or comes back after it, is no view."""
     for state in (State.RENDERING, State.COMPLETED):
         live.run(job_views.set_view(JOB, view(state), "an_earlier_run"))
-        live.run(job_views.set_view_if_absent(JOB, view(state), "an_earlier_run"))
         assert live.run(job_views.get_view(JOB)) == CachedView(None, None)
 
 
@@ -76,8 +90,10 @@ def test_progress_of_another_claim_is_unknown(live):
 
 
 def test_the_first_claim_begins_at_nothing(live):
-    """The first claim's view brings progress 0; that of a later attempt leaves the progress of the one before."""
+    """The first claim brings progress 0; a view of any attempt leaves the progress that there is."""
     set_view(live, State.RENDERING, fence=1)
+    assert live.run(job_views.get_view(JOB)).progress is None
+    live.run(job_views.start_progress(JOB, live.run_id))
     assert live.run(job_views.get_view(JOB)).progress == 0
     live.run(job_views.set_progress(JOB, 0.5, fence=1))
     set_view(live, State.RENDERING, fence=2)
@@ -86,12 +102,12 @@ def test_the_first_claim_begins_at_nothing(live):
 
 @pytest.mark.parametrize("garbage", GARBAGE)
 def test_a_damaged_view_is_a_miss(live, garbage):
-    """Whatever lies where a view belongs is told as damaged, and replaced by a view of the row."""
-    for kind in ("open", "ended"):
+    """Whatever lies where a view belongs is none, and replaced by a view of the row."""
+    for kind, state in (("open", State.QUEUED), ("ended", State.COMPLETED)):
         put(live, kind, garbage)
-        assert live.run(job_views.get_view(JOB)) == CachedView(None, None, is_damaged=True)
-        live.run(job_views.set_view_if_absent(JOB, view(State.QUEUED), live.run_id, replace=True))
-        assert live.run(job_views.get_view(JOB)).view == view(State.QUEUED)
+        assert live.run(job_views.get_view(JOB)) == CachedView(None, None)
+        live.run(job_views.set_view(JOB, view(state), live.run_id))
+        assert live.run(job_views.get_view(JOB)).view == view(state)
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)

@@ -15,7 +15,7 @@ from imgen.domain.outcome import Outcome
 from imgen.domain.request import GenerateRequest
 from imgen.live import job_views
 from imgen.live.executors import BlockingExecutor, PipeliningExecutor
-from imgen.records import job_transitions
+from imgen.records import job_transitions, jobs
 from imgen.services import jobs as job_service
 from imgen.services import submit
 
@@ -93,7 +93,14 @@ class Site:
         run_id = self.live.run_id
         job = self.database.attempt(job_transitions.claim, job_id, waiting=waiting, lease_s=60, max_attempts=3)
         self.live.run(job_views.set_view(job_id, view_of(job), run_id))
+        if job.fence == 1:
+            self.live.run(job_views.start_progress(job_id, run_id))
         return job
+
+    def job(self, job_id):
+        """The row."""
+        with self.database.read() as connection:
+            return jobs.find(connection, job_id)
 
     def end(self, job, *, tell=True):
         """Ends the job as a worker does; one that dies in between does not tell pollers."""
@@ -222,6 +229,24 @@ def test_an_end_read_while_redis_hung_stays_an_end(site):
         await asyncio.sleep(0.6)  # until the executors ask it again
         for _ in range(3):
             assert await opened.states(job_id) == [State.FAILED] * 2
+
+    site(work, timeout_s=0.3)
+
+
+def test_a_state_read_from_sql_is_told_by_all(site):
+    """A worker dies between its commit and its news, and one process reads SQL: no other tells the view from before."""
+
+    async def work(opened):
+        job_id = await opened.submit()
+        opened.claim(job_id)
+        opened.database.attempt(job_transitions.hand_on, opened.job(job_id), queue="finish", master_key="m", timings={})
+        opened.server.freeze()
+        with contextlib.suppress(Unavailable):
+            await opened.cores[0].live.run(job_views.get_view(job_id))
+        opened.server.thaw()
+        await asyncio.sleep(0.6)  # until the executor asks it again
+        assert await opened.states(job_id) == [State.RENDERED] * 2
+        assert await opened.progress(job_id) == [0.9] * 2
 
     site(work, timeout_s=0.3)
 
