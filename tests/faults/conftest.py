@@ -14,7 +14,7 @@ enabled = true
 """Two API processes, and an embedder beside them."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory):
     """A running stack."""
     with start_stack(tmp_path_factory.mktemp("faults") / "var", settings=SETTINGS, models=MODELS) as running:
