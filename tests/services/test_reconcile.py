@@ -5,8 +5,9 @@ import time
 
 import pytest
 from factories import PLAN, make_job
-from sqlalchemy import update
+from sqlalchemy import create_engine, text, update
 
+from imgen.domain.errors import DatabaseUnavailable
 from imgen.domain.job import State
 from imgen.live import job_views
 from imgen.live import waiting as queues
@@ -167,3 +168,34 @@ def test_the_loop_runs_until_it_is_cancelled(rounds):
     published_at, held = rounds(work)
     assert published_at is not None
     assert held == []
+
+
+def test_living_workers_may_renew_after_an_outage_of_the_database(core, postgres_url):
+    """Nobody could renew a lease while it was away: what ran out then is left alone for the time of one lease."""
+    admin = create_engine(postgres_url.replace("/postgres", "/template1"), isolation_level="AUTOCOMMIT")
+
+    def allow(connections: bool):
+        with admin.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE postgres ALLOW_CONNECTIONS {connections}"))
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres'")
+            )
+
+    async def work(opened):
+        reconciler = Reconciler(opened)
+        job = add(opened, state=State.RENDERING, attempts=1, fence=1, lease_until=time.time() - 60)
+        try:
+            await asyncio.to_thread(allow, False)
+            with pytest.raises(DatabaseUnavailable):
+                await reconciler.round()
+        finally:
+            await asyncio.to_thread(allow, True)
+        kept = (await reconciler.round())["worker lost"], read(opened, job).state
+        await asyncio.sleep(1.1)
+        return kept, (await reconciler.round())["worker lost"], read(opened, job).state
+
+    lease = "[jobs]\nlease_s = 1\n"
+    kept, lost, state = core(work, f'[database]\nurl = "{postgres_url}"\n{lease}')
+    admin.dispose()
+    assert kept == (0, State.RENDERING)
+    assert (lost, state) == (1, State.QUEUED)
