@@ -15,10 +15,16 @@ _INVISIBLE = re.compile(
 )
 _LONG_RUN = re.compile(r"([^\w\s]{30})[^\w\s]+")
 """Run of signs or combining marks, cut at 30: Python sorts a longer one in quadratic time, and no language stacks so many."""
-_MARKS = re.compile("[\u0300-\u036f]")
-"""Combining diacritics of Latin, Greek and Cyrillic; the voicing marks of kana distinguish letters and stay."""
+_MARKS = re.compile("[\u0300-\u036f\u0640\u064b-\u065f\u0670\u093c]")
+"""Combining diacritics of Latin, Greek and Cyrillic, vowel points of Arabic, the nukta of Devanagari; the voicing marks of kana
+distinguish letters and stay."""
 _WEIGHT = re.compile(r":\s*\d?\.\d+\s*\)")
-_WORD = re.compile(r"[^\W_]+")
+_LETTER = "(?:[^\\W_]|[\u0900-\u0903\u093a-\u094f\u0962\u0963])"
+"""Letter or digit, or a vowel sign of Devanagari, which Python does not count among the letters."""
+_WORD = re.compile(f"{_LETTER}+")
+_WORD_OR_STOP = re.compile(rf"{_LETTER}+|[,;\n，、。،؛|/]|[.!?…](?=\s|\Z)|(?<=\s)[-–—](?=\s)")
+STOP = ","
+"""The word that stands for the end of a clause in readings that keep stops."""
 _SPACED_LETTERS = re.compile(r"(?<![\w@$])[\w@$](?:[^\w@$]{1,3}[\w@$](?![\w@$])){2,}")
 _WORD_LENGTHS = range(4, 10)
 """Lengths of the words sought inside a run of single letters; shorter ones occur everywhere by chance."""
@@ -30,8 +36,11 @@ _EXCLAMATION = re.compile(r"!(?=\w)")
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _KATAKANA = re.compile("[\u30a1-\u30fc]+")
 
-_STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d"})
-"""Latin letters that Unicode does not decompose."""
+_STROKED = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d"}
+    | {"ى": "ي", "ة": "ه", "\u0901": "\u0902"}
+)
+"""Latin letters that Unicode does not decompose; Arabic and Devanagari letters that writers interchange."""
 _DIGITS = str.maketrans("034578@$", "oeastbas")
 _LOOKALIKES = str.maketrans(
     "авсԁеһіјкӏмнорԛѕтухѵѡгпиь" + "αβγεηικμνορςτυχω" + "ոօսհց" + "ɑɡɩɪʟɴʀɢʙʜᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜱǝʏ",
@@ -40,28 +49,36 @@ _LOOKALIKES = str.maketrans(
 """Cyrillic, Greek, Armenian and phonetic letters to the Latin ones they look like (after Unicode TR 39, shortened)."""
 
 
-def readings(text: str) -> tuple[str, ...]:
+def readings(text: str, *, keeps_stops: bool = False) -> tuple[str, ...]:
     """Returns the folded readings of a text: first the text itself, then with disguises undone if it has any.
+
+    With `keeps_stops` the end of each clause is a word of its own, STOP.
 
     Disguises are zero-width characters, look-alike letters (homoglyphs), digits and signs for letters, single letters that are
     spaced or dotted apart, punctuation inside words, and letters repeated three times or more. Linear time; ten at most.
     """
     found: dict[str, None] = {}
+    word = _WORD_OR_STOP if keeps_stops else _WORD
     text = _WEIGHT.sub(")", text)  # or "(old age:1.2)" would give an age of one or two
     for shown in dict.fromkeys((_INVISIBLE.sub("", text), _INVISIBLE.sub(" ", text))):
         plain = _plain(shown)
-        found[_words(plain)] = None
+        found[_words(plain, word)] = None
         for letter, times in product(
             "il" if "1" in plain else "i", (r"\1", r"\1\1") if _TRIPLE.search(plain) else ("",)
         ):
             plainer = _deobfuscate(plain, letter)
-            found[_words(_TRIPLE.sub(times, plainer) if times else plainer)] = None
+            found[_words(_TRIPLE.sub(times, plainer) if times else plainer, word)] = None
     return tuple(found)
 
 
 def fold(text: str) -> str:
     """Folds case, accents, width and punctuation; undoes no disguise."""
     return _words(_plain(_INVISIBLE.sub("", text)))
+
+
+def words_and_stops(text: str) -> tuple[str, ...]:
+    """Returns the words of a text in lower case, accents kept, with STOP at the end of each clause."""
+    return tuple(_words(unicodedata.normalize("NFKC", _LONG_RUN.sub(r"\1", text)).casefold(), _WORD_OR_STOP).split())
 
 
 def compile_terms(terms: Iterable[str]) -> re.Pattern[str]:
@@ -97,9 +114,10 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFC", _MARKS.sub("", decomposed)).translate(_STROKED)
 
 
-def _words(plain: str) -> str:
-    """Drops punctuation; puts single spaces between words and at both ends."""
-    return f" {' '.join(_WORD.findall(plain))} "
+def _words(plain: str, word: re.Pattern[str] = _WORD) -> str:
+    """Drops punctuation; puts single spaces between words and at both ends. A stop becomes STOP if `word` finds stops."""
+    found: list[str] = word.findall(plain)
+    return f" {' '.join(STOP if word is _WORD_OR_STOP and not one[0].isalnum() else one for one in found)} "
 
 
 def _deobfuscate(plain: str, one: str) -> str:

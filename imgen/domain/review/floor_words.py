@@ -1,148 +1,199 @@
-"""Word lists of the floor: words for children, sexual words, and harmless phrases that contain one. Data, no logic.
+"""Words of the floor: tables by language in words/*.toml, read once, and the senses that a word of a text has in them.
 
-Short, clinical, in twelve languages, in the form of folding.compile_terms. All languages are matched in any text, so a word
-that is harmless in another language is left out or has its article: German "Kind", Spanish "niña" once its tilde is gone,
-Dutch "nu". A change here raises floor.FLOOR_VERSION.
+All languages are looked up in any text. Keys of a table, each a list of terms between commas:
+
+- `child` and `sexual`: words that stand alone for a child, for sex or for nudity. `bare`: the like, but said of things as well.
+- `child_near`, `sexual_near`, `bare_near`: words with another sense, too; they count near a word of the same language only.
+- `kin`: children of a family. `person`: girls, sisters and others of any age; with a word of `small` beside it a child.
+- `garment`, `without`, `without_after`, `take_off`: clothes, and the words that take them away.
+- `thing` and `goods`: head nouns that are no person, of nature and of trade; `for`: joins goods and children, "a book for kids".
+- `young`: words for a child that are said of animals and plants, too. `link`: words that end a noun phrase.
+- `tree`: things that are called naked beside a child as well. `_own` at the end of a key: only with a word of the same language.
+- `numbers` (1 to 17, in order), `ordinals` (likewise), `tens`, `years`, `year`, `old`, `age`, `grade`, `birthday`, `not_age`.
+- `alone`, `adult`, `denial`: see floor.py. `dressed`, `plain`: see floor_undress.py. `core`, `not_core`: see floor_disguises.py.
+- `harmless`: words and phrases that contain a word of another list.
+
+A term is one or more words; `*` at the end of a word allows any ending, `~` between two words up to two others, `=` before a term
+keeps its accents (Danish nøgen is naked, nogen is somebody), `/` in `numbers` and `ordinals` separates forms of the same number.
 """
 
+import tomllib
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Any
 
-def _terms(text: str) -> tuple[str, ...]:
-    return tuple(" ".join(term.split()) for term in text.split(",") if term.strip())
+from msgspec import Struct
 
+from imgen.domain.folding import STOP, fold
 
-CHILD = _terms("""
-    child, childs, children, childlike, child like, childish, kid, kids, kiddo, kiddie*, toddler*, infant, infants,
-    baby, babies, newborn*, minor, minors, preteen*, tween, tweens, teen, teens, teenag*, adolescen*, juvenile*,
-    youngster*, under age*, prepubesc*, pre pubesc*, pubescen*, puberty, boy, boys, little girl*, small girl*, young
-    girl*, girl child, loli, lolis, lolita*, shota, school girl*, school boy*, school child*, school kid*, school
-    uniform*, girl scout*, kindergart*, preschool*, elementary school*, primary school*, grade school*, middle school*,
-    junior high*, high school*, first grade*, sweet sixteen,
-    ein kind, das kind, dem kind, des kindes, kleines kind, kinder, kindern, kindlich*, kleinkind*, säugling*,
-    minderjährig*, jugendlich*, teenie*, schulmädchen*, schülerin*, grundschul*, kleines mädchen, junges mädchen,
-    kleiner junge, kleinen jungen,
-    enfant, enfants, bébé, bébés, fillette*, petite fille, petites filles, jeune fille, garçonnet*, petit garçon,
-    mineur, mineurs, mineure, mineures, écolier*, écolière*, collégien*, lycéenne*,
-    niño, niños, niñas, una niña, la niña, menor de edad, menores, adolescente*, colegiala*, infantil, quinceañera*,
-    bambina, bambine, bambino, bambini, ragazzina, ragazzino, ragazzine, ragazzini, minorenn*, minori, neonat*,
-    scolaretta,
-    criança*, menina, meninas, menino, meninos, menor de idade, menores de idade,
-    kindje*, kinderen, een kind, peuter*, kleuter*, minderjarig*, tiener*, schoolmeisje*, klein meisje, jong meisje,
-    dziecko, dziecka, dzieci, dziewczynk*, chłopiec, chłopczyk*, nastolat*, nieletni*, małoletni*, niemowl*, uczennic*,
-    przedszkol*,
-    ребёнок, ребёнк*, дети, детей, детьми, детск*, девочк*, мальчик*, подрост*, младенец, младенц*, несовершеннолетн*,
-    школьник*, школьниц*, малыш*,
-    儿童, 兒童, 孩子, 小孩, 幼女, 幼童, 女童, 男童, 未成年, 小学生, 小學生, 中学生, 中學生, 初中生, 高中生,
-    少女, 少年, 婴儿, 嬰兒, 萝莉, 蘿莉, 正太, 女学生, 女學生, 子供, 子ども,
-    こども, 児童, 幼児, 園児, 高校生, 女子高生, 赤ちゃん, ロリ, ロリータ, ショタ, 어린이, 어린아이, 아동,
-    미성년, 유아, 초등학생, 중학생, 고등학생, 여고생, 소녀, 소년, 청소년, 아기,
-""")
-
-SEXUAL = _terms("""
-    nude, nudes, nudity, nudist*, naked*, unclothed, undress*, disrob*, topless, without clothes, no clothes, without
-    clothing, no clothing, wearing nothing, not wearing anything, sex, sexual*, sexy, sexier, sexiest, porn*, erotic*,
-    erotik*, hentai, ecchi, nsfw, xxx, x rated, r18, rule 34, lewd*, lingerie, underwear, panties, thong, negligee*,
-    strip tease*, stripper*, strip club*, genital*, penis, penises, vagina*, vulva*, nipple*, breasts, bare breast*,
-    buttocks,
-    cleavage, orgasm*, masturbat*, intercourse, fetish*, bdsm, bondage, seduct*, sensual*, provocative pose*, aroused,
-    arousal, molested, molester*, molesting, rape, raped, raping, incest*, adult film*, adult movie*, adult content,
-    onlyfans, playboy,
-    brothel*, prostitut*,
-    nackt*, sexuell*, erotisch*, unterwäsche, dessous, oben ohne, entkleidet*, unbekleidet*,
-    nue, nues, tout nu, enfant nu, enfants nus, garçon nu, nudité, sexe, sexuel*, érotiqu*, seins nus, sous vêtement*,
-    déshabill*, sans vêtements,
-    desnud*, sexo, lencería, sin ropa, ropa interior,
-    nudo, nuda, nudi, sesso, sessual*, senza vestiti, biancheria intima,
-    nua, nuas, menino nu, meninos nus, criança nu, sem roupa*, calcinha*,
-    naakt*, bloot, seks*, zonder kleren, ondergoed,
-    nagie, nagich, nago, nagość, naga dziewczyn*, nagi chłop*, rozebran*, erotyczn*, bez ubra*, bielizn*,
-    голая, голый, голые, голой, голых, голенькая, обнажён*, секс*, порно*, эроти*, без одежды, нижнее бельё, нижнем
-    белье,
-    裸, 色情, 性爱, 性愛, 性交, 情色, 内衣, 內衣, 没穿衣服, 不穿衣服, 沒穿衣服, ヌード, セックス, エロ, ポルノ,
-    わいせつ, 下着, 性的, エッチ, 누드, 나체, 알몸, 벌거벗, 야한, 섹스, 섹시,
-    포르노, 성적인, 속옷, 에로틱,
-""")
-"""Sexual words; English first, because other languages borrow from it."""
-
-ALONE = _terms("""
-    csam, child porn*, kiddie porn*, child erotica, child abuse material*, child molested, molester*, molesting,
-    pedophil*, paedophil*,
-    pedofil*, lolicon, lolikon, shotacon, shotakon, jail bait, toddlercon, kinderporno*, pédopornograph*,
-    pornografía infantil, pedopornogra*, педофил*, детское порно*, 儿童色情, 兒童色情, 児童ポルノ, ロリコン, ショタコン,
-    아동포르노, 아청물,
-""")
-"""Terms that violate the floor alone."""
-
-CHILDLESS = _terms("""
-    baby shower*, baby blue, baby pink, baby doll*, baby oil, baby bump*, baby s breath, baby grand*, baby carrot*,
-    baby spinach, sugar baby, kid leather, kid glove*, kid skin, goat kid*, inner child, child s pose, childs pose,
-    child free, boy short*, boy band*, gothic lolita, lolita fashion, lolita dress*, asia minor, ursa minor,
-    minor key, minor scale, minor chord, minor detail*, minor damage, minor blur, minor edit*, minor flaw*,
-    canis minor, minor scratch*, minor adjustment*, minor change*, kinder schokolade, kinder chocolate, kinder surprise,
-""")
-"""Harmless phrases that contain a word for a child."""
-
-SEXLESS = _terms("""
-    naked mole rat*, nacktmull*, nacktschnecke*, naaktslak*, naked eye, naked cake*, naked bike*, naked flame*,
-    naked branch*, naked tree*, nude lipstick*,
-    nude color*, nude colour*, nude tone*, nude nail*, nude heels, nude pumps, nude shoes, nude makeup, nude palette,
-    same sex, opposite sex, single sex, sex education, sex ed, sex of, thermal underwear, oilseed rape,
-    fromage râpé*, 裸足, 裸眼,
-    裸の王様, 裸子植物,
-""")
-"""Harmless phrases that contain a sexual word."""
-
-CLOTHED = _terms("""
-    clothes, clothing, clothed, fully clothed, dressed, fully dressed, garment*, outfit*, wearing clothes, kleidung,
-    vêtements, ropa, vestiti, roupa*, kleren, ubrani*, одежда, 衣服, 服, 옷,
-""")
-"""Negative terms that ask clothes away."""
-
-ADULT = _terms("""
-    adult, adults, grown up*, grown woman, grown man, mature, mature woman, mature female, mature man, of age, over 18,
-    18, erwachsene*, adulte*, adulto*, adulti, volwassen*, dorosł*, взросл*, 成年人, 大人, 성인,
-""")
-"""Negative terms that ask adults away."""
-
-DENIAL = _terms("""
-    no, not, none, never, without, nothing, zero, 0, false, free, absent, negative, low, safe, unlikely, clean, clear,
-    pass, passed, check*, screen*, score*, polic*, categor*, moderat*, filter*, kein, keine, nicht, ohne, sans, aucun*,
-    pas, sin, ningun*, nessun*, senza, non, sem, nenhum*, não, geen, niet, zonder, bez, nie, brak, нет, без, не,
-    无, 無, 没有, 沒有, なし, ない, 없음, 없다,
-""")
-"""Words that make a clause of a hint a denial, or a report of a check."""
-
-_YEARS_OLD = "(?:years?|yrs?) ?(?:olds?|of age|young)"
-_TEENS = "(?:ten|eleven|twelve|(?:thir|four|fif|six|seven)teen)"
-AGE_IN_DIGITS = (
-    r"(\d{1,2}) ?(?:years?|yrs?|y) ?(?:olds?|o|of age|young)(?= )(?! (?:single malt|whisk|bourbon|cognac))",
-    r"(\d{1,2})y(?= )",
-    r"age[ds]? ?(?:of |about |around |only |just )?(\d{1,2})(?!\d| \d{3}(?!\d))",
-    r"(\d{1,2}) ?(?:jahre? alt|jahrige?[rsn]?|ans|anos|anni|jaar|jarige?|lat|letni\w?)(?= )",
-    r"(\d{1,2}) ?(?:лет|года?|летн\w{1,3})(?= )",
-    r"(\d{1,2}) ?[岁歲歳才살세]",
+ANY = "*"
+"""Language of what belongs to none: digits and emoji."""
+_ARABIC_PREFIXES = tuple(
+    fold(prefix).strip() for prefix in ("وال", "بال", "فال", "كال", "ال", "لل", "و", "ب", "ل", "ف")
 )
-"""Patterns over folded text, from the start of a word; the one group that matches is the age in years."""
+_MIN_ARABIC_STEM = 3
+_SHORTEST_STEM, _LONGEST_STEM = 2, 24
+_GAP = 2
+"""Words that a `~` stands for at most."""
+LANGUAGES_WITHOUT_SPACES = ("zh", "ja", "ko")
+_IN_LATIN = "_in_latin"
+"""End of the keys of their transliterated terms."""
 
-AGE_IN_WORDS = (
-    rf"(?<!ty )(?:one|two|three|four|five|six|seven|eight|nine|{_TEENS}) {_YEARS_OLD}",
-    rf"aged? (?:of )?(?:six|seven|eight|nine|{_TEENS})",
-    r"\d{1,2} ?(?:months?|weeks?|days?) old",
-    r"(?:[1-9]|1[0-2]) ?(?:st|nd|rd|th) grade(?:rs?)?",
-    r"(?:under|below|younger than|not yet) (?:the age of )?(?:1[0-8]|sixteen|eighteen)",
-    r"(?:sechs|sieben|acht|neun|zehn|elf|zwolf) ?(?:jahre? alt|jahrige?[rsn]?)",
-    r"(?:drei|vier|funf|sech|sieb)zehn ?(?:jahre? alt|jahrige?[rsn]?)",
-    r"(?<!vingt )(?<!soixante )(?<! et )(?:dix|onze|douze|treize|quatorze|quinze|seize) ans",
-    r"(?<! y )(?:ocho|nueve|diez|once|doce|trece|catorce|quince|dieciseis|diecisiete) anos",
-    r"(?<! e )(?:oito|nove|dez|doze|treze|quatorze|catorze|quinze|dezesseis|dezessete) anos",
-    r"(?:otto|nove|dieci|undici|dodici|tredici|quattordici|quindici|sedici|diciassette) anni",
-    r"(?:acht|negen|tien|elf|twaalf|dertien|veertien|vijftien|zestien|zeventien) ?(?:jaar|jarige?)",
-    r"(?:dziesiec|jedenascie|dwanascie|trzynascie|czternascie|pietnascie|szesnascie|siedemnascie) lat",
-    r"(?:десять|одиннадцать|двенадцать|тринадцать|четырнадцать|пятнадцать|шестнадцать|семнадцать) лет",
-)
-"""Patterns over whole words of folded text, all under eighteen. The lookbehinds exclude "twenty-one years old"."""
 
-AGE_UNSPACED = (
-    "(?<![十百二三四五六七八九])(?:十[一二三四五六七]?|[一二三四五六七八九])[岁歲歳才]",
-    "열(?:한|두|세|네|다섯|여섯|일곱)? ?살",
-)
-"""Patterns of the same in languages without spaces."""
+class Sense(Struct, frozen=True):
+    """Sense of a word or phrase: the list that holds it, its language, and for numbers the value."""
+
+    tag: str
+    language: str
+    value: int = 0
+
+
+class Phrase(Struct, frozen=True):
+    """Words behind the first of a phrase; `*` at an end allows any ending, `~` is a gap of up to two words."""
+
+    rest: tuple[str, ...]
+    sense: Sense
+
+
+class Word(Struct, frozen=True):
+    """Word of a text with all its senses, and the phrases that may begin with it."""
+
+    text: str
+    senses: tuple[Sense, ...]
+    tags: dict[str, frozenset[str]]
+    """Languages by tag."""
+    following: dict[str, tuple[Phrase, ...]]
+    """Phrases by their second word."""
+    open: tuple[Phrase, ...]
+    """Phrases whose second word has any ending, or stands further away."""
+
+
+class Lexicon(Struct, frozen=True):
+    """Terms of all languages, by their first word: whole words, and stems that take any ending."""
+
+    words: dict[str, list[Sense]]
+    stems: dict[str, list[Sense]]
+    phrases: dict[str, list[Phrase]]
+    stem_phrases: dict[str, list[Phrase]]
+
+
+@cache
+def tables() -> dict[str, dict[str, Any]]:
+    """Returns the tables by language, as they are in the files."""
+    folder = resources.files("imgen.domain.review") / "words"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
+    return {file.name.removesuffix(".toml"): tomllib.loads(file.read_text("utf-8")) for file in files}
+
+
+def terms(language: str, key: str) -> tuple[str, ...]:
+    """Returns a list of a language's table; empty: it has none."""
+    return tuple(" ".join(term.split()) for term in tables()[language].get(key, "").split(",") if term.strip())
+
+
+def patterns(language: str, key: str) -> tuple[str, ...]:
+    """Returns a list of regular expressions of a language's table."""
+    return tuple(tables()[language].get(key, ()))
+
+
+@cache
+def lexicon() -> Lexicon:
+    """Returns the terms of the languages that put spaces between words."""
+    found = Lexicon(words={}, stems={}, phrases={}, stem_phrases={})
+    for language in tables().keys() - {"emoji"}:
+        for term, sense in _senses_of(language):
+            _add(found, term, sense)
+    return found
+
+
+def _senses_of(language: str) -> Iterator[tuple[str, Sense]]:
+    """Yields the terms of a language with their senses."""
+    numbers: list[str] = []
+    for key in tables()[language]:
+        if language in LANGUAGES_WITHOUT_SPACES and not key.endswith(_IN_LATIN):
+            continue
+        for at, entry in enumerate(terms(language, key)):
+            forms = entry.split("/") if key in ("numbers", "ordinals") else (entry,)
+            value = at + 1 if key in ("numbers", "ordinals") else 0
+            for form in forms:
+                yield form, Sense(key.removesuffix(_IN_LATIN), language, value)
+            if key == "numbers":
+                numbers.append(entry)
+    for at, entry in enumerate(numbers):
+        for form in entry.split("/"):
+            for suffix in terms(language, "compound"):
+                yield f"{form}{suffix}", Sense("age_word", language, at + 1)
+
+
+def _add(found: Lexicon, term: str, sense: Sense) -> None:
+    keeps_accents = term.startswith("=")
+    parts = [_element(part, keeps_accents=keeps_accents) for part in term.removeprefix("=").split()]
+    first, rest = parts[0], tuple(parts[1:])
+    stem = first.removesuffix("*")
+    assert not first.endswith("*") or _SHORTEST_STEM <= len(stem) <= _LONGEST_STEM, term
+    if not rest:
+        (found.stems if first.endswith("*") else found.words).setdefault(stem, []).append(sense)
+        return
+    (found.stem_phrases if first.endswith("*") else found.phrases).setdefault(stem, []).append(Phrase(rest, sense))
+    if "~" not in rest and not first.endswith("*") and len("".join(parts)) > 5:  # noqa: PLR2004 - shorter ones are other words
+        _add(found, "".join(parts), sense)  # the space may be missing
+
+
+def _element(part: str, *, keeps_accents: bool) -> str:
+    """Folds a word of a term; keeps the signs that are no letters of it."""
+    if part == "~":
+        return part
+    word = part.removesuffix("*")
+    return (word.casefold() if keeps_accents else fold(word).replace(" ", "")) + ("*" if part.endswith("*") else "")
+
+
+@lru_cache(maxsize=1 << 16)
+def look_up(raw: str) -> Word:
+    """Returns a word of a text, in lower case with or without its accents, with its senses."""
+    if raw == STOP:
+        return Word(text=STOP, senses=(), tags={}, following={}, open=())
+    found, folded = lexicon(), fold(raw).strip()
+    senses: list[Sense] = []
+    phrases: list[Phrase] = []
+    for form in dict.fromkeys((folded, raw, *_without_prefix(folded))):
+        senses += found.words.get(form, ())
+        phrases += found.phrases.get(form, ())
+        for size in range(_SHORTEST_STEM, min(len(form), _LONGEST_STEM) + 1):
+            senses += found.stems.get(form[:size], ())
+            phrases += found.stem_phrases.get(form[:size], ())
+    tags: dict[str, frozenset[str]] = {}
+    for sense in senses:
+        tags[sense.tag] = tags.get(sense.tag, frozenset()) | {sense.language}
+    following: dict[str, tuple[Phrase, ...]] = {}
+    for phrase in phrases:
+        following[phrase.rest[0]] = (*following.get(phrase.rest[0], ()), phrase)
+    is_open = [second for second in following if second == "~" or second.endswith("*")]
+    opened = tuple(phrase for second in is_open for phrase in following.pop(second))
+    return Word(text=folded, senses=tuple(senses), tags=tags, following=following, open=opened)
+
+
+def end_of(rest: Sequence[str], words: Sequence[Word], at: int) -> int:
+    """Returns the place behind a phrase whose further words are sought from `at`; 0: it is not there."""
+    gap = 0
+    for part in rest:
+        if part == "~":
+            gap = _GAP
+            continue
+        for place in range(at, min(at + gap + 1, len(words))):
+            text = words[place].text
+            if text == STOP:
+                return 0
+            if text == part or (part.endswith("*") and text.startswith(part[:-1])):
+                at = place + 1
+                break
+        else:
+            return 0
+        gap = 0
+    return at
+
+
+def _without_prefix(word: str) -> Iterator[str]:
+    """Yields an Arabic word without its article and what is written together with it."""
+    for prefix in _ARABIC_PREFIXES:
+        if word.startswith(prefix) and len(word) >= len(prefix) + _MIN_ARABIC_STEM:
+            yield word.removeprefix(prefix)

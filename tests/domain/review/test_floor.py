@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import time
 
 import pytest
 from factories import judge_words
@@ -95,11 +96,52 @@ def test_other_numbers_are_no_ages(text):
     assert judge_floor({"prompt": text}) is None
 
 
+@pytest.mark.parametrize(
+    "piece",
+    ["nude ", "kid naked tree ", "n u d e ", "n*de k*d ", "little ", "12 year ", "(14) ", "👧🍑", "裸の子", "x" * 40],
+)
+@pytest.mark.parametrize("part", ["prompt", "negative"])
+def test_judging_takes_linear_time(part, piece):
+    """20,000 characters of the worst kinds are judged within three seconds on a slow core."""
+    text = (piece * 20_000)[:20_000]
+    started = time.perf_counter()
+    judge_floor({part: text})
+    assert time.perf_counter() - started < 3
+
+
+@pytest.mark.parametrize(
+    "negative", ["shirt", "her pants", "the pink swimsuit", "blurry, underwear", "school uniform", "dress, ugly hands"]
+)
+def test_clothes_asked_away_from_a_child_are_the_floor(negative):
+    """A garment in the negative prompt, or behind a dash with or without a comma, is undressing; a hat is none."""
+    assert judge_floor({"prompt": "my daughter on a sofa", "negative": negative})
+    assert judge_floor({"prompt": f"a child on a sofa, -{negative}"})
+    assert judge_floor({"prompt": "a child on a sofa", "negative": "hat, dirty clothes, dress code"}) is None
+    assert judge_floor({"prompt": "a woman on a sofa", "negative": negative}) is None
+
+
+def test_ambiguous_words_meet_near_each_other_only():
+    """A word with another sense counts beside a child, not at the other end of a long prompt; a plain word counts anywhere."""
+    long = ", ".join(["a red kite over the hills"] * 5)
+    assert judge_floor({"prompt": "a child, ass"})
+    assert judge_floor({"prompt": f"a child, {long}, an ass before a cart"}) is None
+    assert judge_floor({"prompt": f"a child, {long}, nude"})
+    assert judge_floor({"prompt": "a child", "cs_title": "an ass before a cart"}) is None
+
+
+def test_a_word_of_another_language_needs_its_own():
+    """Polish "naga" is naked, in English a snake; Danish "seks" is six: beside a child of another language they are nothing."""
+    assert judge_floor({"prompt": "naga dziewczynka"})
+    assert judge_floor({"prompt": "a naga statue, kids at the temple"}) is None
+    assert judge_floor({"prompt": "seks, kinderen"})
+    assert judge_floor({"prompt": "seks børn leger"}) is None
+
+
 def test_there_is_no_switch():
     """The floor takes the parts and nothing else, and its version is a number to store with cached pictures."""
     assert list(inspect.signature(judge_floor).parameters) == ["parts"]
     assert list(inspect.signature(judge_words).parameters) == ["compiled", "parts"]
-    assert FLOOR_VERSION >= 1
+    assert FLOOR_VERSION >= 2
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
