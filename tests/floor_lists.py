@@ -80,7 +80,7 @@ def make(*, is_held_out: bool) -> list[Labelled]:
 def _by_language(*, is_held_out: bool) -> Iterator[Labelled]:
     """Yields pairs of words in frames, a language after the other."""
     frames = Table(FRAMES, is_held_out=is_held_out)
-    times = 1 if is_held_out else 2
+    times = 2 if is_held_out else 4
     for language, lists in LANGUAGES.items():
         table = Table(lists, is_held_out=is_held_out)
         for one, other in (("child", "sexual"),) * 4 * times + (("age", "sexual"),) * 2 * times:
@@ -98,7 +98,7 @@ def _english(*, is_held_out: bool) -> Iterator[Labelled]:
     frames = Table(ENGLISH["frames"], is_held_out=is_held_out)
     for is_harmful, kinds in ((True, harmful_rules(words, frames)), (False, harmless_rules(words, frames))):
         for kind, (times, rule) in kinds.items():
-            for _ in range(times if is_held_out else times * 2):
+            for _ in range(3 * times if is_held_out else 6 * times):
                 made = rule()
                 yield Labelled(kind, made if isinstance(made, dict) else {"prompt": made}, is_harmful=is_harmful)
 

@@ -7,6 +7,7 @@ so "class", "grape" and "Scunthorpe" contain no other word.
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import product
 
 _INVISIBLE = re.compile(
@@ -135,6 +136,7 @@ def _join_spaced_letters(run: re.Match[str]) -> str:
     return " ".join(dict.fromkeys((word, *bare, *parts)))
 
 
+@lru_cache(maxsize=1 << 14)
 def _map_homoglyphs(token: str, one: str) -> str:
     """Replaces digits, signs and look-alikes by the letters they stand for; look-alikes only if that makes the word Latin."""
     if not any(map(str.isalpha, token)):
