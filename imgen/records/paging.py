@@ -9,7 +9,9 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, RowMapping, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Text, select, tuple_
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from imgen.records.tables.jobs import jobs
 
@@ -48,9 +50,24 @@ def newest_ids(
     return list(itertools.islice(places, limit))
 
 
-def hidden(column: Column[Any]) -> ColumnElement[Any]:
-    """Returns a column as an expression: by an index of the column alone its rows would all be fetched and sorted."""
-    return func.coalesce(column, "")
+class hidden(FunctionElement[str]):  # noqa: N801 - reads as the SQL function that it is on SQLite
+    """Column as an expression for SQLite: by an index of the column alone it would fetch and sort all rows of a value.
+
+    PostgreSQL counts how often values occur, so it gets the column itself.
+    """
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(hidden)
+def _plain(element: Any, compiler: Any, **more: Any) -> str:
+    return f"({compiler.process(element.clauses, **more)})"
+
+
+@compiles(hidden, "sqlite")
+def _hidden(element: Any, compiler: Any, **more: Any) -> str:
+    return f"coalesce({compiler.process(element.clauses, **more)}, '')"
 
 
 def _query(stream: Stream, conditions: Iterable[ColumnElement[bool]], before: tuple[float, str] | None) -> Any:

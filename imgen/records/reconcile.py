@@ -7,7 +7,7 @@ whose row is broken, keeps no other from its repair, and rows of one tenant at a
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, or_, select, tuple_
 
 from imgen.domain.errors import DeadlinePassed
 from imgen.domain.failure import failure_of
@@ -15,12 +15,12 @@ from imgen.domain.job import OPEN, RUNNING_AS, WAITING_AS, Job, State
 from imgen.domain.outcome import FAILED_OUTCOME, TIMED_OUT_OUTCOME
 from imgen.records import clock, job_transitions
 from imgen.records import jobs as job_records
+from imgen.records.paging import hidden
 from imgen.records.tables.jobs import claims, jobs
 
 OVERTAKEN_S = 10
 """Minimum age, before the latest claimed message, at which the message of a waiting job counts as lost."""
-_STATE = func.coalesce(jobs.c.state, "")
-"""Expression instead of the column: by the column's index all open jobs would be fetched and sorted."""
+_STATE = hidden(jobs.c.state)
 _IS_WAITING = _STATE.in_(RUNNING_AS)
 _IS_OPEN = jobs.c.ended_at.is_(None)
 """Condition of the partial indexes of open jobs; see tables/jobs.py."""
