@@ -199,7 +199,9 @@ def test_samples_are_the_newest_of_each(stored, database):
         {"model": "other", "since": NOW - 20},
         {"review": job_search.Review.SAFE, "states": frozenset({State.FAILED})},
     ],
-    ids=str,
+    ids=lambda wanted: (
+        "+".join(wanted) + f"-{len(wanted.get('scope', ()))}-{len(wanted.get('states', ()))}"
+    ),  # sets have no order
 )
 def test_pages_of_every_filter_are_whole_and_in_order(stored, search, wanted):
     """Page by page the same jobs as all at once, newest first, however the pages are put together."""

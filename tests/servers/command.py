@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import structlog
 from typer.testing import CliRunner
 
 from imgen.cli.main import main
@@ -19,12 +20,15 @@ class Done(NamedTuple):
 
 def run_command(*arguments: str, environ: Mapping[str, str] | None = None, obj: object = None) -> Done:
     """Runs one command to its end; `environ` is laid over the test's own environment, `obj` is the command's context's."""
+    logs = structlog.get_config()
     with CliRunner().isolation(env=environ) as (stdout, stderr, _):
         code: object = 0
         try:
             main(arguments, obj=obj)
         except SystemExit as exc:
             code = exc.code
+        finally:
+            structlog.configure(**logs)  # a command's log goes to the stderr of this block
         sys.stdout.flush()
         sys.stderr.flush()
         return Done(code if isinstance(code, int) else int(code is not None), _text(stdout), _text(stderr))

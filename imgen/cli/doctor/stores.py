@@ -6,7 +6,7 @@ from imgen.cli.doctor.finding import Fresh
 from imgen.configuration import load_catalog
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.domain.job import FINISH_QUEUE, render_queue
-from imgen.live import waiting
+from imgen.live.command import ping
 from imgen.live.executors import BlockingExecutor
 from imgen.records import schema
 from imgen.records.database import Database
@@ -34,12 +34,12 @@ def redis(loaded: Settings) -> str:
     """Asks Redis."""
     live = BlockingExecutor(loaded.redis_url)
     try:
-        queues = map(render_queue, load_catalog(loaded).models)
-        return f"answers; {live.run(waiting.count(queues))} jobs wait"
+        live.run(ping())
     except Unavailable as exc:
         raise ConfigurationError("Redis does not answer") from exc
     finally:
         live.close()
+    return "answers"
 
 
 def workers(loaded: Settings) -> str:
