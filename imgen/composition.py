@@ -81,17 +81,17 @@ def trust_anchors(settings: Settings) -> bytes:
 
 
 class _Unfailing:
-    """Stream whose errors are dropped: a request must not fail because the log's disk is full."""
+    """Stream whose errors are dropped: a request must not fail because the log's disk is full or its stream is closed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
 

@@ -31,6 +31,7 @@ from imgen.domain.review.ruleset import CompiledRuleset, Ruleset, compile_rulese
 from imgen.domain.wordlists import Wordlists, parse_wordlists
 from imgen.settings import Settings
 from imgen.settings.layers import Layers, nearest, overlay, read_layers, read_text, read_toml
+from imgen.weights.shipped import shadows, shipped_names
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +115,20 @@ def load_catalog(settings: Settings) -> Catalog:
     if default not in models:
         raise ConfigurationError(f"default_model: there is no model {default!r}{nearest(default, models)}")
     models = {key: _limited(settings, model) for key, model in models.items()}
-    return Catalog(models={default: models[default], **models}, characters=characters)
+    return Catalog(
+        models={default: models[default], **models},
+        characters=characters,
+        shipped=shipped_names(model_files, character_files),
+    )
+
+
+def shadowed_weights(settings: Settings) -> list[str]:
+    """Describes what has the name of shipped weights in the data folder; see imgen/weights/shipped.py.
+
+    Raises:
+        ConfigurationError: a file is wrong; the message has its path.
+    """
+    return shadows(_layers(settings, "models.toml"), _layers(settings, "characters.toml"))
 
 
 def _limited(settings: Settings, model: Model) -> Model:

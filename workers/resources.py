@@ -126,7 +126,11 @@ def open_resources(settings: Settings) -> WorkerResources:
         reviewers=reviewers,
         policy_digests=digests,
         models=ModelSlot(
-            EngineContext(folders=settings.model_folders, allow_downloads=settings.workers.allow_downloads)
+            EngineContext(
+                folders=settings.model_folders,
+                shipped=catalog.shipped,
+                allow_downloads=settings.workers.allow_downloads,
+            )
         ),
     )
 

@@ -24,6 +24,7 @@ from imgen.domain.recipe import Diffusion
 from imgen.records import schema
 from imgen.settings import Settings
 from imgen.settings.layers import read_toml
+from imgen.weights.lookup import in_order
 
 app = typer.Typer(help="List models, and add one of your own.", no_args_is_help=True)
 
@@ -131,13 +132,18 @@ def _audited_write(loaded: Settings, model: Model, *, is_default: bool) -> Itera
 
 
 def _source_name(source: str, loaded: Settings) -> str:
-    """Returns the source for models.toml: relative inside a models folder, absolute elsewhere on disk, else a hub id."""
+    """Returns the source for models.toml: relative in <data>/models, absolute elsewhere on disk, else a hub id.
+
+    Absolute, too, where a relative name would be that of shipped weights.
+    """
     path = Path(source)
     if not path.exists():
         return source
-    for folder in loaded.model_folders:
-        if path.resolve().is_relative_to(folder.resolve()):
-            return str(path.resolve().relative_to(folder.resolve()))
+    folder = loaded.model_folders[0].resolve()
+    if path.resolve().is_relative_to(folder):
+        name = path.resolve().relative_to(folder)
+        if not (loaded.config_dir / name).exists():
+            return str(name)
     return str(path.resolve())
 
 
@@ -208,7 +214,8 @@ def _check_loras(loaded: Settings, catalog: Catalog, model: Model) -> None:
     for name in names:
         left_out = model.engine.leave_out if isinstance(model.engine, DiffusersOptions) else ()
         folder = find_model(model.source, loaded.model_folders, allow_downloads=False, leave_out=left_out)
-        check_fit(find_lora(name, loaded.model_folders), folder, leave_out=left_out)
+        path = find_lora(name, in_order(name, loaded.model_folders, catalog.shipped))
+        check_fit(path, folder, leave_out=left_out)
 
 
 def _entry(model: Model) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from imgen import composition, settings
 from imgen.cli.options import Data
-from imgen.configuration import load_catalog
+from imgen.configuration import load_catalog, shadowed_weights
 from imgen.domain.errors import Invalid
 from imgen.domain.job import FINISH_QUEUE, render_queue
 from imgen.settings import Settings
@@ -31,6 +31,8 @@ def worker(
     loaded = settings.load(data)
     composition.configure_logs(loaded.logs)
     composition.prepare_credentials(loaded)
+    for shadow in shadowed_weights(loaded):
+        log.warning("weights in the data folder have a shipped name", reason=shadow)
     names = _known_queues(loaded, queues)
 
     def on_ready() -> None:

@@ -137,6 +137,8 @@ class Catalog(Struct, frozen=True, kw_only=True):
 
     models: dict[str, Model]
     characters: dict[str, Character]
+    shipped: frozenset[str] = frozenset()
+    """Names of weights that are looked up in config/ before the data folder; see imgen/weights/shipped.py."""
 
     def model(self, key: str) -> Model:
         """Returns the model of a key, or the first configured one."""

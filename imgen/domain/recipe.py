@@ -4,7 +4,7 @@ Recipes are stored as JSON. Its keys are fixed: a field whose name differs from 
 a default, which is read into older recipes.
 """
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 RECIPE_VERSION = 1
 """Rises with each field or value that changes the picture: workers leave recipes of a higher version to newer workers."""
@@ -114,4 +114,6 @@ class Recipe(
     cache_hit: CacheHit | None = None
     cache_entry_id: str = ""
     """Id of the semantic-cache entry that is to hold the master if the picture is safe; empty: none."""
+    weights: str | UnsetType = UNSET
+    """Digest of the weights that `cache_entry_id` stands for: a picture of others is not kept there. Unset: there are none."""
     version: int = RECIPE_VERSION

@@ -19,6 +19,7 @@ from imgen.services.accounts.strangers import Strangers
 from imgen.services.enhance import Enhancer
 from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.settings import Settings
+from imgen.weights.digest import WeightDigests
 
 
 @dataclass(kw_only=True)
@@ -37,6 +38,8 @@ class Core:
     principal_cache: PrincipalCache
     request_counts: RequestCounts
     strangers: Strangers = field(default_factory=Strangers)
+    weights: WeightDigests = field(default_factory=WeightDigests)
+    """Digests of the models' files, for the cache."""
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.SystemRandom)
     average_seconds: dict[str, float] = field(default_factory=dict)

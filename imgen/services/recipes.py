@@ -1,6 +1,6 @@
 """Recipes and the jobs that hold them: made of a resolved request, or of a cached picture."""
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from imgen.domain.account import Plan
 from imgen.domain.ids import new_cached_id, new_gen_id, new_job_id, new_watermark_id
@@ -15,7 +15,13 @@ from imgen.services.core import Core
 
 
 def make_recipe(
-    core: Core, resolved: ResolvedRequest, *, final: Parsed, visible_watermark: VisibleWatermark, cache_entry_id: str
+    core: Core,
+    resolved: ResolvedRequest,
+    *,
+    final: Parsed,
+    visible_watermark: VisibleWatermark,
+    cache_entry_id: str,
+    weights: str,
 ) -> Recipe:
     """Makes the recipe of a new picture.
 
@@ -25,6 +31,7 @@ def make_recipe(
         final: the prompt to render, enhanced or not.
         visible_watermark: with the key of its logo.
         cache_entry_id: id of the cache entry to keep the picture under; empty: none.
+        weights: digest of the weights that the entry's partition is of; empty: none.
     """
     model, negative = resolved.model, resolved.negative
     character = core.catalog.characters.get(final.character)
@@ -59,6 +66,7 @@ def make_recipe(
         ruleset=resolved.ruleset,
         precompliance=resolved.precompliance,
         cache_entry_id=cache_entry_id,
+        weights=weights or UNSET,
     )
 
 

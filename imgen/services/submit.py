@@ -1,7 +1,7 @@
 """Submission of a request: resolve, check load, look up, enhance, make the recipe, enqueue. Read `submit` from top to bottom."""
 
 import structlog
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, structs
 
 from imgen.domain.errors import InvalidField
 from imgen.domain.job import Job
@@ -41,7 +41,7 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
     await limits.check_principal(core, principal)
     await limits.check_queue(core, is_cache_hit=None if request.use_cache else False)
     logo = await uploads.read_logo(request.wm_image, field="wm_image") if request.wm_image else None
-    pending, entry = await look_up(core, principal, request, resolved)
+    pending, entry, weights = await look_up(core, principal, request, resolved)
     if request.use_cache:  # known now
         await limits.check_queue(core, is_cache_hit=entry is not None)
     final = resolved.parsed
@@ -53,7 +53,12 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
         visible_watermark = structs.replace(visible_watermark, image_key=image_key)
     cache_entry_id = new_entry_id() if pending is not None and entry is None else ""
     recipe = recipes.make_recipe(
-        core, resolved, final=final, visible_watermark=visible_watermark, cache_entry_id=cache_entry_id
+        core,
+        resolved,
+        final=final,
+        visible_watermark=visible_watermark,
+        cache_entry_id=cache_entry_id,
+        weights=weights,
     )
     plan = core.plan_of(principal.tenant.plan)
     job = recipes.make_job(core, principal, recipe, plan, surface)
@@ -85,7 +90,7 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
         InvalidField: its model or ruleset is not configured any more.
         Invalid: its logo is not stored any more.
     """
-    recipe = structs.replace(job.recipe, cache_hit=None, cache_entry_id="")
+    recipe = structs.replace(job.recipe, cache_hit=None, cache_entry_id="", weights=UNSET)
     if recipe.model not in core.catalog.models or recipe.ruleset not in core.rulesets:
         raise InvalidField("model")
     await limits.check_principal(core, principal)

@@ -1,5 +1,6 @@
 """Look-up of weights by name, inside the configured folders only."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from imgen.domain.errors import ModelError
@@ -29,3 +30,11 @@ def find(name: str, folders: tuple[Path, ...]) -> Path | None:
                 )
             return candidate
     return None
+
+
+def in_order(name: str, folders: tuple[Path, ...], shipped: Collection[str]) -> tuple[Path, ...]:
+    """Returns the folders in the order in which a name is looked up.
+
+    The data folder comes first, but for a shipped name: there the weights that ship with this version do (see shipped.py).
+    """
+    return folders[::-1] if name in shipped else folders

@@ -4,6 +4,7 @@ import os
 
 import pytest
 from servers.command import run_command
+from weights_files import write_model
 
 from imgen.cli.main import main
 
@@ -26,3 +27,10 @@ def test_a_worker_refuses_a_queue_that_no_job_is_sent_to(tmp_path, queues):
     done = run_command("worker", "--queues", queues, "--data", str(tmp_path))
     assert done.returncode == 1
     assert done.stderr.endswith("render.eros, finish\n")
+
+
+def test_a_worker_logs_weights_of_a_shipped_name(tmp_path):
+    """Once, when it starts, before anything else."""
+    write_model(tmp_path / "models" / "starter")
+    done = run_command("worker", "--queues", "render.nobody", "--data", str(tmp_path))
+    assert done.stderr.count("starter is not used") == 1

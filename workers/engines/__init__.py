@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from imgen.domain.catalog import Model
 from imgen.domain.recipe import Diffusion
+from imgen.weights.lookup import in_order
 
 DrawPreview = Callable[[], NDArray[uint8] | None]
 """Decodes the unfinished picture, (height, width, 3) uint8, small; takes time. None: the engine has no preview."""
@@ -48,15 +49,21 @@ class EngineContext:
     folders: tuple[Path, ...] = ()
     """Folders of model files, the first has precedence; nothing outside them is opened unless the operator's entry names an
     absolute path."""
+    shipped: frozenset[str] = frozenset()
+    """Names of weights that are looked up in the last folder first; see imgen/weights/shipped.py."""
     allow_downloads: bool = False
     """Whether a hub id may be fetched."""
+
+    def folders_of(self, name: str) -> tuple[Path, ...]:
+        """Returns the folders in the order in which a name is looked up."""
+        return in_order(name, self.folders, self.shipped)
 
 
 class Check(Protocol):
     """Function `check` of each engine's module."""
 
-    def __call__(self, model: Model, options: Any, context: EngineContext) -> None:
-        """Checks a model's entry, files and device without loading its weights.
+    def __call__(self, model: Model, options: Any, context: EngineContext) -> Path | None:
+        """Checks a model's entry, files and device without loading its weights. Returns their path; None: it has none.
 
         Raises:
             ModelError: it cannot be loaded, as far as can be known before.
@@ -81,9 +88,9 @@ class EngineModule:
 
     name: str
 
-    def check(self, model: Model, context: EngineContext) -> None:
+    def check(self, model: Model, context: EngineContext) -> Path | None:
         """Checks a model of this engine. Raises: see `Check`."""
-        cast("Check", import_module(self.name).check)(model, model.engine, context)
+        return cast("Check", import_module(self.name).check)(model, model.engine, context)
 
     def load(self, model: Model, context: EngineContext) -> Engine:
         """Loads a model with this engine. Raises: see `Load`."""
@@ -97,9 +104,9 @@ ENGINES: dict[str, EngineModule] = {
 """Engine by the name in models.toml (`backend`)."""
 
 
-def check(model: Model, context: EngineContext) -> None:
-    """Checks a model before another one is unloaded for it. Raises: see `Check`."""
-    ENGINES[model.engine.name].check(model, context)
+def check(model: Model, context: EngineContext) -> Path | None:
+    """Checks a model before another one is unloaded for it; returns the path of its weights. Raises: see `Check`."""
+    return ENGINES[model.engine.name].check(model, context)
 
 
 def load(model: Model, context: EngineContext) -> Engine:

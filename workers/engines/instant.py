@@ -42,7 +42,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def check(model: Model, options: InstantOptions, _context: EngineContext) -> None:
-    """Checks the knobs. See `workers.engines.Check`."""
+    """Checks the knobs; there are no weights. See `workers.engines.Check`."""
     _knobs(model, options)
 
 

@@ -3,12 +3,19 @@
 import time
 from dataclasses import replace
 
+import structlog
+
 from imgen.domain.errors import PictureFlagged
 from imgen.domain.review.verdict import PictureBlocked
+from imgen.live import weights
+from imgen.records import cache
+from imgen.weights.digest import joined
 from workers import spool
 from workers.picture import Context, Picture
 from workers.stages import review
 from workers.stages.master import decoded
+
+log = structlog.get_logger(__name__)
 
 
 def diffuse(picture: Picture, context: Context) -> Picture:
@@ -26,9 +33,28 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         return decoded(picture, kept)
     with context.loading():
         engine = context.resources.models.engine(context.model)
+    _tell_weights(context)
     try:
         with context.limited(context.model.time_limit_s):
             pixels = engine.render(context.job.recipe.diffusion, context.report)
     except PictureFlagged as exc:
         raise PictureBlocked(review.flagged_by_model(context)) from exc
     return replace(picture, pixels=pixels, drawn_at=time.time())
+
+
+def _tell_weights(context: Context) -> None:
+    """Tells API processes the weights that draw, and gives up a cache entry that stands for others.
+
+    The files were exchanged since the request was looked up, or the API's machine has others.
+
+    Raises:
+        Retryable: the database does not answer.
+    """
+    recipe, resources = context.job.recipe, context.resources
+    drawn_with = resources.models.weights(recipe.diffusion.lora)
+    if not drawn_with:
+        return
+    resources.notify(weights.publish(drawn_with))
+    if recipe.cache_entry_id and recipe.weights != joined(*drawn_with.values()):
+        log.warning("the picture is not kept in the cache: the API knew other weights under this name")
+        resources.database.attempt(cache.purge, entry_ids=[recipe.cache_entry_id])

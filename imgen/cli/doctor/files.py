@@ -1,31 +1,34 @@
 """Checks of the operator's files: models and LoRA files with their resolved paths, plans, rulesets, match lists."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from imgen.cli.doctor.finding import Warned
-from imgen.configuration import load_catalog, load_plans, load_rulesets
-from imgen.domain.catalog import DiffusersOptions, Model
+from imgen.configuration import load_catalog, load_plans, load_rulesets, shadowed_weights
+from imgen.domain.catalog import Catalog, DiffusersOptions, Model
 from imgen.domain.errors import ConfigurationError, ImgenError
 from imgen.provenance import matchlist
 from imgen.settings import Settings
+from imgen.weights.lookup import in_order
 
 
 def models(loaded: Settings) -> str:
     """Finds the files of each model and reads their headers; a hub id is looked up in the local cache alone."""
-    return _all_found({model.key: _model_found(loaded, model) for model in load_catalog(loaded).models.values()})
+    catalog = load_catalog(loaded)
+    text = _all_found({model.key: _model_found(loaded, catalog, model) for model in catalog.models.values()})
+    shadowing = shadowed_weights(loaded)
+    return Warned("\n".join([text, *shadowing])) if shadowing else text
 
 
 def characters(loaded: Settings) -> str:
-    """Finds the LoRA files of each character and reads their headers."""
-    from workers.engines.diffusers.model_files import find_lora  # workers are no part of the API, but of this command
-
-    found: dict[str, Path | ImgenError] = {}
-    for character in load_catalog(loaded).characters.values():
-        for model, name in character.loras.items():
-            try:
-                found[f"{character.key} for {model}"] = find_lora(name, loaded.model_folders)
-            except ImgenError as exc:
-                found[f"{character.key} for {model}"] = exc
+    """Finds the LoRA files of each character, reads their headers, and compares them with those of their model."""
+    catalog = load_catalog(loaded)
+    models = {model.key: _model_found(loaded, catalog, model) for model in catalog.models.values()}
+    found = {
+        f"{character.key} for {model}": _lora_found(loaded, catalog, name, catalog.models.get(model), models.get(model))
+        for character in catalog.characters.values()
+        for model, name in character.loras.items()
+    }
     return _all_found(found) or "none with a LoRA"
 
 
@@ -48,21 +51,37 @@ def match_lists(loaded: Settings) -> str:
     return f"{hashes} hashes in {len(paths)} lists"
 
 
-def _model_found(loaded: Settings, model: Model) -> Path | ImgenError | str:
-    from workers.engines.diffusers.model_files import find_model
+def _lora_found(
+    loaded: Settings, catalog: Catalog, name: str, model: Model | None, model_path: Path | ImgenError | str | None
+) -> Path | ImgenError | str:
+    from workers.engines.diffusers.lora_check import check_fit, check_lora
+    from workers.engines.diffusers.model_files import find_lora
+
+    try:
+        path = find_lora(name, in_order(name, loaded.model_folders, catalog.shipped))
+        if model is None or not isinstance(model.engine, DiffusersOptions) or not isinstance(model_path, Path):
+            check_lora(path)
+            return path
+        is_compared = check_fit(path, model_path, leave_out=model.engine.leave_out)
+    except ImgenError as exc:
+        return exc
+    return path if is_compared else f"{path}; the worker that loads it compares its layers with the model's"
+
+
+def _model_found(loaded: Settings, catalog: Catalog, model: Model) -> Path | ImgenError | str:
+    from workers.engines.diffusers.model_files import find_model  # workers are no part of the API, but of this command
 
     if not isinstance(model.engine, DiffusersOptions):
         return "draws without files"
     try:
-        return find_model(
-            model.source, loaded.model_folders, allow_downloads=False, leave_out=model.engine.leave_out
-        ).resolve()
+        folders = in_order(model.source, loaded.model_folders, catalog.shipped)
+        return find_model(model.source, folders, allow_downloads=False, leave_out=model.engine.leave_out).resolve()
     except ImgenError as exc:
         is_later = loaded.workers.allow_downloads and not Path(model.source).is_absolute()
         return "is fetched by the first worker" if is_later else exc
 
 
-def _all_found(found: dict[str, Path | ImgenError] | dict[str, Path | ImgenError | str]) -> str:
+def _all_found(found: Mapping[str, Path | ImgenError | str]) -> str:
     """Formats what was found, a line each.
 
     Raises:

@@ -15,6 +15,7 @@ from imgen.domain.request import GenerateRequest, ResolvedRequest
 from imgen.records import cache as cache_records
 from imgen.records.cache import Entry, PendingEntry
 from imgen.services.core import Core
+from imgen.services.semantic_cache.weights import weights_of
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,8 @@ class LookUp(NamedTuple):
     """Entry to keep the new picture under; None: it is not kept."""
     entry: Entry | None
     """Entry of the picture to reuse; None: a miss."""
+    weights: str
+    """Digest of the weights that the request means; empty: unknown, or there are none."""
 
 
 async def look_up(core: Core, principal: Principal, request: GenerateRequest, resolved: ResolvedRequest) -> LookUp:
@@ -34,8 +37,10 @@ async def look_up(core: Core, principal: Principal, request: GenerateRequest, re
     Raises:
         CacheMiss: the request has `cache_only`.
     """
-    pending, entry = None, None
+    pending, entry, weights = None, None, None
     if core.cache.wants(is_asked=bool(request.use_cache)):
+        weights = await _weights(core, resolved)
+    if weights is not None:
         pending = await core.cache.pending_entry(
             tenant_id=principal.tenant.id,
             model=resolved.model.key,
@@ -44,6 +49,7 @@ async def look_up(core: Core, principal: Principal, request: GenerateRequest, re
                 resolved,
                 owner="" if core.settings.cache.shared else principal.tenant.id,
                 ruleset=f"{resolved.ruleset} {core.rulesets[resolved.ruleset]}",
+                weights=weights,
             ),
             text=", ".join(resolved.parsed.positive),
         )
@@ -58,10 +64,19 @@ async def look_up(core: Core, principal: Principal, request: GenerateRequest, re
         with contextlib.suppress(Retryable):
             await core.database.writing(cache_records.count_lookup, principal.tenant.id, is_hit=False, now=core.clock())
         raise CacheMiss
-    return LookUp(pending, entry)
+    return LookUp(pending, entry, weights or "")
 
 
-def partition_of(catalog: Catalog, resolved: ResolvedRequest, *, owner: str, ruleset: str) -> str:
+async def _weights(core: Core, resolved: ResolvedRequest) -> str | None:
+    """Returns the digest of the request's weights; None: unknown, so the cache is not used."""
+    try:
+        return await weights_of(core, resolved.model, _lora(core.catalog, resolved))
+    except Retryable as exc:
+        log.warning("cache not searched", reason=str(exc))
+        return None
+
+
+def partition_of(catalog: Catalog, resolved: ResolvedRequest, *, owner: str, ruleset: str, weights: str = "") -> str:
     """Computes the digest of everything but the positive terms that must be equal for two requests to share a picture.
 
     Args:
@@ -69,6 +84,7 @@ def partition_of(catalog: Catalog, resolved: ResolvedRequest, *, owner: str, rul
         resolved: model, style, character and size; the negative terms count as a set.
         owner: the tenant; empty if tenants share pictures.
         ruleset: name and digest of the rules.
+        weights: digest of the files of model and LoRA; empty: their names count.
     """
     parsed, model = resolved.parsed, resolved.model
     character = catalog.characters.get(parsed.character)
@@ -77,13 +93,18 @@ def partition_of(catalog: Catalog, resolved: ResolvedRequest, *, owner: str, rul
     equal = (
         owner,
         model.key,
-        model.source,
+        weights or model.source,
         resolved.style,
         parsed.character,
-        character.loras.get(model.key, "") if character else "",
+        "" if weights else _lora(catalog, resolved),
         compose(Parsed(), model=model, style=style, character=character),
         (resolved.width, resolved.height),
         ruleset,
         sorted(negative - {""}),
     )
     return hashlib.sha256(msgspec.json.encode(equal)).hexdigest()
+
+
+def _lora(catalog: Catalog, resolved: ResolvedRequest) -> str:
+    character = catalog.characters.get(resolved.parsed.character)
+    return character.loras.get(resolved.model.key, "") if character else ""

@@ -38,8 +38,21 @@ class Catalog:
         core = self._shell.core
         found = await core.database.reading(job_search.samples, scope=user.scope)
         samples = {name: thumbnail_url(core, job.outcome) for name, job in found.items() if job.outcome is not None}
-        rulesets = core.configured.rules
-        return self._shell.page(request, "catalog.html", catalog=core.catalog, rulesets=rulesets, samples=samples)
+        return self._shell.page(
+            request,
+            "catalog.html",
+            catalog=core.catalog,
+            rulesets=core.configured.rules,
+            samples=samples,
+            shadows=await self._shadows() if user.is_admin else [],
+        )
+
+    async def _shadows(self) -> list[str]:
+        """Describes weights in the data folder that have a shipped name; a wrong file is told by the reload."""
+        try:
+            return await LOADING.run(configuration.shadowed_weights, self._shell.core.settings)
+        except errors.ConfigurationError:
+            return []
 
     async def reload(self, request: Request, user: User) -> Response:
         """Reloads the configuration: at once in this process, within seconds in all others."""

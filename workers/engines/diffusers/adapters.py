@@ -6,7 +6,7 @@ Nothing is ever merged: a render without LoRA is bit for bit what it was before 
 import hashlib
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,11 @@ MISFITS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeE
 class Adapters:
     """LoRA files in one pipeline; the least recently used is removed first."""
 
-    def __init__(self, pipe: Any, folders: tuple[Path, ...], *, limit_bytes: int) -> None:
+    def __init__(self, pipe: Any, folders_of: Callable[[str], tuple[Path, ...]], *, limit_bytes: int) -> None:
         self.sizes: OrderedDict[str, int] = OrderedDict()
         """Adapter name → bytes, the longest unused first."""
         self._pipe = pipe
-        self._folders = folders
+        self._folders_of = folders_of
         self._limit_bytes = limit_bytes
 
     def use(self, lora: str, scale: float) -> None:
@@ -51,7 +51,7 @@ class Adapters:
             self._disable()
             self._check([])
             return
-        path = find_lora(lora, self._folders)
+        path = find_lora(lora, self._folders_of(lora))
         name = _adapter_name(path)
         self._disable()
         if name not in self.sizes:

@@ -3,6 +3,7 @@
 import gc
 import inspect
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,9 @@ _OURS = frozenset(
 )
 
 
-def check(model: Model, options: DiffusersOptions, context: EngineContext) -> None:
+def check(model: Model, options: DiffusersOptions, context: EngineContext) -> Path:
     """Checks files, device and dtype. See `workers.engines.Check`."""
-    check_entry(model, options, context)
+    return check_entry(model, options, context)
 
 
 def load(model: Model, options: DiffusersOptions, context: EngineContext) -> "DiffusersEngine":
@@ -55,7 +56,7 @@ def load(model: Model, options: DiffusersOptions, context: EngineContext) -> "Di
     accepted = set(inspect.signature(pipe.__call__).parameters) - _OURS
     if unknown := sorted(set(options.call) - accepted):
         raise ModelError(f"models.toml: {model.key}: call: {type(pipe).__name__} takes no {', '.join(unknown)}")
-    adapters = Adapters(pipe, context.folders, limit_bytes=options.lora_cache_mib * 2**20)
+    adapters = Adapters(pipe, context.folders_of, limit_bytes=options.lora_cache_mib * 2**20)
     return DiffusersEngine(pipe, adapters, dict(options.call))
 
 

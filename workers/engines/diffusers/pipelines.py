@@ -37,14 +37,15 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 _FP16 = ".fp16.safetensors"
 
 
-def check_entry(model: Model, options: DiffusersOptions, context: EngineContext) -> None:
-    """Checks all that can be known before any weights are loaded.
+def check_entry(model: Model, options: DiffusersOptions, context: EngineContext) -> Path:
+    """Checks all that can be known before any weights are loaded. Returns their path.
 
     Raises:
         ModelError: a file is missing or unsafe, or the entry asks for a device or dtype that this machine does not have.
     """
-    find_model(model.source, context.folders, allow_downloads=context.allow_downloads, leave_out=options.leave_out)
+    path = _found(model, options, context)
     _dtype(model.key, options.dtype, _device(model.key, options.device))
+    return path
 
 
 def build(model: Model, options: DiffusersOptions, context: EngineContext) -> Any:
@@ -54,7 +55,7 @@ def build(model: Model, options: DiffusersOptions, context: EngineContext) -> An
         ModelError: a file is missing or unsafe, or the entry asks for what diffusers or this machine does not have.
     """
     downloads, leave_out = context.allow_downloads, options.leave_out
-    path = find_model(model.source, context.folders, allow_downloads=downloads, leave_out=leave_out)
+    path = _found(model, options, context)
     device = _device(model.key, options.device)
     arguments = {
         "dtype": _dtype(model.key, options.dtype, device),
@@ -74,6 +75,11 @@ def build(model: Model, options: DiffusersOptions, context: EngineContext) -> An
         raise model_error(exc, f"models.toml: {model.key}: {path} cannot be loaded: {exc}") from exc
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _found(model: Model, options: DiffusersOptions, context: EngineContext) -> Path:
+    folders = context.folders_of(model.source)
+    return find_model(model.source, folders, allow_downloads=context.allow_downloads, leave_out=options.leave_out)
 
 
 def _from_folder(folder: Path, arguments: dict[str, Any]) -> Any:

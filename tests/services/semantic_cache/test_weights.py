@@ -1,0 +1,60 @@
+"""The cache knows weights by content: files exchanged under the same name find no old picture."""
+
+import pytest
+from weights_files import write_lora, write_model
+
+from imgen.domain.catalog import parse_model
+from imgen.live import weights
+from imgen.services.semantic_cache.weights import weights_of
+from imgen.weights.digest import joined
+
+
+def model_of(source):
+    """A model of the engine that draws with weights."""
+    table = {"label": "Own", "source": source, "steps": {"default": 4}, "guidance": {"default": 3.5}}
+    return parse_model("own", table | {"default_style": "a", "styles": {"a": {"label": "A"}}})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of weights with a model and a LoRA file of the operator's."""
+    write_model(tmp_path / "var" / "models" / "own")
+    write_lora(tmp_path / "var" / "models" / "zoe.safetensors")
+    return tmp_path / "var" / "models"
+
+
+def test_other_content_is_other_weights(core, folder):
+    """Of the model and of the LoRA file, at once; the same content again is the same."""
+
+    async def work(opened):
+        model = model_of("own")
+
+        async def both():
+            return await weights_of(opened, model, ""), await weights_of(opened, model, "zoe.safetensors")
+
+        plain, with_lora = await both()
+        assert plain != with_lora
+        write_lora(folder / "zoe.safetensors", value=1.0)
+        assert (await both())[0] == plain
+        assert (await both())[1] != with_lora
+        write_lora(folder / "zoe.safetensors")
+        assert await both() == (plain, with_lora)
+        write_model(folder / "own", value=1.0)
+        assert not {*await both()} & {plain, with_lora}
+
+    core(work)
+
+
+def test_weights_that_lie_elsewhere_are_known_once_a_worker_has_told_them(core):
+    """Until then no picture is looked up or kept: it might be of others."""
+
+    async def work(opened):
+        model = model_of("somebody/model")
+        assert await weights_of(opened, model, "") is None
+        await opened.live.run(weights.publish({"somebody/model": "m"}))
+        assert await weights_of(opened, model, "") == "m"
+        assert await weights_of(opened, model, "far.safetensors") is None
+        await opened.live.run(weights.publish({"far.safetensors": "l"}))
+        assert await weights_of(opened, model, "far.safetensors") == joined("m", "l")
+
+    core(work)
