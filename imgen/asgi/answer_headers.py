@@ -1,10 +1,11 @@
-"""Headers of every answer: `X-Request-Id`, and `RateLimit` where a plan's rate was counted.
+"""Headers of every answer: `X-Request-Id`, `RateLimit` where a rate was counted, and `X-Imgen-Warnings` where there are any.
 
 `RateLimit` and `RateLimit-Policy` are of draft-ietf-httpapi-ratelimit-headers-10: structured fields with one policy, `default`.
 """
 
 import secrets
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,16 +14,18 @@ from imgen.domain.rate import WINDOW_S, Rate
 
 TOO_MANY_REQUESTS = 429
 _KEY = "imgen.answer"
+_current: ContextVar["AnswerContext | None"] = ContextVar("imgen.answer", default=None)
 
 
 class AnswerContext:
     """Facts of one request for the headers of its answer; `rate` is set by the surface that counts the request."""
 
-    __slots__ = ("rate", "request_id")
+    __slots__ = ("rate", "request_id", "warnings")
 
     def __init__(self) -> None:
         self.request_id = new_request_id()
         self.rate: Rate | None = None
+        self.warnings: list[str] = []
 
     def note_rate(self, rate: Rate) -> None:
         """Keeps the use of a rate."""
@@ -43,6 +46,7 @@ class AnswerHeaders:
             await self._app(scope, receive, send)
             return
         context = scope[_KEY] = AnswerContext()
+        _current.set(context)
         structlog.contextvars.bind_contextvars(request=context.request_id)
 
         async def send_with_headers(message: Message) -> None:
@@ -61,6 +65,12 @@ def answer_context(scope: Scope) -> AnswerContext:
     return context
 
 
+def note_warning(text: str) -> None:
+    """Adds a warning, in ASCII, to the answer of the present request; does nothing where the middleware is not used."""
+    if (context := _current.get()) is not None:
+        context.warnings.append(text)
+
+
 def new_request_id() -> str:
     """Makes an id, such as `req_Zk3…`, with 128 random bits."""
     return "req_" + secrets.token_urlsafe(16)
@@ -71,4 +81,6 @@ def _headers(context: AnswerContext) -> list[tuple[bytes, bytes]]:
     if (rate := context.rate) is not None:
         headers.append((b"ratelimit-policy", b'"default";q=%d;w=%d' % (rate.limit, WINDOW_S)))
         headers.append((b"ratelimit", b'"default";r=%d;t=%d' % (rate.remaining, rate.reset_s)))
+    if context.warnings:
+        headers.append((b"x-imgen-warnings", "; ".join(context.warnings).encode("ascii", "replace")))
     return headers

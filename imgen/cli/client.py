@@ -23,6 +23,8 @@ class Client:
     """Connection to one server with one key."""
 
     def __init__(self, url: str, key: str) -> None:
+        self.warning = ""
+        """Warning of the server's latest answer, such as that no worker serves the job's queue; empty: none."""
         self._http = httpx2.Client(base_url=url.rstrip("/"), headers={"Authorization": f"Bearer {key}"}, timeout=30)
 
     def call(self, action: str, **fields: object) -> dict[str, Any]:
@@ -42,6 +44,7 @@ class Client:
             raise ServerError(f"{self._http.base_url}: {exc or type(exc).__name__}") from exc
         except ValueError as exc:
             raise ServerError(f"{self._http.base_url} is no Imgen server: its answer is not JSON") from exc
+        self.warning = response.headers.get("x-imgen-warnings", "")
         if response.status_code != httpx2.codes.OK:
             raise ServerError(f"{answer.get('error', response.text)} (HTTP {response.status_code})")
         return answer
@@ -56,7 +59,11 @@ class Client:
         )
         with Progress(*columns, console=console) as progress:
             bar = progress.add_task("queued", total=1.0)
+            told = ""
             while True:
+                if self.warning not in ("", told):
+                    told = self.warning
+                    progress.console.print(f"The picture waits: {told}", style="yellow")
                 answer = self.call("status", id=job["id"], prompt=job["prompt"], model=job["model"])
                 description = "queued" if answer["status"] == "IN_QUEUE" else answer["status"].lower().replace("_", " ")
                 is_final = answer["status"] in FINAL

@@ -49,6 +49,8 @@ def generate(
     console = Console(stderr=True)
     client = Client(url or _local_url(data), key)
     try:
+        if model:
+            _refuse_unknown(model, client)
         job = client.call("generate", **fields)
         if repaired := job.get("warnings"):
             console.print(f"Replaced or without effect: {', '.join(repaired)}", style="yellow")
@@ -59,6 +61,14 @@ def generate(
             typer.echo(path)
     finally:
         client.close()
+
+
+def _refuse_unknown(model: str, client: Client) -> None:
+    """Raises ServerError if the server does not know the model, and would draw with its first one."""
+    known = client.call("models")["models"]
+    if model not in known:
+        added = "A model that was just added is known once the configuration is read again (panel, Catalog)"
+        raise ServerError(f"The server knows no model {model!r}; it has {', '.join(known)}. {added}")
 
 
 def _parse_size(text: str) -> tuple[int, int]:

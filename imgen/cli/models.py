@@ -20,6 +20,7 @@ from imgen.cli.options import Data
 from imgen.configuration import load_catalog
 from imgen.domain.catalog import SIZES, Catalog, DiffusersOptions, Model, Style, model_table, parse_model
 from imgen.domain.errors import ConfigurationError
+from imgen.domain.job import render_queue
 from imgen.domain.recipe import Diffusion
 from imgen.records import schema
 from imgen.settings import Settings
@@ -98,7 +99,19 @@ def add(
     console.print(f"Written into {escape(str(own))}{' and made the default' if is_default else ''}.", end=" ")
     if is_default and used != key:
         console.print(f"IMGEN_DEFAULT_MODEL goes before it, and says {used}.", end=" ")
-    console.print(f"Restart `imgen up`, or start\n`imgen worker --queues render.{key}`, to use it.")
+    console.print(_what_is_left(key, own, is_default=is_default))
+
+
+def _what_is_left(key: str, own: Path, *, is_default: bool) -> str:
+    """Describes all that is to be done before the model draws."""
+    steps = [
+        f"{own} and the model's files must be on each machine that has an API process or a worker, under the same names.",
+        "API processes and workers know the model once the configuration is read again: the panel's Catalog page, or a restart.",
+        f"A worker serves only the queues on its command line; start one: imgen worker --queues {render_queue(key)}",
+        *(["The default is read when an API process starts: restart each."] if is_default else []),
+    ]
+    numbered = "\n".join(f"  {number}. {escape(step)}" for number, step in enumerate(steps, 1))
+    return f"\nTo use it with `imgen up`, restart that. In production:\n{numbered}"
 
 
 def _refuse_name(key: str, label: str, catalog: Catalog, own: Path) -> None:

@@ -18,6 +18,7 @@ from imgen.services.accounts.request_counts import RequestCounts
 from imgen.services.accounts.strangers import Strangers
 from imgen.services.enhance import Enhancer
 from imgen.services.semantic_cache.cache import SemanticCache
+from imgen.services.served_queues import ServedQueues
 from imgen.settings import Settings
 from imgen.weights.digest import WeightDigests
 
@@ -38,12 +39,17 @@ class Core:
     principal_cache: PrincipalCache
     request_counts: RequestCounts
     strangers: Strangers = field(default_factory=Strangers)
+    served_queues: ServedQueues = field(default_factory=ServedQueues)
     weights: WeightDigests = field(default_factory=WeightDigests)
     """Digests of the models' files, for the cache."""
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.SystemRandom)
     average_seconds: dict[str, float] = field(default_factory=dict)
     """Model key → seconds a render takes, refreshed by the reconciler; for estimates."""
+
+    async def is_served(self, queue: str) -> bool:
+        """Returns whether a worker consumes a queue, as far as is known."""
+        return await self.served_queues.has(queue, self.live)
 
     def reconfigure(self, read: Configuration) -> None:
         """Puts files that were read again in the place of the old ones."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from imgen.domain.errors import BadId, CacheExpired, JobNotFound, Unavailable
 from imgen.domain.ids import is_cached, is_job_id
-from imgen.domain.job import ENDED, OPEN, Job, State, View, render_queue, view_of
+from imgen.domain.job import ENDED, FINISH_QUEUE, OPEN, Job, State, View, render_queue, view_of
 from imgen.domain.principal import Principal
 from imgen.live import job_views, waiting
 from imgen.live.job_views import CachedView
@@ -31,6 +31,8 @@ class JobStatus(Struct, frozen=True, kw_only=True):
     progress: float | None = None
     """None: unknown. It is never less than an earlier poll got."""
     eta_s: int | None = None
+    unserved_queue: str = ""
+    """Queue in which the job waits although no worker consumes it; empty: one does."""
 
 
 def get_view(core: Core, job_id: str) -> Awaitable[CachedView]:
@@ -63,14 +65,26 @@ async def job_status(core: Core, principal: Principal, job_id: str, cached: Awai
         return JobStatus(view=view)
     seconds = core.average_seconds.get(view.model)
     if view.state is State.QUEUED:
-        before = await _jobs_before(core, render_queue(view.model), job_id)
+        queue = render_queue(view.model)
+        before = await _jobs_before(core, queue, job_id)
         eta = None if seconds is None or before is None else round((before + 1) * seconds)
-        return JobStatus(view=view, position=None if before is None else before + 1, progress=0.0, eta_s=eta)
+        return JobStatus(
+            view=view,
+            position=None if before is None else before + 1,
+            progress=0.0,
+            eta_s=eta,
+            unserved_queue="" if await core.is_served(queue) else queue,
+        )
     if view.state is State.RENDERING:
         done = found.progress  # unknown after a restart of Redis: 0 would be less than a poll before it got
         remaining = None if seconds is None else round(seconds * (1 - (done or 0.0)))
         return JobStatus(view=view, progress=None if done is None else round(RENDER_SHARE * done, 3), eta_s=remaining)
-    return JobStatus(view=view, progress=RENDER_SHARE, eta_s=None if seconds is None else 1)
+    return JobStatus(
+        view=view,
+        progress=RENDER_SHARE,
+        eta_s=None if seconds is None else 1,
+        unserved_queue="" if await core.is_served(FINISH_QUEUE) else FINISH_QUEUE,
+    )
 
 
 class JobsPage(Struct, frozen=True, kw_only=True):

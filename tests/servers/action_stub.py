@@ -181,7 +181,7 @@ def checked(data: bytes, authorization: str) -> tuple[dict[str, object], Reply |
         (authorization != f"Bearer {KEY}", error(401, "Invalid API key")),
         (fields is not body, error(400, "Invalid JSON")),
         (not action, error(400, "Missing action")),
-        (action not in {"generate", "status"}, error(400, "Unknown action")),
+        (action not in {"generate", "status", "models"}, error(400, "Unknown action")),
         (action == "generate" and not str(fields.get("prompt", "")).strip(), error(400, "Prompt is required")),
         (action == "status" and fields.get("id") != JOB_ID, error(400, "Bad ID")),
     ):

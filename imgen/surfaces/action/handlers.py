@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 
 from msgspec import UNSET, Struct, structs
 
+from imgen.asgi.answer_headers import note_warning
 from imgen.domain.catalog import clamp
 from imgen.domain.principal import Principal
 from imgen.services import jobs as job_service
@@ -30,6 +31,8 @@ async def models(core: Core, caller: PendingPrincipal, _call: wire.Models) -> an
 async def generate(core: Core, caller: PendingPrincipal, call: Struct) -> answers.GenerateAnswer:
     """Makes a job."""
     submitted = await submit.submit(core, await caller, request_of(call), surface=SURFACE)
+    if not await core.is_served(submitted.job.queue):
+        _warn_unserved(submitted.job.queue)
     return answers.generate_answer(submitted)
 
 
@@ -38,6 +41,8 @@ async def status(core: Core, caller: PendingPrincipal, call: wire.Status) -> ans
     job_id = job_id_of(call)
     cached = job_service.get_view(core, job_id)
     status = await job_service.job_status(core, await caller, job_id, cached)
+    if status.unserved_queue:
+        _warn_unserved(status.unserved_queue)
     return answers.status_answer(core, job_id, status)
 
 
@@ -83,3 +88,8 @@ async def jobs(core: Core, caller: PendingPrincipal, call: wire.Jobs) -> answers
 async def usages(core: Core, caller: PendingPrincipal, _call: wire.Usage) -> answers.UsageAnswer:
     """Returns counts of requests and pictures, and the plan's limits."""
     return answers.UsageAnswer(**structs.asdict(await usage.usage(core, await caller)))
+
+
+def _warn_unserved(queue: str) -> None:
+    """Tells in a header that the job waits for a worker that is not there: the answer's body is the contract's."""
+    note_warning(f"no worker serves the queue {queue}")

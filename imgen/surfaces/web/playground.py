@@ -21,7 +21,6 @@ from imgen.domain import errors
 from imgen.domain import principal as principals
 from imgen.domain.account import Tenant
 from imgen.domain.catalog import SIZES
-from imgen.domain.failure import awaited_part
 from imgen.domain.job import ENDED, Job, State, state_for_owner
 from imgen.domain.outcome import Outcome
 from imgen.domain.request import FORMATS, POSITIONS, RANGES
@@ -112,7 +111,9 @@ class Playground:
                 tenant = await self._tenant(str(form.get("tenant", "")))
                 principal = principals.user_principal(user, tenant)
                 await rates.count_user(self._core, principal, answer_context(request.scope).note_rate)
-                submitted = await submit(self._core, principal, await playground_form.request_of(form), surface=SURFACE)
+                asked = await playground_form.request_of(form)
+                self._refuse_unknown(asked.model)
+                submitted = await submit(self._core, principal, asked, surface=SURFACE)
         except errors.ImgenError as exc:
             return self._problem(request, exc)
         shown = await self._shown(user, submitted.job)
@@ -162,6 +163,13 @@ class Playground:
         response = self._shell.page(request, "playground_problem.html", status=status, problem=text, warnings=())
         response.headers.update({"HX-Retarget": "#problem", "HX-Reswap": "innerHTML"})
         return response
+
+    def _refuse_unknown(self, model: object) -> None:
+        """Raises Invalid if a model is not configured: a page that was opened before a reload may have it still."""
+        models = self._core.catalog.models
+        if isinstance(model, str) and model and model not in models:
+            labels = ", ".join(one.label for one in models.values())
+            raise errors.Invalid(f"There is no model {model!r} any more; there are {labels}. Load this page again.")
 
     @contextlib.asynccontextmanager
     async def _form(self, request: Request) -> AsyncIterator[FormData]:
@@ -223,7 +231,7 @@ class Playground:
         return {
             "job": job,
             "state": state,
-            "state_text": f"Waiting for {part}" if (part := awaited_part(job)) else STATES[state],
+            "state_text": playground_form.state_text(job, STATES[state], job_status),
             "job_status": job_status,
             "outcome": outcome,
             "images": {link.type: link for link in links},

@@ -6,9 +6,11 @@ from typing import Any
 from starlette.datastructures import FormData, UploadFile
 
 from imgen.domain import errors
+from imgen.domain.failure import awaited_part
 from imgen.domain.job import Job
 from imgen.domain.prompt import parse
 from imgen.domain.request import GenerateRequest
+from imgen.services.jobs import JobStatus
 from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.web.snippets import Fields, File, Value
 
@@ -52,6 +54,15 @@ def sentence(error: errors.ImgenError) -> str:
         text = FIELD_SENTENCES.get(error.field, text)
     text = SENTENCES.get(error.code, text)
     return f"{text} Try again in {_wait(error.retry_after_s)}." if error.retry_after_s else text
+
+
+def state_text(job: Job, usual: str, status: JobStatus | None) -> str:
+    """Returns the state of a job in words: a part that it waits for, else the usual words for it."""
+    if part := awaited_part(job):
+        return f"Waiting for {part}"
+    if status is not None and status.unserved_queue:
+        return f"Waiting for a worker: none serves the queue {status.unserved_queue}"
+    return usual
 
 
 async def request_of(form: FormData) -> GenerateRequest:

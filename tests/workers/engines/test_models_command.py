@@ -185,3 +185,13 @@ def test_a_lora_that_does_not_fit_the_new_model_is_told(imgen, models, data):
     assert done.returncode == 1
     assert "is a LoRA, not a model" in done.stderr
     assert not (data / "models.toml").exists()
+
+
+def test_all_that_is_left_to_do_is_told(imgen, models, data):
+    """Files on each machine, the reload, a worker for the new queue; a restart only where the default has changed."""
+    source = str(models / "sd15")
+    told = imgen("add", source, "--as", "one", "--steps", "1").stdout
+    for word in ("restart that", str(data / "models.toml"), "Catalog page", "imgen worker --queues render.one"):
+        assert word in told
+    assert "restart each" not in told
+    assert "restart each" in imgen("add", source, "--as", "two", "--steps", "1", "--default").stdout
