@@ -37,7 +37,7 @@ SURFACES: tuple[Surface, ...] = (
     health.SURFACE,
     files.SURFACE,
     reference.surface(lambda: SURFACES),
-    web.SURFACE,
+    web.surface(lambda: SURFACES),
 )
 """Table of the surfaces. A new one is a folder, or a module, and a line here."""
 CORS_METHODS = ("GET", "HEAD", "POST", "DELETE")

@@ -95,14 +95,16 @@ async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
             return bytes(gathered)
 
 
-def replay_body(body: bytes) -> Receive:
-    """Returns a `receive` that replays an already read body."""
+def replay_body(body: bytes, receive: Receive) -> Receive:
+    """Returns a `receive` that replays an already read body; then it waits, like the true one, for the end of the connection."""
     given = iter((body,))
 
-    async def receive() -> Message:
-        return {"type": "http.request", "body": next(given, b""), "more_body": False}
+    async def replayed() -> Message:
+        for whole in given:
+            return {"type": "http.request", "body": whole, "more_body": False}
+        return await receive()
 
-    return receive
+    return replayed
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:

@@ -14,11 +14,12 @@ from imgen.cli import cli_audit, verify
 from imgen.cli.client import Client, ServerError
 from imgen.cli.options import Data
 from imgen.cli.up import running
+from imgen.domain.example_prompt import example_prompt
 from imgen.domain.principal import new_raw_key
 from imgen.provenance.inspection import inspect_picture
 from imgen.settings import Settings
 
-PROMPT = "@aya red coat, on a beach, warm lighting, -hat"
+PROMPT = example_prompt()
 
 
 def demo(

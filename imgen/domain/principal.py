@@ -36,6 +36,8 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     """End of its validity; for the old secret of a rotated key, the end of its grace."""
     old_secret_until: float | None = None
     """End of the grace of the old secret, if the key was rotated."""
+    made_by: str = ""
+    """Id of the user who made it in the panel; empty: it was made on the command line."""
 
 
 class TenantKey(Struct, frozen=True, kw_only=True):

@@ -5,11 +5,12 @@ import time
 from collections.abc import Collection, Iterable
 
 from msgspec import structs
-from sqlalchemy import Connection, Row, Select, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
 
 from imgen.domain.account import Tenant
 from imgen.domain.errors import Invalid
 from imgen.domain.principal import SCOPES, ApiKey, TenantKey, hash_key, visible_prefix
+from imgen.domain.user import User
 from imgen.records.database import locked_in_order
 from imgen.records.tables.accounts import api_keys, tenants
 
@@ -22,6 +23,7 @@ def add_key(
     name: str,
     scopes: Collection[str] = SCOPES,
     expires_at: float | None = None,
+    made_by: str = "",
 ) -> ApiKey:
     """Stores a new key.
 
@@ -45,6 +47,7 @@ def add_key(
         enabled=True,
         created_at=time.time(),
         expires_at=expires_at,
+        made_by=made_by,
     )
     connection.execute(
         insert(api_keys).values(
@@ -57,6 +60,7 @@ def add_key(
             enabled=True,
             created_at=key.created_at,
             expires_at=expires_at,
+            made_by=made_by,
         )
     )
     return key
@@ -78,6 +82,20 @@ def find_key_by_hash(connection: Connection, key_hash: str) -> TenantKey | None:
 def all_keys(connection: Connection) -> list[TenantKey]:
     """Lists all keys that are not deleted, oldest first."""
     return [_tenant_key(row) for row in connection.execute(_keys_and_tenants().order_by(api_keys.c.created_at))]
+
+
+def keys_of_user(connection: Connection, user: User, *, limit: int) -> list[str]:
+    """Returns the ids of a user's own keys, last used first, deleted ones included.
+
+    They are keys of visible tenants that this user made in the panel, or that were made on the command line.
+    """
+    last_used = func.coalesce(api_keys.c.last_used_at, api_keys.c.created_at)
+    return [row.id for row in connection.execute(_own_ids(user).order_by(last_used.desc()).limit(limit))]
+
+
+def is_key_of_user(connection: Connection, user: User, key_id: str) -> bool:
+    """Returns whether a key is one of `keys_of_user`."""
+    return connection.execute(_own_ids(user).where(api_keys.c.id == key_id)).first() is not None
 
 
 def find_key(connection: Connection, name_or_prefix: str) -> ApiKey:
@@ -150,6 +168,11 @@ def note_used(connection: Connection, key_ids: Iterable[str], *, now: float) -> 
     connection.execute(update(api_keys).where(api_keys.c.id.in_(used)).values(last_used_at=now))
 
 
+def _own_ids(user: User) -> Select[tuple[str]]:
+    query = select(api_keys.c.id).where(api_keys.c.made_by.in_(("", user.id)))
+    return query if user.scope is None else query.where(api_keys.c.tenant_id.in_(user.scope))
+
+
 def _keys_and_tenants() -> Select[tuple[object, ...]]:
     return (
         select(*api_keys.c, tenants.c.name.label("tenant_name"), tenants.c.plan)
@@ -171,6 +194,7 @@ def _tenant_key(row: Row[tuple[object, ...]]) -> TenantKey:
             last_used_at=row.last_used_at,
             expires_at=row.expires_at,
             old_secret_until=row.old_until,
+            made_by=row.made_by,
         ),
         tenant=Tenant(id=row.tenant_id, name=row.tenant_name, plan=row.plan),
     )

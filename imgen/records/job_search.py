@@ -1,5 +1,6 @@
 """Search of jobs for the panel: by filter, page by page, with samples. Read-only."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
 
@@ -11,6 +12,7 @@ from imgen.domain.job import Job, State
 from imgen.records.job_rows import from_row, listed
 from imgen.records.jobs import in_tenants
 from imgen.records.paging import Place, Stream, hidden, newest_ids, rows_at
+from imgen.records.stars import starred_by
 from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.jobs import HAS_PICTURES, jobs
 from imgen.records.tables.users import users
@@ -54,6 +56,8 @@ class JobFilter(Struct, frozen=True, kw_only=True):
     """Ruleset of blocked jobs."""
     since: float | None = None
     until: float | None = None
+    starred_by: str = ""
+    """Id of a user: only the jobs that this user has starred."""
 
 
 class JobPage(Struct, frozen=True, kw_only=True):
@@ -82,6 +86,15 @@ def find_visible(connection: Connection, job_id: str, *, scope: frozenset[str] |
         query = query.where(jobs.c.tenant_id.in_(scope))
     row = connection.execute(query).mappings().first()
     return None if row is None else from_row(row)
+
+
+def find_all_visible(connection: Connection, job_ids: Collection[str], *, scope: frozenset[str] | None) -> list[Job]:
+    """Finds those of the jobs that lie within the scope, newest first."""
+    query = select(jobs).where(jobs.c.id.in_(job_ids))
+    if scope is not None:
+        query = query.where(jobs.c.tenant_id.in_(scope))
+    query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+    return [listed(row) for row in connection.execute(query).mappings()]
 
 
 def key_names(connection: Connection, *, scope: frozenset[str] | None) -> dict[str, str]:
@@ -138,7 +151,9 @@ def _streams(job_filter: JobFilter) -> list[Stream]:
     """Chooses the streams of a page: those of the conditions that leave the fewest jobs, as a rule."""
     states, scope = _states(job_filter), job_filter.scope
     each_state: list[Stream] = [{}] if states is None else [{jobs.c.state: state} for state in sorted(states)]
-    if job_filter.words:  # only the gallery's index has the prompts
+    if (
+        job_filter.words or job_filter.starred_by
+    ):  # only the gallery's index has the prompts; starred jobs are looked up
         return [{}]
     if job_filter.key_id:
         return [{jobs.c.key_id: job_filter.key_id}]
@@ -177,6 +192,8 @@ def _conditions(job_filter: JobFilter) -> list[ColumnElement[bool]]:
         found.append(_STATE.in_(states))
     if job_filter.review is not None:
         found.extend(_REVIEWED[job_filter.review][1])
+    if job_filter.starred_by:
+        found.append(jobs.c.id.in_(starred_by(job_filter.starred_by)))
     if job_filter.words:
         found.append(jobs.c.prompt.ilike(f"%{job_filter.words.translate(_ESCAPED)}%", escape="\\"))
     if job_filter.since is not None:

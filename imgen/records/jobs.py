@@ -1,5 +1,7 @@
 """Rows of jobs in SQL: insert, find, list. Transitions are in job_transitions.py."""
 
+from collections.abc import Iterable
+
 from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, insert, select
 
@@ -76,6 +78,12 @@ def latest_of_key(connection: Connection, key_id: str, *, scope: frozenset[str] 
     """Lists the latest jobs of one key, or of one user in the playground, newest first; `scope` limits them to these tenants."""
     within = () if scope is None else (in_tenants(scope),)
     places = newest_ids(connection, [{jobs.c.key_id: key_id}], within, before=None, limit=limit)
+    return [listed(row) for row in rows_at(connection, places)]
+
+
+def latest_of_keys(connection: Connection, key_ids: Iterable[str], *, limit: int) -> list[Job]:
+    """Lists the latest jobs of several keys, newest first: the newest of each key, by its index, then the newest of these."""
+    places = newest_ids(connection, [{jobs.c.key_id: key_id} for key_id in key_ids], before=None, limit=limit)
     return [listed(row) for row in rows_at(connection, places)]
 
 

@@ -10,6 +10,7 @@ from imgen.domain.job import ENDED, OPEN
 from imgen.records import clock
 from imgen.records.database import locked_in_order
 from imgen.records.tables.jobs import jobs
+from imgen.records.tables.users import stars
 
 
 class ExpiredJob(NamedTuple):
@@ -59,9 +60,11 @@ def drop_files(connection: Connection, job_ids: Iterable[str]) -> None:
 
 
 def delete_jobs(connection: Connection, job_ids: Iterable[str]) -> None:
-    """Deletes ended jobs; their ledger entries stay."""
+    """Deletes ended jobs and their stars; their ledger entries stay."""
     ended = locked_in_order(jobs.c.id, jobs.c.id.in_(list(job_ids)), jobs.c.state.in_(ENDED))
-    connection.execute(delete(jobs).where(jobs.c.id.in_(ended)))
+    found = connection.execute(ended).scalars().all()
+    connection.execute(delete(stars).where(stars.c.job_id.in_(found)))
+    connection.execute(delete(jobs).where(jobs.c.id.in_(found)))
 
 
 def open_among(connection: Connection, job_ids: Iterable[str]) -> set[str]:

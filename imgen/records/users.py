@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from imgen.domain.errors import Invalid
 from imgen.domain.user import ADMIN, User
 from imgen.records.database import locked_in_order
-from imgen.records.tables.users import memberships, sessions, users
+from imgen.records.tables.users import memberships, sessions, stars, users
 
 
 def add(connection: Connection, *, name: str, role: str, password_hash: str, must_change_password: bool) -> User:
@@ -64,7 +64,7 @@ def set_password(connection: Connection, user_id: str, new_hash: str, *, must_ch
 
 
 def remove(connection: Connection, user: User) -> None:
-    """Deletes a user with all sessions and memberships.
+    """Deletes a user with all sessions, memberships and stars.
 
     Raises:
         Invalid: it is the last administrator. Removals by two administrators at once are serialized.
@@ -72,8 +72,9 @@ def remove(connection: Connection, user: User) -> None:
     administrators = locked_in_order(users.c.id, users.c.role == ADMIN)
     if connection.execute(administrators).scalars().all() == [user.id]:
         raise Invalid("The last administrator cannot be removed")
-    for table, column in ((sessions, sessions.c.user_id), (memberships, memberships.c.user_id), (users, users.c.id)):
-        connection.execute(delete(table).where(column == user.id))
+    for table in (sessions, memberships, stars):
+        connection.execute(delete(table).where(table.c.user_id == user.id))
+    connection.execute(delete(users).where(users.c.id == user.id))
 
 
 def set_memberships(connection: Connection, user_id: str, tenant_ids: Iterable[str]) -> None:

@@ -61,7 +61,24 @@ class Description(Struct, frozen=True, kw_only=True):
 
 def schemas_of(answers: Iterable[type[Struct]]) -> dict[str, Schema]:
     """Returns the schemas of Structs and of all nested Structs, by name."""
-    return msgspec.json.schema_components(tuple(answers), ref_template=REF + "{name}")[1]
+    schemas = msgspec.json.schema_components(tuple(answers), ref_template=REF + "{name}")[1]
+    return {name: _with_types(schema) for name, schema in schemas.items()}
+
+
+def _with_types(schema: Any) -> Any:
+    """Writes types as readers of OpenAPI documents expect: enumerated strings have theirs, alternatives of types are a list."""
+    if isinstance(schema, list):
+        return [_with_types(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    typed = {key: _with_types(part) for key, part in schema.items()}
+    values, either = typed.get("enum"), typed.get("anyOf")
+    if isinstance(values, list) and all(isinstance(value, str) for value in values):
+        return {"type": "string"} | typed
+    if isinstance(either, list) and all(set(part) == {"type"} for part in either):
+        del typed["anyOf"]
+        return {"type": [part["type"] for part in either]} | typed
+    return typed
 
 
 def json_content(schema: Schema, examples: Schema | None = None) -> Schema:

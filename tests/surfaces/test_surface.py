@@ -147,3 +147,14 @@ def test_a_broken_connection_is_answered_in_the_dialect_of_its_path(client):
     """Refusals of the protocol itself have the dialect of their path."""
     assert json.loads(app.refusal("/forge/x", 408, "Request timed out")[1]) == {"detail": ["Request timed out"]}
     assert app.refusal("/api/v2", 431, "x") == json_error(Problem(431, "x"))
+
+
+def test_an_unknown_path_is_a_page_for_browsers(client):
+    """A browser that asks for a path of no surface gets the page for it; paths of other surfaces keep their dialect."""
+    browser = {"Accept": "text/html,*/*"}
+    page = client.get("/nowhere/at/all", headers=browser)
+    assert (page.status_code, "<h1>Not found</h1>" in page.text) == (404, True)
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert client.get("/forge/nope", headers=browser).json() == {"detail": ["Not found"]}
+    assert client.get("/api/v2", headers=browser).json() == {"error": "Method not allowed"}
+    assert client.post("/nowhere", headers=browser).json() == {"error": "Not found"}

@@ -29,5 +29,7 @@ api_keys = Table(
     Column("old_hash", Text, unique=True),
     Column("old_until", Double),
     Column("deleted_at", Double),
+    Column("made_by", Text, nullable=False, server_default=""),
 )
-"""A rotated key is found by its old hash as well, until `old_until`."""
+"""A rotated key is found by its old hash as well, until `old_until`. `made_by` is the user who made it in the panel; empty:
+it was made on the command line."""

@@ -1,4 +1,4 @@
-"""Tables of the users of the panel: users, memberships and sessions."""
+"""Tables of the users of the panel: users, memberships, sessions and stars."""
 
 from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, PrimaryKeyConstraint, Table, Text
 
@@ -38,3 +38,13 @@ sessions = Table(
     Index(None, "expires_at"),
 )
 """Sessions of browsers. A cookie without its row is invalid."""
+
+stars = Table(
+    "stars",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id"), nullable=False),
+    Column("job_id", Text, nullable=False),
+    PrimaryKeyConstraint("user_id", "job_id"),
+    Index(None, "job_id"),
+)
+"""Pictures that a user marked. No foreign key to the jobs: in SQLite a migration that copies that table would empty this one."""

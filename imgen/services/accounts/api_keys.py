@@ -41,7 +41,9 @@ async def create(
     def write(connection: Connection) -> ApiKey:
         owner = _find_or_make_tenant(connection, core, user, tenant)
         expires_at = None if lifetime_s is None else core.clock() + lifetime_s
-        key = api_keys.add_key(connection, raw, tenant=owner, name=name, scopes=scopes, expires_at=expires_at)
+        key = api_keys.add_key(
+            connection, raw, tenant=owner, name=name, scopes=scopes, expires_at=expires_at, made_by=user.id
+        )
         _note(connection, user, key, "made key", audit.change(key.name, after=audit.key_fields(key, owner)))
         return key
 

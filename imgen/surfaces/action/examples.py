@@ -3,13 +3,13 @@
 from typing import NamedTuple
 
 from imgen.domain.catalog import SIZES
+from imgen.domain.example_prompt import CHARACTER, NEGATIVE, POSITIVE
 from imgen.domain.request import RANGES
 from imgen.services.core import Core
 from imgen.surfaces.description import Schema
 
 JOB_ID, GEN_ID = "run_Wf3gq0v8hYxQ2d1mC7LkZA", "k3v9x0q2m8c1z7b5n4d6"
 FINGERPRINT = "d8f8f0cce0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22"
-POSITIVE, NEGATIVE = "red coat, on a beach, warm lighting", "hat"
 
 
 class Examples(NamedTuple):
@@ -115,7 +115,8 @@ def usage(core: Core) -> Examples:
 def _names(core: Core) -> tuple[str, str, str]:
     """Returns the first model, its default style and a character it can draw; empty: it has none."""
     model = next(iter(core.catalog.models.values()))
-    return model.key, model.default_style, next(iter(core.catalog.characters_of(model)), "")
+    characters = core.catalog.characters_of(model)
+    return model.key, model.default_style, CHARACTER if CHARACTER in characters else next(iter(characters), "")
 
 
 def _prompt(character: str, positive: str = POSITIVE) -> str:

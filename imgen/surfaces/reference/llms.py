@@ -105,7 +105,8 @@ def _table(rows: dict[str, dict[str, Any]], required: list[str]) -> Iterator[str
     yield "| field | type | default | limits | meaning |\n|---|---|---|---|---|"
     for name, about in rows.items():
         default = "required" if name in required else _json_line(about["default"]) if "default" in about else ""
-        yield f"| `{name}` | {_type(about)} | {default} | {_limits(about)} | {about['description']} |"
+        plain = {key: value for key, value in about.items() if key != "enum"}  # the limits have its values
+        yield f"| `{name}` | {_type(plain)} | {default} | {_limits(about)} | {about['description']} |"
 
 
 def _limits(about: dict[str, Any]) -> str:
@@ -121,13 +122,14 @@ def _type(about: dict[str, Any]) -> str:
         return str(about["$ref"]).removeprefix(REF)
     if "anyOf" in about:
         return " or ".join(map(_type, about["anyOf"]))
-    if "enum" in about and "type" not in about:
+    if "enum" in about:
         return " or ".join(map(_json_line, about["enum"]))
     if about.get("type") == "array":
         return f"list of {_type(about['items'])}" if about.get("items") else "list"
     if about.get("type") == "object" and "additionalProperties" in about:
         return f"object of {_type(about['additionalProperties'])}"
-    return str(about.get("type", "any"))
+    types = about.get("type", "any")
+    return " or ".join(types) if isinstance(types, list) else str(types)
 
 
 def _either_description(about: dict[str, Any]) -> str:

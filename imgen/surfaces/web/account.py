@@ -107,4 +107,6 @@ class Account:
     async def sign_out_elsewhere(self, request: Request, user: User) -> Response:
         """Ends all other sessions."""
         number = await sessions.sign_out_elsewhere(self._shell.core, user, self._shell.token(request))
-        return self._shell.redirect(request, "/panel/account", f"Signed out of {number} other browsers.")
+        return self._shell.redirect(
+            request, "/panel/account", f"Signed out of {number} other browser{'' if number == 1 else 's'}."
+        )

@@ -74,7 +74,7 @@ class Csrf:
                 return
             except ClientDisconnect:
                 return
-            receive = replay_body(body)
+            receive = replay_body(body, receive)
         if scope["type"] == "http" and not _is_plain(scope, body):
             await self._refuse(scope, send, 0)
             return

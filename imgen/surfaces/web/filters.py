@@ -4,23 +4,39 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from markupsafe import Markup
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def ago(at: float | None) -> str:
-    """Formats an age: `3 min ago`; empty: never."""
-    if at is None:
-        return ""
+def age(at: float) -> str:
+    """Formats a time as its age within a day: `3 min ago`; earlier ones as a day."""
     seconds = max(0, time.time() - at)
-    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+    if seconds >= DAY:
+        return day(at)
+    for unit, name in ((HOUR, "h"), (MINUTE, "min")):
         if seconds >= unit:
             return f"{int(seconds // unit)} {name} ago"
     return "just now"
 
 
+def ago(at: float | None) -> str:
+    """Formats a time as its age, with the time itself for programs and under the pointer; empty: never."""
+    if at is None:
+        return ""
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        moment(at).replace(" UTC", "Z"), moment(at), age(at)
+    )
+
+
 def moment(at: float | None) -> str:
     """Formats a time: `2026-11-21 18:05:09 UTC`."""
     return "" if at is None else time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
+
+
+def minute(at: float) -> str:
+    """Formats a time to the minute: `2026-11-21 18:05 UTC`."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at))
 
 
 def day(at: float | None) -> str:

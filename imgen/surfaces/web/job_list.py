@@ -15,14 +15,16 @@ from imgen.domain.failure import awaited_part
 from imgen.domain.job import OPEN, Job, State
 from imgen.domain.outcome import Outcome
 from imgen.domain.user import User
-from imgen.records import audit, job_search
+from imgen.records import audit, job_search, stars
 from imgen.records.paging import Place
 from imgen.services.cursors import read_cursor, write_cursor
 from imgen.services.links import urls_by_kind
-from imgen.surfaces.web.filters import ago
+from imgen.surfaces.web.filters import age
 from imgen.surfaces.web.shell import NavEntry, Shell, digest
 
 PAGE = 24
+MAX_CHOSEN = 200
+"""Limit of pictures that are starred, deleted or packed at a time."""
 VIEWS = ("gallery", "table")
 STATES: dict[str, frozenset[State]] = {
     "open": OPEN,
@@ -81,16 +83,18 @@ class JobList:
             words=given.get("words", "").strip()[:300],
             since=_day(given.get("since", "")),
             until=_day(given.get("until", ""), days_on=1),
+            starred_by=user.id if given.get("starred") == "yes" else "",
         )
         database = self._shell.core.database
         page = await database.reading(job_search.search, wanted, limit=PAGE, after=_place(given.get("after", "")))
+        starred = await database.reading(stars.starred_among, user.id, [job.id for job in page.jobs])
         keys = await database.reading(job_search.key_names, scope=user.scope)
         half_life_s = self._shell.core.settings.objects.url_expires_s / 2
         fresh = int(self._shell.core.clock() // half_life_s)  # a page that stays open gets new URLs in time
         rows = [
             (
                 *(job.id, job.state, awaited_part(job), bool(job.outcome and job.outcome.images)),
-                *(ago(job.created_at), keys.get(job.key_id)),
+                *(age(job.created_at), keys.get(job.key_id), job.id in starred),
             )
             for job in page.jobs
         ]
@@ -103,6 +107,9 @@ class JobList:
             request,
             template,
             jobs=[(job, urls_by_kind(self._shell.core, job.outcome), facts_of(job)) for job in page.jobs],
+            starred=starred,
+            back=f"{request.url.path}?{urlencode(filters)}",
+            max_chosen=MAX_CHOSEN,
             keys=keys,
             fresh=fresh,
             poll=urlencode(filters | {"shown": shown}),

@@ -19,13 +19,14 @@ from imgen.domain import principal as principals
 from imgen.domain.ids import is_cached
 from imgen.domain.job import ENDED, OPEN, Job, State
 from imgen.domain.user import User
-from imgen.records import audit, job_search
+from imgen.records import audit, job_search, stars
 from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
 from imgen.services import retention, submit
+from imgen.services.core import Core
 from imgen.services.links import urls_by_kind
 from imgen.surfaces.web.job_list import facts_of
-from imgen.surfaces.web.shell import NavEntry, Shell, digest
+from imgen.surfaces.web.shell import Flash, NavEntry, Shell, digest
 from imgen.threads import FILES, OBJECTS
 
 VERIFY_TIMEOUT_S = 30
@@ -61,6 +62,7 @@ class Jobs:
         names = await database.reading(job_search.key_names, scope=user.scope)
         tenants = await database.reading(job_search.tenant_names, scope=user.scope)
         records = await database.reading(audit.of_subject, job.id)
+        starred = await database.reading(stars.starred_among, user.id, [job.id])
         shown = digest((job.state, job.available_at, job.claimed_at, job.ended_at, [one.id for one in records]))
         if request.query_params.get("shown") == shown:
             return self._shell.unchanged()
@@ -75,6 +77,7 @@ class Jobs:
             key_name=names.get(job.key_id, job.key_id),
             tenant_name=tenants.get(job.tenant_id, job.tenant_id),
             records=records,
+            is_starred=bool(starred),
             recipe=msgspec.json.format(msgspec.json.encode(job.recipe), indent=2).decode(),
             is_open=job.state in OPEN,
             is_cached=is_cached(job.id),
@@ -100,15 +103,15 @@ class Jobs:
         ended = await job_service.cancel(self._shell.core, await self._principal(user, job), job.id)
         is_cancelled = job.state in OPEN and ended.state is State.CANCELLED
         if is_cancelled:
-            await self._note(user, job, "cancelled job")
-        flash = "Cancelled." if is_cancelled else f"It had ended: {ended.state}."
+            await note(self._shell.core, user, job, "cancelled job")
+        flash = Flash("Cancelled.") if is_cancelled else Flash(f"It had ended: {ended.state}.", "note")
         return self._shell.redirect(request, f"/panel/jobs/{job.id}", flash)
 
     async def retry(self, request: Request, user: User) -> Response:
         """Makes a new job of the same recipe."""
         job = await self._find(request, user)
         made = await submit.resubmit(self._shell.core, await self._principal(user, job), job, surface="panel")
-        await self._note(user, job, "retried job")
+        await note(self._shell.core, user, job, "retried job")
         return self._shell.redirect(request, f"/panel/jobs/{made.id}", "Made a new job of the same recipe.")
 
     async def delete(self, request: Request, user: User) -> Response:
@@ -117,7 +120,7 @@ class Jobs:
         if job.state not in ENDED:
             raise errors.Invalid("Cancel it first: it is still open")
         await retention.delete_job(self._shell.core, job)
-        await self._note(user, job, "deleted job")
+        await note(self._shell.core, user, job, "deleted job")
         return self._shell.redirect(request, "/panel/jobs", f"{job.gen_id} and its files are deleted.")
 
     async def _find(self, request: Request, user: User) -> Job:
@@ -126,16 +129,6 @@ class Jobs:
         if job is None:
             raise HTTPException(404, "There is no such job.")
         return job
-
-    async def _note(self, user: User, job: Job, action: str) -> None:
-        await self._shell.core.database.writing(
-            audit.by_person,
-            user,
-            action=action,
-            tenant_id=job.tenant_id,
-            subject=job.id,
-            detail={"gen_id": job.gen_id, "state": job.state},
-        )
 
     async def _principal(self, user: User, job: Job) -> Any:
         tenants = await self._shell.core.database.reading(all_tenants)
@@ -170,3 +163,15 @@ class Jobs:
                     process.kill()
         found: dict[str, Any] = msgspec.json.decode(out) if out else {}
         return found
+
+
+async def note(core: Core, user: User, job: Job, action: str) -> None:
+    """Adds a row to the audit for what a user did to a job."""
+    await core.database.writing(
+        audit.by_person,
+        user,
+        action=action,
+        tenant_id=job.tenant_id,
+        subject=job.id,
+        detail={"gen_id": job.gen_id, "state": job.state},
+    )

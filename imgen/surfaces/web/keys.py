@@ -1,14 +1,16 @@
-"""API keys: list, create, enable, rotate, revoke. A raw key is shown once, in the response to its creation."""
+"""API keys: list, create, enable, rotate, end an old secret, revoke. A raw key is shown once, in the answer to its creation."""
 
 from collections.abc import Sequence
 from typing import ClassVar
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
-from imgen.domain.principal import SCOPES, ApiKey
+from imgen.domain.example_prompt import POSITIVE
+from imgen.domain.principal import SCOPES, ApiKey, TenantKey
 from imgen.domain.user import User
 from imgen.records import api_keys, ledger
 from imgen.records.tenants import all_tenants
@@ -17,9 +19,20 @@ from imgen.surfaces.web import snippets
 from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.shell import NavEntry, Shell
 
-EXAMPLE: snippets.Fields = {"prompt": "red coat, on a beach", "seed": 7}
+EXAMPLE: snippets.Fields = {"prompt": POSITIVE, "seed": 7}
 GRACE_DAYS = 1
 """Default of the form for a rotation."""
+LAST_TENANT = "tenant"
+"""Key of the cookie: name of the tenant that the latest key was made for."""
+
+
+class KeyForm(Struct, frozen=True, kw_only=True):
+    """Form for a new key, as it was typed."""
+
+    name: str = ""
+    tenant: str = ""
+    days: str = ""
+    scopes: tuple[str, ...] = SCOPES
 
 
 class Keys:
@@ -38,11 +51,14 @@ class Keys:
             Route("/panel/keys", signed_in(self.create), methods=["POST"]),
             Route("/panel/keys/{key}/switch", signed_in(self.switch), methods=["POST"]),
             Route("/panel/keys/{key}/rotate", signed_in(self.rotate), methods=["POST"]),
+            Route("/panel/keys/{key}/end-old-secret", signed_in(self.end_old_secret), methods=["POST"]),
             Route("/panel/keys/{key}/revoke", signed_in(self.revoke), methods=["POST"]),
         ]
 
-    async def all_keys(self, request: Request, user: User, *, problem: str = "", name: str = "") -> Response:
-        """Lists all keys that the user may see, with their usage."""
+    async def all_keys(
+        self, request: Request, user: User, *, problem: str = "", typed: KeyForm | None = None
+    ) -> Response:
+        """Lists all keys that the user may see, with their usage. `typed`: the form that could not be used, to be mended."""
         core, now = self._shell.core, self._shell.core.clock()
         await core.request_counts.write(core.database, now=now)
         known = await core.database.reading(api_keys.all_keys)
@@ -60,29 +76,30 @@ class Keys:
             },
             plans={one.key.id: core.plan_of(one.tenant.plan) for one in shown},
             tenants=[one for one in tenants if user.scope is None or one.id in user.scope],
+            typed=typed or KeyForm(tenant=self._last_tenant(request, shown)),
             scopes=SCOPES,
             now=now,
             problem=problem,
-            name=name,
             grace_days=GRACE_DAYS,
         )
 
     async def create(self, request: Request, user: User) -> Response:
         """Creates a key and shows it."""
         form = await form_of(request)
-        name, tenant = str(form.get("name", "")).strip(), str(form.get("tenant", "")).strip()
-        days, scopes = str(form.get("days", "")).strip(), [str(scope) for scope in form.getlist("scope")]
+        name, tenant, days = (str(form.get(field, "")).strip() for field in ("name", "tenant", "days"))
+        typed = KeyForm(name=name, tenant=tenant, days=days, scopes=tuple(map(str, form.getlist("scope"))))
         try:
             key, raw = await key_service.create(
                 self._shell.core,
                 user,
                 name=name,
                 tenant=tenant,
-                scopes=scopes,
+                scopes=typed.scopes,
                 days=_parse_days(days) if days else None,
             )
         except errors.Invalid as exc:
-            return await self.all_keys(request, user, problem=str(exc), name=name)
+            return await self.all_keys(request, user, problem=str(exc), typed=typed)
+        request.session[LAST_TENANT] = tenant
         return self._shown_once(request, key, raw, "Your new key")
 
     async def switch(self, request: Request, user: User) -> Response:
@@ -104,10 +121,21 @@ class Keys:
             return await self.all_keys(request, user, problem=str(exc))
         return self._shown_once(request, key, raw, f"{key.name}, rotated", grace_days=_parse_days(grace))
 
+    async def end_old_secret(self, request: Request, user: User) -> Response:
+        """Ends the grace of a rotated key."""
+        key = await key_service.end_old_secret(self._shell.core, user, request.path_params["key"])
+        return self._shell.redirect(request, "/panel/keys", f"The old secret of {key.name} is refused from now on.")
+
     async def revoke(self, request: Request, user: User) -> Response:
         """Revokes a key."""
         key = await key_service.revoke(self._shell.core, user, request.path_params["key"])
         return self._shell.redirect(request, "/panel/keys", f"{key.name} is revoked.")
+
+    def _last_tenant(self, request: Request, shown: Sequence[TenantKey]) -> str:
+        """Returns the name of the tenant of the last key made in this session, or else of the newest key."""
+        names = [one.tenant.name for one in shown]
+        used = str(request.session.get(LAST_TENANT, ""))
+        return used if used in names else names[-1] if names else ""
 
     def _shown_once(
         self, request: Request, key: ApiKey, raw: str, title: str, *, grace_days: int | None = None

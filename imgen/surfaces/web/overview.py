@@ -14,6 +14,7 @@ from imgen.live import workers
 from imgen.records import job_search, job_statistics
 from imgen.services.links import thumbnail_url
 from imgen.settings.advice import unseen_pictures
+from imgen.surfaces.web import charts, filters
 from imgen.surfaces.web.shell import NavEntry, Shell
 from imgen.threads import BROKER
 
@@ -49,10 +50,13 @@ class Overview:
             core.database.reading(job_statistics.performance, scope=scope, latest=LATEST, now=now),
             core.database.reading(job_search.search, job_search.JobFilter(scope=scope), limit=8),
         )
+        start = now - MINUTES * 60
         return self._shell.page(
             request,
             "overview.html",
-            per_minute=per_minute,
+            per_minute=charts.bars(per_minute, [filters.minute(start + number * 60) for number in range(MINUTES)]),
+            since=filters.minute(start),
+            until=filters.minute(now),
             done=done,
             parts=[(part, *done.seconds[part]) for part in PARTS if part in done.seconds],
             depths=await self._depths() if user.is_admin else {},

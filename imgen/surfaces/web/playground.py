@@ -3,12 +3,15 @@
 Requests pass through the same services as all others, with the user as principal.
 """
 
+import asyncio
 import base64
 import contextlib
 import json
+import math
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, ClassVar
 
+from msgspec import structs
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,40 +24,28 @@ from imgen.domain import errors
 from imgen.domain import principal as principals
 from imgen.domain.account import Tenant
 from imgen.domain.catalog import SIZES
-from imgen.domain.job import ENDED, Job, State, state_for_owner
+from imgen.domain.example_prompt import example_prompt
+from imgen.domain.job import ENDED, Job, State
 from imgen.domain.outcome import Outcome
 from imgen.domain.request import FORMATS, POSITIONS, RANGES
 from imgen.domain.user import User
 from imgen.live import previews
-from imgen.records import job_search, jobs
+from imgen.records import job_search
 from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
 from imgen.services.accounts import rates
-from imgen.services.links import picture_links, thumbnail_url, withheld_url
+from imgen.services.links import picture_links, withheld_url
 from imgen.services.submit import submit
 from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.surface import status_of
-from imgen.surfaces.web import playground_form, snippets
+from imgen.surfaces.web import playground_form, playground_history, snippets
 from imgen.surfaces.web.nul import form_of
+from imgen.surfaces.web.playground_states import state_text
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 SURFACE = "playground"
-SHOWN = 12
-"""Number of thumbnails."""
 CHANGED = {"HX-Trigger": "job-changed"}
 """Event for the page: the thumbnails are out of date."""
-
-STATES: dict[State, str] = {
-    State.QUEUED: "Waiting for its turn",
-    State.RENDERING: "Being drawn",
-    State.RENDERED: "Drawn, about to be reviewed",
-    State.FINISHING: "Being reviewed, watermarked and signed",
-    State.COMPLETED: "Done",
-    State.BLOCKED: "Blocked by review",
-    State.FAILED: "Generation failed",
-    State.TIMED_OUT: "Timed out",
-    State.CANCELLED: "Cancelled",
-}
 
 
 class Playground:
@@ -79,19 +70,22 @@ class Playground:
         ]
 
     async def home(self, request: Request, user: User) -> Response:
-        """Shows the form and the latest job if it is open."""
-        latest = await self._latest(user)
-        under_way = latest[0] if latest and latest[0].state not in ENDED else None
+        """Shows the form, and the job that was asked for or the latest one."""
+        here, with_keys = await self._history(user)
         wanted = request.query_params.get("job", "")
         opened = (
             await self._core.database.reading(job_search.find_visible, wanted, scope=user.scope) if wanted else None
         )
+        shown = opened if opened and opened.state in ENDED else next(iter(here or with_keys), None)
+        models = self._models()
         return self._shell.page(
             request,
             "playground.html",
+            tenant_id=here[0].tenant_id if here else "",
             tenants=[one for one in await self._tenants() if user.scope is None or one.id in user.scope],
-            models=self._models(),
-            sizes=SIZES,
+            models=models,
+            example=example_prompt([key for key, _ in models[0]["characters"]]),
+            sizes=[(width, height, _ratio(width, height)) for width, height in SIZES],
             formats=FORMATS,
             positions=POSITIONS,
             rulesets=sorted(self._core.rulesets, key=lambda name: (name != playground_form.DEFAULT_RULESET, name)),
@@ -99,9 +93,9 @@ class Playground:
             max_chars=self._core.settings.jobs.max_prompt_chars,
             max_logo_bytes=MAX_LOGO_BYTES,
             languages=snippets.LANGUAGES,
-            latest=[self._thumbnail(job) for job in latest],
+            **self._thumbnails(here, with_keys),
             fill=json.dumps(playground_form.filling(opened, with_seed=True)) if opened else "",
-            **(await self._shown(user, under_way) if under_way else {"job": None}),
+            **(await self._shown(user, shown) if shown else {"job": None}),
         )
 
     async def generate(self, request: Request, user: User) -> Response:
@@ -127,7 +121,10 @@ class Playground:
         shown = await self._shown(user, job)
         is_poll = "poll" in request.query_params
         if is_poll and shown["outcome"] is None:
-            return self._shell.page(request, "playground_status.html", **shown)
+            response = self._shell.page(request, "playground_status.html", **shown)
+            if request.query_params.get("shown") != shown["state"]:
+                response.headers.update(CHANGED)
+            return response
         response = self._shell.page(request, "playground_job.html", **shown)
         if is_poll:
             response.headers.update(CHANGED | {"HX-Retarget": "closest article", "HX-Reswap": "outerHTML"})
@@ -144,8 +141,7 @@ class Playground:
 
     async def history(self, request: Request, user: User) -> Response:
         """Shows the user's latest pictures as thumbnails."""
-        latest = [self._thumbnail(job) for job in await self._latest(user)]
-        return self._shell.page(request, "playground_history.html", latest=latest)
+        return self._shell.page(request, "playground_history.html", **self._thumbnails(*await self._history(user)))
 
     async def code(self, request: Request, _user: User) -> Response:
         """Shows the form's request as code in every language."""
@@ -176,7 +172,7 @@ class Playground:
         """Reads the form, with the size limit of all requests."""
         max_bytes = int(self._core.settings.http.max_body_mib * 2**20)
         body = await read_body(request.scope, request.receive, max_bytes=max_bytes)
-        form = await form_of(Request(request.scope, replay_body(body)))
+        form = await form_of(Request(request.scope, replay_body(body, request.receive)))
         try:
             yield form
         finally:
@@ -192,16 +188,16 @@ class Playground:
             raise errors.Forbidden
         return tenant
 
-    async def _latest(self, user: User) -> list[Job]:
-        return await self._core.database.reading(jobs.latest_of_key, user.id, scope=user.scope, limit=SHOWN)
+    async def _history(self, user: User) -> tuple[list[Job], list[Job]]:
+        here, with_keys = await asyncio.gather(
+            playground_history.made_here(self._core, user), playground_history.made_with_keys(self._core, user)
+        )
+        return here, with_keys
 
     async def _own(self, request: Request, user: User) -> Job:
         """Returns the job of the path. Raises 404: it is not a job of the user, or the user left its tenant."""
-        try:
-            job = await self._core.database.reading(jobs.find, request.path_params["id"])
-        except errors.JobNotFound as exc:
-            raise HTTPException(404) from exc
-        if job.key_id != user.id or (user.scope is not None and job.tenant_id not in user.scope):
+        job = await playground_history.find_own(self._core, user, request.path_params["id"])
+        if job is None:
             raise HTTPException(404)
         return job
 
@@ -231,7 +227,7 @@ class Playground:
         return {
             "job": job,
             "state": state,
-            "state_text": playground_form.state_text(job, STATES[state], job_status),
+            "state_text": state_text(job, state, job_status),
             "job_status": job_status,
             "outcome": outcome,
             "images": {link.type: link for link in links},
@@ -248,10 +244,9 @@ class Playground:
         style = model.styles.get(style_key) if model else None
         return style.label if style else style_key
 
-    def _thumbnail(self, job: Job) -> dict[str, Any]:
-        url = thumbnail_url(self._core, job.outcome)
-        text = STATES[state_for_owner(job.state, job.fence)]
-        return {"job": job, "url": url, "fill": json.dumps(playground_form.filling(job)), "text": text}
+    def _thumbnails(self, here: list[Job], with_keys: list[Job]) -> dict[str, Any]:
+        rows = {"here": here, "with_keys": with_keys}
+        return {name: [playground_history.thumbnail(self._core, job) for job in row] for name, row in rows.items()}
 
     def _models(self) -> list[dict[str, Any]]:
         """Returns the models of the form, each with its styles and characters."""
@@ -261,8 +256,16 @@ class Playground:
                 "key": model.key,
                 "label": model.label,
                 "default_style": model.default_style,
+                "steps": structs.asdict(model.steps),
+                "guidance": structs.asdict(model.guidance),
                 "styles": [(key, style.label) for key, style in model.styles.items()],
                 "characters": [(key, catalog.characters[key].label or key) for key in catalog.characters_of(model)],
             }
             for model in catalog.models.values()
         ]
+
+
+def _ratio(width: int, height: int) -> str:
+    """Returns the shape of a size in whole numbers: `7:4`."""
+    common = math.gcd(width, height)
+    return f"{width // common}:{height // common}"

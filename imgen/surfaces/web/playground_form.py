@@ -1,16 +1,15 @@
 """Form of the playground: decodes it into a request, fills it from a job, and writes errors as sentences."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
 
 from imgen.domain import errors
-from imgen.domain.failure import awaited_part
 from imgen.domain.job import Job
 from imgen.domain.prompt import parse
 from imgen.domain.request import GenerateRequest
-from imgen.services.jobs import JobStatus
 from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.web.snippets import Fields, File, Value
 
@@ -19,6 +18,8 @@ LOGO_NAME = "wm_name"
 """Form fields: the upload, and the name of its file, which is enough for the code."""
 LOGO_FIELDS = ("wm_scale", "wm_transparency")
 MAX_DIGITS = 9
+NUMBER = re.compile(r"[0-9]{1,9}([.,][0-9]{1,9})?")
+"""Decimal number, with a point or, as in many countries, a comma."""
 DEFAULT_RULESET = "default"
 """Ruleset of a request without one (contract, `generate`)."""
 
@@ -41,6 +42,8 @@ FIELD_SENTENCES: Mapping[str, str] = {
     "prompt": "Invalid prompt: it is too long.",
     "negative": "Invalid negative prompt: it is too long.",
     "quality": "Invalid quality: give a whole number from 1 to 100.",
+    "steps": "Invalid steps: give a whole number.",
+    "guidance": "Invalid guidance: give a number such as 3.5.",
     "wm_image": "Invalid logo: choose a PNG, JPEG or WebP of at most 4 MiB and 16 megapixels.",
 }
 
@@ -54,15 +57,6 @@ def sentence(error: errors.ImgenError) -> str:
         text = FIELD_SENTENCES.get(error.field, text)
     text = SENTENCES.get(error.code, text)
     return f"{text} Try again in {_wait(error.retry_after_s)}." if error.retry_after_s else text
-
-
-def state_text(job: Job, usual: str, status: JobStatus | None) -> str:
-    """Returns the state of a job in words: a part that it waits for, else the usual words for it."""
-    if part := awaited_part(job):
-        return f"Waiting for {part}"
-    if status is not None and status.unserved_queue:
-        return f"Waiting for a worker: none serves the queue {status.unserved_queue}"
-    return usual
 
 
 async def request_of(form: FormData) -> GenerateRequest:
@@ -108,6 +102,8 @@ def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
         "quality": str(recipe.output.quality),
         "compliance_ruleset": recipe.ruleset,
         "seed": str(recipe.diffusion.seed) if with_seed else "",
+        "steps": str(recipe.diffusion.num_inference_steps),
+        "guidance": str(recipe.diffusion.guidance_scale),
         "optimize": words.optimized,
         "use_cache": recipe.cache_hit is not None,
         "wm_position": recipe.visible_watermark.position,
@@ -132,6 +128,10 @@ def _fields(form: FormData) -> dict[str, Value]:
         fields["compliance_ruleset"] = ruleset
     if seed := _text(form, "seed").strip():
         fields["seed"] = int(seed) if seed.isascii() and seed.isdecimal() and len(seed) <= MAX_DIGITS + 1 else seed
+    if steps := _text(form, "steps").strip():
+        fields["steps"] = _parse_int("steps", steps)
+    if guidance := _text(form, "guidance").strip():
+        fields["guidance"] = _parse_number("guidance", guidance)
     fields |= {name: True for name in ("optimize", "use_cache") if form.get(name)}
     return fields
 
@@ -151,6 +151,12 @@ def _parse_int(name: str, text: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > MAX_DIGITS:
         raise errors.InvalidField(name)
     return int(text)
+
+
+def _parse_number(name: str, text: str) -> float:
+    if not NUMBER.fullmatch(text):
+        raise errors.InvalidField(name)
+    return float(text.replace(",", "."))
 
 
 def _wait(seconds: int) -> str:

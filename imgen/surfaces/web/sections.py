@@ -12,6 +12,7 @@ from imgen.surfaces.web.account import Account
 from imgen.surfaces.web.audit import Audit
 from imgen.surfaces.web.cache import Cache
 from imgen.surfaces.web.catalog import Catalog
+from imgen.surfaces.web.chosen import Chosen
 from imgen.surfaces.web.job_list import JobList
 from imgen.surfaces.web.jobs import Jobs
 from imgen.surfaces.web.keys import Keys
@@ -40,6 +41,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Overview,
     JobList,
     Jobs,
+    Chosen,
     Keys,
     Usage,
     Catalog,

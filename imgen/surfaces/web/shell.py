@@ -26,12 +26,20 @@ from imgen.surfaces.web import error_pages, filters, nul
 from imgen.surfaces.web.csrf import Csrf, no_body
 
 COOKIE = "imgen_session"
-FLASH, NEXT = "news", "then"
+FLASH, NEXT = "flash", "then"
 """Keys of the cookie: a line for the next page, and the page to show after sign-in."""
 MAX_NEXT_CHARS = 1000
 """Limit of the path in the cookie, which holds 4 KiB."""
 Handler = Callable[[Request, User], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Flash(NamedTuple):
+    """Line on the next page. Its kind is a class of the style sheet."""
+
+    text: str
+    kind: str = "news"
+    """`news`: a change was made; `note`: none was; `warning`: something is to be done."""
 
 
 class NavEntry(NamedTuple):
@@ -56,24 +64,19 @@ class Shell:
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Renders a page. A line that `redirect` left is shown once."""
-        user = getattr(request.state, "user", None)
-        around = {
-            "user": user,
-            "path": request.url.path,
-            "flash": request.session.pop(FLASH, None),
-            "csrf": request.scope["csrftoken"](),
-        }
-        text = self._templates.get_template(template).render(around | values)
+        user, left = getattr(request.state, "user", None), request.session.pop(FLASH, None)
+        around = {"user": user, "path": request.url.path, "flash": left and Flash(*left)}
+        text = self._render(template, csrf=request.scope["csrftoken"](), **around | values)
         return HTMLResponse(text, status, headers=self.headers())
 
     def headers(self, policy: str = "") -> dict[str, str]:
         """Returns the headers of every page."""
         return page_headers(policy or self._policy) | {"Cache-Control": "no-store"}
 
-    def redirect(self, request: Request, path: str, flash: str = "") -> Response:
-        """Redirects to a page after a change, with a line to show there."""
+    def redirect(self, request: Request, path: str, flash: str | Flash = "") -> Response:
+        """Redirects to a page, as a rule after a change, with a line to show there."""
         if flash:
-            request.session[FLASH] = flash
+            request.session[FLASH] = Flash(flash) if isinstance(flash, str) else flash
         return RedirectResponse(path, 303)
 
     def unchanged(self) -> Response:
@@ -103,7 +106,8 @@ class Shell:
             user = structs.replace(user, remote_ip=request.client.host if request.client else "")
             request.state.user = user
             if user.must_change_password and request.url.path not in ("/panel/account", "/sign-out"):
-                return self.redirect(request, "/panel/account", "Choose a password of your own first.")
+                demand = Flash("Choose a password of your own first.", "warning")
+                return self.redirect(request, "/panel/account", demand)
             if admin and not user.is_admin:
                 raise HTTPException(403, "This page is for administrators.")
             return await handler(request, user)
@@ -156,8 +160,12 @@ class Shell:
                 request.state.user = await sessions.signed_in(self.core, self.token(request))
         return self.page(request, "error.html", status=status, title=title, text=text)
 
+    def _render(self, template: str, **values: Any) -> str:
+        return self._templates.get_template(template).render(values)
+
     async def _refuse_forged(self, scope: Scope, send: Send, _reason: int) -> None:
-        text = "<h1>Forbidden</h1><p>This form has expired. Go back and load the page anew.</p>"
+        told = {"title": "Not possible", "text": "This form has expired. Go back and load the page anew."}
+        text = self._render("error.html", csrf="", user=None, path=scope["path"], flash=None, **told)
         response = HTMLResponse(text, 403, headers=self.headers())
         await response(scope, no_body, send)
 

@@ -19,7 +19,7 @@ class File(Struct, frozen=True, kw_only=True):
     name: str
 
 
-Value = str | int | bool | File
+Value = str | float | bool | File
 Fields = Mapping[str, Value]
 
 

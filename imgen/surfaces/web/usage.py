@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain.user import User
 from imgen.records import job_search, job_statistics
 from imgen.records.job_statistics import DAY_S, JobStatistics
-from imgen.surfaces.web import filters
+from imgen.surfaces.web import charts, filters
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 DAYS = 30
@@ -63,7 +63,7 @@ class Usage:
             (
                 value,
                 job_statistics.merge(list(found.values())),
-                [found[day].jobs if day in found else 0 for day in days],
+                charts.bars([found[day].jobs if day in found else 0 for day in days], days),
             )
             for value, found in by_value.items()
         ]
@@ -75,7 +75,7 @@ class Usage:
             day_count=DAYS,
             days=days,
             values=sorted(values, key=lambda one: -one[1].jobs),
-            per_day=[sum(statistics.jobs for statistics in by_day.get(day, [])) for day in days],
+            per_day=charts.bars([sum(one.jobs for one in by_day.get(day, [])) for day in days], days),
             by_day=[(day, job_statistics.merge(by_day[day])) for day in reversed(days) if day in by_day],
         )
 

@@ -1,4 +1,4 @@
-// What pages do without the server: the menu of small screens, copying, asking before a change that cannot be undone.
+// What pages do without the server: menus, copying, asking before a change that cannot be undone.
 "use strict";
 
 document.addEventListener("click", (event) => {
@@ -30,10 +30,19 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("submit", (event) => {
-  const question = event.target.dataset.ask;
+  const question = event.submitter?.dataset.ask ?? event.target.dataset.ask;
   if (question && !window.confirm(question)) event.preventDefault();
 });
 
 document.addEventListener("change", (event) => {
   if (event.target.closest("[data-submit-on-change]")) event.target.form.requestSubmit();
 });
+
+document.addEventListener("toggle", (event) => { // a menu that opens stands below its button, or above it
+  if (event.newState !== "open" || !event.target.matches?.(".more")) return;
+  const menu = event.target;
+  const button = document.querySelector(`[popovertarget="${menu.id}"]`).getBoundingClientRect();
+  const below = button.bottom + menu.offsetHeight < innerHeight;
+  menu.style.top = `${below ? button.bottom + 4 : Math.max(4, button.top - menu.offsetHeight - 4)}px`;
+  menu.style.left = `${Math.max(4, Math.min(button.right, innerWidth - 4) - menu.offsetWidth)}px`;
+}, true);

@@ -26,6 +26,23 @@
     form.elements.style.replaceChildren(...options);
   };
 
+  const LIMITED = ["steps", "guidance"];
+
+  const offerRanges = () => {
+    for (const name of LIMITED) {
+      const { min, max, default: usual } = JSON.parse(chosenModel().dataset[name]);
+      Object.assign(form.elements[name], { min, max, placeholder: usual, value: "" });
+    }
+  };
+
+  const markShown = () => {
+    const shown = document.getElementById("job")?.dataset.job;
+    for (const thumb of document.querySelectorAll(".thumb")) {
+      if (thumb.dataset.job === shown) thumb.setAttribute("aria-current", "true");
+      else thumb.removeAttribute("aria-current");
+    }
+  };
+
   const showRange = (input) => {
     const output = input.parentElement.querySelector("output");
     if (output) output.textContent = `${input.value} %`;
@@ -130,23 +147,31 @@
 
   form.addEventListener("input", (event) => { if (event.target.type === "range") showRange(event.target); });
   form.addEventListener("change", (event) => {
-    if (event.target.name === "model") offerStyles();
+    if (event.target.name === "model") {
+      offerStyles();
+      offerRanges();
+    }
     if (event.target.name === "wm_file") checkMark(event.target);
   });
 
   const fill = (values) => {
-    const { style, ...others } = values;
-    for (const [name, value] of [...Object.entries(others), ["style", style]]) {
+    const { style, steps, guidance, ...others } = values; // these hang on the model
+    for (const [name, value] of [...Object.entries(others), ...Object.entries({ style, steps, guidance })]) {
       const field = form.elements[name];
-      if (!field) continue;
+      if (!field || value === undefined) continue;
       if (typeof value === "boolean") field.checked = value;
       else if (field.options && ![...field.options].some((option) => option.value === value)) continue; // not configured any more
       else field.value = value;
-      if (name === "model") offerStyles();
+      if (name === "model") {
+        offerStyles();
+        offerRanges();
+      }
+      if (LIMITED.includes(name) && Number(field.value) === Number(field.placeholder)) field.value = ""; // the model's usual value
       if (field.type === "range") showRange(field);
     }
     const isRuled = values.compliance_ruleset && form.elements.compliance_ruleset.selectedIndex > 0;
-    if (values.negative || values.use_cache || values.seed || isRuled) document.getElementById("more").open = true;
+    const isLimited = LIMITED.some((name) => form.elements[name].value);
+    if (values.negative || values.use_cache || values.seed || isRuled || isLimited) document.getElementById("more").open = true;
     form.dispatchEvent(new Event("change", { bubbles: true }));
   };
 
@@ -161,6 +186,7 @@
     }
   });
 
+  markShown();
   if (form.dataset.fillNow) fill(JSON.parse(form.dataset.fillNow)); // opened from a job's page
 
   // What comes back.
@@ -178,10 +204,18 @@
       complain("This picture is no longer there.");
     }
   });
+  document.addEventListener("htmx:beforeRequest", (event) => { // what comes next is another picture
+    if (event.detail.elt !== form) return;
+    const empty = document.createElement("div");
+    empty.className = "empty";
+    document.getElementById("result").replaceChildren(empty);
+    markShown();
+  });
   document.addEventListener("htmx:sendError", (event) => {
     if (event.detail.elt === form) complain("The server does not answer. Try again in a moment.");
   });
   document.addEventListener("htmx:afterSwap", (event) => {
+    markShown();
     const now = document.querySelector("#result [data-say]");
     if (now) say(now.dataset.say);
     const asked = event.detail.requestConfig?.elt;

@@ -33,6 +33,22 @@ def test_it_is_openapi_3_1(document, server):
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
 
 
+def test_every_enumeration_has_its_type(document):
+    """Also in answers, whose schemas msgspec writes without."""
+
+    def untyped(part, path=""):
+        if isinstance(part, dict):
+            if "enum" in part and "type" not in part and not path.endswith("/properties"):
+                yield path
+            for key, value in part.items():
+                yield from untyped(value, f"{path}/{key}")
+        elif isinstance(part, list):
+            for number, value in enumerate(part):
+                yield from untyped(value, f"{path}/{number}")
+
+    assert list(untyped(document)) == []
+
+
 def test_every_action_and_every_field_is_in_it(document):
     """The union's Structs and the document name the same actions and fields, of the same types."""
     body = call(document)["requestBody"]["content"]["application/json"]["schema"]

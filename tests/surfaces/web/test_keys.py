@@ -4,7 +4,7 @@ import time
 
 import httpx2
 from playwright.sync_api import expect
-from surfaces.web.conftest import sign_in
+from surfaces.web.conftest import sign_in, violations
 
 
 def usage(web, key):
@@ -25,26 +25,33 @@ def row(page, name):
     return page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))
 
 
+def choose(page, name, action):
+    """By the menu of the key's row."""
+    row(page, name).get_by_role("button", name=f"More for {name}").click()
+    row(page, name).get_by_role("button", name=action).click()
+
+
 def test_a_key_is_made_used_switched_off_and_on_rotated_and_revoked(web, admin):
     """Each change holds from the very next request."""
     raw = make(admin, "webshop")
     assert usage(web, raw).status_code == 200
     admin.goto("/panel/keys")
     assert raw not in admin.content()
-    row(admin, "webshop").get_by_role("button", name="Switch off").click()
+    choose(admin, "webshop", "Switch off")
     expect(admin.get_by_role("status")).to_have_text("webshop is switched off.")
     refused = usage(web, raw)
     assert (refused.status_code, refused.json()) == (401, {"error": "API key is disabled"})
-    row(admin, "webshop").get_by_role("button", name="Switch on").click()
+    choose(admin, "webshop", "Switch on")
     expect(admin.get_by_role("status")).to_have_text("webshop is switched on.")
     assert usage(web, raw).status_code == 200
 
     admin.on("dialog", lambda dialog: dialog.accept())
-    row(admin, "webshop").get_by_role("button", name="Rotate").click()
+    choose(admin, "webshop", "Rotate")
     new = admin.locator("#raw").inner_text()
     assert new != raw
     assert usage(web, new).status_code == usage(web, raw).status_code == 200  # the old one within its grace
     admin.goto("/panel/keys")
+    row(admin, "webshop").get_by_role("button", name="More for webshop").click()
     row(admin, "webshop").get_by_label("old one works for").fill("0")
     row(admin, "webshop").get_by_role("button", name="Rotate").click()
     newest = admin.locator("#raw").inner_text()
@@ -53,7 +60,7 @@ def test_a_key_is_made_used_switched_off_and_on_rotated_and_revoked(web, admin):
     assert usage(web, raw).status_code == 401
 
     admin.goto("/panel/keys")
-    row(admin, "webshop").get_by_role("button", name="Revoke").click()
+    choose(admin, "webshop", "Revoke")
     expect(admin.get_by_role("status")).to_have_text("webshop is revoked.")
     gone = usage(web, newest)
     assert (gone.status_code, gone.json()) == (401, {"error": "Invalid API key"})
@@ -69,6 +76,60 @@ def test_a_key_is_made_used_switched_off_and_on_rotated_and_revoked(web, admin):
     admin.get_by_role("searchbox").fill("webshop, which nobody made")
     admin.keyboard.press("Enter")
     expect(admin.get_by_text("Nothing here.")).to_be_visible()
+
+
+def test_an_old_secret_is_shown_and_ended(web, admin):
+    """After a rotation the list says until when the old secret works, and a click ends it in every process at once."""
+    raw = make(admin, "turned")
+    admin.on("dialog", lambda dialog: dialog.accept())
+    admin.goto("/panel/keys")
+    choose(admin, "turned", "Rotate")
+    new = admin.locator("#raw").inner_text()
+    admin.goto("/panel/keys")
+    tomorrow = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400))
+    expect(row(admin, "turned")).to_contain_text(f"Old secret works until {tomorrow}")
+    assert usage(web, raw).status_code == 200
+    row(admin, "turned").get_by_role("button", name="End the old secret of turned").click()
+    expect(admin.get_by_role("status")).to_have_text("The old secret of turned is refused from now on.")
+    assert (usage(web, raw).status_code, usage(web, new).status_code) == (401, 200)
+    expect(row(admin, "turned")).not_to_contain_text("Old secret")
+    admin.goto("/panel/audit?words=turned")
+    expect(admin.locator("tbody tr td:nth-child(3)").first).to_have_text("ended old secret")
+
+
+def test_the_menu_of_a_key_stands_at_its_button_and_goes_away(web, admin):
+    """It opens below the button by keyboard, too, and Escape gives the focus back to the button."""
+    make(admin, "with menu")
+    admin.goto("/panel/keys")
+    button = row(admin, "with menu").get_by_role("button", name="More for with menu")
+    expect(row(admin, "with menu").get_by_role("button", name="Revoke")).to_be_hidden()
+    button.focus()
+    admin.keyboard.press("Enter")
+    revoke = row(admin, "with menu").get_by_role("button", name="Revoke")
+    expect(revoke).to_be_visible()
+    assert abs(revoke.bounding_box()["y"] - button.bounding_box()["y"]) < 250
+    assert violations(admin) == ""
+    admin.keyboard.press("Escape")
+    expect(revoke).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+def test_the_last_used_tenant_is_chosen_already(admin):
+    """The form for a new key begins with the tenant of the last one; what was typed survives a refusal."""
+    make(admin, "first of many", tenant="many pictures")
+    admin.goto("/panel/keys")
+    admin.get_by_text("Make a key").click()
+    expect(admin.get_by_label("Tenant")).to_have_value("many pictures")
+    admin.get_by_label("Name").fill("first of many")
+    admin.get_by_label("Tenant").fill("default")
+    admin.get_by_label("Expires after").fill("9")
+    admin.get_by_role("checkbox", name="generate").uncheck()
+    admin.expected.append("400")
+    admin.get_by_role("button", name="Make it").click()
+    expect(admin.get_by_role("alert")).to_be_visible()
+    expect(admin.get_by_label("Tenant")).to_have_value("default")
+    expect(admin.get_by_label("Expires after")).to_have_value("9")
+    expect(admin.get_by_role("checkbox", name="generate")).not_to_be_checked()
 
 
 def test_what_was_typed_wrong_is_told_and_nothing_is_made(web, admin):

@@ -1,5 +1,7 @@
 """NUL in what a browser sends: no id has one, PostgreSQL refuses it in any text, and nobody gets an error of ours for it."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from servers.local import prepare, run_with_core
 from servers.panel import open_panel
@@ -24,6 +26,9 @@ QUERY = (
     "by",
     "job",
     "view",
+    "starred",
+    "left",
+    "right",
 )
 FORMS = {
     "/sign-in": {"name": "mira", "password": "wrong"},
@@ -54,7 +59,9 @@ def visit(tmp_path, clean_redis, database):
                 shell = Shell(core, [])
                 await work(browser, [route for section in SECTIONS for route in section(shell).routes()])
 
-        run_with_core(prepare(tmp_path / "var", clean_redis, f'[database]\nurl = "{url}"\n'), inside)
+        loaded = prepare(tmp_path / "var", clean_redis, f'[database]\nurl = "{url}"\n')
+        with ThreadPoolExecutor(1) as other:  # in this thread Playwright keeps an event loop
+            other.submit(run_with_core, loaded, inside).result()
 
     return run
 

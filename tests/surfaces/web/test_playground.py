@@ -30,6 +30,7 @@ def test_a_picture_is_made_and_shown_with_its_facts(admin):
     assert re.search(r"Invisible watermark\s+[0-9a-f]{12}", facts.inner_text())
     assert re.search(r"PDQ fingerprint\s+[0-9a-f]{64}", facts.inner_text())
     credentials = page.get_by_label("Content Credentials")
+    credentials.scroll_into_view_if_needed()
     credentials.get_by_text("Trusted", exact=True).wait_for()
     mark = facts.locator("dt:text-is('Invisible watermark') + dd").inner_text().split()[0]
     assert mark in credentials.locator("dt:text-is('Invisible watermark') + dd").inner_text()
@@ -271,3 +272,78 @@ def test_the_picture_stands_right_of_the_form_or_below_it(admin):
     generate(page, "red coat")
     picture(page)
     assert 0 <= result.bounding_box()["y"] < 844
+
+
+def test_steps_and_guidance_are_settings(admin, web):
+    """They arrive as typed, stand in the code, come back with an earlier job, and begin as the model's own."""
+    page = admin
+    page.get_by_text("More settings").click()
+    assert page.get_by_label("Steps").get_attribute("placeholder") == "4"
+    page.get_by_label("Steps").fill("7")
+    page.get_by_label("Guidance").fill("5.5")
+    page.locator("#code-curl", has_text='"guidance": 5.5').wait_for()
+    generate(page, "a windmill with settings")
+    picture(page)
+    job_id = page.locator("#job").get_attribute("data-job")
+    meta = web.status({"id": job_id})["meta"]
+    assert (meta["steps"], meta["guidance"]) == (7, 5.5)
+    page.reload()
+    page.locator(f"#thumb-{job_id}").click()
+    until(lambda: page.get_by_label("Steps").input_value() == "7")
+    assert page.get_by_label("Guidance").input_value() == "5.5"
+
+
+def test_the_latest_picture_is_the_one_above(admin):
+    """A new page shows the first of the latest pictures and marks it; another one that is chosen is marked instead."""
+    page = admin
+    for prompt in ("an older pier", "a newer pier"):
+        generate(page, prompt)
+        picture(page)
+    page.reload()
+    assert picture(page).get_attribute("alt") == "a newer pier"
+    marked = page.locator(".thumb[aria-current]")
+    assert marked.get_attribute("title") == "a newer pier"
+    page.get_by_role("button", name="use again: an older pier").first.click()
+    page.locator("#result figure img[alt='an older pier']").wait_for()
+    assert marked.get_attribute("title") == "an older pier"
+
+
+def test_a_thumbnail_follows_the_state_of_its_job(admin, web):
+    """While a picture waits, the latest and the picture above say the same."""
+    page = admin
+    with nobody_renders(web):
+        generate(page, "a slow ferry")
+        page.locator("#result", has_text="in the queue").wait_for()
+        page.locator("#history .thumb[title='a slow ferry']", has_text="Waiting for its turn").wait_for()
+    picture(page)
+    drawn(page.locator("#history .thumb[title='a slow ferry'] img").first)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_generate_is_always_in_sight(admin, width):
+    """Wherever the page or the form is scrolled to, with all settings open and a problem told."""
+    page = admin
+    page.set_viewport_size({"width": width, "height": 700})
+    page.get_by_text("More settings").click()
+    button = page.get_by_role("button", name="Generate")
+    refused(page, 400, "Prompt is required")
+    for place in ("document.body.scrollHeight", "0"):
+        page.evaluate(f"window.scrollTo(0, {place})")
+        until(lambda: 0 <= button.bounding_box()["y"] <= 700 - button.bounding_box()["height"])
+
+
+def test_sizes_have_their_ratio(admin):
+    """In whole numbers, beside the pixels."""
+    assert admin.locator(".size").all_inner_texts()[:2] == ["1344 × 768\n7:4", "1024 × 1024\n1:1"]
+
+
+def test_pictures_of_ones_keys_are_among_the_latest(admin, web):
+    """A picture that was asked for over the API stands in the playground's history and can be used again."""
+    job = web.generate("a picture of my key")
+    web.wait(job)
+    page = admin
+    page.reload()
+    thumb = drawn(page.locator(f"#thumb-{job['id']} img"))
+    thumb.click()
+    page.locator("#result figure img[alt='a picture of my key']").wait_for()
+    assert page.get_by_label("Prompt", exact=True).input_value() == "a picture of my key"

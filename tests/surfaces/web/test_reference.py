@@ -33,6 +33,15 @@ def test_the_reference_shows_every_action(open_page):
     page.get_by_text("compliance_ruleset").first.wait_for()
 
 
+def test_the_reference_finds_nothing_wrong_with_its_document(open_page):
+    """It loads without a warning: the document is as its readers expect it."""
+    page, warnings = open_page(), []
+    page.on("console", lambda message: message.type in ("warning", "error") and warnings.append(message.text))
+    with page.expect_console_message(lambda message: "addDocument" in message.text, timeout=SCALAR):
+        open_reference(page)
+    assert warnings == []
+
+
 def test_the_reference_sends_a_request_to_this_server(open_page, web):
     """Its console asks the running server with the key that is typed in, and shows the answer; nothing else is asked."""
     page = open_reference(open_page())
