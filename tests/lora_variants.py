@@ -60,6 +60,10 @@ REFUSED = {
     "oft": (lambda tensors: tensors | {"lora_unet_x.oft_blocks": torch.ones(2, 2)}, "OFT"),
     "tucker": (lambda tensors: tensors | {"lora_unet_x.lora_mid.weight": torch.ones(2, 2)}, "Tucker"),
     "difference": (lambda tensors: with_suffix(tensors, ".diff"), "differences of weights"),
+    "of peft": (
+        lambda tensors: {f"base_model.model.{name}": tensor for name, tensor in tensors.items()},
+        "as peft saves",
+    ),
     "several": (several, "several adapters"),
     "int8": (int8, "I8"),
     "scaled": (scaled, "more than low-rank layers"),

@@ -132,6 +132,7 @@ def _several_adapters() -> Iterator[None]:
     """Silences peft's warnings of several adapters and of a change of the active one: `use` decides that."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
+        warnings.filterwarnings("ignore", "`lora_bias=True` was passed but", UserWarning)  # matters to merging alone
         warnings.filterwarnings("ignore", "Adapter .* was active which is now deleted", UserWarning)
         yield
 

@@ -25,6 +25,8 @@ _PART = re.compile(
     r"(?:\.(?P<adapter>[^.]+))?\.(?P<leaf>weight|bias)"
 )
 _UP = re.compile(r"(lora_B|lora_up|\.up)$")
+_PEFT = "base_model.model."
+"""Begin of all names in a file that peft itself has saved."""
 _ALPHA = re.compile(r"(?P<stem>.+)\.alpha")
 _OLD_NAMES = {"to_q_lora": "to_q", "to_k_lora": "to_k", "to_v_lora": "to_v", "to_out_lora": "to_out.0"}
 _OLD_NAMES_OF_TEXT = {"to_q_lora": "q_proj", "to_k_lora": "k_proj", "to_v_lora": "v_proj", "to_out_lora": "out_proj"}
@@ -83,6 +85,11 @@ def check_lora(path: Path) -> LoraFile:
         raise ModelError(
             f"{path.name} changes more than low-rank layers ({_some(foreign)}): that would stay in the model"
         )
+    if any(name.startswith(_PEFT) and not _OTHER_LAYOUT.search(name) for name in parts):
+        told = (
+            "its alpha is in adapter_config.json, and its layers lack their component; save it with save_lora_weights"
+        )
+        raise ModelError(f"{path.name} is as peft saves it: {told} of the pipeline")
     adapters = {match["adapter"] or "" for match in parts.values()}
     if len(adapters) > 1:
         raise ModelError(
