@@ -97,6 +97,7 @@ def test_each_chat_endpoint_is_asked(found):
             assert "model m is not served" in said
         chat.will(always=refuse(("model", 400, {"error": {"message": "image input is not supported"}}), then=judged))
         assert "image input is not supported" in found("reviewers", text)
+    assert "hunter2" not in found("enhancer", text.replace("http://", "http://me:hunter2@"))
     assert found("reviewers", text).startswith("wrong")
     assert found("enhancer", text).startswith("wrong")
 

@@ -7,7 +7,7 @@ import numpy as np
 from cryptography import x509
 
 from imgen import __version__, composition
-from imgen.cli.doctor.finding import Fresh, Warned
+from imgen.cli.doctor.finding import Fresh, Warned, shown_url
 from imgen.domain.errors import ConfigurationError
 from imgen.provenance.credentials import open_signer
 from imgen.provenance.encoding import encode
@@ -41,7 +41,7 @@ def time_stamps(loaded: Settings) -> str:
         return "none configured"
     chain, key = _files(loaded)
     if not chain.exists():
-        return Fresh(f"{configured.tsa_url} is asked once there is a chain")
+        return Fresh(f"{shown_url(configured.tsa_url)} is asked once there is a chain")
     opened = open_signer(
         _read(chain),
         _read(key),
@@ -52,7 +52,7 @@ def time_stamps(loaded: Settings) -> str:
     picture = encode(np.zeros((1, 1, 3), np.uint8), "png", quality=100)
     empty = Manifest(version=__version__, model="", gen_id="", created="", watermark_id="", fingerprint="")
     opened.sign(picture, "image/png", empty)
-    return f"{configured.tsa_url} answers; without it pictures {_WITHOUT[configured.without_timestamp]}"
+    return f"{shown_url(configured.tsa_url)} answers; without it pictures {_WITHOUT[configured.without_timestamp]}"
 
 
 _WITHOUT = {"wait": "wait", "sign": "are signed all the same"}

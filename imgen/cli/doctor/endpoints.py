@@ -6,7 +6,7 @@ import importlib.util
 import numpy as np
 
 from imgen import configuration
-from imgen.cli.doctor.finding import Warned
+from imgen.cli.doctor.finding import Warned, shown_url
 from imgen.configuration import load_rulesets
 from imgen.domain.errors import ConfigurationError, ImgenError, UpstreamUnavailable
 from imgen.services.enhance import open_enhancer
@@ -59,10 +59,10 @@ async def _enhanced(loaded: Settings) -> str:
     try:
         terms = await opened.terms((WORDS,), model, model.styles[model.default_style])
     except ImgenError as exc:
-        raise ConfigurationError(f"{loaded.enhancer.base_url}: {_with_words(exc)}") from exc
+        raise ConfigurationError(f"{shown_url(loaded.enhancer.base_url)}: {_with_words(exc)}") from exc
     finally:
         await opened.close()
-    return f"{loaded.enhancer.model} at {loaded.enhancer.base_url} answers with {len(terms)} terms"
+    return f"{loaded.enhancer.model} at {shown_url(loaded.enhancer.base_url)} answers with {len(terms)} terms"
 
 
 def cache(loaded: Settings) -> str:
@@ -76,7 +76,7 @@ def cache(loaded: Settings) -> str:
     if vector is not None:
         return f"{configured.model if configured.base_url else EMBEDDED_MODEL}; {len(vector) // 4} numbers a prompt"
     if configured.base_url:
-        raise ConfigurationError(f"no vector from {configured.base_url}")
+        raise ConfigurationError(f"no vector from {shown_url(configured.base_url)}")
     return Warned(f"no embedder at {loaded.embedder_socket}: each look-up is a miss until `imgen embedder` runs")
 
 
