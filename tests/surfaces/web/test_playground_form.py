@@ -1,9 +1,9 @@
 """The playground's form as a request, without a browser."""
 
-import asyncio
 import io
 
 import pytest
+from servers import event_loop
 from starlette.datastructures import FormData, UploadFile
 
 from imgen.domain.errors import InvalidField
@@ -17,13 +17,13 @@ def form(body: bytes, **fields: str) -> FormData:
 
 def test_the_bytes_of_a_mark_reach_the_core_as_they_are():
     """A file is no text on its way: the core reads the very bytes, with their place and size beside them."""
-    request = asyncio.run(playground_form.request_of(form(b"\x89PNG", wm_position="center", wm_scale="30")))
+    request = event_loop.run(playground_form.request_of(form(b"\x89PNG", wm_position="center", wm_scale="30")))
     assert (request.wm_image(), request.wm_position, request.wm_scale) == (b"\x89PNG", "center", 30)
-    assert asyncio.run(playground_form.request_of(FormData({"prompt": "vase", "wm_scale": "30"}))).wm_scale is None
+    assert event_loop.run(playground_form.request_of(FormData({"prompt": "vase", "wm_scale": "30"}))).wm_scale is None
 
 
 @pytest.mark.parametrize("body", [b"", bytes(MAX_LOGO_BYTES + 1)])
 def test_a_mark_that_cannot_be_one_is_refused(body):
     """Nothing in the file, or too much."""
     with pytest.raises(InvalidField, match="^Invalid wm_image$"):
-        asyncio.run(playground_form.request_of(form(body)))
+        event_loop.run(playground_form.request_of(form(body)))
