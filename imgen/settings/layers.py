@@ -71,11 +71,18 @@ def read_text(path: Path) -> str:
 
 
 def overlay(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the base with the other's values: tables field by field, all else replaced whole."""
+    """Returns the base with the other's values: tables field by field, all else replaced whole.
+
+    An empty table within a table replaces it, so that `loras = {}` takes all away; an empty `[aya]` changes nothing.
+    """
     merged = dict(base)
     for name, value in own.items():
         below = merged.get(name)
-        merged[name] = overlay(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            emptied = {field: dict(table) for field, table in value.items() if table == {}}
+            merged[name] = overlay(below, value) | emptied
+        else:
+            merged[name] = value
     return merged
 
 

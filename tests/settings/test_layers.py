@@ -15,6 +15,13 @@ def test_tables_are_overlaid_field_by_field():
     assert overlay(base, own) == {"a": {"x": 1, "y": {"p": 1, "q": 3}, "z": 4}, "b": [5], "c": {"d": 1}}
 
 
+def test_an_empty_table_takes_all_away_within_a_table_alone():
+    """`loras = {}` leaves a character without files; a table whose lines are all commented out changes nothing."""
+    base = {"aya": {"label": "Aya", "loras": {"eros": "aya.safetensors"}}}
+    assert overlay(base, {"aya": {"loras": {}}}) == {"aya": {"label": "Aya", "loras": {}}}
+    assert overlay(base, {"aya": {}}) == base
+
+
 def test_an_own_table_adds_to_the_shipped_one(tmp_path):
     """One field of a plan, a model or a character may be changed without repeating the others."""
     (tmp_path / "plans.toml").write_text("[trial]\npictures_per_month = 7\n")
