@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,10 @@ def start_local_worker(settings: Settings) -> Iterator[Callable[[str], None]]:
 
 
 def run_with_core(loaded: Settings, work: Callable[[Core], Awaitable[T]]) -> T:
-    """Runs a coroutine function with a core over the prepared data folder, in a loop of its own."""
+    """Runs a coroutine function with a core over the prepared data folder, in a loop and a thread of its own.
+
+    In the test's thread Playwright may keep an event loop.
+    """
 
     async def main() -> T:
         core = open_core(loaded)
@@ -83,7 +87,8 @@ def run_with_core(loaded: Settings, work: Callable[[Core], Awaitable[T]]) -> T:
         finally:
             await close_core(core)
 
-    return asyncio.run(main())
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(asyncio.run, main()).result()
 
 
 def prepare(data: Path, redis_url: str, settings: str = "") -> Settings:
