@@ -23,7 +23,7 @@
       Object.assign(field, { type: "hidden", name: "job", value: id });
       return field;
     }));
-    bar.classList.toggle("open", kept.size > 0);
+    bar.hidden = kept.size === 0;
     const more = others.length ? `, ${others.length} of them on other pages` : "";
     count.textContent = `${kept.size} chosen${more}`;
     button("compare").disabled = kept.size < 2;

@@ -96,7 +96,7 @@ def test_the_choice_outlives_updates_and_other_pages(page, web):
     page.on("dialog", lambda dialog: dialog.accept())
     box(page, 9).click()
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_role("status").first).to_have_text("1 job and its files are deleted.")
+    expect(page.get_by_role("status")).to_have_text("1 job and its files are deleted.")
 
 
 def test_the_choice_goes_on_over_the_pages_of_the_list(web, admin):
@@ -109,7 +109,7 @@ def test_the_choice_goes_on_over_the_pages_of_the_list(web, admin):
     admin.locator("#list .choose input").first.click()
     expect(admin.locator("#count")).to_have_text("2 chosen, 1 of them on other pages")
     admin.get_by_role("button", name="Star", exact=True).click()
-    expect(admin.get_by_role("status").first).to_have_text("2 jobs starred.")
+    expect(admin.get_by_role("status")).to_have_text("2 jobs starred.")
     admin.goto("/panel/jobs?words=sparrow&starred=yes")
     expect(admin.locator(".tile")).to_have_count(2)
 
@@ -123,7 +123,7 @@ def test_stars_are_set_at_the_picture_and_found_by_the_filter(page, finches, web
     expect(star).to_be_focused()
     box(page, 1).click()
     page.get_by_role("button", name="Star", exact=True).click()
-    expect(page.get_by_role("status").first).to_have_text("1 job starred.")
+    expect(page.get_by_role("status")).to_have_text("1 job starred.")
     expect(page).to_have_url(re.compile(r"words=finch"))
     page.get_by_role("combobox", name="Starred").select_option("starred by you")
     page.wait_for_url(re.compile("starred=yes"))
@@ -208,7 +208,7 @@ def test_chosen_jobs_are_deleted_and_open_ones_stay(web, admin):
         expect(admin.locator("#count")).to_have_text("3 chosen")
         admin.once("dialog", lambda dialog: dialog.accept())
         admin.get_by_role("button", name="Delete").click()
-        expect(admin.get_by_role("status").first).to_have_text(
+        expect(admin.get_by_role("status")).to_have_text(
             "2 jobs and their files are deleted. 1 job is still open: cancel first."
         )
     assert asked == ["Delete 3 jobs and their files for good?"]
