@@ -1,0 +1,102 @@
+"""Errors of parts that a request or a job needs: database, Redis, object store, upstreams, configuration."""
+
+from imgen.domain.errors.root import ImgenError
+
+
+class Retryable(ImgenError):
+    """A part that should answer did not; the same work may succeed later."""
+
+    code = "retryable"
+
+
+class TransactionConflict(Retryable):
+    """Another transaction was in the way; the same one succeeds when it is run again."""
+
+    code = "transaction_conflict"
+
+
+class Unavailable(Retryable):
+    """Service unavailable."""
+
+    code = "unavailable"
+
+
+class RedisFull(Unavailable):
+    """The memory or the disk of Redis is full."""
+
+    code = "redis_full"
+
+
+class UnreadableRow(ImgenError):
+    """A stored row cannot be read by this version."""
+
+    code = "unreadable_row"
+
+
+class DatabaseUnavailable(Retryable):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of the database is full."""
+
+    code = "database_full"
+
+
+class ObjectStoreUnavailable(Retryable):
+    """The object store does not answer."""
+
+    code = "object_store_unavailable"
+
+
+class ObjectStoreFull(ObjectStoreUnavailable):
+    """The disk of the object store is full."""
+
+    code = "object_store_full"
+
+
+class ObjectNotFound(ImgenError):
+    """No such object."""
+
+    code = "object_not_found"
+
+
+class ConfigurationError(ImgenError):
+    """The configuration is wrong."""
+
+    code = "configuration"
+
+
+# ------------------------------------------------------------------ for workers; no caller gets one of these
+
+
+class TimestampUnavailable(Retryable):
+    """The time-stamp authority does not answer."""
+
+    code = "timestamp_unavailable"
+
+
+class ReviewerUnavailable(Retryable):
+    """A reviewer did not answer in a form that can be relied on; nothing is published without it."""
+
+    code = "reviewer_unavailable"
+
+
+class UpstreamUnavailable(Retryable):
+    """An upstream did not answer."""
+
+    code = "upstream_unavailable"
+
+    def __init__(self, reason: str | None = None, *, status: int | None = None, words: str = "") -> None:
+        """Takes the status and the words of an answer that was an error."""
+        super().__init__(reason)
+        self.status = status
+        self.words = words
+
+
+class UpstreamPaused(UpstreamUnavailable):
+    """An upstream failed several times in a row and is not asked for a while."""
+
+    code = "upstream_paused"

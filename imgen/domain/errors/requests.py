@@ -1,0 +1,155 @@
+"""Errors of requests: they tell the caller what to change, or when to come again."""
+
+from imgen.domain.errors.root import ImgenError
+
+
+class Unauthorized(ImgenError):
+    """Unauthorized."""
+
+    code = "unauthorized"
+
+
+class InvalidKey(Unauthorized):
+    """Invalid API key."""
+
+    code = "invalid_key"
+
+
+class KeyDisabled(Unauthorized):
+    """API key is disabled."""
+
+    code = "key_disabled"
+
+
+class Forbidden(ImgenError):
+    """Forbidden."""
+
+    code = "forbidden"
+
+
+class OutOfScope(Forbidden):
+    """API key may not do this."""
+
+    code = "out_of_scope"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__("API key may not do this.")  # with its full stop, as in the contract
+        self.scope = scope
+
+
+class Invalid(ImgenError):
+    """Invalid request."""
+
+    code = "invalid"
+
+
+class InvalidJson(Invalid):
+    """Invalid JSON."""
+
+    code = "invalid_json"
+
+
+class MissingAction(Invalid):
+    """Missing action."""
+
+    code = "missing_action"
+
+
+class UnknownAction(Invalid):
+    """Unknown action."""
+
+    code = "unknown_action"
+
+
+class PromptRequired(Invalid):
+    """Prompt is required."""
+
+    code = "prompt_required"
+
+
+class InvalidCharacter(Invalid):
+    """Invalid character."""
+
+    code = "invalid_character"
+
+
+class TooManyCharacters(Invalid):
+    """Only one character per prompt."""
+
+    code = "too_many_characters"
+
+
+class BadId(Invalid):
+    """Bad ID."""
+
+    code = "bad_id"
+
+
+class InvalidField(Invalid):
+    """Invalid field."""
+
+    code = "invalid_field"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"Invalid {field}")
+        self.field = field
+
+
+class JobNotFound(ImgenError):
+    """Job not found."""
+
+    code = "job_not_found"
+
+
+class CacheMiss(ImgenError):
+    """No cached result found."""
+
+    code = "cache_miss"
+
+
+class CacheExpired(ImgenError):
+    """Cached result not found or expired."""
+
+    code = "cache_expired"
+
+
+class TooLarge(ImgenError):
+    """Request too large."""
+
+    code = "too_large"
+
+
+class RateLimited(ImgenError):
+    """Rate limit exceeded."""
+
+    code = "rate_limited"
+
+
+class TooManyBlocked(RateLimited):
+    """Rate limit exceeded."""
+
+    code = "too_many_blocked"
+
+
+class QuotaExceeded(ImgenError):
+    """Quota exceeded."""
+
+    code = "quota_exceeded"
+
+
+class QueueFull(ImgenError):
+    """Queue is full."""
+
+    code = "queue_full"
+
+
+class GenerationFailed(ImgenError):
+    """Generation failed."""
+
+    code = "generation_failed"
+
+
+class EnhancementFailed(ImgenError):
+    """Enhancement failed."""
+
+    code = "enhancement_failed"
