@@ -40,7 +40,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     """Reason why an attempt at a job came to nothing."""
 
     code: str
-    """Stable word, of the error tree (errors.py)."""
+    """Stable word, of the error tree (errors/)."""
     reason: str
     """Sentence for people, in the panel and the log."""
 

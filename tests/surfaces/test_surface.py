@@ -61,7 +61,7 @@ def test_every_prefix_of_the_app_has_one_owner():
 def test_statuses_go_by_the_nearest_parent():
     """A child counts as its parent; what no parent has is a fault of ours."""
     assert (status_of(errors.InvalidKey), status_of(errors.OutOfScope), status_of(errors.Forbidden)) == (401, 403, 403)
-    assert (status_of(errors.Unavailable), status_of(errors.ConfigurationError)) == (503, 500)
+    assert (status_of(errors.Unavailable), status_of(errors.LeaseLost)) == (503, 500)
     assert errors.Unavailable not in STATUSES
 
 
@@ -70,7 +70,7 @@ def test_a_problem_tells_no_internals():
     assert problem_of(errors.Retryable("disk /srv/x is full")) == Problem(
         503, "Service unavailable", {"Retry-After": "2"}
     )
-    assert problem_of(errors.ConfigurationError("secret")) == Problem(500, "Internal error")
+    assert problem_of(errors.LeaseLost("secret")) == Problem(500, "Internal error")
     assert problem_of(errors.QueueFull(retry_after_s=10)) == Problem(429, "Queue is full", {"Retry-After": "10"})
     assert problem_of(errors.InvalidField("seed")) == Problem(400, "Invalid seed")
 

@@ -1,7 +1,11 @@
 """Counts of requests by key, kept in memory and written to SQL at intervals: a write costs more than a poll."""
 
+import contextlib
 from collections import Counter
 
+from sqlalchemy import Connection
+
+from imgen.domain.errors import Retryable
 from imgen.records import api_keys, ledger
 from imgen.records.database import Database
 
@@ -25,10 +29,19 @@ class RequestCounts:
             return
         requests, self._requests = self._requests, Counter()
         keys, self._keys = self._keys, set()
+
+        def write(connection: Connection) -> None:
+            ledger.add_requests(connection, requests.items(), now=now)
+            api_keys.note_used(connection, keys, now=now)
+
         try:
-            await database.writing(ledger.add_requests, requests.items(), now=now)
-            await database.writing(api_keys.note_used, keys, now=now)
+            await database.writing(write)
         except BaseException:
             self._requests.update(requests)
             self._keys |= keys
             raise
+
+    async def write_if_possible(self, database: Database, *, now: float) -> None:
+        """Writes the counts before they are read; a database that takes no writes does not keep readers from the older ones."""
+        with contextlib.suppress(Retryable):
+            await self.write(database, now=now)

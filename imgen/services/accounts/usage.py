@@ -42,7 +42,7 @@ class Usage(Struct, frozen=True, kw_only=True):
 async def usage(core: Core, principal: Principal) -> Usage:
     """Returns the key's and the tenant's counts for today and this month, the plan's limits and the remainder of them."""
     now = core.clock()
-    await core.request_counts.write(core.database, now=now)
+    await core.request_counts.write_if_possible(core.database, now=now)
     key, tenant = principal.id, principal.tenant.id
     counts = await core.database.reading(ledger.counts, (key, tenant), now=now)
     requests = await _requests(core, key, now)

@@ -60,7 +60,7 @@ class Keys:
     ) -> Response:
         """Lists all keys that the user may see, with their usage. `typed`: the form that could not be used, to be mended."""
         core, now = self._shell.core, self._shell.core.clock()
-        await core.request_counts.write(core.database, now=now)
+        await core.request_counts.write_if_possible(core.database, now=now)
         known = await core.database.reading(api_keys.all_keys)
         shown = [one for one in known if user.scope is None or one.tenant.id in user.scope]
         counts = await core.database.reading(ledger.counts, [one.key.id for one in shown], now=now)
