@@ -63,7 +63,7 @@ class Pollers:
         """Id → the highest rank and progress that an answer had."""
         self._ends: dict[str, object] = {}
         self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._poll, args=(offset, number)) for offset in range(number)]
+        self._threads = [threading.Thread(target=self._poll, args=(offset,)) for offset in range(number)]
         self._threads.append(threading.Thread(target=self._list))
 
     def __enter__(self) -> Self:
@@ -85,14 +85,20 @@ class Pollers:
         """How many jobs an answer told the end of."""
         return sum(rank == 2 for rank, _ in list(self._best.values()))
 
-    def _poll(self, offset: int, step: int) -> None:
-        at = offset
+    def _poll(self, offset: int) -> None:
+        """Polls the latest jobs one after the other, and one of all after each three of them."""
+        turns, among_all, among_latest = 0, 75 * offset, 15 * offset
         while not self._stopping.is_set():
-            ids = self._ids[-60:] if at % 4 else self._ids
+            ids, turns = self._ids, turns + 1
             if not ids:
                 time.sleep(0.02)
                 continue
-            job_id, at = ids[at % len(ids)], at + step
+            if turns % 4:
+                among_latest += 1
+                job_id = ids[-60:][among_latest % len(ids[-60:])]
+            else:
+                among_all += 1
+                job_id = ids[among_all % len(ids)]
             before = self._best[job_id]
             answer = self._ask({"action": "status", "id": job_id})
             if answer is not None:
