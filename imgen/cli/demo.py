@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from imgen import composition, settings
 from imgen.cli import cli_audit, verify
@@ -33,7 +34,7 @@ def demo(
     loaded = settings.load(data or Path("var") / "demo").with_address("127.0.0.1", _free_port())
     with running(loaded, console):
         client = Client(loaded.public_url, _make_key(loaded))
-        console.print(f"\nPOST {loaded.public_url}/api/v2  generate: {prompt}")
+        console.print(f"\nPOST {escape(loaded.public_url)}/api/v2  generate: {escape(prompt)}")
         job = client.call("generate", prompt=prompt)
         answer = client.wait(job, console)
         if "meta" not in answer:

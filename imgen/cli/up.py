@@ -42,7 +42,7 @@ def up(
         console.print(f"[yellow]Warning: {escape(warning)}[/]")
     try:
         with running(loaded, console) as supervisor:
-            console.print(f"[bold green]Ready: {loaded.public_url}[/]")
+            console.print(f"[bold green]Ready: {escape(loaded.public_url)}[/]")
             if is_wildcard(loaded.http.host) and not loaded.http.public_url:
                 console.print("Pictures have URLs of this address; set \\[http] public_url if clients use another.")
             supervisor.watch()
