@@ -19,7 +19,7 @@ from imgen.live.executors import BlockingExecutor
 from imgen.records import api_keys, schema, users
 from imgen.records.database import Database
 from imgen.settings import Settings
-from imgen.stack.parts import check_port
+from imgen.stack.port import check_port
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from imgen.cli.options import Data
 from imgen.cli.serving import serve
 from imgen.settings import EMBEDDED_MODEL
 from imgen.settings.addresses import base_url
-from imgen.stack.parts import check_port
+from imgen.stack.port import check_port
 
 
 def embedder(

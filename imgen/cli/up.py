@@ -20,7 +20,8 @@ from imgen.settings import Settings
 from imgen.settings.addresses import is_wildcard
 from imgen.settings.advice import unseen_pictures
 from imgen.stack.lock import lock
-from imgen.stack.parts import check_port, stack
+from imgen.stack.parts import stack
+from imgen.stack.port import check_port
 from imgen.stack.supervisor import Supervisor
 
 FIRST_KEY = "first"

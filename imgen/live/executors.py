@@ -44,7 +44,7 @@ class PipeliningExecutor:
     def __init__(self, url: str, *, timeout_s: float = API_TIMEOUT_S) -> None:
         self.run_id = ""
         """Of the server that answered last; empty: none has yet."""
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._pool: redis.asyncio.ConnectionPool = redis.asyncio.ConnectionPool.from_url(
             url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, protocol=2, max_connections=CONNECTIONS
         )
@@ -104,7 +104,7 @@ class PipeliningExecutor:
     async def _exchange(self, batch: list[_Waiting]) -> None:
         failure: BaseException | None = None
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self.timeout_s):
                 await self._round_trip(batch)
         except _FAILURES as exc:
             failure = exc
@@ -131,7 +131,7 @@ class PipeliningExecutor:
             await asyncio.sleep(PROBE_EVERY_S)
             self._failed_at = time.monotonic()
             with contextlib.suppress(*_FAILURES):
-                async with asyncio.timeout(self._timeout_s):
+                async with asyncio.timeout(self.timeout_s):
                     self._idle.append(await self._connect())
                 self._is_down = False
 
@@ -202,7 +202,8 @@ def decoded(command: Command[T], replies: list[Any]) -> T:
 def _fail_all(batch: list[_Waiting], cause: BaseException | None) -> None:
     """Fails what is not done of a batch."""
     for _, future in batch:
-        _fail(future, Unavailable(), cause)
+        if not future.done():  # nearly always it is: an error for each would cost two microseconds
+            _fail(future, Unavailable(), cause)
 
 
 def _fail(future: "asyncio.Future[Any]", failure: Unavailable, cause: BaseException | None = None) -> None:

@@ -43,7 +43,7 @@ def get_view(job_id: str) -> Command[CachedView]:
     """Reads view and progress of a job."""
 
     def calls(run_id: str) -> Calls:
-        return (("MGET", *(_key(kind, job_id, run_id) for kind in ("ended", "open", "progress"))),)
+        return (("MGET", *_view_keys(job_id, run_id)),)
 
     return Command(calls, _cached_view)
 
@@ -101,8 +101,12 @@ def _key(kind: str, job_id: str, run_id: str = "") -> str:
     return f"{PREFIX}{kind}:{run_id}:{job_id}" if run_id else f"{PREFIX}{kind}:{job_id}"
 
 
+def _view_keys(job_id: str, run_id: str) -> tuple[str, str, str]:
+    return _key("ended", job_id, run_id), _key("open", job_id, run_id), _key("progress", job_id, run_id)
+
+
 def _deletion(job_id: str, run_id: str) -> Arguments:
-    return ("DEL", *(_key(kind, job_id, run_id) for kind in ("ended", "open", "progress")))
+    return ("DEL", *_view_keys(job_id, run_id))
 
 
 def _progress_calls(job_id: str, run_id: str, progress: float, *, fence: int) -> Calls:
@@ -118,7 +122,7 @@ def _cached_view(replies: Sequence[Any]) -> CachedView:
         view = _decode_view(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return CachedView(None, None)
-    done, fence = _progress(progress)
+    done, fence = _progress(progress) if ended is None else (None, 0)
     return CachedView(view, done if fence == view.fence else None)
 
 

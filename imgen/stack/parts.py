@@ -90,22 +90,6 @@ def _consume_ready_file(ready_file: Path) -> bool:
     return True
 
 
-def check_port(host: str, port: int) -> None:
-    """Checks that the port is free; else the server that has it would answer in the API's place.
-
-    Raises:
-        ConfigurationError: it is taken, or the host is none of this machine; the message says what to do.
-    """
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the API does
-            probe.bind((host, port))
-    except OSError as exc:
-        raise ConfigurationError(
-            f"Cannot listen on {host}, port {port}: {exc.strerror}; choose another with --port, or set [http] port"
-        ) from exc
-
-
 def _wait_for_old_redis(url: str) -> None:
     """Waits until the Redis of an earlier, killed run has ended: two on the same files would ruin them."""
     deadline = time.monotonic() + OLD_REDIS_S

@@ -4,7 +4,7 @@ from starlette.types import Scope
 
 from imgen.asgi.answer_headers import answer_context
 from imgen.asgi.endpoint import bearer_key, is_short, remote_ip
-from imgen.domain.principal import Principal
+from imgen.domain.principal import Principal, hash_key
 from imgen.services.accounts import authentication
 from imgen.services.core import Core
 
@@ -23,7 +23,7 @@ class Caller:
         """
         self._core = core
         self._scope = scope
-        self._key = bearer_key(scope)
+        self._key_hash = hash_key(bearer_key(scope))
         self._principal: Principal | None = None
 
     async def before_body(self) -> None:
@@ -32,7 +32,7 @@ class Caller:
         Raises:
             InvalidKey, KeyDisabled, RateLimited: see `authenticate`.
         """
-        if not is_short(self._scope, SHORT_BODY_BYTES) or not authentication.is_known(self._core, self._key):
+        if not is_short(self._scope, SHORT_BODY_BYTES) or not authentication.is_known(self._core, self._key_hash):
             await self.principal()
 
     async def principal(self, *, scope: str = "") -> Principal:
@@ -45,7 +45,7 @@ class Caller:
         if self._principal is None:
             self._principal = await authentication.authenticate(
                 self._core,
-                self._key,
+                self._key_hash,
                 remote_ip=remote_ip(self._scope),
                 note=answer_context(self._scope).note_rate,
             )

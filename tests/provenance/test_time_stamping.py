@@ -74,18 +74,18 @@ def test_authority_that_gives_no_good_time_stamp_is_asked_again_later(authority,
 def test_authority_that_accepts_and_never_answers_costs_its_limit(authority, open_signer):
     """The library would wait 30 s; here a signature ends within its own limit, for the retry policy."""
     authority.habit = "stall"
-    signer = open_signer(authority.url, tsa_timeout_s=0.2)
+    signer = open_signer(authority.url, tsa_timeout_s=1)
     began = time.monotonic()
-    with pytest.raises(errors.Retryable, match=r"did not answer within 0\.2 s"):
+    with pytest.raises(errors.Retryable, match=r"did not answer within 1 s"):
         signer.sign(PICTURE, "image/jpeg", MANIFEST)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert authority.stalled.is_set()
 
 
 def test_signature_that_hangs_holds_up_no_other(authority, open_signer, chain):
     """While one waits for the authority, others are signed, with a time-stamp and without."""
     authority.habit = "stall"
-    signer = open_signer(authority.url, tsa_timeout_s=0.2)
+    signer = open_signer(authority.url, tsa_timeout_s=1)
     with pytest.raises(errors.Retryable):
         signer.sign(PICTURE, "image/jpeg", MANIFEST)
     authority.habit = "answer"

@@ -37,7 +37,7 @@ def start(client):
 @pytest.fixture(params=["event loop", "thread"])
 def ask(endpoint, request):
     """Asks so many times with one client; returns bodies and errors."""
-    upstream = Upstream(base_url=f"{endpoint.url}/v1", model="m", timeout_s=0.4, pause_s=60)
+    upstream = Upstream(base_url=f"{endpoint.url}/v1", model="m", timeout_s=1.5, pause_s=60)
 
     def outcome(exc):
         assert str(exc)

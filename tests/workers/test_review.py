@@ -38,7 +38,7 @@ def make_reviewed(make_resources, chat):
     chat.will(always=SAFE)
     settings = (
         f'[review]\nreviewers = ["rules", "vision"]\nbase_url = "{chat.base_url}"\nmodel = "eye"\n'
-        "timeout_s = 0.5\npause_s = 0\nfirst_pause_s = 0.1\nlongest_pause_s = 0.2\n"
+        "timeout_s = 3\npause_s = 0\nfirst_pause_s = 0.1\nlongest_pause_s = 0.2\n"
     )
     return lambda give_up_s: make_resources(f"{settings}give_up_s = {give_up_s}\n")
 

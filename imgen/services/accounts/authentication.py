@@ -3,7 +3,7 @@
 import math
 
 from imgen.domain.errors import InvalidKey, KeyDisabled, RateLimited, Unavailable
-from imgen.domain.principal import Principal, TenantKey, hash_key, key_principal
+from imgen.domain.principal import Principal, TenantKey, key_principal
 from imgen.live import epochs, request_gate
 from imgen.records import api_keys
 from imgen.services.accounts import rates
@@ -14,12 +14,12 @@ UNKNOWN_EPOCH = b"unknown"
 """Epoch while Redis does not answer; equal to none that Redis has."""
 
 
-async def authenticate(core: Core, raw_key: str, *, remote_ip: str = "", note: NoteRate = rates.ignore) -> Principal:
-    """Finds the principal of a raw key, and counts the request against its plan's rate.
+async def authenticate(core: Core, key_hash: str, *, remote_ip: str = "", note: NoteRate = rates.ignore) -> Principal:
+    """Finds the principal of a key, and counts the request against its plan's rate.
 
     Args:
         core: the core.
-        raw_key: as sent.
+        key_hash: `hash_key` of the key as sent.
         remote_ip: the client's, for the limits of unknown keys.
         note: takes the use of the rate, if the plan has one.
 
@@ -28,7 +28,6 @@ async def authenticate(core: Core, raw_key: str, *, remote_ip: str = "", note: N
         KeyDisabled: it is disabled or has expired.
         RateLimited: more requests in a minute than the plan allows, or too many unknown keys from this IP.
     """
-    key_hash = hash_key(raw_key)
     now = core.clock()
     found = core.principal_cache.get(key_hash) or await _look_up(core, key_hash, remote_ip)
     _check_expiry(found, now)
@@ -52,9 +51,9 @@ async def authenticate(core: Core, raw_key: str, *, remote_ip: str = "", note: N
     return key_principal(found)
 
 
-def is_known(core: Core, raw_key: str) -> bool:
+def is_known(core: Core, key_hash: str) -> bool:
     """Returns whether a key is in memory: it was valid a moment ago, and its authentication reads no SQL."""
-    return core.principal_cache.get(hash_key(raw_key)) is not None
+    return core.principal_cache.get(key_hash) is not None
 
 
 async def _look_up(core: Core, key_hash: str, remote_ip: str) -> TenantKey:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from imgen.domain.errors import InvalidKey, KeyDisabled, RateLimited
-from imgen.domain.principal import new_raw_key
+from imgen.domain.principal import hash_key, new_raw_key
 from imgen.live import request_gate
 from imgen.services.accounts import api_keys as key_service
 from imgen.services.accounts import strangers
@@ -35,7 +35,7 @@ async def create(core, user, name="shop"):
 
 async def refused(core, raw, remote_ip=HERE):
     with pytest.raises((InvalidKey, KeyDisabled, RateLimited)) as caught:
-        await authenticate(core, raw, remote_ip=remote_ip)
+        await authenticate(core, hash_key(raw), remote_ip=remote_ip)
     return type(caught.value)
 
 
@@ -52,7 +52,7 @@ def test_a_refused_key_is_read_once(core, admin):
                 assert {await refused(opened, raw) for _ in range(20)} == {expected}
             assert seen == []
         await key_service.switch(opened, admin, key.id, enabled=True)
-        assert (await authenticate(opened, disabled)).id == key.id
+        assert (await authenticate(opened, hash_key(disabled))).id == key.id
 
     core(work)
 
@@ -62,16 +62,16 @@ def test_strangers_are_throttled_by_address(core, admin):
 
     async def work(opened):
         _, known = await create(opened, admin)
-        await authenticate(opened, known, remote_ip=HERE)
+        await authenticate(opened, hash_key(known), remote_ip=HERE)
         with statements(opened) as seen:
             outcomes = [await refused(opened, new_raw_key()) for _ in range(300)]
         assert outcomes[: strangers.BURST] == [InvalidKey] * strangers.BURST
         assert outcomes[-1] is RateLimited
         assert len(seen) < 150
-        assert (await authenticate(opened, known, remote_ip=HERE)).tenant.name == "studio"
+        assert (await authenticate(opened, hash_key(known), remote_ip=HERE)).tenant.name == "studio"
         assert await refused(opened, new_raw_key(), ELSEWHERE) is InvalidKey
         with pytest.raises(RateLimited) as caught:
-            await authenticate(opened, new_raw_key(), remote_ip=HERE)
+            await authenticate(opened, hash_key(new_raw_key()), remote_ip=HERE)
         assert caught.value.retry_after_s >= 1
 
     core(work)
@@ -84,7 +84,7 @@ def test_a_key_just_made_works_at_once(core, admin):
         for _ in range(strangers.BURST + strangers.LOOKUPS_BURST + 10):
             await refused(opened, new_raw_key())
         _, raw = await create(opened, admin)
-        assert (await authenticate(opened, raw, remote_ip=HERE)).tenant.name == "studio"
+        assert (await authenticate(opened, hash_key(raw), remote_ip=HERE)).tenant.name == "studio"
 
     core(work)
 
@@ -98,9 +98,9 @@ def test_a_key_that_was_refused_may_become_valid(core, admin):
         for _ in range(3):
             assert await refused(opened, raw) is KeyDisabled
         await key_service.switch(opened, admin, key.id, enabled=True)
-        assert not is_known(opened, raw)
-        await authenticate(opened, raw)
-        assert is_known(opened, raw)
+        assert not is_known(opened, hash_key(raw))
+        await authenticate(opened, hash_key(raw))
+        assert is_known(opened, hash_key(raw))
 
     core(work)
 
@@ -125,7 +125,7 @@ def test_the_use_of_the_rate_is_noted(core, admin):
         _, raw = await create(opened, admin)
         seen = []
         limit = opened.plan_of("standard").requests_per_minute
-        await authenticate(opened, raw, note=seen.append)
+        await authenticate(opened, hash_key(raw), note=seen.append)
         assert (seen[0].limit, seen[0].remaining, seen[0].reset_s) == (limit, limit - 1, request_gate.WINDOW_S)
 
     core(work)

@@ -59,7 +59,7 @@ def open_chain(tmp_path, chat):
     def make(*reviewers):
         names = json.dumps(reviewers or ("rules",))
         (tmp_path / "imgen.toml").write_text(
-            f'[review]\nreviewers = {names}\nbase_url = "{chat.base_url}"\nmodel = "eye"\npause_s = 0\ntimeout_s = 0.5\n'
+            f'[review]\nreviewers = {names}\nbase_url = "{chat.base_url}"\nmodel = "eye"\npause_s = 0\ntimeout_s = 3\n'
         )
         loaded = settings.load(tmp_path, environ={})
         opened, rulesets = (

@@ -50,7 +50,7 @@ def loaded(tmp_path, chat):
     """Settings whose reviewers ask the endpoint."""
     (tmp_path / "imgen.toml").write_text(
         f'[review]\nreviewers = ["rules", "vision"]\nbase_url = "{chat.base_url}"\napi_key = "sk-canary"\nmodel = "eye"\n'
-        "timeout_s = 0.5\npause_s = 0\n"
+        "timeout_s = 2\npause_s = 0\n"
     )
     return settings.load(tmp_path, environ={})
 
