@@ -4,6 +4,7 @@
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,21 @@ import redis
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from imgen import settings
 from imgen.app import open_core
+from imgen.asgi.answer_headers import AnswerHeaders
 from imgen.asgi.endpoint import bearer_key, json_response
 from imgen.domain.errors import JobNotFound
 from imgen.domain.principal import TenantKey, hash_key
 from imgen.live import job_views, request_gate
 from imgen.live.command import calls_for
 from imgen.records import api_keys
+from imgen.services.accounts import rates
 from imgen.surfaces.action import answers
 from imgen.surfaces.action.choices import job_id_of
 from imgen.surfaces.action.decoding import decode
@@ -69,7 +73,8 @@ def sync(data: Path) -> Starlette:
     async def endpoint(request: Request) -> Response:
         return json_response(await run_in_threadpool(work, bearer_key(request.scope), await request.body()))
 
-    return Starlette(routes=[Route("/api/v2", endpoint, methods=["POST"])])
+    headers = Middleware(AnswerHeaders, uncount=partial(rates.uncount, core))  # the answer has those of ours
+    return Starlette(routes=[Route("/api/v2", endpoint, methods=["POST"])], middleware=[headers])
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from starter import scene, vae
 from starter.checkpoint import SEED, say
 from starter.draw.picture import render
 from starter.probe import Probe, scores, train, truth
-from workers.engines import Engine, EngineContext, load
+from workers.engines import Drawn, Engine, EngineContext, Shot, load
 
 MODEL = "eros"
 FOLDERS = (Path("out"), Path("config"))
@@ -50,19 +50,19 @@ class Studio:
         who = self._catalog.characters.get(parsed.character)
         look = self._model.styles[style or self._model.default_style]
         positive, negative = compose(parsed, model=self._model, style=look, character=who)
-        return self._engine.render(
-            Diffusion(
-                positive=positive,
-                negative=negative,
-                width=size[0],
-                height=size[1],
-                seed=seed,
-                num_inference_steps=self.steps,
-                guidance_scale=self.guidance,
-                lora=who.loras.get(MODEL, "") if who else "",
-            ),
-            lambda _done, _of, _preview: None,
+        diffusion = Diffusion(
+            positive=positive,
+            negative=negative,
+            width=size[0],
+            height=size[1],
+            seed=seed,
+            num_inference_steps=self.steps,
+            guidance_scale=self.guidance,
+            lora=who.loras.get(MODEL, "") if who else "",
         )
+        (drawn,) = self._engine.render([Shot(diffusion=diffusion)], lambda _done, _of, _preview: None)
+        assert isinstance(drawn, Drawn)  # the starter has no safety checker
+        return drawn.pixels
 
 
 def main() -> None:

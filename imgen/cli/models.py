@@ -19,7 +19,7 @@ from imgen.cli import cli_audit
 from imgen.cli.options import Data
 from imgen.configuration import load_catalog
 from imgen.domain.catalog import SIZES, Catalog, DiffusersOptions, Model, Style, model_table, parse_model
-from imgen.domain.errors import ConfigurationError
+from imgen.domain.errors import ConfigurationError, PictureFlagged
 from imgen.domain.job import render_queue
 from imgen.domain.recipe import Diffusion
 from imgen.records import schema
@@ -204,12 +204,17 @@ def _trial_render(
     with Progress(transient=True) as bar:
         task = bar.add_task(f"{engine.architecture}: one picture", total=None)
         started = time.monotonic()
-        pixels = engine.render(asked, lambda done, total, _preview: bar.update(task, completed=done, total=total))
+        (drawn,) = engine.render(
+            [engines.Shot(diffusion=asked)],
+            lambda done, total, _preview: bar.update(task, completed=done, total=total),
+        )
         seconds = time.monotonic() - started
     engine.unload()
+    if isinstance(drawn, PictureFlagged):
+        raise drawn
     picture = loaded.data_dir / "models" / f"{model.key}.trial.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(picture)
+    Image.fromarray(drawn.pixels).save(picture)
     limit_s = max(model.time_limit_s, round(SLOWER_AT_WORST * seconds))
     return model_of(kind, time_limit_s=min(limit_s, loaded.workers.longest_render_s)), picture, seconds
 

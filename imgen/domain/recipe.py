@@ -6,8 +6,21 @@ a default, which is read into older recipes.
 
 from msgspec import UNSET, Struct, UnsetType
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Rises with each field or value that changes the picture: workers leave recipes of a higher version to newer workers."""
+
+
+class Input(Struct, frozen=True, kw_only=True):
+    """Picture from outside that the engine draws from; reviewed before it is used."""
+
+    role: str
+    """`source`: the picture is drawn from it; `mask`: grey, white where the source is redrawn and black where it is kept."""
+    key: str
+    """Object key of its file, as the upload gate stored it."""
+    sha256: str
+    """Of that file, in hex."""
+    strength: float = 1.0
+    """How far the picture may leave the source, 0–1; of no meaning for a mask."""
 
 
 class Diffusion(Struct, frozen=True, kw_only=True):
@@ -24,6 +37,14 @@ class Diffusion(Struct, frozen=True, kw_only=True):
     lora: str = ""
     """Safetensors file of the character for this model, as configured; empty: none."""
     lora_scale: float = 1.0
+    inputs: tuple[Input, ...] = ()
+    """None: text to image; a source: image to image; a source and a mask: inpainting."""
+    upscale: int = 1
+    """Factor by which the drawn picture is enlarged before its review: 1, 2 or 4. `width` and `height` are those before it."""
+
+    def input(self, role: str) -> Input | None:
+        """Returns the input of a role; None: there is none."""
+        return next((one for one in self.inputs if one.role == role), None)
 
 
 class PromptParts(Struct, frozen=True, kw_only=True):

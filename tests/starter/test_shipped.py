@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawing import draw_one
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
@@ -50,7 +51,7 @@ def draw():
             lora=lora,
         )
         if again or asked not in made:
-            made[asked] = engine.render(asked, on_step or (lambda *_: None))
+            made[asked] = draw_one(engine, asked, on_step or (lambda *_: None))
         return made[asked]
 
     yield make

@@ -1,9 +1,9 @@
-"""Engines: each turns a recipe's diffusion part into pixels.
+"""Engines: each turns the diffusion parts of recipes into pixels.
 
 A new engine is one file or folder, its options in imgen/domain/catalog.py, and one line in ENGINES.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,13 +13,41 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from imgen.domain.catalog import Model
+from imgen.domain.errors import PictureFlagged
 from imgen.domain.recipe import Diffusion
 from imgen.weights.lookup import in_order
 
-DrawPreview = Callable[[], NDArray[uint8] | None]
-"""Decodes the unfinished picture, (height, width, 3) uint8, small; takes time. None: the engine has no preview."""
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """One picture to draw: its parameters, and the pixels of its inputs."""
+
+    diffusion: Diffusion
+    source: NDArray[uint8] | None = None
+    """(height, width, 3) sRGB, of the size asked for; None: text to image."""
+    mask: NDArray[uint8] | None = None
+    """(height, width), of the size asked for: 255 is redrawn, 0 kept; None: all is redrawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Picture that an engine drew."""
+
+    pixels: NDArray[uint8]
+    """(height, width, 3), sRGB."""
+    notes: tuple[str, ...] = ()
+    """Things that were done otherwise than asked, for the operator's log."""
+
+
+class DrawPreview(Protocol):
+    """Function that decodes an unfinished picture of the batch, (height, width, 3) uint8, small; takes time."""
+
+    def __call__(self, number: int = 0) -> NDArray[uint8] | None:
+        """Returns the preview of the shot with that number; None: the engine has none."""
+
+
 OnStep = Callable[[int, int, DrawPreview], None]
-"""Step callback: (steps done, steps in all, preview). An error that it raises, such as `Cancelled`, stops the render."""
+"""Step callback: (steps done, steps in all, preview). An error that it raises, such as `Cancelled`, stops the whole render."""
 
 
 class Engine(Protocol):
@@ -29,12 +57,14 @@ class Engine(Protocol):
     def architecture(self) -> str:
         """Kind of the model in the engine's own terms, such as diffusers' pipeline class."""
 
-    def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
-        """Renders one picture, (height, width, 3) uint8 sRGB, the same for the same arguments.
+    def render(self, shots: Sequence[Shot], on_step: OnStep) -> list[Drawn | PictureFlagged]:
+        """Renders shots that differ in prompt, seed, guidance and inputs alone; each is the same for the same arguments.
+
+        Returns:
+            For each shot its picture, or the verdict of the model's own safety checker that keeps it back.
 
         Raises:
             ModelError: the model or the LoRA cannot do this; trying again will not help.
-            PictureFlagged: the model's own safety checker keeps the picture back.
             Retryable: out of memory and the like.
         """
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from imgen.domain.catalog import InstantOptions, Model
 from imgen.domain.errors import ModelError, PictureFlagged, Retryable
 from imgen.domain.recipe import Diffusion
-from workers.engines import EngineContext, OnStep
+from workers.engines import Drawn, EngineContext, OnStep, Shot
 
 CRASH_STEP = 2
 WAVES = 8
@@ -66,25 +67,31 @@ class InstantEngine:
         """Name of the engine."""
         return "instant"
 
-    def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
+    def render(self, shots: Sequence[Shot], on_step: OnStep) -> list[Drawn | PictureFlagged]:
         """See `workers.engines.Engine`."""
-        if _said(self.knobs.fail_on, diffusion):
+        if self._is_said(shots, self.knobs.fail_on):
             raise ModelError(f"asked to fail on {self.knobs.fail_on!r}")
-        if _said(self.knobs.retry_on, diffusion):
+        if self._is_said(shots, self.knobs.retry_on):
             raise Retryable(f"asked to be tried again on {self.knobs.retry_on!r}")
-        if _said(self.knobs.dead_on, diffusion):
+        if self._is_said(shots, self.knobs.dead_on):
             kill_device()
-        for step in range(1, diffusion.num_inference_steps + 1):
+        steps = shots[0].diffusion.num_inference_steps
+        for step in range(1, steps + 1):
             time.sleep(self.knobs.step_s)
-            if step == CRASH_STEP and _said(self.knobs.crash_on, diffusion):
+            if step == CRASH_STEP and self._is_said(shots, self.knobs.crash_on):
                 os.kill(os.getpid(), signal.SIGKILL)
-            on_step(step, diffusion.num_inference_steps, lambda: draw(diffusion))
-        if _said(self.knobs.flag_on, diffusion):
-            raise PictureFlagged
-        return draw(diffusion)
+            on_step(step, steps, lambda number=0: draw(shots[number].diffusion))
+        return [
+            PictureFlagged() if self._is_said([shot], self.knobs.flag_on) else Drawn(pixels=draw(shot.diffusion))
+            for shot in shots
+        ]
 
     def unload(self) -> None:
         """See `workers.engines.Engine`."""
+
+    @staticmethod
+    def _is_said(shots: Sequence[Shot], word: str) -> bool:
+        return bool(word) and any(word in shot.diffusion.positive for shot in shots)
 
 
 def draw(diffusion: Diffusion) -> NDArray[uint8]:
@@ -124,7 +131,3 @@ def _waves(random: np.random.Generator, size: int) -> NDArray[float32]:
     along = np.linspace(0, 2 * np.pi, size, dtype=float32)
     periods, phases = random.uniform(0.5, 4, (WAVES, 1)), random.uniform(0, 2 * np.pi, (WAVES, 1))
     return np.sin(along * periods.astype(float32) + phases.astype(float32))
-
-
-def _said(word: str, diffusion: Diffusion) -> bool:
-    return bool(word) and word in diffusion.positive

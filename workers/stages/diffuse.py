@@ -11,6 +11,7 @@ from imgen.live import weights
 from imgen.records import cache
 from imgen.weights.digest import joined
 from workers import spool
+from workers.engines import Shot
 from workers.picture import Context, Picture
 from workers.stages import review
 from workers.stages.master import decoded
@@ -34,12 +35,11 @@ def diffuse(picture: Picture, context: Context) -> Picture:
     with context.loading():
         engine = context.resources.models.engine(context.model)
     _tell_weights(context)
-    try:
-        with context.limited(context.model.time_limit_s):
-            pixels = engine.render(context.job.recipe.diffusion, context.report)
-    except PictureFlagged as exc:
-        raise PictureBlocked(review.flagged_by_model(context)) from exc
-    return replace(picture, pixels=pixels, drawn_at=time.time())
+    with context.limited(context.model.time_limit_s):
+        (drawn,) = engine.render([Shot(diffusion=context.job.recipe.diffusion)], context.report)
+    if isinstance(drawn, PictureFlagged):
+        raise PictureBlocked(review.flagged_by_model(context)) from drawn
+    return replace(picture, pixels=drawn.pixels, drawn_at=time.time())
 
 
 def _tell_weights(context: Context) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from drawing import draw_one
 from torch import AcceleratorError
 
 from imgen.domain.errors import DeviceLost, ModelError, OutOfMemory
@@ -52,4 +53,4 @@ def test_the_diffusers_engine_passes_them_on(models, entry, ask, error, kind):
     engine = load(entry("sd15"), EngineContext(folders=(models,)))
     engine._pipe.unet.register_forward_hook(fail)
     with pytest.raises(kind):
-        engine.render(ask(), lambda *_: None)
+        draw_one(engine, ask(), lambda *_: None)

@@ -7,6 +7,7 @@ import time
 import msgspec
 import numpy as np
 import pytest
+from drawing import draw_one
 
 from imgen.domain.catalog import SIZES
 from imgen.domain.errors import Cancelled, ModelError, Retryable
@@ -30,7 +31,7 @@ def quietly(_done, _steps, _preview):
 def test_draws(engine, ask, width, height):
     """Every size comes out as asked for, with structure enough for a perceptual hash."""
     for seed in range(3):
-        picture = engine().render(ask(width=width, height=height, seed=seed), quietly)
+        picture = draw_one(engine(), ask(width=width, height=height, seed=seed), quietly)
         assert picture.shape == (height, width, 3)
         assert picture.dtype == np.uint8
         assert fingerprint(picture).quality >= 50
@@ -39,9 +40,9 @@ def test_draws(engine, ask, width, height):
 def test_depends_on_all_it_is_asked(engine, ask):
     """The same question gives the same picture; seed, prompts, LoRA and its scale each give another."""
     changes = ({}, {"seed": 8}, {"positive": "x"}, {"negative": "x"}, {"lora": "a"}, {"lora_scale": 0.5})
-    pictures = [engine().render(msgspec.structs.replace(ask(), **change), quietly).tobytes() for change in changes]
+    pictures = [draw_one(engine(), msgspec.structs.replace(ask(), **change), quietly).tobytes() for change in changes]
     assert len(set(pictures)) == len(changes)
-    assert engine().render(ask(), quietly).tobytes() == pictures[0]
+    assert draw_one(engine(), ask(), quietly).tobytes() == pictures[0]
 
 
 def test_steps(engine, ask):
@@ -55,7 +56,7 @@ def test_steps(engine, ask):
 
     started = time.monotonic()
     with pytest.raises(Cancelled):
-        engine(step_s=0.02).render(ask(num_inference_steps=5), stop_at_three)
+        draw_one(engine(step_s=0.02), ask(num_inference_steps=5), stop_at_three)
     assert told == [(1, 5), (2, 5), (3, 5)]
     assert 0.06 <= time.monotonic() - started < 2
 
@@ -64,14 +65,14 @@ def test_fails_as_told(engine, ask):
     """The words that are to make it fail do, and others do not."""
     engine = engine(fail_on="broken", retry_on="flaky")
     with pytest.raises(ModelError):
-        engine.render(ask("a broken vase"), quietly)
+        draw_one(engine, ask("a broken vase"), quietly)
     with pytest.raises(Retryable):
-        engine.render(ask("a flaky vase"), quietly)
-    engine.render(ask("a vase"), quietly)
+        draw_one(engine, ask("a flaky vase"), quietly)
+    draw_one(engine, ask("a vase"), quietly)
 
 
 def _crash(engine, asked, told):
-    engine.render(asked, lambda done, _steps, _preview: told.put(done))
+    draw_one(engine, asked, lambda done, _steps, _preview: told.put(done))
 
 
 def test_crashes_as_told(engine, ask):
@@ -96,4 +97,4 @@ def test_unload(engine, ask):
     """Unloading one leaves another as it was."""
     kept, gone = engine(), engine()
     gone.unload()
-    assert kept.render(ask(), quietly).shape[2] == 3
+    assert draw_one(kept, ask(), quietly).shape[2] == 3

@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from imgen.domain.catalog import DiffusersOptions, Model
 from imgen.domain.errors import ModelError, OutOfMemory, PictureFlagged
 from imgen.domain.recipe import Diffusion
-from workers.engines import EngineContext, OnStep
+from workers.engines import Drawn, EngineContext, OnStep, Shot
 from workers.engines.device import model_error
 from workers.engines.diffusers.adapters import Adapters
 from workers.engines.diffusers.latent_preview import latent_preview
@@ -74,8 +75,11 @@ class DiffusersEngine:
         """Name of the pipeline's class."""
         return type(self._pipe).__name__
 
-    def render(self, diffusion: Diffusion, on_step: OnStep) -> NDArray[uint8]:
+    def render(self, shots: Sequence[Shot], on_step: OnStep) -> list[Drawn | PictureFlagged]:
         """See `workers.engines.Engine`. Errors of `on_step` are raised unchanged."""
+        return [self._render(shot.diffusion, on_step) for shot in shots]
+
+    def _render(self, diffusion: Diffusion, on_step: OnStep) -> Drawn | PictureFlagged:
         steps = _Steps(on_step, diffusion)
         try:
             self._adapters.use(diffusion.lora, diffusion.lora_scale)
@@ -96,8 +100,8 @@ class DiffusersEngine:
                 accepted = {name: value for name, value in arguments.items() if name in self._accepted}
                 drawn = self._pipe(**accepted)
                 if any(any(getattr(drawn, name, None) or ()) for name in FLAGS):
-                    raise PictureFlagged
-                return _pixels(drawn.images, diffusion)
+                    return PictureFlagged()
+                return Drawn(pixels=_pixels(drawn.images, diffusion))
         except CALL_ERRORS as exc:
             if exc is steps.stopped_by:
                 raise
@@ -123,7 +127,9 @@ class _Steps:
     def done(self, pipe: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         try:
             size = self.diffusion.width, self.diffusion.height
-            self.on_step(step + 1, pipe.num_timesteps, lambda: latent_preview(pipe, tensors["latents"], *size))
+            self.on_step(
+                step + 1, pipe.num_timesteps, lambda _number=0: latent_preview(pipe, tensors["latents"], *size)
+            )
         except BaseException as exc:
             self.stopped_by = exc
             raise

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from drawing import draw_one
 from safetensors.torch import load_file, save_file
 
 from imgen.domain.errors import Cancelled, ModelError, Retryable
@@ -56,27 +57,27 @@ def test_acts_and_leaves_no_trace(engine, family, ask, lora):
     lora(engine._pipe, "a.safetensors", DENOISER[family], seed=1)
     lora(engine._pipe, "b.safetensors", DENOISER[family], seed=2)
     weights = state(engine)
-    plain = engine.render(ask(), quietly)
-    with_a, with_b = (engine.render(ask(lora=f"{name}.safetensors"), quietly) for name in "ab")
+    plain = draw_one(engine, ask(), quietly)
+    with_a, with_b = (draw_one(engine, ask(lora=f"{name}.safetensors"), quietly) for name in "ab")
     assert not np.array_equal(plain, with_a)
     assert not np.array_equal(with_a, with_b)
-    assert not np.array_equal(with_a, engine.render(ask(lora="a.safetensors", lora_scale=0.3), quietly))
-    assert np.array_equal(with_a, engine.render(ask(lora="a.safetensors"), quietly))
-    assert np.array_equal(with_b, engine.render(ask(lora="b.safetensors"), quietly))
-    assert np.array_equal(plain, engine.render(ask(), quietly))
-    assert np.array_equal(plain, engine.render(ask(lora="a.safetensors", lora_scale=0.0), quietly))
+    assert not np.array_equal(with_a, draw_one(engine, ask(lora="a.safetensors", lora_scale=0.3), quietly))
+    assert np.array_equal(with_a, draw_one(engine, ask(lora="a.safetensors"), quietly))
+    assert np.array_equal(with_b, draw_one(engine, ask(lora="b.safetensors"), quietly))
+    assert np.array_equal(plain, draw_one(engine, ask(), quietly))
+    assert np.array_equal(plain, draw_one(engine, ask(lora="a.safetensors", lora_scale=0.0), quietly))
     assert same(weights, state(engine))
 
 
 def test_text_encoders(engine, family, ask, lora):
     """LoRA layers of text encoders act and go away like the denoiser's, also where the file has nothing else."""
     components = [name for name in ("text_encoder", "text_encoder_2") if name in engine._pipe._lora_loadable_modules]
-    plain = engine.render(ask(), quietly)
+    plain = draw_one(engine, ask(), quietly)
     lora(engine._pipe, "words.safetensors", *components)
     lora(engine._pipe, "both.safetensors", *components, DENOISER[family], seed=3)
     lora(engine._pipe, "lines.safetensors", DENOISER[family], seed=3)
     pictures = [
-        engine.render(ask(lora=name and f"{name}.safetensors"), quietly)
+        draw_one(engine, ask(lora=name and f"{name}.safetensors"), quietly)
         for name in ("", "words", "both", "lines", "words", "")
     ]
     assert np.array_equal(plain, pictures[0])
@@ -90,30 +91,30 @@ def test_starter_loras(entry, models, ask):
     """The starter's own LoRA files load and act, each in its own way."""
     engine = load(entry("starter"), EngineContext(folders=(models,)))
     names = ["", *(f"starter/loras/{name}.safetensors" for name in ("aaliyah", "aya", "bella"))]
-    pictures = [engine.render(ask(lora=name), quietly) for name in names]
+    pictures = [draw_one(engine, ask(lora=name), quietly) for name in names]
     assert len({picture.tobytes() for picture in pictures}) == 4
 
 
 def test_stopped_job_leaves_no_trace(engine, family, ask, lora):
     """A job stopped with its LoRA active does not reach the next one, with or without LoRA."""
     lora(engine._pipe, "a.safetensors", DENOISER[family])
-    plain, with_a = (engine.render(ask(lora=name), quietly) for name in ("", "a.safetensors"))
+    plain, with_a = (draw_one(engine, ask(lora=name), quietly) for name in ("", "a.safetensors"))
 
     def stop(_done, _steps, _preview):
         raise Cancelled
 
     for again in (plain, with_a):
         with pytest.raises(Cancelled):
-            engine.render(ask(lora="a.safetensors", lora_scale=2.0), stop)
+            draw_one(engine, ask(lora="a.safetensors", lora_scale=2.0), stop)
         name = "" if again is plain else "a.safetensors"
-        assert np.array_equal(again, engine.render(ask(lora=name), quietly))
+        assert np.array_equal(again, draw_one(engine, ask(lora=name), quietly))
 
 
 def test_misfit(engine, family, ask, lora, tmp_path):
     """A LoRA of other sizes, of other layers or of no layers is a ModelError; the pipeline and its other LoRA stay as they were."""
     fitting = lora(engine._pipe, "a.safetensors", DENOISER[family])
     weights = state(engine)
-    plain, with_a = (engine.render(ask(lora=name), quietly) for name in ("", "a.safetensors"))
+    plain, with_a = (draw_one(engine, ask(lora=name), quietly) for name in ("", "a.safetensors"))
     tensors = load_file(fitting)
     save_file(
         {key: torch.cat([tensor, tensor], dim=-1) if ".lora_A." in key else tensor for key, tensor in tensors.items()},
@@ -131,9 +132,9 @@ def test_misfit(engine, family, ask, lora, tmp_path):
     save_file({}, tmp_path / "empty.safetensors")
     for name in ("wide", "narrow", "late", "alien", "other", "base", "empty"):
         with pytest.raises(ModelError):
-            engine.render(ask(lora=f"{name}.safetensors"), quietly)
-        assert np.array_equal(plain, engine.render(ask(), quietly)), name
-        assert np.array_equal(with_a, engine.render(ask(lora="a.safetensors"), quietly)), name
+            draw_one(engine, ask(lora=f"{name}.safetensors"), quietly)
+        assert np.array_equal(plain, draw_one(engine, ask(), quietly)), name
+        assert np.array_equal(with_a, draw_one(engine, ask(lora="a.safetensors"), quietly)), name
     assert same(weights, state(engine))
     assert list(engine._adapters.sizes) == [
         name for names in [engine._pipe.get_list_adapters()] for name in names[DENOISER[family]]
@@ -146,22 +147,22 @@ def test_base_layers_in_a_lora_file_are_refused(engine, family, ask, lora, tmp_p
     norms = {key: torch.zeros(32) for key in ("transformer.norm_out.linear.weight", "unet.conv_norm_out.weight")}
     save_file(load_file(fitting) | norms, tmp_path / "control.safetensors")
     with pytest.raises(ModelError, match="more than low-rank layers"):
-        engine.render(ask(lora="control.safetensors"), quietly)
+        draw_one(engine, ask(lora="control.safetensors"), quietly)
 
 
 def test_least_recently_used_goes_first(small, ask, lora):
     """LoRA files are held up to the limit in bytes; the longest unused is given up, and comes back when it is asked for."""
     for number, name in enumerate("abc"):
         lora(small._pipe, f"{name}.safetensors", "unet", rank=120, seed=number)
-    pictures = {name: small.render(ask(lora=f"{name}.safetensors"), quietly) for name in "aba"}
+    pictures = {name: draw_one(small, ask(lora=f"{name}.safetensors"), quietly) for name in "aba"}
     held = list(small._adapters.sizes)
     assert 2 * max(small._adapters.sizes.values()) <= 2**20 < 3 * max(small._adapters.sizes.values())
-    pictures["c"] = small.render(ask(lora="c.safetensors"), quietly)
+    pictures["c"] = draw_one(small, ask(lora="c.safetensors"), quietly)
     assert list(small._adapters.sizes)[0] == held[1]  # a was used after b
     assert held[0] not in small._adapters.sizes
     assert small._pipe.get_list_adapters()["unet"] == list(small._adapters.sizes)
     for name, picture in pictures.items():
-        assert np.array_equal(picture, small.render(ask(lora=f"{name}.safetensors"), quietly))
+        assert np.array_equal(picture, draw_one(small, ask(lora=f"{name}.safetensors"), quietly))
         assert sum(small._adapters.sizes.values()) <= 2**20
 
 
@@ -169,24 +170,24 @@ def test_larger_than_the_limit(small, ask, lora):
     """A file over the whole limit still serves its job, alone."""
     lora(small._pipe, "a.safetensors", "unet", seed=1)
     lora(small._pipe, "big.safetensors", "unet", rank=3000)
-    plain = small.render(ask(), quietly)
-    small.render(ask(lora="a.safetensors"), quietly)
-    assert not np.array_equal(plain, small.render(ask(lora="big.safetensors"), quietly))
+    plain = draw_one(small, ask(), quietly)
+    draw_one(small, ask(lora="a.safetensors"), quietly)
+    assert not np.array_equal(plain, draw_one(small, ask(lora="big.safetensors"), quietly))
     assert len(small._adapters.sizes) == 1
-    assert np.array_equal(plain, small.render(ask(), quietly))
+    assert np.array_equal(plain, draw_one(small, ask(), quietly))
 
 
 def test_loaded_once(small, ask, lora, tmp_path):
     """A held file is not read again, a changed one is."""
     file = lora(small._pipe, "a.safetensors", "unet", seed=1)
-    first = small.render(ask(lora="a.safetensors"), quietly)
+    first = draw_one(small, ask(lora="a.safetensors"), quietly)
     stat = file.stat()
     size = file.stat().st_size
     file.write_bytes(file.read_bytes()[: -size // 2] + bytes(size // 2))  # other content under the same date and size
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert np.array_equal(first, small.render(ask(lora="a.safetensors"), quietly))
+    assert np.array_equal(first, draw_one(small, ask(lora="a.safetensors"), quietly))
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-    assert not np.array_equal(first, small.render(ask(lora="a.safetensors"), quietly))
+    assert not np.array_equal(first, draw_one(small, ask(lora="a.safetensors"), quietly))
 
 
 def test_alpha_in_the_header(small, ask, lora):
@@ -198,10 +199,10 @@ def test_alpha_in_the_header(small, ask, lora):
     lora(small._pipe, "pattern.safetensors", "unet", rank=4, metadata={"lora_adapter_metadata": json.dumps(config)})
     config = {"unet.lora_alpha": 1, "unet.r": 4, "unet.use_rslora": True}
     lora(small._pipe, "root.safetensors", "unet", rank=4, metadata={"lora_adapter_metadata": json.dumps(config)})
-    half = small.render(ask(lora="plain.safetensors", lora_scale=0.5), quietly)
-    assert not np.array_equal(half, small.render(ask(lora="plain.safetensors"), quietly))
+    half = draw_one(small, ask(lora="plain.safetensors", lora_scale=0.5), quietly)
+    assert not np.array_equal(half, draw_one(small, ask(lora="plain.safetensors"), quietly))
     for name in ("half", "pattern", "root"):
-        assert np.array_equal(half, small.render(ask(lora=f"{name}.safetensors"), quietly)), name
+        assert np.array_equal(half, draw_one(small, ask(lora=f"{name}.safetensors"), quietly)), name
 
 
 def test_broken_header(small, ask, lora):
@@ -209,7 +210,7 @@ def test_broken_header(small, ask, lora):
     for number, text in enumerate(("{", "[1]", '{"unet.lora_alpha": "much"}')):
         lora(small._pipe, f"{number}.safetensors", "unet", metadata={"lora_adapter_metadata": text})
         with pytest.raises(ModelError, match="no LoRA file"):
-            small.render(ask(lora=f"{number}.safetensors"), quietly)
+            draw_one(small, ask(lora=f"{number}.safetensors"), quietly)
 
 
 def test_kohya_names_and_alpha(small, ask, lora, tmp_path):
@@ -222,24 +223,24 @@ def test_kohya_names_and_alpha(small, ask, lora, tmp_path):
         kohya[f"{name}.lora_{'down' if kind.startswith('A') else 'up'}.weight"] = tensor
         kohya[f"{name}.alpha"] = torch.tensor(2.0)
     save_file(kohya, tmp_path / "kohya.safetensors")
-    half = small.render(ask(lora="plain.safetensors", lora_scale=0.5), quietly)
-    assert np.array_equal(half, small.render(ask(lora="kohya.safetensors"), quietly))
+    half = draw_one(small, ask(lora="plain.safetensors", lora_scale=0.5), quietly)
+    assert np.array_equal(half, draw_one(small, ask(lora="kohya.safetensors"), quietly))
 
 
 def test_state_is_asserted(small, ask, lora):
     """A layer in another state than asked for stops the job before it draws."""
     lora(small._pipe, "a.safetensors", "unet")
-    small.render(ask(lora="a.safetensors"), quietly)
+    draw_one(small, ask(lora="a.safetensors"), quietly)
     layer = next(small._adapters._layers())
     layer.merge()
     with pytest.raises(Retryable, match="LoRA state"):
-        small.render(ask(), quietly)
+        draw_one(small, ask(), quietly)
     layer.unmerge()
-    small.render(ask(), quietly)
+    draw_one(small, ask(), quietly)
 
 
 def test_names_tell_nothing(small, ask, lora):
     """Adapter names come from the file, not from what it is called: dots and quotes in it do no harm."""
     lora(small._pipe, "a.b'c d.safetensors", "unet")
-    small.render(ask(lora="a.b'c d.safetensors"), quietly)
+    draw_one(small, ask(lora="a.b'c d.safetensors"), quietly)
     assert [name.removeprefix("lora_").isalnum() for name in small._adapters.sizes] == [True]

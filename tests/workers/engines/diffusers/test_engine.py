@@ -6,6 +6,7 @@ import weakref
 import msgspec
 import numpy as np
 import pytest
+from drawing import draw_one
 
 from imgen.domain.errors import Cancelled, ModelError
 from workers.engines import EngineContext, load
@@ -37,7 +38,7 @@ def quietly(_done, _steps, _preview):
 def test_draws(engine, ask):
     """Every architecture draws through the same call: right size, right type, no flat picture."""
     asked = ask()
-    picture = engine.render(asked, quietly)
+    picture = draw_one(engine, asked, quietly)
     assert picture.shape == (asked.height, asked.width, 3)
     assert picture.dtype == np.uint8
     assert picture.flags.c_contiguous
@@ -46,16 +47,16 @@ def test_draws(engine, ask):
 
 def test_same_seed_same_picture(engine, ask):
     """A seed gives its picture again bit for bit, after other pictures, and another seed gives another."""
-    first = engine.render(ask(seed=1), quietly)
-    other = engine.render(ask("a cat", seed=2), quietly)
-    assert np.array_equal(first, engine.render(ask(seed=1), quietly))
+    first = draw_one(engine, ask(seed=1), quietly)
+    other = draw_one(engine, ask("a cat", seed=2), quietly)
+    assert np.array_equal(first, draw_one(engine, ask(seed=1), quietly))
     assert not np.array_equal(first, other)
 
 
 def test_progress(engine, ask):
     """Each step is told once, in order, and the last one equals the total."""
     told = []
-    engine.render(ask(num_inference_steps=3), lambda done, steps, _preview: told.append((done, steps)))
+    draw_one(engine, ask(num_inference_steps=3), lambda done, steps, _preview: told.append((done, steps)))
     assert [done for done, _ in told] == list(range(1, len(told) + 1))
     assert {steps for _, steps in told} == {len(told)}
     assert len(told) in (3, 4)  # the PNDM scheduler takes one step more than it is asked for
@@ -64,8 +65,8 @@ def test_progress(engine, ask):
 def test_previews_show_the_picture_so_far(engine, ask):
     """After each step a small picture of the same proportions can be had; asking changes nothing."""
     asked, previews = ask(width=256, height=512, num_inference_steps=3), []
-    picture = engine.render(asked, lambda _done, _steps, preview: previews.append(preview()))
-    assert np.array_equal(picture, engine.render(asked, quietly))
+    picture = draw_one(engine, asked, lambda _done, _steps, preview: previews.append(preview()))
+    assert np.array_equal(picture, draw_one(engine, asked, quietly))
     for one in previews:
         height, width, _ = one.shape
         assert one.dtype == np.uint8
@@ -76,7 +77,7 @@ def test_previews_show_the_picture_so_far(engine, ask):
 
 def test_stops_at_any_step(engine, ask):
     """What is raised at a step comes out as the same object, whatever its type, and leaves no trace in the next picture."""
-    before = engine.render(ask(), quietly)
+    before = draw_one(engine, ask(), quietly)
     for stop_at, error in ((1, Cancelled()), (2, ValueError("the job's own")), (1, MemoryError("the job's own"))):
 
         def stop(done, _steps, _preview, at=stop_at, error=error):
@@ -84,30 +85,30 @@ def test_stops_at_any_step(engine, ask):
                 raise error
 
         with pytest.raises(type(error)) as caught:
-            engine.render(ask(), stop)
+            draw_one(engine, ask(), stop)
         assert caught.value is error
-    assert np.array_equal(before, engine.render(ask(), quietly))
+    assert np.array_equal(before, draw_one(engine, ask(), quietly))
 
 
 def test_negative_prompt(engine, family, ask):
     """A negative prompt changes the picture where the model is guided; FLUX has no use for it as it is configured here."""
-    without, with_it = (engine.render(ask(negative=negative), quietly) for negative in ("", "blurry hat"))
+    without, with_it = (draw_one(engine, ask(negative=negative), quietly) for negative in ("", "blurry hat"))
     assert np.array_equal(without, with_it) == (family == "flux")
 
 
 def test_long_prompts_count_to_the_end(engine, family, ask):
     """Words beyond CLIP's 77 tokens change the picture, in the positive prompt and in the negative one."""
-    plain, longer = (engine.render(ask(LONG + end), quietly) for end in ("", ", at night"))
+    plain, longer = (draw_one(engine, ask(LONG + end), quietly) for end in ("", ", at night"))
     assert not np.array_equal(plain, longer)
     if family != "flux":
-        one, other = (engine.render(ask(negative=LONG + end), quietly) for end in ("", ", at night"))
+        one, other = (draw_one(engine, ask(negative=LONG + end), quietly) for end in ("", ", at night"))
         assert not np.array_equal(one, other)
 
 
 def test_weights_count(engine, ask):
     """`(term:1.2)` changes the picture, `(term:1)` is the same as the term alone, and 1.2 and 0.5 differ."""
     plain, one, more, less = (
-        engine.render(ask(f"a {coat} on a beach"), quietly)
+        draw_one(engine, ask(f"a {coat} on a beach"), quietly)
         for coat in ("red coat", "(red coat:1)", "(red coat:1.2)", "(red coat:0.5)")
     )
     assert np.array_equal(plain, one)
@@ -118,14 +119,14 @@ def test_weights_count(engine, ask):
 
 def test_negative_longer_than_the_positive(engine, ask):
     """A short positive prompt beside a long negative one still gives a picture of the size asked for."""
-    short, long = (engine.render(ask("a cat", negative=negative), quietly) for negative in ("hat", f"({LONG}:1.1)"))
+    short, long = (draw_one(engine, ask("a cat", negative=negative), quietly) for negative in ("hat", f"({LONG}:1.1)"))
     assert short.shape == long.shape
 
 
 def test_no_request_leaves(family, entry, models, ask, no_network):
     """Loading and drawing asks no other machine for anything."""
     engine = load(entry(family), EngineContext(folders=(models,)))
-    engine.render(ask(f"({LONG}:1.1)", negative="ugly"), quietly)
+    draw_one(engine, ask(f"({LONG}:1.1)", negative="ugly"), quietly)
     assert no_network == []
 
 
@@ -156,7 +157,7 @@ def test_scheduler_by_name(source, scheduler, entry, models, ask):
     own = load(entry(source), EngineContext(folders=(models,)))
     named = load(entry(source, scheduler=scheduler), EngineContext(folders=(models,)))
     asked = ask(num_inference_steps=4)
-    assert not np.array_equal(own.render(asked, quietly), named.render(asked, quietly))
+    assert not np.array_equal(draw_one(own, asked, quietly), draw_one(named, asked, quietly))
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_call_arguments_reach_the_pipeline(entry, models, ask):
     """Arguments from models.toml act: FLUX with true_cfg_scale heeds negative prompts."""
     engine = load(entry("flux", call={"true_cfg_scale": 4.0}), EngineContext(folders=(models,)))
     without, with_it, weighed = (
-        engine.render(ask(negative=negative), quietly) for negative in ("", "blurry hat", "blurry (hat:1.3)")
+        draw_one(engine, ask(negative=negative), quietly) for negative in ("", "blurry hat", "blurry (hat:1.3)")
     )
     assert not np.array_equal(without, with_it)
     assert not np.array_equal(with_it, weighed)
@@ -203,14 +204,14 @@ def test_explicit_dtype(entry, models, ask):
     """A dtype named in models.toml is the dtype of the weights, and pictures come out of it."""
     engine = load(entry("starter", dtype="bfloat16"), EngineContext(folders=(models,)))
     assert str(engine._pipe.dtype) == "torch.bfloat16"
-    assert engine.render(ask(), quietly).std() > 1
+    assert draw_one(engine, ask(), quietly).std() > 1
 
 
 def test_impossible_size(entry, models, ask):
     """A size that the model cannot draw is a ModelError, not another size."""
     engine = load(entry("starter"), EngineContext(folders=(models,)))
     with pytest.raises(ModelError):
-        engine.render(ask(width=72), quietly)
+        draw_one(engine, ask(width=72), quietly)
 
 
 def test_no_colours(entry, models, ask):
@@ -218,13 +219,13 @@ def test_no_colours(entry, models, ask):
     engine = load(entry("sd15"), EngineContext(folders=(models,)))
     engine._pipe.vae.decoder.conv_out.bias.data.fill_(float("nan"))
     with pytest.raises(ModelError, match="no colours"):
-        engine.render(ask(), quietly)
+        draw_one(engine, ask(), quietly)
 
 
 def test_prompts_stay_out_of_logs(engine, ask, caplog, capfd):
     """No prompt, however long, is written anywhere by the libraries underneath."""
     caplog.set_level("DEBUG")
-    engine.render(ask(f"{LONG}, CanaryWord " * 8, negative=f"{LONG} CanaryWord"), quietly)
+    draw_one(engine, ask(f"{LONG}, CanaryWord " * 8, negative=f"{LONG} CanaryWord"), quietly)
     assert "canary" not in (caplog.text + "".join(capfd.readouterr())).lower()
 
 
@@ -233,13 +234,13 @@ def test_leaves_out_what_the_entry_says(entry, models, ask):
     whole = load(entry("sd3"), EngineContext(folders=(models,)))
     part = load(entry("sd3", leave_out=("text_encoder_3", "tokenizer_3")), EngineContext(folders=(models,)))
     assert part._pipe.text_encoder_3 is None
-    assert not np.array_equal(whole.render(ask(), quietly), part.render(ask(), quietly))
+    assert not np.array_equal(draw_one(whole, ask(), quietly), draw_one(part, ask(), quietly))
 
 
 def test_unload(family, entry, models, ask):
     """An unloaded model's weights are gone from memory."""
     engine = load(entry(family), EngineContext(folders=(models,)))
-    engine.render(ask(), quietly)
+    draw_one(engine, ask(), quietly)
     weights = [weakref.ref(weight) for weight in engine._pipe.vae.parameters()]
     engine.unload()
     assert [reference() for reference in weights] == [None] * len(weights)
@@ -249,7 +250,7 @@ def test_guidance_and_steps_reach_the_pipeline(engine, ask):
     """Guidance scale and number of steps are those of the recipe."""
     base = ask(num_inference_steps=2, guidance_scale=3.0)
     pictures = [
-        engine.render(msgspec.structs.replace(base, **change), quietly)
+        draw_one(engine, msgspec.structs.replace(base, **change), quietly)
         for change in ({}, {"num_inference_steps": 3}, {"guidance_scale": 6.0})
     ]
     if engine._pipe.__class__.__name__ == "FluxPipeline":  # this one is not distilled: it has no guidance input

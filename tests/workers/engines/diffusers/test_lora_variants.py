@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from drawing import draw_one
 from lora_variants import REFUSED, elsewhere, fp8, named
 from safetensors.torch import load_file, save_file
 
@@ -31,9 +32,9 @@ def draw(small, ask, tmp_path):
 
     def make(tensors=None, **overrides):
         if tensors is None:
-            return small.render(ask(), lambda *_: None)
+            return draw_one(small, ask(), lambda *_: None)
         save_file({name: tensor.clone() for name, tensor in tensors.items()}, tmp_path / "a.safetensors")
-        return small.render(ask(lora="a.safetensors", **overrides), lambda *_: None)
+        return draw_one(small, ask(lora="a.safetensors", **overrides), lambda *_: None)
 
     return make
 

@@ -8,6 +8,7 @@ import struct
 
 import pytest
 import torch
+from drawing import draw_one
 from safetensors.torch import save_file
 
 from imgen.domain.errors import ModelError
@@ -77,7 +78,7 @@ def test_pickled_lora(name, zipped, poison, tmp_path, entry, models, ask):
     engine = load(entry("sd15"), EngineContext(folders=(tmp_path / "loras", models)))
     poison(tmp_path / "loras" / name, zipped=zipped)
     with pytest.raises(ModelError):
-        engine.render(ask(lora=name), lambda *_: None)
+        draw_one(engine, ask(lora=name), lambda *_: None)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -107,7 +108,7 @@ def test_pickles_beside_safetensors(poison, tmp_path, models, entry, ask):
     shutil.copytree(models / "sd15", folder)
     poison(folder / "text_encoder" / "pytorch_model.bin")
     poison(folder / "unet" / "diffusion_pytorch_model.bin")
-    pixels = load(entry("sd15"), EngineContext(folders=(tmp_path / "models",))).render(ask(), lambda *_: None)
+    pixels = draw_one(load(entry("sd15"), EngineContext(folders=(tmp_path / "models",))), ask(), lambda *_: None)
     assert pixels.shape == (128, 64, 3)
 
 

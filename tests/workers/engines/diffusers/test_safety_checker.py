@@ -5,6 +5,7 @@ import pytest
 import torch
 import transformers
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from drawing import draw_one
 
 from imgen.domain.errors import PictureFlagged
 from workers.engines import EngineContext, load
@@ -53,17 +54,17 @@ def test_a_flagged_picture_is_refused(make_engine, ask):
     engine = make_engine(ALWAYS)
     for _ in range(2):
         with pytest.raises(PictureFlagged):
-            engine.render(ask(), quietly)
+            draw_one(engine, ask(), quietly)
 
 
 def test_a_checker_that_flags_nothing_changes_nothing(make_engine, ask, entry, models):
     """The picture is the one that the model draws without a checker."""
     bare = load(entry("sd15"), EngineContext(folders=(models,)))
-    assert (make_engine(NEVER).render(ask(), quietly) == bare.render(ask(), quietly)).all()
+    assert (draw_one(make_engine(NEVER), ask(), quietly) == draw_one(bare, ask(), quietly)).all()
 
 
 def test_an_operator_may_leave_it_out(make_engine, ask, entry, tmp_path):
     """`leave_out` is the operator's word; then nobody flags."""
     make_engine(ALWAYS)
     left_out = entry("checked", leave_out=("safety_checker", "feature_extractor"))
-    assert load(left_out, EngineContext(folders=(tmp_path,))).render(ask(), quietly).std() > 1
+    assert draw_one(load(left_out, EngineContext(folders=(tmp_path,))), ask(), quietly).std() > 1

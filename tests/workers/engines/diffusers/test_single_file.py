@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from drawing import draw_one
 from safetensors.torch import load_file, save_file
 
 from imgen import configuration, settings
@@ -95,14 +96,14 @@ def test_single_file(configured, entry, models, ask, no_network):
     asked = ask("a (red:1.2) coat")
     file = load(entry("dream.safetensors"), EngineContext(folders=(configured,)))
     folder = load(entry("sd15"), EngineContext(folders=(models,)))
-    assert np.array_equal(file.render(asked, lambda *_: None), folder.render(asked, lambda *_: None))
+    assert np.array_equal(draw_one(file, asked, lambda *_: None), draw_one(folder, asked, lambda *_: None))
     assert no_network == []
 
 
 def test_single_file_with_pipeline_class(configured, entry, ask):
     """The pipeline class may be named where the configuration's is not wanted; one that reads no single files is refused."""
     named = entry("dream.safetensors", pipeline="StableDiffusionPipeline")
-    assert load(named, EngineContext(folders=(configured,))).render(ask(), lambda *_: None).std() > 1
+    assert draw_one(load(named, EngineContext(folders=(configured,))), ask(), lambda *_: None).std() > 1
     with pytest.raises(ModelError, match="no pipeline that diffusers loads"):
         load(entry("dream.safetensors", pipeline="DiTPipeline"), EngineContext(folders=(configured,)))
     with pytest.raises(ModelError, match="no pipeline that diffusers loads"):
