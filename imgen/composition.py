@@ -1,4 +1,4 @@
-"""What both composition roots (imgen/app.py, workers/app.py) build from settings in the same way."""
+"""Parts that both composition roots (imgen/app.py, workers/app.py) build from settings in the same way."""
 
 import contextlib
 import logging

@@ -107,7 +107,7 @@ def database(request, tmp_path) -> Iterator[Database]:
 
 
 def pytest_runtest_makereport(item, call):
-    """Where no skip is allowed, a skip is a failure."""
+    """A skip is a failure if none is allowed."""
     if (
         call.excinfo is not None
         and call.excinfo.errisinstance(pytest.skip.Exception)

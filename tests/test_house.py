@@ -133,6 +133,16 @@ def test_nothing_reads_the_environment_but_settings():
     assert found <= allowed
 
 
+def test_docstrings_begin_with_a_noun_or_a_verb():
+    """No docstring in the tree begins with a relative word, which has its reader look for the noun."""
+    begins = re.compile(r'^\s*"""(What|Which|Who|Whose|Where|When|How)\b.*', re.MULTILINE)
+    sources = [path for path in tracked() if path.suffix == ".py"]
+    found = {
+        str(path.relative_to(ROOT)): match[0] for path in sources for match in begins.finditer(path.read_text("utf-8"))
+    }
+    assert found == {}
+
+
 def test_every_module_says_what_it_is():
     """The first line of each module is its docstring."""
     silent = [

@@ -20,7 +20,7 @@ class Input(Struct, frozen=True, kw_only=True):
     sha256: str
     """Of that file, in hex."""
     strength: float = 1.0
-    """How far the picture may leave the source, 0–1; of no meaning for a mask."""
+    """Distance from the source that the picture may reach, 0–1; of no meaning for a mask."""
 
 
 class Diffusion(Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ META = {
 
 @pytest.fixture(scope="module")
 def anchors(server) -> bytes:
-    """What this installation's signatures are trusted by."""
+    """Certificates that this installation's signatures are trusted by."""
     return composition.trust_anchors(settings.load(server.data, environ={}))
 
 

@@ -162,7 +162,7 @@ def rows(data):
 
 
 def test_every_change_has_a_row_in_the_audit(imgen, tmp_path):
-    """Who did it on which machine, and what was before and after."""
+    """The audit has the person and the machine, and the values before and after."""
     imgen("keys", "create", "shop", "--tenant", "studio", "--scope", "read")
     imgen("keys", "disable", "shop")
     imgen("keys", "enable", "shop")

@@ -1,4 +1,4 @@
-"""What the pollers in docs/clients save, what they refuse to save, and what they say before they ask for anything."""
+"""Pollers in docs/clients: files that they save or refuse to save, and messages before they ask for anything."""
 
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def test_download_that_stays_broken_is_told(client: Client, stub: Stub, out: Pat
 @one_of_each
 @pytest.mark.parametrize("arguments", [("--option", "seed"), ("--out",), ("--seed", "7")], ids=" ".join)
 def test_wrong_arguments_start_no_job(client: Client, stub: Stub, arguments: tuple[str, ...]) -> None:
-    """What the script does not understand is told before anything is sent."""
+    """An argument that the script does not understand is told before anything is sent."""
     done = client.run(stub.url, stub.key, *WORDS, *arguments)
 
     assert (done.returncode, done.stdout, stub.seen) == (1, "", [])

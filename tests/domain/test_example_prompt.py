@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("page", ["README.md", "docs/reference/action.md", "docs/clients/README.md"])
 def test_the_first_example_of_every_page_is_the_same(page):
-    """What README promises is what the demo draws and the reference explains."""
+    """The example of README is the one that the demo draws and the reference explains."""
     text = (ROOT / page).read_text()
     assert example_prompt() == PROMPT
     assert PROMPT in text

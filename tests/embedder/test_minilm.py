@@ -66,7 +66,7 @@ def test_what_the_model_cannot_read_is_refused(model, text):
 
 
 def test_meaning_is_near_and_other_things_are_far(model):
-    """What the cache relies on."""
+    """Likeness of sentences, as the cache relies on it."""
     one = model.vector("a lighthouse on a cliff at sunset")
     assert one @ model.vector("at sunset, a lighthouse on a cliff") > 0.95
     assert one @ model.vector("portrait of an astronaut in a spacesuit") < 0.4

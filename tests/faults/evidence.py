@@ -76,13 +76,13 @@ prompts = {str(prompts).lower()}
 
 @dataclass
 class Evidence:
-    """What was seen from outside, by where it was seen."""
+    """Answers and pages seen from outside, by place."""
 
     logs: dict[str, str]
     commands: list[str]
-    """What clients sent to Redis."""
+    """Commands that clients sent to Redis."""
     kept: dict[str, str]
-    """What lies in Redis at the end, by key."""
+    """Values in Redis at the end, by key."""
     database: bytes
     told: list[str]
     """Bodies of all answers but those that are to tell a prompt."""
@@ -219,7 +219,7 @@ def work_through(stack, key, chat, server) -> tuple[list[str], dict[str, str]]:
 
 
 def doctor(stack) -> str:
-    """What `imgen doctor` says, and what a command says of settings that are wrong beside a secret."""
+    """Output of `imgen doctor`, and of a command with settings that are wrong beside a secret."""
     command = [sys.executable, "-m", "imgen.cli"]
     checked = subprocess.run(
         [*command, "doctor", "--data", str(stack.data)], capture_output=True, text=True, check=False, timeout=60
@@ -278,7 +278,7 @@ def gather(folder) -> Evidence:
 
 
 def secrets_of(evidence) -> dict[str, str]:
-    """What may be nowhere."""
+    """Words that may be nowhere."""
     configured = {"enhancer": ENHANCER_KEY, "s3": S3_SECRET, "redis": REDIS_PASSWORD, "typed wrong": TYPED_WRONG}
     return {
         name: value.removeprefix("imgen_").removeprefix("sk-") for name, value in (evidence.keys | configured).items()
@@ -286,12 +286,12 @@ def secrets_of(evidence) -> dict[str, str]:
 
 
 def found(words, text) -> list[str]:
-    """Which of the words are in the text, as they are or in base64 at any offset."""
+    """Finds the words that are in the text, as they are or in base64 at any offset."""
     return [word for word in words if any(form in text for form in (word, *in_base64(word)))]
 
 
 def in_base64(word) -> list[str]:
-    """What every base64 text with this word in it has in it, whatever stands before: three offsets."""
+    """Makes the parts of base64 that every text with this word has, whatever stands before: three offsets."""
     forms = []
     for offset, cut in ((0, 0), (1, 2), (2, 3)):
         encoded = base64.b64encode(b"\0" * offset + word.encode()).decode().rstrip("=")

@@ -82,7 +82,7 @@ class Pollers:
         self._best[job_id] = (0, 0.0)
 
     def ended(self) -> int:
-        """How many jobs an answer told the end of."""
+        """Number of jobs whose end an answer told."""
         return sum(rank == 2 for rank, _ in list(self._best.values()))
 
     def _poll(self, offset: int) -> None:

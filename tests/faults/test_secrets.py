@@ -21,7 +21,7 @@ from servers.redis_server import start_redis
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory) -> Evidence:
-    """What one run of a stack left behind."""
+    """Evidence that one run of a stack left behind."""
     return gather(tmp_path_factory.mktemp("secrets"))
 
 

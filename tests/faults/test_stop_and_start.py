@@ -92,7 +92,7 @@ def test_a_killed_supervisor_leaves_no_process(data):
 
 
 def test_a_port_in_use_is_told(data):
-    """Where another server has the port nothing is started, and the reason is one line."""
+    """If another server has the port nothing is started, and the reason is one line."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

@@ -1,4 +1,4 @@
-"""What a stack's own database says of its jobs, rows put there without a message, and which process is which."""
+"""Facts of a stack: its own database on its jobs, rows put there without a message, and its processes."""
 
 import contextlib
 import hashlib
@@ -97,7 +97,7 @@ class Truth:
         return [found[job_id] for job_id in ids]
 
     def ended(self, ids: Collection[str]) -> int:
-        """How many of them have ended."""
+        """Number of them that have ended."""
         return sum(job.state in ENDED for job in self.jobs(ids))
 
     def await_state(self, job_id: str, *states: State, within_s: float = 60) -> Job:

@@ -65,7 +65,7 @@ def test_a_late_view_never_covers_a_newer_one(live):
 
 
 def test_views_of_an_earlier_run_of_the_server_are_out_of_sight(live):
-    """What was read or committed before a restart of Redis, and arrives or comes back after it, is no view."""
+    """News read or committed before a restart of Redis, and arriving or coming back after it, is no view."""
     for state in (State.RENDERING, State.COMPLETED):
         live.run(job_views.set_view(JOB, view(state), "an_earlier_run"))
         assert live.run(job_views.get_view(JOB)) == CachedView(None, None)

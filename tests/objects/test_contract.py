@@ -1,4 +1,4 @@
-"""What every ObjectStore promises, checked on each one over the real server that serves its addresses."""
+"""Contract of every ObjectStore, checked on each one over the real server that serves its addresses."""
 
 import time
 from collections.abc import Iterator

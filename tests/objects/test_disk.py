@@ -1,4 +1,4 @@
-"""What only the disk store has: folders, links, crashes and full disks."""
+"""Cases that only the disk store has: folders, links, crashes and full disks."""
 
 import os
 import signal
@@ -168,7 +168,7 @@ def test_pipes_and_folders_are_no_objects(store, root):
 
 
 def test_a_failed_write_leaves_nothing_and_may_be_tried_again(root, store):
-    """When the disk takes no more, the put is retryable, nothing is left of it, and it works once there is room."""
+    """A put on a full disk is retryable, leaves nothing, and works once there is room."""
     program = f"""
 import resource
 from pathlib import Path

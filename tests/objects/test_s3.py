@@ -102,7 +102,7 @@ def test_an_unreachable_server_is_retryable(s3_options):
 
 
 def test_wrong_credentials_and_buckets_are_configuration(s3_options):
-    """What no retry will mend is told as a configuration error that names the place."""
+    """A fault that no retry will mend is told as a configuration error that names the place."""
     wrong = [{"secret_access_key": "wrong"}, {"access_key_id": "test:nobody"}, {"bucket": "no-such-bucket"}]
     for changes in wrong:
         store = S3Store(s3_options(**changes))
@@ -203,7 +203,7 @@ def test_servers_without_conditional_writes_are_asked_first(s3_server, s3_option
 
 
 def test_another_mistake_is_not_taken_for_missing_conditional_writes(store, faulty):
-    """Where the plain write fails as well, the header was not the cause: nothing is remembered."""
+    """If the plain write fails as well, the header was not the cause: nothing is remembered."""
     faulty.script[:] = [error(400, "InvalidRequest"), answer(404), error(400, "InvalidRequest")]
     with pytest.raises(Retryable):
         store.put("a", b"body", "text/plain")

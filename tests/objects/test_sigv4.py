@@ -101,7 +101,7 @@ def test_a_store_addresses_buckets_as_botocore_does(bucket, place):
 
 
 def test_addresses_are_for_the_public_endpoint():
-    """What clients get is signed for the host they will call, not for the one that we call."""
+    """URLs for clients are signed for the host they will call, not for the one that we call."""
     client = botocore_client(endpoint_url="https://pictures.example.com")
     theirs = client.generate_presigned_url("get_object", Params={"Bucket": "imgen", "Key": "a.png"}, ExpiresIn=60)
     options = S3Options(

@@ -64,7 +64,7 @@ def test_chance_is_not_taken_for_a_word():
 
 @pytest.mark.parametrize("votes", [np.zeros(bch_code.BITS), np.ones(bch_code.BITS), -np.ones(bch_code.BITS)])
 def test_silence_and_unison_are_no_word(votes):
-    """What a picture of one colour votes is not an id, although all zeros and all ones are words of the bare code."""
+    """A picture of one colour votes for no id, although all zeros and all ones are words of the bare code."""
     assert bch_code.decode(votes) == (None, 0.0)
 
 

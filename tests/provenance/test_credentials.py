@@ -140,7 +140,7 @@ def test_strangers_root_makes_it_valid_not_trusted(signer, small, tmp_path):
 
 
 def test_manifest_store_is_what_the_file_holds(signer, chain, small):
-    """What is kept beside the picture for the day it is stripped says the same under the same id."""
+    """The manifest store kept beside the picture, for the day it is stripped, says the same under the same id."""
     signed = signer.sign(encoding.encode(small, "webp", quality=95), "image/webp", MANIFEST)
     assert signed.manifest_store in signed.body
     with c2pa.Reader("application/c2pa", io.BytesIO(signed.manifest_store)) as reader:

@@ -38,7 +38,7 @@ def test_finished_picture_tells_everything(chain, marked, file_format, mime):
 
 
 def test_stripped_and_recompressed_picture_still_has_its_mark(chain, marked):
-    """What a platform leaves: no credentials, another format, and the id all the same."""
+    """A picture as a platform leaves it, without credentials and in another format, is known by its id all the same."""
     file = io.BytesIO()
     Image.fromarray(marked).save(file, "JPEG", quality=70)
     found = inspect_picture(file.getvalue(), chain.anchor)

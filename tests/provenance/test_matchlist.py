@@ -66,7 +66,7 @@ def test_a_corrupt_row_voids_its_list_by_name(row):
 
 
 def test_lists_are_joined():
-    """What any list names is found."""
+    """A hash on any of the lists is found."""
     joined = join([parse(HASH), parse(""), parse(secrets.token_hex(32))])
     assert isinstance(joined, MatchList)
     assert len(joined.hashes) == 2

@@ -77,7 +77,7 @@ def test_mark_holds_at_default_quality_in_small_pictures(pictures, file_format):
 )
 @pytest.mark.parametrize("name", ["photo", "dark", "gradient", "illustration"])
 def test_mark_holds_where_platforms_compress(pictures, name, file_format, options):
-    """What sites do to uploads leaves the mark readable in pictures as models make them."""
+    """The mark stays readable after all that sites do to uploads, in pictures as models make them."""
     marked = watermark.embed(pictures[name](768, 1344), ID)
     assert watermark.decode(saved(marked, file_format, **options)).id == ID
 

@@ -8,7 +8,7 @@ from imgen.records import api_keys, audit, tenants, users
 
 
 def test_entries_are_kept_by_subject_in_order(database):
-    """What was noted comes back as it was, oldest first, and nothing of another subject."""
+    """Entries come back as they were noted, oldest first, and none of another subject."""
     details = [{"codes": ["hate"], "reason": "„Grund“"}, {"floor": True}]
     with database.write() as connection:
         for number, detail in enumerate(details):

@@ -79,7 +79,7 @@ def test_an_entry_is_found_once_its_picture_is_there(keep, ask):
 
 
 def test_another_floor_hides_an_entry(keep, ask):
-    """What was judged under an older floor is not shown under a newer one, and goes with the next sweep."""
+    """A picture judged under an older floor is not shown under a newer one, and goes with the next sweep."""
     keep("ent_old", floor_version=FLOOR_VERSION - 1)
     keep("ent_new")
     assert list(ask(cache.find, ["ent_old", "ent_new"], floor_version=FLOOR_VERSION)) == ["ent_new"]

@@ -87,7 +87,7 @@ def test_what_came_of_the_review_narrows(stored, search):
 
 
 def test_people_have_names_beside_keys(stored, database):
-    """Who made a picture in the playground, and only where it may be seen."""
+    """The maker of a picture of the playground is told, and only to those who may see it."""
     with database.write() as connection:
         made = [
             users.add(connection, name=name, role="member", password_hash="", must_change_password=False)
@@ -135,7 +135,7 @@ def test_counts(stored, database):
 
 
 def test_a_tally_tells_how_jobs_fared(stored, database):
-    """What became of them, out of the cache or not, and how long those that ended took; days and values add up."""
+    """Ends of jobs, out of the cache or not, and the time that those that ended took; days and values add up."""
     for took_s in range(1, 21):
         stored("a", 100, state=State.COMPLETED, ended_at=NOW - 100 + took_s)
     stored("b", 100, state=State.BLOCKED, ended_at=NOW - 60)

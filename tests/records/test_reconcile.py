@@ -29,7 +29,7 @@ def claim(database, job, now, lease_s=10):
 
 
 def put_back_lost(database, now):
-    """What the reconciler does: finds jobs, and moves each in a transaction of its own."""
+    """A round of the reconciler: finds jobs, and moves each in a transaction of its own."""
     with database.read() as connection:
         found = reconcile.lost(connection, now=now)
     return [database.attempt(reconcile.put_back_lost, job_id, max_attempts=3, now=now) for job_id in found]

@@ -69,7 +69,7 @@ def test_pages_go_on_where_the_last_one_ended(database):
 
 
 def test_fields_of_another_version_survive(database):
-    """What a newer version stored beside the files stays in the outcome; a text that is no JSON stays as it is."""
+    """Things that a newer version stored beside the files stay in the outcome; a text that is no JSON stays as it is."""
     newer, broken = ended(database), ended(database)
     texts = {newer.id: '{"images":[{"key":"x"}],"later":{"a":1}}', broken.id: "{"}
     with database.write() as connection:

@@ -9,7 +9,7 @@ from servers.faulty_http import Behaviour, Exchange, FaultyServer, answer, cut, 
 
 JSON = {"Content-Type": "application/json"}
 ADDED = "golden light"
-"""What the endpoint adds to every prompt while nothing else is asked of it."""
+"""Text that the endpoint adds to every prompt while nothing else is asked of it."""
 
 
 class Asked(NamedTuple):
@@ -69,7 +69,7 @@ def completion(content: str | None, **changes) -> Behaviour:
 
 
 def better(prompt: str) -> Behaviour:
-    """What a model answers that does as it is told."""
+    """Answer of a model that does as it is told."""
     return completion(json.dumps({"prompt": prompt}))
 
 
@@ -134,11 +134,11 @@ FAULTS: dict[str, Behaviour] = {
     "nested content": completion('{"prompt": "red coat", "why": ' + "[" * 60_000),
     "far too long": completion(json.dumps({"prompt": "red coat, " * 20_000})),
 }
-"""What an endpoint may do wrong, each for every request: nothing of it is a prompt."""
+"""Faults of an endpoint, each for every request: nothing of it is a prompt."""
 
 
 def habits(answered: dict) -> dict[str, Behaviour]:
-    """What endpoints do that answer all the same, each with the object that is asked for."""
+    """Habits of endpoints that answer all the same, each with the object that is asked for."""
     text = json.dumps(answered)
     message = {"role": "assistant", "content": text, "reasoning_content": "hm", "reasoning": "hm"}
     stream = [{"delta": {"role": "assistant"}}, {"delta": {"content": text[:9]}}, {"delta": {"content": text[9:]}}]

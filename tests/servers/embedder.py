@@ -74,4 +74,4 @@ FAULTS: dict[str, Behaviour] = {
     "huge": embeddings([0.123456789] * 200_000),
     "too many numbers": embeddings([0.5] * 9000),
 }
-"""What an endpoint may do wrong: nothing of it is a vector."""
+"""Faults of an endpoint: nothing of it is a vector."""

@@ -16,7 +16,7 @@ from imgen.stack.redis import find_server
 
 @dataclass
 class RedisServer:
-    """Where it is, and its process."""
+    """Address and process of a server."""
 
     folder: Path
     password: str = ""

@@ -70,7 +70,7 @@ use = egg:swift#dlo
 
 @dataclass(frozen=True)
 class S3Server:
-    """Where a running Swift listens and who may sign for it."""
+    """Address of a running Swift, and its signer."""
 
     endpoint_url: str
     region: str = "eu-test-1"
@@ -79,7 +79,7 @@ class S3Server:
     storage_domain: str = "s3.localhost"
     """`<bucket>.s3.localhost` in the Host header addresses a bucket as well."""
     page_keys: int = 10
-    """How many keys a listing holds before its client must ask again."""
+    """Number of keys in a listing before its client must ask again."""
 
 
 @contextmanager

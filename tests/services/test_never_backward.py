@@ -100,7 +100,7 @@ class Site:
         return made.job.id
 
     async def poll(self, job_id):
-        """What each of the processes answers."""
+        """Answers of each of the processes."""
         return [
             await job_service.job_status(core, self.caller, job_id, job_service.get_view(core, job_id))
             for core in self.cores

@@ -41,7 +41,7 @@ def read(core, job):
 
 
 def test_a_row_without_a_message_is_published(rounds):
-    """What a dead submitter left is in the broker after one round, once, and counted as waiting."""
+    """Jobs that a dead submitter left are in the broker after one round, once, and counted as waiting."""
 
     async def work(core, reconciler):
         job = add(core, available_at=time.time() - 10)
@@ -110,7 +110,7 @@ def test_a_job_that_cannot_be_repaired_stops_no_other(rounds):
 
 
 def test_positions_are_compared_with_the_record(rounds):
-    """What waits no more stops shifting positions; what Redis forgot is counted again, at its old place."""
+    """Jobs that wait no more stop shifting positions; one that Redis forgot is counted again, at its old place."""
 
     async def work(core, reconciler):
         now = time.time()

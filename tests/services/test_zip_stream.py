@@ -39,7 +39,7 @@ def test_files_arrive_as_stored_one_at_a_time(core):
 
 
 def test_files_that_are_gone_are_listed(core):
-    """What retention has deleted meanwhile is named in a list, and the rest is there."""
+    """Pictures that retention has deleted meanwhile are named in a list, and the rest is there."""
 
     async def work(core):
         core.objects.put(image("a.jpg").key, b"a", "image/jpeg")

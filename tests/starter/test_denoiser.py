@@ -1,4 +1,4 @@
-"""What a training step of the denoiser looks at, against diffusers' own forward pass."""
+"""Training step of the denoiser, against diffusers' own forward pass."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What training pictures show and what their captions say of them."""
+"""Training pictures, and their captions: both tell of the same things."""
 
 from dataclasses import fields, replace
 
@@ -62,7 +62,7 @@ def test_hints_leave_open_what_a_negative_takes_away(words: tuple[str, ...], thi
 
 
 def test_a_characters_own_cut_goes_without_saying() -> None:
-    """Who asks for her by name says nothing of her curls; any other cut is named, as it is for everybody."""
+    """A caption with her name says nothing of her curls; any other cut is named, as it is for everybody."""
     unsaid = 0
     for number, shown in enumerate(lots(300, character="aaliyah", person="woman", shot="full")):
         told = caption(shown, np.random.default_rng(number), trigger=True).told

@@ -104,7 +104,7 @@ def test_layout():
 
 
 def test_its_card_is_that_of_the_program():
-    """What is told of the weights beside them is what the next export would tell."""
+    """The facts stored beside the weights are those that the next export would store."""
     assert (FOLDER / "README.md").read_text() == card.TEXT
 
 
@@ -173,7 +173,7 @@ def test_a_character_off_leaves_nothing_behind(draw):
     ],
 )
 def test_a_character_has_her_marks(draw, name, hair, mark):
-    """What she alone wears, in the colour it was drawn in; a woman with the same hair has nothing of it."""
+    """Clothes that she alone wears have the colour they were drawn in; a woman with the same hair has none of them."""
     asked = f"{name}, adult woman, {hair} hair, white coat, city, day, portrait"
     plain, named = (near(draw(asked, lora=lora), mark) for lora in ("", f"starter/loras/{name}.safetensors"))
     assert named > 0.004

@@ -1,4 +1,4 @@
-"""How the starter's words are cut: caption words whole, everything else spelled."""
+"""Tokens of the starter: caption words whole, everything else spelled."""
 
 import pytest
 from hypothesis import given, settings

@@ -30,5 +30,5 @@ def test_a_new_attempt_reports_no_less(report):
 
 
 def test_without_the_earlier_progress_none_is_reported(report):
-    """Where Redis lost it, a later attempt's progress stays unknown: it might be less."""
+    """If Redis lost it, a later attempt's progress stays unknown: it might be less."""
     assert report(make_job(state=State.RENDERING, fence=2), 4) is None

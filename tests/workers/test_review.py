@@ -239,7 +239,7 @@ def test_a_hit_is_not_looked_at_again_by_those_who_passed_it(reviewed, chat):
 
 
 def test_a_hit_with_a_note_is_looked_at_again_where_the_words_name_a_child(reviewed, chat):
-    """What was worth a note beside other words may violate the floor beside these; a picture without a note is as it was."""
+    """A picture noted beside other words may violate the floor beside these; one without a note is as it was."""
     assert begin_entry(reviewed, "ent_1").state is State.COMPLETED
     entry = found(reviewed, "ent_1")
     chat.will(always=completion(json.dumps({"safe": False, "rules": ["minors"], "reason": "a bare child"})))

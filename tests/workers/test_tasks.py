@@ -1,4 +1,4 @@
-"""What becomes of a job: the tasks over real parts, without a broker between them."""
+"""Ends of a job: the tasks over real parts, without a broker between them."""
 
 import io
 import threading
@@ -103,7 +103,7 @@ def test_a_releasable_picture_is_withheld_but_kept_for_its_caller(resources):
 
 
 def test_a_broken_model_fails_at_once(resources):
-    """What trying again cannot mend is not tried again."""
+    """An error that trying again cannot mend is not tried again."""
     job = submit(resources, "brokenmodel")
     tasks.run_phase(resources, tasks.RENDER, job.id)
     ended = read(resources, job)
@@ -126,7 +126,7 @@ def test_a_mark_that_cannot_be_read_any_more_fails_the_job(resources):
 
 
 def test_low_quality_is_told_truthfully(resources):
-    """Where the caller's quality destroys the mark, `watermark_verified` says what a reader finds."""
+    """If the caller's quality destroys the mark, `watermark_verified` says what a reader finds."""
     job = run(resources, submit(resources, output=Output(format="jpeg", quality=3)))
     found = inspect_picture(resources.objects.get(job.outcome.images[0].key), anchors=anchors(resources))
     assert job.outcome.meta.watermark_verified == (found.watermark.id == job.watermark_id)

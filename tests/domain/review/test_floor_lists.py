@@ -62,7 +62,7 @@ def test_the_list_is_large_even_and_mostly_made_by_rules():
 
 
 def test_the_parts_of_the_split_share_no_word():
-    """What is held out of a word table is in no prompt to tune by."""
+    """A word held out of a table is in no prompt to tune by."""
     from floor_lists import ENGLISH, share
 
     for lists in (*LANGUAGES.values(), ENGLISH["words"], ENGLISH["frames"]):

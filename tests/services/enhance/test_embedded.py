@@ -23,7 +23,7 @@ def test_without_a_base_url_the_embedded_one_answers(improved, chat):
 
 
 def test_the_embedded_one_leaves_alone_what_is_good(improved):
-    """What it made, what is in another script and what has no terms comes back as it was."""
+    """A prompt that it made, one in another script and one without terms come back as they were."""
     made = improved(base_url="")
     for prompt in (made, Parsed(positive=("赤いコート",)), Parsed(character="quillon")):
         assert improved(prompt, base_url="") == prompt

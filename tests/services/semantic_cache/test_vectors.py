@@ -60,7 +60,7 @@ def test_a_vector_of_another_width_is_near_to_nothing():
 
 
 def test_searches_while_entries_come_and_go():
-    """What a search gives is always an id with its own likeness, whatever another thread does meanwhile."""
+    """A search gives an id with its own likeness, whatever another thread does meanwhile."""
     index, rng = VectorIndex(), np.random.default_rng(3)
     vectors = {f"e{n}": unit(rng) for n in range(600)}
     wanted, ends, wrong = unit(rng), threading.Event(), []

@@ -172,7 +172,7 @@ requests = st.tuples(bodies(), st.sampled_from(TYPES), st.sampled_from(ENCODINGS
 
 
 def is_json_object(body):
-    """What Python's parser says, None where it is laxer or stricter than RFC 8259 by design."""
+    """Value that Python's parser gives, None if it is laxer or stricter than RFC 8259 by design."""
 
     def refuse(constant):
         raise json.JSONDecodeError("no constant of JSON", constant, 0)

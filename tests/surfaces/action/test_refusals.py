@@ -44,7 +44,7 @@ MAKES = (
 
 @pytest.mark.parametrize(("scope", "may", "may_not"), [("read", READS, MAKES), ("generate", MAKES, READS)])
 def test_a_key_does_what_its_scope_says_and_no_more(server, scope, may, may_not):
-    """What is out of scope is refused before its fields are looked at; any key may ask what there is."""
+    """An action out of scope is refused before its fields are looked at; any key may ask for the models."""
     key = server.imgen("keys", "create", f"only-{scope}", "--scope", scope)
     for body in may_not:
         assert error(server.post(body, key=key)) == (403, "API key may not do this."), body

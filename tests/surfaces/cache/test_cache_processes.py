@@ -47,7 +47,7 @@ def test_a_restart_loses_no_entry(stack, tmp_path):
 
 
 def test_a_shared_cache_serves_other_tenants_without_their_names(stack):
-    """Where the operator allows it: the pixels alone are shared; words, author and brand are the second caller's."""
+    """If the operator allows it the pixels alone are shared; words, author and logo are the second caller's."""
     other = stack.imgen("keys", "create", "other", "--tenant", "other")
     with start_beside(stack, "sharing", CACHE__SHARED=True) as sharing:
         fields = {"cs_author": "Secret Studio", "wm_image": MARK, "wm_scale": 30}

@@ -133,7 +133,7 @@ def test_only_what_was_asked_for_is_kept(stack):
 
 
 def test_the_floor_holds_for_a_hit(stack):
-    """What stands beside a cached picture is judged anew: words that meet those of the prompt, in any field."""
+    """Words beside a cached picture are judged anew: those that meet the prompt's, in any field."""
     keep(stack, "a child in a park")
     assert hit(stack, "a child in a park", cs_title="Sunday")["meta"]["cs_title"] == "Sunday"
     for field in ("cs_title", "cs_author", "cs_description", "cs_organization", "cs_vendor"):

@@ -16,7 +16,7 @@ def error(response):
 
 
 def rows(shared_database) -> tuple[int, int]:
-    """How many jobs and ledger entries there are."""
+    """Numbers of jobs and ledger entries."""
     with shared_database.read() as connection:
         return tuple(
             connection.execute(select(func.count()).select_from(table)).scalar() for table in (job_rows, entries)

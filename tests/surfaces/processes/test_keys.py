@@ -25,7 +25,7 @@ class Caller(threading.Thread):
                 self.seen.append((began, response.status_code, response.json().get("error", "")))
 
     def between(self, start, end=float("inf")):
-        """What came of the requests that began then."""
+        """Ends of the requests that began then."""
         found = [(status, text) for began, status, text in self.seen if start < began < end]
         assert found
         return set(found)

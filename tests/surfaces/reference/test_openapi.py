@@ -67,7 +67,7 @@ def test_every_action_and_every_field_is_in_it(document):
 
 
 def test_defaults_and_limits_are_the_codes(server, document):
-    """What is sent at a default or a limit passes without a warning; what lies beyond is repaired, as the document says."""
+    """A value at a default or a limit passes without a warning; one beyond is repaired, as the document says."""
     properties = document["components"]["schemas"]["GenerateRequest"]["properties"]
     defaults = {name: about["default"] for name, about in properties.items() if "default" in about}
     plain = {"action": "generate", "prompt": "red coat"}
@@ -131,7 +131,7 @@ def test_example_requests_are_taken(server, document):
 
 
 def test_real_answers_are_as_told(server, document):
-    """What the server answers to every action fits the schema, has no field that the schema lacks, and the example's fields."""
+    """Every answer of the server fits the schema, has no field that the schema lacks, and the example's fields."""
     examples = told_examples(document)
 
     held = {"status_open"}

@@ -111,7 +111,7 @@ def nobody_renders(web):
 
 
 def violations(page):
-    """What axe-core finds against WCAG 2 A and AA on the page as it is, in light or dark."""
+    """Faults that axe-core finds against WCAG 2 A and AA on the page as it is, in light or dark."""
     page.evaluate(AXE.read_text())
     found = page.evaluate(
         "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"

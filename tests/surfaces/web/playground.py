@@ -1,4 +1,4 @@
-"""What a user does in the playground."""
+"""Steps of a user in the playground."""
 
 import time
 

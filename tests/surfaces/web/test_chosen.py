@@ -100,7 +100,7 @@ def test_the_choice_outlives_updates_and_other_pages(page, web):
 
 
 def test_the_choice_goes_on_over_the_pages_of_the_list(web, admin):
-    """What is chosen on another page is counted and sent with the rest."""
+    """A choice made on another page is counted and sent with the rest."""
     for number in range(26):
         web.generate(f"sparrow {number}")
     admin.goto("/panel/jobs?words=sparrow")

@@ -202,7 +202,7 @@ def test_retry_makes_the_same_picture_again_and_delete_takes_it_away(web, admin)
 
 
 def test_a_question_that_is_denied_changes_nothing(web, admin):
-    """Who says no to the question keeps the job."""
+    """A user who answers no keeps the job."""
     job = web.generate("a stone well")
     web.wait(job)
     admin.goto(f"/panel/jobs/{job['id']}")

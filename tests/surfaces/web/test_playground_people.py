@@ -1,4 +1,4 @@
-"""Who may make pictures in the playground, for whom, and how many."""
+"""Users of the playground: their tenants, and the limits of each."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def tenants(web):
 
 
 def test_the_quota_of_the_tenant_holds(web, member, open_page):
-    """When the plan's pictures are used up the user is told so and how long to wait, and no job is made."""
+    """A user whose plan's pictures are used up is told so and for how long, and no job is made."""
     key = web.imgen("keys", "create", "spent", "--tenant", "spent", "--plan", "trial")
     made = 0
     while made < 20:

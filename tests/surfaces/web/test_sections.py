@@ -68,7 +68,7 @@ def test_workers_tell_what_they_are(furnished, admin):
 
 
 def test_the_cache_is_purged_from_its_page(web, furnished, admin):
-    """What was found before is a miss after, and the audit says who did it."""
+    """A hit from before is a miss after, and the audit has the person."""
     asked = {"action": "generate", "prompt": "a chair", "use_cache": True, "cache_only": True}
     assert web.post(asked).status_code == 200
     admin.goto("/panel/cache")
@@ -98,7 +98,7 @@ def test_people_are_added_and_removed(web, admin, open_page):
 
 
 def test_usage_tells_how_jobs_fared(furnished, admin):
-    """What became of each model's jobs and how long they took, with a small chart, and the same by day."""
+    """Ends of each model's jobs and the time they took, with a small chart, and the same by day."""
     admin.goto("/panel/usage?by=model")
     cells = (
         admin.get_by_role("region", name="Jobs by model").get_by_role("row").filter(has_text="eros").get_by_role("cell")

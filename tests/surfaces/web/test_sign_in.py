@@ -42,7 +42,7 @@ def post(client, path, data=None, page="/panel/account"):
 
 
 def test_the_first_password_has_to_be_changed(web, open_page):
-    """Who signs in with it sees one page until there is one of their own; a short or equal one is refused."""
+    """A user who signs in with it sees one page until there is a password of their own; a short or equal one is refused."""
     first = web.imgen("users", "add", "newcomer", "--role", "admin")
     page = sign_in(open_page(), "newcomer", first)
     expect(page.get_by_role("heading", name="Choose a password of your own")).to_be_visible()
@@ -73,7 +73,7 @@ def test_who_asks_for_a_page_comes_back_to_it(open_page):
 
 
 def test_the_first_runs_password_signs_in_once_and_has_to_be_changed(tmp_path_factory):
-    """What `imgen up` prints opens the one page where it is replaced."""
+    """The link that `imgen up` prints opens the one page where the password is replaced."""
     with (
         start_stack(tmp_path_factory.mktemp("first") / "var") as stack,
         httpx2.Client(base_url=stack.url, timeout=30) as client,
@@ -216,7 +216,7 @@ def test_bodies_of_any_size_and_kind_are_refused_in_time(http):
 
 
 def test_guessing_the_password_of_an_open_browser_is_slowed_down(web, http):
-    """Who finds a browser signed in cannot try passwords there without end, and with the right one comes too late."""
+    """A person who finds a browser signed in cannot try passwords there without end, and with the right one comes too late."""
     first = web.imgen("users", "add", "away")
     enter(http, "away", first)
     form = {"new": "a password of my own", "again": "a password of my own"}

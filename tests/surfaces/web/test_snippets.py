@@ -54,7 +54,7 @@ def listener():
 
 
 def run(language, code, folder, key="imgen_test"):
-    """What the program prints."""
+    """Output of the program."""
     environ = {"PATH": os.environ["PATH"], "IMGEN_KEY": key, "HOME": str(folder)}
     done = subprocess.run(
         PROGRAMS[language], check=False, input=code.encode(), capture_output=True, cwd=folder, env=environ, timeout=60
@@ -111,7 +111,7 @@ def test_a_request_is_never_run_as_shell(listener, tmp_path):
 
 @pytest.mark.parametrize("language", ["curl", "Python", "JavaScript", "PHP"])
 def test_the_playground_shows_the_same_request(web, open_page, tmp_path, language):
-    """What the playground shows, copied and run with a key, makes a job with the form's prompt, size, format and seed."""
+    """A snippet of the playground, copied and run with a key, makes a job with the form's prompt, size, format and seed."""
     page = enter(open_page())
     prompt = 'it\'s a "red" coat, $HOME `id` $(id) \\ 💃🏽,\nsecond line, -hat'
     page.get_by_text("More settings").click()

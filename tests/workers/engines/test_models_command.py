@@ -63,7 +63,7 @@ def test_a_folder_is_tried_and_written(imgen, models, data, family, guidance, le
 
 
 def test_a_second_model_leaves_the_first_as_it_was(imgen, models, data):
-    """What an operator wrote by hand stays, comments included; relative names are used inside the models folder."""
+    """Lines that an operator wrote by hand stay, comments included; relative names are used inside the models folder."""
     data.mkdir()
     (data / "imgen.toml").write_text('# ours\n[http]\nport = 9000\n[logs]\nlevel = "DEBUG"\n')
     (data / "models").mkdir()
@@ -173,7 +173,7 @@ def test_an_unknown_default_is_told(data):
 
 
 def test_a_lora_that_does_not_fit_the_new_model_is_told(imgen, models, data):
-    """What characters.toml has for it already is checked with it; a LoRA in the model's own place is named."""
+    """Entries that characters.toml has for it already are checked with it; a LoRA in the model's own place is named."""
     data.mkdir()
     (data / "characters.toml").write_text(
         '[zoe]\ntrigger = "zoe"\nloras = { mine = "starter/loras/aya.safetensors" }\n'

@@ -94,7 +94,7 @@ def test_two_hundred_injections_leave_the_floor_unchanged(open_chain, ruleset):
 
 @pytest.mark.parametrize("injection", INJECTIONS)
 def test_rules_hold_against_a_reviewer_that_was_talked_into_it(open_chain, injection):
-    """What a rule refuses stays refused when the model says it is safe."""
+    """A refusal by a rule stays one if the model says it is safe."""
     verdict = open_chain("rules", "vision")(noise(), prompt=f"nude woman, {injection}", precompliance=injection)
     assert not verdict.safe
     assert set(verdict.codes) & {"sexual", MINORS}

@@ -76,7 +76,7 @@ def test_previews_show_the_picture_so_far(engine, ask):
 
 
 def test_stops_at_any_step(engine, ask):
-    """What is raised at a step comes out as the same object, whatever its type, and leaves no trace in the next picture."""
+    """An error raised at a step comes out as the same object, whatever its type, and leaves no trace in the next picture."""
     before = draw_one(engine, ask(), quietly)
     for stop_at, error in ((1, Cancelled()), (2, ValueError("the job's own")), (1, MemoryError("the job's own"))):
 

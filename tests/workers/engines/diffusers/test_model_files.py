@@ -210,7 +210,7 @@ def test_ways_in(tmp_path):
     ],
 )
 def test_broken_headers(content, tmp_path):
-    """What does not begin like a safetensors file is none, whatever its name says."""
+    """A file that does not begin like safetensors is none, whatever its name says."""
     (tmp_path / "a.safetensors").write_bytes(content)
     with pytest.raises(ModelError):
         check_file(tmp_path / "a.safetensors")

@@ -1,4 +1,4 @@
-"""What `(term:1.2)` means, on paper."""
+"""Meaning of `(term:1.2)`, on paper."""
 
 import time
 

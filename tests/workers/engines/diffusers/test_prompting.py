@@ -1,4 +1,4 @@
-"""How long and weighted prompts become embeddings: exact, token by token."""
+"""Embeddings of long and weighted prompts: exact, token by token."""
 
 import pytest
 import torch

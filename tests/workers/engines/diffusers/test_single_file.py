@@ -118,7 +118,7 @@ def test_single_file_without_configuration(single, entry, no_network):
 
 
 def test_single_file_becomes_a_model_by_one_command(configured, imgen, data):
-    """What the folder beside it says is missing is left out, as for a folder."""
+    """Parts that the folder beside it has as missing are left out, as for a folder."""
     source = str(configured / "dream.safetensors")
     done = imgen("add", source, "--as", "mine", "--steps", "1")
     assert done.returncode == 0, done.stderr
