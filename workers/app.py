@@ -44,7 +44,7 @@ class ChildProcess:
         resources.refresh_if_changed()
         with heartbeat.working_on(job_id):
             tasks.run_phase(resources, phase, job_id)
-        heartbeat.model = resources.models.key
+        heartbeat.models = resources.models.keys
         if resources.is_device_lost:
             heartbeat.close()
             leave("its device does not answer any more")

@@ -24,8 +24,8 @@ class Heartbeat:
         self._queues = queues
         self._since = time.time()
         self._job_id = ""
-        self.model = ""
-        """Key of the loaded model."""
+        self.models: tuple[str, ...] = ()
+        """Keys of the loaded models."""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._publish, name="heartbeat", daemon=True)
         self._thread.start()
@@ -61,7 +61,7 @@ class Heartbeat:
             pid=os.getpid(),
             memory_bytes=_resident_bytes(),
             job_id=self._job_id,
-            model=self.model,
+            models=self.models,
             since=self._since,
             at=time.time(),
         )

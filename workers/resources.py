@@ -1,4 +1,4 @@
-"""Resources of a worker process: connections, catalog, reviewers, the loaded model, the signer.
+"""Resources of a worker process: connections, catalog, reviewers, the loaded models, the signer.
 
 Opened once in each process, after the fork; models and the signer at first use.
 """
@@ -23,7 +23,9 @@ from imgen.provenance.credentials import Signer, open_signer
 from imgen.records.database import Database
 from imgen.settings import Settings
 from workers.engines import EngineContext
-from workers.model_slot import ModelSlot
+from workers.memory_budget import open_budget
+from workers.memory_pool import MemoryPool
+from workers.model_pool import ModelPool
 from workers.reviewers import ReviewerChain, open_reviewers, policy_digests
 
 _Read = tuple[Catalog, Mapping[str, CompiledRuleset], ReviewerChain, Mapping[str, str]]
@@ -44,7 +46,7 @@ class WorkerResources:
     reviewers: ReviewerChain
     policy_digests: Mapping[str, str]
     """Digest of the reviewers and rules, by ruleset; see `reviewers.policy_digests`."""
-    models: ModelSlot
+    models: ModelPool
     is_device_lost: bool = False
     """Whether this process can do nothing any more, and has to end."""
     _reloader: configuration.Reloader[_Read] = field(init=False)
@@ -72,7 +74,7 @@ class WorkerResources:
     def refresh_if_changed(self) -> None:
         """Reads models, characters, rulesets and reviewers again if their epoch has changed; a wrong file changes nothing.
 
-        Unloads a loaded model if its entry has changed.
+        Unloads the models whose entry has changed.
         """
         try:
             epoch = self.live.run(epochs.read(epochs.CONFIGURATION))
@@ -110,8 +112,8 @@ class WorkerResources:
         self.database.close()
 
 
-def open_resources(settings: Settings) -> WorkerResources:
-    """Opens everything but models and the signer."""
+def open_resources(settings: Settings, *, processes: int = 1) -> WorkerResources:
+    """Opens everything but models and the signer; `processes` of the worker share the memory."""
     database = composition.open_database(settings)
     url = settings.redis_url
     catalog, rulesets, reviewers, digests = _read(settings)
@@ -125,12 +127,13 @@ def open_resources(settings: Settings) -> WorkerResources:
         rulesets=rulesets,
         reviewers=reviewers,
         policy_digests=digests,
-        models=ModelSlot(
+        models=ModelPool(
             EngineContext(
                 folders=settings.model_folders,
                 shipped=catalog.shipped,
                 allow_downloads=settings.workers.allow_downloads,
-            )
+            ),
+            MemoryPool(open_budget(settings.workers.memory_gib, processes=processes)),
         ),
     )
 

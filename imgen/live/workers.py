@@ -25,8 +25,8 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """Resident set size."""
     job_id: str = ""
     """Id of its job; empty: it waits."""
-    model: str = ""
-    """Key of the loaded model; empty: none."""
+    models: tuple[str, ...] = ()
+    """Keys of the loaded models."""
     since: float
     """Unix time of the process's start."""
     at: float

@@ -169,6 +169,7 @@ class Workers(_Section):
     previews: bool = True
     load_limit_s: Annotated[float, Interval(gt=0, le=480)] = 240
     model_stay_s: Pause = 20
+    memory_gib: Annotated[float, Interval(ge=0, le=65_536)] = 0
 
     @property
     def longest_render_s(self) -> int:

@@ -260,7 +260,7 @@ def test_a_model_that_cannot_be_loaded_says_so(make_resources):
     ended = [work(resources, job, tasks.RENDER) for job in (first, broken, last, again)]
     assert [job.state for job in ended] == [State.RENDERED, State.FAILED, State.RENDERED, State.FAILED]
     assert {job.error_code for job in ended[1::2]} == {"model_not_loaded"}
-    assert resources.models.key == "eros"
+    assert resources.models.keys == ("eros",)
 
 
 def test_a_dead_device_ends_no_job(make_resources):

@@ -68,8 +68,28 @@ class Engine(Protocol):
             Retryable: out of memory and the like.
         """
 
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that its weights hold now, those of LoRA files included; 0: it holds none, so unloading it frees nothing."""
+
     def unload(self) -> None:
         """Frees the model's memory; the value is unusable afterwards."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirements:
+    """Needs of a model, known before it is loaded."""
+
+    path: Path | None = None
+    """Path of its weights; None: it has none."""
+    device: str = "cpu"
+    """Device whose memory it takes, such as `cuda:0`; `cpu`: main memory."""
+    memory_bytes: int = 0
+    """Memory that its weights will take there, by their files."""
+
+
+def _has_room(_size_bytes: int) -> bool:
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +103,8 @@ class EngineContext:
     """Names of weights that are looked up in the last folder first; see imgen/weights/shipped.py."""
     allow_downloads: bool = False
     """Whether a hub id may be fetched."""
+    make_room: Callable[[int], bool] = _has_room
+    """Asked by a loaded model for as many bytes more, such as a LoRA's; unloads others, and returns whether there is room."""
 
     def folders_of(self, name: str) -> tuple[Path, ...]:
         """Returns the folders in the order in which a name is looked up."""
@@ -92,8 +114,8 @@ class EngineContext:
 class Check(Protocol):
     """Function `check` of each engine's module."""
 
-    def __call__(self, model: Model, options: Any, context: EngineContext) -> Path | None:
-        """Checks a model's entry, files and device without loading its weights. Returns their path; None: it has none.
+    def __call__(self, model: Model, options: Any, context: EngineContext) -> Requirements:
+        """Checks a model's entry, files and device without loading its weights. Returns what they need.
 
         Raises:
             ModelError: it cannot be loaded, as far as can be known before.
@@ -118,7 +140,7 @@ class EngineModule:
 
     name: str
 
-    def check(self, model: Model, context: EngineContext) -> Path | None:
+    def check(self, model: Model, context: EngineContext) -> Requirements:
         """Checks a model of this engine. Raises: see `Check`."""
         return cast("Check", import_module(self.name).check)(model, model.engine, context)
 
@@ -134,8 +156,8 @@ ENGINES: dict[str, EngineModule] = {
 """Engine by the name in models.toml (`backend`)."""
 
 
-def check(model: Model, context: EngineContext) -> Path | None:
-    """Checks a model before another one is unloaded for it; returns the path of its weights. Raises: see `Check`."""
+def check(model: Model, context: EngineContext) -> Requirements:
+    """Checks a model before another one is unloaded for it; returns its needs. Raises: see `Check`."""
     return ENGINES[model.engine.name].check(model, context)
 
 

@@ -3,7 +3,7 @@
 Knobs in the model's `call` table: `step_s` (seconds each step takes), `fail_on` (a word: prompts with it fail for good),
 `retry_on` (a word: they fail as if a part were down), `flag_on` (a word: they are flagged as by a safety checker), `crash_on` (a
 word: the process kills itself at the second step, as the kernel's memory killer would), `dead_on` (a word: the device is dead, as
-after a GPU fault), `load_s` (seconds that loading takes) and `load_fails`.
+after a GPU fault), `load_s` (seconds that loading takes), `load_fails` and `memory_mib` (memory that it claims to hold).
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from imgen.domain.catalog import InstantOptions, Model
 from imgen.domain.errors import ModelError, PictureFlagged, Retryable
 from imgen.domain.recipe import Diffusion
-from workers.engines import Drawn, EngineContext, OnStep, Shot
+from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot
 
 CRASH_STEP = 2
 WAVES = 8
@@ -40,11 +40,17 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     dead_on: str = ""
     load_s: float = 0.0
     load_fails: bool = False
+    memory_mib: float = 0.0
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that the engine claims to hold."""
+        return int(self.memory_mib * 2**20)
 
 
-def check(model: Model, options: InstantOptions, _context: EngineContext) -> None:
+def check(model: Model, options: InstantOptions, _context: EngineContext) -> Requirements:
     """Checks the knobs; there are no weights. See `workers.engines.Check`."""
-    _knobs(model, options)
+    return Requirements(memory_bytes=_knobs(model, options).memory_bytes)
 
 
 def load(model: Model, options: InstantOptions, _context: EngineContext) -> "InstantEngine":
@@ -85,6 +91,11 @@ class InstantEngine:
             PictureFlagged() if self._is_said([shot], self.knobs.flag_on) else Drawn(pixels=draw(shot.diffusion))
             for shot in shots
         ]
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that it claims to hold."""
+        return self.knobs.memory_bytes
 
     def unload(self) -> None:
         """See `workers.engines.Engine`."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import structlog
 
-from imgen.domain.errors import PictureFlagged
+from imgen.domain.errors import OutOfMemory, PictureFlagged
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.live import weights
 from imgen.records import cache
@@ -36,7 +36,11 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         engine = context.resources.models.engine(context.model)
     _tell_weights(context)
     with context.limited(context.model.time_limit_s):
-        (drawn,) = engine.render([Shot(diffusion=context.job.recipe.diffusion)], context.report)
+        try:
+            (drawn,) = engine.render([Shot(diffusion=context.job.recipe.diffusion)], context.report)
+        except OutOfMemory:
+            context.resources.models.unload_others(context.model)
+            raise
     if isinstance(drawn, PictureFlagged):
         raise PictureBlocked(review.flagged_by_model(context)) from drawn
     return replace(picture, pixels=drawn.pixels, drawn_at=time.time())
@@ -51,7 +55,7 @@ def _tell_weights(context: Context) -> None:
         Retryable: the database does not answer.
     """
     recipe, resources = context.job.recipe, context.resources
-    drawn_with = resources.models.weights(recipe.diffusion.lora)
+    drawn_with = resources.models.weights(context.model, recipe.diffusion.lora)
     if not drawn_with:
         return
     resources.notify(weights.publish(drawn_with))

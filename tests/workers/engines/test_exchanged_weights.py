@@ -6,7 +6,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from workers.engines import EngineContext
-from workers.model_slot import ModelSlot
+from workers.memory_pool import MemoryPool
+from workers.model_pool import ModelPool
 
 
 @pytest.fixture
@@ -16,23 +17,27 @@ def own(models, tmp_path):
     return tmp_path / "models" / "own"
 
 
+def make_pool(*folders, **more):
+    return ModelPool(EngineContext(folders=folders, **more), MemoryPool(lambda _device: 2**30))
+
+
 def test_other_weights_are_loaded_for_the_next_job(own, entry):
     """Their digest is that of the files; while they are copied, the model in memory goes on."""
-    slot, model = ModelSlot(EngineContext(folders=(own.parent,))), entry("own")
-    first = slot.engine(model)
-    before = slot.weights("")
-    assert slot.engine(model) is first
+    pool, model = make_pool(own.parent), entry("own")
+    first = pool.engine(model)
+    before = pool.weights(model, "")
+    assert pool.engine(model) is first
     file = own / "unet" / "diffusion_pytorch_model.safetensors"
     tensors = {name: tensor + 1 for name, tensor in load_file(file).items()}
     save_file(tensors, file)
     whole = file.read_bytes()
     file.write_bytes(whole[:-100])
-    assert slot.engine(model) is first
-    assert slot.weights("") == before
+    assert pool.engine(model) is first
+    assert pool.weights(model, "") == before
     file.write_bytes(whole)
-    assert slot.engine(model) is not first
-    assert slot.weights("") != before
-    assert slot.weights("").keys() == {"own"}
+    assert pool.engine(model) is not first
+    assert pool.weights(model, "") != before
+    assert pool.weights(model, "").keys() == {"own"}
 
 
 def test_a_name_that_becomes_the_operators_is_looked_up_again(own, models, entry):
@@ -40,12 +45,11 @@ def test_a_name_that_becomes_the_operators_is_looked_up_again(own, models, entry
     from imgen.domain.catalog import Catalog
 
     shutil.copytree(own, own.parent / "sd15")
-    folders = (own.parent, models)
     model = entry("sd15")
-    slot = ModelSlot(EngineContext(folders=folders, shipped=frozenset({"sd15"})))
+    pool = make_pool(own.parent, models, shipped=frozenset({"sd15"}))
     catalog = Catalog(models={model.key: model}, characters={}, shipped=frozenset({"sd15"}))
-    first = slot.engine(model)
-    slot.refresh(catalog)
-    assert slot.engine(model) is first
-    slot.refresh(Catalog(models={model.key: model}, characters={}))
-    assert slot.key == ""
+    first = pool.engine(model)
+    pool.refresh(catalog)
+    assert pool.engine(model) is first
+    pool.refresh(Catalog(models={model.key: model}, characters={}))
+    assert pool.keys == ()

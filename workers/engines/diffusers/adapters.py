@@ -31,12 +31,20 @@ MISFITS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeE
 class Adapters:
     """LoRA files in one pipeline; the least recently used is removed first."""
 
-    def __init__(self, pipe: Any, folders_of: Callable[[str], tuple[Path, ...]], *, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        pipe: Any,
+        folders_of: Callable[[str], tuple[Path, ...]],
+        *,
+        limit_bytes: int,
+        make_room: Callable[[int], bool] = lambda _size_bytes: True,
+    ) -> None:
         self.sizes: OrderedDict[str, int] = OrderedDict()
         """Adapter name → bytes, the longest unused first."""
         self._pipe = pipe
         self._folders_of = folders_of
         self._limit_bytes = limit_bytes
+        self._make_room = make_room
 
     def use(self, lora: str, scale: float) -> None:
         """Activates this file alone, at this scale; an empty name: none.
@@ -71,8 +79,9 @@ class Adapters:
             raise model_error(exc, f"{path.name} is no LoRA file that diffusers knows: {exc}") from exc
         size = sum(tensor.nbytes for tensor in tensors.values())
         while self.sizes and sum(self.sizes.values()) + size > self._limit_bytes:
-            oldest, _ = self.sizes.popitem(last=False)
-            self._remove(oldest)
+            self._remove_oldest()
+        while not self._make_room(size) and self.sizes:
+            self._remove_oldest()
         try:
             with _several_adapters():
                 # Tensors, not the path: handed a path, diffusers picks a loader by the file's name, pickles included.
@@ -88,6 +97,10 @@ class Adapters:
             self._disable()
         self.sizes[name] = size
         log.info("lora_loaded", file=path.name, size_bytes=size, held=len(self.sizes))
+
+    def _remove_oldest(self) -> None:
+        oldest, _ = self.sizes.popitem(last=False)
+        self._remove(oldest)
 
     def _remove(self, name: str) -> None:
         with _several_adapters():

@@ -4,7 +4,6 @@ import gc
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,12 @@ from numpy.typing import NDArray
 from imgen.domain.catalog import DiffusersOptions, Model
 from imgen.domain.errors import ModelError, OutOfMemory, PictureFlagged
 from imgen.domain.recipe import Diffusion
-from workers.engines import Drawn, EngineContext, OnStep, Shot
+from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot
 from workers.engines.device import model_error
 from workers.engines.diffusers.adapters import Adapters
 from workers.engines.diffusers.latent_preview import latent_preview
 from workers.engines.diffusers.library_logging import configure_library_logging
+from workers.engines.diffusers.memory import measure
 from workers.engines.diffusers.pipelines import build, check_entry
 from workers.engines.diffusers.prompting import conditioning
 
@@ -45,7 +45,7 @@ _OURS = frozenset(
 )
 
 
-def check(model: Model, options: DiffusersOptions, context: EngineContext) -> Path:
+def check(model: Model, options: DiffusersOptions, context: EngineContext) -> Requirements:
     """Checks files, device and dtype. See `workers.engines.Check`."""
     return check_entry(model, options, context)
 
@@ -57,7 +57,9 @@ def load(model: Model, options: DiffusersOptions, context: EngineContext) -> "Di
     accepted = set(inspect.signature(pipe.__call__).parameters) - _OURS
     if unknown := sorted(set(options.call) - accepted):
         raise ModelError(f"models.toml: {model.key}: call: {type(pipe).__name__} takes no {', '.join(unknown)}")
-    adapters = Adapters(pipe, context.folders_of, limit_bytes=options.lora_cache_mib * 2**20)
+    adapters = Adapters(
+        pipe, context.folders_of, limit_bytes=options.lora_cache_mib * 2**20, make_room=context.make_room
+    )
     return DiffusersEngine(pipe, adapters, dict(options.call))
 
 
@@ -109,6 +111,11 @@ class DiffusersEngine:
             if isinstance(refusal, OutOfMemory):
                 _free()
             raise refusal from exc
+
+    @property
+    def memory_bytes(self) -> int:
+        """See `workers.engines.Engine`."""
+        return measure(self._pipe)
 
     def unload(self) -> None:
         """See `workers.engines.Engine`."""

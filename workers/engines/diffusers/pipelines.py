@@ -12,8 +12,9 @@ from safetensors import SafetensorError
 
 from imgen.domain.catalog import DiffusersOptions, Model
 from imgen.domain.errors import ModelError
-from workers.engines import EngineContext
+from workers.engines import EngineContext, Requirements
 from workers.engines.device import model_error
+from workers.engines.diffusers.memory import estimate
 from workers.engines.diffusers.model_files import check_folder, find_model, in_cache, read_index
 
 diffusers: Any = untyped_diffusers  # half its functions have no types, which mypy would count against our calls
@@ -37,15 +38,17 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 _FP16 = ".fp16.safetensors"
 
 
-def check_entry(model: Model, options: DiffusersOptions, context: EngineContext) -> Path:
-    """Checks all that can be known before any weights are loaded. Returns their path.
+def check_entry(model: Model, options: DiffusersOptions, context: EngineContext) -> Requirements:
+    """Checks all that can be known before any weights are loaded. Returns their path, device and size.
 
     Raises:
         ModelError: a file is missing or unsafe, or the entry asks for a device or dtype that this machine does not have.
     """
     path = _found(model, options, context)
-    _dtype(model.key, options.dtype, _device(model.key, options.device))
-    return path
+    device = _device(model.key, options.device)
+    dtype = _dtype(model.key, options.dtype, device)
+    size = estimate(path, dtype, leave_out=options.leave_out)
+    return Requirements(path=path, device=_memory_of(device), memory_bytes=size)
 
 
 def build(model: Model, options: DiffusersOptions, context: EngineContext) -> Any:
@@ -150,6 +153,11 @@ def _device(key: str, name: str) -> torch.device:
         there = ", ".join(kind for kind, there in available.items() if there)
         raise ModelError(f"models.toml: {key}: device {name!r} is not on this machine, which has {there}")
     return device
+
+
+def _memory_of(device: torch.device) -> str:
+    """Returns the name of a device's memory: that of MPS is the machine's own."""
+    return f"cuda:{device.index or 0}" if device.type == "cuda" else "cpu"
 
 
 def _dtype(key: str, name: str, device: torch.device) -> torch.dtype:

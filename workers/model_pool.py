@@ -1,0 +1,180 @@
+"""Pool of the models that a worker process has loaded, and the loads that failed."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple
+
+import structlog
+
+from imgen.domain.catalog import Catalog, Model
+from imgen.domain.errors import ImgenError, ModelError, ModelNotLoaded
+from imgen.weights.digest import WeightDigests
+from workers import engines
+from workers.engines import Requirements
+from workers.memory_pool import Demand, MemoryPool
+
+log = structlog.get_logger(__name__)
+
+REMEMBERED_S = 300.0
+"""Time for which a failed load is not tried again, unless the model's entry changes: each try may cost the models that work."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _LoadedModel:
+    """Entry of the memory pool."""
+
+    model: Model
+    engine: engines.Engine
+    requirements: Requirements
+    weights: str
+    """Digest of its weights; empty: it has none."""
+
+    @property
+    def memory_bytes(self) -> int:
+        return self.engine.memory_bytes
+
+    def unload(self) -> None:
+        self.engine.unload()
+
+
+class _FailedLoad(NamedTuple):
+    model: Model
+    error: ImgenError
+    until: float
+
+
+class ModelPool:
+    """Models of one process, by key; the memory is shared with whatever else is in `memory`."""
+
+    def __init__(
+        self, context: engines.EngineContext, memory: MemoryPool, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.memory = memory
+        self._context = context
+        self._clock = clock
+        self._failed: dict[str, _FailedLoad] = {}
+        self._measured: dict[str, tuple[Model, int]] = {}
+        self._digests = WeightDigests()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the loaded models, in the catalog's terms, the longest unused first."""
+        return tuple(held.model.key for held in self._all())
+
+    def engine(self, model: Model) -> engines.Engine:
+        """Returns the model's engine, loaded. Others are unloaded last, only to make room, when nothing speaks against it.
+
+        Loads the same model again once its files have changed and are whole.
+
+        Raises:
+            ModelNotLoaded: it cannot be loaded, or could not a short time ago.
+            Retryable: out of memory and the like, now or a short time ago.
+        """
+        held = self._held(model)
+        if held is not None and not self._is_outdated(held):
+            return held.engine
+        try:
+            self._refuse_failed(model)
+            requirements = self._checked(model)
+        except ImgenError as exc:
+            if held is None:
+                raise
+            log.warning("the model's files have changed and cannot be used", model=model.key, reason=str(exc))
+            return held.engine
+        return self._load(model, requirements).engine
+
+    def preload(self, models: Iterable[Model]) -> None:
+        """Loads models before the first job asks for them; one that cannot be loaded is logged and left to its jobs."""
+        for model in models:
+            started = self._clock()
+            try:
+                engine = self.engine(model)
+            except ImgenError as exc:
+                log.warning("a model could not be preloaded", model=model.key, reason=str(exc))
+                continue
+            seconds = round(self._clock() - started, 1)
+            log.info("model preloaded", model=model.key, seconds=seconds, size_bytes=engine.memory_bytes)
+
+    def weights(self, model: Model, lora: str) -> dict[str, str]:
+        """Returns the digests of a loaded model and of a LoRA file, by name; empty: the engine draws without weights."""
+        held = self._held(model)
+        if held is None or not held.weights:
+            return {}
+        own = {model.source: held.weights}
+        return own | {lora: self._digests.named(lora, self._context.folders_of(lora))} if lora else own
+
+    def refresh(self, catalog: Catalog) -> None:
+        """Forgets failed loads, and unloads models whose entries have changed: all, if files are looked up in another order."""
+        self._failed.clear()
+        is_same_order = catalog.shipped == self._context.shipped
+        self._context = dataclasses.replace(self._context, shipped=catalog.shipped)
+        for held in self._all():
+            if not (is_same_order and catalog.models.get(held.model.key) == held.model):
+                self.memory.unload(_key(held.model))
+
+    def unload_others(self, model: Model) -> None:
+        """Unloads all but a model, whose render has run out of memory: its next try has all of it."""
+        if self.memory.unload_others(_key(model)):
+            log.warning("other models were unloaded, for a render ran out of memory", model=model.key)
+
+    def unload(self) -> None:
+        """Frees the memory of all models, and of whatever else shares it."""
+        self.memory.clear()
+
+    def _all(self) -> list[_LoadedModel]:
+        return [entry for entry in self.memory.entries if isinstance(entry, _LoadedModel)]
+
+    def _held(self, model: Model) -> _LoadedModel | None:
+        """Returns the model as it is loaded, and counts that as a use; None: it is not, or by another entry."""
+        held = self.memory.get(_key(model))
+        return held if isinstance(held, _LoadedModel) and held.model == model else None
+
+    def _load(self, model: Model, requirements: Requirements) -> _LoadedModel:
+        """Loads a model; what was loaded under its key before is unloaded."""
+        self.memory.unload(_key(model))
+        known_model, size = self._measured.get(model.key, (None, 0))
+        demand = Demand(size if known_model == model else requirements.memory_bytes, requirements.device)
+        try:
+            held = self.memory.load(_key(model), demand, partial(self._loaded, model, requirements))
+        except ImgenError as exc:
+            error = ModelNotLoaded(str(exc)) if isinstance(exc, ModelError) else exc
+            self._failed[model.key] = _FailedLoad(model, error, self._clock() + REMEMBERED_S)
+            raise error from exc
+        self._measured[model.key] = model, held.memory_bytes
+        return held
+
+    def _loaded(self, model: Model, requirements: Requirements) -> _LoadedModel:
+        def make_room(size_bytes: int) -> bool:
+            return self.memory.make_room(Demand(size_bytes, requirements.device), keep=_key(model))
+
+        weights = "" if requirements.path is None else self._digests.of(requirements.path)
+        engine = engines.load(model, dataclasses.replace(self._context, make_room=make_room))
+        return _LoadedModel(model, engine, requirements, weights)
+
+    def _checked(self, model: Model) -> Requirements:
+        """Returns the needs of a model.
+
+        Raises:
+            ModelNotLoaded: something speaks against it.
+        """
+        try:
+            return engines.check(model, self._context)
+        except ModelError as exc:
+            raise ModelNotLoaded(str(exc)) from exc
+
+    def _is_outdated(self, held: _LoadedModel) -> bool:
+        """Returns whether the files are others than those that were loaded; files that cannot be read are not."""
+        path = held.requirements.path
+        return path is not None and self._digests.of(path) not in ("", held.weights)
+
+    def _refuse_failed(self, model: Model) -> None:
+        failed = self._failed.get(model.key)
+        if failed is not None and failed.model == model and self._clock() < failed.until:
+            raise type(failed.error)(str(failed.error))
+
+
+def _key(model: Model) -> str:
+    """Returns the key in the memory pool, which no upscaler has."""
+    return f"model {model.key}"
