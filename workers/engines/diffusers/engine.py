@@ -20,6 +20,7 @@ from workers.engines.diffusers.adapters import Adapters
 from workers.engines.diffusers.latent_preview import latent_preview
 from workers.engines.diffusers.library_logging import configure_library_logging
 from workers.engines.diffusers.memory import measure
+from workers.engines.diffusers.modes import Modes, mode_of
 from workers.engines.diffusers.pipelines import build, check_entry
 from workers.engines.diffusers.prompting import conditioning
 
@@ -41,7 +42,7 @@ _OURS = frozenset(
         "generator",
         "output_type",
     }
-    | {"callback_on_step_end", "num_images_per_prompt", "return_dict"}
+    | {"image", "mask_image", "strength", "callback_on_step_end", "num_images_per_prompt", "return_dict"}
 )
 
 
@@ -68,9 +69,9 @@ class DiffusersEngine:
 
     def __init__(self, pipe: Any, adapters: Adapters, extra: dict[str, Any]) -> None:
         self._pipe = pipe
+        self._modes = Modes(pipe)
         self._adapters = adapters
         self._extra = extra
-        self._accepted = frozenset(inspect.signature(pipe.__call__).parameters)
 
     @property
     def architecture(self) -> str:
@@ -79,38 +80,47 @@ class DiffusersEngine:
 
     def render(self, shots: Sequence[Shot], on_step: OnStep) -> list[Drawn | PictureFlagged]:
         """See `workers.engines.Engine`. Errors of `on_step` are raised unchanged."""
-        return [self._render(shot.diffusion, on_step) for shot in shots]
+        return [drawn for shot in shots for drawn in self._render([shot], on_step)]
 
-    def _render(self, diffusion: Diffusion, on_step: OnStep) -> Drawn | PictureFlagged:
+    def _render(self, shots: Sequence[Shot], on_step: OnStep) -> list[Drawn | PictureFlagged]:
+        """Renders shots of one mode and strength by one call of the mode's pipeline."""
+        diffusion = shots[0].diffusion
         steps = _Steps(on_step, diffusion)
+        pipe = self._modes.pipeline(mode_of(shots[0]))
         try:
             self._adapters.use(diffusion.lora, diffusion.lora_scale)
             with torch.inference_mode():
                 # Where a scheduler adds noise and the pipeline hands no generator on, it is drawn on the device, from this.
                 torch.manual_seed(diffusion.seed)
-                arguments = conditioning(self._pipe, diffusion.positive, diffusion.negative, self._extra)
-                arguments |= self._extra | {
-                    "width": diffusion.width,
-                    "height": diffusion.height,
-                    "num_inference_steps": diffusion.num_inference_steps,
-                    "guidance_scale": diffusion.guidance_scale,
-                    # On the CPU for every device, so that a seed means the same noise everywhere.
-                    "generator": torch.Generator().manual_seed(diffusion.seed),
-                    "callback_on_step_end": steps.done,
-                    "output_type": "pt",
-                }
-                accepted = {name: value for name, value in arguments.items() if name in self._accepted}
-                drawn = self._pipe(**accepted)
+                drawn = pipe(**self._arguments(pipe, shots, steps))
                 if any(any(getattr(drawn, name, None) or ()) for name in FLAGS):
-                    return PictureFlagged()
-                return Drawn(pixels=_pixels(drawn.images, diffusion))
+                    return [PictureFlagged()]
+                return [Drawn(pixels=_pixels(drawn.images, diffusion))]
         except CALL_ERRORS as exc:
             if exc is steps.stopped_by:
                 raise
-            refusal = model_error(exc, f"{type(self._pipe).__name__} cannot do this: {exc}")
+            refusal = model_error(exc, f"{type(pipe).__name__} cannot do this: {exc}")
             if isinstance(refusal, OutOfMemory):
                 _free()
             raise refusal from exc
+
+    def _arguments(self, pipe: Any, shots: Sequence[Shot], steps: "_Steps") -> dict[str, Any]:
+        """Makes the arguments of a call, without those that the pipeline does not take."""
+        diffusion = shots[0].diffusion
+        arguments = conditioning(pipe, diffusion.positive, diffusion.negative, self._extra)
+        arguments |= self._extra | {
+            "width": diffusion.width,
+            "height": diffusion.height,
+            "num_inference_steps": diffusion.num_inference_steps,
+            "guidance_scale": diffusion.guidance_scale,
+            # On the CPU for every device, so that a seed means the same noise everywhere.
+            "generator": torch.Generator().manual_seed(diffusion.seed),
+            "callback_on_step_end": steps.done,
+            "output_type": "pt",
+        }
+        arguments |= self._modes.arguments(shots)
+        accepted = inspect.signature(pipe.__call__).parameters
+        return {name: value for name, value in arguments.items() if name in accepted}
 
     @property
     def memory_bytes(self) -> int:
@@ -119,7 +129,7 @@ class DiffusersEngine:
 
     def unload(self) -> None:
         """See `workers.engines.Engine`."""
-        del self._pipe, self._adapters
+        del self._pipe, self._modes, self._adapters
         _free()
 
 
