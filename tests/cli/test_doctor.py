@@ -14,6 +14,7 @@ from servers import time_stamp
 from servers.chat import better, completion, refuse, start_chat
 from servers.command import run_command
 from servers.faulty_http import answer
+from structlog.testing import capture_logs
 
 from imgen import configuration, settings
 from imgen.cli import doctor
@@ -191,7 +192,7 @@ def test_an_embedder_that_does_not_run_is_no_failure(found):
     assert found("cache", '[cache]\nbase_url = "http://127.0.0.1:1/v1"\nmodel = "m"\n').startswith("wrong")
 
 
-def test_a_plan_that_locks_its_pollers_out_is_a_warning(tmp_path, capsys):
+def test_a_plan_that_locks_its_pollers_out_is_a_warning(tmp_path):
     """It is told by doctor and in the log when the plans are read, and it is no failure; the shipped ones are fine."""
     shipped = settings.load(tmp_path, environ={})
     assert not isinstance(files.plans(shipped), Warned)
@@ -199,5 +200,6 @@ def test_a_plan_that_locks_its_pollers_out_is_a_warning(tmp_path, capsys):
     warned = files.plans(settings.load(tmp_path, environ={}))
     assert isinstance(warned, Warned)
     assert "plan trial: requests_per_minute is 60, but polling its 5 open jobs takes 100" in warned
-    configuration.load(settings.load(tmp_path, environ={}))
-    assert "plan trial" in "".join(capsys.readouterr())
+    with capture_logs() as logged:
+        configuration.load(settings.load(tmp_path, environ={}))
+    assert "plan trial" in str(logged)

@@ -20,7 +20,7 @@ from imgen.provenance.fingerprint import fingerprint
 from imgen.records import audit, cache, jobs, ledger
 from imgen.records.tables.jobs import jobs as job_rows
 from workers import tasks
-from workers.engines import instant
+from workers.engines import Drawn, instant
 
 UNSAFE = completion(json.dumps({"safe": False, "rules": ["sexual"], "reason": "no"}))
 SAFE = completion(json.dumps({"safe": True, "rules": [], "reason": "fine"}))
@@ -257,7 +257,7 @@ def test_a_picture_somebody_doubted_is_not_kept(reviewed, chat, monkeypatch):
     assert begin_entry(reviewed, "ent_sure").state is State.COMPLETED
     assert found(reviewed, "ent_sure").master_key.startswith("cache/ent_sure/")
     grey = np.full((768, 1344, 3), 90, np.uint8)  # too plain to compare with the list, so somebody had to look
-    monkeypatch.setattr(instant.InstantEngine, "render", lambda *_: grey)
+    monkeypatch.setattr(instant.InstantEngine, "render", lambda *_: [Drawn(pixels=grey)])
     assert begin_entry(reviewed, "ent_doubted").state is State.COMPLETED
     assert found(reviewed, "ent_doubted") is None
     chat.will(always=UNSAFE)

@@ -21,7 +21,7 @@ def test_it_is_told(core):
             assert "There is no model 'gone' any more; there are Eros" in html.unescape(refused.text)
             made = await browser.post("/play", prompt="red coat", model="eros", tenant=tenant.id)
             assert "Waiting for a worker: none serves the queue render.eros" in made.text
-            poll = re.search(r"/play/jobs/\w+\?poll", made.text)[0]
+            poll = re.search(r"/play/jobs/[\w-]+\?poll", made.text)[0]
             assert "Waiting for a worker" in (await browser.get(poll)).text
 
     core(work)
