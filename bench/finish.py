@@ -65,12 +65,13 @@ def _child(rounds: int) -> None:
 
 
 def _ours(folder: Path) -> Callable[[NDArray[np.uint8], str, str], None]:
-    from imgen.provenance import credentials, encoding, fingerprint, watermark
+    from imgen.provenance import encoding, fingerprint, signer, watermark
     from imgen.provenance.development_chain import make_development_chain
+    from imgen.provenance.history import WATERMARKED, created
     from imgen.provenance.manifest import Manifest
 
     make_development_chain(folder)
-    signer = credentials.open_signer((folder / "chain.pem").read_bytes(), (folder / "key.pem").read_bytes())
+    opened = signer.open_signer((folder / "chain.pem").read_bytes(), (folder / "key.pem").read_bytes())
 
     def finish(pixels: NDArray[np.uint8], file_format: str, mime: str) -> None:
         marked = watermark.embed(pixels, MARK)
@@ -78,11 +79,11 @@ def _ours(folder: Path) -> Callable[[NDArray[np.uint8], str, str], None]:
         body = encoding.encode(marked, file_format, quality=QUALITY)
         assert watermark.decode(encoding.decode(body)).id == MARK
         manifest = Manifest(
-            version="0", model="bench", gen_id="bench", created="2026-01-01T00:00:00Z",
+            version="0", gen_id="bench", actions=(created("bench", "2026-01-01T00:00:00Z"), WATERMARKED),
             watermark_id=MARK, fingerprint=printed.hash,
         )  # fmt: skip
-        signed = signer.sign(body, mime, manifest)
-        signer.sign_thumbnail(encoding.thumbnail(marked, file_format), mime, manifest, signed)
+        signed = opened.sign(body, mime, manifest)
+        opened.sign_thumbnail(encoding.thumbnail(marked, file_format), mime, manifest, signed)
 
     return finish
 

@@ -12,6 +12,8 @@ from imgen.domain.review.floor import judge_floor
 from imgen.domain.review.judge import judge
 from imgen.domain.review.ruleset import CompiledRuleset
 from imgen.domain.review.verdict import Verdict, combine
+from imgen.provenance.history import WATERMARKED, created
+from imgen.provenance.manifest import Manifest
 
 PLAN = Plan(key="standard", label="Standard")
 
@@ -56,6 +58,18 @@ def make_job(**changes) -> Job:
         deadline_at=now + 600,
     )
     return structs.replace(job, **changes)
+
+
+def make_manifest(**changes) -> Manifest:
+    """Fields of the manifest of a picture that was drawn from words at the beginning of 2026."""
+    manifest = Manifest(
+        version="1",
+        gen_id="abcdefghij0123456789",
+        actions=(created("eros", "2026-01-02T03:04:05Z"), WATERMARKED),
+        watermark_id="0123456789ab",
+        fingerprint="f0" * 32,
+    )
+    return structs.replace(manifest, **changes)
 
 
 def judge_words(compiled: CompiledRuleset, parts: dict[str, str]) -> Verdict:

@@ -11,6 +11,7 @@ from imgen.domain.catalog import Model
 from imgen.domain.job import Job
 from imgen.domain.outcome import StoredImage
 from imgen.domain.review.verdict import Verdict
+from imgen.provenance.history import Action, Ingredient
 from workers.engines import OnStep
 from workers.resources import WorkerResources
 
@@ -41,6 +42,10 @@ class Picture:
     """(height, width, 4) uint8, sRGB and straight alpha; None: the recipe has none."""
     unbranded: NDArray[np.uint8] = field(default_factory=lambda: NO_PIXELS)
     """The pixels as they were before the logo."""
+    actions: tuple[Action, ...] = ()
+    """Steps in which the picture was made, in their order; each stage that takes one adds it."""
+    ingredients: tuple[Ingredient, ...] = ()
+    """Pictures that it was made from."""
     master_key: str = ""
     """Object key of the lossless, unbranded render."""
     verdict: Verdict | None = None

@@ -5,7 +5,19 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from workers.picture import Context, Picture
-from workers.stages import brand, diffuse, encode, fingerprint, master, review, sign, store, thumbnail, watermark
+from workers.stages import (
+    brand,
+    diffuse,
+    encode,
+    fingerprint,
+    master,
+    origin,
+    review,
+    sign,
+    store,
+    thumbnail,
+    watermark,
+)
 
 Timing = Literal["render", "review", "finish", "upload"]
 """Key of the job's timings; `meta` lists them in this order."""
@@ -26,6 +38,7 @@ RENDER: tuple[Stage, ...] = (
 
 FINISH: tuple[Stage, ...] = (
     Stage(master.fetch, "finish"),
+    Stage(origin.origin, "finish"),
     Stage(review.picture, "review"),
     Stage(master.keep_for_reuse, "upload"),  # before anything is laid over it
     Stage(brand.fetch_logo, "finish"),

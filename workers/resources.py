@@ -19,7 +19,7 @@ from imgen.live.command import Command
 from imgen.live.executors import BlockingExecutor
 from imgen.live.queue import Publisher
 from imgen.objects import ObjectStore
-from imgen.provenance.credentials import Signer, open_signer
+from imgen.provenance.signer import Signer, open_signer
 from imgen.records.database import Database
 from imgen.settings import Settings
 from workers.engines import EngineContext

@@ -1,35 +1,21 @@
-"""C2PA Content Credentials: signs finished files, reads the credentials of any file. Fetches nothing, keeps no key on disk.
+"""C2PA Content Credentials of any file: reads and validates them. Fetches nothing.
 
-Every Reader and Builder here gets a Context of its own settings: by default the library fetches the manifest that a file's
-XMP points to, and resolves identities over the network. Specifications: C2PA 2.4, CAWG Metadata 1.1.
-Certificates for development are made in development_chain.py.
+Every Reader and Builder gets a Context of its own settings: by default the library fetches the manifest that a file's XMP points
+to, and resolves identities over the network. Specifications: C2PA 2.4, CAWG Metadata 1.1.
 """
 
 import io
 import json
-import threading
-import uuid
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import c2pa
-import numpy as np
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from msgspec import Struct
 
 from imgen.domain import errors
-from imgen.provenance import encoding
-from imgen.provenance.manifest import CREATED_ASSERTIONS, Manifest, definition, parent_ingredient, thumbnail_definition
-from imgen.provenance.time_stamping import LIMIT_S, TimeStampAuthority
+from imgen.provenance.manifest import CREATED_ASSERTIONS
 from imgen.provenance.validation import Problem, problems_of, unreadable
 
-WithoutTimeStamp = Literal["wait", "sign"]
-"""Answers to an outage of the time-stamp authority: the picture waits, or is signed without a time-stamp."""
-
-_SETTINGS: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "builder": {
         "thumbnail": {"enabled": False},  # it costs 30 ms and 84 KiB and shows what the file shows
         "created_assertion_labels": CREATED_ASSERTIONS,  # all others are merely gathered, which the signer does not attest
@@ -37,22 +23,7 @@ _SETTINGS: dict[str, Any] = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
     "core": {"decode_identity_assertions": False},  # did:web identities are looked up over HTTP
 }
-
-_ALGORITHMS = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
-
-
-_Ingredient = tuple[dict[str, Any], bytes]
-"""Ingredient in the library's form, and its file."""
-
-
-class Signed(Struct, frozen=True, kw_only=True):
-    """Signed file and its manifest store, which gives the credentials back once a platform has stripped them."""
-
-    body: bytes
-    manifest_id: str
-    manifest_store: bytes
-    """JUMBF, `application/c2pa`."""
-    is_time_stamped: bool = False
+"""Settings of the library for signing and for reading, without trust anchors."""
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
@@ -71,144 +42,6 @@ class Credentials(Struct, frozen=True, kw_only=True):
     """The active manifest as c2pa reports it."""
 
 
-class Signer:
-    """Signer with one certificate. Made once in each process, after the fork: the library dislikes forks.
-
-    Threads take turns.
-    """
-
-    def __init__(
-        self,
-        certificate_chain: bytes,
-        key: bytes,
-        algorithm: str,
-        authority: TimeStampAuthority | None,
-        without_timestamp: WithoutTimeStamp,
-    ) -> None:
-        self._info = (algorithm, certificate_chain, key)
-        self._authority = authority
-        self._without_timestamp = without_timestamp
-        self._context = self._new_context()
-        self._turn = threading.Lock()
-
-    def sign(self, body: bytes, mime: str, manifest: Manifest) -> Signed:
-        """Signs a JPEG, PNG, WebP or AVIF file, with a time-stamp where there is an authority, and verifies the result.
-
-        Raises:
-            errors.Retryable: the time-stamp authority did not answer as it should, and nothing may be signed without it.
-            errors.ConfigurationError: the certificate is no longer valid.
-            errors.ModelError: the file cannot carry credentials.
-        """
-        manifest_id = _new_manifest_id()
-        made = definition(manifest, manifest_id)
-        outage = None
-        if self._authority is not None:
-            stamping = self._new_context(self._authority.url)  # of its own: a signature that hangs keeps it
-            try:
-                store, signed = self._authority.ask(lambda: _signed(stamping, made, mime, body))
-                return Signed(body=signed, manifest_id=manifest_id, manifest_store=store, is_time_stamped=True)
-            except errors.UpstreamUnavailable as exc:
-                outage = exc
-        store, signed = self._sign(
-            made, mime, body
-        )  # first: here a bad certificate or file shows, for which nobody should wait
-        if outage is not None and self._without_timestamp == "wait":
-            raise outage
-        return Signed(body=signed, manifest_id=manifest_id, manifest_store=store)
-
-    def sign_thumbnail(self, thumbnail: bytes, mime: str, manifest: Manifest, picture: Signed) -> bytes:
-        """Signs the thumbnail of a signed picture, its parent; no authority is asked, since the parent's time-stamp is in it.
-
-        Args:
-            thumbnail: file of the same format.
-            mime: media type of both.
-            manifest: the picture's; its statements are not repeated.
-            picture: as `sign` returned it.
-
-        Raises:
-            errors.ConfigurationError, errors.ModelError: as for `sign`.
-        """
-        made = thumbnail_definition(manifest, _new_manifest_id())
-        return self._sign(made, mime, thumbnail, ingredient=(parent_ingredient(manifest), picture.body))[1]
-
-    def _sign(
-        self, made: dict[str, Any], mime: str, body: bytes, ingredient: _Ingredient | None = None
-    ) -> tuple[bytes, bytes]:
-        try:
-            with self._turn:
-                return _signed(self._context, made, mime, body, ingredient)
-        except (c2pa.C2paError.Signature, c2pa.C2paError.Verify) as exc:
-            # Key and certificates passed a trial when the signer was opened: only a clock can be wrong, theirs or ours
-            raise errors.ConfigurationError(f"The signing certificate is no longer good: {exc}") from exc
-        except c2pa.C2paError as exc:
-            raise errors.ModelError("The file cannot carry credentials") from exc
-
-    def _new_context(self, tsa_url: str | None = None) -> c2pa.Context:
-        """Makes a context with the signer's own root as an anchor, so that a thumbnail's manifest calls its parent trusted."""
-        chain = self._info[1].decode()
-        settings = _SETTINGS | {"trust": {"user_anchors": chain}}
-        return c2pa.Context.from_dict(settings, c2pa.Signer.from_info(c2pa.C2paSignerInfo(*self._info, tsa_url)))
-
-
-def _signed(
-    context: c2pa.Context, made: Mapping[str, Any], mime: str, body: bytes, ingredient: _Ingredient | None = None
-) -> tuple[bytes, bytes]:
-    """Signs a file by a manifest's definition; returns the manifest store and the signed file."""
-    signed = io.BytesIO()
-    with c2pa.Builder(made, context) as builder:
-        if ingredient is not None:
-            builder.add_ingredient(ingredient[0], mime, io.BytesIO(ingredient[1]))
-        store = builder.sign(mime, io.BytesIO(body), signed)
-    return store, signed.getvalue()
-
-
-def _new_manifest_id() -> str:
-    return f"urn:c2pa:{uuid.uuid4()}"
-
-
-def open_signer(
-    certificate_chain: bytes,
-    private_key: bytes,
-    *,
-    anchors: bytes = b"",
-    tsa_url: str | None = None,
-    tsa_timeout_s: float = LIMIT_S,
-    without_timestamp: WithoutTimeStamp = "wait",
-) -> Signer:
-    """Opens a signer and tries it on a picture of one pixel.
-
-    Args:
-        certificate_chain: PEM, leaf first; the root may be left out.
-        private_key: PEM without passphrase; P-256, P-384, P-521, Ed25519 or RSA.
-        anchors: PEM roots that pictures are checked against; the signer must lead to one of them. Empty: not checked.
-        tsa_url: RFC 3161 time-stamp authority; None: pictures carry no proof of their time.
-        tsa_timeout_s: time for a signature in which the authority is asked.
-        without_timestamp: answer to an outage of the authority.
-
-    Raises:
-        errors.ConfigurationError: any of them is broken, expired, of the wrong kind, or does not fit the others.
-    """
-    authority = None if tsa_url is None else TimeStampAuthority(tsa_url, limit_s=tsa_timeout_s)
-    try:
-        key = serialization.load_pem_private_key(private_key, password=None)
-        x509.load_pem_x509_certificates(certificate_chain)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
-        raise errors.ConfigurationError(f"The signing key or certificate cannot be read: {exc}") from exc
-    pkcs8 = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    algorithm = _algorithm(key)
-    blank = encoding.encode(np.zeros((1, 1, 3), np.uint8), "png", quality=100)
-    manifest = Manifest(version="0", model="", gen_id="", created="", watermark_id="", fingerprint="")
-    try:
-        trial = Signer(certificate_chain, pkcs8, algorithm, None, without_timestamp).sign(blank, "image/png", manifest)
-    except (c2pa.C2paError, errors.ModelError) as exc:
-        raise errors.ConfigurationError(f"The signing certificate does not sign: {exc.__cause__ or exc}") from exc
-    if anchors and read(trial.body, "image/png", anchors).state != "Trusted":
-        raise errors.ConfigurationError("The signing certificate does not lead to a trusted root")
-    return Signer(certificate_chain, pkcs8, algorithm, authority, without_timestamp)
-
-
 def read(body: bytes, mime: str, anchors: bytes = b"") -> Credentials:
     """Reads and validates the credentials inside a file; a file that cannot be read has invalid ones.
 
@@ -220,7 +53,7 @@ def read(body: bytes, mime: str, anchors: bytes = b"") -> Credentials:
     Raises:
         errors.ConfigurationError: the anchors are no certificates.
     """
-    settings = _SETTINGS | ({"trust": {"user_anchors": anchors.decode()}} if anchors else {})
+    settings = SETTINGS | ({"trust": {"user_anchors": anchors.decode()}} if anchors else {})
     try:
         context = c2pa.Context.from_dict(settings)
     except c2pa.C2paError as exc:
@@ -248,14 +81,3 @@ def read(body: bytes, mime: str, anchors: bytes = b"") -> Credentials:
         title=manifest.get("title"),
         manifest=manifest,
     )
-
-
-def _algorithm(key: object) -> str:
-    """Returns C2PA's name of the signature algorithm for a private key."""
-    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _ALGORITHMS:
-        return _ALGORITHMS[key.curve.name]
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return "ed25519"
-    if isinstance(key, rsa.RSAPrivateKey):
-        return "ps256"
-    raise errors.ConfigurationError("C2PA knows no signature algorithm for this kind of private key")

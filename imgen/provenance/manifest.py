@@ -1,18 +1,16 @@
 """C2PA manifests of a picture and of its thumbnail: fields, and definitions in the library's form. Signs nothing."""
 
+import uuid
 from typing import Any
 
 from msgspec import Struct
 
 from imgen.provenance import fingerprint, watermark
+from imgen.provenance.history import OPENED, RESIZED, Action, Ingredient
+from imgen.provenance.untrusted_image import media_type
 
 CREATED_ASSERTIONS = ("c2pa.actions", "c2pa.actions.v2", "c2pa.ingredient", "c2pa.ingredient.v3", "c2pa.soft-binding")
 """Labels of the assertions that the signer attests itself. `cawg.metadata` is not among them: it repeats a caller's words."""
-
-PARENT = "parent"
-"""Label by which the thumbnail's actions name its ingredient; the library replaces it with a hashed URI."""
-
-_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
@@ -25,11 +23,11 @@ class Manifest(Struct, frozen=True, kw_only=True):
     description: str = ""
     version: str
     """Version of Imgen, the claim generator."""
-    model: str
-    """Name of the model, as software agent of the creation."""
     gen_id: str
-    created: str
-    """Time at which the picture was drawn, RFC 3339, UTC; empty: unknown."""
+    actions: tuple[Action, ...]
+    """In the order in which they were taken; the first is `c2pa.created` or `c2pa.opened` (C2PA 2.4, section 18.15.2)."""
+    ingredients: tuple[Ingredient, ...] = ()
+    """Those that the actions name."""
     watermark_id: str
     """12 hex digits."""
     fingerprint: str
@@ -37,25 +35,30 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 def definition(manifest: Manifest, manifest_id: str) -> dict[str, Any]:
-    """Builds the definition of the picture's manifest.
+    """Builds the definition of the picture's manifest, without its ingredients.
 
-    The watermark's action is `c2pa.watermarked`: its finer forms of C2PA 2.3 (`.bound`, `.unbound`) are unknown to older readers.
-    It needs a soft binding among the assertions (C2PA 2.4, section 15.10.3.2.3).
+    The action of the watermark needs a soft binding among the assertions (C2PA 2.4, section 15.10.3.2.3).
     """
-    drawn = {
-        "action": "c2pa.created",
-        "when": manifest.created,
-        "digitalSourceType": _SOURCE_TYPE,
-        "softwareAgent": {"name": manifest.model},
-    }
     return _head(manifest, manifest_id) | {
         "assertions": [
-            _actions({name: value for name, value in drawn.items() if value}, {"action": "c2pa.watermarked"}),
+            _actions(*manifest.actions),
             _metadata(manifest),
             _soft_binding(watermark.ALGORITHM, manifest.watermark_id),
             _soft_binding(fingerprint.ALGORITHM, manifest.fingerprint),
         ],
     }
+
+
+def ingredient_definition(ingredient: Ingredient) -> dict[str, Any]:
+    """Builds the definition of an ingredient; its id is a new one, since that of the file's XMP would stand there otherwise."""
+    values = {
+        "label": ingredient.label,
+        "relationship": ingredient.relationship,
+        "instance_id": f"xmp.iid:{uuid.uuid4()}",
+        "title": ingredient.title,
+        "format": media_type(ingredient.file),
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 def thumbnail_definition(manifest: Manifest, manifest_id: str) -> dict[str, Any]:
@@ -64,13 +67,7 @@ def thumbnail_definition(manifest: Manifest, manifest_id: str) -> dict[str, Any]
     None of the picture's statements is repeated. The thumbnail has no soft binding: it is too small to carry the watermark, and
     the fingerprint is the picture's.
     """
-    opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": [PARENT]}}
-    return _head(manifest, manifest_id) | {"assertions": [_actions(opened, {"action": "c2pa.resized"})]}
-
-
-def parent_ingredient(manifest: Manifest) -> dict[str, Any]:
-    """Builds the ingredient by which the thumbnail's manifest names the picture."""
-    return {"label": PARENT, "relationship": "parentOf", "title": manifest.title}
+    return _head(manifest, manifest_id) | {"assertions": [_actions(OPENED, RESIZED)]}
 
 
 def _head(manifest: Manifest, manifest_id: str) -> dict[str, Any]:
@@ -81,8 +78,20 @@ def _head(manifest: Manifest, manifest_id: str) -> dict[str, Any]:
     }
 
 
-def _actions(*actions: dict[str, Any]) -> dict[str, Any]:
-    return {"label": "c2pa.actions.v2", "data": {"actions": list(actions)}}
+def _actions(*actions: Action) -> dict[str, Any]:
+    return {"label": "c2pa.actions.v2", "data": {"actions": [_action(action) for action in actions]}}
+
+
+def _action(action: Action) -> dict[str, Any]:
+    values = {
+        "action": action.name,
+        "when": action.when,
+        "digitalSourceType": action.source_type,
+        "softwareAgent": action.software_agent and {"name": action.software_agent},
+        "description": action.description,
+        "parameters": action.ingredient and {"ingredientIds": [action.ingredient]},
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 def _metadata(manifest: Manifest) -> dict[str, Any]:

@@ -72,6 +72,11 @@ def turned(image: Image.Image, source: Image.Image) -> Image.Image:
     return image if transpose is None else image.transpose(transpose)
 
 
+def media_type(body: bytes) -> str:
+    """Returns the media type of a PNG, JPEG, WebP or AVIF file by its first bytes; empty: it is none of them."""
+    return next((f"image/{name.lower()}" for name, (matches, _) in _FORMATS.items() if matches(body)), "")
+
+
 # ------------------------------------------------------------------------ opening, with checks before a plugin sees the bytes
 
 

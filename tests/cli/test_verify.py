@@ -5,22 +5,16 @@ import json
 
 import numpy as np
 import pytest
+from factories import make_manifest
 from PIL import Image
 from servers.command import run_command
 
 from imgen.provenance import credentials, encoding, watermark
 from imgen.provenance.development_chain import make_development_chain
 from imgen.provenance.inspection import inspect_picture
-from imgen.provenance.manifest import Manifest
+from imgen.provenance.signer import open_signer
 
-MANIFEST = Manifest(
-    version="1",
-    model="eros",
-    gen_id="g",
-    created="2026-01-02T03:04:05Z",
-    watermark_id="0123456789ab",
-    fingerprint="f0" * 32,
-)
+MANIFEST = make_manifest()
 
 
 @pytest.fixture
@@ -28,7 +22,7 @@ def signed(tmp_path):
     """A picture signed by the development chain of the data folder `var`, with a mark."""
     folder = tmp_path / "var" / "credentials"
     make_development_chain(folder)
-    signer = credentials.open_signer((folder / "chain.pem").read_bytes(), (folder / "key.pem").read_bytes())
+    signer = open_signer((folder / "chain.pem").read_bytes(), (folder / "key.pem").read_bytes())
     pixels = np.random.default_rng(0).integers(0, 255, (512, 512, 3), dtype=np.uint8)
     body = encoding.encode(watermark.embed(pixels, MANIFEST.watermark_id), "jpeg", quality=95)
     return signer.sign(body, "image/jpeg", MANIFEST).body

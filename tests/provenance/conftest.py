@@ -1,5 +1,7 @@
 """Synthetic pictures of the kinds that break marks and encoders, and a development certificate chain."""
 
+import http.server
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from imgen.provenance.development_chain import make_development_chain
+from imgen.provenance.signer import open_signer
 
 
 def _flat(colour):
@@ -90,3 +93,48 @@ def chain(tmp_path_factory):
         key=(folder / "key.pem").read_bytes(),
         anchor=(folder / "anchor.pem").read_bytes(),
     )
+
+
+@pytest.fixture(scope="session")
+def signer(chain):
+    """A signer of the development chain."""
+    return open_signer(chain.chain, chain.key, anchors=chain.anchor)
+
+
+@pytest.fixture(scope="session")
+def small(photo):
+    """A corner of the photograph, 256 × 256."""
+    return photo[:256, :256]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_telemetry():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENCYPHER_C2PA_TELEMETRY", "off")
+        yield
+
+
+@pytest.fixture
+def canary():
+    """A server on loopback that writes down who asks, and answers 500: (address, requests)."""
+    requests = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            requests.append(self.path)
+            self.send_response(500)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_POST = do_GET  # noqa: N815 - the name http.server calls
+
+        def log_message(self, *_):
+            """Keeps the test's output clean."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", requests
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -49,16 +49,18 @@ def test_a_broken_off_start_is_made_good(tmp_path):
 SIGN = """
 import pathlib, sys
 import numpy as np
-from imgen.provenance import credentials, encoding
+from imgen.provenance import encoding, signer
 from imgen.provenance.development_chain import make_development_chain
+from imgen.provenance.history import WATERMARKED, created
 from imgen.provenance.manifest import Manifest
 folder = pathlib.Path(sys.argv[1])
-manifest = Manifest(version="1", model="m", gen_id="g", created="", watermark_id="0" * 12, fingerprint="0" * 64)
+actions = (created("m", ""), WATERMARKED)
+manifest = Manifest(version="1", gen_id="g", actions=actions, watermark_id="0" * 12, fingerprint="0" * 64)
 body = encoding.encode(np.zeros((64, 64, 3), np.uint8), "png", quality=90)
 sys.stdin.readline()
 make_development_chain(folder)
-signer = credentials.open_signer((folder / "chain.pem").read_bytes(), (folder / "key.pem").read_bytes())
-sys.stdout.buffer.write(signer.sign(body, "image/png", manifest).body)
+opened = signer.open_signer((folder / "chain.pem").read_bytes(), (folder / "key.pem").read_bytes())
+sys.stdout.buffer.write(opened.sign(body, "image/png", manifest).body)
 """
 
 

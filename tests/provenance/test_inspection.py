@@ -5,13 +5,14 @@ import io
 import msgspec
 import numpy as np
 import pytest
+from factories import make_manifest
 from PIL import Image
 
 from imgen.domain import errors
-from imgen.provenance import credentials, encoding, watermark
+from imgen.provenance import encoding, watermark
 from imgen.provenance.fingerprint import distance, fingerprint
 from imgen.provenance.inspection import inspect_picture
-from imgen.provenance.manifest import Manifest
+from imgen.provenance.signer import open_signer
 
 ID = "c0ffee123456"
 
@@ -25,10 +26,8 @@ def marked(photo):
 def test_finished_picture_tells_everything(chain, marked, file_format, mime):
     """Credentials, mark, fingerprint and size are read from the bytes alone."""
     printed = fingerprint(marked)
-    manifest = Manifest(
-        version="1", model="eros", gen_id="g", created="2026-01-01T00:00:00Z", watermark_id=ID, fingerprint=printed.hash
-    )
-    signer = credentials.open_signer(chain.chain, chain.key)
+    manifest = make_manifest(watermark_id=ID, fingerprint=printed.hash)
+    signer = open_signer(chain.chain, chain.key)
     signed = signer.sign(encoding.encode(marked, file_format, quality=95), mime, manifest)
     found = inspect_picture(signed.body, chain.anchor)
     assert (found.credentials.state, found.credentials.manifest_id) == ("Trusted", signed.manifest_id)

@@ -1,28 +1,23 @@
 """Manifests of picture and thumbnail, held to the rules of C2PA 2.4 one by one, as two readers that share no code see them."""
 
-import io
-import json
 import re
 
-import c2pa
 import encypher_c2pa
 import pytest
+from factories import make_manifest
+from manifest_readers import TRUSTED, actions_of, base, by_another, by_library, verdict
 
-from imgen.provenance import credentials, encoding
-from imgen.provenance.manifest import Manifest
+from imgen.provenance import encoding
+from imgen.provenance.history import WATERMARKED, created
+from imgen.provenance.signer import open_signer
 
-MANIFEST = Manifest(
+MANIFEST = make_manifest(
     title="Red coat",
     author="Ada",
     organization="Studio Ö",
     vendor="Prints & Co",
     description="A coat, red.",
     version="1.2.3",
-    model="eros",
-    gen_id="abcdefghij0123456789",
-    created="2026-01-02T03:04:05Z",
-    watermark_id="0123456789ab",
-    fingerprint="f0" * 32,
 )
 HARD_BINDINGS = ("c2pa.hash.data", "c2pa.hash.boxes", "c2pa.hash.bmff.v2", "c2pa.hash.bmff.v3")
 DEPRECATED = (
@@ -35,40 +30,10 @@ DEPRECATED = (
 )
 
 
-def by_library(body, mime, chain):
-    """Reads with c2pa-rs, which also signed: the manifests as CrJSON, the active one first."""
-    settings = credentials._SETTINGS | {"trust": {"user_anchors": chain.anchor.decode()}}
-    with c2pa.Reader(mime, io.BytesIO(body), context=c2pa.Context.from_dict(settings)) as reader:
-        assert reader.get_validation_state() == "Trusted"
-        return json.loads(reader.crjson())["manifests"]
-
-
-def by_another(body, mime, chain):
-    """Reads with encypher-c2pa: the manifests as CrJSON, which it gives in its strict mode alone, the active one first."""
-    anchors = {"trust_pem": chain.anchor.decode(), "no_default_trust": True, "online": False}
-    assert verdict(encypher_c2pa.verify(body, mime, **anchors)) == TRUSTED
-    return encypher_c2pa.verify(body, mime, **anchors, strict_conformance=True)["content_credentials"]["manifests"]
-
-
-TRUSTED = ("valid", "valid", "match", "valid_for_supplied_material", [])
-
-
-def verdict(report):
-    failures = [problem["code"] for problem in report["validation_results"]["failure"]]
-    return report["integrity"], report["signature"], report["hard_binding"], report["trust"]["status"], failures
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_telemetry():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ENCYPHER_C2PA_TELEMETRY", "off")
-        yield
-
-
 @pytest.fixture(scope="module")
 def signed(chain, photo):
     """Function of a format: the signed picture and its signed thumbnail."""
-    signer = credentials.open_signer(chain.chain, chain.key)
+    signer = open_signer(chain.chain, chain.key)
 
     def make(file_format):
         mime = encoding.MIME[file_format]
@@ -96,14 +61,6 @@ def manifest(request, seen):
 def labels(references):
     """Labels of the assertions that a claim's references name, without the number of an instance."""
     return [re.sub(r"__\d+$", "", reference["url"].rpartition("/")[2]) for reference in references]
-
-
-def base(label):
-    return re.sub(r"__\d+$", "", label)
-
-
-def actions_of(manifest):
-    return manifest["assertions"]["c2pa.actions.v2"]["actions"]
 
 
 @pytest.mark.parametrize("file_format", encoding.MIME)
@@ -261,8 +218,8 @@ def test_thumbnail_says_of_itself_that_it_was_resized_and_no_more(seen):
 
 def test_time_that_nobody_knows_is_left_out(chain, photo):
     """A master of an early version does not tell when it was drawn, and no other time takes its place."""
-    manifest = Manifest(version="1", model="", gen_id="g", created="", watermark_id="0" * 12, fingerprint="0" * 64)
-    signer = credentials.open_signer(chain.chain, chain.key)
+    manifest = make_manifest(actions=(created("", ""), WATERMARKED))
+    signer = open_signer(chain.chain, chain.key)
     signed = signer.sign(encoding.encode(photo[:64, :64], "png", quality=90), "image/png", manifest)
-    created = actions_of(by_library(signed.body, "image/png", chain)[0])[0]
-    assert "when" not in created
+    first = actions_of(by_library(signed.body, "image/png", chain)[0])[0]
+    assert "when" not in first

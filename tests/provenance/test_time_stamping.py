@@ -4,17 +4,15 @@ import time
 
 import numpy as np
 import pytest
+from factories import make_manifest
 from servers import time_stamp
 
 from imgen.domain import errors
 from imgen.domain.circuit_breaker import CircuitBreaker
-from imgen.provenance import credentials, encoding
-from imgen.provenance.manifest import Manifest
+from imgen.provenance import credentials, encoding, signer
 from imgen.provenance.time_stamping import TimeStampAuthority
 
-MANIFEST = Manifest(
-    version="1", model="eros", gen_id="g", created="2026-01-02T03:04:05Z", watermark_id="0" * 12, fingerprint="0" * 64
-)
+MANIFEST = make_manifest()
 PICTURE = encoding.encode(np.zeros((64, 64, 3), np.uint8), "jpeg", quality=90)
 THUMBNAIL = encoding.encode(np.zeros((16, 16, 3), np.uint8), "jpeg", quality=90)
 NOBODY = "http://127.0.0.1:9/tsa"
@@ -32,7 +30,7 @@ def open_signer(chain):
     """Opens a signer of the development chain."""
 
     def make(url, **options):
-        return credentials.open_signer(chain.chain, chain.key, tsa_url=url, **options)
+        return signer.open_signer(chain.chain, chain.key, tsa_url=url, **options)
 
     return make
 

@@ -1,5 +1,6 @@
 """Pictures built to break or to exhaust: refused at once, under any name."""
 
+import io
 import json
 import pathlib
 import subprocess
@@ -102,3 +103,12 @@ def test_limit_is_sixteen_megapixels(side, fits):
     else:
         with pytest.raises(errors.InvalidField, match="Invalid image"), untrusted_image.open_untrusted(body, "image"):
             pass
+
+
+@pytest.mark.parametrize("name", ["png", "jpeg", "webp", "avif"])
+def test_media_type_is_told_by_the_first_bytes(name):
+    """Of the four formats; anything else has none."""
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(file, name)
+    assert untrusted_image.media_type(file.getvalue()) == f"image/{name}"
+    assert untrusted_image.media_type(b"GIF89a" + file.getvalue()) == ""

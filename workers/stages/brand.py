@@ -3,13 +3,18 @@
 from dataclasses import replace
 
 from imgen.provenance.branding import open_logo, overlay
+from imgen.provenance.history import LOGO, PLACED, Ingredient
 from workers.picture import Context, Picture
 
 
 def fetch_logo(picture: Picture, context: Context) -> Picture:
-    """Reads and decodes the logo if the recipe has one."""
+    """Reads and decodes the logo if the recipe has one. It is an ingredient, with credentials of its own if it has some."""
     key = context.job.recipe.visible_watermark.image_key
-    return replace(picture, logo=open_logo(context.resources.objects.get(key))) if key else picture
+    if not key:
+        return picture
+    file = context.resources.objects.get(key)
+    logo = Ingredient(label=LOGO, relationship="componentOf", file=file)
+    return replace(picture, logo=open_logo(file), ingredients=(*picture.ingredients, logo))
 
 
 def brand(picture: Picture, context: Context) -> Picture:
@@ -27,4 +32,4 @@ def brand(picture: Picture, context: Context) -> Picture:
         padding_x=placement.padding_x,
         padding_y=placement.padding_y,
     )
-    return replace(picture, pixels=branded, unbranded=picture.pixels)
+    return replace(picture, pixels=branded, unbranded=picture.pixels, actions=(*picture.actions, PLACED))

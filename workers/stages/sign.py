@@ -7,7 +7,6 @@ import structlog
 
 from imgen import __version__
 from imgen.domain.errors import TimestampUnavailable, UpstreamUnavailable
-from imgen.domain.job import utc_text
 from imgen.provenance.encoding import MIME
 from imgen.provenance.manifest import Manifest
 from workers.picture import Context, Picture
@@ -50,9 +49,9 @@ def manifest_fields(picture: Picture, context: Context) -> Manifest:
         organization=given.organization or configured.organization,
         vendor=given.vendor or configured.vendor,
         version=__version__,
-        model=context.model.label,
         gen_id=context.job.gen_id,
-        created="" if picture.drawn_at is None else utc_text(picture.drawn_at),
+        actions=picture.actions,
+        ingredients=picture.ingredients,
         watermark_id=context.job.watermark_id,
         fingerprint=picture.fingerprint,
     )

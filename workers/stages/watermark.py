@@ -4,12 +4,17 @@ from dataclasses import replace
 
 from imgen.provenance import watermark as invisible
 from imgen.provenance.encoding import decode
+from imgen.provenance.history import WATERMARKED
 from workers.picture import Context, Picture
 
 
 def embed(picture: Picture, context: Context) -> Picture:
     """Embeds the job's watermark id in the pixels."""
-    return replace(picture, pixels=invisible.embed(picture.pixels, context.job.watermark_id))
+    return replace(
+        picture,
+        pixels=invisible.embed(picture.pixels, context.job.watermark_id),
+        actions=(*picture.actions, WATERMARKED),
+    )
 
 
 def verify(picture: Picture, context: Context) -> Picture:

@@ -9,9 +9,10 @@ from cryptography import x509
 from imgen import __version__, composition
 from imgen.cli.doctor.finding import Fresh, Warned, shown_url
 from imgen.domain.errors import ConfigurationError
-from imgen.provenance.credentials import open_signer
 from imgen.provenance.encoding import encode
+from imgen.provenance.history import WATERMARKED, created
 from imgen.provenance.manifest import Manifest
+from imgen.provenance.signer import open_signer
 from imgen.settings import Settings
 
 WARNED_BEFORE = dt.timedelta(days=30)
@@ -50,7 +51,8 @@ def time_stamps(loaded: Settings) -> str:
         without_timestamp="wait",  # so that an outage shows
     )
     picture = encode(np.zeros((1, 1, 3), np.uint8), "png", quality=100)
-    empty = Manifest(version=__version__, model="", gen_id="", created="", watermark_id="", fingerprint="")
+    actions = (created("", ""), WATERMARKED)
+    empty = Manifest(version=__version__, gen_id="", actions=actions, watermark_id="", fingerprint="")
     opened.sign(picture, "image/png", empty)
     return f"{shown_url(configured.tsa_url)} answers; without it pictures {_WITHOUT[configured.without_timestamp]}"
 

@@ -1,0 +1,143 @@
+"""Credentials of jobs from words, sources, masks and logos: no photograph is said to be drawn, and each ingredient is told."""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from factories import PLAN, make_job, make_manifest, make_recipe
+from msgspec import structs
+from PIL import Image
+
+from imgen.domain.job import State
+from imgen.domain.recipe import Input, Output, VisibleWatermark
+from imgen.provenance.inspection import inspect_picture
+from imgen.records import jobs, ledger
+from workers import tasks
+from workers.picture import Picture
+from workers.stages import master
+
+DRAWN_AT = 1767323045.0
+WHEN = "2026-01-02T03:04:05Z"
+SIZE = (672, 384)
+
+CREATED = ("c2pa.created", "trainedAlgorithmicMedia")
+REDRAWN = ("c2pa.edited", "compositeWithTrainedAlgorithmicMedia")
+RESIZED = ("c2pa.resized", "algorithmicallyEnhanced")
+CROPPED = ("c2pa.cropped", "algorithmicallyEnhanced")
+OPENED, PLACED, MARKED = ("c2pa.opened", ""), ("c2pa.placed", ""), ("c2pa.watermarked", "")
+
+JOBS = {
+    "words": ("jpeg", {}, [CREATED, MARKED]),
+    "words, upscale": ("png", {"upscale": 2}, [CREATED, RESIZED, MARKED]),
+    "logo": ("webp", {"logo": True}, [CREATED, PLACED, MARKED]),
+    "image to image": ("avif", {"strength": 0.6}, [OPENED, REDRAWN, MARKED]),
+    "inpainting": ("png", {"strength": 0.6, "mask": True}, [OPENED, REDRAWN, MARKED]),
+    "image to image, logo, upscale": (
+        "webp",
+        {"strength": 0.6, "logo": True, "upscale": 2},
+        [OPENED, REDRAWN, RESIZED, PLACED, MARKED],
+    ),
+    "upscale alone": ("jpeg", {"strength": 0.0, "upscale": 2}, [OPENED, RESIZED, MARKED]),
+    "upscale alone, of another shape": (
+        "jpeg",
+        {"strength": 0.0, "upscale": 2, "source": (672, 672)},
+        [OPENED, CROPPED, RESIZED, MARKED],
+    ),
+    "a source as it is": ("png", {"strength": 0.0}, [OPENED, MARKED]),
+}
+"""Job → format, what it is asked for, and its actions with their source types."""
+
+
+def noise(width, height):
+    return np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+def put(resources, key, width, height):
+    file = io.BytesIO()
+    Image.fromarray(noise(width, height)).save(file, "PNG")
+    resources.objects.put(key, file.getvalue(), "image/png")
+    return Input(role=key.rpartition("/")[2], key=key, sha256="0" * 64)
+
+
+def finish(resources, output, *, strength=None, source=SIZE, mask=False, upscale=1, logo=False):
+    """A job of these wishes, rendered already, after its second phase."""
+    inputs, brand = [], VisibleWatermark()
+    if strength is not None:
+        inputs.append(structs.replace(put(resources, "uploads/source", *source), strength=strength))
+    if mask:
+        inputs.append(put(resources, "uploads/mask", *source))
+    if logo:
+        brand = VisibleWatermark(image_key=put(resources, "brands/logo", 32, 32).key)
+    recipe = make_recipe(output=Output(format=output), visible_watermark=brand)
+    changes = {"width": SIZE[0], "height": SIZE[1], "inputs": tuple(inputs), "upscale": upscale}
+    recipe = structs.replace(recipe, diffusion=structs.replace(recipe.diffusion, **changes))
+    job = make_job(state=State.RENDERED, queue="finish", recipe=recipe)
+    drawn = Picture(pixels=noise(SIZE[0] * upscale, SIZE[1] * upscale), drawn_at=DRAWN_AT)
+    kept = master.keep(drawn, SimpleNamespace(job=job, resources=resources))
+    job = structs.replace(job, master_key=kept.master_key)
+    with resources.database.write() as connection:
+        jobs.add(connection, job)
+        ledger.hold(connection, job, PLAN)
+    tasks.run_phase(resources, tasks.FINISH, job.id)
+    with resources.database.read() as connection:
+        return jobs.find(connection, job.id)
+
+
+def credentials_of(resources, job):
+    """Credentials of the picture, both files being trusted."""
+    anchor = (resources.settings.data_dir / "credentials" / "anchor.pem").read_bytes()
+    picture, thumbnail = (
+        inspect_picture(resources.objects.get(image.key), anchor).credentials for image in job.outcome.images
+    )
+    assert (picture.state, thumbnail.state) == ("Trusted", "Trusted")
+    assert [parent["active_manifest"] for parent in thumbnail.manifest["ingredients"]] == [picture.manifest_id]
+    return picture.manifest
+
+
+def actions(manifest):
+    (data,) = (found["data"] for found in manifest["assertions"] if found["label"] == "c2pa.actions.v2")
+    return data["actions"]
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_credentials_tell_how_the_picture_came_about(resources, name):
+    """Actions with their source types, ingredients with their relationships; all files trusted."""
+    output, wishes, expected = JOBS[name]
+    manifest = credentials_of(resources, finish(resources, output, **wishes))
+    told = [(one["action"], one.get("digitalSourceType", "").rpartition("/")[2]) for one in actions(manifest)]
+    assert told == expected
+    relationships = ["parentOf"] * (OPENED in expected) + ["componentOf"] * (PLACED in expected)
+    assert [one["relationship"] for one in manifest.get("ingredients", [])] == relationships
+
+
+@pytest.mark.parametrize(("mask", "what"), [(False, "Image to image"), (True, "Inpainting")])
+def test_step_of_the_model_names_it_and_its_time(resources, mask, what):
+    """The model is the software agent of the edit, at the time of drawing; nothing else is attributed to it."""
+    _, edited, *others = actions(credentials_of(resources, finish(resources, "jpeg", strength=0.3, mask=mask)))
+    assert (edited["softwareAgent"], edited["when"], edited["description"]) == ({"name": "Eros"}, WHEN, what)
+    assert not [other for other in others if "softwareAgent" in other]
+
+
+def test_manifest_of_the_source_is_kept(resources):
+    """The upload gate keeps the file of a source with credentials beside it; they lie in the picture's."""
+    file = io.BytesIO()
+    Image.fromarray(noise(300, 200)).save(file, "JPEG")
+    theirs = resources.signer.sign(file.getvalue(), "image/jpeg", make_manifest(title="Harbour"))
+    resources.objects.put("uploads/source.original", theirs.body, "image/jpeg")
+    job = finish(resources, "jpeg", strength=0.6)
+    (parent,) = credentials_of(resources, job)["ingredients"]
+    assert (parent["relationship"], parent["active_manifest"]) == ("parentOf", theirs.manifest_id)
+    assert b"Harbour" in resources.objects.get(job.outcome.images[0].key)
+
+
+def test_broken_manifest_of_a_source_spoils_no_picture(resources):
+    """It is told as the ingredient's failure, and the picture stays trusted."""
+    file = io.BytesIO()
+    Image.fromarray(noise(300, 200)).save(file, "JPEG")
+    theirs = resources.signer.sign(file.getvalue(), "image/jpeg", make_manifest())
+    broken = theirs.body[:-200] + bytes([theirs.body[-200] ^ 1]) + theirs.body[-199:]
+    resources.objects.put("uploads/source.original", broken, "image/jpeg")
+    (parent,) = credentials_of(resources, finish(resources, "webp", strength=0.6))["ingredients"]
+    failed = [found["code"] for found in parent["validation_results"]["activeManifest"]["failure"]]
+    assert failed == ["assertion.dataHash.mismatch"]

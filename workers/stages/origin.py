@@ -1,0 +1,62 @@
+"""Origin of the picture, as its credentials tell it: drawn from words alone, or made from a source that was opened.
+
+The render phase runs in another process: its part of the history is told by the recipe.
+"""
+
+import io
+from dataclasses import replace
+
+from PIL import Image
+
+from imgen.domain.errors import ObjectNotFound
+from imgen.domain.job import utc_text
+from imgen.domain.recipe import Input
+from imgen.objects import ObjectStore
+from imgen.provenance.history import CROPPED, OPENED, RESIZED, SOURCE, Action, Ingredient, created, redrawn
+from workers.picture import Context, Picture
+
+ORIGINAL = ".original"
+"""Suffix of the key at which the upload gate keeps a source's file, as it came, if it has credentials of its own."""
+
+
+def origin(picture: Picture, context: Context) -> Picture:
+    """Notes the steps of the render phase. A source is the picture's parent; its own credentials are fetched if it has some.
+
+    A source that no model drew over, because its strength is 0, was cropped and resized at most.
+
+    Raises:
+        Retryable: the object store does not answer.
+    """
+    diffusion, model = context.job.recipe.diffusion, context.model.label
+    source = diffusion.input("source")
+    when = "" if picture.drawn_at is None else utc_text(picture.drawn_at)
+    enlarged = (RESIZED,) if diffusion.upscale > 1 else ()
+    if source is None:
+        return replace(picture, actions=(created(model, when), *enlarged))
+    if source.strength > 0:
+        how = "Image to image" if diffusion.input("mask") is None else "Inpainting"
+        steps: tuple[Action, ...] = (redrawn(model, when, how), *enlarged)
+    else:
+        steps = _fitted(picture, _size(context.resources.objects.get(source.key)))
+    parent = Ingredient(label=SOURCE, relationship="parentOf", file=_original(context.resources.objects, source))
+    return replace(picture, actions=(OPENED, *steps), ingredients=(parent,))
+
+
+def _fitted(picture: Picture, source: tuple[int, int]) -> tuple[Action, ...]:
+    """Returns the steps from a source of this width and height to the picture's size, which it covered round its middle."""
+    height, width = picture.pixels.shape[:2]
+    scale = max(width / source[0], height / source[1])
+    is_cropped = source[0] * scale - width >= 1 or source[1] * scale - height >= 1
+    return (*((CROPPED,) if is_cropped else ()), *((RESIZED,) if scale != 1 else ()))
+
+
+def _size(file: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(file)) as image:
+        return image.size
+
+
+def _original(objects: ObjectStore, source: Input) -> bytes:
+    try:
+        return objects.get(source.key + ORIGINAL)
+    except ObjectNotFound:
+        return b""
