@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 
+import structlog
 from celery import Celery
 from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
@@ -19,6 +20,8 @@ from workers.heartbeat import Heartbeat
 from workers.process import leave
 from workers.resources import WorkerResources, open_resources
 
+log = structlog.get_logger(__name__)
+
 
 class ChildProcess:
     """Child process of a worker. Opens its parts after the fork: connections, CUDA and the signer must not cross it."""
@@ -29,6 +32,7 @@ class ChildProcess:
         self._queues = queues
         self._resources: WorkerResources | None = None
         self._heartbeat: Heartbeat | None = None
+        self._commits: tasks.Commits = []
 
     def start(self, **_: object) -> Heartbeat:
         """Starts the heartbeat."""
@@ -37,25 +41,36 @@ class ChildProcess:
         return self._heartbeat
 
     def run_phase(self, phase: tasks.Phase, job_id: str) -> None:
-        """Runs one phase of a job; ends the process if its device is lost."""
+        """Runs one phase of a job, and leaves its commit under way; ends the process if its device is lost."""
         if self._resources is None:
             self._resources = open_resources(self._settings)
         resources, heartbeat = self._resources, self.start()
         resources.refresh_if_changed()
         with heartbeat.working_on(job_id):
-            tasks.run_phase(resources, phase, job_id)
+            commits = tasks.start_phase(resources, phase, job_id)
+            self._await_commits()  # of the task before: one at most goes on beside a render
+            self._commits = commits
         heartbeat.models = resources.models.keys
         if resources.is_device_lost:
+            self._await_commits()
             heartbeat.close()
             leave("its device does not answer any more")
 
     def close(self, **_: object) -> None:
-        """Closes what is open."""
+        """Waits for commits under way, and closes what is open."""
+        self._await_commits()
         if self._heartbeat is not None:
             self._heartbeat.close()
         if self._resources is not None:
             self._resources.close()
         self._heartbeat = self._resources = None
+
+    def _await_commits(self) -> None:
+        """Waits until what the latest task left under way is committed; its jobs keep their leases until then."""
+        for commit in self._commits:
+            if (error := commit.exception()) is not None:
+                log.error("a job was left to the reconciler", exc_info=error)
+        self._commits = []
 
 
 def create_app(settings: Settings, *, name: str = "worker", queues: tuple[str, ...] = ()) -> Celery:

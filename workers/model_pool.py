@@ -114,10 +114,12 @@ class ModelPool:
             if not (is_same_order and catalog.models.get(held.model.key) == held.model):
                 self.memory.unload(_key(held.model))
 
-    def unload_others(self, model: Model) -> None:
-        """Unloads all but a model, whose render has run out of memory: its next try has all of it."""
-        if self.memory.unload_others(_key(model)):
-            log.warning("other models were unloaded, for a render ran out of memory", model=model.key)
+    def unload_others(self, model: Model) -> bool:
+        """Unloads all but a model, whose render has run out of memory: its next try has all of it. False: there was nothing."""
+        if not self.memory.unload_others(_key(model)):
+            return False
+        log.warning("other models were unloaded, for a render ran out of memory", model=model.key)
+        return True
 
     def unload(self) -> None:
         """Frees the memory of all models, and of whatever else shares it."""

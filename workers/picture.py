@@ -8,14 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgen.domain.catalog import Model
+from imgen.domain.errors import PictureFlagged
 from imgen.domain.job import Job
 from imgen.domain.outcome import StoredImage
 from imgen.domain.review.verdict import Verdict
 from imgen.provenance.history import Action, Ingredient
-from workers.engines import OnStep
+from workers.batch import Order
+from workers.engines import Drawn, OnStep
 from workers.resources import WorkerResources
 
 NO_PIXELS: NDArray[np.uint8] = np.zeros((0, 0, 3), np.uint8)
+
+
+def _draw_nothing(_order: Order) -> Drawn | PictureFlagged:
+    raise AssertionError("this phase draws nothing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +80,10 @@ class Context:
     """Raises `Cancelled`, `TimedOut` or `LeaseLost` if the work is to stop."""
     report: OnStep
     """Step callback of the engine: publishes progress and preview, and raises as `checkpoint` does."""
+    draw: Callable[[Order], Drawn | PictureFlagged] = _draw_nothing
+    """Renders together with the other jobs of the batch."""
+    release: Callable[[], None] = lambda: None
+    """Tells that the job needs the device no more: the next render may begin."""
     loading: Callable[[], AbstractContextManager[object]] = nullcontext
     """Ends the process if its block, which loads a model, runs for too long."""
     limited: Callable[[float], AbstractContextManager[object]] = nullcontext

@@ -28,12 +28,14 @@ class Stage(NamedTuple):
 
     run: Callable[[Picture, Context], Picture]
     timing: Timing
+    is_off_device: bool = False
+    """Whether neither this stage nor a later one needs the model's device, so that the next render may begin beside it."""
 
 
 RENDER: tuple[Stage, ...] = (
     Stage(review.words, "review"),  # a picture that may never be shown is not drawn
     Stage(diffuse.diffuse, "render"),
-    Stage(master.keep, "render"),
+    Stage(master.keep, "render", is_off_device=True),
 )
 
 FINISH: tuple[Stage, ...] = (
@@ -67,6 +69,8 @@ def run(stages: Sequence[Stage], picture: Picture, context: Context) -> tuple[Pi
     seconds: dict[str, float] = {}
     for stage in stages:
         context.checkpoint()
+        if stage.is_off_device:
+            context.release()
         started = time.perf_counter()
         picture = stage.run(picture, context)
         seconds[stage.timing] = seconds.get(stage.timing, 0.0) + time.perf_counter() - started

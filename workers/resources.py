@@ -4,6 +4,7 @@ Opened once in each process, after the fork; models and the signer at first use.
 """
 
 import contextlib
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,6 +48,10 @@ class WorkerResources:
     policy_digests: Mapping[str, str]
     """Digest of the reviewers and rules, by ruleset; see `reviewers.policy_digests`."""
     models: ModelPool
+    device: threading.Lock = field(default_factory=threading.Lock)
+    """Held by the one thread that loads models or computes with them: jobs of a batch run side by side."""
+    batch_limits: dict[str, int] = field(default_factory=dict)
+    """Model key → most pictures of a call, where memory did not suffice for the configured limit."""
     is_device_lost: bool = False
     """Whether this process can do nothing any more, and has to end."""
     _reloader: configuration.Reloader[_Read] = field(init=False)

@@ -1,11 +1,14 @@
 """The two tasks, render and finish: each claims a job, runs the stages of its phase and commits the result.
 
 A task never raises to Celery: the job's row has its state, and the reconciler publishes the job again where it is to be retried.
-In the order in which a job passes: `run_phase`, `_run_stages`, the phase's commit (or `failures.after_error`), `after_commit`.
+In the order in which a job passes: `start_phase`, `_claim`, `_run_job`, `_run_stages`, the phase's commit (or
+`failures.after_error`), `after_commit`. Each job has a thread of its own; those that are rendered in one call meet in the stage
+that draws (see batch.py).
 """
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,7 +23,8 @@ from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.live import block_penalty, epochs, job_views, waiting
 from imgen.records import audit, cache, job_transitions
-from workers import failures, outcome, pipeline
+from workers import companions, failures, outcome, pipeline
+from workers.batch import RenderBatch
 from workers.engines import DrawPreview
 from workers.lease import Lease
 from workers.persistence import persist
@@ -35,6 +39,9 @@ log = structlog.get_logger(__name__)
 
 Seconds = Mapping[str, float]
 """Time spent, by the timings of `pipeline.Stage`."""
+
+Commits = list[Future[None]]
+"""Ends of jobs that are under way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +79,54 @@ FINISH = Phase(waiting=State.RENDERED, stages=pipeline.FINISH, commit=commit_fin
 
 
 def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
-    """Claims a job and runs one phase of it. Does nothing if the job cannot be claimed, as when a message comes twice."""
+    """Runs one phase of a job, and of its companions, to their commits."""
+    for commit in start_phase(resources, phase, job_id):
+        commit.result()
+
+
+def start_phase(resources: WorkerResources, phase: Phase, job_id: str) -> Commits:
+    """Claims a job, and those that can be rendered with it, and runs one phase of them until they need the device no more.
+
+    Returns:
+        The rest of each job's phase, with its commit, which goes on beside the next render. None if the job cannot be claimed, as
+        when a message comes twice.
+    """
+    job = _claim(partial(persist, resources.database), resources, phase, job_id)
+    if job is None:
+        return []
+    batch, threads, commits = RenderBatch(resources), ThreadPoolExecutor(companions.LOOKED_AT), Commits()
+
+    def start(claimed: Job) -> None:
+        batch.join(claimed.id)
+        commits.append(threads.submit(_run_job, resources, phase, claimed, batch))
+
+    start(job)
+    try:
+        if phase is RENDER:
+            for other in _claim_companions(resources, job):
+                start(other)
+    finally:  # the jobs that have started wait for it
+        with structlog.contextvars.bound_contextvars(job=job.id):
+            batch.run()
+        threads.shutdown(wait=False)
+    return commits
+
+
+def _claim_companions(resources: WorkerResources, job: Job) -> Iterator[Job]:
+    """Claims the jobs that can be rendered with a claimed one. Fewer or none where a part is away: they wait in the queue."""
+    with contextlib.suppress(errors.Unavailable, errors.Retryable):
+        for job_id in companions.find(resources, job):
+            other = _claim(resources.database.attempt, resources, RENDER, job_id)
+            if other is not None:
+                yield other
+
+
+def _claim(transact: Callable[..., Job | None], resources: WorkerResources, phase: Phase, job_id: str) -> Job | None:
+    """Claims a job in a transaction and tells pollers. None: it cannot be claimed."""
     settings = resources.settings.jobs
     run_id = resources.live.run_id
     try:
-        job = persist(
-            resources.database,
+        job = transact(
             job_transitions.claim,
             job_id,
             waiting=phase.waiting,
@@ -86,21 +135,30 @@ def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
         )
     except errors.UnreadableRow as exc:
         log.warning("job is left to another version", job=job_id, reason=str(exc))
-        return
+        return None
     if job is None:
-        return
+        return None
     if phase.waiting is State.QUEUED:
         resources.notify(waiting.remove(job.queue, [job_id]))
     resources.notify(job_views.set_view(job_id, view_of(job), run_id))
     if job.state is State.RENDERING and job.fence == 1:
         resources.notify(job_views.start_progress(job_id, run_id))
-    with structlog.contextvars.bound_contextvars(job=job.id, fence=job.fence, attempt=job.attempts):
-        moved = _run_stages(resources, phase, job)
-        if moved is not None:
-            after_commit(resources, moved, run_id)
+    return job
 
 
-def _run_stages(resources: WorkerResources, phase: Phase, job: Job) -> Job | None:
+def _run_job(resources: WorkerResources, phase: Phase, job: Job, batch: RenderBatch) -> None:
+    """Runs a phase of a claimed job to its commit, in the job's own thread."""
+    run_id = resources.live.run_id
+    try:
+        with structlog.contextvars.bound_contextvars(job=job.id, fence=job.fence, attempt=job.attempts):
+            moved = _run_stages(resources, phase, job, batch)
+            if moved is not None:
+                after_commit(resources, moved, run_id)
+    finally:
+        batch.leave(job.id)
+
+
+def _run_stages(resources: WorkerResources, phase: Phase, job: Job, batch: RenderBatch) -> Job | None:
     """Runs a phase's stages and commits their result or their error. Returns the job as it is then; None: it was lost."""
     with Lease(
         resources, job, on_hang=partial(_leave_hung, resources, job)
@@ -118,6 +176,8 @@ def _run_stages(resources: WorkerResources, phase: Phase, job: Job) -> Job | Non
                 resources=resources,
                 checkpoint=lease.check,
                 report=report,
+                draw=partial(batch.draw, job.id),
+                release=partial(batch.leave, job.id),
                 loading=partial(lease.watched, resources.settings.workers.load_limit_s),
                 limited=lease.limited,
             )

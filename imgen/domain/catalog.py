@@ -44,6 +44,13 @@ class Guidance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _check_range(self)
 
 
+class Batch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Pictures that are rendered in one call."""
+
+    max: Annotated[int, Meta(ge=1, le=32)] | None = None
+    """Most pictures of a call; None: the engine's default for its device, which is 1 on a CPU."""
+
+
 def _check_range(given: Steps | Guidance) -> None:
     if not given.min <= given.default <= given.max:
         raise ValueError(f"default {given.default} is not in the range from min {given.min} to max {given.max}")
@@ -109,6 +116,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     guidance: Guidance
     time_limit_s: Annotated[int, Meta(gt=0)] = 300
     """Longest time of a render, from its first step on."""
+    batch: Batch = Batch()
     default_style: str
     styles: dict[str, Style]
     characters: tuple[str, ...] | None = None

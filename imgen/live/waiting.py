@@ -32,6 +32,11 @@ def position(queue: str, job_id: str) -> Command[int | None]:
     return Command((("ZRANK", _key(queue), job_id),), first)
 
 
+def head(queue: str, count: int) -> Command[list[str]]:
+    """Lists the first waiting jobs of a queue in their order, at most `count`."""
+    return Command((("ZRANGE", _key(queue), 0, count - 1),), _members)
+
+
 def count(queues: Iterable[str]) -> Command[int]:
     """Counts the waiting jobs of some queues, after a write as in `check_room`."""
     return Command((_WRITE, *(("ZCARD", _key(queue)) for queue in queues)), _sum_after_write)
@@ -58,6 +63,10 @@ def _sum_after_write(replies: Sequence[Any]) -> int:
 
 def _key(queue: str) -> str:
     return f"{PREFIX}waiting:{queue}"
+
+
+def _members(replies: Sequence[Any]) -> list[str]:
+    return [member.decode() for member in replies[0]]
 
 
 def _scanned(replies: Sequence[Any]) -> tuple[int, list[str]]:

@@ -1,11 +1,12 @@
 """Rows of jobs in SQL: insert, find, list. Transitions are in job_transitions.py."""
 
+import contextlib
 from collections.abc import Iterable
 
 from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, insert, select
 
-from imgen.domain.errors import JobNotFound
+from imgen.domain.errors import JobNotFound, UnreadableRow
 from imgen.domain.job import Job, State, View
 from imgen.records import clock
 from imgen.records.job_rows import VIEW_COLUMNS, from_row, listed, timings_of, to_row, view_of_row
@@ -44,6 +45,15 @@ def find(connection: Connection, job_id: str, *, tenant_id: str | None = None) -
     if row is None:
         raise JobNotFound
     return from_row(row)
+
+
+def find_readable(connection: Connection, job_ids: Iterable[str]) -> list[Job]:
+    """Finds the jobs of these ids that are there and that no newer version wrote, in any order."""
+    found = []
+    for row in connection.execute(select(jobs).where(jobs.c.id.in_(list(job_ids)))).mappings():
+        with contextlib.suppress(UnreadableRow):
+            found.append(from_row(row))
+    return found
 
 
 def find_view(connection: Connection, job_id: str, *, tenant_id: str) -> tuple[View, float]:

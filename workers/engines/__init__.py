@@ -161,6 +161,11 @@ def check(model: Model, context: EngineContext) -> Requirements:
     return ENGINES[model.engine.name].check(model, context)
 
 
+def batch_max(model: Model) -> int:
+    """Returns how many pictures of a model are rendered in one call at most."""
+    return model.batch.max or 1
+
+
 def load(model: Model, context: EngineContext) -> Engine:
     """Loads a model with the engine that its entry names. Raises: see `Load`."""
     return ENGINES[model.engine.name].load(model, context)

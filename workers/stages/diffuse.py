@@ -2,15 +2,17 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
-from imgen.domain.errors import OutOfMemory, PictureFlagged
+from imgen.domain.errors import PictureFlagged
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.live import weights
 from imgen.records import cache
 from imgen.weights.digest import joined
 from workers import spool
+from workers.batch import Order
 from workers.engines import Shot
 from workers.picture import Context, Picture
 from workers.stages import review
@@ -20,8 +22,9 @@ log = structlog.get_logger(__name__)
 
 
 def diffuse(picture: Picture, context: Context) -> Picture:
-    """Renders with the model's engine and reports every step; the time limit begins when the model is loaded.
+    """Renders with the model's engine, in one call with the other jobs of the batch, and reports every step.
 
+    The time limit begins when the model is loaded.
     An earlier attempt's pixels are taken where the object store did not take them (see `master.keep`).
 
     Raises:
@@ -32,15 +35,15 @@ def diffuse(picture: Picture, context: Context) -> Picture:
     kept = spool.load(context.resources.settings.data_dir, context.job.id)
     if kept is not None:
         return decoded(picture, kept)
-    with context.loading():
-        engine = context.resources.models.engine(context.model)
-    _tell_weights(context)
-    with context.limited(context.model.time_limit_s):
-        try:
-            (drawn,) = engine.render([Shot(diffusion=context.job.recipe.diffusion)], context.report)
-        except OutOfMemory:
-            context.resources.models.unload_others(context.model)
-            raise
+    order = Order(
+        model=context.model,
+        shot=Shot(diffusion=context.job.recipe.diffusion),
+        prepare=partial(_tell_weights, context),
+        report=context.report,
+        loading=context.loading,
+        limited=context.limited,
+    )
+    drawn = context.draw(order)
     if isinstance(drawn, PictureFlagged):
         raise PictureBlocked(review.flagged_by_model(context)) from drawn
     return replace(picture, pixels=drawn.pixels, drawn_at=time.time())
