@@ -1,5 +1,6 @@
 """Catalog of models, their styles and ranges, and of characters. Values only; configuration.py reads them from config/."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
@@ -54,6 +55,12 @@ class Batch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def _check_range(given: Steps | Guidance) -> None:
     if not given.min <= given.default <= given.max:
         raise ValueError(f"default {given.default} is not in the range from min {given.min} to max {given.max}")
+
+
+def nearest_size(width: int, height: int) -> tuple[int, int]:
+    """Returns the one of SIZES whose ratio is nearest to that of a picture."""
+    ratio = math.log(width / height)
+    return min(SIZES, key=lambda size: abs(math.log(size[0] / size[1]) - ratio))
 
 
 def clamp(value: N, low: N, high: N) -> N:

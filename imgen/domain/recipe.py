@@ -19,6 +19,8 @@ class Input(Struct, frozen=True, kw_only=True):
     """Object key of its file, as the upload gate stored it."""
     sha256: str
     """Of that file, in hex."""
+    original_key: str = ""
+    """Object key of the file as it was sent, if that holds a C2PA manifest store; empty: it holds none."""
     strength: float = 1.0
     """Distance from the source that the picture may reach, 0–1; of no meaning for a mask."""
 

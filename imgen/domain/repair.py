@@ -9,7 +9,9 @@ import re
 import secrets
 from collections.abc import Container
 
-from imgen.domain.catalog import SIZES, Catalog, clamp
+from msgspec import structs
+
+from imgen.domain.catalog import SIZES, Catalog, clamp, nearest_size
 from imgen.domain.errors import InvalidCharacter, InvalidField
 from imgen.domain.prompt import LOST, Parsed, clean, parse
 from imgen.domain.recipe import Attribution, Output, VisibleWatermark
@@ -21,6 +23,7 @@ from imgen.domain.request import (
     MAX_SEED,
     POSITIONS,
     RANGES,
+    UPSCALES,
     GenerateRequest,
     Range,
     ResolvedRequest,
@@ -61,6 +64,7 @@ def resolve(
     guidance = Range(model.guidance.default, model.guidance.min, model.guidance.max)
     guidance_scale = normalize.number("guidance", request.guidance, guidance)
     normalize.note_idle_cache_fields(request)
+    normalize.note_idle_input_fields(request)
     if not model.negative_prompt or guidance_scale <= NO_GUIDANCE:
         normalize.note_idle_negatives(parsed, negative)
     resolved = ResolvedRequest(
@@ -97,11 +101,21 @@ def resolve(
         num_inference_steps=normalize.integer("steps", request.steps, steps),
         guidance_scale=guidance_scale,
         lora_scale=normalize.number("lora_scale", request.lora_scale),
+        image_strength=normalize.number("image_strength", request.image_strength),
+        upscale=normalize.upscale(request.upscale),
         warnings=normalize.warnings(),  # last: arguments are evaluated in order
     )
     if parsed.character and parsed.character not in catalog.characters_of(model):
         raise InvalidCharacter
     return resolved
+
+
+def fit_source(resolved: ResolvedRequest, request: GenerateRequest, size: tuple[int, int]) -> ResolvedRequest:
+    """Gives a request without a size the valid one nearest to its source's; `size` is width and height of that."""
+    if not (is_absent(request.width) and is_absent(request.height)):
+        return resolved
+    width, height = nearest_size(*size)
+    return structs.replace(resolved, width=width, height=height)
 
 
 class _Normalizer:
@@ -166,6 +180,15 @@ class _Normalizer:
             self._changed.append("seed")
         return secrets.randbelow(MAX_SEED + 1)
 
+    def upscale(self, value: object) -> int:
+        """Returns the value if it is one of UPSCALES, else 1."""
+        number = _parse_int(value)
+        if number in UPSCALES:
+            return number
+        if not is_absent(value):
+            self._changed.append("upscale")
+        return UPSCALES[0]
+
     def text(self, field: str, value: str | None, max_chars: int) -> str:
         """Removes unprintable characters, and cuts the text at its limit."""
         sent = (value or "").replace("\r\n", "\n")
@@ -189,9 +212,16 @@ class _Normalizer:
             self._changed.append("negative")
 
     def note_idle_cache_fields(self, request: GenerateRequest) -> None:
-        """Notes fields of the cache that count only with `use_cache`."""
+        """Notes fields of the cache that count only with `use_cache`; a picture with a source is in no cache."""
+        if request.image is not None:
+            self._changed += [name for name in ("use_cache", "cache_force") if getattr(request, name)]
         if not request.use_cache:
             self._changed += [name for name in ("cache_only", "cache_force") if getattr(request, name)]
+
+    def note_idle_input_fields(self, request: GenerateRequest) -> None:
+        """Notes fields that count only with `image`."""
+        if request.image is None:
+            self._changed += [name for name in ("image_strength", "mask") if getattr(request, name) is not None]
 
 
 def is_absent(value: object) -> bool:

@@ -18,6 +18,8 @@ POSITIONS = ("bottom-right", "top-left", "top-right", "center", "bottom-left")
 MAX_SEED = 2**32 - 1
 MAX_PRECOMPLIANCE_CHARS = 2000
 MAX_ATTRIBUTION_CHARS = 1000
+UPSCALES = (1, 2, 4)
+"""Factors by which a drawn picture can be enlarged."""
 
 
 def described(json_type: str, words: str, **schema: object) -> Meta:
@@ -54,6 +56,9 @@ def _side(axis: int) -> Meta:
 ReadPicture = Callable[[], bytes]
 """Reads the file of a picture that came with a request. Surfaces decode their own forms of it, and only when it is called: after
 the cheap checks. It may raise InvalidField with the field's name."""
+
+PictureSource = ReadPicture | str
+"""Reader of a picture that came with a request, or the id of one that is stored: of an upload, or of a job."""
 
 
 class GenerateRequest(Struct, frozen=True, kw_only=True):
@@ -143,6 +148,30 @@ class GenerateRequest(Struct, frozen=True, kw_only=True):
     steps: Annotated[float | None, described("integer", "Number of denoising steps.")] = None
     guidance: Annotated[float | None, described("number", "Guidance scale: strength of the prompt's influence.")] = None
     lora_scale: Annotated[float | None, _number(1.0, 0.0, 2.0, "Strength of the character's LoRA.", "number")] = None
+    image: Annotated[PictureSource | None, described("string", "Picture to start from. Empty: none.", default="")] = (
+        None
+    )
+    image_strength: Annotated[
+        float | None,
+        _number(0.6, 0.0, 1.0, "With `image`: distance that the picture may reach from it; 0 keeps it.", "number"),
+    ] = None
+    mask: Annotated[
+        PictureSource | None,
+        described(
+            "string",
+            "With `image`: the part to redraw, white, and the part to keep, black; scaled to `image`. Empty: all of it.",
+            default="",
+        ),
+    ] = None
+    upscale: Annotated[
+        object,
+        described(
+            "integer",
+            "Factor by which the drawn picture is enlarged. Anything else: 1.",
+            enum=list(UPSCALES),
+            default=UPSCALES[0],
+        ),
+    ] = None
 
 
 class FieldAbout(NamedTuple):
@@ -194,6 +223,9 @@ class ResolvedRequest(Struct, frozen=True, kw_only=True):
     num_inference_steps: int
     guidance_scale: float
     lora_scale: float
+    image_strength: float
+    """Of the source, 0–1; of no meaning without one."""
+    upscale: int
     output: Output
     visible_watermark: VisibleWatermark
     """Logo without its image, which is checked and stored later."""

@@ -43,7 +43,7 @@ def plain_jpeg(body: bytes) -> tuple[bytes, bytes]:
         struct.error: it is cut off within its header.
     """
     view, kept, exif, scans = memoryview(body), [memoryview(b"\xff\xd8")], b"", 0
-    for marker, content, end in _jpeg_segments(body):
+    for marker, content, end in jpeg_segments(body):
         scans += marker == _SOS
         if scans > MAX_SCANS:
             raise ValueError("too many scans")
@@ -56,8 +56,13 @@ def plain_jpeg(body: bytes) -> tuple[bytes, bytes]:
     return b"".join(kept), exif
 
 
-def _jpeg_segments(body: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yields marker, and start and end of its content; a scan's content goes on to the next marker. Ends with the image."""
+def jpeg_segments(body: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yields marker, and start and end of its content; a scan's content goes on to the next marker. Ends with the image.
+
+    Raises:
+        ValueError: it has too many segments.
+        struct.error: it is cut off within its header.
+    """
     at, has_scan = 2, False
     for _ in range(MAX_PARTS):
         found = _JPEG_MARKER.search(body, at)
@@ -107,15 +112,28 @@ def plain_png(body: bytes) -> bytes:
         ValueError: it has too many chunks.
         struct.error: it is cut off.
     """
-    view, kept, at = memoryview(body), [memoryview(body)[:8]], 8
+    view = memoryview(body)
+    kept = [view[:8]]
+    for name, start, end in png_chunks(body):
+        if _is_picture(name) or _is_good_metadata(name, view[start:end]):
+            kept.append(view[start - 8 : end])
+    return b"".join([*kept, _END])
+
+
+def png_chunks(body: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yields name, and start and end of data and checksum of each chunk before the end of the image.
+
+    Raises:
+        ValueError: it has too many chunks.
+        struct.error: it is cut off.
+    """
+    at = 8
     for _ in range(MAX_PARTS):
         length, name = struct.unpack_from(">I4s", body, at)
         if name == b"IEND":
-            return b"".join([*kept, _END])
-        end = at + 12 + length
-        if _is_picture(name) or _is_good_metadata(name, view[at + 8 : end]):
-            kept.append(view[at:end])
-        at = end
+            return
+        yield name, at + 8, at + 12 + length
+        at += 12 + length
     raise ValueError("too many chunks")
 
 

@@ -27,7 +27,7 @@ _BROKEN = (
 
 @contextmanager
 def open_untrusted(
-    body: bytes, field: str, formats: tuple[str, ...] = ("PNG", "JPEG", "WEBP")
+    body: bytes, field: str, formats: tuple[str, ...] = ("PNG", "JPEG", "WEBP"), max_pixels: int = MAX_PIXELS
 ) -> Iterator[Image.Image]:
     """Opens a picture: its header is read, its pixels are not. An error inside the block counts as a broken file.
 
@@ -35,16 +35,17 @@ def open_untrusted(
         body: the file.
         field: the request's field that held it, for the message.
         formats: the accepted ones of PNG, JPEG, WEBP and AVIF.
+        max_pixels: the largest area.
 
     Raises:
-        errors.InvalidField: another format, over 16 megapixels, built to waste time, or broken.
+        errors.InvalidField: another format, an area over the limit, built to waste time, or broken.
     """
     try:
         for name in formats:
             matches, open_it = _FORMATS[name]
             if matches(body):
-                with closing(open_it(body)) as image:
-                    if 0 < image.width * image.height <= MAX_PIXELS:
+                with closing(open_it(body, max_pixels)) as image:
+                    if 0 < image.width * image.height <= max_pixels:
                         yield image
                         return
     except _BROKEN as exc:
@@ -80,7 +81,7 @@ def media_type(body: bytes) -> str:
 # ------------------------------------------------------------------------ opening, with checks before a plugin sees the bytes
 
 
-def _open_png(body: bytes) -> ImageFile.ImageFile:
+def _open_png(body: bytes, _max_pixels: int) -> ImageFile.ImageFile:
     """Opens a PNG. Pillow scales grey of 2 and 4 bits and colours of 16 bits to 8, but not the transparent one among them."""
     image = PngImagePlugin.PngImageFile(io.BytesIO(containers.plain_png(body)))
     depth, transparent = body[24], image.info.get("transparency")
@@ -91,14 +92,14 @@ def _open_png(body: bytes) -> ImageFile.ImageFile:
     return image
 
 
-def _open_jpeg(body: bytes) -> ImageFile.ImageFile:
+def _open_jpeg(body: bytes, _max_pixels: int) -> ImageFile.ImageFile:
     plain, exif = containers.plain_jpeg(body)
     image = JpegImagePlugin.JpegImageFile(io.BytesIO(plain))
     image.info["exif"] = exif  # where Pillow puts that of the other kinds, which it does not read unless it is asked
     return image
 
 
-def _open_webp(body: bytes) -> ImageFile.ImageFile:
+def _open_webp(body: bytes, max_pixels: int) -> ImageFile.ImageFile:
     """Opens a WebP if its canvas is small enough: the decoder allocates it on opening (RFC 9649, sections 2.5–2.7)."""
     kind = body[12:16]
     if kind == b"VP8X":
@@ -108,12 +109,12 @@ def _open_webp(body: bytes) -> ImageFile.ImageFile:
         width, height = (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1
     else:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", body, 26))
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         raise ValueError("a canvas too large")
     return WebPImagePlugin.WebPImageFile(io.BytesIO(body))
 
 
-def _open_avif(body: bytes) -> ImageFile.ImageFile:
+def _open_avif(body: bytes, _max_pixels: int) -> ImageFile.ImageFile:
     """Opens an AVIF: libavif reads the header alone, and refuses over 16,384² by itself."""
     return AvifImagePlugin.AvifImageFile(io.BytesIO(containers.plain_avif(body)))
 
@@ -124,7 +125,7 @@ def _is_avif(body: bytes) -> bool:
     return body[4:8] == b"ftyp" and any(brands[at : at + 4] in {b"avif", b"avis"} for at in range(0, len(brands), 4))
 
 
-_FORMATS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes], ImageFile.ImageFile]]] = {
+_FORMATS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes, int], ImageFile.ImageFile]]] = {
     "PNG": (lambda body: body[:8] == b"\x89PNG\r\n\x1a\n", _open_png),
     "JPEG": (lambda body: body[:3] == b"\xff\xd8\xff", _open_jpeg),
     "WEBP": (lambda body: body[:4] + body[8:12] == b"RIFFWEBP", _open_webp),

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select
 
 from imgen.domain.errors import JobNotFound, UnreadableRow
 from imgen.domain.job import Job, State, View
-from imgen.records import clock
+from imgen.records import clock, uploads
 from imgen.records.job_rows import VIEW_COLUMNS, from_row, listed, timings_of, to_row, view_of_row
 from imgen.records.paging import Stream, hidden, newest_ids, rows_at
 from imgen.records.tables.jobs import IS_RENDERED, jobs
@@ -17,6 +17,7 @@ from imgen.records.tables.jobs import IS_RENDERED, jobs
 def add(connection: Connection, job: Job) -> None:
     """Inserts a new job; the caller holds its quota in the same transaction (see ledger.hold)."""
     connection.execute(insert(jobs).values(to_row(job)))
+    uploads.add_inputs(connection, job)
 
 
 def add_now(connection: Connection, job: Job) -> Job:
@@ -28,7 +29,9 @@ def add_now(connection: Connection, job: Job) -> Job:
         "deadline_at": now + (job.deadline_at - job.created_at),
     }
     inserted = insert(jobs).values(to_row(job) | times).returning(*(jobs.c[name] for name in times))
-    return structs.replace(job, **connection.execute(inserted).mappings().one())
+    job = structs.replace(job, **connection.execute(inserted).mappings().one())
+    uploads.add_inputs(connection, job)
+    return job
 
 
 def find(connection: Connection, job_id: str, *, tenant_id: str | None = None) -> Job:

@@ -7,7 +7,7 @@ from imgen.domain.ids import new_cached_id, new_gen_id, new_job_id, new_watermar
 from imgen.domain.job import FINISH_QUEUE, Job, State, render_queue
 from imgen.domain.principal import Principal
 from imgen.domain.prompt import Parsed, compose, unparse
-from imgen.domain.recipe import CacheHit, Diffusion, PromptParts, Recipe, VisibleWatermark
+from imgen.domain.recipe import CacheHit, Diffusion, Input, PromptParts, Recipe, VisibleWatermark
 from imgen.domain.repair import is_absent
 from imgen.domain.request import GenerateRequest, ResolvedRequest
 from imgen.records.cache import Entry
@@ -20,6 +20,7 @@ def make_recipe(
     *,
     final: Parsed,
     visible_watermark: VisibleWatermark,
+    inputs: tuple[Input, ...],
     cache_entry_id: str,
     weights: str,
 ) -> Recipe:
@@ -30,6 +31,7 @@ def make_recipe(
         resolved: the request.
         final: the prompt to render, enhanced or not.
         visible_watermark: with the key of its logo.
+        inputs: source and mask, stored.
         cache_entry_id: id of the cache entry to keep the picture under; empty: none.
         weights: digest of the weights that the entry's partition is of; empty: none.
     """
@@ -59,6 +61,8 @@ def make_recipe(
             guidance_scale=resolved.guidance_scale,
             lora=character.loras.get(model.key, "") if character else "",
             lora_scale=resolved.lora_scale,
+            inputs=inputs,
+            upscale=resolved.upscale,
         ),
         output=resolved.output,
         visible_watermark=visible_watermark,

@@ -15,7 +15,7 @@ from imgen.domain.errors import ImgenError, Unavailable
 from imgen.domain.job import Job
 from imgen.live import epochs, job_views
 from imgen.records import cache, retention, users
-from imgen.services import rounds, uploads
+from imgen.services import input_files, logos, rounds
 from imgen.services.core import Core
 from imgen.services.object_folders import delete_folders, folders_of
 from imgen.services.process_lock import ProcessLock
@@ -123,7 +123,8 @@ PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "sessions": _sessions,
     "cache": _cache_entries,
     "masters": _orphaned_masters,
-    "logos": uploads.sweep_logos,
+    "logos": logos.sweep_logos,
+    "inputs": input_files.sweep,
 }
 """Parts of a sweep, in their order; each returns the number of jobs that it changed."""
 
@@ -143,7 +144,8 @@ async def delete_job(core: Core, job: Job) -> None:
             cache.purge(connection, entry_ids=[job.recipe.cache_entry_id])
 
     await core.database.writing(write)
-    await uploads.delete_unused_logo(core, job.recipe.visible_watermark.image_key)
+    await logos.delete_unused_logo(core, job.recipe.visible_watermark.image_key)
+    await input_files.delete_unused(core, job)
     with contextlib.suppress(Unavailable):
         await core.live.run(job_views.delete_view(job.id))
         await core.live.run(epochs.bump(epochs.CACHE))

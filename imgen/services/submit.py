@@ -6,10 +6,10 @@ from msgspec import UNSET, Struct, structs
 from imgen.domain.errors import InvalidField
 from imgen.domain.job import Job
 from imgen.domain.principal import Principal
-from imgen.domain.repair import resolve
+from imgen.domain.repair import fit_source, resolve
 from imgen.domain.request import GenerateRequest, in_order
 from imgen.records.cache import new_entry_id
-from imgen.services import limits, recipes, uploads
+from imgen.services import inputs, limits, logos, recipes
 from imgen.services.core import Core
 from imgen.services.enhance import enhance
 from imgen.services.enqueue import CacheEntryPurged, enqueue
@@ -33,14 +33,17 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
         EnhancementFailed: the request has `optimize` and the enhancer did not answer; no job is made.
         CacheMiss: the request has `cache_only` and nothing was found.
         QueueFull, QuotaExceeded, RateLimited: try again later; the last after too many blocked pictures.
-        Retryable: Redis, the database or, with a logo, the object store does not answer or is full; no job is made.
+        Retryable: Redis, the database or, with a picture, the object store does not answer or is full; no job is made.
         GenerationFailed: the job could not be handed on.
     """
     limit = core.settings.jobs.max_prompt_chars
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit)
     await limits.check_principal(core, principal)
     await limits.check_queue(core, is_cache_hit=None if request.use_cache else False)
-    logo = await uploads.read_logo(request.wm_image, field="wm_image") if request.wm_image else None
+    logo = await logos.read_logo(request.wm_image, field="wm_image") if request.wm_image else None
+    pictures = await inputs.read_inputs(core, principal, request)
+    if pictures.size:
+        resolved = fit_source(resolved, request, pictures.size)
     pending, entry, weights = await look_up(core, principal, request, resolved)
     if request.use_cache:  # known now
         await limits.check_queue(core, is_cache_hit=entry is not None)
@@ -49,23 +52,26 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
         final = await enhance(core.enhancer, final, resolved.model, resolved.model.styles[resolved.style])
     visible_watermark = resolved.visible_watermark
     if logo is not None:  # stored last: a refused request leaves no file
-        image_key = await uploads.store_logo(core, principal, logo)
+        image_key = await logos.store_logo(core, principal, logo)
         visible_watermark = structs.replace(visible_watermark, image_key=image_key)
+    given = await inputs.store_inputs(core, principal, pictures, strength=resolved.image_strength)
     cache_entry_id = new_entry_id() if pending is not None and entry is None else ""
     recipe = recipes.make_recipe(
         core,
         resolved,
         final=final,
         visible_watermark=visible_watermark,
+        inputs=given,
         cache_entry_id=cache_entry_id,
         weights=weights,
     )
+    is_looked_up = bool(request.use_cache) and not given
     plan = core.plan_of(principal.tenant.plan)
     job = recipes.make_job(core, principal, recipe, plan, surface)
     if entry is not None:
         job = recipes.cache_hit_job(job, entry)
     try:
-        job = await enqueue(core, job, plan, pending=pending, is_looked_up=bool(request.use_cache))
+        job = await enqueue(core, job, plan, pending=pending, is_looked_up=is_looked_up)
     except CacheEntryPurged:
         return await submit(core, principal, request, surface=surface)  # the next look-up does not find it
     prompt = {"prompt": recipe.prompt_parts.prompt} if core.settings.logs.prompts else {}
@@ -88,7 +94,7 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     Raises:
         QueueFull, QuotaExceeded, RateLimited, Retryable, GenerationFailed: as for `submit`.
         InvalidField: its model or ruleset is not configured any more.
-        Invalid: its logo is not stored any more.
+        Invalid: its logo, source or mask is not stored any more.
     """
     recipe = structs.replace(job.recipe, cache_hit=None, cache_entry_id="", weights=UNSET)
     if recipe.model not in core.catalog.models or recipe.ruleset not in core.rulesets:
@@ -96,8 +102,10 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     await limits.check_principal(core, principal)
     await limits.check_queue(core, is_cache_hit=False)
     if recipe.visible_watermark.image_key:
-        image_key = await uploads.store_again(core, principal, recipe.visible_watermark.image_key)
+        image_key = await logos.store_again(core, principal, recipe.visible_watermark.image_key)
         visible_watermark = structs.replace(recipe.visible_watermark, image_key=image_key)
         recipe = structs.replace(recipe, visible_watermark=visible_watermark)
+    given = await inputs.store_again(core, principal, recipe.diffusion.inputs)
+    recipe = structs.replace(recipe, diffusion=structs.replace(recipe.diffusion, inputs=given))
     plan = core.plan_of(principal.tenant.plan)
     return await enqueue(core, recipes.make_job(core, principal, recipe, plan, surface), plan)

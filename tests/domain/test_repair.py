@@ -4,7 +4,7 @@ import pytest
 
 from imgen.domain.catalog import parse_catalog
 from imgen.domain.errors import InvalidCharacter, InvalidField, PromptRequired
-from imgen.domain.repair import resolve
+from imgen.domain.repair import fit_source, resolve
 from imgen.domain.request import FIELDS, RANGES, GenerateRequest
 
 MODELS = {
@@ -42,6 +42,35 @@ def test_wrong_values_are_repaired_and_named():
     assert set(made.warnings) == {"style", "width", "format", "quality", "seed", "steps"}
 
 
+def test_an_upscale_factor_is_one_of_three():
+    """As a number or a text; any other value is 1, and named."""
+    assert [resolved(upscale=sent).upscale for sent in (None, "", 2, "4", 2.0)] == [1, 1, 2, 4, 2]
+    for sent in (3, 0, -2, 8, "two", True, [], 1.5):
+        made = resolved(upscale=sent)
+        assert (made.upscale, made.warnings) == (1, ("upscale",))
+
+
+def test_fields_of_a_source_count_only_with_one():
+    """Without `image`, strength and mask are named; with it, the cache is: no partition knows a source."""
+    assert resolved(image_strength=0.3, mask="up_x").warnings == ("image_strength", "mask")
+    made = resolved(image="up_x", image_strength=7, mask="up_y", use_cache=True, cache_force=True)
+    assert (made.image_strength, made.warnings) == (1.0, ("use_cache", "cache_force", "image_strength"))
+    assert resolved(image="up_x").image_strength == 0.6
+
+
+@pytest.mark.parametrize(
+    ("source", "size"),
+    [((500, 500), (1024, 1024)), ((4000, 2250), (1344, 768)), ((2250, 4000), (768, 1344)), ((3000, 2000), (1216, 832)),
+     ((1600, 1200), (1152, 896)), ((90, 1440), (768, 1344))],
+)  # fmt: skip
+def test_a_request_without_a_size_has_the_one_nearest_to_its_source(source, size):
+    """By ratio; a size that was sent stays, one side of it too."""
+    for sent, expected in (({}, size), ({"width": 832, "height": 1216}, (832, 1216)), ({"width": 1344}, (1344, 768))):
+        request = GenerateRequest(prompt="red coat", image="up_x", **sent)
+        fitted = fit_source(resolve(request, CATALOG, {"default"}, max_prompt_chars=40), request, source)
+        assert (fitted.width, fitted.height) == expected
+
+
 def test_warnings_are_in_the_contracts_order():
     """Whichever way the values are looked at."""
     made = resolved("\uffffcoat", seed=-1, quality=0, model="none", cs_vendor="\0", guidance=99, negative="hat\ud800")
@@ -66,13 +95,13 @@ def test_any_other_choice_is_repaired_and_told(field, value):
 @pytest.mark.parametrize("field", RANGES)
 def test_a_number_outside_its_range_is_the_nearest(field):
     """Infinity is the end of the range, no number the default; both are told, and so is a fraction of a whole number."""
-    limits = RANGES[field]
+    limits, source = RANGES[field], {"image": "up_x"} if field == "image_strength" else {}
     for value in (limits.low - 1, limits.high + 1, float("inf"), float("-inf"), float("nan")):
-        assert resolved(**{field: value}).warnings == (field,)
+        assert resolved(**{field: value}, **source).warnings == (field,)
     for value in (limits.low, limits.high, limits.default, None):
-        assert resolved(**{field: value}).warnings == ()
+        assert resolved(**{field: value}, **source).warnings == ()
     is_whole = FIELDS[field].schema["type"] == "integer"
-    assert resolved(**{field: limits.low + 0.4}).warnings == ((field,) if is_whole else ())
+    assert resolved(**{field: limits.low + 0.4}, **source).warnings == ((field,) if is_whole else ())
 
 
 @pytest.mark.parametrize(

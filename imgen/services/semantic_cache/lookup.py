@@ -32,11 +32,15 @@ class LookUp(NamedTuple):
 
 
 async def look_up(core: Core, principal: Principal, request: GenerateRequest, resolved: ResolvedRequest) -> LookUp:
-    """Looks up a picture to reuse, if the request has `use_cache`. A cache that does not answer is a miss.
+    """Looks up a picture to reuse, if the request has `use_cache` and no source. A cache that does not answer is a miss.
 
     Raises:
         CacheMiss: the request has `cache_only`.
     """
+    if request.image is not None:  # no partition knows what it is drawn from
+        if request.use_cache and request.cache_only:
+            raise CacheMiss
+        return LookUp(None, None, "")
     pending, entry, weights = None, None, None
     if core.cache.wants(is_asked=bool(request.use_cache)):
         weights = await _weights(core, resolved)
@@ -81,7 +85,7 @@ def partition_of(catalog: Catalog, resolved: ResolvedRequest, *, owner: str, rul
 
     Args:
         catalog: for the words that model, style and character add to the prompt.
-        resolved: model, style, character and size; the negative terms count as a set.
+        resolved: model, style, character, size and upscale factor; the negative terms count as a set.
         owner: the tenant; empty if tenants share pictures.
         ruleset: name and digest of the rules.
         weights: digest of the files of model and LoRA; empty: their names count.
@@ -98,7 +102,7 @@ def partition_of(catalog: Catalog, resolved: ResolvedRequest, *, owner: str, rul
         parsed.character,
         "" if weights else _lora(catalog, resolved),
         compose(Parsed(), model=model, style=style, character=character),
-        (resolved.width, resolved.height),
+        (resolved.width, resolved.height, *([resolved.upscale] if resolved.upscale > 1 else ())),
         ruleset,
         sorted(negative - {""}),
     )

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from imgen.domain.data_uri import decode_data_uri
 from imgen.domain.errors import InvalidField, InvalidJson
-from imgen.domain.request import FIELDS, GenerateRequest, ReadPicture
-from imgen.services.uploads import MAX_LOGO_BYTES
+from imgen.domain.request import FIELDS, GenerateRequest, PictureSource, ReadPicture
+from imgen.services.inputs import MAX_INLINE_BYTES
+from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.surfaces.action.wire import Cancel, Choice, Status
 
 _scalar = msgspec.json.Decoder(str | int | float | bool | None)
@@ -93,11 +94,24 @@ def picture(field: str, raw: Choice) -> ReadPicture | None:
     return partial(decode_data_uri, uri, field=field, max_bytes=MAX_LOGO_BYTES)
 
 
+def picture_source(field: str, raw: Choice) -> PictureSource | None:
+    """Returns the reader of a picture in a data URI, or the text as an id; None: the field is left out or blank.
+
+    Raises:
+        InvalidField: it is no text.
+    """
+    sent = (text(field, raw) or "").strip()
+    if sent[:5].casefold() != "data:":
+        return sent or None
+    return partial(decode_data_uri, sent, field=field, max_bytes=MAX_INLINE_BYTES)
+
+
 _DECODERS: dict[Any, Callable[[str, Choice], Any]] = {
     str | None: text,
     float | None: number,
     bool | None: flag,
     ReadPicture | None: picture,
+    PictureSource | None: picture_source,
     object: lambda _field, raw: choice(raw),
 }
 """Type of a field of GenerateRequest → its decoder."""

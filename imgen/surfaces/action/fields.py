@@ -5,13 +5,20 @@ from msgspec import Struct
 from imgen.domain.catalog import Model
 from imgen.domain.request import FIELDS, RANGES, fields_of
 from imgen.services.core import Core
-from imgen.services.uploads import MAX_LOGO_BYTES
+from imgen.services.inputs import MAX_INLINE_BYTES
+from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.surfaces.action import wire
 from imgen.surfaces.action.answers import WIRE_STATUS
 from imgen.surfaces.description import Schema
 
 NEAREST = "Outside the range: the nearest value."
 MAX_LOGO_MEGAPIXELS = 16
+MAX_SOURCE_MEGAPIXELS = 32
+MIN_SOURCE_SIDE = 32
+_SOURCE = (
+    f"base64 data URI of a PNG, JPEG or WebP, at most {MAX_INLINE_BYTES // 2**20} MiB decoded and {MAX_SOURCE_MEGAPIXELS} "
+    f"megapixels, at least {MIN_SOURCE_SIDE} pixels at each side"
+)
 REQUIRED: dict[type[Struct], tuple[str, ...]] = {
     wire.Generate: ("prompt",),
     wire.Status: ("id",),
@@ -77,6 +84,16 @@ def _generate(core: Core) -> dict[str, Schema]:
             "description": "Logo over the picture: base64 data URI of a PNG, JPEG or WebP, at most "
             f"{MAX_LOGO_BYTES // 2**20} MiB decoded and {MAX_LOGO_MEGAPIXELS} megapixels. "
             "Empty: none. An unusable one is an error."
+        },
+        "image": schemas["image"]
+        | {
+            "description": f"Picture to start from: {_SOURCE}; or the id of one of your finished jobs. Without `width` and "
+            "`height` the size is the one nearest to its ratio. Empty: none. An unusable one is an error."
+        },
+        "mask": schemas["mask"]
+        | {
+            "description": f"With `image`: white is redrawn, black is kept; {_SOURCE}. It is scaled to `image`. "
+            "Empty: all of it is redrawn. An unusable one is an error."
         },
         "steps": _by_model(core, "steps", schemas["steps"]),
         "guidance": _by_model(core, "guidance", schemas["guidance"]),

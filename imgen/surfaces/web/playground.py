@@ -35,8 +35,8 @@ from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
 from imgen.services.accounts import rates
 from imgen.services.links import picture_links, withheld_url
+from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.services.submit import submit
-from imgen.services.uploads import MAX_LOGO_BYTES
 from imgen.surfaces.surface import status_of
 from imgen.surfaces.web import playground_form, playground_history, snippets
 from imgen.surfaces.web.nul import form_of

@@ -10,7 +10,7 @@ from imgen.domain import errors
 from imgen.domain.job import Job
 from imgen.domain.prompt import parse
 from imgen.domain.request import GenerateRequest
-from imgen.services.uploads import MAX_LOGO_BYTES
+from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.surfaces.web.snippets import Fields, File, Value
 
 LOGO_FILE = "wm_file"

@@ -9,13 +9,15 @@ import pytest
 
 from imgen.domain.errors import InvalidField, InvalidJson
 from imgen.domain.request import FIELDS
-from imgen.services.uploads import MAX_LOGO_BYTES
+from imgen.services.inputs import MAX_INLINE_BYTES
+from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.surfaces.action.choices import request_of
 from imgen.surfaces.action.wire import Generate
 
 FLAGS = [name for name, about in FIELDS.items() if about.schema["type"] == "boolean"]
 NUMBERS = [name for name, about in FIELDS.items() if about.value_type == float | None]
 TEXTS = [name for name, about in FIELDS.items() if about.value_type == str | None]
+SOURCES = ("image", "mask")
 CHOICES = [name for name, about in FIELDS.items() if about.value_type is object]
 
 
@@ -37,6 +39,23 @@ def test_a_picture_is_decoded_when_it_is_read():
             read()
 
 
+@pytest.mark.parametrize("field", SOURCES)
+def test_a_source_is_a_data_uri_or_an_id(field):
+    """A URI is decoded when it is read, up to 8 MiB; any other text is an id, without spaces; no text is an error."""
+    for sent_uri in (uri(b"picture"), f"  {uri(b'picture')}", uri(b"picture").replace("data:", "DATA:")):
+        assert sent(field, json.dumps(sent_uri))() == b"picture"
+    assert len(sent(field, json.dumps(uri(bytes(MAX_INLINE_BYTES))))()) == MAX_INLINE_BYTES
+    for broken in ("data:image/png;base64,@@@", "data:", uri(bytes(MAX_INLINE_BYTES + 1))):
+        read = sent(field, json.dumps(broken))
+        with pytest.raises(InvalidField, match=f"^Invalid {field}$"):
+            read()
+    assert sent(field, '" up_abc "') == "up_abc"
+    assert [sent(field, blank) for blank in ("null", '""', '" \\n"')] == [None] * 3
+    for token in ("5", "[]", "{}", "true"):
+        with pytest.raises(InvalidField, match=f"^Invalid {field}$"):
+            sent(field, token)
+
+
 @pytest.mark.parametrize("blank", ["null", '""', '" \\n"'])
 def test_a_blank_picture_is_none(blank):
     """Forms send empty fields."""
@@ -44,8 +63,8 @@ def test_a_blank_picture_is_none(blank):
 
 
 def test_every_kind_of_field_has_a_decoder():
-    """Flags, numbers, texts, choices and the logo are all fields there are."""
-    assert set(FLAGS) | set(NUMBERS) | set(TEXTS) | set(CHOICES) | {"wm_image"} == set(FIELDS)
+    """Flags, numbers, texts, choices and pictures are all fields there are."""
+    assert set(FLAGS) | set(NUMBERS) | set(TEXTS) | set(CHOICES) | {"wm_image", *SOURCES} == set(FIELDS)
     assert request_of(Generate()) == request_of(Generate(**dict.fromkeys(FIELDS, msgspec.Raw("null"))))
 
 

@@ -2,17 +2,21 @@
 
 import json
 import re
+from urllib.parse import quote
 
 import httpx2
 import msgspec
 import pytest
+from bombs import saved
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from PIL import Image
 from surfaces.reference.openapi import call, check, sent_examples, told_examples
 
 from imgen.domain import errors
 from imgen.domain.outcome import Meta
-from imgen.domain.request import FIELDS, GenerateRequest, ReadPicture
+from imgen.domain.request import FIELDS, GenerateRequest, PictureSource, ReadPicture
+from imgen.provenance import intake, untrusted_image
 from imgen.surfaces import surface
 from imgen.surfaces.action import answers, fields
 from imgen.surfaces.action.actions import ACTIONS
@@ -63,7 +67,8 @@ def test_every_action_and_every_field_is_in_it(document):
         assert all(about.get("description") for field, about in schema["properties"].items() if field != "action")
     told = document["components"]["schemas"]["GenerateRequest"]["properties"]
     for field, about in FIELDS.items():
-        assert about.value_type in (object, ReadPicture | None, TYPES[told[field]["type"]] | None), field
+        pictures = (ReadPicture | None, PictureSource | None)
+        assert about.value_type in (object, *pictures, TYPES[told[field]["type"]] | None), field
 
 
 def test_defaults_and_limits_are_the_codes(server, document):
@@ -83,9 +88,12 @@ def test_defaults_and_limits_are_the_codes(server, document):
     ranged = {name: about for name, about in properties.items() if "maximum" in about}
     assert set(ranged) > {"steps", "guidance", "seed", "quality", "lora_scale"}
     for end, beyond in (("minimum", -1), ("maximum", 1)):
-        at = server.post(plain | {name: about[end] for name, about in ranged.items()}).json()
+        drawn = plain | {
+            "image": f"data:,{quote(saved(Image.new('RGB', (64, 64)), 'PNG'))}"
+        }  # or the strength has no effect
+        at = server.post(drawn | {name: about[end] for name, about in ranged.items()}).json()
         assert "warnings" not in at
-        over = server.post(plain | {name: about[end] + beyond for name, about in ranged.items()}).json()
+        over = server.post(drawn | {name: about[end] + beyond for name, about in ranged.items()}).json()
         assert set(over["warnings"]) == set(ranged)
     for name, about in properties.items():
         for value in about.get("enum", ()) if name not in ("width", "height") else ():
@@ -242,11 +250,10 @@ def test_real_errors_are_as_told(server, document):
     assert {reply.status_code for reply in replies} == {400, 401, 404, 405, 413}
 
 
-def test_the_largest_mark_is_as_told():
+def test_the_limits_of_pictures_are_as_told():
     """The words say what the code checks."""
-    from imgen.provenance.untrusted_image import MAX_PIXELS
-
-    assert fields.MAX_LOGO_MEGAPIXELS * 1_000_000 == MAX_PIXELS
+    assert fields.MAX_LOGO_MEGAPIXELS * 1_000_000 == untrusted_image.MAX_PIXELS
+    assert (fields.MAX_SOURCE_MEGAPIXELS * 1_000_000, fields.MIN_SOURCE_SIDE) == (intake.MAX_PIXELS, intake.MIN_SIDE)
 
 
 def test_statuses_are_the_codes():

@@ -7,7 +7,7 @@ from servers import event_loop
 from starlette.datastructures import FormData, UploadFile
 
 from imgen.domain.errors import InvalidField
-from imgen.services.uploads import MAX_LOGO_BYTES
+from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.surfaces.web import playground_form
 
 

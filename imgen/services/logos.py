@@ -14,7 +14,7 @@ import structlog
 from imgen.domain.errors import Invalid, InvalidField, ObjectNotFound, Retryable
 from imgen.domain.principal import Principal
 from imgen.domain.request import ReadPicture
-from imgen.records import logos
+from imgen.records import logos as records
 from imgen.services.core import Core
 from imgen.threads import OBJECTS, PICTURES, SWEEPING
 
@@ -72,7 +72,7 @@ async def sweep_logos(core: Core) -> int:
     )
     keys = iter(stale)
     while batch := list(itertools.islice(keys, BATCH)):
-        needed = await core.database.reading(logos.needed, batch, since=since)
+        needed = await core.database.reading(records.needed, batch, since=since)
         unneeded = [key for key in batch if key not in needed]
         if kept := await SWEEPING.run(core.objects.delete_many, unneeded):
             log.warning("logos not deleted", number=len(kept), reason=next(iter(kept.values())))
@@ -81,7 +81,7 @@ async def sweep_logos(core: Core) -> int:
 
 async def delete_unused_logo(core: Core, key: str) -> None:
     """Deletes the logo of a deleted job if no other job has it. A store that does not answer leaves it to the sweep."""
-    if key and not await core.database.reading(logos.is_used, key):
+    if key and not await core.database.reading(records.is_used, key):
         with contextlib.suppress(Retryable):
             await OBJECTS.run(core.objects.delete, key)
 

@@ -1,0 +1,89 @@
+"""Uploads and inputs of jobs in SQL: what a tenant uploaded, and the object keys that an upload or a job needs."""
+
+from collections.abc import Collection, Iterable
+
+from msgspec import Struct
+from sqlalchemy import Connection, delete, func, insert, or_, select
+
+from imgen.domain.job import Job
+from imgen.records.database import locked_in_order
+from imgen.records.tables.jobs import jobs
+from imgen.records.tables.uploads import job_inputs, uploads
+
+
+class Upload(Struct, frozen=True, kw_only=True):
+    """Uploaded picture; its fields are columns."""
+
+    id: str
+    tenant_id: str
+    key: str
+    """Object key of its file, as the gate stored it."""
+    original_key: str
+    """Object key of the file as it was sent, if that holds a C2PA manifest store; else empty."""
+    sha256: str
+    """Of the file as it was sent, in hex."""
+    width: int
+    height: int
+    size_bytes: int
+    """Of the file as it was sent."""
+    created_at: float
+
+
+def add(connection: Connection, upload: Upload) -> None:
+    """Inserts an upload."""
+    connection.execute(insert(uploads).values({name: getattr(upload, name) for name in upload.__struct_fields__}))
+
+
+def find(connection: Connection, upload_id: str, *, tenant_id: str, since: float) -> Upload | None:
+    """Finds a tenant's upload, made since a time; None: there is none."""
+    query = select(uploads).where(uploads.c.id == upload_id, uploads.c.tenant_id == tenant_id)
+    row = connection.execute(query.where(uploads.c.created_at >= since)).mappings().first()
+    return None if row is None else Upload(**row)
+
+
+def size_since(connection: Connection, tenant_id: str, *, since: float) -> int:
+    """Returns the bytes that a tenant uploaded since a time."""
+    total = select(func.coalesce(func.sum(uploads.c.size_bytes), 0))
+    return int(
+        connection.execute(total.where(uploads.c.tenant_id == tenant_id, uploads.c.created_at >= since)).scalar_one()
+    )
+
+
+def delete_before(connection: Connection, before: float, *, limit: int) -> int:
+    """Deletes uploads made before a time, at most so many. Returns their number."""
+    old = select(uploads.c.id).where(uploads.c.created_at < before).order_by(uploads.c.created_at).limit(limit)
+    ids = connection.execute(old).scalars().all()
+    found = connection.execute(locked_in_order(uploads.c.id, uploads.c.id.in_(ids))).scalars().all()
+    connection.execute(delete(uploads).where(uploads.c.id.in_(found)))
+    return len(found)
+
+
+def add_inputs(connection: Connection, job: Job) -> None:
+    """Inserts the keys of a new job's inputs."""
+    keys = sorted({given.key for given in job.recipe.diffusion.inputs})
+    if keys:
+        connection.execute(insert(job_inputs), [{"job_id": job.id, "key": key} for key in keys])
+
+
+def delete_inputs(connection: Connection, job_ids: Iterable[str]) -> None:
+    """Deletes the keys of the inputs of deleted jobs."""
+    connection.execute(delete(job_inputs).where(job_inputs.c.job_id.in_(list(job_ids))))
+
+
+def needed(connection: Connection, keys: Collection[str], *, since: float) -> set[str]:
+    """Returns the keys that an upload made since a time has, or a job that is open, or began or ended since."""
+    is_recent = or_(jobs.c.ended_at.is_(None), jobs.c.ended_at >= since, jobs.c.created_at >= since)
+    by_jobs = (
+        select(job_inputs.c.key)
+        .join(jobs, jobs.c.id == job_inputs.c.job_id)
+        .where(job_inputs.c.key.in_(keys), is_recent)
+        .distinct()
+    )
+    by_uploads = select(uploads.c.key).where(uploads.c.key.in_(keys), uploads.c.created_at >= since).distinct()
+    return {*connection.execute(by_jobs).scalars(), *connection.execute(by_uploads).scalars()}
+
+
+def is_used(connection: Connection, key: str) -> bool:
+    """Returns whether any upload or any job has the key."""
+    queries = (table.c.key == key for table in (job_inputs, uploads))
+    return any(connection.execute(select(1).where(query).limit(1)).first() is not None for query in queries)
