@@ -1,8 +1,9 @@
-"""Tiny pipelines of four architectures with random weights, written once to disk; and what every test of engines needs."""
+"""Tiny pipelines of some architectures with random weights, written once to disk; and what every test of engines needs."""
 
 import shutil
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with one small pipeline folder per architecture, named as in FAMILIES."""
+    """A models folder with one small pipeline folder per architecture, named as in FAMILIES and TINY."""
     folder = tmp_path_factory.mktemp("models")
     configure_library_logging()
     torch.set_num_threads(1)  # for models this small, more threads only wait for one another
     torch.manual_seed(0)
-    for name, build in (("sd15", _sd15), ("sdxl", _sdxl), ("sd3", _sd3), ("flux", _flux)):
+    for name, build in TINY.items():
         build().save_pretrained(folder / name, safe_serialization=True)
     shutil.copytree(CONFIG / "starter", folder / "starter")
     return folder
@@ -178,24 +179,24 @@ def _unet(**overrides: Any) -> Any:
     return diffusers.UNet2DConditionModel(**(values | overrides))
 
 
-def _vae() -> Any:
+def _vae(channels: int = 4) -> Any:
     return diffusers.AutoencoderKL(
         block_out_channels=(8, 8, 8, 8),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         norm_num_groups=4,
-        latent_channels=4,
+        latent_channels=channels,
         shift_factor=0.0,
         sample_size=64,
     )
 
 
-def _sd15() -> Any:
-    return diffusers.StableDiffusionPipeline(
+def _sd15(kind: Any = diffusers.StableDiffusionPipeline, **unet: Any) -> Any:
+    return kind(
         vae=_vae(),
         text_encoder=_clip(32),
         tokenizer=tokenizer(),
-        unet=_unet(),
+        unet=_unet(**unet),
         scheduler=diffusers.PNDMScheduler(skip_prk_steps=True, steps_offset=1, beta_schedule="scaled_linear"),
         safety_checker=None,
         feature_extractor=None,
@@ -203,8 +204,8 @@ def _sd15() -> Any:
     )
 
 
-def _sdxl() -> Any:
-    return diffusers.StableDiffusionXLPipeline(
+def _sdxl(kind: Any = diffusers.StableDiffusionXLPipeline, **unet: Any) -> Any:
+    return kind(
         vae=_vae(),
         text_encoder=_clip(32),
         text_encoder_2=_clip(32, transformers.CLIPTextModelWithProjection),
@@ -216,6 +217,7 @@ def _sdxl() -> Any:
             addition_time_embed_dim=8,
             projection_class_embeddings_input_dim=32 + 6 * 8,
             transformer_layers_per_block=(1, 1),
+            **unet,
         ),
         scheduler=diffusers.EulerDiscreteScheduler(beta_schedule="scaled_linear", timestep_spacing="leading"),
     )
@@ -226,8 +228,8 @@ def _sd3() -> Any:
     return diffusers.StableDiffusion3Pipeline(
         transformer=diffusers.SD3Transformer2DModel(
             sample_size=16,
-            in_channels=4,
-            out_channels=4,
+            in_channels=16,
+            out_channels=16,
             num_layers=2,
             attention_head_dim=8,
             num_attention_heads=2,
@@ -237,7 +239,7 @@ def _sd3() -> Any:
             pos_embed_max_size=96,
         ),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-        vae=_vae(),
+        vae=_vae(16),  # the inpainting pipeline takes no other number
         text_encoder=_clip(16, transformers.CLIPTextModelWithProjection),
         tokenizer=tokenizer(),
         text_encoder_2=_clip(16, transformers.CLIPTextModelWithProjection),
@@ -268,3 +270,21 @@ def _flux() -> Any:
         text_encoder_2=t5,
         tokenizer_2=pieces,
     )
+
+
+def _lcm() -> Any:
+    pipe = _sd15(diffusers.LatentConsistencyModelPipeline, time_cond_proj_dim=8)
+    pipe.scheduler = diffusers.LCMScheduler(beta_schedule="scaled_linear")
+    return pipe
+
+
+TINY: dict[str, Callable[[], Any]] = {
+    "sd15": _sd15,
+    "sdxl": _sdxl,
+    "sd3": _sd3,
+    "flux": _flux,
+    "sd15-inpainting": partial(_sd15, diffusers.StableDiffusionInpaintPipeline, in_channels=9, out_channels=4),
+    "sdxl-inpainting": partial(_sdxl, diffusers.StableDiffusionXLInpaintPipeline, in_channels=9, out_channels=4),
+    "lcm": _lcm,
+}
+"""Builders of pipelines with random weights, by the name of their folder."""

@@ -17,10 +17,12 @@ from imgen.domain.recipe import Diffusion
 from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot
 from workers.engines.device import model_error
 from workers.engines.diffusers.adapters import Adapters
+from workers.engines.diffusers.architectures import architecture_of
+from workers.engines.diffusers.latent_blending import LatentBlending
 from workers.engines.diffusers.latent_preview import latent_preview
 from workers.engines.diffusers.library_logging import configure_library_logging
 from workers.engines.diffusers.memory import measure
-from workers.engines.diffusers.modes import Modes, mode_of
+from workers.engines.diffusers.modes import Modes, finished, mode_of, undrawn
 from workers.engines.diffusers.pipelines import build, check_entry
 from workers.engines.diffusers.prompting import conditioning
 
@@ -84,6 +86,9 @@ class DiffusersEngine:
 
     def _render(self, shots: Sequence[Shot], on_step: OnStep) -> list[Drawn | PictureFlagged]:
         """Renders shots of one mode and strength by one call of the mode's pipeline."""
+        if (copy := undrawn(shots[0])) is not None:
+            on_step(1, 1, lambda _number=0: None)
+            return [copy]
         diffusion = shots[0].diffusion
         steps = _Steps(on_step, diffusion)
         pipe = self._modes.pipeline(mode_of(shots[0]))
@@ -95,7 +100,7 @@ class DiffusersEngine:
                 drawn = pipe(**self._arguments(pipe, shots, steps))
                 if any(any(getattr(drawn, name, None) or ()) for name in FLAGS):
                     return [PictureFlagged()]
-                return [Drawn(pixels=_pixels(drawn.images, diffusion))]
+                return [finished(shots[0], _pixels(drawn.images, diffusion))]
         except CALL_ERRORS as exc:
             if exc is steps.stopped_by:
                 raise
@@ -112,13 +117,14 @@ class DiffusersEngine:
             "width": diffusion.width,
             "height": diffusion.height,
             "num_inference_steps": diffusion.num_inference_steps,
-            "guidance_scale": diffusion.guidance_scale,
+            architecture_of(type(pipe).__name__).guidance: diffusion.guidance_scale,
             # On the CPU for every device, so that a seed means the same noise everywhere.
             "generator": torch.Generator().manual_seed(diffusion.seed),
             "callback_on_step_end": steps.done,
             "output_type": "pt",
         }
         arguments |= self._modes.arguments(shots)
+        steps.blending = self._modes.blending(shots, arguments)
         accepted = inspect.signature(pipe.__call__).parameters
         return {name: value for name, value in arguments.items() if name in accepted}
 
@@ -139,9 +145,12 @@ class _Steps:
 
     on_step: OnStep
     diffusion: Diffusion
+    blending: LatentBlending | None = None
     stopped_by: BaseException | None = field(default=None, init=False)
 
-    def done(self, pipe: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    def done(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        if self.blending is not None:
+            tensors["latents"] = self.blending.blend(pipe, timestep, tensors["latents"])
         try:
             size = self.diffusion.width, self.diffusion.height
             self.on_step(

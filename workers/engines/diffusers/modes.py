@@ -2,17 +2,21 @@
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import diffusers as untyped_diffusers
 import numpy as np
 import torch
+from numpy import uint8
+from numpy.typing import NDArray
 from torch.nn.functional import interpolate, max_pool2d
 
 from imgen.domain.errors import ModelError
-from workers.engines import Shot
+from workers.engines import Drawn, Shot
 from workers.engines.diffusers.architectures import Mode, architecture_of
+from workers.engines.diffusers.latent_blending import LatentBlending
+from workers.engines.paste_back import REDRAWN, paste_back
 
 diffusers: Any = untyped_diffusers
 
@@ -23,6 +27,7 @@ ALMOST_ALL = 0.9999
 """Strength in place of 1 for SDXL's inpainting UNet, which noise alone leads astray (diffusers#5647); its pipeline's default."""
 
 GREY = 128
+"""Level of the source where there is none: an inpainting UNet draws from words alone if all is masked."""
 
 
 def mode_of(shot: Shot) -> Mode:
@@ -43,12 +48,27 @@ def sharing_key(shot: Shot) -> tuple[Mode, float]:
     return mode_of(shot), strength_of(shot)
 
 
+def undrawn(shot: Shot) -> Drawn | None:
+    """Returns a shot's source as its picture if it may not leave it at all; None: it is to be drawn."""
+    if shot.source is None or strength_of(shot) > 0:
+        return None
+    return Drawn(pixels=shot.source, notes=("strength 0: the picture is the source as it came",))
+
+
+def finished(shot: Shot, pixels: NDArray[uint8]) -> Drawn:
+    """Makes the picture of what was drawn for a shot: outside its mask it is the source again."""
+    if shot.source is None or shot.mask is None:
+        return Drawn(pixels=pixels)
+    return Drawn(pixels=paste_back(pixels, shot.source, shot.mask))
+
+
 class Modes:
     """Pipelines of one loaded model by mode, made at first use. They share all weights; each has a scheduler of its own."""
 
     def __init__(self, pipe: Any) -> None:
         self._loaded = pipe
         self._made: dict[str, Any] = {type(pipe).__name__: pipe}
+        self._architecture = architecture_of(type(pipe).__name__)
         unet = getattr(pipe, "unet", None)
         self._inpaints_only = unet is not None and unet.config.in_channels == INPAINTING_CHANNELS
 
@@ -59,7 +79,9 @@ class Modes:
             ModelError: diffusers has none for this architecture.
         """
         loaded = type(self._loaded).__name__
-        wanted = architecture_of(loaded).pipeline("inpaint" if self._inpaints_only else mode)
+        wanted = self._architecture.pipeline("inpaint" if self._inpaints_only else mode)
+        if mode == "inpaint" and not wanted:
+            wanted = self._architecture.image  # see latent_blending.py
         if not wanted:
             raise ModelError(f"{loaded} has no mode {mode!r} in diffusers")
         if wanted not in self._made:
@@ -84,8 +106,14 @@ class Modes:
         }
         if mode == "inpaint" or self._inpaints_only:
             masks = [np.full(size, 255, np.uint8) if shot.mask is None else shot.mask for shot in shots]
-            arguments["mask_image"] = self._whole_cells(torch.from_numpy(np.stack(masks))[:, None] > GREY - 1)
+            arguments["mask_image"] = self._whole_cells(torch.from_numpy(np.stack(masks))[:, None] >= REDRAWN)
         return arguments
+
+    def blending(self, shots: Sequence[Shot], arguments: Mapping[str, Any]) -> LatentBlending | None:
+        """Returns the blending that makes inpainting of image to image, from a call's `arguments`; None: it needs none."""
+        if mode_of(shots[0]) != "inpaint" or self._architecture.inpaint:
+            return None
+        return LatentBlending(arguments["image"], arguments["mask_image"], [shot.diffusion.seed for shot in shots])
 
     def _strength(self, shot: Shot) -> float:
         """Returns the shot's strength, raised to that of one step: pipelines draw `int(steps · strength)` of them."""

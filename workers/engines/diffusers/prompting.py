@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers import CLIPTokenizer
 
 from workers.engines.diffusers.prompt_weights import Weighted, parse
 
@@ -36,15 +37,16 @@ class Family:
     """Index of the pooled embedding in the result of `encode_prompt`."""
 
 
-FAMILIES: dict[str, Family] = {
-    "StableDiffusionPipeline": Family(windowed=("prompt",)),
-    "StableDiffusionXLPipeline": Family(windowed=("prompt", "prompt_2"), pooled=2),
-    "StableDiffusion3Pipeline": Family(
+FAMILIES: dict[tuple[str, int], Family] = {
+    ("unet", 1): Family(windowed=("prompt",)),
+    ("unet", 2): Family(windowed=("prompt", "prompt_2"), pooled=2),
+    ("transformer", 3): Family(
         windowed=("prompt", "prompt_2"), whole=("prompt_3",), whole_tokenizer="tokenizer_3", pooled=2
     ),
-    "FluxPipeline": Family(whole=("prompt", "prompt_2"), whole_tokenizer="tokenizer_2", pooled=1),
+    ("transformer", 2): Family(whole=("prompt", "prompt_2"), whole_tokenizer="tokenizer_2", pooled=1),
 }
-"""Family by pipeline class. The windows' tokenizer is always `tokenizer`."""
+"""Family by the denoiser's slot and the number of slots for tokenizers: Stable Diffusion 1 and 2, XL, 3, and FLUX, whatever the
+pipeline does with them. The windows' tokenizer is always `tokenizer`."""
 
 
 def conditioning(pipe: Any, positive: str, negative: str, extra: Mapping[str, object]) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def conditioning(pipe: Any, positive: str, negative: str, extra: Mapping[str, ob
         extra: further arguments of the call; those that `encode_prompt` knows are passed to it as well.
     """
     prompts = [parse(text[:LONGEST_PROMPT]) for text in (positive, negative)]
-    family = FAMILIES.get(type(pipe).__name__)
+    family = family_of(pipe)
     if family is None or not _needed(pipe, family, prompts):
         return {"prompt": prompts[0].text, **({"negative_prompt": prompts[1].text} if prompts[1].text else {})}
     encoder = _Encoder(pipe, family, extra)
@@ -68,6 +70,15 @@ def conditioning(pipe: Any, positive: str, negative: str, extra: Mapping[str, ob
         encoder.encode(prompts[1], windows[1], count, negative=True) if prompts[1].text else encoder.nothing(count)
     )
     return arguments | (_named("negative_", unguided) if unguided else {})
+
+
+def family_of(pipe: Any) -> Family | None:
+    """Returns the family by a pipeline's components; None: it is another one, such as one without CLIP's tokenizer."""
+    if not hasattr(pipe, "encode_prompt") or not isinstance(getattr(pipe, "tokenizer", None), CLIPTokenizer):
+        return None
+    components = pipe.components
+    denoiser = "unet" if "unet" in components else "transformer"
+    return FAMILIES.get((denoiser, sum(name.startswith("tokenizer") for name in components)))
 
 
 def _needed(pipe: Any, family: Family, prompts: list[Weighted]) -> bool:

@@ -1,0 +1,60 @@
+"""Paste-back of an inpainted picture: what may differ from the source, and what never does."""
+
+import numpy as np
+import pytest
+
+from workers.engines.paste_back import SEAM_PX, paste_back
+
+SIZE = 160, 224
+BOX = slice(40, 90), slice(60, 130)
+
+
+def pictures():
+    random = np.random.default_rng(3)
+    return (random.integers(0, 256, (*SIZE, 3), np.uint8) for _ in range(2))
+
+
+def mask_of(*boxes, level=255):
+    mask = np.zeros(SIZE, np.uint8)
+    for box in boxes:
+        mask[box] = level
+    return mask
+
+
+def beyond_seam(mask):
+    """Returns where a pixel is farther than the seam from every redrawn one."""
+    near = np.zeros(SIZE, bool)
+    for row, column in np.argwhere(mask >= 128):
+        near[max(0, row - SEAM_PX) : row + SEAM_PX + 1, max(0, column - SEAM_PX) : column + SEAM_PX + 1] = True
+    return ~near
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [mask_of(BOX), mask_of(np.s_[70:71, 20:200]), mask_of(np.s_[0:5, 0:5]), mask_of(np.s_[99:100, 99:100])],
+    ids=["box", "line", "corner", "dot"],
+)
+def test_inside_is_drawn_and_outside_is_the_source(mask):
+    """Every white pixel is the drawn one, and beyond the seam each pixel is the source's, however small the mask."""
+    drawn, source = pictures()
+    pasted = paste_back(drawn, source, mask)
+    assert np.array_equal(pasted[mask > 0], drawn[mask > 0])
+    assert beyond_seam(mask).any()
+    assert np.array_equal(pasted[beyond_seam(mask)], source[beyond_seam(mask)])
+
+
+def test_seam_is_soft():
+    """From the mask outward the drawn picture fades: no neighbours of the seam differ by much between black and white."""
+    pasted = paste_back(np.full((*SIZE, 3), 255, np.uint8), np.zeros((*SIZE, 3), np.uint8), mask_of(BOX))
+    row = pasted[60, :, 0].astype(int)
+    assert set(row[60:130]) == {255}
+    assert set(row[: 60 - SEAM_PX]) == {0}
+    assert 8 <= np.count_nonzero((row > 0) & (row < 255)) <= 2 * SEAM_PX
+    assert np.abs(np.diff(row)).max() <= 40
+
+
+def test_black_and_white_masks():
+    """A black mask gives the source back, a white one the drawn picture, and grey counts as what it is nearer to."""
+    drawn, source = pictures()
+    assert np.array_equal(paste_back(drawn, source, mask_of(BOX, level=127)), source)
+    assert np.array_equal(paste_back(drawn, source, np.full(SIZE, 128, np.uint8)), drawn)

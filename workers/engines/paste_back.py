@@ -1,0 +1,29 @@
+"""Paste-back: outside its mask an inpainted picture is the source again, pixel by pixel, but for a soft seam around the mask."""
+
+import numpy as np
+from numpy import uint8
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+SEAM_PX = 16
+"""Greatest distance from the mask, along rows or columns, at which the picture may differ from the source."""
+REDRAWN = 128
+"""Least level of a mask that counts as white: it is redrawn."""
+
+_GROWTH = SEAM_PX // 2
+_SOFTNESS = SEAM_PX // 2 - 1  # less than the growth: inside the mask nothing of the source shows
+
+
+def paste_back(drawn: NDArray[uint8], source: NDArray[uint8], mask: NDArray[uint8]) -> NDArray[uint8]:
+    """Returns the drawn picture where the mask is white, the source where it is black, and a mixture within the seam.
+
+    Args:
+        drawn: (height, width, 3).
+        source: (height, width, 3).
+        mask: (height, width); levels from REDRAWN on are white.
+    """
+    redrawn = Image.fromarray(np.where(mask >= REDRAWN, 255, 0).astype(uint8))
+    grown = redrawn.filter(ImageFilter.BoxBlur(_GROWTH)).point(lambda level: 255 if level else 0)
+    weight = np.asarray(grown.filter(ImageFilter.BoxBlur(_SOFTNESS)), np.float32)[..., None] / 255
+    mixed = np.rint(drawn * weight + source * (1 - weight)).astype(uint8)
+    return np.where(weight > 0, mixed, source)
