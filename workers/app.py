@@ -2,7 +2,7 @@
 
 import socket
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -11,12 +11,14 @@ from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
 
 from imgen import composition
+from imgen.domain.errors import ImgenError
 from imgen.domain.job import FINISH_TASK, RENDER_TASK
 from imgen.live.queue import celery_settings, declared
 from imgen.live.queue_order import OldestQueueFirst
 from imgen.settings import Settings
 from workers import tasks
 from workers.heartbeat import Heartbeat
+from workers.preloading import Preloading, limited, wait_before_consuming
 from workers.process import leave
 from workers.resources import WorkerResources, open_resources
 
@@ -26,24 +28,46 @@ log = structlog.get_logger(__name__)
 class ChildProcess:
     """Child process of a worker. Opens its parts after the fork: connections, CUDA and the signer must not cross it."""
 
-    def __init__(self, settings: Settings, *, name: str, queues: tuple[str, ...]) -> None:
+    def __init__(
+        self, settings: Settings, *, name: str, queues: tuple[str, ...], processes: int, preloading: Preloading
+    ) -> None:
         self._settings = settings
         self._name = name
         self._queues = queues
+        self._processes = processes
+        self._preloading = preloading
         self._resources: WorkerResources | None = None
         self._heartbeat: Heartbeat | None = None
         self._commits: tasks.Commits = []
 
     def start(self, **_: object) -> Heartbeat:
-        """Starts the heartbeat."""
+        """Starts the heartbeat, and loads the models that are to be loaded ahead."""
         if self._heartbeat is None:
-            self._heartbeat = Heartbeat(self._settings.redis_url, name=self._name, queues=self._queues)
+            with self._preloading.begun() as models:
+                url, is_loading = self._settings.redis_url, bool(models)
+                self._heartbeat = Heartbeat(url, name=self._name, queues=self._queues, is_loading=is_loading)
+                self._preload(models, self._heartbeat)
+                self._heartbeat.is_loading = False
         return self._heartbeat
+
+    def _preload(self, keys: Sequence[str], heartbeat: Heartbeat) -> None:
+        """Loads models; those that cannot be loaded are logged, and left to their jobs."""
+        if not keys:
+            return
+        try:
+            resources = self._resources = open_resources(self._settings, processes=self._processes)
+        except (ImgenError, OSError) as exc:
+            log.warning("no model could be preloaded", reason=str(exc))
+            return
+        for key in keys:
+            with limited(self._settings.workers.load_limit_s):
+                resources.models.preload(resources.catalog.models[key])
+            heartbeat.models = resources.models.keys
 
     def run_phase(self, phase: tasks.Phase, job_id: str) -> None:
         """Runs one phase of a job, and leaves its commit under way; ends the process if its device is lost."""
         if self._resources is None:
-            self._resources = open_resources(self._settings)
+            self._resources = open_resources(self._settings, processes=self._processes)
         resources, heartbeat = self._resources, self.start()
         resources.refresh_if_changed()
         with heartbeat.working_on(job_id):
@@ -73,11 +97,28 @@ class ChildProcess:
         self._commits = []
 
 
-def create_app(settings: Settings, *, name: str = "worker", queues: tuple[str, ...] = ()) -> Celery:
-    """Makes a Celery app with the tasks `render` and `finish`; `name` and `queues` go into its processes' heartbeats."""
+def create_app(
+    settings: Settings,
+    *,
+    name: str = "worker",
+    queues: tuple[str, ...] = (),
+    processes: int = 1,
+    preload: Sequence[str] = (),
+) -> Celery:
+    """Makes a Celery app with the tasks `render` and `finish`.
+
+    Args:
+        settings: those of the worker.
+        name: for its processes' heartbeats, as `queues`.
+        queues: names of the queues that it consumes.
+        processes: child processes that share the machine's memory.
+        preload: keys of the models that each of them loads before the worker consumes.
+    """
     app = Celery("imgen")
     app.conf.update(celery_settings(settings.redis_url))
-    child = ChildProcess(settings, name=name, queues=queues)
+    preloading = Preloading(preload)
+    child = ChildProcess(settings, name=name, queues=queues, processes=processes, preloading=preloading)
+    wait_before_consuming(app, preloading)
 
     @app.task(name=RENDER_TASK)  # type: ignore[untyped-decorator]  # Celery has no types
     def render(job_id: str) -> None:
@@ -94,10 +135,17 @@ def create_app(settings: Settings, *, name: str = "worker", queues: tuple[str, .
 
 
 def run(
-    settings: Settings, *, queues: list[str], processes: int, name: str, on_ready: Callable[[], None] | None = None
+    settings: Settings,
+    *,
+    queues: list[str],
+    processes: int,
+    name: str,
+    preload: Sequence[str] = (),
+    on_ready: Callable[[], None] | None = None,
 ) -> None:
     """Consumes queues in the foreground until a signal. SIGTERM lets running tasks end and takes no more."""
-    app = create_app(settings, name=f"{name}@{socket.gethostname()}", queues=tuple(queues))
+    host_name = f"{name}@{socket.gethostname()}"
+    app = create_app(settings, name=host_name, queues=tuple(queues), processes=processes, preload=preload)
     order = partial(OldestQueueFirst, settings.redis_url, stay_s=settings.workers.model_stay_s)
     app.conf.broker_transport_options["queue_order_strategy"] = order
     app.conf.task_queues = [declared(queue) for queue in queues]
@@ -105,7 +153,7 @@ def run(
         worker_ready.connect(lambda **_: on_ready(), weak=False)
     warnings.simplefilter("ignore", SecurityWarning)  # it warns root of pickle, which accept_content keeps out
     worker = app.Worker(
-        hostname=f"{name}@{socket.gethostname()}",
+        hostname=host_name,
         quiet=True,
         queues=queues,
         concurrency=processes,

@@ -18,7 +18,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Heartbeat:
     """Heartbeat thread with a connection of its own; one in each process, made after the fork."""
 
-    def __init__(self, redis_url: str, *, name: str, queues: tuple[str, ...]) -> None:
+    def __init__(self, redis_url: str, *, name: str, queues: tuple[str, ...], is_loading: bool) -> None:
         self._live = BlockingExecutor(redis_url)
         self._name = f"{name} #{os.getpid()}"
         self._queues = queues
@@ -26,6 +26,8 @@ class Heartbeat:
         self._job_id = ""
         self.models: tuple[str, ...] = ()
         """Keys of the loaded models."""
+        self.is_loading = is_loading
+        """Whether it loads models ahead, and takes no job yet."""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._publish, name="heartbeat", daemon=True)
         self._thread.start()
@@ -62,6 +64,7 @@ class Heartbeat:
             memory_bytes=_resident_bytes(),
             job_id=self._job_id,
             models=self.models,
+            is_loading=self.is_loading,
             since=self._since,
             at=time.time(),
         )

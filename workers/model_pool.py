@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -85,17 +85,16 @@ class ModelPool:
             return held.engine
         return self._load(model, requirements).engine
 
-    def preload(self, models: Iterable[Model]) -> None:
-        """Loads models before the first job asks for them; one that cannot be loaded is logged and left to its jobs."""
-        for model in models:
-            started = self._clock()
-            try:
-                engine = self.engine(model)
-            except ImgenError as exc:
-                log.warning("a model could not be preloaded", model=model.key, reason=str(exc))
-                continue
-            seconds = round(self._clock() - started, 1)
-            log.info("model preloaded", model=model.key, seconds=seconds, size_bytes=engine.memory_bytes)
+    def preload(self, model: Model) -> None:
+        """Loads a model before the first job asks for it; if it cannot be loaded, that is logged, and the job will say so."""
+        started = self._clock()
+        try:
+            engine = self.engine(model)
+        except ImgenError as exc:
+            log.warning("a model could not be preloaded", model=model.key, reason=str(exc))
+            return
+        seconds = round(self._clock() - started, 1)
+        log.info("model preloaded", model=model.key, seconds=seconds, size_bytes=engine.memory_bytes)
 
     def weights(self, model: Model, lora: str) -> dict[str, str]:
         """Returns the digests of a loaded model and of a LoRA file, by name; empty: the engine draws without weights."""

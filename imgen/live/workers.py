@@ -27,6 +27,8 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """Id of its job; empty: it waits."""
     models: tuple[str, ...] = ()
     """Keys of the loaded models."""
+    is_loading: bool = False
+    """Whether it loads models ahead, and takes no job yet."""
     since: float
     """Unix time of the process's start."""
     at: float

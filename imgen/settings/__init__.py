@@ -32,6 +32,7 @@ from imgen.settings.sections import (
     Http,
     Jobs,
     Logs,
+    Models,
     Objects,
     RedisSettings,
     Review,
@@ -77,6 +78,7 @@ class Settings(_Base):
     review: Review = Review()
     cache: Cache = Cache()
     credentials: CredentialSettings = CredentialSettings()
+    models: Models = Models()
     workers: Workers = Workers()
     logs: Logs = Logs()
     default_plan: str = Field(default="standard")

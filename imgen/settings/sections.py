@@ -161,6 +161,12 @@ class CredentialSettings(_Section):
     vendor: str = "Imgen"
 
 
+class Models(_Section):
+    """Models of all workers; the models themselves are in models.toml."""
+
+    preload: tuple[str, ...] = ()
+
+
 class Workers(_Section):
     """Worker processes; time to load a model, and what it leaves for a render."""
 

@@ -34,3 +34,11 @@ def test_a_worker_logs_weights_of_a_shipped_name(tmp_path):
     write_model(tmp_path / "models" / "starter")
     done = run_command("worker", "--queues", "render.nobody", "--data", str(tmp_path))
     assert done.stderr.count("starter is not used") == 1
+
+
+@pytest.mark.parametrize(("queues", "preload"), [("finish", "eros"), ("render.eros", "eros,nobody")])
+def test_a_worker_refuses_to_load_a_model_that_it_has_no_queue_for(tmp_path, queues, preload):
+    """No job of it would ever come."""
+    done = run_command("worker", "--queues", queues, "--preload", preload, "--data", str(tmp_path))
+    assert done.returncode == 1
+    assert f"no queue for {preload.rpartition(',')[2]}; its queues are {queues}" in done.stderr

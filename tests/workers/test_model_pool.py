@@ -165,7 +165,8 @@ def test_a_render_that_runs_out_of_memory_has_all_of_it_for_its_next_try(make_po
 def test_models_are_loaded_ahead_and_a_broken_one_is_passed_over(make_pool, loads):
     """Neither is loaded again for the first job."""
     pool = make_pool(1000)
-    pool.preload([GOOD, BROKEN, OTHER])
+    for asked in (GOOD, BROKEN, OTHER):
+        pool.preload(asked)
     pool.engine(GOOD)
     with pytest.raises(ModelNotLoaded):
         pool.engine(BROKEN)
