@@ -7,10 +7,12 @@ import typer
 from rich.console import Console
 
 from imgen import settings
+from imgen.cli import pictures
 from imgen.cli.client import Client, ServerError
 from imgen.cli.options import Data
 from imgen.domain.catalog import SIZES
 from imgen.domain.errors import Invalid
+from imgen.domain.request import UPSCALES
 from imgen.stack.lock import running_url
 
 
@@ -29,8 +31,30 @@ def generate(
     style: Annotated[str, typer.Option(help="Style; default: the model's.")] = "",
     negative: Annotated[str, typer.Option(help="More of what must not be seen.")] = "",
     size: Annotated[
-        str, typer.Option(help="Width × height: " + ", ".join(f"{w}x{h}" for w, h in SIZES) + ".")
-    ] = "1344x768",
+        str,
+        typer.Option(
+            help="Width × height: "
+            + ", ".join(f"{w}x{h}" for w, h in SIZES)
+            + ". Default: the first; with --image the one nearest to its shape.",
+            show_default=False,
+        ),
+    ] = "",
+    image: Annotated[
+        str, typer.Option(help="A picture to start from: a file, or the id of an upload or of a job.")
+    ] = "",
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --image: a file, white where it is redrawn, black where it is kept.", show_default=False
+        ),
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="With --image: how far the picture may leave it; default: 0.6.", show_default=False
+        ),
+    ] = None,
+    upscale: Annotated[int, typer.Option(help="Enlarge the picture: 1, 2 or 4 times.")] = 1,
     image_format: Annotated[str, typer.Option("--format", help="jpeg, png, webp or avif.")] = "jpeg",
     quality: Annotated[int, typer.Option(help="1–100.")] = 95,
     seed: Annotated[int | None, typer.Option(help="For the same picture again.", show_default=False)] = None,
@@ -40,9 +64,11 @@ def generate(
     """Make a picture and save it. Needs a running server and a key (IMGEN_KEY)."""
     if not key:
         raise ServerError("No key: set IMGEN_KEY or give --key (imgen keys create NAME makes one)")
-    width, height = _parse_size(size)
-    fields: dict[str, object] = {"prompt": prompt, "negative": negative, "width": width, "height": height}
+    fields: dict[str, object] = {"prompt": prompt, "negative": negative}
     fields |= {"format": image_format, "quality": quality, "optimize": optimize}
+    if size or not image:
+        fields["width"], fields["height"] = _parse_size(size) if size else SIZES[0]
+    fields |= _input_fields(image, mask, strength, upscale)
     fields |= {
         name: value for name, value in {"model": model, "style": style, "seed": seed}.items() if value not in ("", None)
     }
@@ -61,6 +87,27 @@ def generate(
             typer.echo(path)
     finally:
         client.close()
+
+
+def _input_fields(image: str, mask: Path | None, strength: float | None, upscale: int) -> dict[str, object]:
+    """Returns the fields of source, mask and enlargement that were given.
+
+    Raises:
+        Invalid: a file cannot be used, a mask or a strength has no source, or there is no such factor.
+    """
+    if upscale not in UPSCALES:
+        raise Invalid(f"--upscale is {', '.join(map(str, UPSCALES[:-1]))} or {UPSCALES[-1]}")
+    fields: dict[str, object] = {"upscale": upscale} if upscale > 1 else {}
+    if not image:
+        if mask is not None or strength is not None:
+            raise Invalid("--mask and --strength need an --image")
+        return fields
+    fields["image"] = pictures.file_or_id(image)
+    if mask is not None:
+        fields["mask"] = pictures.file(mask)
+    if strength is not None:
+        fields["image_strength"] = strength
+    return fields
 
 
 def _refuse_unknown(model: str, client: Client) -> None:

@@ -1,5 +1,6 @@
 """`imgen generate` and `imgen verify` against a running stack."""
 
+import io
 import os
 import subprocess
 import sys
@@ -73,3 +74,22 @@ def test_refusals_are_told_in_one_line(server, tmp_path):
         assert done.returncode != 0
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_picture_is_made_from_a_file(server, tmp_path):
+    """Its credentials tell that a source was opened, and its size is the one nearest to that of the source."""
+    from PIL import Image
+
+    from imgen.provenance import credentials
+
+    source = tmp_path / "source.png"
+    Image.linear_gradient("L").resize((200, 300)).save(source)
+    done = imgen(server, "generate", "red coat", "--image", str(source), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    body = (tmp_path / "out" / done.stdout.split()[0].rpartition("/")[2]).read_bytes()
+    found = credentials.read(body, "image/jpeg")
+    (data,) = (one["data"] for one in found.manifest["assertions"] if one["label"] == "c2pa.actions.v2")
+    assert [action["action"] for action in data["actions"]] == ["c2pa.opened", "c2pa.edited", "c2pa.watermarked"]
+    assert [one["relationship"] for one in found.manifest["ingredients"]] == ["parentOf"]
+    with Image.open(io.BytesIO(body)) as image:
+        assert image.size == (832, 1216)

@@ -60,11 +60,15 @@ def put(resources, key, width, height):
     return Input(role=key.rpartition("/")[2], key=key, sha256="0" * 64)
 
 
-def finish(resources, output, *, strength=None, source=SIZE, mask=False, upscale=1, logo=False):
+def finish(resources, output, *, strength=None, source=SIZE, original=b"", mask=False, upscale=1, logo=False):
     """A job of these wishes, rendered already, after its second phase."""
     inputs, brand = [], VisibleWatermark()
     if strength is not None:
-        inputs.append(structs.replace(put(resources, "uploads/source", *source), strength=strength))
+        key = "uploads/original" if original else ""
+        if original:
+            resources.objects.put(key, original, "application/octet-stream")
+        given = put(resources, "uploads/source", *source)
+        inputs.append(structs.replace(given, strength=strength, original_key=key))
     if mask:
         inputs.append(put(resources, "uploads/mask", *source))
     if logo:
@@ -124,8 +128,7 @@ def test_manifest_of_the_source_is_kept(resources):
     file = io.BytesIO()
     Image.fromarray(noise(300, 200)).save(file, "JPEG")
     theirs = resources.signer.sign(file.getvalue(), "image/jpeg", make_manifest(title="Harbour"))
-    resources.objects.put("uploads/source.original", theirs.body, "image/jpeg")
-    job = finish(resources, "jpeg", strength=0.6)
+    job = finish(resources, "jpeg", strength=0.6, original=theirs.body)
     (parent,) = credentials_of(resources, job)["ingredients"]
     assert (parent["relationship"], parent["active_manifest"]) == ("parentOf", theirs.manifest_id)
     assert b"Harbour" in resources.objects.get(job.outcome.images[0].key)
@@ -137,7 +140,6 @@ def test_broken_manifest_of_a_source_spoils_no_picture(resources):
     Image.fromarray(noise(300, 200)).save(file, "JPEG")
     theirs = resources.signer.sign(file.getvalue(), "image/jpeg", make_manifest())
     broken = theirs.body[:-200] + bytes([theirs.body[-200] ^ 1]) + theirs.body[-199:]
-    resources.objects.put("uploads/source.original", broken, "image/jpeg")
-    (parent,) = credentials_of(resources, finish(resources, "webp", strength=0.6))["ingredients"]
+    (parent,) = credentials_of(resources, finish(resources, "webp", strength=0.6, original=broken))["ingredients"]
     failed = [found["code"] for found in parent["validation_results"]["activeManifest"]["failure"]]
     assert failed == ["assertion.dataHash.mismatch"]

@@ -8,15 +8,9 @@ from dataclasses import replace
 
 from PIL import Image
 
-from imgen.domain.errors import ObjectNotFound
 from imgen.domain.job import utc_text
-from imgen.domain.recipe import Input
-from imgen.objects import ObjectStore
 from imgen.provenance.history import CROPPED, OPENED, RESIZED, SOURCE, Action, Ingredient, created, redrawn
 from workers.picture import Context, Picture
-
-ORIGINAL = ".original"
-"""Suffix of the key at which the upload gate keeps a source's file, as it came, if it has credentials of its own."""
 
 
 def origin(picture: Picture, context: Context) -> Picture:
@@ -28,7 +22,7 @@ def origin(picture: Picture, context: Context) -> Picture:
         Retryable: the object store does not answer.
     """
     diffusion, model = context.job.recipe.diffusion, context.model.label
-    source = diffusion.input("source")
+    source, objects = diffusion.input("source"), context.resources.objects
     when = "" if picture.drawn_at is None else utc_text(picture.drawn_at)
     enlarged = (RESIZED,) if diffusion.upscale > 1 else ()
     if source is None:
@@ -37,8 +31,9 @@ def origin(picture: Picture, context: Context) -> Picture:
         how = "Image to image" if diffusion.input("mask") is None else "Inpainting"
         steps: tuple[Action, ...] = (redrawn(model, when, how), *enlarged)
     else:
-        steps = _fitted(picture, _size(context.resources.objects.get(source.key)))
-    parent = Ingredient(label=SOURCE, relationship="parentOf", file=_original(context.resources.objects, source))
+        steps = _fitted(picture, _size(objects.get(source.key)))
+    original = objects.get(source.original_key) if source.original_key else b""
+    parent = Ingredient(label=SOURCE, relationship="parentOf", file=original)
     return replace(picture, actions=(OPENED, *steps), ingredients=(parent,))
 
 
@@ -53,10 +48,3 @@ def _fitted(picture: Picture, source: tuple[int, int]) -> tuple[Action, ...]:
 def _size(file: bytes) -> tuple[int, int]:
     with Image.open(io.BytesIO(file)) as image:
         return image.size
-
-
-def _original(objects: ObjectStore, source: Input) -> bytes:
-    try:
-        return objects.get(source.key + ORIGINAL)
-    except ObjectNotFound:
-        return b""
