@@ -88,7 +88,7 @@ OBJECTS = Pool("object store", threads=8, timeout_s=10, stalled_s=2)
 FILES = Pool("files", threads=8, timeout_s=10, stalled_s=2)
 """Files of the object store that the API serves."""
 PICTURES = Pool("pictures", threads=2, timeout_s=30)
-"""Decoding of pictures that clients send: up to 64 MB of memory each."""
+"""Decoding of pictures that clients send: up to 420 MB of memory each, for a turned and transparent source of 32 megapixels."""
 SEARCH = Pool("search", threads=2, timeout_s=60)
 """Vectors of the semantic cache."""
 EMBEDDING = Pool("embedding", threads=4, timeout_s=30)

@@ -5,17 +5,20 @@ add a fifth. The time-out of a body is in protocol.py.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from imgen.domain.errors import TooLarge, Unauthorized
+from imgen.domain.errors import TooLarge, Unauthorized, Unavailable
 
 Answer = tuple[int, bytes, Mapping[str, str]]
 """HTTP status, JSON body and further headers."""
+SPOOL_BYTES = 1024 * 1024
+"""Length of a body up to which it stays in memory while it is spooled."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -76,23 +79,56 @@ async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
         TooLarge: its size or its Content-Length is over the limit; the rest is not read.
         starlette.requests.ClientDisconnect: the client disconnected.
     """
-    declared = header(scope, b"content-length")
-    if declared.isdecimal() and int(declared) > max_bytes:
-        raise TooLarge
+    _check_declared(scope, max_bytes)
     gathered = bytearray()  # not a list: a body that comes byte by byte would take fifty times its size
     while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk: bytes = message.get("body", b"")
-        if len(gathered) + len(chunk) > max_bytes:
-            raise TooLarge
-        is_last = not message.get("more_body", False)
+        chunk, is_last = await _next_chunk(receive, max_bytes - len(gathered))
         if is_last and not gathered:  # nearly all bodies are one message
             return chunk
         gathered += chunk
         if is_last:
             return bytes(gathered)
+
+
+async def spool_body(scope: Scope, receive: Receive, *, max_bytes: int) -> IO[bytes]:
+    """Reads the whole body into a temporary file without a name, which the caller closes; a short one stays in memory.
+
+    Raises:
+        TooLarge, starlette.requests.ClientDisconnect: as for `read_body`.
+        Unavailable: the disk is full.
+    """
+    _check_declared(scope, max_bytes)
+    file = SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 - the caller closes it
+    try:
+        is_last = False
+        while not is_last:
+            chunk, is_last = await _next_chunk(receive, max_bytes - file.tell())
+            file.write(chunk)
+        file.seek(0)
+    except OSError as exc:
+        file.close()
+        raise Unavailable(f"A body cannot be kept: {exc.strerror}") from exc
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _check_declared(scope: Scope, max_bytes: int) -> None:
+    declared = header(scope, b"content-length")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise TooLarge
+
+
+async def _next_chunk(receive: Receive, room: int) -> tuple[bytes, bool]:
+    """Receives a part of a body, and whether it is the last one; `room` is what the limit leaves."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    chunk: bytes = message.get("body", b"")
+    if len(chunk) > room:
+        raise TooLarge
+    return chunk, not message.get("more_body", False)
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:

@@ -25,7 +25,7 @@ class Upload(Struct, frozen=True, kw_only=True):
     width: int
     height: int
     size_bytes: int
-    """Of the file as it was sent."""
+    """Of what is stored of it."""
     created_at: float
 
 
@@ -41,12 +41,12 @@ def find(connection: Connection, upload_id: str, *, tenant_id: str, since: float
     return None if row is None else Upload(**row)
 
 
-def size_since(connection: Connection, tenant_id: str, *, since: float) -> int:
-    """Returns the bytes that a tenant uploaded since a time."""
-    total = select(func.coalesce(func.sum(uploads.c.size_bytes), 0))
-    return int(
-        connection.execute(total.where(uploads.c.tenant_id == tenant_id, uploads.c.created_at >= since)).scalar_one()
-    )
+def stored_since(connection: Connection, tenant_id: str, *, since: float) -> tuple[int, float]:
+    """Returns the bytes of a tenant's uploads since a time, and the time of the oldest of them; 0: there is none."""
+    query = select(func.coalesce(func.sum(uploads.c.size_bytes), 0), func.coalesce(func.min(uploads.c.created_at), 0.0))
+    own = query.where(uploads.c.tenant_id == tenant_id, uploads.c.created_at >= since)
+    size_bytes, oldest = connection.execute(own).one()
+    return int(size_bytes), float(oldest)
 
 
 def delete_before(connection: Connection, before: float, *, limit: int) -> int:

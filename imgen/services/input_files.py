@@ -39,6 +39,8 @@ class StoredFile(NamedTuple):
     key: str
     original_key: str = ""
     """Key of the file as it was sent; empty: it holds no C2PA manifest store."""
+    size_bytes: int = 0
+    """Of both."""
 
 
 def sha256_of(key: str) -> str:
@@ -58,7 +60,7 @@ async def store(core: Core, principal: Principal, picture: "TakenPicture") -> St
         original_key = f"{key}.{hashlib.sha256(picture.original).hexdigest()[:16]}.original"
         await OBJECTS.run(core.objects.put, original_key, picture.original, "application/octet-stream")
     await OBJECTS.run(core.objects.put, key, picture.body, "image/png")
-    return StoredFile(key, original_key)
+    return StoredFile(key, original_key, len(picture.body) + len(picture.original))
 
 
 async def store_again(core: Core, principal: Principal, given: Input) -> StoredFile:

@@ -97,9 +97,21 @@ async def find_upload(core: Core, principal: Principal, upload_id: str) -> Uploa
     return await core.database.reading(records.find, upload_id, tenant_id=principal.tenant.id, since=since)
 
 
+def take_source(read: ReadPicture, *, is_own: bool) -> "TakenPicture":
+    """Takes a picture through the gate; it may be of another format if it is one of ours. Call it in a thread.
+
+    Raises:
+        InvalidField: `image` is no usable picture.
+    """
+    from imgen.provenance import intake  # Pillow is not needed before the first picture
+
+    formats = intake.OWN_FORMATS if is_own else intake.OUTSIDE_FORMATS
+    return intake.take_source(read(), "image", formats=formats)
+
+
 async def _read_source(core: Core, principal: Principal, sent: PictureSource) -> "TakenPicture | Upload":
     if not isinstance(sent, str):
-        return await PICTURES.run(_take_source, sent, is_own=False)
+        return await PICTURES.run(take_source, sent, is_own=False)
     if is_upload_id(sent) and (upload := await find_upload(core, principal, sent)) is not None:
         return upload
     if is_job_id(sent):
@@ -108,7 +120,7 @@ async def _read_source(core: Core, principal: Principal, sent: PictureSource) ->
             body = await OBJECTS.run(core.objects.get, key)
         except ObjectNotFound as exc:
             raise InvalidField("image") from exc
-        return await PICTURES.run(_take_source, lambda: body, is_own=True)
+        return await PICTURES.run(take_source, lambda: body, is_own=True)
     raise InvalidField("image")
 
 
@@ -149,13 +161,6 @@ def _input(role: str, file: StoredFile, strength: float) -> Input:
         original_key=file.original_key,
         strength=strength,
     )
-
-
-def _take_source(read: ReadPicture, *, is_own: bool) -> "TakenPicture":
-    from imgen.provenance import intake  # Pillow is not needed before the first picture
-
-    formats = intake.OWN_FORMATS if is_own else intake.OUTSIDE_FORMATS
-    return intake.take_source(read(), "image", formats=formats)
 
 
 def _take_mask(read: ReadPicture, size: tuple[int, int]) -> "TakenPicture":

@@ -67,6 +67,7 @@ class Objects(_Section):
     store: str = "disk"
     folder: str = ""
     url_expires_s: Annotated[int, Interval(ge=1, le=3600)] = 3600
+    uploads_gib: Annotated[float, Interval(ge=0, le=1_000_000)] = 10
     s3: S3Settings = S3Settings()
 
 

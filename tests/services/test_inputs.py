@@ -232,7 +232,7 @@ def test_a_sweep_keeps_what_a_job_or_an_upload_needs(core, caller):
         opened.clock = lambda: time.time() + 2 * DAY_S
         await retention.sweep(opened)
         assert stored(opened) == sorted(kept[:2])
-        assert opened.database.attempt(uploads.size_since, principal.tenant.id, since=0) == 0
+        assert opened.database.attempt(uploads.stored_since, principal.tenant.id, since=0) == (0, 0)
 
     core(work)
 

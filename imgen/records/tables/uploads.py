@@ -21,7 +21,7 @@ uploads = Table(
     Index(None, "tenant_id", "created_at", "size_bytes"),
 )
 """Pictures that clients uploaded, each under its id for a day. `key` is that of the file as the gate stored it, which several
-uploads may share; `sha256` and `size_bytes` are of the file as it was sent."""
+uploads may share; `sha256` is of the file as it was sent, `size_bytes` of what is stored of it."""
 
 job_inputs = Table(
     "job_inputs",

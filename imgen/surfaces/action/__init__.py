@@ -1,23 +1,26 @@
-"""Action API, `POST /api/v2`: decodes the request, dispatches over ACTIONS, translates errors. No logic of its own."""
+"""Action API, `POST /api/v2` and the raw upload: decodes, dispatches over ACTIONS, translates errors. No logic of its own."""
 
 from msgspec import Struct
 from starlette.routing import Route
 from starlette.types import Receive, Scope
 
-from imgen.asgi.endpoint import Answer, Endpoint, json_answer, read_body
+from imgen.asgi.endpoint import Answer, Endpoint, json_answer, read_body, spool_body
 from imgen.domain.errors import ImgenError
+from imgen.domain.principal import GENERATE
+from imgen.services import uploads
 from imgen.services.core import Core
-from imgen.surfaces.action.answers import Failure
+from imgen.surfaces.action.answers import Failure, UploadAnswer, upload_answer
 from imgen.surfaces.action.decoding import action_of, decode
 from imgen.surfaces.caller import Caller
 from imgen.surfaces.description import Description
 from imgen.surfaces.surface import Problem, Surface, problem_of
 
 PATH = "/api/v2"
+UPLOAD_PATH = f"{PATH}/upload"
 
 
 def routes(core: Core) -> list[Route]:
-    """Returns the surface's one route."""
+    """Returns the routes of the surface: of all actions, and of a picture that is the whole body."""
     max_bytes = int(core.settings.http.max_body_mib * 1024 * 1024)
 
     async def answer(scope: Scope, receive: Receive) -> Answer:
@@ -29,7 +32,16 @@ def routes(core: Core) -> list[Route]:
         except ImgenError as exc:
             return error(problem_of(exc))
 
-    return [Route(PATH, Endpoint(answer), methods=["POST"])]
+    async def answer_upload(scope: Scope, receive: Receive) -> Answer:
+        try:
+            return json_answer(await upload(core, Caller(core, scope), scope, receive))
+        except ImgenError as exc:
+            return error(problem_of(exc))
+
+    return [
+        Route(PATH, Endpoint(answer), methods=["POST"]),
+        Route(UPLOAD_PATH, Endpoint(answer_upload), methods=["POST"]),
+    ]
 
 
 async def dispatch(core: Core, caller: Caller, body: bytes) -> Struct:
@@ -41,6 +53,13 @@ async def dispatch(core: Core, caller: Caller, body: bytes) -> Struct:
         raise
     action = action_of(call)
     return await action.handler(core, caller.principal(scope=action.scope), call)
+
+
+async def upload(core: Core, caller: Caller, scope: Scope, receive: Receive) -> UploadAnswer:
+    """Keeps the picture that is the body of a request. The key comes first: a stranger's megabytes are not read."""
+    principal = await caller.principal(scope=GENERATE)
+    with await spool_body(scope, receive, max_bytes=uploads.MAX_BYTES) as body:
+        return upload_answer(await uploads.upload(core, principal, body.read))
 
 
 def error(problem: Problem) -> Answer:

@@ -54,6 +54,15 @@ ACTIONS: dict[str, Action] = {
             "`warnings` lists the field."
         ),
     ),
+    "upload": Action(
+        request=wire.Upload,
+        handler=handlers.upload,
+        answers=(answers.UploadAnswer,),
+        examples=examples.upload,
+        scope=GENERATE,
+        description="Keeps a picture for a day, as `image` or `mask` of `generate`. A larger one, up to 32 MiB, can be the body "
+        "of `POST /api/v2/upload`, which answers the same.",
+    ),
     "status": Action(
         request=wire.Status,
         handler=handlers.status,

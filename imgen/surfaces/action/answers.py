@@ -11,6 +11,7 @@ from imgen.domain.failure import CODES
 from imgen.domain.ids import is_cached
 from imgen.domain.job import Job, State, state_for_owner, utc_text
 from imgen.domain.outcome import Outcome
+from imgen.records.uploads import Upload
 from imgen.services.accounts import usage
 from imgen.services.core import Core
 from imgen.services.jobs import JobStatus
@@ -77,6 +78,15 @@ class GenerateAnswer(Struct, frozen=True, kw_only=True):
     gen_id: GenId
     cache: CacheHit | UnsetType = UNSET
     warnings: Warnings | UnsetType = UNSET
+
+
+class UploadAnswer(Struct, frozen=True, kw_only=True):
+    """Answer to `upload`: a kept picture."""
+
+    image: Annotated[str, Meta(description="Id for `image` and `mask` of `generate`: `up_…`; good for a day.")]
+    width: Annotated[int, Meta(description="Pixels, after the orientation of EXIF was applied.")]
+    height: int
+    sha256: Annotated[str, Meta(description="Digest of the file as you sent it, 64 hex digits.")]
 
 
 class OpenAnswer(Struct, frozen=True, kw_only=True):
@@ -206,6 +216,11 @@ def generate_answer(submitted: Submitted) -> GenerateAnswer:
         cache=is_cached(job.id) or UNSET,
         warnings=submitted.warnings or UNSET,
     )
+
+
+def upload_answer(upload: Upload) -> UploadAnswer:
+    """Makes the answer for a kept picture."""
+    return UploadAnswer(image=upload.id, width=upload.width, height=upload.height, sha256=upload.sha256)
 
 
 def status_answer(core: Core, job_id: str, status: JobStatus) -> StatusAnswer:

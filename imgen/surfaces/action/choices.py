@@ -16,7 +16,7 @@ from imgen.domain.errors import InvalidField, InvalidJson
 from imgen.domain.request import FIELDS, GenerateRequest, PictureSource, ReadPicture
 from imgen.services.inputs import MAX_INLINE_BYTES
 from imgen.services.logos import MAX_LOGO_BYTES
-from imgen.surfaces.action.wire import Cancel, Choice, Status
+from imgen.surfaces.action.wire import Cancel, Choice, Status, Upload
 
 _scalar = msgspec.json.Decoder(str | int | float | bool | None)
 _NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?|[+-]?inf(?:inity)?|nan", re.ASCII | re.IGNORECASE)
@@ -126,6 +126,18 @@ def request_of(call: Struct) -> GenerateRequest:
     return GenerateRequest(
         **{name: _DECODERS[about.value_type](name, getattr(call, name)) for name, about in FIELDS.items()}
     )
+
+
+def upload_of(call: Upload) -> ReadPicture:
+    """Returns the reader of the picture to keep.
+
+    Raises:
+        InvalidField: it is left out, or no data URI.
+    """
+    read = picture_source("image", call.image)
+    if read is None or isinstance(read, str):
+        raise InvalidField("image")
+    return read
 
 
 def job_id_of(call: Status | Cancel) -> str:

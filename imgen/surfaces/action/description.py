@@ -7,10 +7,11 @@ from typing import Any
 from msgspec import Struct, structs
 
 from imgen.domain.account import POLL_EVERY_S
+from imgen.services import uploads
 from imgen.services.core import Core
-from imgen.surfaces.action import PATH, answers
+from imgen.surfaces.action import PATH, UPLOAD_PATH, answers
 from imgen.surfaces.action.actions import ACTIONS, POLLING, Action
-from imgen.surfaces.action.failures import FAILURES
+from imgen.surfaces.action.failures import FAILURES, UPLOAD_FAILURES
 from imgen.surfaces.action.fields import REQUIRED, fields
 from imgen.surfaces.description import REF, Description, FailureRow, Operation, Schema, json_content, schemas_of
 
@@ -81,7 +82,7 @@ def describe(core: Core) -> Description:
     return Description(
         tag="Action API",
         about="Actions for pictures, prompts, jobs and usage.",
-        paths={PATH: {"post": _operation(sent, answered)}},
+        paths={PATH: {"post": _operation(sent, answered)}, UPLOAD_PATH: {"post": _upload(answered["upload"])}},
         schemas=request_schemas(core) | answer_schemas(),
         overview=OVERVIEW.format(polling=POLLING, url=url),
         summary=(
@@ -170,7 +171,30 @@ def _operation(sent: dict[str, Schema], answered: dict[str, tuple[Schema, ...]])
                 "content": json_content(answer, examples_of_answers),
                 "headers": _headers(()),
             },
-            **_failures(),
+            **_failures(FAILURES),
+        },
+    }
+
+
+def _upload(answered: tuple[Schema, ...]) -> Schema:
+    """Describes the route whose body is a picture."""
+    picture = {"schema": {"type": "string", "format": "binary"}}
+    types = ("image/png", "image/jpeg", "image/webp", "application/octet-stream")
+    examples = {"upload": {"summary": "upload", "value": answered[0]}}
+    return {
+        "operationId": "upload",
+        "tags": ["Action API"],
+        "summary": "Upload a picture",
+        "description": "Keeps a picture for a day, like the action `upload`. The body is the file: a PNG, JPEG or WebP of at "
+        f"most {uploads.MAX_BYTES // 2**20} MiB. Its type is told by its content; `Content-Type` does not count.",
+        "requestBody": {"required": True, "content": dict.fromkeys(types, picture)},
+        "responses": {
+            "200": {
+                "description": "The kept picture.",
+                "content": json_content({"$ref": REF + answers.UploadAnswer.__name__}, examples),
+                "headers": _headers(()),
+            },
+            **_failures(UPLOAD_FAILURES),
         },
     }
 
@@ -182,9 +206,9 @@ def _by_name(name: str, values: tuple[Schema, ...]) -> dict[str, Schema]:
     return dict(zip(names, values, strict=True))
 
 
-def _failures() -> dict[str, Any]:
+def _failures(table: Sequence[FailureRow]) -> dict[str, Any]:
     by_status: dict[int, list[FailureRow]] = defaultdict(list)
-    for row in FAILURES:
+    for row in table:
         by_status[row.status].append(row)
     return {
         str(status): {

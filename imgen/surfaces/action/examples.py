@@ -1,5 +1,7 @@
 """Example requests and answers of the actions, with names from the running catalog."""
 
+import base64
+import hashlib
 from typing import NamedTuple
 
 from imgen.domain.catalog import SIZES
@@ -9,6 +11,9 @@ from imgen.services.core import Core
 from imgen.surfaces.description import Schema
 
 JOB_ID, GEN_ID = "run_Wf3gq0v8hYxQ2d1mC7LkZA", "k3v9x0q2m8c1z7b5n4d6"
+UPLOAD_ID = "up_Hq2mV8xT0bYc4dWf6gLk1A"
+_SQUARE = "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAQAAAABbAUdZAAAAEUlEQVR42mP8z8DAwMQwaAkAswEBP25AfJYAAAAASUVORK5CYII="
+"""White PNG of 32 × 32 pixels in base64."""
 FINGERPRINT = "d8f8f0cce0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22"
 
 
@@ -47,6 +52,13 @@ def generate(core: Core) -> Examples:
         "seed": 1234,
     }
     return Examples(request, (_begun(core),))
+
+
+def upload(_core: Core) -> Examples:
+    """Makes the examples of `upload`: a white square of 32 pixels."""
+    sha256 = hashlib.sha256(base64.b64decode(_SQUARE)).hexdigest()
+    answer = {"image": UPLOAD_ID, "width": 32, "height": 32, "sha256": sha256}
+    return Examples({"image": f"data:image/png;base64,{_SQUARE}"}, (answer,))
 
 
 def status(core: Core) -> Examples:

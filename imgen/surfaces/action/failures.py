@@ -34,7 +34,7 @@ FAILURES: tuple[FailureRow, ...] = (
     _row(
         errors.InvalidField("<field>"),
         "A field has a JSON type that cannot be replaced, or a value that may not be replaced: a prompt that is too long, an "
-        "unknown `compliance_ruleset`, an unusable `wm_image`, a `cursor` that is not from a page.",
+        "unknown `compliance_ruleset`, an unusable `wm_image`, `image` or `mask`, a `cursor` that is not from a page.",
         CORRECT,
     ),
     _row(errors.Unauthorized(), "No `Authorization: Bearer` header.", "Send the key."),
@@ -50,11 +50,15 @@ FAILURES: tuple[FailureRow, ...] = (
     _row(errors.CacheExpired(), "The `cache_` id is more than one hour old.", "Send `generate` again."),
     FailureRow(405, "Method not allowed", "The method is not POST.", "Use POST."),
     FailureRow(408, "Request timed out", "The request did not arrive completely in time.", "Send it again."),
-    _row(errors.TooLarge(), "The body exceeds the server's limit.", "Send a smaller `wm_image`."),
+    _row(
+        errors.TooLarge(),
+        "The body exceeds the server's limit.",
+        "Send smaller pictures, or use `POST /api/v2/upload`.",
+    ),
     _row(errors.RateLimited(), "Too many requests in a minute; `generate`: too many blocked pictures.", WAIT),
     _row(
         errors.QuotaExceeded(),
-        "The plan's quota of pictures for today or this month is used up.",
+        "The plan's quota of pictures for today or this month is used up; `upload`: your uploads of a day take all their space.",
         f"{WAIT} See `usage`.",
     ),
     _row(errors.QueueFull(), "Too many jobs wait, or your tenant has reached its plan's limit of open jobs.", WAIT),
@@ -68,3 +72,13 @@ FAILURES: tuple[FailureRow, ...] = (
     _row(errors.Unavailable(), "A part of the server is down.", WAIT),
 )
 """Table in the order of the statuses."""
+
+UPLOAD_FAILURES: tuple[FailureRow, ...] = (
+    _row(errors.InvalidField("image"), "The body is no usable picture.", CORRECT),
+    *(
+        row
+        for row in FAILURES
+        if row.status in {401, 403, 405, 408, 413, 429, 500, 503} and row.text != str(errors.QueueFull())
+    ),
+)
+"""Table of `POST /api/v2/upload`."""

@@ -24,6 +24,7 @@ REQUIRED: dict[type[Struct], tuple[str, ...]] = {
     wire.Status: ("id",),
     wire.Optimize: ("prompt",),
     wire.Cancel: ("id",),
+    wire.Upload: ("image",),
 }
 """Request → required fields; all others are optional, and null counts as left out."""
 
@@ -35,6 +36,10 @@ def fields(core: Core) -> dict[type[Struct], dict[str, Schema]]:
     return {
         wire.Models: {},
         wire.Generate: generate,
+        wire.Upload: {
+            name: _with(schema, f"A {_SOURCE}. An unusable one is an error.")
+            for name, schema in _schemas(wire.Upload).items()
+        },
         wire.Status: _schemas(wire.Status),
         wire.Optimize: {name: generate[name] for name in wire.Optimize.__struct_fields__},
         wire.Random: {
@@ -87,13 +92,14 @@ def _generate(core: Core) -> dict[str, Schema]:
         },
         "image": schemas["image"]
         | {
-            "description": f"Picture to start from: {_SOURCE}; or the id of one of your finished jobs. Without `width` and "
-            "`height` the size is the one nearest to its ratio. Empty: none. An unusable one is an error."
+            "description": f"Picture to start from: {_SOURCE}; what `upload` answered; or the id of one of your finished "
+            "jobs. Without `width` and `height` the size is the one nearest to its ratio. Empty: none. An unusable one is an "
+            "error."
         },
         "mask": schemas["mask"]
         | {
-            "description": f"With `image`: white is redrawn, black is kept; {_SOURCE}. It is scaled to `image`. "
-            "Empty: all of it is redrawn. An unusable one is an error."
+            "description": f"With `image`: white is redrawn, black is kept; {_SOURCE}; or what `upload` answered. It is scaled "
+            "to `image`. Empty: all of it is redrawn. An unusable one is an error."
         },
         "steps": _by_model(core, "steps", schemas["steps"]),
         "guidance": _by_model(core, "guidance", schemas["guidance"]),

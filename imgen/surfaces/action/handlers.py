@@ -9,11 +9,11 @@ from imgen.asgi.answer_headers import note_warning
 from imgen.domain.catalog import clamp
 from imgen.domain.principal import Principal
 from imgen.services import jobs as job_service
-from imgen.services import prompts, submit
+from imgen.services import prompts, submit, uploads
 from imgen.services.accounts import usage
 from imgen.services.core import Core
 from imgen.surfaces.action import answers, wire
-from imgen.surfaces.action.choices import choice, job_id_of, number, request_of, text
+from imgen.surfaces.action.choices import choice, job_id_of, number, request_of, text, upload_of
 from imgen.surfaces.action.wire import JOBS_PAGE, MAX_JOBS_PAGE
 
 SURFACE = "action"
@@ -34,6 +34,11 @@ async def generate(core: Core, caller: PendingPrincipal, call: Struct) -> answer
     if not await core.is_served(submitted.job.queue):
         _warn_unserved(submitted.job.queue)
     return answers.generate_answer(submitted)
+
+
+async def upload(core: Core, caller: PendingPrincipal, call: wire.Upload) -> answers.UploadAnswer:
+    """Keeps a picture for later requests."""
+    return answers.upload_answer(await uploads.upload(core, await caller, upload_of(call)))
 
 
 async def status(core: Core, caller: PendingPrincipal, call: wire.Status) -> answers.StatusAnswer:

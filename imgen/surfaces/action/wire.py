@@ -39,6 +39,12 @@ Generate = msgspec.defstruct(
 """Request for a picture: the fields of GenerateRequest, undecoded."""
 
 
+class Upload(_Call, frozen=True, kw_only=True, tag="upload"):
+    """Request to keep a picture for later requests."""
+
+    image: Annotated[Choice, described("string", "Picture to keep for a day.")] = Choice()
+
+
 class Status(_Call, frozen=True, kw_only=True, tag="status"):
     """Request for the state of a job. `prompt` and `model` are ignored; old clients send them."""
 

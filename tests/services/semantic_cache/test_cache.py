@@ -293,7 +293,7 @@ def partition(
 
 
 def test_what_must_be_equal_makes_the_partition():
-    """Model, style, character, size, ruleset, negatives and owner; the words, the brand and the format do not count."""
+    """Model, style, character, size, upscale factor, ruleset, negatives and owner; the words, the brand and the format do not count."""
     base = partition()
     others = [
         partition(model="other"),
@@ -301,6 +301,8 @@ def test_what_must_be_equal_makes_the_partition():
         partition("@aya red coat"),
         partition("@bella red coat"),
         partition(width=1024, height=1024),
+        partition(upscale=2),
+        partition(upscale=4),
         partition(rules="strict 1"),
         partition(weights="digest of the model's files"),
         partition(weights="digest of other files"),

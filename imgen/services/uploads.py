@@ -1,0 +1,63 @@
+"""Uploads: pictures that clients send ahead of the requests that use them, for a day."""
+
+import hashlib
+import math
+from typing import TYPE_CHECKING
+
+from imgen.domain.errors import QuotaExceeded
+from imgen.domain.ids import new_upload_id
+from imgen.domain.principal import Principal
+from imgen.domain.request import ReadPicture
+from imgen.records import uploads as records
+from imgen.records.uploads import Upload
+from imgen.services import input_files, inputs, limits
+from imgen.services.core import Core
+from imgen.threads import PICTURES
+
+if TYPE_CHECKING:
+    from imgen.provenance.intake import TakenPicture
+
+MAX_BYTES = 32 * 1024 * 1024
+"""Size of a picture that is the whole body of a request."""
+GIB = 1024**3
+
+
+async def upload(core: Core, principal: Principal, read: ReadPicture) -> Upload:
+    """Takes a picture through the gate and stores it; `read` is called in a thread, after the cheap checks.
+
+    Raises:
+        InvalidField: `image` is no usable picture.
+        QuotaExceeded: the tenant's uploads of the last day take all the space they may.
+        RateLimited: try again later, after too many blocked pictures.
+        Retryable: Redis, the database or the object store does not answer or is full; nothing is recorded.
+    """
+    await limits.check_principal(core, principal, makes_job=False)
+    await _check_space(core, principal)
+    sha256, picture = await PICTURES.run(_take, read)
+    file = await input_files.store(core, principal, picture)
+    made = Upload(
+        id=new_upload_id(),
+        tenant_id=principal.tenant.id,
+        key=file.key,
+        original_key=file.original_key,
+        sha256=sha256,
+        width=picture.width,
+        height=picture.height,
+        size_bytes=file.size_bytes,
+        created_at=core.clock(),
+    )
+    await core.database.writing(records.add, made)
+    return made
+
+
+async def _check_space(core: Core, principal: Principal) -> None:
+    limit = core.settings.objects.uploads_gib * GIB
+    since = core.clock() - input_files.KEPT_S
+    size_bytes, oldest = await core.database.reading(records.stored_since, principal.tenant.id, since=since)
+    if limit and size_bytes >= limit:
+        raise QuotaExceeded(retry_after_s=math.ceil(oldest - since) + 1)
+
+
+def _take(read: ReadPicture) -> tuple[str, "TakenPicture"]:
+    body = read()
+    return hashlib.sha256(body).hexdigest(), inputs.take_source(lambda: body, is_own=False)
