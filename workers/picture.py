@@ -44,6 +44,8 @@ class Picture:
     """(height, width, 3) uint8, sRGB."""
     drawn_at: float | None = None
     """Seconds since the epoch at which the engine had drawn the pixels, for this job or another; None: an old master."""
+    upscaler: str = ""
+    """Name of what enlarged the pixels: a configured file, or `lanczos`; empty: nothing did."""
     logo: NDArray[np.uint8] | None = None
     """(height, width, 4) uint8, sRGB and straight alpha; None: the recipe has none."""
     unbranded: NDArray[np.uint8] = field(default_factory=lambda: NO_PIXELS)

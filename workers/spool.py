@@ -48,4 +48,4 @@ def discard(data_dir: Path, job_id: str) -> None:
 
 
 def _path(data_dir: Path, job_id: str) -> Path:
-    return data_dir / FOLDER / f"{job_id}.tiff"
+    return data_dir / FOLDER / f"{job_id}.master"

@@ -17,26 +17,30 @@ POSITIONS: dict[str, tuple[float, float]] = {
 }
 """Place by position: share of the free width to its left, of the free height above it."""
 
-_MAX_SIDE = 2048
-"""Pixels of a logo's long edge; a larger one is reduced when it is decoded. No picture of ours is wider."""
+MAX_SIDE = 2048
+"""Pixels of a logo's long edge; a larger one is reduced when it is decoded. No picture is wider that was not enlarged."""
 
 _BAND_PIXELS = 1 << 18
-"""Pixels of a strip: a logo is reduced strip by strip, so that no second copy of 16 megapixels is held."""
+"""Pixels of a strip: a logo is reduced, and laid over a picture, strip by strip, so that few copies of 16 megapixels are held."""
 
 
-def open_logo(body: bytes) -> NDArray[np.uint8]:
-    """Decodes a client's logo to (h, w, 4) uint8, sRGB and straight alpha, at most 2,048 pixels at its long edge.
+def open_logo(body: bytes, max_side: int = MAX_SIDE) -> NDArray[np.uint8]:
+    """Decodes a client's logo to (h, w, 4) uint8, sRGB and straight alpha, at most `max_side` pixels at its long edge.
 
     PNG, JPEG or WebP by content. An animation gives its first frame; EXIF orientation is honoured, all other metadata
     and profiles are dropped.
+
+    Args:
+        body: the file.
+        max_side: the long edge of the picture that it is for, if that is larger than the default.
 
     Raises:
         errors.InvalidField: `wm_image` is another format, over 16 megapixels, or broken.
     """
     with untrusted_image.open_untrusted(body, "wm_image") as image:
-        image.draft("RGB", (_MAX_SIDE // 2, _MAX_SIDE // 2))  # JPEG alone: decodes at a half or a quarter where it can
+        image.draft("RGB", (max_side // 2, max_side // 2))  # JPEG alone: decodes at a half or a quarter where it can
         image.load()
-        small = untrusted_image.turned(_reduced(image), source=image)
+        small = untrusted_image.turned(_reduced(image, max_side), source=image)
     return np.asarray(small)  # outside, where the large one is gone already
 
 
@@ -75,15 +79,18 @@ def overlay(
     opacity = transparency / 100
     branded = pixels.copy()
     under = branded[top : top + box_height, left : left + box_width]
-    visible = 1 - layer[..., 3:] * (opacity / 255)
-    under[:] = np.rint(under * visible + layer[..., :3] * opacity).clip(0, 255)
+    rows = max(1, _BAND_PIXELS // box_width)
+    for first in range(0, box_height, rows):
+        band, over = under[first : first + rows], layer[first : first + rows].astype(np.float32)
+        visible = 1 - over[..., 3:] * (opacity / 255)
+        band[:] = np.rint(band * visible + over[..., :3] * opacity).clip(0, 255)
     return branded
 
 
 def _scaled_and_rotated(
     logo: NDArray[np.uint8], logo_width: float, rotation: int, picture: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Scales and rotates a logo; colours multiplied by alpha, (h, w, 4) 0–255."""
+) -> NDArray[np.uint8]:
+    """Scales and rotates a logo; colours multiplied by alpha, (h, w, 4)."""
     aspect = logo.shape[0] / logo.shape[1]
     sine, cosine = abs(math.sin(math.radians(rotation))), abs(math.cos(math.radians(rotation)))
     # Width and height of the rotated box for a logo of width 1
@@ -95,7 +102,7 @@ def _scaled_and_rotated(
     if rotation % 360:
         rotated = [band.rotate(-rotation, Image.Resampling.BICUBIC, expand=True, fillcolor=0) for band in image.split()]
         image = Image.merge("RGBa", rotated)
-    return np.asarray(image, np.float32)[: picture[1], : picture[0]]
+    return np.asarray(image)[: picture[1], : picture[0]]
 
 
 def _offset(free: int, share: float, padding: int) -> int:
@@ -104,9 +111,9 @@ def _offset(free: int, share: float, padding: int) -> int:
     return int(min(max(free * share + inward, 0), free))
 
 
-def _reduced(image: Image.Image) -> Image.Image:
+def _reduced(image: Image.Image, max_side: int) -> Image.Image:
     """Converts an image to RGBA; reduces one that is too large by a whole factor."""
-    factor = math.ceil(max(image.size) / _MAX_SIDE)
+    factor = math.ceil(max(image.size) / max_side)
     across, down = (math.ceil(side / factor) for side in image.size)
     small = Image.new("RGBA", (across, down))
     rows = max(1, _BAND_PIXELS // image.width // factor)

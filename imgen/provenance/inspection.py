@@ -6,6 +6,9 @@ from msgspec import Struct, field
 from imgen.provenance import credentials, fingerprint, untrusted_image
 from imgen.provenance.watermark import DecodedWatermark, decode
 
+MAX_PIXELS = 32_000_000
+"""Largest area: twice that of a picture that was enlarged four times."""
+
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
 
 
@@ -28,9 +31,9 @@ def inspect_picture(body: bytes, anchors: bytes = b"", *, request_field: str = "
         request_field: the request's field that held the file, for the message.
 
     Raises:
-        errors.InvalidField: another format, over 16 megapixels, or broken.
+        errors.InvalidField: another format, over 32 megapixels, or broken.
     """
-    with untrusted_image.open_untrusted(body, request_field, _FORMATS) as image:
+    with untrusted_image.open_untrusted(body, request_field, _FORMATS, MAX_PIXELS) as image:
         mime = f"image/{str(image.format).lower()}"
         # The watermark is in the pixels as stored: an orientation that was added later is not applied
         pixels = np.asarray(untrusted_image.convert(image, "RGB"))

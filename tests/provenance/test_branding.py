@@ -181,3 +181,21 @@ def test_picture_is_not_written_to():
     before = GREY.copy()
     overlay()
     assert np.array_equal(GREY, before)
+
+
+def test_a_logo_for_a_wide_picture_keeps_its_detail():
+    """Stripes a pixel wide are reduced to grey for a picture of common size, and kept for an enlarged one."""
+    striped = np.zeros((64, 4096, 4), np.uint8)
+    striped[..., 3], striped[:, ::2, :3] = 255, 255
+    body = saved(Image.fromarray(striped))
+    assert branding.open_logo(body).shape == (32, 2048, 4)
+    assert np.array_equal(branding.open_logo(body, max_side=4096), striped)
+
+
+def test_a_logo_as_large_as_a_wide_picture_is_laid_over_all_of_it():
+    """Strips of the picture meet without a line that is left out or laid twice."""
+    picture = np.full((1200, 2400, 3), 100, np.uint8)
+    whole = square((200, 0, 0, 128), size=(2400, 1200))
+    branded = overlay(picture, whole, scale=100, padding_x=0, padding_y=0)
+    assert len(np.unique(branded.reshape(-1, 3), axis=0)) == 1
+    assert tuple(branded[0, 0]) == (150, 50, 50)

@@ -62,9 +62,9 @@ def test_what_is_no_picture_is_refused(body):
 
 @pytest.mark.parametrize("file_format", encoding.MIME)
 def test_large_pictures_are_refused_by_their_header(file_format):
-    """Seventeen megapixels are not decoded."""
+    """Thirty-three megapixels are not decoded."""
     file = io.BytesIO()
-    Image.fromarray(np.zeros((4100, 4100), np.uint8)).save(file, file_format)
+    Image.fromarray(np.zeros((5700, 5800), np.uint8)).save(file, file_format)
     with pytest.raises(errors.InvalidField, match=r"^Invalid image$"):
         inspect_picture(file.getvalue())
 

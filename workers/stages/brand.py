@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from imgen.provenance.branding import open_logo, overlay
+from imgen.provenance.branding import MAX_SIDE, open_logo, overlay
 from imgen.provenance.history import LOGO, PLACED, Ingredient
 from workers.picture import Context, Picture
 
@@ -14,7 +14,8 @@ def fetch_logo(picture: Picture, context: Context) -> Picture:
         return picture
     file = context.resources.objects.get(key)
     logo = Ingredient(label=LOGO, relationship="componentOf", file=file)
-    return replace(picture, logo=open_logo(file), ingredients=(*picture.ingredients, logo))
+    max_side = max(MAX_SIDE, *picture.pixels.shape[:2])
+    return replace(picture, logo=open_logo(file, max_side), ingredients=(*picture.ingredients, logo))
 
 
 def brand(picture: Picture, context: Context) -> Picture:
