@@ -16,8 +16,8 @@ from workers import spool
 from workers.picture import CachedMaster, Context, Picture
 
 FORMAT = "webp"
-"""Lossless. At its least effort it is as fast as PNG at its fastest and smaller: 35 ms and 1.1 MB at 1344×768, a second and 10–23 MB
-at 4096², where a TIFF without compression has 50."""
+"""Lossless. At its least effort it is as fast as PNG at its fastest and smaller: 35 ms and 1.1 MB at 1344×768, a second and
+10–23 MB at 4096², where a TIFF without compression has 50."""
 
 _OPTIONS = {"lossless": True, "quality": 0, "method": 0}
 """Quality is the effort here."""
