@@ -93,6 +93,10 @@ class Job(Struct, frozen=True, kw_only=True):
     the time of the next attempt."""
     masters_lost: int = 0
     """Number of times it went back to be rendered because its master was gone."""
+    batch_id: str | None = None
+    """Id of the batch of jobs that one request made: that of its first job; None: the request made this one alone."""
+    batch_index: int = 0
+    """Place in the batch, 0 is the first."""
 
 
 class View(Struct, frozen=True, kw_only=True, omit_defaults=True):

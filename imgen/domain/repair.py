@@ -39,9 +39,21 @@ unprintable and scripts need: the ideographic and the no-break space, the zero-w
 
 
 def resolve(
-    request: GenerateRequest, catalog: Catalog, rulesets: Container[str], *, max_prompt_chars: int
+    request: GenerateRequest,
+    catalog: Catalog,
+    rulesets: Container[str],
+    *,
+    max_prompt_chars: int,
+    open_jobs: int = 0,
 ) -> ResolvedRequest:
     """Parses the prompt and normalizes every other field: applies each fallback and clamp.
+
+    Args:
+        request: as it was sent.
+        catalog: models and characters.
+        rulesets: names of the configured ones.
+        max_prompt_chars: limit of `prompt` and of `negative`.
+        open_jobs: limit of the tenant's plan, 0: none; `n` is clamped to it.
 
     Raises:
         PromptRequired, InvalidCharacter, TooManyCharacters: see domain.prompt.parse.
@@ -101,6 +113,7 @@ def resolve(
         num_inference_steps=normalize.integer("steps", request.steps, steps),
         guidance_scale=guidance_scale,
         lora_scale=normalize.number("lora_scale", request.lora_scale),
+        n=normalize.integer("n", request.n, _pictures(open_jobs)),
         image_strength=normalize.number("image_strength", request.image_strength),
         upscale=normalize.upscale(request.upscale),
         warnings=normalize.warnings(),  # last: arguments are evaluated in order
@@ -239,6 +252,12 @@ def _parse_int(value: object) -> int | None:
         digits = value.strip()
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 12 else None  # noqa: PLR2004 - over any limit
     return value if isinstance(value, int) else None
+
+
+def _pictures(open_jobs: int) -> Range:
+    """Returns the range of `n` under a plan's limit of open jobs; 0: it has none."""
+    limits = RANGES["n"]
+    return limits._replace(high=min(limits.high, open_jobs or limits.high))
 
 
 def _ruleset(name: str | None, rulesets: Container[str]) -> str:

@@ -148,6 +148,10 @@ class GenerateRequest(Struct, frozen=True, kw_only=True):
     steps: Annotated[float | None, described("integer", "Number of denoising steps.")] = None
     guidance: Annotated[float | None, described("number", "Guidance scale: strength of the prompt's influence.")] = None
     lora_scale: Annotated[float | None, _number(1.0, 0.0, 2.0, "Strength of the character's LoRA.", "number")] = None
+    n: Annotated[
+        float | None,
+        _number(1, 1, 10, "Number of pictures, each a job of its own; at most as many as the plan allows open jobs."),
+    ] = None
     image: Annotated[PictureSource | None, described("string", "Picture to start from. Empty: none.", default="")] = (
         None
     )
@@ -223,6 +227,8 @@ class ResolvedRequest(Struct, frozen=True, kw_only=True):
     num_inference_steps: int
     guidance_scale: float
     lora_scale: float
+    n: int
+    """Number of pictures; the seeds are `seed`, `seed` + 1, …"""
     image_strength: float
     """Of the source, 0–1; of no meaning without one."""
     upscale: int

@@ -221,12 +221,11 @@ def delete_entries(connection: Connection, entry_ids: Sequence[str]) -> None:
     connection.execute(delete(entries).where(entries.c.id.in_(wanted)))
 
 
-def count_lookup(connection: Connection, tenant_id: str, *, is_hit: bool, now: float) -> None:
-    """Counts one look-up."""
-    column = lookups.c.hits if is_hit else lookups.c.misses
+def count_lookups(connection: Connection, tenant_id: str, *, hits: int, misses: int, now: float) -> None:
+    """Counts look-ups, one for each picture asked for."""
     day = time.strftime("%Y-%m-%d", time.gmtime(now))
-    row = {"tenant_id": tenant_id, "day": day, column.name: 1}
-    upsert(connection, lookups, row, update={column.name: column + 1})
+    row = {"tenant_id": tenant_id, "day": day, "hits": hits, "misses": misses}
+    upsert(connection, lookups, row, update={"hits": lookups.c.hits + hits, "misses": lookups.c.misses + misses})
 
 
 def statistics(connection: Connection, *, tenant_id: str | None = None, since_day: str = "") -> Statistics:

@@ -82,6 +82,12 @@ def list_jobs(
     return [listed(row) for row in rows_at(connection, places)]
 
 
+def of_batch(connection: Connection, batch_id: str) -> list[Job]:
+    """Lists the jobs of a batch in its order, without those deleted since."""
+    query = select(jobs).where(jobs.c.batch_id == batch_id).order_by(jobs.c.batch_index)
+    return [listed(row) for row in connection.execute(query).mappings()]
+
+
 def in_tenants(scope: frozenset[str]) -> ColumnElement[bool]:
     """Returns the condition of jobs of these tenants: an expression, since the column's index reads all rows of a tenant."""
     return hidden(jobs.c.tenant_id).in_(scope)

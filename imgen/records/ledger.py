@@ -62,13 +62,13 @@ def hold(connection: Connection, job: Job, plan: Plan) -> None:
     connection.execute(insert(ledger).values(_entry(job, "hold", job.created_at)))
 
 
-def check(connection: Connection, tenant_id: str, plan: Plan, *, now: float) -> None:
-    """Checks whether `hold` would succeed now, without a reservation.
+def check(connection: Connection, tenant_id: str, plan: Plan, *, jobs: int = 1, now: float) -> None:
+    """Checks whether `hold` would succeed now for that many jobs, without a reservation.
 
     Raises:
         QuotaExceeded, QueueFull: as for `hold`.
     """
-    _keep(counts(connection, (tenant_id,), now=now), tenant_id, plan, jobs=1, now=now)
+    _keep(counts(connection, (tenant_id,), now=now), tenant_id, plan, jobs=jobs, now=now)
 
 
 def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> None:

@@ -1,22 +1,22 @@
-"""Enqueueing of a job: row, hold and cache entry in one transaction, then its message."""
+"""Enqueueing of jobs: rows, holds and cache entries in one transaction, then their messages."""
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 import structlog
-from msgspec import structs
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.account import Plan
 from imgen.domain.errors import GenerationFailed, Retryable, Unavailable
-from imgen.domain.ids import new_cached_id, new_gen_id, new_job_id, new_watermark_id
 from imgen.domain.job import Job, State, view_of
 from imgen.live import job_views, waiting
 from imgen.records import cache as cache_records
 from imgen.records import job_transitions, jobs, ledger
 from imgen.records.cache import PendingEntry
 from imgen.services.core import Core
+from imgen.services.recipes import with_new_ids
 from imgen.threads import BROKER
 
 log = structlog.get_logger(__name__)
@@ -25,70 +25,86 @@ INSERT_TRIES = 3
 
 
 class CacheEntryPurged(Exception):
-    """Purge of the entry to reuse, after the look-up."""
+    """Purge of an entry to reuse, after the look-up."""
 
 
 async def enqueue(
-    core: Core, job: Job, plan: Plan, *, pending: PendingEntry | None = None, is_looked_up: bool = False
-) -> Job:
-    """Stores and publishes a job; returns it with its final ids.
+    core: Core, batch: Sequence[Job], plan: Plan, *, pending: PendingEntry | None = None, is_looked_up: bool = False
+) -> list[Job]:
+    """Stores and publishes the jobs of one request, all or none; returns them with their ids.
 
     Args:
         core: the core.
-        job: a new one.
-        plan: of its tenant.
-        pending: entry of the semantic cache for its picture.
-        is_looked_up: whether to count a look-up in the semantic cache.
+        batch: new jobs of one tenant, at least one; cache hits come first.
+        plan: of the tenant.
+        pending: entry of the semantic cache for each new picture that is to be kept.
+        is_looked_up: whether to count a look-up in the semantic cache for each.
 
     Raises:
         QueueFull, QuotaExceeded: see ledger.hold.
-        CacheEntryPurged: the entry to reuse is purged; look the request up again.
+        CacheEntryPurged: an entry to reuse is purged; look the request up again.
         Retryable: the database does not answer, or its disk is full; no job is made.
         GenerationFailed: no id was free.
     """
     run_id = core.live.run_id
-    job = await _insert(core, job, plan, pending, is_looked_up=is_looked_up)
-    await _publish(core, job, run_id)
-    return job
+    stored = await _insert(core, batch, plan, pending, is_looked_up=is_looked_up)
+    await _publish(core, stored, run_id)
+    return stored
 
 
-async def _insert(core: Core, job: Job, plan: Plan, pending: PendingEntry | None, *, is_looked_up: bool) -> Job:
-    cache_hit = job.recipe.cache_hit
-
-    def write(connection: Connection, job: Job) -> Job:
-        job = jobs.add_now(connection, job)
-        ledger.hold(connection, job, plan)
+async def _insert(
+    core: Core, batch: Sequence[Job], plan: Plan, pending: PendingEntry | None, *, is_looked_up: bool
+) -> list[Job]:
+    def write(connection: Connection, batch: Sequence[Job]) -> list[Job]:
+        stored = [jobs.add_now(connection, job) for job in batch]
+        for job in stored:
+            ledger.hold(connection, job, plan)
+        hits = sorted(job.recipe.cache_hit.entry_id for job in stored if job.recipe.cache_hit is not None)
+        tenant_id, now = stored[0].tenant_id, stored[0].created_at
         if is_looked_up:
-            cache_records.count_lookup(connection, job.tenant_id, is_hit=cache_hit is not None, now=job.created_at)
-        if cache_hit is not None:
-            if not cache_records.use(connection, cache_hit.entry_id, now=job.created_at):
+            misses = len(stored) - len(hits)
+            cache_records.count_lookups(connection, tenant_id, hits=len(hits), misses=misses, now=now)
+        for entry_id in hits:  # in the order of ids: no two requests wait for each other's
+            if not cache_records.use(connection, entry_id, now=now):
                 raise CacheEntryPurged
-        elif pending is not None:
-            cache_records.add_pending(connection, pending, job)
-        return job
+        for job in stored:
+            if pending is not None and job.recipe.cache_entry_id:
+                cache_records.add_pending(connection, pending, job)
+        return stored
 
     for _ in range(INSERT_TRIES):
-        try:
-            return await core.database.writing(write, job)
-        except IntegrityError:  # a random id is taken: after millions of jobs likely for the 48 bits of a watermark id
-            new_id = new_job_id if cache_hit is None else new_cached_id
-            job = structs.replace(job, id=new_id(), gen_id=new_gen_id(), watermark_id=new_watermark_id())
+        with contextlib.suppress(
+            IntegrityError
+        ):  # an id is taken: after millions of jobs likely for a watermark's 48 bits
+            return await core.database.writing(write, with_new_ids(batch))
     raise GenerationFailed
 
 
-async def _publish(core: Core, job: Job, run_id: str) -> None:
-    """Publishes the job id. The row already has `published_at`; if the broker refuses, it is cleared.
+async def _publish(core: Core, batch: Sequence[Job], run_id: str) -> None:
+    """Publishes the job ids. The rows already have `published_at`; if the broker refuses one, it is cleared in all of them.
 
-    The reconciler then publishes again. If this process dies before it clears `published_at`, the reconciler finds the
-    message missing.
+    The reconciler then publishes again; a message that comes twice does no harm. If this process dies before it clears
+    `published_at`, the reconciler finds the messages missing.
     """
-    updates = [core.live.run(job_views.set_view(job.id, view_of(job), run_id))]
-    if job.state is State.QUEUED:
-        added = waiting.add(job.queue, job.id, priority=job.priority, created_at=job.created_at)
-        updates.append(core.live.run(added))
+
+    def send() -> None:
+        for job in batch:
+            core.publisher.publish(job.queue, job.id, job.priority)
+
+    updates = [core.live.run(job_views.set_view(job.id, view_of(job), run_id)) for job in batch]
+    updates += [
+        core.live.run(waiting.add(job.queue, job.id, priority=job.priority, created_at=job.created_at))
+        for job in batch
+        if job.state is State.QUEUED
+    ]
     try:
-        await asyncio.gather(BROKER.run(core.publisher.publish, job.queue, job.id, job.priority), *updates)
+        await asyncio.gather(BROKER.run(send), *updates)
     except (Unavailable, Retryable) as exc:
-        log.warning("job not published yet", job=job.id, reason=str(exc))
+        log.warning("jobs not published yet", jobs=[job.id for job in batch], reason=str(exc))
         with contextlib.suppress(Retryable):
-            await core.database.writing(job_transitions.note_unpublished, job)
+            await core.database.writing(_note_unpublished, batch)
+
+
+def _note_unpublished(connection: Connection, batch: Sequence[Job]) -> None:
+    for job in batch:
+        job_transitions.note_unpublished(connection, job)

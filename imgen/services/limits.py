@@ -17,13 +17,19 @@ from imgen.services.core import Core
 from imgen.threads import BROKER
 
 
-async def check_principal(core: Core, principal: Principal, *, makes_job: bool = True) -> None:
-    """Checks what the tenant may do now; `makes_job`: its open jobs count as well.
+async def check_principal(core: Core, principal: Principal, *, jobs: int = 1, makes_job: bool = True) -> None:
+    """Checks what the tenant may do now.
+
+    Args:
+        core: the core.
+        principal: acts for the tenant.
+        jobs: number of pictures to make.
+        makes_job: whether its open jobs count as well.
 
     Raises:
         TooManyBlocked: during its penalty for blocked pictures.
-        QuotaExceeded: its plan's pictures are used up.
-        QueueFull: it has as many open jobs as its plan allows.
+        QuotaExceeded: its plan has not so many pictures left.
+        QueueFull: its plan does not allow so many more open jobs.
         Unavailable: Redis does not answer.
     """
     remaining_ms = await core.live.run(block_penalty.remaining_ms(principal.tenant.id))
@@ -32,15 +38,16 @@ async def check_principal(core: Core, principal: Principal, *, makes_job: bool =
     plan = core.plan_of(principal.tenant.plan)
     if not makes_job:
         plan = structs.replace(plan, open_jobs=0)
-    await core.database.reading(ledger.check, principal.tenant.id, plan, now=core.clock())
+    await core.database.reading(ledger.check, principal.tenant.id, plan, jobs=jobs, now=core.clock())
 
 
-async def check_queue(core: Core, *, is_cache_hit: bool | None) -> None:
+async def check_queue(core: Core, *, jobs: int = 1, cache_hits: int | None = 0) -> None:
     """Checks whether too many jobs wait: for finishing if the picture is in the cache, else for rendering.
 
     Args:
         core: the core.
-        is_cache_hit: None: not known yet, so that both queues must be full.
+        jobs: number of new ones.
+        cache_hits: number of them whose picture is in the cache; None: not known yet, any may be.
 
     Raises:
         QueueFull: too many wait.
@@ -48,8 +55,10 @@ async def check_queue(core: Core, *, is_cache_hit: bool | None) -> None:
     """
     limit = core.settings.jobs.max_queued
     queues = map(render_queue, core.catalog.models)
-    is_full = await core.live.run(waiting.count(queues)) >= limit  # also tells whether Redis takes a message
-    if is_cache_hit or (is_cache_hit is None and is_full):
-        is_full = await BROKER.run(core.publisher.depth, FINISH_QUEUE) >= limit
+    room = limit - await core.live.run(waiting.count(queues))  # also tells whether Redis takes a message
+    to_finish = max(0, jobs - max(0, room)) if cache_hits is None else cache_hits
+    is_full = cache_hits is not None and jobs - cache_hits > max(0, room)
+    if to_finish:
+        is_full |= to_finish > limit - await BROKER.run(core.publisher.depth, FINISH_QUEUE)
     if is_full:
         raise QueueFull(retry_after_s=10)

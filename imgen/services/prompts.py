@@ -31,7 +31,7 @@ async def optimize(core: Core, principal: Principal, prompt: str | None, *, mode
     limit = core.settings.jobs.max_prompt_chars
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit)
     await limits.check_principal(core, principal, makes_job=False)
-    await limits.check_queue(core, is_cache_hit=False)
+    await limits.check_queue(core)
     style_of = resolved.model.styles[resolved.style]
     improved = await enhance(core.enhancer, resolved.parsed, resolved.model, style_of)
     return MadePrompt(prompt=unparse(improved), warnings=resolved.warnings)

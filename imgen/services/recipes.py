@@ -1,5 +1,7 @@
 """Recipes and the jobs that hold them: made of a resolved request, or of a cached picture."""
 
+from collections.abc import Sequence
+
 from msgspec import UNSET, structs
 
 from imgen.domain.account import Plan
@@ -9,19 +11,20 @@ from imgen.domain.principal import Principal
 from imgen.domain.prompt import Parsed, compose, unparse
 from imgen.domain.recipe import CacheHit, Diffusion, Input, PromptParts, Recipe, VisibleWatermark
 from imgen.domain.repair import is_absent
-from imgen.domain.request import GenerateRequest, ResolvedRequest
-from imgen.records.cache import Entry
+from imgen.domain.request import MAX_SEED, GenerateRequest, ResolvedRequest
+from imgen.records.cache import Entry, new_entry_id
 from imgen.services.core import Core
 
 
 def make_recipe(
     core: Core,
     resolved: ResolvedRequest,
+    index: int = 0,
     *,
     final: Parsed,
     visible_watermark: VisibleWatermark,
     inputs: tuple[Input, ...],
-    cache_entry_id: str,
+    is_kept: bool = False,
     weights: str,
 ) -> Recipe:
     """Makes the recipe of a new picture.
@@ -29,10 +32,11 @@ def make_recipe(
     Args:
         core: the core.
         resolved: the request.
+        index: place among its pictures, 0 is the first; added to the seed.
         final: the prompt to render, enhanced or not.
         visible_watermark: with the key of its logo.
         inputs: source and mask, stored.
-        cache_entry_id: id of the cache entry to keep the picture under; empty: none.
+        is_kept: whether the picture gets an entry of the semantic cache.
         weights: digest of the weights that the entry's partition is of; empty: none.
     """
     model, negative = resolved.model, resolved.negative
@@ -56,7 +60,7 @@ def make_recipe(
             negative=negative_text,
             width=resolved.width,
             height=resolved.height,
-            seed=resolved.seed,
+            seed=(resolved.seed + index) % (MAX_SEED + 1),
             num_inference_steps=resolved.num_inference_steps,
             guidance_scale=resolved.guidance_scale,
             lora=character.loras.get(model.key, "") if character else "",
@@ -69,17 +73,17 @@ def make_recipe(
         attribution=resolved.attribution,
         ruleset=resolved.ruleset,
         precompliance=resolved.precompliance,
-        cache_entry_id=cache_entry_id,
+        cache_entry_id=new_entry_id() if is_kept else "",
         weights=weights or UNSET,
     )
 
 
 def make_job(core: Core, principal: Principal, recipe: Recipe, plan: Plan, surface: str) -> Job:
-    """Makes a new job that waits to be rendered."""
+    """Makes a new job that waits to be rendered; its ids are empty until it is enqueued."""
     now = core.clock()
     return Job(
-        id=new_job_id(),
-        gen_id=new_gen_id(),
+        id="",
+        gen_id="",
         tenant_id=principal.tenant.id,
         key_id=principal.id,
         surface=surface,
@@ -89,12 +93,32 @@ def make_job(core: Core, principal: Principal, recipe: Recipe, plan: Plan, surfa
         fence=0,
         attempts=0,
         recipe=recipe,
-        watermark_id=new_watermark_id(),
+        watermark_id="",
         created_at=now,
         available_at=now,
         published_at=now,
         deadline_at=now + core.settings.jobs.deadline_s,
     )
+
+
+def with_new_ids(batch: Sequence[Job]) -> list[Job]:
+    """Gives the new jobs of one request ids of their own, and several of them that of their batch.
+
+    Ids rise with the place in the batch: lists and waiting positions order jobs of one time by id. Cache hits come first.
+    """
+    ids = sorted(new_job_id() if job.recipe.cache_hit is None else new_cached_id() for job in batch)
+    batch_id = ids[0] if len(ids) > 1 else None
+    return [
+        structs.replace(
+            job,
+            id=job_id,
+            gen_id=new_gen_id(),
+            watermark_id=new_watermark_id(),
+            batch_id=batch_id,
+            batch_index=index,
+        )
+        for index, (job, job_id) in enumerate(zip(batch, ids, strict=True))
+    ]
 
 
 def cache_hit_job(job: Job, entry: Entry) -> Job:
@@ -110,7 +134,6 @@ def cache_hit_job(job: Job, entry: Entry) -> Job:
     cache_hit = CacheHit(entry_id=entry.id, codes=entry.codes, policy_digest=entry.policy_digest)
     return structs.replace(
         job,
-        id=new_cached_id(),
         state=State.RENDERED,
         queue=FINISH_QUEUE,
         master_key=entry.master_key,
@@ -118,15 +141,15 @@ def cache_hit_job(job: Job, entry: Entry) -> Job:
     )
 
 
-def unused_fields(request: GenerateRequest, resolved: ResolvedRequest, entry: Entry) -> tuple[str, ...]:
-    """Returns the sampling parameters that the request sent and its cache hit was not made with."""
-    made = entry.made_with
-    pairs = {
-        "seed": (resolved.seed, made.seed),
-        "steps": (resolved.num_inference_steps, made.num_inference_steps),
-        "guidance": (resolved.guidance_scale, made.guidance_scale),
-        "lora_scale": (resolved.lora_scale, made.lora_scale),
+def unused_fields(request: GenerateRequest, resolved: ResolvedRequest, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Returns the sampling parameters that the request sent and a cache hit was not made with."""
+    made = [entry.made_with for entry in entries]
+    pairs: dict[str, tuple[float, set[float]]] = {
+        "seed": (resolved.seed, {one.seed for one in made}),
+        "steps": (resolved.num_inference_steps, {one.num_inference_steps for one in made}),
+        "guidance": (resolved.guidance_scale, {one.guidance_scale for one in made}),
+        "lora_scale": (resolved.lora_scale, {one.lora_scale for one in made}),
     }
     return tuple(
-        name for name, (wanted, used) in pairs.items() if not is_absent(getattr(request, name)) and wanted != used
+        name for name, (wanted, used) in pairs.items() if not is_absent(getattr(request, name)) and used - {wanted}
     )

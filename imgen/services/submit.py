@@ -1,4 +1,4 @@
-"""Submission of a request: resolve, check load, look up, enhance, make the recipe, enqueue. Read `submit` from top to bottom."""
+"""Submission of a request: resolve, check load, look up, enhance, make the recipes, enqueue. Read `submit` from top to bottom."""
 
 import structlog
 from msgspec import UNSET, Struct, structs
@@ -6,9 +6,9 @@ from msgspec import UNSET, Struct, structs
 from imgen.domain.errors import InvalidField
 from imgen.domain.job import Job
 from imgen.domain.principal import Principal
+from imgen.domain.prompt import Parsed
 from imgen.domain.repair import fit_source, resolve
 from imgen.domain.request import GenerateRequest, in_order
-from imgen.records.cache import new_entry_id
 from imgen.services import inputs, limits, logos, recipes
 from imgen.services.core import Core
 from imgen.services.enhance import enhance
@@ -19,14 +19,20 @@ log = structlog.get_logger(__name__)
 
 
 class Submitted(Struct, frozen=True, kw_only=True):
-    """New job, and the fields of its request that were repaired or have no effect."""
+    """New jobs of a request, and its fields that were repaired or have no effect."""
 
-    job: Job
+    jobs: tuple[Job, ...]
+    """One for each picture, at least one, in the order of their seeds."""
     warnings: tuple[str, ...]
+
+    @property
+    def job(self) -> Job:
+        """First of the jobs, which stands for all of them."""
+        return self.jobs[0]
 
 
 async def submit(core: Core, principal: Principal, request: GenerateRequest, *, surface: str) -> Submitted:
-    """Makes a job of a request.
+    """Makes a job for each picture of a request, all or none.
 
     Raises:
         PromptRequired, InvalidCharacter, TooManyCharacters, InvalidField: the request is wrong.
@@ -34,58 +40,56 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
         CacheMiss: the request has `cache_only` and nothing was found.
         QueueFull, QuotaExceeded, RateLimited: try again later; the last after too many blocked pictures.
         Retryable: Redis, the database or, with a picture, the object store does not answer or is full; no job is made.
-        GenerationFailed: the job could not be handed on.
+        GenerationFailed: the jobs could not be handed on.
     """
-    limit = core.settings.jobs.max_prompt_chars
-    resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit)
-    await limits.check_principal(core, principal)
-    await limits.check_queue(core, is_cache_hit=None if request.use_cache else False)
+    limit, plan = core.settings.jobs.max_prompt_chars, core.plan_of(principal.tenant.plan)
+    resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit, open_jobs=plan.open_jobs)
+    await limits.check_principal(core, principal, jobs=resolved.n)
+    await limits.check_queue(core, jobs=resolved.n, cache_hits=None if request.use_cache else 0)
     logo = await logos.read_logo(request.wm_image, field="wm_image") if request.wm_image else None
     pictures = await inputs.read_inputs(core, principal, request)
     if pictures.size:
         resolved = fit_source(resolved, request, pictures.size)
-    pending, entry, weights = await look_up(core, principal, request, resolved)
+    found = await look_up(core, principal, request, resolved)
+    hits = len(found.entries)
+    number = hits if request.use_cache and request.cache_only else resolved.n
     if request.use_cache:  # known now
-        await limits.check_queue(core, is_cache_hit=entry is not None)
+        await limits.check_queue(core, jobs=number, cache_hits=hits)
     final = resolved.parsed
-    if request.optimize and entry is None:
+    if request.optimize and hits < number:
         final = await enhance(core.enhancer, final, resolved.model, resolved.model.styles[resolved.style])
     visible_watermark = resolved.visible_watermark
     if logo is not None:  # stored last: a refused request leaves no file
         image_key = await logos.store_logo(core, principal, logo)
         visible_watermark = structs.replace(visible_watermark, image_key=image_key)
     given = await inputs.store_inputs(core, principal, pictures, strength=resolved.image_strength)
-    cache_entry_id = new_entry_id() if pending is not None and entry is None else ""
-    recipe = recipes.make_recipe(
-        core,
-        resolved,
-        final=final,
-        visible_watermark=visible_watermark,
-        inputs=given,
-        cache_entry_id=cache_entry_id,
-        weights=weights,
-    )
-    is_looked_up = bool(request.use_cache) and not given
-    plan = core.plan_of(principal.tenant.plan)
-    job = recipes.make_job(core, principal, recipe, plan, surface)
-    if entry is not None:
-        job = recipes.cache_hit_job(job, entry)
+
+    def new_job(index: int, prompt: Parsed, *, is_kept: bool = False) -> Job:
+        recipe = recipes.make_recipe(
+            core,
+            resolved,
+            index,
+            final=prompt,
+            visible_watermark=visible_watermark,
+            inputs=given,
+            is_kept=is_kept,
+            weights=found.weights,
+        )
+        return recipes.make_job(core, principal, recipe, plan, surface)
+
+    batch = [recipes.cache_hit_job(new_job(at, resolved.parsed), entry) for at, entry in enumerate(found.entries)]
+    batch += [new_job(at, final, is_kept=found.pending is not None) for at in range(hits, number)]
     try:
-        job = await enqueue(core, job, plan, pending=pending, is_looked_up=is_looked_up)
+        stored = await enqueue(
+            core, batch, plan, pending=found.pending, is_looked_up=bool(request.use_cache) and not given
+        )
     except CacheEntryPurged:
         return await submit(core, principal, request, surface=surface)  # the next look-up does not find it
-    prompt = {"prompt": recipe.prompt_parts.prompt} if core.settings.logs.prompts else {}
-    log.info(
-        "job submitted",
-        job=job.id,
-        gen_id=job.gen_id,
-        tenant=job.tenant_id,
-        model=recipe.model,
-        surface=surface,
-        **prompt,
-    )
-    unused = () if entry is None else recipes.unused_fields(request, resolved, entry)
-    return Submitted(job=job, warnings=in_order((*resolved.warnings, *unused)))
+    for one in stored:
+        _log(core, one)
+    unused = recipes.unused_fields(request, resolved, found.entries)
+    too_many = ("n",) if number < resolved.n else ()
+    return Submitted(jobs=tuple(stored), warnings=in_order((*resolved.warnings, *unused, *too_many)))
 
 
 async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) -> Job:
@@ -100,7 +104,7 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     if recipe.model not in core.catalog.models or recipe.ruleset not in core.rulesets:
         raise InvalidField("model")
     await limits.check_principal(core, principal)
-    await limits.check_queue(core, is_cache_hit=False)
+    await limits.check_queue(core)
     if recipe.visible_watermark.image_key:
         image_key = await logos.store_again(core, principal, recipe.visible_watermark.image_key)
         visible_watermark = structs.replace(recipe.visible_watermark, image_key=image_key)
@@ -108,4 +112,18 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     given = await inputs.store_again(core, principal, recipe.diffusion.inputs)
     recipe = structs.replace(recipe, diffusion=structs.replace(recipe.diffusion, inputs=given))
     plan = core.plan_of(principal.tenant.plan)
-    return await enqueue(core, recipes.make_job(core, principal, recipe, plan, surface), plan)
+    (made,) = await enqueue(core, [recipes.make_job(core, principal, recipe, plan, surface)], plan)
+    return made
+
+
+def _log(core: Core, job: Job) -> None:
+    prompt = {"prompt": job.recipe.prompt_parts.prompt} if core.settings.logs.prompts else {}
+    log.info(
+        "job submitted",
+        job=job.id,
+        gen_id=job.gen_id,
+        tenant=job.tenant_id,
+        model=job.recipe.model,
+        surface=job.surface,
+        **prompt,
+    )

@@ -173,7 +173,7 @@ def test_statistics(keep, ask):
         ("ten_1", False, NOW - 86400),
         ("ten_2", False, NOW),
     ):
-        ask(cache.count_lookup, tenant, is_hit=is_hit, now=at)
+        ask(cache.count_lookups, tenant, hits=int(is_hit), misses=int(not is_hit), now=at)
 
     def told(**changes):
         found = ask(cache.statistics, **changes)

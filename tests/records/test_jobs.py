@@ -37,6 +37,15 @@ def test_another_tenants_job_looks_unknown(database):
             jobs.find(connection, job_id, tenant_id=tenant)
 
 
+def test_a_batch_is_listed_in_its_order(database):
+    """Its jobs alone, by their place; a job without a batch is in none."""
+    made = [add(database, batch_id="run_1", batch_index=index) for index in (2, 0, 1)]
+    add(database), add(database, batch_id="run_2")
+    with database.read() as connection:
+        assert jobs.of_batch(connection, "run_1") == [made[1], made[2], made[0]]
+        assert jobs.of_batch(connection, "run_3") == []
+
+
 def test_the_latest_of_a_key_are_its_own_and_the_newest_first(database):
     """Neither another key's jobs nor, with a scope, another tenant's; no more than asked for, ties told apart by id."""
     made = [

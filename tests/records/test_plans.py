@@ -45,6 +45,7 @@ QUERIES = {
     ),
     "latest of a key": lambda connection: jobs.latest_of_key(connection, "key_1", scope=TENANTS, limit=9),
     "latest of several keys": lambda connection: jobs.latest_of_keys(connection, ["key_1", "key_2"], limit=9),
+    "siblings": lambda connection: jobs.of_batch(connection, "run_" + "x" * 22),
     "performance": lambda connection: job_statistics.performance(connection, scope=TENANTS, latest=500, now=NOW),
     "gallery": search(),
     "gallery of a member": search(scope=TENANTS),

@@ -54,6 +54,8 @@ jobs = Table(
     Column("waiting_since", Double),
     Column("masters_lost", Integer, nullable=False, server_default="0"),
     Column("logo_key", Text, nullable=False, server_default=""),
+    Column("batch_id", Text),
+    Column("batch_index", Integer, nullable=False, server_default="0"),
     # Pages, newest first: all jobs, and those of one value of a column
     Index(
         "ix_jobs_gallery",
@@ -80,6 +82,7 @@ jobs = Table(
         where=HAS_PICTURES.text,
     ),
     _where("ix_jobs_logo", "logo_key", where=HAS_LOGO.text),
+    _where("ix_jobs_batch", "batch_id", "batch_index", where="batch_id IS NOT NULL"),
 )
 """`model`, `style`, `character`, `ruleset`, `logo_key` and the prompt's beginning are the recipe's own, for searching: the
 gallery's index has every column of a search or a count, so that no rows are read. `unreviewed_since` is for processes of version

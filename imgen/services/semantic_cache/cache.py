@@ -96,8 +96,17 @@ class SemanticCache:
             vector=vector,
         )
 
-    async def find(self, pending: PendingEntry, *, pick: int, force: bool, rng: random.Random) -> Entry | None:
-        """Returns a random one of the `pick` nearest entries within the threshold; with `force`, of the nearest at any distance.
+    async def find(
+        self, pending: PendingEntry, *, number: int = 1, pick: int, force: bool, rng: random.Random
+    ) -> list[Entry]:
+        """Returns random ones of the nearest entries within the threshold; with `force`, of the nearest at any distance.
+
+        Args:
+            pending: entry of the request.
+            number: entries to return, each another one; fewer if there are not so many.
+            pick: nearest entries to choose from, or `number` if that is more.
+            force: whether any distance will do.
+            rng: chooses.
 
         Raises:
             Unavailable: Redis does not answer, so new entries may be missing.
@@ -106,15 +115,15 @@ class SemanticCache:
         over = -2.0 if force else self._settings.similarity
         near = await SEARCH.run(self._index.nearest, pending.partition, pending.vector, over=over, limit=MAX_CANDIDATES)
         if not near:
-            return None
+            return []
         ids = [entry_id for entry_id, _ in near]
         entries = await self._database.reading(records.find, ids, floor_version=FLOOR_VERSION)
-        fitting = (entries[entry_id] for entry_id in ids if entry_id in entries)
+        fitting, most = (entries[entry_id] for entry_id in ids if entry_id in entries), max(pick, number)
         if self._settings.guard and not force:
-            best = await SEARCH.run(self._passed, pending.text, list(fitting), pick)
+            best = await SEARCH.run(self._passed, pending.text, list(fitting), most)
         else:
-            best = list(itertools.islice(fitting, pick))
-        return rng.choice(best) if best else None
+            best = list(itertools.islice(fitting, most))
+        return rng.sample(best, min(number, len(best)))
 
     async def refresh_if_changed(self) -> None:
         """Brings the index up to date with SQL, if the epoch has changed.
@@ -185,11 +194,11 @@ class SemanticCache:
         """Closes the embedder's connections."""
         await self._embedder.close()
 
-    def _passed(self, text: str, entries: list[Entry], pick: int) -> list[Entry]:
-        """Returns the first `pick` entries that pass the guard."""
+    def _passed(self, text: str, entries: list[Entry], most: int) -> list[Entry]:
+        """Returns the first entries that pass the guard, `most` of them."""
         parsed = parse_text(text, self._guard)
         same = (one for one in entries if not conflicts(parsed, parse_text(one.text, self._guard), self._guard))
-        return list(itertools.islice(same, pick))
+        return list(itertools.islice(same, most))
 
     def _is_fresh(self, epoch: bytes | None) -> bool:
         return epoch is not None and epoch == self._epoch and time.monotonic() - self._read_at < MAX_STALE_S

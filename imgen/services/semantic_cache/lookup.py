@@ -1,4 +1,4 @@
-"""Look-up in the semantic cache: the partition of a request, and a picture of it that may be reused."""
+"""Look-up in the semantic cache: the partition of a request, and pictures of it that may be reused."""
 
 import contextlib
 import hashlib
@@ -24,24 +24,25 @@ class LookUp(NamedTuple):
     """Result of a look-up."""
 
     pending: PendingEntry | None
-    """Entry to keep the new picture under; None: it is not kept."""
-    entry: Entry | None
-    """Entry of the picture to reuse; None: a miss."""
+    """Entry to keep each new picture under; None: none is kept."""
+    entries: list[Entry]
+    """Entries of the pictures to reuse, each another one, at most as many as were asked for; empty: a miss."""
     weights: str
     """Digest of the weights that the request means; empty: unknown, or there are none."""
 
 
 async def look_up(core: Core, principal: Principal, request: GenerateRequest, resolved: ResolvedRequest) -> LookUp:
-    """Looks up a picture to reuse, if the request has `use_cache` and no source. A cache that does not answer is a miss.
+    """Looks up pictures to reuse, if the request has `use_cache` and no source. A cache that does not answer is a miss.
 
     Raises:
-        CacheMiss: the request has `cache_only`.
+        CacheMiss: the request has `cache_only`, and there is none.
     """
     if request.image is not None:  # no partition knows what it is drawn from
         if request.use_cache and request.cache_only:
             raise CacheMiss
-        return LookUp(None, None, "")
-    pending, entry, weights = None, None, None
+        return LookUp(None, [], "")
+    pending, weights = None, None
+    entries = list[Entry]()
     if core.cache.wants(is_asked=bool(request.use_cache)):
         weights = await _weights(core, resolved)
     if weights is not None:
@@ -59,16 +60,22 @@ async def look_up(core: Core, principal: Principal, request: GenerateRequest, re
         )
     if pending is not None and request.use_cache:
         try:
-            entry = await core.cache.find(
-                pending, pick=resolved.cache_pick, force=bool(request.cache_force), rng=core.rng
+            entries = await core.cache.find(
+                pending,
+                number=resolved.n,
+                pick=resolved.cache_pick,
+                force=bool(request.cache_force),
+                rng=core.rng,
             )
         except Retryable as exc:
             log.warning("cache not searched", reason=str(exc))
-    if entry is None and request.use_cache and request.cache_only:
+    if not entries and request.use_cache and request.cache_only:
         with contextlib.suppress(Retryable):
-            await core.database.writing(cache_records.count_lookup, principal.tenant.id, is_hit=False, now=core.clock())
+            await core.database.writing(
+                cache_records.count_lookups, principal.tenant.id, hits=0, misses=resolved.n, now=core.clock()
+            )
         raise CacheMiss
-    return LookUp(pending, entry, weights or "")
+    return LookUp(pending, entries, weights or "")
 
 
 async def _weights(core: Core, resolved: ResolvedRequest) -> str | None:

@@ -69,13 +69,26 @@ class ModelsAnswer(Struct, frozen=True, kw_only=True):
 
 
 class GenerateAnswer(Struct, frozen=True, kw_only=True):
-    """Answer to `generate`: a new job."""
+    """Answer to `generate`: a new job, or several of them."""
 
     id: Id
     prompt: Annotated[str, Meta(description="Prompt that is used: the improved one if `optimize` was true.")]
     model: str
     format: str
     gen_id: GenId
+    ids: (
+        Annotated[
+            tuple[Id, ...],
+            Meta(
+                description="With `n` over 1: the ids of all jobs, in the order of their seeds; the first is `id`. Cache hits "
+                "(`cache_…`) come first."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    gen_ids: (
+        Annotated[tuple[GenId, ...], Meta(description="With `n` over 1: the picture ids of `ids`.")] | UnsetType
+    ) = UNSET
     cache: CacheHit | UnsetType = UNSET
     warnings: Warnings | UnsetType = UNSET
 
@@ -172,6 +185,10 @@ class ListedJob(Struct, frozen=True, kw_only=True):
     format: str
     time: Annotated[str, Meta(description="Time of submission: UTC, to the second.")]
     ended: Annotated[str | None, Meta(description="Time of its end; null: it is open.")]
+    batch: (
+        Annotated[str, Meta(description="Id of its batch, that of the batch's first job; absent: `n` was 1.")]
+        | UnsetType
+    ) = UNSET
     code: Code | UnsetType = UNSET
 
 
@@ -205,14 +222,16 @@ def models_answer(catalog: Catalog) -> ModelsAnswer:
 
 
 def generate_answer(submitted: Submitted) -> GenerateAnswer:
-    """Makes the answer for a new job or a cache hit."""
-    job = submitted.job
+    """Makes the answer for new jobs or cache hits."""
+    job, jobs = submitted.job, submitted.jobs
     return GenerateAnswer(
         id=job.id,
         prompt=job.recipe.prompt_parts.prompt,
         model=job.recipe.model,
         format=job.recipe.output.format,
         gen_id=job.gen_id,
+        ids=tuple(one.id for one in jobs) if len(jobs) > 1 else UNSET,
+        gen_ids=tuple(one.gen_id for one in jobs) if len(jobs) > 1 else UNSET,
         cache=is_cached(job.id) or UNSET,
         warnings=submitted.warnings or UNSET,
     )
@@ -268,6 +287,7 @@ def listed_job(job: Job) -> ListedJob:
         format=job.recipe.output.format,
         time=utc_text(job.created_at),
         ended=utc_text(job.ended_at) if job.ended_at else None,
+        batch=job.batch_id or UNSET,
         code=(job.error_code or CODES[job.state]) if job.state in CODES else UNSET,
     )
 

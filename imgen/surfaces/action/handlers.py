@@ -29,10 +29,11 @@ async def models(core: Core, caller: PendingPrincipal, _call: wire.Models) -> an
 
 
 async def generate(core: Core, caller: PendingPrincipal, call: Struct) -> answers.GenerateAnswer:
-    """Makes a job."""
+    """Makes a job for each picture."""
     submitted = await submit.submit(core, await caller, request_of(call), surface=SURFACE)
-    if not await core.is_served(submitted.job.queue):
-        _warn_unserved(submitted.job.queue)
+    for queue in dict.fromkeys(job.queue for job in submitted.jobs):
+        if not await core.is_served(queue):
+            _warn_unserved(queue)
     return answers.generate_answer(submitted)
 
 

@@ -96,8 +96,9 @@ class Keeper:
 
 
 async def found(cache, keeper, text, partition="p", *, pick=1, force=False, seed=0):
-    entry = await cache.find(await keeper.draft(text, partition), pick=pick, force=force, rng=random.Random(seed))
-    return entry and entry.id
+    draft = await keeper.draft(text, partition)
+    entries = await cache.find(draft, pick=pick, force=force, rng=random.Random(seed))
+    return entries[0].id if entries else None
 
 
 def test_what_means_the_same_is_found_and_nothing_else(caches):

@@ -54,6 +54,23 @@ def test_a_hit_is_the_picture_finished_anew(stack):
     assert all(abs(a - b) < 12 for x, y in zip(*small, strict=True) for a, b in zip(x, y, strict=True))
 
 
+def test_several_pictures_are_different_ones_and_the_rest_is_made(stack):
+    """Of three, the two that are kept come first, each once; the third is rendered with its place's seed and kept, too."""
+    prompt, fields = "a stone bridge over a river", {"use_cache": True, "n": 2, "seed": 20}
+    first = stack.generate(prompt, **fields)
+    made = [stack.wait({"id": job_id})["meta"] for job_id in first["ids"]]
+    assert "cache" not in first
+    three = stack.generate(prompt, **fields | {"n": 3, "cache_pick": 1})
+    assert [job_id.partition("_")[0] for job_id in three["ids"]] == ["cache", "cache", "run"]
+    assert (three["id"], three["cache"], three["warnings"]) == (three["ids"][0], True, ["seed"])
+    ended = [stack.wait({"id": job_id}) for job_id in three["ids"]]
+    assert [answer.get("cache") for answer in ended] == [True, True, None]
+    assert sorted(answer["meta"]["seed"] for answer in ended) == [*(meta["seed"] for meta in made), 22] == [20, 21, 22]
+    status, only = ask(stack, prompt, n=10)
+    assert (status, len(only["ids"]), only["warnings"]) == (200, 3, ["n"])
+    assert {stack.wait({"id": job_id})["meta"]["seed"] for job_id in only["ids"]} == {20, 21, 22}
+
+
 def test_a_hit_skips_the_enhancer(stack):
     """Asked beside `optimize`, the prompt comes back as it was sent; the same request without a hit is enhanced."""
     keep(stack, "a green lamp on a table", optimize=True)
