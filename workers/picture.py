@@ -46,6 +46,10 @@ class Picture:
     """Seconds since the epoch at which the engine had drawn the pixels, for this job or another; None: an old master."""
     upscaler: str = ""
     """Name of what enlarged the pixels: a configured file, or `lanczos`; empty: nothing did."""
+    source: NDArray[np.uint8] | None = None
+    """(height, width, 3) uint8, sRGB; of the size asked for once the `fit` stage has run. None: the recipe has none."""
+    mask: NDArray[np.uint8] | None = None
+    """(height, width) uint8, of the source's size: white is redrawn, black kept. None: the recipe has none."""
     logo: NDArray[np.uint8] | None = None
     """(height, width, 4) uint8, sRGB and straight alpha; None: the recipe has none."""
     unbranded: NDArray[np.uint8] = field(default_factory=lambda: NO_PIXELS)

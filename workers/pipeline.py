@@ -14,6 +14,7 @@ from workers.stages import (
     origin,
     review,
     sign,
+    source,
     store,
     thumbnail,
     watermark,
@@ -34,6 +35,9 @@ class Stage(NamedTuple):
 
 RENDER: tuple[Stage, ...] = (
     Stage(review.words, "review"),  # a picture that may never be shown is not drawn
+    Stage(source.fetch, "render"),
+    Stage(review.inputs, "review"),  # pictures from outside are used only after their review
+    Stage(source.fit, "render"),
     Stage(diffuse.diffuse, "render"),
     Stage(master.keep, "render", is_off_device=True),
 )

@@ -49,6 +49,12 @@ class Diffusion(Struct, frozen=True, kw_only=True):
         return next((one for one in self.inputs if one.role == role), None)
 
 
+def strength_of(diffusion: Diffusion) -> float:
+    """Returns how far the picture may leave its source, 0–1; 1 without a source."""
+    source = diffusion.input("source")
+    return 1.0 if source is None else source.strength
+
+
 class PromptParts(Struct, frozen=True, kw_only=True):
     """Prompt in its parts, for review and `meta`."""
 

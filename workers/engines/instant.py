@@ -1,4 +1,6 @@
-"""Instant engine, without a model, for tests and load drills: draws a smooth pattern by the seed, whatever the prompt.
+"""Instant engine, without a model, for tests and load drills: draws a smooth pattern by the seed.
+
+It does so whatever the prompt, and mixes it with the source if there is one.
 
 Knobs in the model's `call` table: `step_s` (seconds each step takes), `fail_on` (a word: prompts with it fail for good),
 `retry_on` (a word: they fail as if a part were down), `flag_on` (a word: they are flagged as by a safety checker), `crash_on` (a
@@ -20,8 +22,9 @@ from numpy.typing import NDArray
 
 from imgen.domain.catalog import InstantOptions, Model
 from imgen.domain.errors import ModelError, PictureFlagged, Retryable
-from imgen.domain.recipe import Diffusion
+from imgen.domain.recipe import Diffusion, strength_of
 from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot
+from workers.engines.paste_back import paste_back
 
 CRASH_STEP = 2
 WAVES = 8
@@ -87,10 +90,7 @@ class InstantEngine:
             if step == CRASH_STEP and self._is_said(shots, self.knobs.crash_on):
                 os.kill(os.getpid(), signal.SIGKILL)
             on_step(step, steps, lambda number=0: draw(shots[number].diffusion))
-        return [
-            PictureFlagged() if self._is_said([shot], self.knobs.flag_on) else Drawn(pixels=draw(shot.diffusion))
-            for shot in shots
-        ]
+        return [PictureFlagged() if self._is_said([shot], self.knobs.flag_on) else _drawn(shot) for shot in shots]
 
     @property
     def memory_bytes(self) -> int:
@@ -121,6 +121,16 @@ def draw(diffusion: Diffusion) -> NDArray[uint8]:
     grain = random.integers(-4, 5, (height, GRAIN_PERIOD, 1), dtype=np.int8).astype(float32) + 128
     picture += np.tile(grain, (1, width // GRAIN_PERIOD + 1, 1))[:, :width]
     return np.clip(picture, 0, 255, out=picture).astype(uint8)
+
+
+def _drawn(shot: Shot) -> Drawn:
+    """Draws a shot: its strength is the share of the pattern in a mixture with the source, kept where the mask is black."""
+    pixels = draw(shot.diffusion)
+    if shot.source is None:
+        return Drawn(pixels=pixels)
+    strength = strength_of(shot.diffusion)
+    mixed = np.rint(shot.source * (1 - strength) + pixels * strength).astype(uint8)
+    return Drawn(pixels=mixed if shot.mask is None else paste_back(mixed, shot.source, shot.mask))
 
 
 def kill_device() -> None:

@@ -95,7 +95,7 @@ class ReviewerChain:
         return verdict
 
     def review_outside(self, subject: ReviewInput, image: NDArray[np.uint8], *, rotation: int = 0) -> Verdict:
-        """Returns the verdict on a picture from outside: a logo, a source, a mask. The one gate for all of them.
+        """Returns the verdict on a picture from outside: a logo, a source. The one gate for all of them.
 
         The match lists see it in every form in which a listed picture could be hidden, and each reviewer of pictures looks at it.
         One that passed without a note is admitted at once the next time, as long as rules, reviewers and lists are the same.
@@ -123,6 +123,10 @@ class ReviewerChain:
                 self._admitted.clear()
             self._admitted.add(key)
         return verdict
+
+    def compare_outside(self, image: NDArray[np.uint8]) -> Verdict:
+        """Returns the match lists' verdict on a picture from outside that nobody will see, such as a mask, (h, w, 3) uint8."""
+        return self._matcher.judge_views(outside.views(image))
 
     def close(self) -> None:
         """Closes every reviewer's connections."""

@@ -37,7 +37,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         return decoded(picture, kept)
     order = Order(
         model=context.model,
-        shot=Shot(diffusion=context.job.recipe.diffusion),
+        shot=Shot(diffusion=context.job.recipe.diffusion, source=picture.source, mask=picture.mask),
         prepare=partial(_tell_weights, context),
         report=context.report,
         loading=context.loading,
@@ -46,6 +46,8 @@ def diffuse(picture: Picture, context: Context) -> Picture:
     drawn = context.draw(order)
     if isinstance(drawn, PictureFlagged):
         raise PictureBlocked(review.flagged_by_model(context)) from drawn
+    for note in drawn.notes:
+        log.info("drawn otherwise than asked", note=note)
     return replace(picture, pixels=drawn.pixels, drawn_at=time.time())
 
 

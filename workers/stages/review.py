@@ -1,11 +1,15 @@
-"""Review of the words before anything is drawn, then of the render, of the logo, and of the picture with its logo.
+"""Review of the words, the source and the mask before anything is drawn, then of the render, of the logo, and of both together.
 
 All of it comes before anything is signed or reachable, and what is signed is what was reviewed.
 """
 
+import math
 from dataclasses import replace
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import Job
@@ -15,10 +19,15 @@ from imgen.domain.review.ruleset import SEXUAL
 from imgen.domain.review.verdict import PictureBlocked, Verdict, combine, floor_verdict, verdict_of
 from workers.picture import Context, Picture
 from workers.reviewers import ReviewInput
-from workers.reviewers.outside import changed_part
+from workers.reviewers.outside import LEAST_CUT, changed_part
+from workers.stages.source import cover
 
 SAFETY_CHECKER = "safety_checker"
 """Rule id of a picture that the model flagged under a ruleset that does not block nudity, and the reason for the audit."""
+
+
+MAX_SEEN_SIDE = 2048
+"""Pixels of the long edge of a source or mask as reviewers see it."""
 
 
 def words(picture: Picture, context: Context) -> Picture:
@@ -75,6 +84,33 @@ def logo(picture: Picture, context: Context) -> Picture:
     return _joined(picture, verdict, "logo")
 
 
+def inputs(picture: Picture, context: Context) -> Picture:
+    """Reviews source and mask, pictures from outside, before they are used. The match lists see both, reviewers the source.
+
+    Seen are the whole source and, where much is cut off, the part of it that will be used. None that is refused is ever drawn
+    from: there would be nothing to release.
+
+    Raises:
+        PictureBlocked, ReviewerUnavailable: as for the picture.
+    """
+    if picture.source is None:
+        return picture
+    subject, reviewers = _subject(context), context.resources.reviewers
+    diffusion = context.job.recipe.diffusion
+    used = cover(picture.source, diffusion.width, diffusion.height)
+    whole = _reduced(picture.source)
+    is_cut = abs(math.log(whole.shape[1] * used.shape[0] / (whole.shape[0] * used.shape[1]))) > LEAST_CUT
+    verdicts = [reviewers.review_outside(subject, view) for view in ((whole, used) if is_cut else (whole,))]
+    verdicts = [_named(verdict, "source") for verdict in verdicts]
+    if picture.mask is not None:
+        grey = np.repeat(_reduced(picture.mask)[..., None], 3, axis=2)
+        verdicts.append(_named(reviewers.compare_outside(grey), "mask"))
+    verdict = combine(verdicts)
+    if not verdict.safe:
+        raise PictureBlocked(msgspec.structs.replace(verdict, release=False))
+    return picture
+
+
 def branded(picture: Picture, context: Context) -> Picture:
     """Reviews the picture with its logo as a new one, also where the render came out of the cache.
 
@@ -89,9 +125,19 @@ def branded(picture: Picture, context: Context) -> Picture:
 
 def _joined(picture: Picture, verdict: Verdict, of: str) -> Picture:
     """Adds a verdict on the logo to the picture's; `of` says in its reason what was seen."""
-    named = msgspec.structs.replace(verdict, reason=verdict.reason and f"{of}: {verdict.reason}")
     verdicts = [picture.verdict] if picture.verdict is not None else []
-    return replace(picture, verdict=_decided(combine([*verdicts, named]), is_for_logo=True))
+    return replace(picture, verdict=_decided(combine([*verdicts, _named(verdict, of)]), is_for_logo=True))
+
+
+def _named(verdict: Verdict, of: str) -> Verdict:
+    return msgspec.structs.replace(verdict, reason=verdict.reason and f"{of}: {verdict.reason}")
+
+
+def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns a picture as reviewers need it: none looks at more pixels, and an upload may have 32 million."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((MAX_SEEN_SIDE, MAX_SEEN_SIDE), Image.Resampling.LANCZOS, 3.0)
+    return np.asarray(image)
 
 
 def _subject(context: Context) -> ReviewInput:

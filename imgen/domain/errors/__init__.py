@@ -14,6 +14,7 @@ from imgen.domain.errors.jobs import (
     ModelNotLoaded,
     OutOfMemory,
     PictureFlagged,
+    SourceLost,
     TimedOut,
     WorkerLost,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "RedisFull",
     "Retryable",
     "ReviewerUnavailable",
+    "SourceLost",
     "TimedOut",
     "TimestampUnavailable",
     "TooLarge",

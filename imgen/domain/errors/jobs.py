@@ -70,6 +70,12 @@ class ModelNotLoaded(ModelError):
     code = "model_not_loaded"
 
 
+class SourceLost(ModelError):
+    """The source or the mask is not stored any more, or has changed."""
+
+    code = "source_lost"
+
+
 class PictureFlagged(ImgenError):
     """The model's own safety checker flagged the picture; another seed, prompt or number of steps draws another."""
 

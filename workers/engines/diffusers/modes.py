@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import interpolate, max_pool2d
 
 from imgen.domain.errors import ModelError
+from imgen.domain.recipe import strength_of
 from workers.engines import Drawn, Shot
 from workers.engines.diffusers.architectures import Mode, architecture_of
 from workers.engines.diffusers.latent_blending import LatentBlending
@@ -37,20 +38,14 @@ def mode_of(shot: Shot) -> Mode:
     return "image" if shot.mask is None else "inpaint"
 
 
-def strength_of(shot: Shot) -> float:
-    """Returns how far a shot may leave its source, 0–1; 1 without a source."""
-    source = shot.diffusion.input("source")
-    return 1.0 if source is None else source.strength
-
-
 def sharing_key(shot: Shot) -> tuple[Mode, float]:
     """Returns all by which shots must agree to be drawn in one call, beside their sizes, steps and LoRA."""
-    return mode_of(shot), strength_of(shot)
+    return mode_of(shot), strength_of(shot.diffusion)
 
 
 def undrawn(shot: Shot) -> Drawn | None:
     """Returns a shot's source as its picture if it may not leave it at all; None: it is to be drawn."""
-    if shot.source is None or strength_of(shot) > 0:
+    if shot.source is None or strength_of(shot.diffusion) > 0:
         return None
     return Drawn(pixels=shot.source, notes=("strength 0: the picture is the source as it came",))
 
@@ -117,7 +112,7 @@ class Modes:
 
     def _strength(self, shot: Shot) -> float:
         """Returns the shot's strength, raised to that of one step: pipelines draw `int(steps · strength)` of them."""
-        steps, strength = shot.diffusion.num_inference_steps, strength_of(shot)
+        steps, strength = shot.diffusion.num_inference_steps, strength_of(shot.diffusion)
         if int(steps * strength) < 1:
             strength = 1 / steps
             if int(steps * strength) < 1:
