@@ -27,13 +27,14 @@ from imgen.domain.catalog import SIZES
 from imgen.domain.example_prompt import example_prompt
 from imgen.domain.job import ENDED, Job, State
 from imgen.domain.outcome import Outcome
-from imgen.domain.request import FORMATS, POSITIONS, RANGES
+from imgen.domain.request import FORMATS, POSITIONS, RANGES, UPSCALES
 from imgen.domain.user import User
 from imgen.live import previews
 from imgen.records import job_search
 from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
 from imgen.services.accounts import rates
+from imgen.services.inputs import MAX_INLINE_BYTES
 from imgen.services.links import picture_links, withheld_url
 from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.services.submit import submit
@@ -92,6 +93,9 @@ class Playground:
             quality=RANGES["quality"],
             max_chars=self._core.settings.jobs.max_prompt_chars,
             max_logo_bytes=MAX_LOGO_BYTES,
+            max_source_bytes=MAX_INLINE_BYTES,
+            source_problem=playground_form.FIELD_SENTENCES["image"],
+            upscales=UPSCALES[1:],
             languages=snippets.LANGUAGES,
             **self._thumbnails(here, with_keys),
             fill=json.dumps(playground_form.filling(opened, with_seed=True)) if opened else "",

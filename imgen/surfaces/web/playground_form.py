@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
 
 from imgen.domain import errors
+from imgen.domain.data_uri import decode_data_uri
 from imgen.domain.job import Job
 from imgen.domain.prompt import parse
-from imgen.domain.request import GenerateRequest
+from imgen.domain.request import GenerateRequest, ReadPicture
+from imgen.services.inputs import MAX_INLINE_BYTES
 from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.surfaces.web.snippets import Fields, File, Value
 
@@ -17,6 +20,10 @@ LOGO_FILE = "wm_file"
 LOGO_NAME = "wm_name"
 """Form fields: the upload, and the name of its file, which is enough for the code."""
 LOGO_FIELDS = ("wm_scale", "wm_transparency")
+SOURCE_FILE, SOURCE_NAME, SOURCE_JOB = "image_file", "image_name", "image_job"
+"""Form fields of the source: the upload, the name of its file, and the id of a job whose picture it is."""
+MASK, MASK_NAME = "mask", "mask_name"
+"""Form fields of the mask: a data URI, which the page paints, and the name of a file for the code."""
 MAX_DIGITS = 9
 NUMBER = re.compile(r"[0-9]{1,9}([.,][0-9]{1,9})?")
 """Decimal number, with a point or, as in many countries, a comma."""
@@ -28,7 +35,7 @@ SENTENCES: Mapping[str, str] = {
     "invalid_character": "Invalid character: this model knows nobody by that @name.",
     "too_many_characters": "Only one character per prompt: leave one @name.",
     "forbidden": "You may not make pictures for this tenant.",
-    "too_large": "This is too large to send. Choose a smaller logo.",
+    "too_large": "This is too large to send. Choose smaller pictures.",
     "quota_exceeded": "Quota exceeded: this tenant's pictures are used up for now.",
     "queue_full": "Queue is full: wait until an open picture has ended, then try again.",
     "rate_limited": "Rate limit exceeded: too many requests within a minute.",
@@ -44,6 +51,11 @@ FIELD_SENTENCES: Mapping[str, str] = {
     "quality": "Invalid quality: give a whole number from 1 to 100.",
     "steps": "Invalid steps: give a whole number.",
     "guidance": "Invalid guidance: give a number such as 3.5.",
+    "image": (
+        f"Invalid source: choose a PNG, JPEG or WebP of at most {MAX_INLINE_BYTES // 2**20} MiB and 32 megapixels, or a picture "
+        "that is still kept and of the chosen tenant."
+    ),
+    "mask": "Invalid mask: clear it and paint it anew.",
     "wm_image": "Invalid logo: choose a PNG, JPEG or WebP of at most 4 MiB and 16 megapixels.",
 }
 
@@ -65,25 +77,32 @@ async def request_of(form: FormData) -> GenerateRequest:
     Raises:
         InvalidField: a value cannot be replaced.
     """
-    upload = form.get(LOGO_FILE)
     values: dict[str, Any] = _fields(form)
-    if isinstance(upload, UploadFile) and upload.filename:
-        body = await upload.read(MAX_LOGO_BYTES + 1)
-        await upload.close()
-        if not body or len(body) > MAX_LOGO_BYTES:
-            raise errors.InvalidField("wm_image")
-        values |= _logo_fields(form) | {"wm_image": lambda: body}
+    if (logo := await _file(form, LOGO_FILE, "wm_image", MAX_LOGO_BYTES)) is not None:
+        values |= _logo_fields(form) | {"wm_image": logo}
+    source = await _file(form, SOURCE_FILE, "image", MAX_INLINE_BYTES) or _text(form, SOURCE_JOB)
+    if source:
+        values |= _source_fields(form) | {"image": source}
+        if mask := _text(form, MASK):
+            values["mask"] = partial(decode_data_uri, mask, field="mask", max_bytes=MAX_INLINE_BYTES)
     return GenerateRequest(**values)
 
 
 def fields_of(form: FormData) -> Fields:
-    """Returns the request for code, which reads the logo from a file.
+    """Returns the request for code, which reads its pictures from files.
 
     Raises:
         InvalidField: as for `request_of`.
     """
-    name = _text(form, LOGO_NAME)
-    return _fields(form) if not name else _fields(form) | _logo_fields(form) | {"wm_image": File(name=name)}
+    fields = _fields(form)
+    if name := _text(form, LOGO_NAME):
+        fields |= _logo_fields(form) | {"wm_image": File(name=name)}
+    name, job_id = _text(form, SOURCE_NAME), _text(form, SOURCE_JOB)
+    if name or job_id:
+        fields |= _source_fields(form) | {"image": File(name=name) if name else job_id}
+        if mask := _text(form, MASK_NAME):
+            fields["mask"] = File(name=mask)
+    return fields
 
 
 def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
@@ -104,6 +123,7 @@ def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
         "seed": str(recipe.diffusion.seed) if with_seed else "",
         "steps": str(recipe.diffusion.num_inference_steps),
         "guidance": str(recipe.diffusion.guidance_scale),
+        "upscale": str(recipe.diffusion.upscale) if recipe.diffusion.upscale > 1 else "",
         "optimize": words.optimized,
         "use_cache": recipe.cache_hit is not None,
         "wm_position": recipe.visible_watermark.position,
@@ -132,6 +152,8 @@ def _fields(form: FormData) -> dict[str, Value]:
         fields["steps"] = _parse_int("steps", steps)
     if guidance := _text(form, "guidance").strip():
         fields["guidance"] = _parse_number("guidance", guidance)
+    if upscale := _text(form, "upscale"):
+        fields["upscale"] = _parse_int("upscale", upscale)
     fields |= {name: True for name in ("optimize", "use_cache") if form.get(name)}
     return fields
 
@@ -140,6 +162,28 @@ def _logo_fields(form: FormData) -> dict[str, Value]:
     """Returns the placement of the logo."""
     placement: dict[str, Value] = {"wm_position": _text(form, "wm_position")}
     return placement | {name: _parse_int(name, text) for name in LOGO_FIELDS if (text := _text(form, name))}
+
+
+def _source_fields(form: FormData) -> dict[str, Value]:
+    """Returns the distance from the source, as a share; the form has percent."""
+    percent = _text(form, "image_strength")
+    return {"image_strength": _parse_int("image_strength", percent) / 100} if percent else {}
+
+
+async def _file(form: FormData, name: str, field: str, max_bytes: int) -> ReadPicture | None:
+    """Reads an uploaded file; None: none was chosen.
+
+    Raises:
+        InvalidField: it is empty or too large.
+    """
+    upload = form.get(name)
+    if not isinstance(upload, UploadFile) or not upload.filename:
+        return None
+    body = await upload.read(max_bytes + 1)
+    await upload.close()
+    if not body or len(body) > max_bytes:
+        raise errors.InvalidField(field)
+    return lambda: body
 
 
 def _text(form: FormData, name: str) -> str:

@@ -45,7 +45,7 @@
 
   const showRange = (input) => {
     const output = input.parentElement.querySelector("output");
-    if (output) output.textContent = `${input.value} %`;
+    if (output) output.textContent = `${input.value} ${input.dataset.unit ?? "%"}`;
   };
 
   // Names after @: the prompt keeps the focus, the chosen name is its active descendant.
