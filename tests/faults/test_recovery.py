@@ -64,6 +64,21 @@ def test_a_killed_worker_process_costs_no_job(stack: Stack, truth: Truth, proces
     print(f"{process_of.__name__}: both after {seconds:.1f} s")
 
 
+@pytest.mark.parametrize("model", ["slow", "batched"])
+def test_a_worker_killed_amid_siblings_costs_no_picture(stack: Stack, truth: Truth, model: str):
+    """SIGKILL while four siblings are drawn one by one, or in one call: all complete, each once, with the seeds asked for."""
+    ids = stack.generate(model=model, steps=4, n=4, seed=40)["ids"]
+    truth.await_state(ids[1], State.RENDERING)
+    child_of(stack, "render").kill()
+    seconds = truth.await_ended(ids)
+    truth.check_once(ids)
+    siblings = truth.jobs(ids)
+    assert [job.outcome.meta.seed for job in siblings] == [40, 41, 42, 43]
+    assert {job.batch_id for job in siblings} == {ids[0]}
+    assert any(job.fence >= 3 for job in siblings), "nothing was interrupted"
+    print(f"{model}, killed amid siblings: all four after {seconds:.1f} s")
+
+
 @pytest.mark.faults
 def test_messages_that_die_with_their_worker_are_found(stack: Stack, truth: Truth):
     """Workers stopped in their pop, then killed with the message in hand: twenty of twenty jobs are recovered in 20 s."""

@@ -45,8 +45,10 @@ default_style = "professional"
 call = { step_s = 0.25, crash_on = "poison" }
 styles = { professional = { label = "Professional" } }
 """
-MODELS = INSTANT_MODELS + SLOW_MODEL
-"""`eros` draws at once; `slow` takes a quarter of a second for each step, and `poison` kills its worker."""
+BATCHED_MODEL = SLOW_MODEL.replace("[slow]", "[batched]") + "batch = { max = 4 }\n"
+MODELS = INSTANT_MODELS + SLOW_MODEL + BATCHED_MODEL
+"""`eros` draws at once; `slow` takes a quarter of a second for each step, and `poison` kills its worker; `batched` is like `slow`,
+and draws up to four pictures in one call."""
 
 
 @dataclass(frozen=True)
