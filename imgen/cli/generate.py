@@ -1,7 +1,7 @@
-"""Command `imgen generate`: one picture from any server."""
+"""Command `imgen generate`: pictures from any server."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,7 +12,7 @@ from imgen.cli.client import Client, ServerError
 from imgen.cli.options import Data
 from imgen.domain.catalog import SIZES
 from imgen.domain.errors import Invalid
-from imgen.domain.request import UPSCALES
+from imgen.domain.request import RANGES, UPSCALES
 from imgen.stack.lock import running_url
 
 
@@ -58,10 +58,13 @@ def generate(
     image_format: Annotated[str, typer.Option("--format", help="jpeg, png, webp or avif.")] = "jpeg",
     quality: Annotated[int, typer.Option(help="1–100.")] = 95,
     seed: Annotated[int | None, typer.Option(help="For the same picture again.", show_default=False)] = None,
+    count: Annotated[
+        int, typer.Option(min=1, max=int(RANGES["n"].high), help="Number of pictures, with seeds one after another.")
+    ] = 1,
     data: Data = None,
     optimize: Annotated[bool, typer.Option("--optimize", help="Let the server improve the prompt.")] = False,
 ) -> None:
-    """Make a picture and save it. Needs a running server and a key (IMGEN_KEY)."""
+    """Make pictures and save them. Needs a running server and a key (IMGEN_KEY)."""
     if not key:
         raise ServerError("No key: set IMGEN_KEY or give --key (imgen keys create NAME makes one)")
     fields: dict[str, object] = {"prompt": prompt, "negative": negative}
@@ -69,6 +72,8 @@ def generate(
     if size or not image:
         fields["width"], fields["height"] = _parse_size(size) if size else SIZES[0]
     fields |= _input_fields(image, mask, strength, upscale)
+    if count > 1:
+        fields["n"] = count
     fields |= {
         name: value for name, value in {"model": model, "style": style, "seed": seed}.items() if value not in ("", None)
     }
@@ -80,13 +85,28 @@ def generate(
         job = client.call("generate", **fields)
         if repaired := job.get("warnings"):
             console.print(f"Replaced or without effect: {', '.join(repaired)}", style="yellow")
-        answer = client.wait(job, console)
-        if "meta" not in answer:
-            raise ServerError(answer.get("error", answer["status"]))
-        for path in client.download(answer, out):
-            typer.echo(path)
+        _save_all(client, job, console, out)
     finally:
         client.close()
+
+
+def _save_all(client: Client, job: dict[str, Any], console: Console, out: Path) -> None:
+    """Waits for each picture of an answer, saves it and prints its files.
+
+    Raises:
+        ServerError: some pictures were not made; the others are saved.
+    """
+    ids, missing = job.get("ids", [job["id"]]), list[str]()
+    for job_id in ids:
+        answer = client.wait(job | {"id": job_id}, console)
+        if "meta" not in answer:
+            missing.append(answer.get("error", answer["status"]))
+            continue
+        for path in client.download(answer, out):
+            typer.echo(path)
+    if missing:
+        reasons = "; ".join(dict.fromkeys(missing))
+        raise ServerError(reasons if len(ids) == 1 else f"{len(missing)} of {len(ids)} pictures are missing: {reasons}")
 
 
 def _input_fields(image: str, mask: Path | None, strength: float | None, upscale: int) -> dict[str, object]:

@@ -49,6 +49,21 @@ def test_a_picture_is_made_saved_and_verified(server, tmp_path):
     assert "Trusted" in found.stdout
 
 
+def test_several_pictures_are_all_saved(server, tmp_path):
+    """`--count` saves each picture and its thumbnail; where none is released all of them are told as missing."""
+    done = imgen(server, "generate", "red coat", "--count", "3", "--seed", "5", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    paths = done.stdout.split()
+    assert len(paths) == 6
+    assert sorted(str(path) for path in tmp_path.iterdir()) == sorted(paths)
+    pictures = {(tmp_path / path).read_bytes() for path in paths}
+    assert len(pictures) == 6
+    blocked = imgen(server, "generate", "gore", "--count", "2", "--out", str(tmp_path))
+    assert (blocked.returncode, blocked.stdout) == (1, "")
+    assert "2 of 2 pictures are missing: Content blocked" in blocked.stderr
+    assert imgen(server, "generate", "red coat", "--count", "11").returncode == 2
+
+
 def test_a_strangers_picture_is_not_ours(server, tmp_path):
     """A picture without credentials and mark ends with exit code 1, a file that is none as well."""
     from PIL import Image
