@@ -250,6 +250,25 @@ def test_real_errors_are_as_told(server, document):
     assert {reply.status_code for reply in replies} == {400, 401, 404, 405, 413}
 
 
+def test_the_raw_upload_is_as_told(server, document):
+    """A picture as the body is answered like the action; its errors are those of the document."""
+    told = document["paths"]["/api/v2/upload"]["post"]["responses"]
+    key = {"Authorization": f"Bearer {server.key}"}
+    url = f"{server.url}/api/v2/upload"
+    kept = httpx2.post(url, content=saved(Image.new("RGB", (64, 64)), "PNG"), headers=key)
+    check(document, "UploadAnswer", kept.json())
+    replies = [
+        httpx2.post(url, content=b"x", headers=key),
+        httpx2.post(url, content=bytes(33 << 20), headers=key),
+        httpx2.post(url, content=b"x"),
+        httpx2.get(url),
+    ]
+    assert [kept.status_code, *(reply.status_code for reply in replies)] == [200, 400, 413, 401, 405]
+    for reply in replies:
+        examples = told[str(reply.status_code)]["content"]["application/json"]["examples"].values()
+        assert reply.json() in [example["value"] for example in examples]
+
+
 def test_the_limits_of_pictures_are_as_told():
     """The words say what the code checks."""
     assert fields.MAX_LOGO_MEGAPIXELS * 1_000_000 == untrusted_image.MAX_PIXELS
