@@ -175,10 +175,12 @@ def _trial_render(
 
     from workers import engines  # the API's package never imports workers, but this command does their work
     from workers.engines.diffusers.model_files import absent_components
+    from workers.engines.diffusers.placement import place
 
     allowed = download or loaded.workers.allow_downloads
     folders = loaded.model_folders
-    absent = absent_components(named["source"], folders, allow_downloads=allowed, leave_out=leave_out)
+    is_half = place(key, DiffusersOptions()).is_half
+    absent = absent_components(named["source"], folders, allow_downloads=allowed, leave_out=leave_out, is_half=is_half)
     kinds = read_toml(loaded.config_dir / "architectures.toml")
 
     def model_of(kind: dict[str, Any], **more: object) -> Model:

@@ -86,6 +86,8 @@ class DiffusersOptions(Struct, frozen=True, kw_only=True, tag_field="backend", t
     """Pipeline class of a single file, if diffusers cannot infer it; empty: inferred."""
     scheduler: str = ""
     """Scheduler class name; empty keeps the model's own."""
+    scheduler_options: dict[str, int | float | bool | str | list[float]] = field(default_factory=dict)
+    """Arguments of the scheduler's class in place of the model's own, such as `use_karras_sigmas`."""
     dtype: str = "auto"
     device: str = "auto"
     leave_out: tuple[str, ...] = ()

@@ -11,9 +11,12 @@ from pathlib import Path
 from imgen.domain.errors import ModelError
 from imgen.weights.lookup import find
 from imgen.weights.safetensors_file import SAFETENSORS, pointer_kind, read_header
+from workers.engines.diffusers.variants import variant_of
 from workers.engines.diffusers.weight_kinds import CHECKPOINT, DENOISER, LORA, kind_of
 
 PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
+_INDEX = re.compile(rf"\{SAFETENSORS}\.index(\.\w+)?\.json$")
+"""Names of indexes of shards, those of variants included."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -33,7 +36,12 @@ def find_lora(name: str, folders: tuple[Path, ...]) -> Path:
 
 
 def find_model(
-    source: str, folders: tuple[Path, ...], *, allow_downloads: bool, leave_out: tuple[str, ...] = ()
+    source: str,
+    folders: tuple[Path, ...],
+    *,
+    allow_downloads: bool,
+    leave_out: tuple[str, ...] = (),
+    is_half: bool = False,
 ) -> Path:
     """Finds a model's folder or single file and checks it by `check_folder` or `check_file`.
 
@@ -42,6 +50,7 @@ def find_model(
         folders: see `find`.
         allow_downloads: whether the hub may be asked; otherwise only its local cache is.
         leave_out: components neither checked nor fetched.
+        is_half: whether the half variant is fetched where the hub has one.
 
     Raises:
         ModelError: it is missing or not safe to open.
@@ -50,7 +59,7 @@ def find_model(
     if path is None:
         if not _HUB_ID.fullmatch(source):
             raise ModelError(f"no model {source!r} in {_listed(folders)}")
-        path = _from_hub(source, allow_downloads=allow_downloads, leave_out=leave_out)
+        path = _from_hub(source, allow_downloads=allow_downloads, leave_out=leave_out, is_half=is_half)
     if path.is_dir():
         check_folder(path, leave_out=leave_out)
     else:
@@ -110,7 +119,12 @@ def read_index(folder: Path) -> dict[str, object]:
 
 
 def absent_components(
-    source: str, folders: tuple[Path, ...], *, allow_downloads: bool, leave_out: tuple[str, ...] = ()
+    source: str,
+    folders: tuple[Path, ...],
+    *,
+    allow_downloads: bool,
+    leave_out: tuple[str, ...] = (),
+    is_half: bool = False,
 ) -> tuple[str, ...]:
     """Returns the components to leave out: the given ones, and those that the model's index has as absent, often SD3's T5.
 
@@ -119,7 +133,7 @@ def absent_components(
     Raises:
         ModelError: see `find_model`.
     """
-    path = find_model(source, folders, allow_downloads=allow_downloads, leave_out=leave_out)
+    path = find_model(source, folders, allow_downloads=allow_downloads, leave_out=leave_out, is_half=is_half)
     folder = path if path.is_dir() else path.with_suffix("")
     index = read_index(folder) if folder.is_dir() else {}
     absent = (name for name, value in index.items() if isinstance(value, list) and value[:1] == [None])
@@ -149,7 +163,7 @@ def _check_weights(part: Path) -> None:
         if kind := pointer_kind(file):
             raise ModelError(f"{file} is {kind}")
     for file in files:
-        if file.name.endswith(f"{SAFETENSORS}.index.json") and (foreign := _foreign_shards(file)):
+        if _INDEX.search(file.name) and (foreign := _foreign_shards(file)):
             raise ModelError(f"{file} names shards that are no safetensors files beside it: {', '.join(foreign)}")
 
 
@@ -180,7 +194,7 @@ def _foreign_shards(index: Path) -> list[str]:
     return sorted(shard for shard in shards if "/" in shard or "\\" in shard or not shard.endswith(SAFETENSORS))
 
 
-def _from_hub(source: str, *, allow_downloads: bool, leave_out: tuple[str, ...]) -> Path:
+def _from_hub(source: str, *, allow_downloads: bool, leave_out: tuple[str, ...], is_half: bool) -> Path:
     if not allow_downloads:
         cached = in_cache(source)
         if cached is None:
@@ -189,11 +203,14 @@ def _from_hub(source: str, *, allow_downloads: bool, leave_out: tuple[str, ...])
                 f"{here}, and downloads are off: `models add --download`, or allow_downloads in imgen.toml"
             )
         return cached
+    import huggingface_hub
     from diffusers import DiffusionPipeline
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        return Path(DiffusionPipeline.download(source, use_safetensors=True, **dict.fromkeys(leave_out)))
+        variant = variant_of(huggingface_hub.list_repo_files(source), is_half=is_half)
+        left_out = dict.fromkeys(leave_out)
+        return Path(DiffusionPipeline.download(source, use_safetensors=True, variant=variant, **left_out))
     except (OSError, ValueError, HfHubHTTPError) as exc:
         raise ModelError(f"no model {source!r} here, and the hub did not give it: {exc}") from exc
 
