@@ -58,6 +58,7 @@ def _facts(file: Path, found: Inspection) -> list[tuple[str, str]]:
         *(("because", f"{problem.reason} ({problem.code})") for problem in credentials.problems),
         *((("time-stamp", credentials.time_stamp),) if credentials.time_stamp else ()),
         *((("manifest", credentials.manifest_id),) if credentials.manifest_id else ()),
+        *(("history", step) for step in credentials.history if credentials.state != "Invalid"),
         ("invisible mark", f"{mark.id or 'none'}{confidence}"),
         ("PDQ", f"{found.fingerprint.hash} (quality {found.fingerprint.quality})"),
     ]

@@ -12,6 +12,7 @@ import c2pa
 from msgspec import Struct
 
 from imgen.domain import errors
+from imgen.provenance.history_words import history_words
 from imgen.provenance.manifest import CREATED_ASSERTIONS
 from imgen.provenance.validation import Problem, problems_of, unreadable
 
@@ -38,6 +39,8 @@ class Credentials(Struct, frozen=True, kw_only=True):
     """Reasons why it is not `Trusted`."""
     manifest_id: str | None = None
     title: str | None = None
+    history: tuple[str, ...] = ()
+    """Actions of the active manifest in words."""
     manifest: dict[str, Any] = {}
     """The active manifest as c2pa reports it."""
 
@@ -79,5 +82,6 @@ def read(body: bytes, mime: str, anchors: bytes = b"") -> Credentials:
         problems=problems_of(report),
         manifest_id=manifest_id,
         title=manifest.get("title"),
+        history=history_words(manifest),
         manifest=manifest,
     )

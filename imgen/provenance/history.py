@@ -4,9 +4,10 @@ Actions: C2PA 2.4, section 18.15; ingredients: section 18.16. Beside the specifi
 `digitalSourceType` on every action that changes what is seen, `c2pa.placed` excepted, and none on `c2pa.opened`.
 """
 
+from pathlib import PurePath
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 SOURCE = "source"
 LOGO = "logo"
@@ -61,6 +62,11 @@ RESIZED = Action(name="c2pa.resized", source_type=ENHANCED)
 def created(model: str, when: str) -> Action:
     """Returns the action of a picture that a model drew from words alone."""
     return Action(name="c2pa.created", source_type=DRAWN, software_agent=model, when=when)
+
+
+def enlarged(upscaler: str) -> Action:
+    """Returns the action of an upscaler, named as a file or a method."""
+    return structs.replace(RESIZED, software_agent=PurePath(upscaler).stem)
 
 
 def redrawn(model: str, when: str, description: str) -> Action:

@@ -48,6 +48,8 @@ def test_trusted_picture_is_told_in_whole_lines(verify, signed):
     assert (lines[0], code) == ("picture [red].jpg", 0)
     assert "credentials     Trusted (issuer Imgen)" in lines
     assert f"manifest        {found.manifest_id}" in lines
+    steps = [line for line in lines if line.startswith("history")]
+    assert steps == ["history         created by eros, drawn by a model", "history         watermarked"]
     assert "invisible mark  0123456789ab (confidence " in out
     (pdq,) = (line for line in lines if line.startswith("PDQ"))
     assert len(pdq.split()[1]) == 64
@@ -94,6 +96,7 @@ def test_reason_of_invalid_credentials_is_told(verify, signed, kind, reason):
     """In plain words, with the code of the specification."""
     out, _ = verify(damaged(signed, kind))
     assert "credentials     Invalid" in out
+    assert "history" not in out
     assert f"because         {reason}\n" in out
 
 

@@ -41,8 +41,8 @@ JOBS = {
     "upscale alone": ("jpeg", {"strength": 0.0, "upscale": 2}, [OPENED, RESIZED, MARKED]),
     "upscale alone, of another shape": (
         "jpeg",
-        {"strength": 0.0, "upscale": 2, "source": (672, 672)},
-        [OPENED, CROPPED, RESIZED, MARKED],
+        {"strength": 0.0, "upscale": 2, "source": (300, 300)},
+        [OPENED, CROPPED, RESIZED, RESIZED, MARKED],
     ),
     "a source as it is": ("png", {"strength": 0.0}, [OPENED, MARKED]),
 }
@@ -77,7 +77,8 @@ def finish(resources, output, *, strength=None, source=SIZE, original=b"", mask=
     changes = {"width": SIZE[0], "height": SIZE[1], "inputs": tuple(inputs), "upscale": upscale}
     recipe = structs.replace(recipe, diffusion=structs.replace(recipe.diffusion, **changes))
     job = make_job(state=State.RENDERED, queue="finish", recipe=recipe)
-    drawn = Picture(pixels=noise(SIZE[0] * upscale, SIZE[1] * upscale), drawn_at=DRAWN_AT)
+    upscaler = "models/esrgan.safetensors" if upscale > 1 else ""
+    drawn = Picture(pixels=noise(SIZE[0] * upscale, SIZE[1] * upscale), drawn_at=DRAWN_AT, upscaler=upscaler)
     kept = master.keep(drawn, SimpleNamespace(job=job, resources=resources))
     job = structs.replace(job, master_key=kept.master_key)
     with resources.database.write() as connection:
@@ -121,6 +122,12 @@ def test_step_of_the_model_names_it_and_its_time(resources, mask, what):
     _, edited, *others = actions(credentials_of(resources, finish(resources, "jpeg", strength=0.3, mask=mask)))
     assert (edited["softwareAgent"], edited["when"], edited["description"]) == ({"name": "Eros"}, WHEN, what)
     assert not [other for other in others if "softwareAgent" in other]
+
+
+def test_step_of_the_upscaler_names_it(resources):
+    """The name of its file, without its folder."""
+    _, resized, _ = actions(credentials_of(resources, finish(resources, "jpeg", upscale=2)))
+    assert (resized["action"], resized["softwareAgent"]) == ("c2pa.resized", {"name": "esrgan"})
 
 
 def test_manifest_of_the_source_is_kept(resources):

@@ -9,7 +9,8 @@ from dataclasses import replace
 from PIL import Image
 
 from imgen.domain.job import utc_text
-from imgen.provenance.history import CROPPED, OPENED, RESIZED, SOURCE, Action, Ingredient, created, redrawn
+from imgen.domain.recipe import Diffusion
+from imgen.provenance.history import CROPPED, OPENED, RESIZED, SOURCE, Action, Ingredient, created, enlarged, redrawn
 from workers.picture import Context, Picture
 
 
@@ -24,24 +25,23 @@ def origin(picture: Picture, context: Context) -> Picture:
     diffusion, model = context.job.recipe.diffusion, context.model.label
     source, objects = diffusion.input("source"), context.resources.objects
     when = "" if picture.drawn_at is None else utc_text(picture.drawn_at)
-    enlarged = (RESIZED,) if diffusion.upscale > 1 else ()
+    larger = (enlarged(picture.upscaler),) if picture.upscaler else ()
     if source is None:
-        return replace(picture, actions=(created(model, when), *enlarged))
+        return replace(picture, actions=(created(model, when), *larger))
     if source.strength > 0:
         how = "Image to image" if diffusion.input("mask") is None else "Inpainting"
-        steps: tuple[Action, ...] = (redrawn(model, when, how), *enlarged)
+        steps: tuple[Action, ...] = (redrawn(model, when, how), *larger)
     else:
-        steps = _fitted(picture, _size(objects.get(source.key)))
+        steps = (*_fitted(diffusion, _size(objects.get(source.key))), *larger)
     original = objects.get(source.original_key) if source.original_key else b""
     parent = Ingredient(label=SOURCE, relationship="parentOf", file=original)
     return replace(picture, actions=(OPENED, *steps), ingredients=(parent,))
 
 
-def _fitted(picture: Picture, source: tuple[int, int]) -> tuple[Action, ...]:
-    """Returns the steps from a source of this width and height to the picture's size, which it covered round its middle."""
-    height, width = picture.pixels.shape[:2]
-    scale = max(width / source[0], height / source[1])
-    is_cropped = source[0] * scale - width >= 1 or source[1] * scale - height >= 1
+def _fitted(diffusion: Diffusion, source: tuple[int, int]) -> tuple[Action, ...]:
+    """Returns the steps from a source of this width and height to the size asked for (see `source.fit`)."""
+    scale = max(diffusion.width / source[0], diffusion.height / source[1])
+    is_cropped = source[0] * scale - diffusion.width >= 1 or source[1] * scale - diffusion.height >= 1
     return (*((CROPPED,) if is_cropped else ()), *((RESIZED,) if scale != 1 else ()))
 
 

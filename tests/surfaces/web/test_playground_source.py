@@ -173,6 +173,8 @@ def test_an_own_picture_is_used_as_source(admin, web, photo):
     credentials = page.get_by_label("Content Credentials")
     credentials.scroll_into_view_if_needed()
     credentials.get_by_text("Trusted", exact=True).wait_for()
+    steps = credentials.get_by_role("listitem").all_inner_texts()
+    assert steps == ["opened", "edited by Eros, partly drawn by a model", "watermarked"]
 
 
 def test_what_is_no_picture_is_refused_in_the_browser_and_by_the_server(admin, photo, tmp_path):
