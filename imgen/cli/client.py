@@ -33,8 +33,19 @@ class Client:
         Raises:
             ServerError: the server did not answer, or answered with an error; the message is its own.
         """
+        return self._post("/api/v2", json={"action": action, **fields})
+
+    def upload(self, body: bytes) -> str:
+        """Uploads a picture; returns its id, which is good for a day.
+
+        Raises:
+            ServerError: as for `call`.
+        """
+        return str(self._post("/api/v2/upload", content=body)["image"])
+
+    def _post(self, path: str, **content: Any) -> dict[str, Any]:
         try:
-            response = self._http.post("/api/v2", json={"action": action, **fields})
+            response = self._http.post(path, **content)
             answer: dict[str, Any] = response.json()
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as exc:
             raise ServerError(

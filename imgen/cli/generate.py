@@ -69,9 +69,17 @@ def generate(
         raise ServerError("No key: set IMGEN_KEY or give --key (imgen keys create NAME makes one)")
     fields: dict[str, object] = {"prompt": prompt, "negative": negative}
     fields |= {"format": image_format, "quality": quality, "optimize": optimize}
+    if upscale not in UPSCALES:
+        raise Invalid(f"--upscale is {', '.join(map(str, UPSCALES[:-1]))} or {UPSCALES[-1]}")
+    if not image and (mask is not None or strength is not None):
+        raise Invalid("--mask and --strength need an --image")
     if size or not image:
         fields["width"], fields["height"] = _parse_size(size) if size else SIZES[0]
-    fields |= _input_fields(image, mask, strength, upscale)
+    inputs = _read_inputs(image, mask)
+    if strength is not None:
+        fields["image_strength"] = strength
+    if upscale > 1:
+        fields["upscale"] = upscale
     if count > 1:
         fields["n"] = count
     fields |= {
@@ -82,7 +90,8 @@ def generate(
     try:
         if model:
             _refuse_unknown(model, client)
-        job = client.call("generate", **fields)
+        sent = {name: pictures.send(client, picture) for name, picture in inputs.items()}
+        job = client.call("generate", **fields, **sent)
         if repaired := job.get("warnings"):
             console.print(f"Replaced or without effect: {', '.join(repaired)}", style="yellow")
         _save_all(client, job, console, out)
@@ -109,25 +118,14 @@ def _save_all(client: Client, job: dict[str, Any], console: Console, out: Path) 
         raise ServerError(reasons if len(ids) == 1 else f"{len(missing)} of {len(ids)} pictures are missing: {reasons}")
 
 
-def _input_fields(image: str, mask: Path | None, strength: float | None, upscale: int) -> dict[str, object]:
-    """Returns the fields of source, mask and enlargement that were given.
+def _read_inputs(image: str, mask: Path | None) -> dict[str, bytes | str]:
+    """Reads source and mask, by their fields.
 
     Raises:
-        Invalid: a file cannot be used, a mask or a strength has no source, or there is no such factor.
+        Invalid: a file cannot be used.
     """
-    if upscale not in UPSCALES:
-        raise Invalid(f"--upscale is {', '.join(map(str, UPSCALES[:-1]))} or {UPSCALES[-1]}")
-    fields: dict[str, object] = {"upscale": upscale} if upscale > 1 else {}
-    if not image:
-        if mask is not None or strength is not None:
-            raise Invalid("--mask and --strength need an --image")
-        return fields
-    fields["image"] = pictures.file_or_id(image)
-    if mask is not None:
-        fields["mask"] = pictures.file(mask)
-    if strength is not None:
-        fields["image_strength"] = strength
-    return fields
+    inputs: dict[str, bytes | str] = {"image": pictures.file_or_id(image)} if image else {}
+    return inputs if mask is None else inputs | {"mask": pictures.read(mask)}
 
 
 def _refuse_unknown(model: str, client: Client) -> None:

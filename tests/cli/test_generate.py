@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from servers.command import run_command
 
 
@@ -91,14 +92,18 @@ def test_refusals_are_told_in_one_line(server, tmp_path):
         assert "Traceback" not in done.stderr
 
 
-def test_a_picture_is_made_from_a_file(server, tmp_path):
-    """Its credentials tell that a source was opened, and its size is the one nearest to that of the source."""
+@pytest.mark.parametrize("size", [1, 5])
+def test_a_picture_is_made_from_a_file(server, tmp_path, size):
+    """Small or large: its credentials tell that a source was opened, and its size is the one nearest to the source's."""
     from PIL import Image
 
+    from imgen.cli import pictures
     from imgen.provenance import credentials
 
     source = tmp_path / "source.png"
-    Image.linear_gradient("L").resize((200, 300)).save(source)
+    noise = Image.effect_noise((400 * size, 600 * size), 90)
+    noise.save(source, compress_level=0)
+    assert (source.stat().st_size > pictures.MAX_INLINE_BYTES) == (size > 1)
     done = imgen(server, "generate", "red coat", "--image", str(source), "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     body = (tmp_path / "out" / done.stdout.split()[0].rpartition("/")[2]).read_bytes()

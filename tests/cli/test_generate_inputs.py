@@ -8,7 +8,7 @@ from servers.action_stub import start_stub
 from servers.command import run_command
 
 from imgen.cli import pictures
-from imgen.services.inputs import MAX_INLINE_BYTES
+from imgen.services import inputs, uploads
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def photo(tmp_path):
 
 
 def test_files_of_source_and_mask_are_sent_with_their_bytes(stub, generate, photo, tmp_path):
-    """As data URIs of their own kind, beside strength and factor; the server chooses the size."""
+    """As data URIs, beside strength and factor; the server chooses the size."""
     Image.new("L", (64, 48), "white").save(tmp_path / "mask.png")
     done = generate("--image", str(photo), "--mask", str(tmp_path / "mask.png"), "--strength", "0.3", "--upscale", "2")
     assert done.returncode == 0, done.stderr
     (sent,) = (request.body for request in stub.asked("generate"))
     kind, _, data = sent["image"].partition(",")
-    assert (kind, base64.b64decode(data)) == ("data:image/jpeg;base64", photo.read_bytes())
-    assert sent["mask"].startswith("data:image/png;base64,")
+    assert (kind, base64.b64decode(data)) == ("data:application/octet-stream;base64", photo.read_bytes())
+    assert base64.b64decode(sent["mask"].partition(",")[2]) == (tmp_path / "mask.png").read_bytes()
     assert (sent["image_strength"], sent["upscale"]) == (0.3, 2)
     assert not {"width", "height"} & set(sent)
 
@@ -78,7 +78,7 @@ def unusable(tmp_path, photo):
         (("--image", str(tmp_path)), "cannot be read: Is a directory"),
         (("--image", str(tmp_path / "empty.png")), "is empty"),
         (("--image", str(tmp_path / "text.png")), "is no PNG, JPEG or WebP"),
-        (("--image", str(tmp_path / "large.png")), "8.0 MiB"),
+        (("--image", str(tmp_path / "large.png")), "32.0 MiB"),
         (("--image", str(photo), "--mask", str(tmp_path / "none.png")), "cannot be read: No such file"),
         (("--mask", str(photo)), "need an --image"),
         (("--strength", "0.5"), "need an --image"),
@@ -97,6 +97,7 @@ def test_what_cannot_be_used_is_told_in_one_sentence_and_nothing_is_sent(stub, g
     assert stub.asked("generate") == []
 
 
-def test_limit_of_a_file_is_the_servers(stub):
+def test_limits_of_files_are_the_servers():
     """A file that is taken here is not refused there."""
-    assert pictures.MAX_BYTES == MAX_INLINE_BYTES
+    assert pictures.MAX_BYTES == uploads.MAX_BYTES
+    assert pictures.MAX_INLINE_BYTES <= inputs.MAX_INLINE_BYTES
