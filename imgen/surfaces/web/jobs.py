@@ -19,12 +19,12 @@ from imgen.domain import principal as principals
 from imgen.domain.ids import is_cached
 from imgen.domain.job import ENDED, OPEN, Job, State
 from imgen.domain.user import User
-from imgen.records import audit, job_search, stars
+from imgen.records import audit, job_search, jobs, stars
 from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
 from imgen.services import retention, submit
 from imgen.services.core import Core
-from imgen.services.links import urls_by_kind
+from imgen.services.links import thumbnail_url, urls_by_kind
 from imgen.surfaces.web.job_list import facts_of
 from imgen.surfaces.web.shell import Flash, NavEntry, Shell, digest
 from imgen.threads import FILES, OBJECTS
@@ -63,7 +63,10 @@ class Jobs:
         tenants = await database.reading(job_search.tenant_names, scope=user.scope)
         records = await database.reading(audit.of_subject, job.id)
         starred = await database.reading(stars.starred_among, user.id, [job.id])
-        shown = digest((job.state, job.available_at, job.claimed_at, job.ended_at, [one.id for one in records]))
+        batch = await database.reading(jobs.of_batch, job.batch_id) if job.batch_id else []
+        states = [(one.id, one.state) for one in batch]
+        times = (job.available_at, job.claimed_at, job.ended_at)
+        shown = digest((job.state, times, [one.id for one in records], states))
         if request.query_params.get("shown") == shown:
             return self._shell.unchanged()
         return self._shell.page(
@@ -81,6 +84,7 @@ class Jobs:
             recipe=msgspec.json.format(msgspec.json.encode(job.recipe), indent=2).decode(),
             is_open=job.state in OPEN,
             is_cached=is_cached(job.id),
+            batch=[(one, thumbnail_url(self._shell.core, one.outcome)) for one in batch],
         )
 
     async def credentials(self, request: Request, user: User) -> Response:

@@ -6,7 +6,7 @@ import time
 import pytest
 from factories import make_job, make_recipe
 from playwright.sync_api import expect
-from surfaces.web.conftest import nobody_renders, sign_in
+from surfaces.web.conftest import nobody_renders, sign_in, violations
 
 from imgen.domain.job import State
 from imgen.domain.recipe import PromptParts
@@ -116,6 +116,29 @@ def test_a_job_in_full(web, made, admin):
     expect(admin.locator(".picture img")).to_have_js_property("naturalWidth", 1344)
     expect(admin.get_by_text("Trusted")).to_be_visible(timeout=30_000)
     assert admin.locator("b", has_text="bold").count() == 0
+
+
+def test_the_jobs_of_a_batch_stand_together(web, admin):
+    """Each page lists them in their order with pictures and states, by keyboard too; a job alone has no such list."""
+    answer = web.generate("a row of poplars", n=3)
+    for job_id in answer["ids"]:
+        web.wait({"id": job_id})
+    admin.goto(f"/panel/jobs/{answer['ids'][1]}")
+    batch = admin.get_by_role("list", name="Batch")
+    links = batch.get_by_role("link")
+    expect(links).to_have_text([re.compile(f"{place}\\s+completed") for place in (1, 2, 3)])
+    expect(batch.locator("[aria-current=page]")).to_have_text(re.compile("2"))
+    for link in links.all():
+        expect(link.locator("img")).to_have_js_property("complete", value=True)
+        assert link.locator("img").evaluate("image => image.naturalWidth") > 0
+    assert violations(admin) == ""
+    links.nth(2).focus()
+    links.nth(2).press("Enter")
+    expect(admin).to_have_url(re.compile(answer["ids"][2]))
+    expect(batch.locator("[aria-current=page]")).to_have_text(re.compile("3"))
+    alone = web.generate("a lone poplar")
+    admin.goto(f"/panel/jobs/{alone['id']}")
+    expect(batch).to_have_count(0)
 
 
 def test_a_job_says_for_what_it_waits_and_why_it_failed(web, admin):
