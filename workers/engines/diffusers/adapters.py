@@ -45,6 +45,12 @@ class Adapters:
         self._folders_of = folders_of
         self._limit_bytes = limit_bytes
         self._make_room = make_room
+        self._active: tuple[str, float] | None = None
+        """Name and scale of the adapter that acts, an empty name for none; None: unknown."""
+        self._of_encoders: set[str] = set()
+        """Names of the adapters that change a text encoder."""
+        self._adapted: list[Any] | None = None
+        """Layers with adapters, which take long to find in a large model; None: unknown since a file came or went."""
 
     def use(self, lora: str, scale: float) -> None:
         """Activates this file alone, at this scale; an empty name: none.
@@ -55,19 +61,29 @@ class Adapters:
             ModelError: it is missing, unsafe or does not fit this pipeline, which is left as it was.
             Retryable: the pipeline is not in the state asked for.
         """
-        if not lora:
+        wanted: tuple[str, float] = ("", 1.0)
+        if lora:
+            path = find_lora(lora, self._folders_of(lora))
+            wanted = _adapter_name(path), scale
+        name = wanted[0]
+        if wanted != self._active:
+            self._active = None
             self._disable()
-            self._check([])
-            return
-        path = find_lora(lora, self._folders_of(lora))
-        name = _adapter_name(path)
-        self._disable()
-        if name not in self.sizes:
-            self._load(name, path)
-        self.sizes.move_to_end(name)
-        self._pipe.set_adapters([name], [scale])
-        self._pipe.enable_lora()
-        self._check([name])
+            if name and name not in self.sizes:
+                self._load(name, path)
+            if name:
+                self._pipe.set_adapters([name], [scale])
+                self._pipe.enable_lora()
+            self._active = wanted
+        if name:
+            self.sizes.move_to_end(name)
+        self._check([name] if name else [])
+
+    @property
+    def encoder_state(self) -> tuple[str, float] | None:
+        """Active file and scale if the file changes a text encoder; None: prompts are encoded as without LoRA."""
+        active = self._active
+        return active if active is not None and active[0] in self._of_encoders else None
 
     def _load(self, name: str, path: Path) -> None:
         if not _takes_lora(self._pipe):
@@ -94,8 +110,11 @@ class Adapters:
             self._remove(name)
             raise model_error(exc, f"{path.name} does not fit this model: {exc}") from exc
         finally:
+            self._adapted = None
             self._disable()
         self.sizes[name] = size
+        if any(half.component.startswith("text_encoder") for half in halves):
+            self._of_encoders.add(name)
         log.info("lora_loaded", file=path.name, size_bytes=size, held=len(self.sizes))
 
     def _remove_oldest(self) -> None:
@@ -107,6 +126,8 @@ class Adapters:
             self._pipe.delete_adapters(name)
         for model in self._models():
             getattr(model, "peft_config", {}).pop(name, None)
+        self._adapted = None
+        self._of_encoders.discard(name)
 
     def _disable(self) -> None:
         if _takes_lora(self._pipe):
@@ -114,9 +135,12 @@ class Adapters:
 
     def _check(self, names: list[str]) -> None:
         """Checks for every adapted layer that exactly these adapters are active; each layer keeps a state of its own."""
-        for layer in self._layers():
+        if self._adapted is None:
+            self._adapted = list(self._layers())
+        for layer in self._adapted:
             acting = [] if layer.disable_adapters else layer.active_adapters
             if acting != names or layer.merged:
+                self._active = None
                 raise Retryable(f"LoRA state is {acting} where {names} was asked for")
 
     def _models(self) -> Iterator[torch.nn.Module]:

@@ -46,6 +46,11 @@ ARCHITECTURES: tuple[Architecture, ...] = (
 )
 
 
+def is_listed(pipeline: str) -> bool:
+    """Returns whether a pipeline class, by its name, is one of an architecture that is listed."""
+    return any(pipeline in known[:3] for known in ARCHITECTURES)
+
+
 def architecture_of(pipeline: str) -> Architecture:
     """Returns the architecture of a pipeline class, by its name; one that is not listed has its own class for text alone."""
     return next((known for known in ARCHITECTURES if pipeline in known[:3]), Architecture(pipeline))

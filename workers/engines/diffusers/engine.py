@@ -2,8 +2,7 @@
 
 import gc
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,18 +12,18 @@ from numpy.typing import NDArray
 
 from imgen.domain.catalog import DiffusersOptions, Model
 from imgen.domain.errors import ModelError, OutOfMemory, PictureFlagged
-from imgen.domain.recipe import Diffusion
 from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot
 from workers.engines.device import model_error
 from workers.engines.diffusers.adapters import Adapters
 from workers.engines.diffusers.architectures import architecture_of
-from workers.engines.diffusers.latent_blending import LatentBlending
-from workers.engines.diffusers.latent_preview import latent_preview
+from workers.engines.diffusers.calls import calls_of, generators_of, seeded_noise, stacked
+from workers.engines.diffusers.embedding_cache import EmbeddingCache
 from workers.engines.diffusers.library_logging import configure_library_logging
 from workers.engines.diffusers.memory import measure
 from workers.engines.diffusers.modes import Modes, finished, mode_of, undrawn
 from workers.engines.diffusers.pipelines import build, check_entry
 from workers.engines.diffusers.prompting import conditioning
+from workers.engines.diffusers.steps import Steps
 
 CALL_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, AssertionError, MemoryError)
 """Errors of pipelines on arguments that they cannot use, and of the device; diffusers has no exception of its own."""
@@ -74,6 +73,10 @@ class DiffusersEngine:
         self._modes = Modes(pipe)
         self._adapters = adapters
         self._extra = extra
+        self._embeddings = EmbeddingCache()
+        vae: Any = getattr(pipe, "vae", None)
+        if hasattr(vae, "enable_slicing"):
+            vae.enable_slicing()  # one picture after the other: a batch's would take the most memory of all
 
     @property
     def architecture(self) -> str:
@@ -82,47 +85,75 @@ class DiffusersEngine:
 
     def render(self, shots: Sequence[Shot], on_step: OnStep) -> list[Drawn | PictureFlagged]:
         """See `workers.engines.Engine`. Errors of `on_step` are raised unchanged."""
-        return [drawn for shot in shots for drawn in self._render([shot], on_step)]
-
-    def _render(self, shots: Sequence[Shot], on_step: OnStep) -> list[Drawn | PictureFlagged]:
-        """Renders shots of one mode and strength by one call of the mode's pipeline."""
-        if (copy := undrawn(shots[0])) is not None:
-            on_step(1, 1, lambda _number=0: None)
-            return [copy]
         diffusion = shots[0].diffusion
-        steps = _Steps(on_step, diffusion)
-        pipe = self._modes.pipeline(mode_of(shots[0]))
+        steps = Steps(on_step, size=(diffusion.width, diffusion.height))
         try:
             self._adapters.use(diffusion.lora, diffusion.lora_scale)
             with torch.inference_mode():
-                # Where a scheduler adds noise and the pipeline hands no generator on, it is drawn on the device, from this.
-                torch.manual_seed(diffusion.seed)
-                drawn = pipe(**self._arguments(pipe, shots, steps))
-                if any(any(getattr(drawn, name, None) or ()) for name in FLAGS):
-                    return [PictureFlagged()]
-                return [finished(shots[0], _pixels(drawn.images, diffusion))]
+                prompts = [self._conditioning(shot) for shot in shots]
+                calls = calls_of(self._pipe, shots, prompts)
+                pictures: dict[int, Drawn | PictureFlagged] = {}
+                for done, numbers in enumerate(calls):
+                    steps.begin(numbers, done, len(calls))
+                    drawn = self._call([shots[one] for one in numbers], [prompts[one] for one in numbers], steps)
+                    pictures |= zip(numbers, drawn, strict=True)
+            return [pictures[number] for number in range(len(shots))]
         except CALL_ERRORS as exc:
             if exc is steps.stopped_by:
                 raise
-            refusal = model_error(exc, f"{type(pipe).__name__} cannot do this: {exc}")
+            refusal = model_error(exc, f"{self.architecture} cannot do this: {exc}")
             if isinstance(refusal, OutOfMemory):
                 _free()
             raise refusal from exc
 
-    def _arguments(self, pipe: Any, shots: Sequence[Shot], steps: "_Steps") -> dict[str, Any]:
+    def _conditioning(self, shot: Shot) -> dict[str, Any]:
+        state = self._adapters.encoder_state
+
+        def remember(key: Hashable, encode: Callable[[], Any]) -> Any:
+            return self._embeddings.answer((state, key), encode)
+
+        pipe = self._modes.pipeline(mode_of(shot))
+        return conditioning(pipe, shot.diffusion.positive, shot.diffusion.negative, self._extra, remember)
+
+    def _call(
+        self, shots: Sequence[Shot], prompts: Sequence[Mapping[str, Any]], steps: Steps
+    ) -> list[Drawn | PictureFlagged]:
+        """Renders shots that share a call of their mode's pipeline."""
+        if all(copies := [undrawn(shot) for shot in shots]):
+            steps.skip()
+            return [copy for copy in copies if copy is not None]
+        diffusion = shots[0].diffusion
+        pipe = self._modes.pipeline(mode_of(shots[0]))
+        # Where a scheduler takes no generator, its noise is drawn on the device, from this.
+        torch.manual_seed(diffusion.seed)
+        with seeded_noise(pipe.scheduler, shots):
+            drawn = pipe(**self._arguments(pipe, shots, prompts, steps))
+        verdicts = [list(getattr(drawn, name, None) or [False] * len(shots)) for name in FLAGS]
+        flagged = [any(flags) for flags in zip(*verdicts, strict=True)]
+        pictures = _pixels(drawn.images, (len(shots), 3, diffusion.height, diffusion.width))
+        return [
+            PictureFlagged() if is_flagged else finished(shot, pixels)
+            for shot, is_flagged, pixels in zip(shots, flagged, pictures, strict=True)
+        ]
+
+    def _arguments(
+        self, pipe: Any, shots: Sequence[Shot], prompts: Sequence[Mapping[str, Any]], steps: Steps
+    ) -> dict[str, Any]:
         """Makes the arguments of a call, without those that the pipeline does not take."""
         diffusion = shots[0].diffusion
-        arguments = conditioning(pipe, diffusion.positive, diffusion.negative, self._extra)
-        arguments |= self._extra | {
-            "width": diffusion.width,
-            "height": diffusion.height,
-            "num_inference_steps": diffusion.num_inference_steps,
-            architecture_of(type(pipe).__name__).guidance: diffusion.guidance_scale,
-            # On the CPU for every device, so that a seed means the same noise everywhere.
-            "generator": torch.Generator().manual_seed(diffusion.seed),
-            "callback_on_step_end": steps.done,
-            "output_type": "pt",
-        }
+        arguments = (
+            stacked(prompts)
+            | self._extra
+            | {
+                "width": diffusion.width,
+                "height": diffusion.height,
+                "num_inference_steps": diffusion.num_inference_steps,
+                architecture_of(type(pipe).__name__).guidance: diffusion.guidance_scale,
+                "generator": generators_of(shots),
+                "callback_on_step_end": steps.done,
+                "output_type": "pt",
+            }
+        )
         arguments |= self._modes.arguments(shots)
         steps.blending = self._modes.blending(shots, arguments)
         accepted = inspect.signature(pipe.__call__).parameters
@@ -135,42 +166,18 @@ class DiffusersEngine:
 
     def unload(self) -> None:
         """See `workers.engines.Engine`."""
-        del self._pipe, self._modes, self._adapters
+        del self._pipe, self._modes, self._adapters, self._embeddings
         _free()
 
 
-@dataclass
-class _Steps:
-    """Step callback of the pipeline: calls `on_step`, and keeps its error apart from those of the pipeline."""
-
-    on_step: OnStep
-    diffusion: Diffusion
-    blending: LatentBlending | None = None
-    stopped_by: BaseException | None = field(default=None, init=False)
-
-    def done(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        if self.blending is not None:
-            tensors["latents"] = self.blending.blend(pipe, timestep, tensors["latents"])
-        try:
-            size = self.diffusion.width, self.diffusion.height
-            self.on_step(
-                step + 1, pipe.num_timesteps, lambda _number=0: latent_preview(pipe, tensors["latents"], *size)
-            )
-        except BaseException as exc:
-            self.stopped_by = exc
-            raise
-        return tensors
-
-
-def _pixels(images: torch.Tensor, diffusion: Diffusion) -> NDArray[uint8]:
-    """Converts (1, 3, H, W) in 0…1 to (H, W, 3) uint8; rounds on the device, so that bytes travel instead of floats."""
-    wanted = (1, 3, diffusion.height, diffusion.width)
+def _pixels(images: torch.Tensor, wanted: tuple[int, int, int, int]) -> list[NDArray[uint8]]:
+    """Converts (n, 3, H, W) in 0…1 to n × (H, W, 3) uint8; rounds on the device, so that bytes travel instead of floats."""
     if tuple(images.shape) != wanted:
         raise ModelError(f"the model drew {tuple(images.shape)} where {wanted} was asked for")
     if not torch.isfinite(images).all():
         raise ModelError("the model drew numbers that are no colours; try bfloat16 or float32 as its dtype")
-    rounded = images[0].float().mul(255).round().to(torch.uint8).permute(1, 2, 0)
-    return np.ascontiguousarray(rounded.cpu().numpy())
+    rounded = images.float().mul(255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    return [np.ascontiguousarray(picture) for picture in rounded.cpu().numpy()]
 
 
 def _free() -> None:

@@ -16,14 +16,15 @@ PATCH = 4
 _PLANE_DIMS = 4
 
 
-def latent_preview(pipe: Any, latents: torch.Tensor, width: int, height: int) -> NDArray[uint8] | None:
+def latent_preview(pipe: Any, latents: torch.Tensor, width: int, height: int, number: int = 0) -> NDArray[uint8] | None:
     """Decodes a preview, (height, width, 3) uint8, a quarter of the picture's size; None for an unknown layout of latents.
 
     Args:
         pipe: a pipeline in the middle of a call.
-        latents: as it hands them to its callback: (1, channels, height, width), or FLUX's tokens.
+        latents: as it hands them to its callback: (n, channels, height, width), or FLUX's tokens.
         width: the picture's, px.
         height: the picture's, px.
+        number: of the picture in the batch.
     """
     if hasattr(pipe, "_unpack_latents"):
         latents = pipe._unpack_latents(latents, height, width, pipe.vae_scale_factor)  # noqa: SLF001 - there is no other way
@@ -31,7 +32,7 @@ def latent_preview(pipe: Any, latents: torch.Tensor, width: int, height: int) ->
         return None
     vae = pipe.vae
     scaling, shift = vae.config.scaling_factor, getattr(vae.config, "shift_factor", None) or 0.0
-    coarse = avg_pool2d(latents[:1].float(), PATCH) / scaling + shift
+    coarse = avg_pool2d(latents[number : number + 1].float(), PATCH) / scaling + shift
     try:
         pixels = vae.decode(coarse.to(vae.dtype), return_dict=False)[0][0].float()
     except RuntimeError as exc:  # also if the device is out of memory; the picture itself goes on

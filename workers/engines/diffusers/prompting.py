@@ -1,11 +1,11 @@
-"""Prompt embeddings for long prompts and for prompts with weights, made by the pipeline's own `encode_prompt`.
+"""Prompt embeddings, also of long prompts and of prompts with weights, made by the pipeline's own `encode_prompt`.
 
-Short prompts without weights are left to the pipeline as they are. Pipelines that FAMILIES does not name get plain
-text, weights dropped.
+Each text is encoded by itself, so that its embeddings do not depend on its neighbours in a batch. Pipelines that FAMILIES does
+not name get plain text, weights dropped; those that no architecture lists get short plain prompts as text.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import CLIPTokenizer
 
+from workers.engines.diffusers.architectures import is_listed
 from workers.engines.diffusers.prompt_weights import Weighted, parse
 
 LONGEST_PROMPT = 12_000
@@ -22,6 +23,13 @@ MOST_WINDOWS = 8
 
 Embeds = tuple[torch.Tensor, torch.Tensor | None]
 """Embeddings: (1, tokens, width) for the denoiser's attention, and (1, width) pooled if the pipeline has them."""
+
+
+Remember = Callable[[Hashable, Callable[[], Any]], Any]
+
+
+def _encode_anew(_key: Hashable, encode: Callable[[], Any]) -> Any:
+    return encode()
 
 
 @dataclass(frozen=True)
@@ -49,26 +57,32 @@ FAMILIES: dict[tuple[str, int], Family] = {
 pipeline does with them. The windows' tokenizer is always `tokenizer`."""
 
 
-def conditioning(pipe: Any, positive: str, negative: str, extra: Mapping[str, object]) -> dict[str, Any]:
-    """Makes the prompt arguments of a pipeline call: texts, or embeddings where texts would not do.
+def conditioning(
+    pipe: Any, positive: str, negative: str, extra: Mapping[str, Any], remember: Remember = _encode_anew
+) -> dict[str, Any]:
+    """Makes the prompt arguments of a pipeline call for one picture: embeddings (1, …), or texts.
 
     Args:
         pipe: a text-to-image pipeline, LoRA already active (it may change the encoders).
         positive: prompt, weights as `(term:1.2)`.
         negative: the same; empty: the pipeline's own default.
         extra: further arguments of the call; those that `encode_prompt` knows are passed to it as well.
+        remember: returns the answer of `encode_prompt` to such arguments, by the function given or from an earlier time.
     """
     prompts = [parse(text[:LONGEST_PROMPT]) for text in (positive, negative)]
     family = family_of(pipe)
-    if family is None or not _needed(pipe, family, prompts):
+    if family is None or not (is_listed(type(pipe).__name__) or _needed(pipe, family, prompts)):
         return {"prompt": prompts[0].text, **({"negative_prompt": prompts[1].text} if prompts[1].text else {})}
-    encoder = _Encoder(pipe, family, extra)
+    encoder = _Encoder(pipe, family, extra, remember)
     windows = [encoder.windows(prompt) for prompt in prompts]
     count = max(map(len, windows))
     arguments = _named("", encoder.encode(prompts[0], windows[0], count))
-    unguided = (
-        encoder.encode(prompts[1], windows[1], count, negative=True) if prompts[1].text else encoder.nothing(count)
-    )
+    if not prompts[1].text:
+        unguided = encoder.nothing(count)
+    elif encoder.is_guided:
+        unguided = encoder.encode(prompts[1], windows[1], count, negative=True)
+    else:
+        unguided = None
     return arguments | (_named("negative_", unguided) if unguided else {})
 
 
@@ -95,13 +109,20 @@ def _named(prefix: str, embeds: Embeds) -> dict[str, torch.Tensor]:
 class _Encoder:
     """Encoder: `encode_prompt` of one pipeline, with the arguments that stay the same through one call."""
 
-    def __init__(self, pipe: Any, family: Family, extra: Mapping[str, object]) -> None:
+    def __init__(self, pipe: Any, family: Family, extra: Mapping[str, Any], remember: Remember) -> None:
         self.pipe = pipe
         self.family = family
+        self.remember = remember
         self.parameters = inspect.signature(pipe.encode_prompt).parameters
         self.extra = {name: value for name, value in extra.items() if name in self.parameters}
+        self.true_cfg_scale = float(extra.get("true_cfg_scale", 1))
         self.window = pipe.tokenizer.model_max_length if family.windowed else 0
         self.whole_tokenizer = getattr(pipe, family.whole_tokenizer, None) if family.whole_tokenizer else None
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether a negative prompt acts: a distilled model such as FLUX needs `true_cfg_scale` for it."""
+        return "negative_prompt" in self.parameters or self.true_cfg_scale > 1
 
     def windows(self, prompt: Weighted) -> list[Weighted]:
         return _windows(self.pipe, prompt) if self.family.windowed else [prompt]
@@ -138,7 +159,8 @@ class _Encoder:
         fixed = {"device": self.pipe.device, "num_images_per_prompt": 1, "do_classifier_free_guidance": guided, **extra}
         texts = dict.fromkeys(self.family.windowed, window) | dict.fromkeys(self.family.whole, whole)
         known = {name: value for name, value in fixed.items() if name in self.parameters}
-        return self.pipe.encode_prompt(**texts, **known)
+        key = (window, whole, guided, negative)
+        return self.remember(key, lambda: self.pipe.encode_prompt(**texts, **known))
 
     def _pooled(self, answer: Any) -> torch.Tensor | None:
         return None if self.family.pooled is None else answer[self.family.pooled]

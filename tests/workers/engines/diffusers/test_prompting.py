@@ -35,10 +35,13 @@ def embeds(pipe, prompt, **options):
 
 @pytest.mark.parametrize("name", ["sd15", "sdxl", "sd3", "flux", "starter"])
 def test_short_prompts_are_the_pipelines_own(pipes, name):
-    """A short prompt without weights is handed over as text, the negative one only where there is one."""
-    assert conditioning(pipes[name], "a red coat", "", {}) == {"prompt": "a red coat"}
+    """A short prompt without weights gets the embeddings that the pipeline makes of it; escapes and weights of 1 are plain text."""
     said = conditioning(pipes[name], r"a \(red\) coat", "(ugly:1)", {})
-    assert said == {"prompt": "a (red) coat", "negative_prompt": "ugly"}
+    assert torch.equal(said["prompt_embeds"][0], embeds(pipes[name], "a (red) coat"))
+    if name == "flux":
+        assert "negative_prompt_embeds" not in said, "no use for it without true_cfg_scale"
+        said = conditioning(pipes[name], "a coat", "(ugly:1)", {"true_cfg_scale": 2.0})
+    assert torch.equal(said["negative_prompt_embeds"][0], embeds(pipes[name], "ugly"))
 
 
 def test_unknown_pipelines_get_plain_text():
