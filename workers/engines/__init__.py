@@ -3,6 +3,7 @@
 A new engine is one file or folder, its options in imgen/domain/catalog.py, and one line in ENGINES.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -134,6 +135,13 @@ class Load(Protocol):
         """
 
 
+class DefaultBatch(Protocol):
+    """Function `default_batch` of each engine's module."""
+
+    def __call__(self, options: Any) -> int:
+        """Returns how many pictures of a model its device is to draw in one call, where the entry says nothing."""
+
+
 @dataclass(frozen=True)
 class EngineModule:
     """Entry of ENGINES; the module is imported at first use, because torch is heavy."""
@@ -147,6 +155,11 @@ class EngineModule:
     def load(self, model: Model, context: EngineContext) -> Engine:
         """Loads a model with this engine. Raises: see `Load`."""
         return cast("Load", import_module(self.name).load)(model, model.engine, context)
+
+    def default_batch(self, model: Model) -> int:
+        """Returns the engine's default; 1 until the engine is loaded: the first picture does not wait for torch twice."""
+        module = sys.modules.get(self.name)
+        return 1 if module is None else cast("DefaultBatch", module.default_batch)(model.engine)
 
 
 ENGINES: dict[str, EngineModule] = {
@@ -163,7 +176,7 @@ def check(model: Model, context: EngineContext) -> Requirements:
 
 def batch_max(model: Model) -> int:
     """Returns how many pictures of a model are rendered in one call at most."""
-    return model.batch.max or 1
+    return model.batch.max or ENGINES[model.engine.name].default_batch(model)
 
 
 def load(model: Model, context: EngineContext) -> Engine:

@@ -2,7 +2,8 @@
 
 It does so whatever the prompt, and mixes it with the source if there is one.
 
-Knobs in the model's `call` table: `step_s` (seconds each step takes), `fail_on` (a word: prompts with it fail for good),
+Knobs in the model's `call` table: `step_s` (seconds each step takes), `shot_step_s` (further
+seconds for each picture of the call), `fail_on` (a word: prompts with it fail for good),
 `retry_on` (a word: they fail as if a part were down), `flag_on` (a word: they are flagged as by a safety checker), `crash_on` (a
 word: the process kills itself at the second step, as the kernel's memory killer would), `dead_on` (a word: the device is dead, as
 after a GPU fault), `load_s` (seconds that loading takes), `load_fails` and `memory_mib` (memory that it claims to hold).
@@ -36,6 +37,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Knobs in the table `call`. Empty words match nothing."""
 
     step_s: float = 0.0
+    shot_step_s: float = 0.0
     fail_on: str = ""
     retry_on: str = ""
     flag_on: str = ""
@@ -65,6 +67,11 @@ def load(model: Model, options: InstantOptions, _context: EngineContext) -> "Ins
     return InstantEngine(knobs)
 
 
+def default_batch(_options: InstantOptions) -> int:
+    """Returns 1. See `workers.engines.DefaultBatch`."""
+    return 1
+
+
 @dataclass(frozen=True)
 class InstantEngine:
     """Engine that draws by its knobs."""
@@ -86,7 +93,7 @@ class InstantEngine:
             kill_device()
         steps = shots[0].diffusion.num_inference_steps
         for step in range(1, steps + 1):
-            time.sleep(self.knobs.step_s)
+            time.sleep(self.knobs.step_s + self.knobs.shot_step_s * len(shots))
             if step == CRASH_STEP and self._is_said(shots, self.knobs.crash_on):
                 os.kill(os.getpid(), signal.SIGKILL)
             on_step(step, steps, lambda number=0: draw(shots[number].diffusion))

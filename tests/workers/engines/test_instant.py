@@ -12,7 +12,7 @@ from drawing import draw_one
 from imgen.domain.catalog import SIZES
 from imgen.domain.errors import Cancelled, ModelError, Retryable
 from imgen.provenance.fingerprint import fingerprint
-from workers.engines import EngineContext, load
+from workers.engines import EngineContext, Shot, load
 
 
 @pytest.fixture
@@ -59,6 +59,16 @@ def test_steps(engine, ask):
         draw_one(engine(step_s=0.02), ask(num_inference_steps=5), stop_at_three)
     assert told == [(1, 5), (2, 5), (3, 5)]
     assert 0.06 <= time.monotonic() - started < 2
+
+
+def test_a_batch_costs_less_than_its_pictures_alone(engine, ask):
+    """A step has a cost of the call and one of each picture, as that of a GPU has; each picture is as alone."""
+    engine, asked = engine(step_s=0.02, shot_step_s=0.01), [ask(seed=seed, num_inference_steps=3) for seed in range(4)]
+    started = time.monotonic()
+    drawn = engine.render([Shot(diffusion=one) for one in asked], quietly)
+    assert time.monotonic() - started >= 3 * (0.02 + 4 * 0.01)
+    for picture, one in zip(drawn, asked, strict=True):
+        assert np.array_equal(picture.pixels, draw_one(engine, one, quietly))
 
 
 def test_fails_as_told(engine, ask):

@@ -7,6 +7,7 @@ import torch
 from drawing import draw_one
 
 from imgen.domain.errors import ModelError
+from imgen.domain.recipe import Input
 from workers.engines import EngineContext, Shot, load
 from workers.engines.diffusers.embedding_cache import EmbeddingCache
 
@@ -176,3 +177,28 @@ def test_a_lora_that_acts_already_is_not_set_again(entry, models, ask, lora, tmp
         touched.clear()
         draw_one(engine, asked)
         assert bool(touched) == changes
+
+
+@pytest.mark.parametrize("mode", ["image", "inpaint"])
+def test_pictures_from_pictures_share_a_call_too(engine, ask, mode):
+    """Each has its own source and mask; another strength has its own call."""
+    size = ask().height, ask().width
+    sources = np.random.default_rng(0).integers(0, 256, (3, *size, 3), np.uint8)
+    masks = np.zeros((3, *size), np.uint8)
+    for number, mask in enumerate(masks):
+        mask[: 32 * (number + 1)] = 255
+    shots = []
+    for number, strength in enumerate((0.6, 0.6, 0.9)):
+        inputs = (Input(role="source", key="uploads/a", sha256="", strength=strength),)
+        mask = masks[number] if mode == "inpaint" else None
+        asked = ask(seed=number, num_inference_steps=5, inputs=inputs)
+        shots.append(Shot(diffusion=asked, source=sources[number], mask=mask))
+    told, alone_told = [], []
+    pictures = engine.render(shots, lambda done, total, _preview: told.append(done / total))
+    for number, (picture, shot) in enumerate(zip(pictures, shots, strict=True)):
+        (alone,) = engine.render([shot], lambda *_, _number=number: alone_told.append(_number))
+        assert_alike(picture.pixels, alone.pixels)
+    assert told == sorted(told)
+    first, second, third = (alone_told.count(number) for number in range(3))
+    assert first == second
+    assert len(told) == first + third
