@@ -181,7 +181,7 @@ def test_a_picture_that_was_listed_since_is_not_shown_again(stack):
 def test_a_master_that_is_gone_is_not_found_again(stack):
     """The hit fails, once; the next request is a miss and makes the picture anew."""
     keep(stack, "a velvet armchair")
-    for file in (stack.data / "objects" / "cache").rglob("*.png"):
+    for file in (stack.data / "objects" / "cache").rglob("*.webp"):
         file.unlink()
     status, body = ask(stack, "a velvet armchair")
     assert status == 200
