@@ -96,6 +96,7 @@ class Playground:
             max_source_bytes=MAX_INLINE_BYTES,
             source_problem=playground_form.FIELD_SENTENCES["image"],
             upscales=UPSCALES[1:],
+            strength=playground_form.DEFAULT_STRENGTH,
             languages=snippets.LANGUAGES,
             **self._thumbnails(here, with_keys),
             fill=json.dumps(playground_form.filling(opened, with_seed=True)) if opened else "",

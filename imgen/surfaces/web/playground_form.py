@@ -11,7 +11,7 @@ from imgen.domain import errors
 from imgen.domain.data_uri import decode_data_uri
 from imgen.domain.job import Job
 from imgen.domain.prompt import parse
-from imgen.domain.request import GenerateRequest, ReadPicture
+from imgen.domain.request import RANGES, GenerateRequest, ReadPicture
 from imgen.services.inputs import MAX_INLINE_BYTES
 from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.surfaces.web.snippets import Fields, File, Value
@@ -29,6 +29,9 @@ NUMBER = re.compile(r"[0-9]{1,9}([.,][0-9]{1,9})?")
 """Decimal number, with a point or, as in many countries, a comma."""
 DEFAULT_RULESET = "default"
 """Ruleset of a request without one (contract, `generate`)."""
+
+DEFAULT_STRENGTH = str(round(100 * RANGES["image_strength"].default))
+"""Percent; the form's own field begins with it."""
 
 SENTENCES: Mapping[str, str] = {
     "prompt_required": "Prompt is required: say what should be in the picture.",
@@ -108,7 +111,7 @@ def fields_of(form: FormData) -> Fields:
 def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
     """Returns the form's fields for a job: the prompt as typed, the seed only if requested."""
     recipe = job.recipe
-    words = recipe.prompt_parts
+    words, source = recipe.prompt_parts, recipe.diffusion.input("source")
     typed = ", ".join(parse(words.original_prompt, (words.character,) if words.character else ()).negative)
     return {
         "tenant": job.tenant_id,
@@ -123,6 +126,7 @@ def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
         "seed": str(recipe.diffusion.seed) if with_seed else "",
         "steps": str(recipe.diffusion.num_inference_steps),
         "guidance": str(recipe.diffusion.guidance_scale),
+        "image_strength": str(round(100 * source.strength)) if source else DEFAULT_STRENGTH,
         "upscale": str(recipe.diffusion.upscale) if recipe.diffusion.upscale > 1 else "",
         "optimize": words.optimized,
         "use_cache": recipe.cache_hit is not None,

@@ -66,6 +66,9 @@ def test_a_chosen_picture_is_the_source(admin, web, photo):
     assert '"image_strength": 0.3' in page.locator("#code-curl").text_content()
     generate(page, "a gate from a picture")
     picture(page)
+    facts = page.get_by_label("Facts")
+    assert facts.locator("dt:text-is('Source') + dd").inner_text() == "all redrawn, 30 %"
+    assert facts.locator("dt:text-is('Enlarged') + dd").inner_text() == "2 ×"
     made = recipe(web, page)
     (source,) = made["inputs"]
     assert (source["role"], source["strength"], made["upscale"]) == ("source", 0.3, 2)
@@ -106,6 +109,8 @@ def test_a_mask_is_painted_with_the_pointer(admin, web, photo):
     generate(page, "a gate redrawn in part")
     picture(page)
     assert [given["role"] for given in recipe(web, page)["inputs"]] == ["source", "mask"]
+    page.goto(f"/panel/jobs/{page.locator('#job').get_attribute('data-job')}")
+    assert page.locator("dt:text-is('Source') + dd").inner_text() == "a part redrawn, strength 60 %"
 
 
 def test_a_mask_is_painted_by_keyboard(admin, photo):
