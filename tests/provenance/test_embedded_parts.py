@@ -7,10 +7,11 @@ import zlib
 import pytest
 from bombs import chunk, saved
 from color_profiles import wide_rgb
+from factories import make_manifest
 from PIL import Image
 
-from imgen.provenance import credentials, embedded_parts
-from imgen.provenance.manifest import Manifest
+from imgen.provenance import embedded_parts
+from imgen.provenance.signer import open_signer
 
 IMAGE = Image.new("RGB", (64, 64), (10, 20, 30))
 FORMATS = ("PNG", "JPEG", "WEBP")
@@ -19,11 +20,8 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 @pytest.fixture(scope="module")
 def signed(chain):
     """Format → a signed file."""
-    signer = credentials.open_signer(chain.chain, chain.key, anchors=chain.anchor)
-    manifest = Manifest(
-        version="1", model="eros", gen_id="g" * 20, created="2026-01-02T03:04:05Z", watermark_id="0123456789ab",
-        fingerprint="f0" * 32,
-    )  # fmt: skip
+    signer = open_signer(chain.chain, chain.key, anchors=chain.anchor)
+    manifest = make_manifest()
     return {
         name: signer.sign(saved(IMAGE, name), f"image/{name.lower()}", manifest).body for name in (*FORMATS, "AVIF")
     }

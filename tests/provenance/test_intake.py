@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from bombs import END, chunk, pixels, png, saved
 from color_profiles import linear_grey, odd_press, wide_rgb
+from factories import make_manifest
 from PIL import Image
 
 from imgen.domain import errors
-from imgen.provenance import credentials, intake
-from imgen.provenance.manifest import Manifest
+from imgen.provenance import intake
+from imgen.provenance.signer import open_signer
 
 WIDTH, HEIGHT = 96, 64
 
@@ -145,11 +146,8 @@ def test_metadata_goes():
 
 def test_an_original_with_credentials_is_kept(chain):
     """As it was sent, in each format; own pictures may be AVIF, those from outside may not."""
-    signer = credentials.open_signer(chain.chain, chain.key, anchors=chain.anchor)
-    manifest = Manifest(
-        version="1", model="eros", gen_id="g" * 20, created="2026-01-02T03:04:05Z", watermark_id="0123456789ab",
-        fingerprint="f0" * 32,
-    )  # fmt: skip
+    signer = open_signer(chain.chain, chain.key, anchors=chain.anchor)
+    manifest = make_manifest()
     for name in ("PNG", "JPEG", "WEBP", "AVIF"):
         signed = signer.sign(saved(halves(RED, BLUE), name), f"image/{name.lower()}", manifest).body
         made = intake.take_source(signed, "image", formats=intake.OWN_FORMATS)
