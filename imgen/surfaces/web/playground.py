@@ -39,14 +39,14 @@ from imgen.services.links import picture_links, withheld_url
 from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.services.submit import submit
 from imgen.surfaces.surface import status_of
-from imgen.surfaces.web import playground_form, playground_history, snippets
+from imgen.surfaces.web import playground_batch, playground_form, playground_history, snippets
 from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.playground_states import state_text
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 SURFACE = "playground"
-CHANGED = {"HX-Trigger": "job-changed"}
-"""Event for the page: the thumbnails are out of date."""
+COUNTS = (1, 2, 3, 4)
+"""Numbers of pictures that the form offers."""
 
 
 class Playground:
@@ -97,14 +97,15 @@ class Playground:
             source_problem=playground_form.FIELD_SENTENCES["image"],
             upscales=UPSCALES[1:],
             strength=playground_form.DEFAULT_STRENGTH,
+            counts=COUNTS,
             languages=snippets.LANGUAGES,
             **self._thumbnails(here, with_keys),
             fill=json.dumps(playground_form.filling(opened, with_seed=True)) if opened else "",
-            **(await self._shown(user, shown) if shown else {"job": None}),
+            **(await self._with_batch(user, shown) if shown else {"job": None}),
         )
 
     async def generate(self, request: Request, user: User) -> Response:
-        """Makes a job, or shows the error in one sentence; the form in the browser does not change."""
+        """Makes a job for each picture, or shows the error in one sentence; the form in the browser does not change."""
         try:
             async with self._form(request) as form:
                 tenant = await self._tenant(str(form.get("tenant", "")))
@@ -115,24 +116,26 @@ class Playground:
                 submitted = await submit(self._core, principal, asked, surface=SURFACE)
         except errors.ImgenError as exc:
             return self._problem(request, exc)
-        shown = await self._shown(user, submitted.job)
+        shown = await self._with_batch(user, submitted.job)
         response = self._shell.page(request, "playground_answer.html", warnings=submitted.warnings, **shown)
-        response.headers.update(CHANGED)
+        response.headers.update(playground_history.CHANGED)
         return response
 
     async def job(self, request: Request, user: User) -> Response:
         """Shows a job of the user. The answer to a poll is the state alone while the job is open, then the whole."""
         job = await self._own(request, user)
+        if "poll" not in request.query_params:
+            return self._shell.page(request, "playground_shown.html", **await self._with_batch(user, job))
         shown = await self._shown(user, job)
-        is_poll = "poll" in request.query_params
-        if is_poll and shown["outcome"] is None:
+        if shown["outcome"] is None:
             response = self._shell.page(request, "playground_status.html", **shown)
             if request.query_params.get("shown") != shown["state"]:
-                response.headers.update(CHANGED)
+                response.headers.update(playground_history.CHANGED)
             return response
         response = self._shell.page(request, "playground_job.html", **shown)
-        if is_poll:
-            response.headers.update(CHANGED | {"HX-Retarget": "closest article", "HX-Reswap": "outerHTML"})
+        response.headers.update(
+            playground_history.CHANGED | {"HX-Retarget": "closest article", "HX-Reswap": "outerHTML"}
+        )
         return response
 
     async def cancel(self, request: Request, user: User) -> Response:
@@ -141,7 +144,7 @@ class Playground:
         principal = principals.user_principal(user, await self._tenant(job.tenant_id))
         ended = await job_service.cancel(self._core, principal, job.id)
         response = self._shell.page(request, "playground_job.html", **await self._shown(user, ended))
-        response.headers.update(CHANGED)
+        response.headers.update(playground_history.CHANGED)
         return response
 
     async def history(self, request: Request, user: User) -> Response:
@@ -216,6 +219,10 @@ class Playground:
         )
         values = self._values(job, job_status.view.state, job_status.view.outcome, job_status)
         return values | {"preview": await self._preview(job) if job_status.view.state is State.RENDERING else ""}
+
+    async def _with_batch(self, user: User, job: Job) -> dict[str, Any]:
+        """Returns the values of a job's templates, and those of the batch that it was made with."""
+        return await self._shown(user, job) | {"batch": await playground_batch.batch_of(self._core, job)}
 
     async def _preview(self, job: Job) -> str:
         """Returns the latest preview in base64; empty: there is none."""

@@ -158,6 +158,8 @@ def _fields(form: FormData) -> dict[str, Value]:
         fields["guidance"] = _parse_number("guidance", guidance)
     if upscale := _text(form, "upscale"):
         fields["upscale"] = _parse_int("upscale", upscale)
+    if (number := _text(form, "n")) not in ("", "1"):
+        fields["n"] = _parse_int("n", number)
     fields |= {name: True for name in ("optimize", "use_cache") if form.get(name)}
     return fields
 

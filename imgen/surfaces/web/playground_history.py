@@ -12,6 +12,8 @@ from imgen.services.links import thumbnail_url
 from imgen.surfaces.web import playground_form
 from imgen.surfaces.web.playground_states import state_text
 
+CHANGED = {"HX-Trigger": "job-changed"}
+"""Event for the page: the thumbnails are out of date."""
 SHOWN = 12
 """Number of thumbnails in a row."""
 MAX_KEYS = 20

@@ -19,6 +19,7 @@ from imgen.surfaces.web.keys import Keys
 from imgen.surfaces.web.overview import Overview
 from imgen.surfaces.web.people import People
 from imgen.surfaces.web.playground import Playground
+from imgen.surfaces.web.playground_batch import PlaygroundBatch
 from imgen.surfaces.web.shell import NavEntry, Shell
 from imgen.surfaces.web.usage import Usage
 
@@ -38,6 +39,7 @@ class Section(Protocol):
 SECTIONS: tuple[type[Section], ...] = (
     Account,
     Playground,
+    PlaygroundBatch,
     Overview,
     JobList,
     Jobs,

@@ -202,6 +202,8 @@
     } else if (xhr.status === 404 && elt.classList.contains("standing")) {
       elt.closest("article").remove();
       complain("This picture is no longer there.");
+    } else if (xhr.status === 404 && elt.id === "batch") {
+      elt.remove();
     }
   });
   document.addEventListener("htmx:beforeRequest", (event) => { // what comes next is another picture
