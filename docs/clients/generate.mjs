@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// Requests one picture from an Imgen server, waits for it and saves it. Node 18 or later, no packages.
+// Requests a picture from an Imgen server, or several (`--option n=4`), waits and saves. Node 18 or later, no packages.
 //
 //     IMGEN_URL=https://imgen.example IMGEN_KEY=imgen_… node generate.mjs [--option name=value]… [--out DIR] PROMPT
 //
-// Progress goes to stderr; the result is one line of JSON on stdout. Exit codes: 0 saved, 1 error, 2 the job failed,
+// Progress goes to stderr; each picture is one line of JSON on stdout. Exit codes: 0 saved, 1 error, 2 the job failed,
 // timed out or was cancelled, 3 the picture was blocked by review, 4 gave up waiting. It does not resume a job.
 //
 // In a browser (the server must allow the page's origin) import makePicture and display meta.images[].url yourself:
@@ -31,14 +31,25 @@ export class Stop extends Error {
 /** Starts a job and waits for it → {job: the answer to `generate`, meta}. Throws Stop. */
 export async function makePicture({ url, key, body, pollS = 3, say = () => {} }) {
   const server = { url, key, pollS, say };
+  const job = await begin(server, body);
+  return { job, meta: await finish(server, job) };
+}
+
+/** Starts a job, or with `n` several → the answer to `generate`. Throws Stop. */
+async function begin(server, body) {
   const job = await start(server, body);
-  if (job.warnings?.length) say(`the server corrected: ${job.warnings.join(", ")}`);
+  if (job.warnings?.length) server.say(`the server corrected: ${job.warnings.join(", ")}`);
+  return job;
+}
+
+/** Waits for one job → its meta. Throws Stop if there is no picture. */
+async function finish(server, job) {
   const result = await poll(server, job);
   if (result.status !== "COMPLETED") throw new Stop(2, result.error || result.status);
   // Before meta: a blocked picture has none.
   if ((result.compliance ?? "safe") !== "safe") throw new Stop(3, result.error || "Content blocked");
   if (!Array.isArray(result.meta?.images)) throw new Stop(1, "the answer names no pictures");
-  return { job, meta: result.meta };
+  return result.meta;
 }
 
 /** Sends `generate`. Retries only a 429: after any other failure a job may already exist. */
@@ -188,15 +199,19 @@ async function main(process) {
       throw new Stop(1, `cannot use ${folder}: ${error.message}`);
     });
 
-    const { job, meta } = await makePicture({ url, key, body: { ...options, prompt }, pollS, say });
-    const files = [];
-    for (const kind of ["signed", "thumbnail"]) {
-      const image = meta.images.find(({ type }) => type === kind);
-      if (!image) throw new Stop(1, "the answer names no pictures");
-      files.push(await save(image, folder, pollS, writeFile));
+    const server = { url, key, pollS, say };
+    const job = await begin(server, { ...options, prompt });
+    for (const id of job.ids ?? [job.id]) {
+      const meta = await finish(server, { ...job, id });
+      const files = [];
+      for (const kind of ["signed", "thumbnail"]) {
+        const image = meta.images.find(({ type }) => type === kind);
+        if (!image) throw new Stop(1, "the answer names no pictures");
+        files.push(await save(image, folder, pollS, writeFile));
+      }
+      const { gen_id = null, seed = null, fingerprint = null, watermark_id = null } = meta;
+      process.stdout.write(`${JSON.stringify({ id, gen_id, files, seed, fingerprint, watermark_id })}\n`);
     }
-    const { gen_id = null, seed = null, fingerprint = null, watermark_id = null } = meta;
-    process.stdout.write(`${JSON.stringify({ id: job.id, gen_id, files, seed, fingerprint, watermark_id })}\n`);
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
     say(error.message);

@@ -1,12 +1,12 @@
 #!/usr/bin/env php
 <?php
 /**
- * Requests one picture from an Imgen server, waits for it and saves it. PHP 7.4 or later; uses the curl extension if it is
+ * Requests a picture from an Imgen server, or several (`--option n=4`), waits and saves. PHP 7.4 or later; uses the curl extension if it is
  * loaded, otherwise PHP's own HTTP streams.
  *
  *     IMGEN_URL=https://imgen.example IMGEN_KEY=imgen_… php generate.php [--option name=value]… [--out DIR] PROMPT
  *
- * Progress goes to stderr; the result is one line of JSON on stdout. Exit codes: 0 saved, 1 error, 2 the job failed,
+ * Progress goes to stderr; each picture is one line of JSON on stdout. Exit codes: 0 saved, 1 error, 2 the job failed,
  * timed out or was cancelled, 3 the picture was blocked by review, 4 gave up waiting. It does not resume a job.
  */
 
@@ -43,6 +43,14 @@ function main(array $given): void
     if (!empty($job['warnings'])) {
         say('the server corrected: ' . implode(', ', $job['warnings']));
     }
+    foreach ($job['ids'] ?? [$job['id']] as $id) {
+        finish(['id' => $id] + $job, $folder);
+    }
+}
+
+/** Waits for one picture, saves it and reports it on stdout; ends the script if there is none. */
+function finish(array $job, string $folder): void
+{
     $result = poll($job);
     if ($result['status'] !== 'COMPLETED') {
         stop(2, $result['error'] ?? $result['status']);

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Requests one picture from an Imgen server, waits for it and saves it. Standard library only; Python 3.9 or later.
+"""Requests a picture from an Imgen server, or several (`--option n=4`). Standard library only; Python 3.9 or later.
 
     IMGEN_URL=https://imgen.example IMGEN_KEY=imgen_… python3 generate.py [--option name=value]… [--out DIR] PROMPT
 
-Progress goes to stderr; the result is one line of JSON on stdout. Exit codes: 0 saved, 1 error, 2 the job failed,
+Progress goes to stderr; each picture is one line of JSON on stdout. Exit codes: 0 saved, 1 error, 2 the job failed,
 timed out or was cancelled, 3 the picture was blocked by review, 4 gave up waiting. It does not resume a job.
 """
 
@@ -69,6 +69,12 @@ def main() -> None:
     job = start({**options, "action": "generate", "prompt": prompt})
     if job.get("warnings"):
         say("the server corrected: " + ", ".join(job["warnings"]))
+    for job_id in job.get("ids") or [job["id"]]:
+        finish({**job, "id": job_id}, folder)
+
+
+def finish(job: dict, folder: str) -> None:
+    """Waits for one picture, saves it and reports it on stdout; ends the script if there is none."""
     result = poll(job)
     if result["status"] != "COMPLETED":
         stop(2, result.get("error") or result["status"])
@@ -82,7 +88,7 @@ def main() -> None:
     report = {"id": job["id"], "gen_id": meta.get("gen_id")}
     report["files"] = [save(pictures[kind], folder) for kind in ("signed", "thumbnail")]
     report.update({name: meta.get(name) for name in ("seed", "fingerprint", "watermark_id")})
-    print(json.dumps(report))
+    print(json.dumps(report), flush=True)
 
 
 def start(body: dict) -> dict:

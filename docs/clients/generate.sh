@@ -1,10 +1,10 @@
 #!/bin/sh
-# Requests one picture from an Imgen server, waits for it and saves it. Any POSIX shell; needs curl 7.55 or later, and for
+# Requests a picture from an Imgen server, or several (`--option n=4`), waits and saves. Any POSIX shell; needs curl 7.55 or later, and for
 # JSON either jq or python3 (`apt-get install curl jq` on a minimal Debian, which has none of them).
 #
 #     IMGEN_URL=https://imgen.example IMGEN_KEY=imgen_… sh generate.sh [--option name=value]… [--out DIR] PROMPT
 #
-# Progress goes to stderr; the result is one line of JSON on stdout. Exit codes: 0 saved, 1 error, 2 the job failed,
+# Progress goes to stderr; each picture is one line of JSON on stdout. Exit codes: 0 saved, 1 error, 2 the job failed,
 # timed out or was cancelled, 3 the picture was blocked by review, 4 gave up waiting. It does not resume a job.
 set -u
 
@@ -21,7 +21,7 @@ stop() { say "$2"; exit "$1"; }
 # ------------------------------------------------------------------ JSON: five small programs, once per tool
 #   json_request PROMPT [name=value]…   the body of `generate`; JSON numbers, true, false and quoted strings keep
 #                                       their type, any other value is sent as a string
-#   json_question < answer              the body of `status`
+#   json_question ID < answer           the body of `status`
 #   json_state < answer                 such as: IN_PROGRESS progress 0.5 eta 4
 #   json_get PATH < answer              one value, such as meta.images.0.url, a list with commas; empty if it is missing or null
 #   json_report ID FILE FILE < answer   the line for stdout
@@ -39,7 +39,7 @@ if command -v jq >/dev/null 2>&1; then
         done
         printf '%s' "$request" | jq -c --arg prompt "$prompt" '. + {action: "generate", prompt: $prompt}'
     }
-    json_question() { jq -c '{action: "status", id, prompt, model}'; }
+    json_question() { jq -c --arg id "$1" '{action: "status", id: $id, prompt, model}'; }
     json_state() {
         jq -r '. as $a | [.status, (("position", "progress", "eta") | select($a[.] != null) | "\(.) \($a[.])")]
             | join(" ")' 2>/dev/null
@@ -69,7 +69,7 @@ print(json.dumps({**options, "action": "generate", "prompt": sys.argv[1]}))' "$@
         python3 -c '
 import json, sys
 job = json.load(sys.stdin)
-print(json.dumps({"action": "status", **{name: job.get(name) for name in ("id", "prompt", "model")}}))'
+print(json.dumps({"action": "status", "id": sys.argv[1], **{name: job.get(name) for name in ("prompt", "model")}}))' "$1"
     }
     json_state() {
         python3 -c '
@@ -214,58 +214,71 @@ while :; do
 done
 warnings=$(answer warnings)
 [ -z "$warnings" ] || say "the server corrected: $warnings"
-json_question <"$work/answer" >"$work/body"
+ids=$(answer ids)
+ids=${ids:-$id}
+cp "$work/answer" "$work/job" || stop 1 "cannot keep the answer"
 
 # ------------------------------------------------------------------ poll: one request at a time, POLLS at most
 
-shown=
-state=
-wait_s=0 # no pause before the first poll: a cache hit may be done already
-polls=0
-while [ "$polls" -lt "$POLLS" ]; do
-    sleep "$wait_s"
-    wait_s=$POLL_S
-    polls=$((polls + 1))
-    post
-    line=$(json_state <"$work/answer")
-    state=${line%% *}
-    case $status:$state in
-        000:*) say "no answer ($(cat "$work/problem")), asking again" ;;
-        429:*) pause_s ;;
-        5??:* | 200:) say "$(error_text), asking again" ;;
-        200:COMPLETED | 200:FAILED | 200:TIMED_OUT | 200:CANCELLED) break ;;
-        200:*)
-            [ "$line" = "$shown" ] || say "$id $line"
-            shown=$line
-            ;;
-        *) stop 1 "$(error_text)" ;;
-    esac
+await_end() {
+    json_question "$id" <"$work/job" >"$work/body"
+    shown=
     state=
-done
+    wait_s=0 # no pause before the first poll: a cache hit may be done already
+    polls=0
+    while [ "$polls" -lt "$POLLS" ]; do
+        sleep "$wait_s"
+        wait_s=$POLL_S
+        polls=$((polls + 1))
+        post
+        line=$(json_state <"$work/answer")
+        state=${line%% *}
+        case $status:$state in
+            000:*) say "no answer ($(cat "$work/problem")), asking again" ;;
+            429:*) pause_s ;;
+            5??:* | 200:) say "$(error_text), asking again" ;;
+            200:COMPLETED | 200:FAILED | 200:TIMED_OUT | 200:CANCELLED) break ;;
+            200:*)
+                [ "$line" = "$shown" ] || say "$id $line"
+                shown=$line
+                ;;
+            *) stop 1 "$(error_text)" ;;
+        esac
+        state=
+    done
+}
 
-# ------------------------------------------------------------------ the end
+# ------------------------------------------------------------------ the end of each picture
 
-case $state in
-    '') stop 4 "gave up after $POLLS polls; $id may still end" ;;
-    COMPLETED) ;;
-    *)
-        text=$(answer error)
-        stop 2 "${text:-$state}"
-        ;;
-esac
-compliance=$(answer compliance) # before meta: a blocked picture has none
-if [ "${compliance:-safe}" != safe ]; then
-    text=$(answer error)
-    stop 3 "${text:-Content blocked}"
-fi
-signed=
-thumbnail=
-for index in 0 1 2 3; do # currently two, in any order
-    case $(answer "meta.images.$index.type") in
-        signed) save "$index" && signed=$saved ;;
-        thumbnail) save "$index" && thumbnail=$saved ;;
+finish() {
+    case $state in
+        '') stop 4 "gave up after $POLLS polls; $id may still end" ;;
+        COMPLETED) ;;
+        *)
+            text=$(answer error)
+            stop 2 "${text:-$state}"
+            ;;
     esac
-    [ -z "$signed" ] || [ -z "$thumbnail" ] || break
+    compliance=$(answer compliance) # before meta: a blocked picture has none
+    if [ "${compliance:-safe}" != safe ]; then
+        text=$(answer error)
+        stop 3 "${text:-Content blocked}"
+    fi
+    signed=
+    thumbnail=
+    for index in 0 1 2 3; do # currently two, in any order
+        case $(answer "meta.images.$index.type") in
+            signed) save "$index" && signed=$saved ;;
+            thumbnail) save "$index" && thumbnail=$saved ;;
+        esac
+        [ -z "$signed" ] || [ -z "$thumbnail" ] || break
+    done
+    if [ -z "$signed" ] || [ -z "$thumbnail" ]; then stop 1 "the answer names no pictures"; fi
+    json_report "$id" "$signed" "$thumbnail" <"$work/answer"
+}
+
+IFS=", "
+for id in $ids; do
+    await_end
+    finish
 done
-if [ -z "$signed" ] || [ -z "$thumbnail" ]; then stop 1 "the answer names no pictures"; fi
-json_report "$id" "$signed" "$thumbnail" <"$work/answer"

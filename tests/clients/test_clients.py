@@ -294,3 +294,17 @@ def test_client_makes_a_picture_on_the_real_server(client: Client, server, tmp_p
         assert small.width < picture.width
     assert report["watermark_id"]
     assert "style" in done.stderr
+
+
+def test_client_saves_several_pictures_of_the_real_server(client: Client, server, tmp_path: Path) -> None:
+    """With `n` each picture is saved and reported on a line of its own, in the order of the seeds."""
+    words = ["--option", "n=3", "--option", "seed=40", "--out", str(tmp_path / "out")]
+    done = client.run(server.url, server.key, "red coat", *words)
+
+    assert done.returncode == 0, done.stderr
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [report["seed"] for report in reports] == [40, 41, 42]
+    assert len({report["id"] for report in reports}) == 3
+    files = [file for report in reports for file in report["files"]]
+    assert sorted(files) == sorted(str(path) for path in (tmp_path / "out").iterdir())
+    assert len(files) == 6
