@@ -1,8 +1,8 @@
 #!/usr/bin/env php
 <?php
 /**
- * Requests a picture from an Imgen server, or several (`--option n=4`), waits and saves. PHP 7.4 or later; uses the curl extension if it is
- * loaded, otherwise PHP's own HTTP streams.
+ * Requests a picture from an Imgen server, or several (`--option n=4`), waits and saves. PHP 7.4
+ * or later; uses the curl extension if it is loaded, otherwise PHP's own HTTP streams.
  *
  *     IMGEN_URL=https://imgen.example IMGEN_KEY=imgen_… php generate.php [--option name=value]… [--out DIR] PROMPT
  *
