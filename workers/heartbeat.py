@@ -1,4 +1,4 @@
-"""Heartbeat of a worker process: its state, published every few seconds for people. Nothing is decided by it."""
+"""Heartbeat of a worker process: its state, published every few seconds for people, and what its models can do, for the API."""
 
 import contextlib
 import os
@@ -6,11 +6,15 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgen.domain.errors import Unavailable
 from imgen.live import workers
 from imgen.live.executors import BlockingExecutor
 from imgen.live.workers import WorkerHeartbeat
+
+if TYPE_CHECKING:
+    from imgen.domain.capabilities import Capabilities
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -28,6 +32,8 @@ class Heartbeat:
         """Keys of the loaded models."""
         self.is_loading = is_loading
         """Whether it loads models ahead, and takes no job yet."""
+        self.capabilities: dict[str, Capabilities] = {}
+        """Capabilities of the models of its queues."""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._publish, name="heartbeat", daemon=True)
         self._thread.start()
@@ -65,6 +71,7 @@ class Heartbeat:
             job_id=self._job_id,
             models=self.models,
             is_loading=self.is_loading,
+            capabilities=self.capabilities,
             since=self._since,
             at=time.time(),
         )

@@ -76,21 +76,22 @@ class WorkerResources:
             without_timestamp=configured.without_timestamp,
         )
 
-    def refresh_if_changed(self) -> None:
+    def refresh_if_changed(self) -> bool:
         """Reads models, characters, rulesets and reviewers again if their epoch has changed; a wrong file changes nothing.
 
-        Unloads the models whose entry has changed.
+        Unloads the models whose entry has changed. Returns whether anything was read.
         """
         try:
             epoch = self.live.run(epochs.read(epochs.CONFIGURATION))
         except Unavailable:
-            return
+            return False
         if not self._reloader.is_due(epoch) or (read := self._reloader.reload(epoch)) is None:
-            return
+            return False
         catalog, rulesets, reviewers, digests = read
         self.models.refresh(catalog)
         self.reviewers.close()
         self.catalog, self.rulesets, self.reviewers, self.policy_digests = catalog, rulesets, reviewers, digests
+        return True
 
     def model_of(self, job: Job) -> Model:
         """Returns the catalog's entry of a job's model.
@@ -133,13 +134,18 @@ def open_resources(settings: Settings, *, processes: int = 1) -> WorkerResources
         reviewers=reviewers,
         policy_digests=digests,
         models=ModelPool(
-            EngineContext(
-                folders=settings.model_folders,
-                shipped=catalog.shipped,
-                allow_downloads=settings.workers.allow_downloads,
-            ),
+            engine_context(settings, catalog),
             MemoryPool(open_budget(settings.workers.memory_gib, processes=processes)),
         ),
+    )
+
+
+def engine_context(settings: Settings, catalog: Catalog) -> EngineContext:
+    """Returns the settings that engines get."""
+    return EngineContext(
+        folders=settings.model_folders,
+        shipped=catalog.shipped,
+        allow_downloads=settings.workers.allow_downloads,
     )
 
 

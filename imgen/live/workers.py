@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from imgen.domain.capabilities import Capabilities
 from imgen.live.command import PREFIX, Command, ignore
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,8 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of the loaded models."""
     is_loading: bool = False
     """Whether it loads models ahead, and takes no job yet."""
+    capabilities: dict[str, Capabilities] = {}
+    """Capabilities of the models that it draws with, by model key."""
     since: float
     """Unix time of the process's start."""
     at: float

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from imgen.configuration import Configuration
 from imgen.domain.account import Plan
-from imgen.domain.catalog import Catalog
+from imgen.domain.capabilities import Capabilities
+from imgen.domain.catalog import Catalog, Model
 from imgen.domain.wordlists import Wordlists
 from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
@@ -50,6 +51,10 @@ class Core:
     async def is_served(self, queue: str) -> bool:
         """Returns whether a worker consumes a queue, as far as is known."""
         return await self.served_queues.has(queue, self.live)
+
+    async def capabilities(self, model: Model) -> Capabilities:
+        """Returns what a model can do, as far as is known."""
+        return await self.served_queues.capabilities(model, self.live)
 
     def reconfigure(self, read: Configuration) -> None:
         """Puts files that were read again in the place of the old ones."""

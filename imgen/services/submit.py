@@ -3,6 +3,7 @@
 import structlog
 from msgspec import UNSET, Struct, structs
 
+from imgen.domain.capabilities import heeding
 from imgen.domain.errors import InvalidField
 from imgen.domain.job import Job
 from imgen.domain.principal import Principal
@@ -46,6 +47,7 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit, open_jobs=plan.open_jobs)
     await limits.check_principal(core, principal, jobs=resolved.n)
     await limits.check_queue(core, jobs=resolved.n, cache_hits=None if request.use_cache else 0)
+    request, resolved = heeding(request, resolved, await core.capabilities(resolved.model))
     logo = await logos.read_logo(request.wm_image, field="wm_image") if request.wm_image else None
     pictures = await inputs.read_inputs(core, principal, request)
     if pictures.size:

@@ -2,6 +2,10 @@
 
 import time
 
+import pytest
+
+from imgen.domain.capabilities import Capabilities
+from imgen.domain.errors import InvalidField
 from imgen.domain.request import GenerateRequest
 from imgen.live import workers
 from imgen.live.workers import WorkerHeartbeat
@@ -45,5 +49,29 @@ def test_heartbeats_are_read_once_for_many_polls(core):
         assert await opened.is_served("render.eros")
         opened.served_queues = ServedQueues()
         assert not await opened.is_served("render.eros")
+
+    core(work)
+
+
+def test_what_a_worker_tells_of_a_model_counts(core, caller):
+    """Until a worker tells, the catalog's keys count; then fields without effect are told, and the source is not used."""
+
+    async def work(opened):
+        principal = caller(opened)
+        request = GenerateRequest(prompt="red coat", guidance=5.0, image=lambda: b"never read")
+
+        async def submitted():
+            opened.served_queues = ServedQueues()
+            return await submit.submit(opened, principal, request, surface="action")
+
+        with pytest.raises(InvalidField):
+            await submitted()
+        now = time.time()
+        able = {"eros": Capabilities(image=False, guidance=False)}
+        heartbeat = WorkerHeartbeat(name="w", queues=(), pid=1, memory_bytes=1, since=now, at=now, capabilities=able)
+        await opened.live.run(workers.publish(heartbeat))
+        made = await submitted()
+        assert made.warnings == ("guidance", "image")
+        assert made.job.recipe.diffusion.inputs == ()
 
     core(work)

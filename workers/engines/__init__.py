@@ -4,7 +4,7 @@ A new engine is one file or folder, its options in imgen/domain/catalog.py, and 
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 from numpy import uint8
 from numpy.typing import NDArray
 
+from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import Model
 from imgen.domain.errors import PictureFlagged
 from imgen.domain.recipe import Diffusion
@@ -142,15 +143,29 @@ class DefaultBatch(Protocol):
         """Returns how many pictures of a model its device is to draw in one call, where the entry says nothing."""
 
 
+class TellCapabilities(Protocol):
+    """Function `capabilities` of a module of each engine that needs no torch."""
+
+    def __call__(self, model: Model, options: Any, context: EngineContext) -> Capabilities | None:
+        """Returns what a model can do; None: that is not known before it is loaded."""
+
+
 @dataclass(frozen=True)
 class EngineModule:
-    """Entry of ENGINES; the module is imported at first use, because torch is heavy."""
+    """Entry of ENGINES; the modules are imported at first use, because torch is heavy."""
 
     name: str
+    light_name: str
+    """Module with the function `capabilities`."""
 
     def check(self, model: Model, context: EngineContext) -> Requirements:
         """Checks a model of this engine. Raises: see `Check`."""
         return cast("Check", import_module(self.name).check)(model, model.engine, context)
+
+    def capabilities(self, model: Model, context: EngineContext) -> Capabilities | None:
+        """Returns the capabilities of a model of this engine."""
+        tell = cast("TellCapabilities", import_module(self.light_name).capabilities)
+        return tell(model, model.engine, context)
 
     def load(self, model: Model, context: EngineContext) -> Engine:
         """Loads a model with this engine. Raises: see `Load`."""
@@ -163,8 +178,8 @@ class EngineModule:
 
 
 ENGINES: dict[str, EngineModule] = {
-    "diffusers": EngineModule("workers.engines.diffusers.engine"),
-    "instant": EngineModule("workers.engines.instant"),
+    "diffusers": EngineModule("workers.engines.diffusers.engine", "workers.engines.diffusers.capabilities"),
+    "instant": EngineModule("workers.engines.instant", "workers.engines.instant"),
 }
 """Engine by the name in models.toml (`backend`)."""
 
@@ -177,6 +192,12 @@ def check(model: Model, context: EngineContext) -> Requirements:
 def batch_max(model: Model) -> int:
     """Returns how many pictures of a model are rendered in one call at most."""
     return model.batch.max or ENGINES[model.engine.name].default_batch(model)
+
+
+def capabilities(models: Iterable[Model], context: EngineContext) -> dict[str, Capabilities]:
+    """Returns the capabilities of models by their keys, without loading them; those of which nothing is known are left out."""
+    known = {model.key: ENGINES[model.engine.name].capabilities(model, context) for model in models}
+    return {key: able for key, able in known.items() if able is not None}
 
 
 def load(model: Model, context: EngineContext) -> Engine:

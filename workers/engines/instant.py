@@ -21,10 +21,11 @@ import numpy as np
 from numpy import float32, uint8
 from numpy.typing import NDArray
 
+from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import InstantOptions, Model
 from imgen.domain.errors import ModelError, PictureFlagged, Retryable
 from imgen.domain.recipe import Diffusion, strength_of
-from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot
+from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot, batch_max
 from workers.engines.paste_back import paste_back
 
 CRASH_STEP = 2
@@ -56,6 +57,11 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 def check(model: Model, options: InstantOptions, _context: EngineContext) -> Requirements:
     """Checks the knobs; there are no weights. See `workers.engines.Check`."""
     return Requirements(memory_bytes=_knobs(model, options).memory_bytes)
+
+
+def capabilities(model: Model, _options: InstantOptions, _context: EngineContext) -> Capabilities:
+    """Returns what the engine can do. See `workers.engines.TellCapabilities`."""
+    return Capabilities(negative=model.negative_prompt, batch=batch_max(model))
 
 
 def load(model: Model, options: InstantOptions, _context: EngineContext) -> "InstantEngine":

@@ -37,12 +37,11 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     _usual("StableDiffusionPAG"),
     _usual("StableDiffusionXLPAG"),
     _usual("StableDiffusion3PAG", inpaint=False),
-    _usual("LatentConsistencyModel", inpaint=False),
-    _usual("Kolors", inpaint=False),
+    _usual("LatentConsistencyModel", inpaint=False, distilled=True),
     _usual("Flux", distilled=True),
     _usual("QwenImage", guidance="true_cfg_scale"),
     _usual("ZImage"),
-    _usual("Chroma", inpaint=False),
+    _usual("Chroma"),
 )
 
 

@@ -1,0 +1,59 @@
+"""Capabilities of a model, as its engine tells them, and the fields of a request that have no effect with them."""
+
+from msgspec import Struct, structs
+
+from imgen.domain.catalog import Model
+from imgen.domain.request import GenerateRequest, ResolvedRequest, in_order
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """Modes that a model can draw in, and the parameters that change its pictures."""
+
+    text: bool = True
+    image: bool = True
+    """Whether it draws from a source."""
+    inpaint: bool = True
+    """Whether a mask says where it draws."""
+    negative: bool = True
+    guidance: bool = True
+    seed: bool = True
+    sizes: tuple[tuple[int, int], ...] = ()
+    """(width, height) in pixels; none: it draws any size."""
+    batch: int = 1
+    """Most pictures of one call."""
+
+
+def without_effect(request: GenerateRequest, resolved: ResolvedRequest, able: Capabilities) -> tuple[str, ...]:
+    """Returns the fields of a request that change nothing with its model."""
+    seen = {
+        "negative": bool(resolved.negative) and not able.negative,
+        "prompt": bool(resolved.parsed.negative) and not able.negative,
+        "guidance": request.guidance is not None and not able.guidance,
+        "seed": request.seed not in (None, "") and not able.seed,
+        "image": request.image is not None and not able.image,
+        "image_strength": request.image_strength is not None and not able.image,
+        "mask": request.mask is not None and not (able.image and able.inpaint),
+    }
+    return tuple(field for field, is_idle in seen.items() if is_idle)
+
+
+def heeding(
+    request: GenerateRequest, resolved: ResolvedRequest, able: Capabilities
+) -> tuple[GenerateRequest, ResolvedRequest]:
+    """Returns a request without the pictures that its model cannot use, and with all that has no effect among its warnings.
+
+    A source that the model cannot draw from is left out, and the picture drawn from words: as every value that cannot be used,
+    it is told, not refused (contract, section 1). With a mask that it cannot heed the whole source would be redrawn, which nobody
+    who masks a part of it wants: then the source is left out as well.
+    """
+    idle = without_effect(request, resolved, able)
+    if "mask" in idle and request.image is not None:
+        idle += ("image", *(("image_strength",) if request.image_strength is not None else ()))
+    dropped = {name: None for name in ("image", "mask", "image_strength") if name in idle}
+    warnings = in_order((*resolved.warnings, *idle))
+    return structs.replace(request, **dropped), structs.replace(resolved, warnings=warnings)
+
+
+def assumed(model: Model) -> Capabilities:
+    """Returns what the catalog tells of a model; used until a worker has told more."""
+    return Capabilities(negative=model.negative_prompt)

@@ -1,0 +1,70 @@
+"""Fields of a request that have no effect with its model: told, and pictures that cannot be used left out."""
+
+import pytest
+
+from imgen.domain.capabilities import Capabilities, heeding
+from imgen.domain.catalog import parse_catalog
+from imgen.domain.repair import resolve
+from imgen.domain.request import GenerateRequest
+
+MODEL = {
+    "label": "Eros",
+    "source": "eros",
+    "steps": {"default": 4},
+    "guidance": {"default": 3.0},
+    "default_style": "plain",
+    "styles": {"plain": {"label": "Plain"}},
+}
+CATALOG = parse_catalog({"eros": MODEL}, {})
+PICTURES = {"image": "up_0123456789abcdefghijkl", "image_strength": 0.5, "mask": "up_abcdefghijklmnopqrstuv"}
+
+
+@pytest.fixture
+def heeded():
+    """Resolves a request and heeds capabilities; returns both with the fields that were told."""
+
+    def heed(able, **fields):
+        request = GenerateRequest(**{"prompt": "red coat"} | fields)
+        resolved = resolve(request, CATALOG, {"default"}, max_prompt_chars=2000)
+        request, resolved = heeding(request, resolved, able)
+        return request, set(resolved.warnings)
+
+    return heed
+
+
+def test_able_models_heed_everything(heeded):
+    """Nothing is told where all has its effect, and the request stays as it is."""
+    fields = {"prompt": "red coat, -hat", "negative": "blurry", "guidance": 5, "seed": 3} | PICTURES
+    request, told = heeded(Capabilities(), **fields)
+    assert told == set()
+    assert request == GenerateRequest(**fields)
+
+
+@pytest.mark.parametrize(
+    ("able", "fields", "told"),
+    [
+        ({"negative": False}, {"negative": "blurry"}, {"negative"}),
+        ({"negative": False}, {"prompt": "red coat, -hat"}, {"prompt"}),
+        ({"guidance": False}, {"guidance": 5}, {"guidance"}),
+        ({"seed": False}, {"seed": 3}, {"seed"}),
+        ({"negative": False, "guidance": False, "seed": False, "image": False}, {}, set()),
+    ],
+    ids=["negative", "terms", "guidance", "seed", "nothing sent"],
+)
+def test_idle_fields_are_told(heeded, able, fields, told):
+    """Only what was sent is told."""
+    assert heeded(Capabilities(**able), **fields)[1] == told
+
+
+@pytest.mark.parametrize("able", [{"image": False}, {"inpaint": False}], ids=["no image", "no mask"])
+def test_pictures_that_cannot_be_used_are_left_out(heeded, able):
+    """A model that cannot draw from the source, or only all over it, draws from words; each field is told."""
+    request, told = heeded(Capabilities(**able), **PICTURES)
+    assert (request.image, request.mask) == (None, None)
+    assert told == {"image", "image_strength", "mask"}
+
+
+def test_a_source_without_a_mask_needs_no_inpainting(heeded):
+    """Without a mask the mode `inpaint` is not asked for."""
+    request, told = heeded(Capabilities(inpaint=False), image=PICTURES["image"])
+    assert (request.image, told) == (PICTURES["image"], set())
