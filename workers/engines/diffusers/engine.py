@@ -23,6 +23,7 @@ from workers.engines.diffusers.memory import measure
 from workers.engines.diffusers.modes import Modes, finished, mode_of, undrawn
 from workers.engines.diffusers.pipelines import build, check_entry
 from workers.engines.diffusers.prompting import conditioning
+from workers.engines.diffusers.scheduler_steps import followed
 from workers.engines.diffusers.steps import Steps
 
 CALL_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, AssertionError, MemoryError)
@@ -135,7 +136,7 @@ class DiffusersEngine:
         pipe = self._modes.pipeline(mode_of(shots[0]))
         # Where a scheduler takes no generator, its noise is drawn on the device, from this.
         torch.manual_seed(diffusion.seed)
-        with seeded_noise(pipe.scheduler, shots):
+        with seeded_noise(pipe.scheduler, shots), followed(pipe, steps.done):
             drawn = pipe(**self._arguments(pipe, shots, prompts, steps))
         verdicts = [list(getattr(drawn, name, None) or [False] * len(shots)) for name in FLAGS]
         flagged = [any(flags) for flags in zip(*verdicts, strict=True)]

@@ -17,7 +17,7 @@ _PLANE_DIMS = 4
 
 
 def latent_preview(pipe: Any, latents: torch.Tensor, width: int, height: int, number: int = 0) -> NDArray[uint8] | None:
-    """Decodes a preview, (height, width, 3) uint8, a quarter of the picture's size; None for an unknown layout of latents.
+    """Decodes a preview, (height, width, 3) uint8, a quarter of the picture's size; None: unknown layout, or no colours.
 
     Args:
         pipe: a pipeline in the middle of a call.
@@ -30,7 +30,9 @@ def latent_preview(pipe: Any, latents: torch.Tensor, width: int, height: int, nu
         latents = pipe._unpack_latents(latents, height, width, pipe.vae_scale_factor)  # noqa: SLF001 - there is no other way
     if latents.ndim != _PLANE_DIMS:
         return None
-    vae = pipe.vae
+    vae: Any = getattr(pipe, "vae", None)
+    if not hasattr(getattr(vae, "config", None), "scaling_factor"):
+        return None
     scaling, shift = vae.config.scaling_factor, getattr(vae.config, "shift_factor", None) or 0.0
     coarse = avg_pool2d(latents[number : number + 1].float(), PATCH) / scaling + shift
     try:
@@ -38,5 +40,7 @@ def latent_preview(pipe: Any, latents: torch.Tensor, width: int, height: int, nu
     except RuntimeError as exc:  # also if the device is out of memory; the picture itself goes on
         log.warning("no preview", reason=str(exc))
         return None
-    rounded = pixels.nan_to_num(0).add(1).mul(127.5).clamp(0, 255).round().to(torch.uint8)
+    if not torch.isfinite(pixels).all():
+        return None  # black or grey would look like a picture
+    rounded = pixels.add(1).mul(127.5).clamp(0, 255).round().to(torch.uint8)
     return np.ascontiguousarray(rounded.permute(1, 2, 0).cpu().numpy())

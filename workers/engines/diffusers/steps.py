@@ -40,7 +40,7 @@ class Steps:
                 return None
             return latent_preview(pipe, tensors["latents"], *self.size, self.numbers.index(number))
 
-        self._tell(step + 1, pipe.num_timesteps, draw_preview)
+        self._tell(step + 1, getattr(pipe, "num_timesteps", len(pipe.scheduler.timesteps)), draw_preview)
         return tensors
 
     def skip(self) -> None:
