@@ -60,12 +60,14 @@ def put(resources, key, width, height):
     return Input(role=key.rpartition("/")[2], key=key, sha256="0" * 64)
 
 
-def finish(resources, output, *, strength=None, source=SIZE, original=b"", mask=False, upscale=1, logo=False):
+def finish(
+    resources, output, *, strength=None, source=SIZE, original=b"", lost=False, mask=False, upscale=1, logo=False
+):
     """A job of these wishes, rendered already, after its second phase."""
     inputs, brand = [], VisibleWatermark()
     if strength is not None:
         key = "uploads/original" if original else ""
-        if original:
+        if original and not lost:
             resources.objects.put(key, original, "application/octet-stream")
         given = put(resources, "uploads/source", *source)
         inputs.append(structs.replace(given, strength=strength, original_key=key))
@@ -150,3 +152,10 @@ def test_broken_manifest_of_a_source_spoils_no_picture(resources):
     (parent,) = credentials_of(resources, finish(resources, "webp", strength=0.6, original=broken))["ingredients"]
     failed = [found["code"] for found in parent["validation_results"]["activeManifest"]["failure"]]
     assert failed == ["assertion.dataHash.mismatch"]
+
+
+def test_source_whose_own_file_is_gone_is_an_ingredient_all_the_same(resources):
+    """The job completes; the parent is named without the credentials that it had."""
+    job = finish(resources, "jpeg", strength=0.6, original=b"gone", lost=True)
+    (parent,) = credentials_of(resources, job)["ingredients"]
+    assert (parent["relationship"], parent.get("active_manifest")) == ("parentOf", None)

@@ -6,12 +6,17 @@ The render phase runs in another process: its part of the history is told by the
 import io
 from dataclasses import replace
 
+import structlog
 from PIL import Image
 
+from imgen.domain.errors import ObjectNotFound, SourceLost
 from imgen.domain.job import utc_text
-from imgen.domain.recipe import Diffusion
+from imgen.domain.recipe import Diffusion, Input
+from imgen.objects import ObjectStore
 from imgen.provenance.history import CROPPED, OPENED, RESIZED, SOURCE, Action, Ingredient, created, enlarged, redrawn
 from workers.picture import Context, Picture
+
+log = structlog.get_logger(__name__)
 
 
 def origin(picture: Picture, context: Context) -> Picture:
@@ -20,6 +25,7 @@ def origin(picture: Picture, context: Context) -> Picture:
     A source that no model drew over, because its strength is 0, was cropped and resized at most.
 
     Raises:
+        SourceLost: the file of a source that was only cropped or resized is gone.
         Retryable: the object store does not answer.
     """
     diffusion, model = context.job.recipe.diffusion, context.model.label
@@ -32,10 +38,20 @@ def origin(picture: Picture, context: Context) -> Picture:
         how = "Image to image" if diffusion.input("mask") is None else "Inpainting"
         steps: tuple[Action, ...] = (redrawn(model, when, how), *larger)
     else:
-        steps = (*_fitted(diffusion, _size(objects.get(source.key))), *larger)
-    original = objects.get(source.original_key) if source.original_key else b""
-    parent = Ingredient(label=SOURCE, relationship="parentOf", file=original)
+        steps = (*_fitted(diffusion, _size(objects, source)), *larger)
+    parent = Ingredient(label=SOURCE, relationship="parentOf", file=_original(objects, source))
     return replace(picture, actions=(OPENED, *steps), ingredients=(parent,))
+
+
+def _original(objects: ObjectStore, source: Input) -> bytes:
+    """Reads the source as it was sent; empty: it has no credentials, or is gone, and the ingredient is named without them."""
+    if not source.original_key:
+        return b""
+    try:
+        return objects.get(source.original_key)
+    except ObjectNotFound:
+        log.warning("the credentials of a source are gone", key=source.original_key)
+        return b""
 
 
 def _fitted(diffusion: Diffusion, source: tuple[int, int]) -> tuple[Action, ...]:
@@ -45,6 +61,10 @@ def _fitted(diffusion: Diffusion, source: tuple[int, int]) -> tuple[Action, ...]
     return (*((CROPPED,) if is_cropped else ()), *((RESIZED,) if scale != 1 else ()))
 
 
-def _size(file: bytes) -> tuple[int, int]:
+def _size(objects: ObjectStore, source: Input) -> tuple[int, int]:
+    try:
+        file = objects.get(source.key)
+    except ObjectNotFound as exc:
+        raise SourceLost from exc
     with Image.open(io.BytesIO(file)) as image:
         return image.size
