@@ -27,7 +27,7 @@ from imgen.live import job_views, request_gate
 from imgen.live.command import calls_for
 from imgen.records import api_keys
 from imgen.services.accounts import rates
-from imgen.surfaces.action import answers
+from imgen.surfaces.action import translation
 from imgen.surfaces.action.choices import job_id_of
 from imgen.surfaces.action.decoding import decode
 
@@ -68,7 +68,7 @@ def sync(data: Path) -> Starlette:
             client.execute_command(*calls_for(expiry, run_id)[0])
         if view.tenant_id != found.tenant.id:
             raise JobNotFound
-        return answers.ended_answer(core, job_id, view.state, view.outcome)
+        return translation.ended_answer(core, job_id, view.state, view.outcome)
 
     async def endpoint(request: Request) -> Response:
         return json_response(await run_in_threadpool(work, bearer_key(request.scope), await request.body()))

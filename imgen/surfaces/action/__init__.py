@@ -9,8 +9,9 @@ from imgen.domain.errors import ImgenError
 from imgen.domain.principal import GENERATE
 from imgen.services import uploads
 from imgen.services.core import Core
-from imgen.surfaces.action.answers import Failure, UploadAnswer, upload_answer
+from imgen.surfaces.action.answers import Failure, UploadAnswer
 from imgen.surfaces.action.decoding import action_of, decode
+from imgen.surfaces.action.translation import upload_answer
 from imgen.surfaces.caller import Caller
 from imgen.surfaces.description import Description
 from imgen.surfaces.surface import Problem, Surface, problem_of

@@ -8,7 +8,7 @@ from imgen.services.core import Core
 from imgen.services.inputs import MAX_INLINE_BYTES
 from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.surfaces.action import wire
-from imgen.surfaces.action.answers import WIRE_STATUS
+from imgen.surfaces.action.translation import WIRE_STATUS
 from imgen.surfaces.description import Schema
 
 NEAREST = "Outside the range: the nearest value."

@@ -12,7 +12,7 @@ from imgen.services import jobs as job_service
 from imgen.services import prompts, submit, uploads
 from imgen.services.accounts import usage
 from imgen.services.core import Core
-from imgen.surfaces.action import answers, wire
+from imgen.surfaces.action import answers, translation, wire
 from imgen.surfaces.action.choices import choice, job_id_of, number, request_of, text, upload_of
 from imgen.surfaces.action.wire import JOBS_PAGE, MAX_JOBS_PAGE
 
@@ -25,7 +25,7 @@ PendingPrincipal = Awaitable[Principal]
 async def models(core: Core, caller: PendingPrincipal, _call: wire.Models) -> answers.ModelsAnswer:
     """Lists characters, models and styles."""
     await caller
-    return answers.models_answer(core.catalog)
+    return translation.models_answer(core.catalog)
 
 
 async def generate(core: Core, caller: PendingPrincipal, call: Struct) -> answers.GenerateAnswer:
@@ -34,12 +34,12 @@ async def generate(core: Core, caller: PendingPrincipal, call: Struct) -> answer
     for queue in dict.fromkeys(job.queue for job in submitted.jobs):
         if not await core.is_served(queue):
             _warn_unserved(queue)
-    return answers.generate_answer(submitted)
+    return translation.generate_answer(submitted)
 
 
 async def upload(core: Core, caller: PendingPrincipal, call: wire.Upload) -> answers.UploadAnswer:
     """Keeps a picture for later requests."""
-    return answers.upload_answer(await uploads.upload(core, await caller, upload_of(call)))
+    return translation.upload_answer(await uploads.upload(core, await caller, upload_of(call)))
 
 
 async def status(core: Core, caller: PendingPrincipal, call: wire.Status) -> answers.StatusAnswer:
@@ -49,7 +49,7 @@ async def status(core: Core, caller: PendingPrincipal, call: wire.Status) -> ans
     status = await job_service.job_status(core, await caller, job_id, cached)
     if status.unserved_queue:
         _warn_unserved(status.unserved_queue)
-    return answers.status_answer(core, job_id, status)
+    return translation.status_answer(core, job_id, status)
 
 
 async def optimize(core: Core, caller: PendingPrincipal, call: wire.Optimize) -> answers.PromptAnswer:
@@ -70,7 +70,7 @@ async def random(core: Core, caller: PendingPrincipal, call: wire.Random) -> ans
 async def cancel(core: Core, caller: PendingPrincipal, call: wire.Cancel) -> answers.CancelAnswer:
     """Cancels a job."""
     job = await job_service.cancel(core, await caller, job_id_of(call))
-    return answers.CancelAnswer(status=answers.WIRE_STATUS[job.state])
+    return answers.CancelAnswer(status=translation.WIRE_STATUS[job.state])
 
 
 async def jobs(core: Core, caller: PendingPrincipal, call: wire.Jobs) -> answers.JobsAnswer:
@@ -79,13 +79,13 @@ async def jobs(core: Core, caller: PendingPrincipal, call: wire.Jobs) -> answers
     sent = number("limit", call.limit)
     limit = JOBS_PAGE if sent is None or math.isnan(sent) else round(clamp(sent, 1, MAX_JOBS_PAGE))
     wanted = choice(call.status)
-    states = frozenset(state for state, name in answers.WIRE_STATUS.items() if name == wanted)
+    states = frozenset(state for state, name in translation.WIRE_STATUS.items() if name == wanted)
     page = await job_service.list_jobs(
         core, principal, limit=limit, cursor=text("cursor", call.cursor) or "", states=states
     )
     repaired = {"limit": sent is not None and sent != limit, "status": bool(wanted) and not states}
     return answers.JobsAnswer(
-        jobs=[answers.listed_job(job) for job in page.jobs],
+        jobs=[translation.listed_job(job) for job in page.jobs],
         cursor=page.cursor,
         warnings=tuple(name for name, is_repaired in repaired.items() if is_repaired) or UNSET,
     )

@@ -18,7 +18,7 @@ from imgen.domain.outcome import Meta
 from imgen.domain.request import FIELDS, GenerateRequest, PictureSource, ReadPicture
 from imgen.provenance import intake, untrusted_image
 from imgen.surfaces import surface
-from imgen.surfaces.action import answers, fields
+from imgen.surfaces.action import answers, fields, translation
 from imgen.surfaces.action.actions import ACTIONS
 from imgen.surfaces.action.decoding import decode
 from imgen.surfaces.action.description import ABOUT
@@ -277,4 +277,4 @@ def test_the_limits_of_pictures_are_as_told():
 
 def test_statuses_are_the_codes():
     """The answers' statuses are those of the wire."""
-    assert set(answers.AnyStatus.__args__) == set(answers.WIRE_STATUS.values())
+    assert set(answers.AnyStatus.__args__) == set(translation.WIRE_STATUS.values())

@@ -11,7 +11,7 @@ from imgen import settings
 from imgen.domain.job import State
 from imgen.domain.outcome import Blocked, Meta, Outcome, StoredImage
 from imgen.objects.disk import DiskStore
-from imgen.surfaces.action.answers import ended_answer, listed_job
+from imgen.surfaces.action.translation import ended_answer, listed_job
 
 TYPES = {str: "x", int: 1, float: 0.5, bool: True, tuple[str, ...]: ("nudity",), dict[str, float]: {"render": 1.5}}
 META = Meta(**{field.name: TYPES[field.type] for field in msgspec.structs.fields(Meta)})
