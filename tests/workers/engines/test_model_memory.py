@@ -15,7 +15,9 @@ def loads(monkeypatch):
     """Folders of the pipelines that were built, in order."""
     built = []
     build = pipelines._from_folder
-    monkeypatch.setattr(pipelines, "_from_folder", lambda path, *rest: built.append(path.name) or build(path, *rest))
+    monkeypatch.setattr(
+        pipelines, "_from_folder", lambda path, *rest, **more: built.append(path.name) or build(path, *rest, **more)
+    )
     return built
 
 

@@ -203,6 +203,7 @@ def _from_hub(source: str, *, allow_downloads: bool, leave_out: tuple[str, ...],
                 f"{here}, and downloads are off: `models add --download`, or allow_downloads in imgen.toml"
             )
         return cached
+    import httpx  # the hub's own client
     import huggingface_hub
     from diffusers import DiffusionPipeline
     from huggingface_hub.errors import HfHubHTTPError
@@ -211,7 +212,7 @@ def _from_hub(source: str, *, allow_downloads: bool, leave_out: tuple[str, ...],
         variant = variant_of(huggingface_hub.list_repo_files(source), is_half=is_half)
         left_out = dict.fromkeys(leave_out)
         return Path(DiffusionPipeline.download(source, use_safetensors=True, variant=variant, **left_out))
-    except (OSError, ValueError, HfHubHTTPError) as exc:
+    except (OSError, ValueError, HfHubHTTPError, httpx.HTTPError) as exc:
         raise ModelError(f"no model {source!r} here, and the hub did not give it: {exc}") from exc
 
 
