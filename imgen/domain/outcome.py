@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from imgen.domain.errors import GenerationFailed, TimedOut
 
-OUTCOME_VERSION = 1
+OUTCOME_VERSION = 2
 """Rises with each change of a stored outcome's form, `meta` included."""
 
 
@@ -71,6 +71,10 @@ class Meta(Struct, frozen=True, kw_only=True):
     manifest_id: str
     timings: dict[str, float]
     """Part of the work (queue, render, review, finish, upload) → seconds."""
+    upscale: int = 1
+    """Factor by which the render was enlarged; `width` and `height` are those after it."""
+    upscaler: str = ""
+    """Name of what enlarged it: the file of a network, or `lanczos`; empty: nothing did."""
 
 
 class Blocked(Struct, frozen=True, kw_only=True):

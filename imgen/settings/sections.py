@@ -177,6 +177,8 @@ class Workers(_Section):
     load_limit_s: Annotated[float, Interval(gt=0, le=480)] = 240
     model_stay_s: Pause = 20
     memory_gib: Annotated[float, Interval(ge=0, le=65_536)] = 0
+    upscalers: dict[Literal["2", "4"], str] = {}
+    upscale_tile: Annotated[int, Interval(ge=96, le=4096)] = 256
 
     @property
     def longest_render_s(self) -> int:

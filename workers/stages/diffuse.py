@@ -15,7 +15,7 @@ from workers import spool
 from workers.batch import Order
 from workers.engines import Shot
 from workers.picture import Context, Picture
-from workers.stages import review
+from workers.stages import review, upscale
 from workers.stages.master import decoded
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         model=context.model,
         shot=Shot(diffusion=context.job.recipe.diffusion, source=picture.source, mask=picture.mask),
         prepare=partial(_tell_weights, context),
-        report=context.report,
+        report=upscale.drawing_report(context),
         loading=context.loading,
         limited=context.limited,
     )

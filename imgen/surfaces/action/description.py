@@ -59,6 +59,8 @@ _META = {
     "sha256": "SHA-256 digest of the signed file.",
     "manifest_id": "Id of the C2PA manifest.",
     "timings": "Seconds spent in each phase.",
+    "upscale": "Factor by which the picture was enlarged; `width` and `height` are those after it.",
+    "upscaler": "What enlarged it: the file of a network, or `lanczos`; empty: nothing did.",
 }
 """Fields of `meta` that do not repeat the request."""
 ABOUT: dict[type[Struct], dict[str, str]] = {

@@ -185,4 +185,6 @@ def _meta(core: Core) -> Schema:
         "sha256": "5b0e61f25a1f2c8e2b7a4a2a0d5e2f8f7c9f6f6f6c7f2a6d1b2e3c4d5f607182",
         "manifest_id": "urn:c2pa:3fad1ead-8ed5-44d0-873b-ea5f58adea82",
         "timings": {"queue": 0.1, "render": 6.2, "review": 0.3, "finish": 0.4, "upload": 0.1},
+        "upscale": 1,
+        "upscaler": "",
     }

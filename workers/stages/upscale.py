@@ -1,0 +1,130 @@
+"""Upscaling of the render by the factor that the recipe asks for; reviewed, branded and signed is what comes out of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgen.domain.errors import ModelError, ModelNotLoaded, OutOfMemory
+from imgen.domain.job import TASK_LIMIT_S, TASK_MARGIN_S
+from imgen.weights.lookup import in_order
+from workers import upscalers
+from workers.engines import DrawPreview, OnStep
+from workers.memory_pool import Demand
+from workers.picture import Context, Picture
+from workers.upscalers import Plan, files, resampling
+
+if TYPE_CHECKING:
+    from workers.upscalers import network
+
+DRAWN_QUARTERS = 3
+"""Share of the progress that is the drawing's where a network enlarges, in quarters."""
+
+
+def check(picture: Picture, context: Context) -> Picture:
+    """Checks the network's file before anything is drawn in vain. Without a network or a factor it does nothing.
+
+    Raises:
+        ModelNotLoaded: it is missing or wrong.
+    """
+    plan = _plan(context)
+    if plan is not None:
+        try:
+            files.find_upscaler(plan.name, _folders(plan, context))
+        except ModelError as exc:
+            raise ModelNotLoaded(str(exc)) from exc
+    return picture
+
+
+def upscale(picture: Picture, context: Context) -> Picture:
+    """Enlarges the pixels; those of an earlier attempt are enlarged already.
+
+    Raises:
+        ModelNotLoaded: the network cannot be loaded.
+        OutOfMemory: it does not find memory for a small tile.
+        Cancelled, TimedOut, LeaseLost: the work is to stop; asked between two tiles.
+    """
+    factor = context.job.recipe.diffusion.upscale
+    if factor == 1 or picture.upscaler:
+        return picture
+    plan = _plan(context)
+    if plan is None:
+        context.release()  # the next render needs not wait for the CPU
+        return replace(picture, pixels=resampling.enlarge(picture.pixels, factor), upscaler=resampling.NAME)
+    left_s = TASK_LIMIT_S - TASK_MARGIN_S - (time() - (context.job.claimed_at or time()))
+    with context.limited(left_s), context.resources.device:
+        pixels = _by_network(picture.pixels, plan, context)
+    return replace(picture, pixels=pixels, upscaler=plan.name)
+
+
+def drawing_report(context: Context) -> OnStep:
+    """Returns the step callback of the drawing, whose progress leaves room for the tiles of a network."""
+    if _plan(context) is None:
+        return context.report
+
+    def report(done: int, total: int, draw_preview: DrawPreview) -> None:
+        context.report(done * DRAWN_QUARTERS, total * 4, draw_preview)
+
+    return report
+
+
+def _by_network(pixels: NDArray[np.uint8], plan: Plan, context: Context) -> NDArray[np.uint8]:
+    for number in range(plan.passes):
+
+        def on_tile(done: int, total: int, number: int = number) -> None:
+            parts = total * plan.passes
+            context.report(parts * DRAWN_QUARTERS + number * total + done, parts * 4, lambda _=0: None)
+
+        pixels = _pass(pixels, plan, context, on_tile)
+    return pixels if plan.reduction == 1 else resampling.reduce(pixels, plan.reduction)
+
+
+def _pass(
+    pixels: NDArray[np.uint8], plan: Plan, context: Context, on_tile: Callable[[int, int], None]
+) -> NDArray[np.uint8]:
+    """Enlarges by one pass; where not even small tiles find memory, once more without whatever else is loaded."""
+    memory, tile = context.resources.models.memory, context.resources.settings.workers.upscale_tile
+    try:
+        return _network(plan, context).enlarge(pixels, tile=tile, on_tile=on_tile)
+    except OutOfMemory:
+        if not memory.unload_others(_key(plan)):
+            raise
+    # After the except block: its error holds what was drawn by half
+    return _network(plan, context).enlarge(pixels, tile=tile, on_tile=on_tile)
+
+
+def _network(plan: Plan, context: Context) -> "network.UpscalingNetwork":
+    """Returns the plan's network, loaded; the device's lock is held."""
+    from workers.upscalers import network  # torch takes seconds, and finish workers do without it
+
+    memory = context.resources.models.memory
+    held = memory.get(_key(plan))
+    if isinstance(held, network.UpscalingNetwork):
+        return held
+    try:
+        path = files.find_upscaler(plan.name, _folders(plan, context))
+        demand = Demand(path.stat().st_size, network.device_name())
+        with context.loading():
+            return memory.load(_key(plan), demand, partial(network.load, path, scale=plan.scale))
+    except ModelError as exc:
+        raise ModelNotLoaded(str(exc)) from exc
+
+
+def _plan(context: Context) -> Plan | None:
+    factor = context.job.recipe.diffusion.upscale
+    return upscalers.plan(factor, context.resources.settings.workers.upscalers) if factor > 1 else None
+
+
+def _folders(plan: Plan, context: Context) -> tuple[Path, ...]:
+    resources = context.resources
+    return in_order(plan.name, resources.settings.model_folders, resources.catalog.shipped)
+
+
+def _key(plan: Plan) -> str:
+    """Returns the key in the memory pool, which no model has."""
+    return f"upscaler {plan.name}"
