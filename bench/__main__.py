@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-BENCHMARKS = ("finish", "render", "pdq", "matchlist", "cache", "pages", "api", "status", "enqueue", "history")
+BENCHMARKS = ("finish", "render", "engine", "pdq", "matchlist", "cache", "pages", "api", "status", "enqueue", "history")
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as API and workers set it; read when NumPy is imported
 missed = 0

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers as untyped_diffusers
+import torch
 from diffusers.loaders import single_file_utils as untyped_single_file_utils
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
@@ -17,6 +18,7 @@ from workers.engines.diffusers.memory import estimate
 from workers.engines.diffusers.model_files import check_folder, find_model, in_cache, read_index
 from workers.engines.diffusers.placement import Placement, place
 from workers.engines.diffusers.schedulers import chosen_scheduler
+from workers.engines.diffusers.speed import speed_up
 from workers.engines.diffusers.vae_precision import settle_vae
 from workers.engines.diffusers.variants import variant_of
 
@@ -73,6 +75,7 @@ def build(model: Model, options: DiffusersOptions, context: EngineContext) -> An
         pipe.scheduler = chosen_scheduler(model.key, options, pipe.scheduler)
         pipe.to(placement.device)
         settle_vae(pipe, placement)
+        speed_up(pipe, torch.device(placement.device))
     except LOAD_ERRORS as exc:
         raise model_error(exc, f"models.toml: {model.key}: {path} cannot be loaded: {exc}") from exc
     pipe.set_progress_bar_config(disable=True)
