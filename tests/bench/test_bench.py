@@ -7,12 +7,13 @@ import sys
 
 import pytest
 
-from bench import api, cache, enqueue, finish, history, matchlist, pages, pdq, render, status
+from bench import api, cache, engine, enqueue, finish, history, matchlist, pages, pdq, render, status
 from bench.figure import Figure
 
 SHORT = {
     finish: {"rounds": 1},
     render: {"renders": 1},
+    engine: {"pictures": 2, "rounds": 1},
     matchlist: {"hashes": 100, "looks": 2},
     cache: {"kept": 50, "searched": 100, "hits": 2},
     pages: {"stored": 50, "rounds": 1},
@@ -25,7 +26,7 @@ if importlib.util.find_spec("pdqhash"):  # which this one compares with
     SHORT[pdq] = {"pictures": 1}
 
 
-LONG = {render, cache, pages}
+LONG = {render, engine, cache, pages}
 """Those that draw with the starter, start a stack or store thousands of rows before they measure."""
 
 

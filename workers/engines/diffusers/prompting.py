@@ -154,13 +154,16 @@ class _Encoder:
         return torch.cat([embeds[:, : self.window]] * count + [embeds[:, self.window :]], dim=1), pooled
 
     def _answer(self, window: str, whole: str, *, guided: bool = False, negative: bool = False) -> Any:
+        key = (window, whole, guided, negative)
+        return self.remember(key, lambda: self._encode(window, whole, guided=guided, negative=negative))
+
+    def _encode(self, window: str, whole: str, *, guided: bool, negative: bool) -> Any:
         # Pipelines skip layers of CLIP (`clip_skip`) for the positive prompt only.
         extra = {name: value for name, value in self.extra.items() if not (negative and name == "clip_skip")}
         fixed = {"device": self.pipe.device, "num_images_per_prompt": 1, "do_classifier_free_guidance": guided, **extra}
         texts = dict.fromkeys(self.family.windowed, window) | dict.fromkeys(self.family.whole, whole)
         known = {name: value for name, value in fixed.items() if name in self.parameters}
-        key = (window, whole, guided, negative)
-        return self.remember(key, lambda: self.pipe.encode_prompt(**texts, **known))
+        return self.pipe.encode_prompt(**texts, **known)
 
     def _pooled(self, answer: Any) -> torch.Tensor | None:
         return None if self.family.pooled is None else answer[self.family.pooled]
