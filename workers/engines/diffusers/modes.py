@@ -17,6 +17,7 @@ from imgen.domain.recipe import strength_of
 from workers.engines import Drawn, Shot
 from workers.engines.diffusers.architectures import Mode, architecture_of
 from workers.engines.diffusers.latent_blending import LatentBlending
+from workers.engines.diffusers.speed import settle_device
 from workers.engines.paste_back import REDRAWN, paste_back
 
 diffusers: Any = untyped_diffusers
@@ -138,4 +139,5 @@ def _over_weights_of(pipe: Any, wanted: Any) -> Any:
     given["scheduler"] = type(pipe.scheduler).from_config(pipe.scheduler.config)
     made = wanted(**given)
     made.set_progress_bar_config(disable=True)
+    settle_device(made, pipe.device)
     return made

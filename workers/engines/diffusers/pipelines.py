@@ -18,7 +18,7 @@ from workers.engines.diffusers.memory import estimate
 from workers.engines.diffusers.model_files import check_folder, find_model, in_cache, read_index
 from workers.engines.diffusers.placement import Placement, place
 from workers.engines.diffusers.schedulers import chosen_scheduler
-from workers.engines.diffusers.speed import speed_up
+from workers.engines.diffusers.speed import settle_device, speed_up
 from workers.engines.diffusers.vae_precision import settle_vae
 from workers.engines.diffusers.variants import variant_of
 
@@ -76,6 +76,7 @@ def build(model: Model, options: DiffusersOptions, context: EngineContext) -> An
         pipe.to(placement.device)
         settle_vae(pipe, placement)
         speed_up(pipe, torch.device(placement.device))
+        settle_device(pipe, torch.device(placement.device))
     except LOAD_ERRORS as exc:
         raise model_error(exc, f"models.toml: {model.key}: {path} cannot be loaded: {exc}") from exc
     pipe.set_progress_bar_config(disable=True)
