@@ -59,7 +59,9 @@ def store(make_resources):
 def test_an_outage_costs_no_attempt_and_its_pauses_grow(make_resources):
     """More failures than there are attempts: the job waits, tells for what and since when, and is left alone until it is due."""
     resources = make_resources("first_pause_s = 0.05\nlongest_pause_s = 60\n")
-    work(resources, submit(resources, "flaky"), tasks.RENDER)  # the first failure of a process imports what tells its kind
+    work(
+        resources, submit(resources, "flaky"), tasks.RENDER
+    )  # the first failure of a process imports what tells its kind
     job, pauses, since = submit(resources, "flaky"), [], set()
     for _ in range(5):
         asked_at = time.time()
