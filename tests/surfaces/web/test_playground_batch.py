@@ -26,7 +26,7 @@ def test_several_pictures_are_made_and_shown_together(page):
     """Three thumbnails below the first picture; each shows its own in its place, by keyboard, without losing the focus."""
     page.get_by_text("More settings").click()
     page.get_by_label("Seed").fill("70")
-    page.get_by_label("Pictures").select_option("3")
+    page.locator("select[name=n]").select_option("3")
     page.locator("#code-curl", has_text='"n": 3').wait_for()
     generate(page, "three dunes")
     picture(page)
@@ -50,7 +50,7 @@ def test_several_pictures_are_made_and_shown_together(page):
 def test_siblings_are_followed_to_their_own_ends(page, web):
     """While they wait each says so; one is cancelled, the other is drawn, and both are told without a click."""
     with nobody_renders(web):
-        page.get_by_label("Pictures").select_option("2")
+        page.locator("select[name=n]").select_option("2")
         generate(page, "two slow ferries")
         expect(siblings(page)).to_have_text(["Waiting for its turn"] * 2)
         page.get_by_role("button", name="Cancel", exact=True).click()
@@ -75,7 +75,7 @@ def test_one_picture_has_no_siblings(page):
 
 def test_only_ones_own_batches_are_shown(page, web, open_page):
     """A user's own batch is; a job alone, one of nobody and a batch of another user are all the same: not found."""
-    page.get_by_label("Pictures").select_option("2")
+    page.locator("select[name=n]").select_option("2")
     generate(page, "a private pair")
     page.locator("#result img[alt='a private pair']").wait_for()
     own = siblings(page).first.get_attribute("data-job")
