@@ -30,6 +30,7 @@ LONG = {render, engine, cache, pages}
 """Those that draw with the starter, start a stack or store thousands of rows before they measure."""
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # NumPy's, of schedulers in diffusers
 @pytest.mark.parametrize(
     "benchmark",
     [pytest.param(one, id=one.__name__, marks=[pytest.mark.faults] if one in LONG else []) for one in SHORT],
