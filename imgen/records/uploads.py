@@ -1,12 +1,16 @@
 """Uploads and inputs of jobs in SQL: what a tenant uploaded, and the object keys that an upload or a job needs."""
 
+import math
 from collections.abc import Collection, Iterable
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, func, insert, or_, select
+from sqlalchemy import Connection, func, insert, or_, select
+from sqlalchemy import delete as sql_delete
 
+from imgen.domain.errors import QuotaExceeded, TooLarge
 from imgen.domain.job import Job
 from imgen.records.database import locked_in_order
+from imgen.records.tables.accounts import tenants
 from imgen.records.tables.jobs import jobs
 from imgen.records.tables.uploads import job_inputs, uploads
 
@@ -29,8 +33,17 @@ class Upload(Struct, frozen=True, kw_only=True):
     created_at: float
 
 
-def add(connection: Connection, upload: Upload) -> None:
-    """Inserts an upload."""
+def add(connection: Connection, upload: Upload, *, space_bytes: float = math.inf, since: float = 0.0) -> None:
+    """Inserts an upload if it fits beside the tenant's uploads since a time; those of one tenant wait for one another here.
+
+    Raises:
+        QuotaExceeded: it does not fit now.
+        TooLarge: it would not even alone.
+    """
+    if upload.size_bytes > space_bytes:
+        raise TooLarge
+    connection.execute(select(tenants.c.id).where(tenants.c.id == upload.tenant_id).with_for_update(key_share=True))
+    check_space(connection, upload.tenant_id, space_bytes=space_bytes, since=since, more_bytes=upload.size_bytes)
     connection.execute(insert(uploads).values({name: getattr(upload, name) for name in upload.__struct_fields__}))
 
 
@@ -39,6 +52,24 @@ def find(connection: Connection, upload_id: str, *, tenant_id: str, since: float
     query = select(uploads).where(uploads.c.id == upload_id, uploads.c.tenant_id == tenant_id)
     row = connection.execute(query.where(uploads.c.created_at >= since)).mappings().first()
     return None if row is None else Upload(**row)
+
+
+def delete(connection: Connection, upload_id: str) -> None:
+    """Deletes an upload."""
+    connection.execute(sql_delete(uploads).where(uploads.c.id == upload_id))
+
+
+def check_space(
+    connection: Connection, tenant_id: str, *, space_bytes: float, since: float, more_bytes: int = 1
+) -> None:
+    """Checks whether more bytes fit beside a tenant's uploads since a time.
+
+    Raises:
+        QuotaExceeded: they do not, until the oldest upload has been kept as long as that.
+    """
+    size_bytes, oldest = stored_since(connection, tenant_id, since=since)
+    if size_bytes + more_bytes > space_bytes:
+        raise QuotaExceeded(retry_after_s=math.ceil(oldest - since) + 1)
 
 
 def stored_since(connection: Connection, tenant_id: str, *, since: float) -> tuple[int, float]:
@@ -54,7 +85,7 @@ def delete_before(connection: Connection, before: float, *, limit: int) -> int:
     old = select(uploads.c.id).where(uploads.c.created_at < before).order_by(uploads.c.created_at).limit(limit)
     ids = connection.execute(old).scalars().all()
     found = connection.execute(locked_in_order(uploads.c.id, uploads.c.id.in_(ids))).scalars().all()
-    connection.execute(delete(uploads).where(uploads.c.id.in_(found)))
+    connection.execute(sql_delete(uploads).where(uploads.c.id.in_(found)))
     return len(found)
 
 
@@ -67,7 +98,7 @@ def add_inputs(connection: Connection, job: Job) -> None:
 
 def delete_inputs(connection: Connection, job_ids: Iterable[str]) -> None:
     """Deletes the keys of the inputs of deleted jobs."""
-    connection.execute(delete(job_inputs).where(job_inputs.c.job_id.in_(list(job_ids))))
+    connection.execute(sql_delete(job_inputs).where(job_inputs.c.job_id.in_(list(job_ids))))
 
 
 def needed(connection: Connection, keys: Collection[str], *, since: float) -> set[str]:

@@ -48,19 +48,24 @@ def sha256_of(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-async def store(core: Core, principal: Principal, picture: "TakenPicture") -> StoredFile:
-    """Stores a picture that passed the gate, and its original.
+def planned(core: Core, principal: Principal, picture: "TakenPicture") -> StoredFile:
+    """Returns the keys under which a picture that passed the gate is to be stored, and its size."""
+    key = _key_of_today(core, principal, hashlib.sha256(picture.body).hexdigest())
+    original_key = ""
+    if picture.original:
+        original_key = f"{key}.{hashlib.sha256(picture.original).hexdigest()[:16]}.original"
+    return StoredFile(key, original_key, len(picture.body) + len(picture.original))
+
+
+async def store(core: Core, picture: "TakenPicture", file: StoredFile) -> None:
+    """Stores a picture as it was planned, and its original.
 
     Raises:
         Retryable: the object store does not answer.
     """
-    key = _key_of_today(core, principal, hashlib.sha256(picture.body).hexdigest())
-    original_key = ""
-    if picture.original:  # first: a file without its original would be taken for one that has none
-        original_key = f"{key}.{hashlib.sha256(picture.original).hexdigest()[:16]}.original"
-        await OBJECTS.run(core.objects.put, original_key, picture.original, "application/octet-stream")
-    await OBJECTS.run(core.objects.put, key, picture.body, "image/png")
-    return StoredFile(key, original_key, len(picture.body) + len(picture.original))
+    if file.original_key:  # first: a file without its original would be taken for one that has none
+        await OBJECTS.run(core.objects.put, file.original_key, picture.original, "application/octet-stream")
+    await OBJECTS.run(core.objects.put, file.key, picture.body, "image/png")
 
 
 async def store_again(core: Core, principal: Principal, given: Input) -> StoredFile:

@@ -67,10 +67,10 @@ async def store_inputs(core: Core, principal: Principal, read: ReadInputs, *, st
     if isinstance(read.source, Upload):
         file = StoredFile(read.source.key, read.source.original_key)
     else:
-        file = await input_files.store(core, principal, read.source)
+        file = await _store(core, principal, read.source)
     inputs = [_input(SOURCE, file, strength)]
     if read.mask is not None:
-        inputs.append(_input(MASK, await input_files.store(core, principal, read.mask), 1.0))
+        inputs.append(_input(MASK, await _store(core, principal, read.mask), 1.0))
     return tuple(inputs)
 
 
@@ -151,6 +151,12 @@ async def _picture_key(core: Core, principal: Principal, job_id: str) -> str:
         if image.type == "signed":
             return image.key
     raise InvalidField("image")
+
+
+async def _store(core: Core, principal: Principal, picture: "TakenPicture") -> StoredFile:
+    file = input_files.planned(core, principal, picture)
+    await input_files.store(core, picture, file)
+    return file
 
 
 def _input(role: str, file: StoredFile, strength: float) -> Input:

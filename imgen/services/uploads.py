@@ -1,10 +1,11 @@
 """Uploads: pictures that clients send ahead of the requests that use them, for a day."""
 
+import contextlib
 import hashlib
 import math
 from typing import TYPE_CHECKING
 
-from imgen.domain.errors import QuotaExceeded
+from imgen.domain.errors import ImgenError, Retryable
 from imgen.domain.ids import new_upload_id
 from imgen.domain.principal import Principal
 from imgen.domain.request import ReadPicture
@@ -25,16 +26,22 @@ GIB = 1024**3
 async def upload(core: Core, principal: Principal, read: ReadPicture) -> Upload:
     """Takes a picture through the gate and stores it; `read` is called in a thread, after the cheap checks.
 
+    The record comes first and holds the space, so that parallel uploads cannot pass the limit together; without its file it
+    goes again.
+
     Raises:
         InvalidField: `image` is no usable picture.
-        QuotaExceeded: the tenant's uploads of the last day take all the space they may.
+        QuotaExceeded: the tenant's uploads of the last day leave no space for it.
+        TooLarge: it takes more space than a tenant may.
         RateLimited: try again later, after too many blocked pictures.
         Retryable: Redis, the database or the object store does not answer or is full; nothing is recorded.
     """
     await limits.check_principal(core, principal, makes_job=False)
-    await _check_space(core, principal)
+    space_bytes = core.settings.objects.uploads_gib * GIB or math.inf
+    since = core.clock() - input_files.KEPT_S
+    await core.database.reading(records.check_space, principal.tenant.id, space_bytes=space_bytes, since=since)
     sha256, picture = await PICTURES.run(_take, read)
-    file = await input_files.store(core, principal, picture)
+    file = input_files.planned(core, principal, picture)
     made = Upload(
         id=new_upload_id(),
         tenant_id=principal.tenant.id,
@@ -46,16 +53,14 @@ async def upload(core: Core, principal: Principal, read: ReadPicture) -> Upload:
         size_bytes=file.size_bytes,
         created_at=core.clock(),
     )
-    await core.database.writing(records.add, made)
+    await core.database.writing(records.add, made, space_bytes=space_bytes, since=since)
+    try:
+        await input_files.store(core, picture, file)
+    except ImgenError:
+        with contextlib.suppress(Retryable):  # else it holds its space for a day
+            await core.database.writing(records.delete, made.id)
+        raise
     return made
-
-
-async def _check_space(core: Core, principal: Principal) -> None:
-    limit = core.settings.objects.uploads_gib * GIB
-    since = core.clock() - input_files.KEPT_S
-    size_bytes, oldest = await core.database.reading(records.stored_since, principal.tenant.id, since=since)
-    if limit and size_bytes >= limit:
-        raise QuotaExceeded(retry_after_s=math.ceil(oldest - since) + 1)
 
 
 def _take(read: ReadPicture) -> tuple[str, "TakenPicture"]:

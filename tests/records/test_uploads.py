@@ -1,13 +1,16 @@
 """Uploads and inputs of jobs in SQL."""
 
+import threading
+
 from factories import make_job
 from msgspec import structs
 from sqlalchemy import select, text
 
+from imgen.domain.errors import QuotaExceeded
 from imgen.domain.ids import new_upload_id
 from imgen.domain.job import State
 from imgen.domain.recipe import Input
-from imgen.records import jobs, retention, uploads
+from imgen.records import jobs, retention, tenants, uploads
 from imgen.records.tables.uploads import job_inputs
 from imgen.records.uploads import Upload
 
@@ -52,6 +55,33 @@ def test_space_is_counted_by_tenant(database):
     with database.read() as connection:
         assert uploads.stored_since(connection, "ten_1", since=NOW - DAY_S) == (20, NOW - 0.5 * DAY_S)
         assert uploads.stored_since(connection, "ten_3", since=0) == (0, 0)
+
+
+def test_an_upload_waits_for_a_parallel_one(database):
+    """It counts the bytes that another transaction adds meanwhile, and is refused if they leave no space."""
+    began = threading.Event()
+    refused = []
+
+    def add_another():
+        began.set()
+        try:
+            database.attempt(uploads.add, upload(tenant_id=tenant.id), space_bytes=15, since=0)
+        except QuotaExceeded as exc:
+            refused.append(exc)
+
+    with database.write() as connection:
+        tenant = tenants.ensure_tenant(connection, "studio", "unlimited")
+    other = threading.Thread(target=add_another)
+    with database.write() as connection:
+        uploads.add(connection, upload(tenant_id=tenant.id), space_bytes=15, since=0)
+        other.start()
+        began.wait()
+        other.join(0.3)  # as long as this one is open, it waits
+        assert other.is_alive()
+    other.join()
+    assert len(refused) == 1
+    with database.read() as connection:
+        assert uploads.stored_since(connection, tenant.id, since=0)[0] == 10
 
 
 def test_old_uploads_go_in_batches(database):

@@ -1,5 +1,7 @@
 """Uploads: taken through the gate, stored and recorded, or refused without a trace."""
 
+import asyncio
+import functools
 import hashlib
 
 import pytest
@@ -7,17 +9,23 @@ from bombs import saved
 from PIL import Image
 from sqlalchemy import func, select
 
-from imgen.domain.errors import ImgenError, InvalidField, QuotaExceeded, RateLimited
+from imgen.domain.errors import ImgenError, InvalidField, QuotaExceeded, RateLimited, TooLarge
 from imgen.domain.ids import is_upload_id
 from imgen.domain.request import GenerateRequest
 from imgen.live import block_penalty
 from imgen.objects.disk import DiskStore
+from imgen.provenance import intake
 from imgen.records.tables.uploads import uploads as table
 from imgen.services import submit, uploads
 
 
 def picture(shade=0, size=(96, 64)):
     return saved(Image.new("RGB", size, (shade, 0, 0)), "PNG")
+
+
+def size_bytes():
+    """Bytes of the picture as it is stored."""
+    return len(intake.take_source(picture(), "image", formats=intake.OUTSIDE_FORMATS).body)
 
 
 def rows(core):
@@ -67,11 +75,28 @@ def test_a_refused_upload_leaves_nothing(core, caller):
         assert rows(opened) == 1
         await uploads.upload(opened, caller(opened, "other"), picture)
 
-    core(work, "[objects]\nuploads_gib = 0.0000001\n")
+    core(work, f"[objects]\nuploads_gib = {size_bytes() / 2**30}\n")
+
+
+def test_parallel_uploads_do_not_pass_the_limit_together(core, caller):
+    """Of many at once those are kept that fit, on either database; one that would not fit alone never is."""
+
+    async def work(opened):
+        principal = caller(opened)
+        asked = [uploads.upload(opened, principal, functools.partial(picture, shade)) for shade in range(12)]
+        done = await asyncio.gather(*asked, return_exceptions=True)
+        kept = [one for one in done if not isinstance(one, QuotaExceeded)]
+        assert sum(one.size_bytes for one in kept) <= 3 * size_bytes()
+        assert len(kept) == len(stored(opened)) == rows(opened) >= 2
+        with pytest.raises(TooLarge):
+            await uploads.upload(opened, caller(opened, "other"), functools.partial(picture, size=(2000, 2000)))
+        assert len(stored(opened)) == len(kept)
+
+    core(work, f"[objects]\nuploads_gib = {3 * size_bytes() / 2**30}\n")
 
 
 def test_a_store_that_is_away_keeps_no_record(core, caller):
-    """The record comes after the file."""
+    """That of an upload whose file could not be stored is taken back, and its space with it."""
 
     class AwayStore(DiskStore):
         def put(self, key, body, content_type):

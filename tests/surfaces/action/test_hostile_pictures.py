@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from imgen import composition
 from imgen.domain.ids import is_upload_id, new_job_id, new_upload_id
+from imgen.provenance import intake
 from imgen.records.tables.jobs import jobs
 from imgen.records.tables.uploads import job_inputs, uploads
 from imgen.services.inputs import MAX_INLINE_BYTES
@@ -152,7 +153,8 @@ def test_an_upload_is_a_source_and_a_mask_of_its_tenant(api):
 
 def test_uploads_have_a_space(tmp_path, clean_redis):
     """A tenant whose uploads take all of it waits until the oldest of them ends."""
-    with start_local_api(tmp_path / "var", clean_redis, "[objects]\nuploads_gib = 0.0000001\n") as api:
+    stored = intake.take_source(GOOD.getvalue(), "image", formats=intake.OUTSIDE_FORMATS).body
+    with start_local_api(tmp_path / "var", clean_redis, f"[objects]\nuploads_gib = {len(stored) / 2**30}\n") as api:
         assert send(api, GOOD.getvalue()).status_code == 200
         refused = send(api, GOOD.getvalue())
         assert told(refused) == (429, "Quota exceeded")
