@@ -22,6 +22,7 @@ from imgen.domain.errors.parts import (
     ConfigurationError,
     DatabaseFull,
     DatabaseUnavailable,
+    NoAnswer,
     ObjectNotFound,
     ObjectStoreFull,
     ObjectStoreUnavailable,
@@ -60,6 +61,7 @@ from imgen.domain.errors.requests import (
     TooManyCharacters,
     Unauthorized,
     UnknownAction,
+    UnsafeUrl,
 )
 from imgen.domain.errors.root import (
     ImgenError,
@@ -92,6 +94,7 @@ __all__ = [
     "MissingAction",
     "ModelError",
     "ModelNotLoaded",
+    "NoAnswer",
     "ObjectNotFound",
     "ObjectStoreFull",
     "ObjectStoreUnavailable",
@@ -116,6 +119,7 @@ __all__ = [
     "Unavailable",
     "UnknownAction",
     "UnreadableRow",
+    "UnsafeUrl",
     "UpstreamPaused",
     "UpstreamUnavailable",
     "WorkerLost",

@@ -96,6 +96,12 @@ class UpstreamUnavailable(Retryable):
         self.words = words
 
 
+class NoAnswer(Retryable):
+    """An address that a tenant named did not answer."""
+
+    code = "no_answer"
+
+
 class UpstreamPaused(UpstreamUnavailable):
     """An upstream failed several times in a row and is not asked for a while."""
 

@@ -95,6 +95,12 @@ class InvalidField(Invalid):
         self.field = field
 
 
+class UnsafeUrl(Invalid):
+    """The URL does not lead to a public address."""
+
+    code = "unsafe_url"
+
+
 class JobNotFound(ImgenError):
     """Job not found."""
 
