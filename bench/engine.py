@@ -51,12 +51,15 @@ def _gaps(pictures: int) -> list[Figure]:
     from workers.engines import Shot
     from workers.engines.diffusers.adapters import Adapters
     from workers.engines.diffusers.engine import DiffusersEngine
+    from workers.engines.diffusers.pipelines import settle
+    from workers.engines.diffusers.placement import Placement
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         pipe = make(sdxl, device="cpu", dtype=torch.float32, narrow=True)
+        settle(pipe, Placement(torch.device("cpu"), torch.float32))
         write_lora(pipe, Path(folder) / "a.safetensors", seed=1)
         adapters = Adapters(pipe, lambda _name: (Path(folder),), limit_bytes=2**30)
         engine = DiffusersEngine(pipe, adapters, {})

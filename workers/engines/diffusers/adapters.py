@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from imgen.domain.errors import ModelError, Retryable
 from workers.engines.device import model_error
 from workers.engines.diffusers.lora_tensors import Half, halves_of, read_lora
-from workers.engines.diffusers.model_files import find_lora
+from workers.engines.diffusers.model_files import check_file, locate_lora
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class Adapters:
         """
         wanted: tuple[str, float] = ("", 1.0)
         if lora:
-            path = find_lora(lora, self._folders_of(lora))
+            path = locate_lora(lora, self._folders_of(lora))
             wanted = _adapter_name(path), scale
         name = wanted[0]
         if wanted != self._active:
@@ -88,6 +88,7 @@ class Adapters:
     def _load(self, name: str, path: Path) -> None:
         if not _takes_lora(self._pipe):
             raise ModelError(f"{type(self._pipe).__name__} takes no LoRA, so {path.name} cannot be used")
+        check_file(path)
         try:
             tensors = read_lora(path, self._pipe.dtype)
             halves = halves_of(self._pipe, tensors, path.name)

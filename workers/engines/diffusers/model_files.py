@@ -26,12 +26,22 @@ def find_lora(name: str, folders: tuple[Path, ...]) -> Path:
     Raises:
         ModelError: it is missing, outside the folders or no safetensors file.
     """
+    path = locate_lora(name, folders)
+    check_file(path)
+    return path
+
+
+def locate_lora(name: str, folders: tuple[Path, ...]) -> Path:
+    """Finds a file by name without a look into it.
+
+    Raises:
+        ModelError: it is missing or outside the folders.
+    """
     path = find(name, folders)
     if path is not None and path.is_dir():
         raise ModelError(f"{path} is a folder; write the name of the {SAFETENSORS} file in it")
     if path is None:
         raise ModelError(f"no LoRA file {name!r} in {_listed(folders)}")
-    check_file(path)
     return path
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import diffusers as untyped_diffusers
-import torch
 from diffusers.loaders import single_file_utils as untyped_single_file_utils
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
@@ -73,14 +72,19 @@ def build(model: Model, options: DiffusersOptions, context: EngineContext) -> An
         if unknown := [name for name in leave_out if name not in pipe.components]:
             raise ModelError(f"models.toml: {model.key}: leave_out: {type(pipe).__name__} has no {', '.join(unknown)}")
         pipe.scheduler = chosen_scheduler(model.key, options, pipe.scheduler)
-        pipe.to(placement.device)
-        settle_vae(pipe, placement)
-        speed_up(pipe, torch.device(placement.device))
-        settle_device(pipe, torch.device(placement.device))
+        settle(pipe, placement)
     except LOAD_ERRORS as exc:
         raise model_error(exc, f"models.toml: {model.key}: {path} cannot be loaded: {exc}") from exc
-    pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def settle(pipe: Any, placement: Placement) -> None:
+    """Moves a pipeline to its device and makes it ready to draw there."""
+    pipe.to(placement.device)
+    settle_vae(pipe, placement)
+    speed_up(pipe, placement.device)
+    settle_device(pipe, placement.device)
+    pipe.set_progress_bar_config(disable=True)
 
 
 def _found(model: Model, options: DiffusersOptions, context: EngineContext, placement: Placement) -> Path:
