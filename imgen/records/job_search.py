@@ -47,6 +47,8 @@ class JobFilter(Struct, frozen=True, kw_only=True):
     """Tenants with visible jobs; None: all."""
     states: frozenset[State] = frozenset()
     key_id: str = ""
+    batch_id: str = ""
+    """Id of a batch: only the jobs that one request made together."""
     model: str = ""
     character: str = ""
     words: str = ""
@@ -70,7 +72,11 @@ class JobPage(Struct, frozen=True, kw_only=True):
 def search(
     connection: Connection, job_filter: JobFilter, *, limit: int, after: tuple[float, str] | None = None
 ) -> JobPage:
-    """Returns one page."""
+    """Returns one page; a batch, which is one page, in its own order."""
+    if job_filter.batch_id:
+        query = select(jobs).where(jobs.c.batch_id == job_filter.batch_id, *_conditions(job_filter))
+        rows = connection.execute(query.order_by(jobs.c.batch_index)).mappings()
+        return JobPage(jobs=[listed(row) for row in rows], after=None)
     if after is not None and job_filter.until is not None:  # of two upper bounds SQLite may search by the wrong one
         is_nearer = after[0] < job_filter.until
         after, job_filter = (after, replace(job_filter, until=None)) if is_nearer else (None, job_filter)

@@ -65,6 +65,16 @@ def test_each_filter_narrows(stored, search):
     assert ids(search(scope=frozenset())) == []
 
 
+def test_a_batch_is_found_whole(stored, search):
+    """Its jobs alone, in their own order, and only as far as the scope and the other filters allow."""
+    first, second = (stored("row", 90, batch_id="run_a", batch_index=index) for index in range(2))
+    stored("other row", 80, batch_id="run_b")
+    stored("alone", 70)
+    assert ids(search(batch_id="run_a")) == ids(search(batch_id="run_a", words="row")) == [first, second]
+    assert ids(search(batch_id="run_a", words="other")) == ids(search(batch_id="run_c")) == []
+    assert ids(search(batch_id="run_a", scope=frozenset({"ten_9"}))) == []
+
+
 def test_what_came_of_the_review_narrows(stored, search):
     """Safe, blocked, withheld by the floor, blocked under a ruleset; a prompt that looks like one of them is none."""
     withheld = {"state": State.BLOCKED, "outcome": Outcome(blocked=Blocked(names=("x",), categories=("y",)))}

@@ -76,6 +76,7 @@ class JobList:
             scope=user.scope,
             states=STATES.get(state, frozenset()),
             key_id=given.get("key", ""),
+            batch_id=given.get("batch", ""),
             model=given.get("model", ""),
             character=given.get("character", ""),
             review=job_search.Review(review) if review in REVIEWS else None,

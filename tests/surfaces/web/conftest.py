@@ -98,6 +98,26 @@ def admin(open_page):
     return sign_in(open_page())
 
 
+@pytest.fixture(scope="session")
+def made(web):
+    """Jobs of prompts that no other test uses: two completed, one withheld with a picture, one by the floor."""
+    jobs = {
+        "lamp": web.generate("a green lamp <b>bold</b>", format="png"),
+        "kite": web.generate("@aya a yellow kite"),
+        "statue": web.generate("nude bronze woman in a niche"),
+        "floor": web.generate("nude child in a niche"),
+    }
+    for job in jobs.values():
+        web.wait(job)
+    return jobs
+
+
+def polled(page, status):
+    """Once the open page has asked whether anything changed."""
+    with page.expect_response(lambda answer: "shown=" in answer.url and answer.status == status):
+        pass
+
+
 @contextlib.contextmanager
 def nobody_renders(web):
     """No job gets further than the queue."""
