@@ -20,7 +20,7 @@ from starlette.routing import Route
 from imgen import settings
 from imgen.app import open_core
 from imgen.asgi.answer_headers import AnswerHeaders
-from imgen.asgi.endpoint import bearer_key, json_response
+from imgen.asgi.endpoint import json_response, sent_key
 from imgen.domain.errors import JobNotFound
 from imgen.domain.principal import TenantKey, hash_key
 from imgen.live import job_views, request_gate
@@ -71,7 +71,7 @@ def sync(data: Path) -> Starlette:
         return translation.ended_answer(core, job_id, view.state, view.outcome)
 
     async def endpoint(request: Request) -> Response:
-        return json_response(await run_in_threadpool(work, bearer_key(request.scope), await request.body()))
+        return json_response(await run_in_threadpool(work, sent_key(request.scope), await request.body()))
 
     headers = Middleware(AnswerHeaders, uncount=partial(rates.uncount, core))  # the answer has those of ours
     return Starlette(routes=[Route("/api/v2", endpoint, methods=["POST"])], middleware=[headers])

@@ -39,7 +39,7 @@ def fill(fixture: Fixture, stored: int) -> None:
     job = queued_job(fixture.principal, queue="render.eros")
     job = structs.replace(job, state=State.COMPLETED, outcome=outcome_of(job))
     values = {
-        "tenant": job.tenant_id, "key": job.key_id, "recipe": msgspec.json.encode(job.recipe).decode(),
+        "tenant": job.tenant_id, "key": job.counted_as, "recipe": msgspec.json.encode(job.recipe).decode(),
         "outcome": msgspec.json.encode(job.outcome).decode(), "prompt": job.recipe.prompt_parts.prompt[:300],
         "timings": '{"queue":0.4,"render":6.3}', "begin": time.time() - stored * APART_S,
     }  # fmt: skip

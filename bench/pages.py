@@ -80,7 +80,7 @@ def _seconds(client: httpx2.Client, page: str) -> float:
 def _fill(fixture: Fixture, stored: int) -> str:
     """Stores jobs of every state over a month, as many rows of the audit, and two people. Returns a job's id."""
     template, now, states = (
-        make_job(tenant_id=fixture.principal.tenant.id, key_id=fixture.principal.id),
+        make_job(tenant_id=fixture.principal.tenant.id, counted_as=fixture.principal.counted_as),
         time.time(),
         sorted(ENDED),
     )

@@ -44,7 +44,7 @@ def make_job(**changes) -> Job:
         id=new_job_id(),
         gen_id=new_gen_id(),
         tenant_id="ten_1",
-        key_id="key_1",
+        counted_as="key_1",
         surface="action",
         state=State.QUEUED,
         queue="render.eros",

@@ -10,6 +10,7 @@ from servers.local import run_with_core, start_local_api, start_local_worker
 
 from imgen import settings
 from imgen.archive import read_archive, write_archive
+from imgen.domain.credential import KeyCredential
 from imgen.domain.errors import Invalid
 from imgen.domain.job import State
 from imgen.domain.principal import hash_key
@@ -47,7 +48,7 @@ def test_a_restored_installation_goes_on_where_it_was(tmp_path, clean_redis):
     assert not (new / "logs").exists()
 
     async def states(core):
-        assert (await authenticate(core, hash_key(key))).tenant.name == "first"
+        assert (await authenticate(core, KeyCredential(hash_key(key)))).tenant.name == "first"
         return [(await core.database.reading(jobs.find, one)).state for one in (done, waiting)]
 
     assert run_with_core(settings.load(new), states) == [State.COMPLETED, State.QUEUED]

@@ -246,7 +246,7 @@ def after_commit(resources: WorkerResources, job: Job, run_id: str) -> None:
     if job.state is State.COMPLETED and job.recipe.cache_entry_id:
         resources.notify(epochs.bump(epochs.CACHE))
     if job.state is State.BLOCKED:
-        _penalize(resources, job.tenant_id)
+        _penalize(resources, job.quota_owner)
     if job.ended_at is not None:
         log.info("job ended", state=job.state.value, seconds=round(job.ended_at - job.created_at, 2))
         with contextlib.suppress(errors.Retryable):  # the sweeper removes it then
@@ -254,11 +254,11 @@ def after_commit(resources: WorkerResources, job: Job, run_id: str) -> None:
                 resources.objects.delete(stored.key)
 
 
-def _penalize(resources: WorkerResources, tenant_id: str) -> None:
-    """Counts a blocked picture; each beyond the free ones keeps its tenant out for twice as long as the one before."""
+def _penalize(resources: WorkerResources, owner: str) -> None:
+    """Counts a blocked picture; each beyond the free ones keeps its owner out for twice as long as the one before."""
     review = resources.settings.review
     with contextlib.suppress(errors.Unavailable):
-        too_many = resources.live.run(block_penalty.count_block(tenant_id)) - review.free_blocks
+        too_many = resources.live.run(block_penalty.count_block(owner)) - review.free_blocks
         if too_many > 0:
             pause_s = min(review.slow_down_s * 2.0 ** min(too_many - 1, 20), review.longest_slow_down_s)
-            resources.live.run(block_penalty.penalize(tenant_id, pause_s))
+            resources.live.run(block_penalty.penalize(owner, pause_s))

@@ -4,7 +4,7 @@ Plain ASGI instead of Starlette's Request and Response: a poll takes a tenth of 
 add a fifth. The time-out of a body is in protocol.py.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
@@ -17,6 +17,8 @@ from imgen.domain.errors import TooLarge, Unauthorized, Unavailable
 
 Answer = tuple[int, bytes, Mapping[str, str]]
 """HTTP status, JSON body and further headers."""
+AUTHORIZATION, X_API_KEY = b"authorization", b"x-api-key"
+"""Headers with an API key."""
 SPOOL_BYTES = 1024 * 1024
 """Length of a body up to which it stays in memory while it is spooled."""
 _encode = msgspec.json.Encoder().encode
@@ -54,16 +56,27 @@ def remote_ip(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def bearer_key(scope: Scope) -> str:
-    """Returns the raw key of `Authorization: Bearer <key>`.
+def sent_key(scope: Scope, key_headers: Collection[bytes] = (AUTHORIZATION,)) -> str:
+    """Returns the raw API key of a request.
+
+    Args:
+        scope: the request.
+        key_headers: headers that the surface takes keys from: AUTHORIZATION (`Bearer <key>`), X_API_KEY (the bare key).
 
     Raises:
-        Unauthorized: the header is missing or of another scheme.
+        Unauthorized: there is none, or there are different ones.
     """
-    scheme, _, key = header(scope, b"authorization").partition(" ")
-    if scheme.lower() != "bearer" or not (key := key.strip()):
+    sent = {_key_of(name, str(value, "latin-1")) for name, value in scope["headers"] if name in key_headers} - {""}
+    if len(sent) != 1:
         raise Unauthorized
-    return key
+    return sent.pop()
+
+
+def _key_of(name: bytes, value: str) -> str:
+    if name == X_API_KEY:
+        return value.strip()
+    scheme, _, key = value.partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def is_short(scope: Scope, max_bytes: int) -> bool:

@@ -57,6 +57,7 @@ def api(
         ws="none",
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=trusted_proxies(loaded),
         log_level="warning",
         timeout_graceful_shutdown=loaded.http.shutdown_timeout_s,
     )
@@ -87,6 +88,16 @@ def application() -> Starlette:
     loaded = settings.load()
     composition.configure_logs(loaded.logs)
     return create_app(loaded)
+
+
+def trusted_proxies(loaded: Settings) -> list[str] | None:
+    """Returns the addresses and networks whose `X-Forwarded-For` counts, for uvicorn; None: its own default."""
+    trusted = []
+    for network in loaded.http.trusted_proxies:
+        trusted.append(str(network))
+        if network.version == 4:  # noqa: PLR2004 - a socket of both versions has its peers in this form
+            trusted.append(f"::ffff:{network.network_address}/{96 + network.prefixlen}")
+    return trusted or None
 
 
 def _pass_on(data: Data, host: str, port: int) -> None:

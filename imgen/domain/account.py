@@ -6,6 +6,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+ANONYMOUS_TENANT_ID = "ten_anonymous"
+"""Tenant of all callers without a credential, made with the first of them."""
 POLL_EVERY_S = 3
 """Interval at which clients are asked to poll each open job (contract, section 1, Polling)."""
 Limit = Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -43,6 +45,11 @@ class Tenant(Struct, frozen=True, kw_only=True):
     id: str
     name: str
     plan: str
+
+
+def quota_owner(tenant_id: str, counted_as: str) -> str:
+    """Returns the owner of the sums that a plan limits: the tenant, which its members share; of anonymous callers each alone."""
+    return counted_as if tenant_id == ANONYMOUS_TENANT_ID else tenant_id
 
 
 def parse_plan(key: str, table: Mapping[str, object]) -> Plan:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
+from imgen.domain.account import quota_owner
 from imgen.domain.outcome import Outcome
 from imgen.domain.recipe import Recipe
 
@@ -62,7 +63,8 @@ class Job(Struct, frozen=True, kw_only=True):
     id: str
     gen_id: str
     tenant_id: str
-    key_id: str
+    counted_as: str
+    """Owner of its counts beside the tenant: that of the principal who asked for it."""
     surface: str
     state: State
     queue: str
@@ -97,6 +99,11 @@ class Job(Struct, frozen=True, kw_only=True):
     """Id of the batch of jobs that one request made: that of its first job; None: the request made this one alone."""
     batch_index: int = 0
     """Place in the batch, 0 is the first."""
+
+    @property
+    def quota_owner(self) -> str:
+        """Owner of the sums that the plan limits."""
+        return quota_owner(self.tenant_id, self.counted_as)
 
 
 class View(Struct, frozen=True, kw_only=True, omit_defaults=True):

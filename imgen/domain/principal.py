@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from imgen.domain.account import Tenant
+from imgen.domain.account import Tenant, quota_owner
 from imgen.domain.errors import Forbidden, Invalid, OutOfScope
+from imgen.domain.remote_ip import network_of
 from imgen.domain.user import User
 
 DAY_S = 86_400
@@ -53,16 +54,23 @@ class Kind(StrEnum):
     API_KEY = "api_key"
     USER = "user"
     """Session of a user of the web face."""
+    ANONYMOUS = "anonymous"
+    """IP address of a caller without a credential."""
 
 
 class Principal(Struct, frozen=True, kw_only=True):
     """Party that a request acts as. A further kind is a line in Kind and a function below."""
 
     kind: Kind
-    id: str
-    """Owner of its counts and jobs: the id of the key or user."""
+    counted_as: str
+    """Owner of its counts and jobs: the id of the key or user, or `ip_` and the network of an address."""
     tenant: Tenant
     scopes: tuple[str, ...]
+
+    @property
+    def quota_owner(self) -> str:
+        """Owner of the sums that the plan limits."""
+        return quota_owner(self.tenant.id, self.counted_as)
 
     def require(self, scope: str) -> None:
         """Raises OutOfScope if the principal lacks a scope; empty: none is needed."""
@@ -72,7 +80,7 @@ class Principal(Struct, frozen=True, kw_only=True):
 
 def key_principal(found: TenantKey) -> Principal:
     """Makes the principal of an API key."""
-    return Principal(kind=Kind.API_KEY, id=found.key.id, tenant=found.tenant, scopes=found.key.scopes)
+    return Principal(kind=Kind.API_KEY, counted_as=found.key.id, tenant=found.tenant, scopes=found.key.scopes)
 
 
 def user_principal(user: User, tenant: Tenant) -> Principal:
@@ -83,7 +91,12 @@ def user_principal(user: User, tenant: Tenant) -> Principal:
     """
     if user.scope is not None and tenant.id not in user.scope:
         raise Forbidden
-    return Principal(kind=Kind.USER, id=user.id, tenant=tenant, scopes=SCOPES)
+    return Principal(kind=Kind.USER, counted_as=user.id, tenant=tenant, scopes=SCOPES)
+
+
+def anonymous_principal(remote_ip: str, tenant: Tenant) -> Principal:
+    """Makes the principal of an address: counted by the whole of an IPv4 address, by the /64 network of an IPv6 one."""
+    return Principal(kind=Kind.ANONYMOUS, counted_as="ip_" + network_of(remote_ip), tenant=tenant, scopes=SCOPES)
 
 
 def new_raw_key(surface: str = "action") -> str:

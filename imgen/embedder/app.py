@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope
 
-from imgen.asgi.endpoint import Answer, Endpoint, bearer_key, json_answer, read_body
+from imgen.asgi.endpoint import Answer, Endpoint, json_answer, read_body, sent_key
 from imgen.domain.errors import InvalidKey, TooLarge, Unauthorized
 from imgen.embedder.minilm import Matrix, MiniLM, Unreadable
 from imgen.settings import EMBEDDED_MODEL
@@ -55,7 +55,7 @@ def create_app(model: MiniLM, *, api_key: str = "") -> Starlette:
 
     async def embeddings(scope: Scope, receive: Receive) -> Answer:
         try:
-            if api_key and not hmac.compare_digest(bearer_key(scope).encode(), api_key.encode()):
+            if api_key and not hmac.compare_digest(sent_key(scope).encode(), api_key.encode()):
                 raise InvalidKey
             return json_answer(await embed(_decode(await read_body(scope, receive, max_bytes=MAX_BODY_BYTES))))
         except Unauthorized as exc:

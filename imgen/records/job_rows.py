@@ -20,6 +20,8 @@ VIEW_COLUMNS = ("id", "tenant_id", "state", "fence", "model", "outcome", "error_
 """Columns of a poll view."""
 SEARCHED_CHARS = 300
 """Indexed beginning of a prompt: PostgreSQL limits index entries to 2.7 KB."""
+_COLUMNS = {"counted_as": "key_id"}
+"""Field of a job → column of another name."""
 _FAULTS = (msgspec.MsgspecError, ValueError, RecursionError)
 _recipe = msgspec.json.Decoder(Recipe)
 _outcome = msgspec.json.Decoder(Outcome)
@@ -28,7 +30,7 @@ _timings = msgspec.json.Decoder(dict[str, float])
 
 def to_row(job: Job) -> dict[str, object]:
     """Makes the row of a job."""
-    row = {name: getattr(job, name) for name in job.__struct_fields__}
+    row = {_COLUMNS.get(name, name): getattr(job, name) for name in job.__struct_fields__}
     row["recipe"] = msgspec.json.encode(job.recipe).decode()
     row["timings"] = msgspec.json.encode(job.timings).decode()
     row["outcome"] = None if job.outcome is None else msgspec.json.encode(job.outcome).decode()
@@ -58,7 +60,7 @@ def from_row(row: RowMapping) -> Job:
         }
     except _FAULTS as exc:
         raise UnreadableRow(f"The row of job {row['id']} cannot be read: {type(exc).__name__}") from exc
-    return Job(**{name: row[name] for name in Job.__struct_fields__} | decoded)
+    return Job(**{name: row[_COLUMNS.get(name, name)] for name in Job.__struct_fields__} | decoded)
 
 
 def listed(row: RowMapping) -> Job:
@@ -72,7 +74,7 @@ def listed(row: RowMapping) -> Job:
             "timings": _decoded(_timings, row["timings"]) or {},
             "outcome": _decoded(_outcome, row["outcome"] or ""),
         }
-        return Job(**{name: row[name] for name in Job.__struct_fields__} | decoded)
+        return Job(**{name: row[_COLUMNS.get(name, name)] for name in Job.__struct_fields__} | decoded)
 
 
 def view_of_row(row: RowMapping) -> View:

@@ -19,7 +19,7 @@ from imgen.records.tables.ledger import counters, ledger
 
 ROWS_AT_ONCE = 500
 OPEN_PERIOD = "open"
-"""Period of the count of a tenant's open jobs."""
+"""Period of the count of open jobs: a tenant's, and those of an anonymous caller."""
 
 
 class Count(Struct, frozen=True, kw_only=True):
@@ -52,38 +52,31 @@ def hold(connection: Connection, job: Job, plan: Plan) -> None:
 
     Raises:
         QuotaExceeded: the plan's pictures for today or this month are used up, open jobs included.
-        QueueFull: the tenant has as many open jobs as the plan allows.
+        QueueFull: the owner of the quota has as many open jobs as the plan allows.
     """
-    day, month = periods(job.created_at)
-    owners = dict.fromkeys((job.tenant_id, job.key_id))
-    keys = [(job.tenant_id, OPEN_PERIOD), *((owner, period) for owner in owners for period in (day, month))]
-    sums = _add(connection, {key: Count(held=1) for key in keys})
-    _keep(sums, job.tenant_id, plan, jobs=0, now=job.created_at)
+    sums = _add(connection, dict.fromkeys(_keys(job), Count(held=1)))
+    _keep(sums, job.quota_owner, plan, jobs=0, now=job.created_at)
     connection.execute(insert(ledger).values(_entry(job, "hold", job.created_at)))
 
 
-def check(connection: Connection, tenant_id: str, plan: Plan, *, jobs: int = 1, now: float) -> None:
-    """Checks whether `hold` would succeed now for that many jobs, without a reservation.
+def check(connection: Connection, owner: str, plan: Plan, *, jobs: int = 1, now: float) -> None:
+    """Checks whether `hold` would succeed now for that many jobs of an owner of a quota, without a reservation.
 
     Raises:
         QuotaExceeded, QueueFull: as for `hold`.
     """
-    _keep(counts(connection, (tenant_id,), now=now), tenant_id, plan, jobs=jobs, now=now)
+    _keep(counts(connection, (owner,), now=now), owner, plan, jobs=jobs, now=now)
 
 
 def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> None:
     """Turns the job's hold into a charge or a release. The primary key allows one."""
     connection.execute(insert(ledger).values(_entry(job, "charge" if charge else "release", now)))
-    day, month = periods(job.created_at)
-    keys = {(owner, period) for owner in (job.tenant_id, job.key_id) for period in (day, month)}
     change = (
         update(counters)
         .where(counters.c.owner == bindparam("of"), counters.c.period == bindparam("within"))
         .values(held=counters.c.held - 1, pictures=counters.c.pictures + int(charge))
     )
-    connection.execute(
-        change, [{"of": owner, "within": period} for owner, period in sorted(keys | {(job.tenant_id, OPEN_PERIOD)})]
-    )
+    connection.execute(change, [{"of": owner, "within": period} for owner, period in sorted(_keys(job))])
 
 
 def add_requests(connection: Connection, requests: Iterable[tuple[str, int]], *, now: float) -> None:
@@ -102,15 +95,22 @@ def counts(connection: Connection, owners: Iterable[str], *, now: float) -> dict
     }
 
 
-def _keep(sums: Mapping[tuple[str, str], Count], tenant_id: str, plan: Plan, *, jobs: int, now: float) -> None:
-    """Raises QuotaExceeded or QueueFull if a tenant's sums and that many further jobs are over the plan's limits."""
+def _keys(job: Job) -> set[tuple[str, str]]:
+    """Returns (owner, period) of the sums that a job counts in: of its tenant and of the principal who asked for it."""
+    owners = (job.tenant_id, job.counted_as)
+    open_jobs = {(job.tenant_id, OPEN_PERIOD), (job.quota_owner, OPEN_PERIOD)}
+    return open_jobs | {(owner, period) for owner in owners for period in periods(job.created_at)}
+
+
+def _keep(sums: Mapping[tuple[str, str], Count], owner: str, plan: Plan, *, jobs: int, now: float) -> None:
+    """Raises QuotaExceeded or QueueFull if the sums of an owner and that many further jobs are over the plan's limits."""
     day, month = periods(now)
     for period, limit, over in (
         (OPEN_PERIOD, plan.open_jobs, QueueFull(retry_after_s=5)),
         (day, plan.pictures_per_day, QuotaExceeded(retry_after_s=seconds_left(now, month=False))),
         (month, plan.pictures_per_month, QuotaExceeded(retry_after_s=seconds_left(now, month=True))),
     ):
-        used = sums.get((tenant_id, period), Count())
+        used = sums.get((owner, period), Count())
         if limit and jobs + used.held + (0 if period == OPEN_PERIOD else used.pictures) > limit:
             raise over
 
@@ -135,7 +135,7 @@ def _entry(job: Job, kind: str, at: float) -> dict[str, object]:
         "job_id": job.id,
         "kind": kind,
         "tenant_id": job.tenant_id,
-        "key_id": job.key_id,
+        "key_id": job.counted_as,
         "pictures": 1,
         "at": at,
     }

@@ -5,8 +5,9 @@ import time
 
 from sqlalchemy import Connection, insert, select, update
 
-from imgen.domain.account import Tenant
+from imgen.domain.account import ANONYMOUS_TENANT_ID, Tenant
 from imgen.domain.errors import Invalid
+from imgen.records.database import dialect_insert
 from imgen.records.tables.accounts import tenants
 
 MAX_NAME_CHARS = 200
@@ -16,6 +17,12 @@ MAX_NAME_CHARS = 200
 def find_tenant(connection: Connection, name: str) -> Tenant | None:
     """Finds the tenant of that name; None: there is none."""
     row = connection.execute(select(tenants).where(tenants.c.name == name)).first()
+    return None if row is None else Tenant(id=row.id, name=row.name, plan=row.plan)
+
+
+def find_tenant_by_id(connection: Connection, tenant_id: str) -> Tenant | None:
+    """Finds the tenant of that id; None: there is none."""
+    row = connection.execute(select(tenants).where(tenants.c.id == tenant_id)).first()
     return None if row is None else Tenant(id=row.id, name=row.name, plan=row.plan)
 
 
@@ -43,6 +50,19 @@ def ensure_tenant(connection: Connection, name: str, plan: str) -> Tenant:
         tenant = Tenant(id="ten_" + secrets.token_hex(8), name=name, plan=plan)
         connection.execute(insert(tenants).values(id=tenant.id, name=name, plan=plan, created_at=time.time()))
     return tenant
+
+
+def ensure_anonymous_tenant(connection: Connection) -> Tenant:
+    """Finds or makes the tenant of callers without a credential, on the plan `free`."""
+    name = "Anonymous"
+    if find_tenant(connection, name) is not None:
+        name = f"Anonymous ({ANONYMOUS_TENANT_ID})"
+    row = {"id": ANONYMOUS_TENANT_ID, "name": name, "plan": "free", "created_at": time.time()}
+    new = dialect_insert(connection, tenants).values(row)
+    connection.execute(new.on_conflict_do_nothing(index_elements=[tenants.c.id]))
+    found = find_tenant_by_id(connection, ANONYMOUS_TENANT_ID)
+    assert found is not None
+    return found
 
 
 def set_plan(connection: Connection, tenant_id: str, plan: str) -> None:

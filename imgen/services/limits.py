@@ -32,13 +32,13 @@ async def check_principal(core: Core, principal: Principal, *, jobs: int = 1, ma
         QueueFull: its plan does not allow so many more open jobs.
         Unavailable: Redis does not answer.
     """
-    remaining_ms = await core.live.run(block_penalty.remaining_ms(principal.tenant.id))
+    remaining_ms = await core.live.run(block_penalty.remaining_ms(principal.quota_owner))
     if remaining_ms > 0:
         raise TooManyBlocked(retry_after_s=math.ceil(remaining_ms / 1000))
     plan = core.plan_of(principal.tenant.plan)
     if not makes_job:
         plan = structs.replace(plan, open_jobs=0)
-    await core.database.reading(ledger.check, principal.tenant.id, plan, jobs=jobs, now=core.clock())
+    await core.database.reading(ledger.check, principal.quota_owner, plan, jobs=jobs, now=core.clock())
 
 
 async def check_queue(core: Core, *, jobs: int = 1, cache_hits: int | None = 0) -> None:

@@ -85,7 +85,7 @@ def make_job(core: Core, principal: Principal, recipe: Recipe, plan: Plan, surfa
         id="",
         gen_id="",
         tenant_id=principal.tenant.id,
-        key_id=principal.id,
+        counted_as=principal.counted_as,
         surface=surface,
         state=State.QUEUED,
         queue=render_queue(recipe.model),

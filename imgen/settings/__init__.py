@@ -25,6 +25,7 @@ from imgen.domain.errors import ConfigurationError
 from imgen.settings.addresses import base_url
 from imgen.settings.layers import Layers, nearest, read_layers
 from imgen.settings.sections import (
+    Accounts,
     Cache,
     CredentialSettings,
     DatabaseSettings,
@@ -70,6 +71,7 @@ class Settings(_Base):
     data_dir: Path
     config_dir: Path
     http: Http = Http()
+    accounts: Accounts = Accounts()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     objects: Objects = Objects()

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from annotated_types import Interval, Len
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, IPvAnyNetwork, SecretStr
 
 from imgen.domain.job import TASK_LIMIT_S, TASK_MARGIN_S
 
@@ -33,6 +33,13 @@ class Http(_Section):
     shutdown_timeout_s: Annotated[int, Interval(ge=0, le=3600)] = 10
     cors_origins: tuple[str, ...] = ()
     processes: Annotated[int, Interval(ge=1, le=256)] = 1
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+
+
+class Accounts(_Section):
+    """Callers that are served."""
+
+    anonymous: bool = False
 
 
 class DatabaseSettings(_Section):

@@ -1,11 +1,14 @@
 """Caller of a request with an API key: authenticated once, before its body is read where that may be dear."""
 
+from collections.abc import Collection
+
 from starlette.types import Scope
 
 from imgen.asgi.answer_headers import answer_context
-from imgen.asgi.endpoint import bearer_key, is_short, remote_ip
+from imgen.asgi.endpoint import AUTHORIZATION, is_short, remote_ip, sent_key
+from imgen.domain.credential import KeyCredential
 from imgen.domain.principal import Principal, hash_key
-from imgen.services.accounts import authentication
+from imgen.services.accounts import authentication, known_keys
 from imgen.services.core import Core
 
 SHORT_BODY_BYTES = 64 * 1024
@@ -15,15 +18,15 @@ SHORT_BODY_BYTES = 64 * 1024
 class Caller:
     """Caller of one request."""
 
-    def __init__(self, core: Core, scope: Scope) -> None:
+    def __init__(self, core: Core, scope: Scope, *, key_headers: Collection[bytes] = (AUTHORIZATION,)) -> None:
         """Takes the key from the request's head.
 
         Raises:
-            Unauthorized: there is none.
+            Unauthorized: there is none, or there are different ones.
         """
         self._core = core
         self._scope = scope
-        self._key_hash = hash_key(bearer_key(scope))
+        self._credential = KeyCredential(hash_key(sent_key(scope, key_headers)))
         self._principal: Principal | None = None
 
     async def before_body(self) -> None:
@@ -32,7 +35,8 @@ class Caller:
         Raises:
             InvalidKey, KeyDisabled, RateLimited: see `authenticate`.
         """
-        if not is_short(self._scope, SHORT_BODY_BYTES) or not authentication.is_known(self._core, self._key_hash):
+        key_hash = self._credential.key_hash
+        if not is_short(self._scope, SHORT_BODY_BYTES) or not known_keys.is_known(self._core, key_hash):
             await self.principal()
 
     async def principal(self, *, scope: str = "") -> Principal:
@@ -45,7 +49,7 @@ class Caller:
         if self._principal is None:
             self._principal = await authentication.authenticate(
                 self._core,
-                self._key_hash,
+                self._credential,
                 remote_ip=remote_ip(self._scope),
                 note=answer_context(self._scope).note_rate,
             )

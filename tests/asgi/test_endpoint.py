@@ -1,12 +1,12 @@
-"""Bodies of requests: read whole, or into a temporary file, never beyond their limit."""
+"""Keys of requests; their bodies: read whole, or into a temporary file, never beyond their limit."""
 
 import asyncio
 
 import pytest
 from starlette.requests import ClientDisconnect
 
-from imgen.asgi.endpoint import SPOOL_BYTES, read_body, spool_body
-from imgen.domain.errors import TooLarge
+from imgen.asgi.endpoint import AUTHORIZATION, SPOOL_BYTES, X_API_KEY, read_body, sent_key, spool_body
+from imgen.domain.errors import TooLarge, Unauthorized
 
 LIMIT = 3 * SPOOL_BYTES
 
@@ -60,3 +60,43 @@ def test_a_client_that_goes_away_is_told_apart(read):
     """A body without its end is none."""
     with pytest.raises(ClientDisconnect):
         read(receiver(b"half", ends=False))
+
+
+BOTH = (AUTHORIZATION, X_API_KEY)
+BEARER, OTHER = (AUTHORIZATION, b"Bearer imgen_1"), (AUTHORIZATION, b"Bearer imgen_2")
+BARE, BASIC = (X_API_KEY, b"imgen_1"), (AUTHORIZATION, b"Basic aW1nZW5fMQ==")
+
+
+@pytest.mark.parametrize(
+    ("headers", "taken"),
+    [
+        ([BEARER], (AUTHORIZATION,)),
+        ([(AUTHORIZATION, b"bearer  imgen_1 ")], BOTH),
+        ([BARE], BOTH),
+        ([BEARER, BARE], BOTH),
+        ([BASIC, BARE], BOTH),
+        ([BEARER, (X_API_KEY, b"imgen_2")], (AUTHORIZATION,)),
+    ],
+)
+def test_a_key_comes_in_the_headers_that_a_surface_takes(headers, taken):
+    """In either of them, or the same in both; a header that it does not take says nothing."""
+    assert sent_key({"headers": headers}, taken) == "imgen_1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "taken"),
+    [
+        ([], BOTH),
+        ([BASIC], BOTH),
+        ([(AUTHORIZATION, b"Bearer ")], BOTH),
+        ([(X_API_KEY, b" ")], BOTH),
+        ([BARE], (AUTHORIZATION,)),
+        ([OTHER, BARE], BOTH),
+        ([BEARER, OTHER], BOTH),
+        ([BARE, (X_API_KEY, b"imgen_2")], BOTH),
+    ],
+)
+def test_no_key_and_different_keys_are_refused(headers, taken):
+    """Nobody has to guess which of two keys counts."""
+    with pytest.raises(Unauthorized):
+        sent_key({"headers": headers}, taken)

@@ -20,7 +20,7 @@ def test_a_key_acts_within_its_scopes():
         id="key_1", tenant_id="ten_1", name="shop", prefix="imgen_0", scopes=(READ,), enabled=True, created_at=0
     )
     principal = key_principal(TenantKey(key=key, tenant=TENANT))
-    assert (principal.kind, principal.id, principal.tenant, principal.scopes) == (
+    assert (principal.kind, principal.counted_as, principal.tenant, principal.scopes) == (
         Kind.API_KEY,
         "key_1",
         TENANT,
@@ -32,7 +32,12 @@ def test_a_key_acts_within_its_scopes():
 def test_a_user_acts_for_a_tenant(user):
     """Counted under the user's own id, with every scope."""
     principal = user_principal(user, TENANT)
-    assert (principal.kind, principal.id, principal.tenant, principal.scopes) == (Kind.USER, "usr_1", TENANT, SCOPES)
+    assert (principal.kind, principal.counted_as, principal.tenant, principal.scopes) == (
+        Kind.USER,
+        "usr_1",
+        TENANT,
+        SCOPES,
+    )
 
 
 def test_a_member_of_another_tenant_may_not():

@@ -75,7 +75,7 @@ class Truth:
             )
             recipe = make_recipe(model=model, diffusion=diffusion)
             queue = render_queue(model)
-            made.append(make_job(tenant_id=self.tenant_id, key_id=self.key_id, queue=queue, recipe=recipe))
+            made.append(make_job(tenant_id=self.tenant_id, counted_as=self.key_id, queue=queue, recipe=recipe))
         with self.database.write() as connection:
             for job in made:
                 jobs.add(connection, job)

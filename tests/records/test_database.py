@@ -47,7 +47,7 @@ def test_holds_ends_and_counts_of_requests_never_wait_in_a_circle(postgres):
     now = make_job().created_at
 
     def submit_and_end(_turn):
-        job = make_job(tenant_id=tenant, key_id=key, state=State.FINISHING)
+        job = make_job(tenant_id=tenant, counted_as=key, state=State.FINISHING)
         with postgres.write() as connection:
             jobs.add(connection, job)
             ledger.hold(connection, job, PLAN)

@@ -51,7 +51,7 @@ def ids(page):
 def test_each_filter_narrows(stored, search):
     """Newest first; what is empty lets everything pass."""
     lamp = stored("a Green lamp", 30)
-    kite = stored("a kite", 20, character="aya", tenant_id="ten_2", key_id="key_2")
+    kite = stored("a kite", 20, character="aya", tenant_id="ten_2", counted_as="key_2")
     boat = stored("100% a boat", 10, model="other", state=State.FAILED)
     assert ids(search()) == [boat, kite, lamp]
     assert ids(search(words="green LAMP")) == [lamp]
@@ -103,7 +103,7 @@ def test_people_have_names_beside_keys(stored, database):
             users.add(connection, name=name, role="member", password_hash="", must_change_password=False)
             for name in ("mira", "idle")
         ]
-    stored("a", key_id=made[0].id, tenant_id="ten_1")
+    stored("a", counted_as=made[0].id, tenant_id="ten_1")
     with database.read() as connection:
         assert job_search.key_names(connection, scope=None) == {made[0].id: "mira (playground)"}
         assert job_search.key_names(connection, scope=frozenset({"ten_1"})) == {made[0].id: "mira (playground)"}
@@ -218,7 +218,7 @@ def test_pages_of_every_filter_are_whole_and_in_order(stored, search, wanted):
     states = (State.COMPLETED, State.FAILED, State.TIMED_OUT, State.BLOCKED)
     for number in range(48):
         stored(
-            f"{number}", number // 2, state=states[number % 4], tenant_id=f"ten_{number % 3}", key_id=f"key_{number % 2}",
+            f"{number}", number // 2, state=states[number % 4], tenant_id=f"ten_{number % 3}", counted_as=f"key_{number % 2}",
             model=("eros", "other")[number % 5 == 0], character=("", "aya")[number % 3 == 0],
         )  # fmt: skip
     everything = search(limit=100, **wanted).jobs
@@ -233,7 +233,7 @@ def test_pages_of_every_filter_are_whole_and_in_order(stored, search, wanted):
         job for job in search(limit=100).jobs
         if ("states" not in wanted or job.state in wanted["states"])
         and (wanted.get("scope") is None or job.tenant_id in wanted["scope"])
-        and ("key_id" not in wanted or job.key_id == wanted["key_id"])
+        and ("key_id" not in wanted or job.counted_as == wanted["key_id"])
         and ("review" not in wanted or job.state is State.COMPLETED)
         and ("model" not in wanted or job.recipe.model == wanted["model"])
         and ("character" not in wanted or job.recipe.prompt_parts.character == wanted["character"])

@@ -49,10 +49,10 @@ def test_a_batch_is_listed_in_its_order(database):
 def test_the_latest_of_a_key_are_its_own_and_the_newest_first(database):
     """Neither another key's jobs nor, with a scope, another tenant's; no more than asked for, ties told apart by id."""
     made = [
-        add(database, key_id="usr_1", tenant_id=tenant, created_at=at)
+        add(database, counted_as="usr_1", tenant_id=tenant, created_at=at)
         for at, tenant in ((1.0, "ten_1"), (3.0, "ten_2"), (2.0, "ten_1"))
     ]
-    add(database, key_id="usr_2", created_at=4.0)
+    add(database, counted_as="usr_2", created_at=4.0)
     with database.read() as connection:
         everything = jobs.latest_of_key(connection, "usr_1", limit=9)
         newest = jobs.latest_of_key(connection, "usr_1", limit=2)

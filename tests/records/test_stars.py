@@ -68,7 +68,7 @@ def test_own_keys_are_those_one_made_and_those_of_the_command_line(database):
             )
         }  # fmt: skip
         api_keys.note_used(connection, [keys["cli"]], now=9e9)
-        made = [make_job(tenant_id=one.id, key_id=keys[name], created_at=at)
+        made = [make_job(tenant_id=one.id, counted_as=keys[name], created_at=at)
                 for name, at in (("cli", 1.0), ("adas", 2.0), ("cli", 3.0), ("bobs", 4.0))]  # fmt: skip
         for job in made:
             jobs.add(connection, job)

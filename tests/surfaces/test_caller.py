@@ -8,17 +8,23 @@ from dataclasses import replace
 import httpx2
 import pytest
 from msgspec import structs
+from sqlalchemy import update
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from imgen.asgi.answer_headers import AnswerHeaders
+from imgen.asgi.endpoint import AUTHORIZATION, X_API_KEY, Endpoint, json_answer
 from imgen.domain.account import POLL_EVERY_S
+from imgen.domain.errors import ImgenError
 from imgen.domain.principal import new_raw_key
 from imgen.domain.user import User
 from imgen.records.api_keys import all_keys
+from imgen.records.tables.accounts import api_keys as key_rows
 from imgen.services.accounts import api_keys as key_service
 from imgen.services.accounts import rates
 from imgen.surfaces import action
-from imgen.surfaces.caller import SHORT_BODY_BYTES
+from imgen.surfaces.caller import SHORT_BODY_BYTES, Caller
+from imgen.surfaces.surface import problem_of
 
 
 @pytest.fixture
@@ -52,6 +58,52 @@ async def send(app, key, body=b"", **headers):
         given = {"Authorization": f"Bearer {key}"} | headers
         answer = await client.post("/api/v2", content=pieces(), headers=given)
     return answer.status_code, answer.json().get("error", ""), read, answer
+
+
+def both_headers(core):
+    """A surface that takes keys from either header, with a route that needs the scope `generate`."""
+
+    async def answer(scope, _receive):
+        try:
+            principal = await Caller(core, scope, key_headers=(AUTHORIZATION, X_API_KEY)).principal(scope="generate")
+        except ImgenError as exc:
+            return action.error(problem_of(exc))
+        return json_answer({"error": principal.counted_as})
+
+    return Starlette(routes=[Route("/api/v2", Endpoint(answer), methods=["POST"])])
+
+
+def test_each_restriction_holds_through_every_header(core, admin):
+    """Scope, expiry, switch and rate are the key's, not the header's; and a request of one counts for the other."""
+
+    async def work(opened):
+        now = [600.0]
+        opened.clock = lambda: now[0]
+        plans = {name: structs.replace(plan, requests_per_minute=5) for name, plan in opened.configured.plans.items()}
+        opened.configured = replace(opened.configured, plans=plans)
+        app = both_headers(opened)
+        shop, off, old = [await make_key(opened, admin, name=name) for name in ("shop", "off", "old")]
+        reader = await make_key(opened, admin, name="reader", scopes=("read",))
+        rows = {one.key.name: one.key for one in opened.database.attempt(all_keys)}
+        await key_service.switch(opened, admin, rows["off"].id, enabled=False)
+        ends_at = update(key_rows).where(key_rows.c.name == "old").values(expires_at=599.0)
+        opened.database.attempt(lambda connection: connection.execute(ends_at))
+        told = {
+            shop: (200, rows["shop"].id),
+            off: (401, "API key is disabled"),
+            old: (401, "API key is disabled"),
+            reader: (403, "API key may not do this."),
+            new_raw_key(): (401, "Invalid API key"),
+        }
+        for key, expected in told.items():
+            for headers in ({}, {"Authorization": "", "X-API-Key": key}):
+                assert (await send(app, key, **headers))[:2] == expected
+        for number in range(6):
+            headers = {"Authorization": "", "X-API-Key": shop} if number % 2 else {}
+            status = (await send(app, shop, **headers))[0]
+            assert status == (200 if number < 3 else 429)
+
+    core(work)
 
 
 LISTS = b'{"action":[' + b"[]," * (2 << 20) + b"1]}"

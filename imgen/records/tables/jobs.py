@@ -85,7 +85,8 @@ jobs = Table(
     _where("ix_jobs_batch", "batch_id", "batch_index", where="batch_id IS NOT NULL"),
 )
 """`model`, `style`, `character`, `ruleset`, `logo_key` and the prompt's beginning are the recipe's own, for searching: the
-gallery's index has every column of a search or a count, so that no rows are read. `unreviewed_since` is for processes of version
+gallery's index has every column of a search or a count, so that no rows are read. `key_id` is what the job's usage counts
+against, a key's id or another: processes of version 0.2 know it by this name. `unreviewed_since` is for processes of version
 0.2 that run beside this one during an upgrade; nothing else reads it."""
 
 claims = Table(

@@ -28,4 +28,4 @@ counters = Table(
     Column("pictures", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("owner", "period"),
 )
-"""Sums of the ledger by owner (tenant or key id) and period (`2026-11-21`, `2026-11`; UTC)."""
+"""Sums of the ledger by owner (a tenant, or what a principal is counted as) and period (`2026-11-21`, `2026-11`, UTC; `open`)."""

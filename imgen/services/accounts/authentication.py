@@ -1,12 +1,20 @@
-"""Authentication of raw keys: finds the principal and counts the request against its plan's rate."""
+"""Authentication: makes the principal of any credential, and counts the request against its plan's rate.
 
-import math
+A further kind of credential is a function here and a line in `_AUTHENTICATORS`.
+"""
 
-from imgen.domain.errors import InvalidKey, KeyDisabled, RateLimited, Unavailable
-from imgen.domain.principal import Principal, TenantKey, key_principal
-from imgen.live import epochs, request_gate
-from imgen.records import api_keys
-from imgen.services.accounts import rates
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from imgen.domain.account import ANONYMOUS_TENANT_ID, Tenant
+from imgen.domain.credential import AddressCredential, Credential, KeyCredential, SessionCredential
+from imgen.domain.errors import Forbidden, Unauthorized
+from imgen.domain.principal import Principal, anonymous_principal, key_principal, user_principal
+from imgen.live.request_gate import RateCheck
+from imgen.records import audit, tenants
+from imgen.services.accounts import known_keys, rates
 from imgen.services.accounts.rates import NoteRate
 from imgen.services.core import Core
 
@@ -14,107 +22,106 @@ UNKNOWN_EPOCH = b"unknown"
 """Epoch while Redis does not answer; equal to none that Redis has."""
 
 
-async def authenticate(core: Core, key_hash: str, *, remote_ip: str = "", note: NoteRate = rates.ignore) -> Principal:
-    """Finds the principal of a key, and counts the request against its plan's rate.
+async def authenticate(
+    core: Core, credential: Credential, *, remote_ip: str = "", note: NoteRate = rates.ignore
+) -> Principal:
+    """Makes the principal of a credential, and counts the request. Nothing is counted while Redis does not answer.
 
     Args:
         core: the core.
-        key_hash: `hash_key` of the key as sent.
+        credential: the proof of identity.
         remote_ip: the client's, for the limits of unknown keys.
         note: takes the use of the rate, if the plan has one.
 
     Raises:
         InvalidKey: there is no such key.
         KeyDisabled: it is disabled or has expired.
+        Forbidden: the user is no member of the tenant.
+        Unauthorized: callers without a credential are not served.
         RateLimited: more requests in a minute than the plan allows, or too many unknown keys from this IP.
     """
-    now = core.clock()
-    found = core.principal_cache.get(key_hash) or await _look_up(core, key_hash, remote_ip)
-    _check_expiry(found, now)
-    try:
-        check = await core.live.run(request_gate.hit(found.key.id, now))
-    except Unavailable:
-        # Without Redis changes of keys are not visible, so SQL is read each time. The cache is emptied, because the epoch
-        # may be the old one afterwards. Rates are not counted meanwhile.
-        core.principal_cache.clear(UNKNOWN_EPOCH)
-        found = await _read(core, key_hash)
-        _check_expiry(found, now)
-        return key_principal(found)
-    if check.epoch != core.principal_cache.epoch:
-        _begin_epoch(core, check.epoch)
-        found = await _look_up(core, key_hash, remote_ip)
-        _check_expiry(found, now)
-    if check.is_first:
-        await core.live.run(request_gate.expire(found.key.id, now))
-    rates.keep(check, found.key.id, core.plan_of(found.tenant.plan), now=now, note=note)
-    core.request_counts.note(found.key.id, found.tenant.id)
-    return key_principal(found)
+    return await _AUTHENTICATORS[type(credential)](core, credential, remote_ip, note)
 
 
-def is_known(core: Core, key_hash: str) -> bool:
-    """Returns whether a key is in memory: it was valid a moment ago, and its authentication reads no SQL."""
-    return core.principal_cache.get(key_hash) is not None
-
-
-async def _look_up(core: Core, key_hash: str, remote_ip: str) -> TenantKey:
-    """Finds an enabled key in SQL, and remembers the result for this epoch.
+async def session_principal(core: Core, credential: SessionCredential) -> Principal:
+    """Makes the principal of a session; the request is not counted.
 
     Raises:
-        InvalidKey, KeyDisabled, RateLimited: as for `authenticate`.
+        Forbidden: the user is no member of the tenant, or there is none.
     """
+    tenant = await core.database.reading(tenants.find_tenant_by_id, credential.tenant_id)
+    if tenant is None:
+        raise Forbidden
+    return user_principal(credential.user, tenant)
+
+
+async def _by_key(core: Core, credential: KeyCredential, remote_ip: str, note: NoteRate) -> Principal:
+    now, key_hash = core.clock(), credential.key_hash
+    found = await known_keys.find(core, key_hash, remote_ip=remote_ip, now=now)
+    check = await rates.hit(core, found.key.id, now)
+    if check is None:
+        # Without Redis changes of keys are not visible, so SQL is read each time. The cache is emptied, because the epoch
+        # may be the old one afterwards.
+        core.principal_cache.clear(UNKNOWN_EPOCH)
+        return key_principal(await known_keys.read(core, key_hash, now=now))
+    if check.epoch != core.principal_cache.epoch:
+        known_keys.begin_epoch(core, check.epoch)
+        found = await known_keys.find(core, key_hash, remote_ip=remote_ip, now=now)
+    return _counted(core, key_principal(found), check, now, note)
+
+
+async def _by_session(core: Core, credential: SessionCredential, _remote_ip: str, note: NoteRate) -> Principal:
+    now, principal = core.clock(), await session_principal(core, credential)
+    check = await rates.hit(core, principal.counted_as, now)
+    return principal if check is None else _counted(core, principal, check, now, note)
+
+
+async def _by_address(core: Core, credential: AddressCredential, _remote_ip: str, note: NoteRate) -> Principal:
+    if not core.settings.accounts.anonymous or not credential.remote_ip:
+        raise Unauthorized
+    now = core.clock()
+    principal = anonymous_principal(credential.remote_ip, await _anonymous_tenant(core))
+    check = await rates.hit(core, principal.counted_as, now)
+    if check is None:
+        core.principal_cache.clear(UNKNOWN_EPOCH)
+        return principal
+    if check.epoch != core.principal_cache.epoch:
+        known_keys.begin_epoch(core, check.epoch)
+        principal = anonymous_principal(credential.remote_ip, await _anonymous_tenant(core))
+    return _counted(core, principal, check, now, note)
+
+
+_AUTHENTICATORS: dict[type[Credential], Callable[[Core, Any, str, NoteRate], Awaitable[Principal]]] = {
+    KeyCredential: _by_key,
+    SessionCredential: _by_session,
+    AddressCredential: _by_address,
+}
+
+
+def _counted(core: Core, principal: Principal, check: RateCheck, now: float, note: NoteRate) -> Principal:
+    rates.keep(check, principal.counted_as, core.plan_of(principal.tenant.plan), now=now, note=note)
+    core.request_counts.note(principal)
+    return principal
+
+
+def _make_anonymous_tenant(connection: Connection) -> Tenant:
+    if (found := tenants.find_tenant_by_id(connection, ANONYMOUS_TENANT_ID)) is not None:
+        return found
+    made = tenants.ensure_anonymous_tenant(connection)
+    detail = audit.change(made.name, after={"plan": made.plan})
+    audit.note(connection, actor="anonymous", action="made tenant", tenant_id=made.id, subject=made.id, detail=detail)
+    return made
+
+
+async def _anonymous_tenant(core: Core) -> Tenant:
+    """Returns the tenant of anonymous callers, from memory under this epoch; the first of them makes it."""
     cache = core.principal_cache
-    refusal = cache.refusal(key_hash)
-    if refusal is not None and not await _keys_changed(core, otherwise=True):
-        if refusal is InvalidKey:
-            core.strangers.count_unknown(remote_ip, is_repeated=True)
-        raise refusal
-    if not cache.has_seen(key_hash):
-        try:
-            core.strangers.check_lookup(remote_ip)
-        except RateLimited:
-            if not await _keys_changed(core, otherwise=False):
-                raise
+    if (known := cache.tenant(ANONYMOUS_TENANT_ID)) is not None:
+        return known
     epoch = cache.epoch
-    try:
-        found = await _read(core, key_hash)
-    except (InvalidKey, KeyDisabled) as exc:
-        if epoch == cache.epoch:
-            cache.put_refusal(key_hash, type(exc))
-        if isinstance(exc, InvalidKey):
-            core.strangers.count_unknown(remote_ip, is_repeated=False)
-        raise
-    # If keys changed during the read, the result is valid now but must not be cached under the new epoch.
+    tenant = await core.database.reading(tenants.find_tenant_by_id, ANONYMOUS_TENANT_ID)
+    if tenant is None:
+        tenant = await core.database.writing(_make_anonymous_tenant)
     if epoch == cache.epoch:
-        cache.put(key_hash, found)
-    return found
-
-
-async def _read(core: Core, key_hash: str) -> TenantKey:
-    found = await core.database.reading(api_keys.find_key_by_hash, key_hash)
-    if found is None:
-        raise InvalidKey
-    if not found.key.enabled:
-        raise KeyDisabled
-    return found
-
-
-async def _keys_changed(core: Core, *, otherwise: bool) -> bool:
-    """Returns whether a key has changed since the cache was filled, which is then emptied; `otherwise` without Redis."""
-    try:
-        epoch = await core.live.run(epochs.read(epochs.KEYS))
-    except Unavailable:
-        return otherwise
-    if epoch == core.principal_cache.epoch:
-        return False
-    _begin_epoch(core, epoch)
-    return True
-
-
-def _begin_epoch(core: Core, epoch: bytes | None) -> None:
-    core.principal_cache.clear(epoch)
-    core.strangers.reset()
-
-
-def _check_expiry(found: TenantKey, now: float) -> None:
-    if (found.key.expires_at or math.inf) <= now:
-        raise KeyDisabled
+        cache.put_tenant(tenant)
+    return tenant

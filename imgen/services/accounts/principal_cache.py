@@ -1,4 +1,4 @@
-"""Cache of keys and their tenants in an API process: read from SQL once, dropped when the epoch of keys changes.
+"""Cache of keys and tenants in an API process: read from SQL once, dropped when the epoch of keys changes.
 
 The epoch is read with every request, so a disabled key stops working in every process at once. Refused keys are remembered
 as well, for a shorter time, so that they do not cost a read of SQL each.
@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
+from imgen.domain.account import Tenant
 from imgen.domain.principal import TenantKey
 
 CAPACITY = 10_000
@@ -18,12 +19,13 @@ T = TypeVar("T")
 
 
 class PrincipalCache:
-    """Map of hash → enabled key with its tenant, and map of hash → error of a refused key."""
+    """Maps of hash → enabled key with its tenant, of hash → error of a refused key, and of id → tenant."""
 
     def __init__(self) -> None:
         self.epoch: bytes | None = None
         self._known = _Recent[TenantKey](TTL_S)
         self._refused = _Recent[type[Exception]](REFUSED_TTL_S)
+        self._tenants = _Recent[Tenant](TTL_S)
 
     def get(self, key_hash: str) -> TenantKey | None:
         """Returns the key; None: it is not cached, or too old."""
@@ -45,11 +47,20 @@ class PrincipalCache:
         """Caches the error of a key that SQL does not have, or has as disabled."""
         self._refused.put(key_hash, error)
 
+    def tenant(self, tenant_id: str) -> Tenant | None:
+        """Returns a tenant; None: it is not cached, or too old."""
+        return self._tenants.get(tenant_id)
+
+    def put_tenant(self, tenant: Tenant) -> None:
+        """Caches a tenant read from SQL."""
+        self._tenants.put(tenant.id, tenant)
+
     def clear(self, epoch: bytes | None) -> None:
         """Empties the cache for another epoch."""
         self.epoch = epoch
         self._known.clear()
         self._refused.clear()
+        self._tenants.clear()
 
 
 class _Recent(Generic[T]):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from imgen.domain.account import Plan
 from imgen.domain.errors import RateLimited, Unavailable
-from imgen.domain.principal import Principal
 from imgen.domain.rate import WINDOW_S, Rate
 from imgen.live import request_gate
 from imgen.live.request_gate import RateCheck
@@ -20,20 +19,15 @@ def ignore(_rate: Rate) -> None:
     """Drops the use of a rate."""
 
 
-async def count_user(core: Core, principal: Principal, note: NoteRate = ignore) -> None:
-    """Counts a request of a user of the web face. Nothing is counted while Redis does not answer.
-
-    Raises:
-        RateLimited: more requests in a minute than the plan allows.
-    """
-    now = core.clock()
+async def hit(core: Core, owner: str, now: float) -> RateCheck | None:
+    """Counts a request of a principal by what it is counted as; None: Redis does not answer, and nothing is counted."""
     try:
-        check = await core.live.run(request_gate.hit(principal.id, now))
+        check = await core.live.run(request_gate.hit(owner, now))
         if check.is_first:
-            await core.live.run(request_gate.expire(principal.id, now))
+            await core.live.run(request_gate.expire(owner, now))
     except Unavailable:
-        return
-    keep(check, principal.id, core.plan_of(principal.tenant.plan), now=now, note=note)
+        return None
+    return check
 
 
 def keep(check: RateCheck, owner: str, plan: Plan, *, now: float, note: NoteRate) -> None:

@@ -1,4 +1,4 @@
-"""Counts of requests by key, kept in memory and written to SQL at intervals: a write costs more than a poll."""
+"""Counts of requests by principal, kept in memory and written to SQL at intervals: a write costs more than a poll."""
 
 import contextlib
 from collections import Counter
@@ -6,22 +6,25 @@ from collections import Counter
 from sqlalchemy import Connection
 
 from imgen.domain.errors import Retryable
+from imgen.domain.principal import Kind, Principal
 from imgen.records import api_keys, ledger
 from imgen.records.database import Database
 
 
 class RequestCounts:
-    """Counts by key and tenant since they were last written."""
+    """Counts by principal and tenant since they were last written."""
 
     def __init__(self) -> None:
         self._requests: Counter[str] = Counter()
         self._keys: set[str] = set()
 
-    def note(self, key_id: str, tenant_id: str) -> None:
-        """Counts one request of a key."""
-        self._requests[key_id] += 1
-        self._requests[tenant_id] += 1
-        self._keys.add(key_id)
+    def note(self, principal: Principal) -> None:
+        """Counts one request. Those of anonymous callers are their tenant's alone: SQL keeps no row of each address."""
+        self._requests[principal.tenant.id] += 1
+        if principal.kind is not Kind.ANONYMOUS:
+            self._requests[principal.counted_as] += 1
+        if principal.kind is Kind.API_KEY:
+            self._keys.add(principal.counted_as)
 
     async def write(self, database: Database, *, now: float) -> None:
         """Adds the counts to those in SQL; counts that cannot be written are kept for the next time."""

@@ -43,7 +43,8 @@ async def usage(core: Core, principal: Principal) -> Usage:
     """Returns the key's and the tenant's counts for today and this month, the plan's limits and the remainder of them."""
     now = core.clock()
     await core.request_counts.write_if_possible(core.database, now=now)
-    key, tenant = principal.id, principal.tenant.id
+    key, tenant = principal.counted_as, principal.tenant.id
+    owner = principal.quota_owner
     counts = await core.database.reading(ledger.counts, (key, tenant), now=now)
     requests = await _requests(core, key, now)
     day, month = ledger.periods(now)
@@ -53,8 +54,8 @@ async def usage(core: Core, principal: Principal) -> Usage:
         return UsageCount(requests=count.requests, pictures=count.pictures, open=count.held)
 
     plan = core.plan_of(principal.tenant.plan)
-    today, this_month = count_of(tenant, day), count_of(tenant, month)
-    open_jobs = counts.get((tenant, ledger.OPEN_PERIOD), ledger.Count()).held
+    today, this_month = count_of(owner, day), count_of(owner, month)
+    open_jobs = counts.get((owner, ledger.OPEN_PERIOD), ledger.Count()).held
 
     def left(limit: int, used: int | None) -> int | None:
         return max(0, limit - used) if limit and used is not None else None
@@ -62,7 +63,7 @@ async def usage(core: Core, principal: Principal) -> Usage:
     return Usage(
         plan=plan.key,
         key={"today": count_of(key, day), "month": count_of(key, month)},
-        tenant={"today": today, "month": this_month},
+        tenant={"today": count_of(tenant, day), "month": count_of(tenant, month)},
         limits=Limits(
             requests_per_minute=plan.requests_per_minute or None,
             pictures_per_day=plan.pictures_per_day or None,

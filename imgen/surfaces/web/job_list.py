@@ -95,7 +95,7 @@ class JobList:
         rows = [
             (
                 *(job.id, job.state, awaited_part(job), bool(job.outcome and job.outcome.images)),
-                *(age(job.created_at), keys.get(job.key_id), job.id in starred),
+                *(age(job.created_at), keys.get(job.counted_as), job.id in starred),
             )
             for job in page.jobs
         ]

@@ -15,14 +15,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
-from imgen.domain import principal as principals
+from imgen.domain.credential import SessionCredential
 from imgen.domain.ids import is_cached
 from imgen.domain.job import ENDED, OPEN, Job, State
+from imgen.domain.principal import Principal
 from imgen.domain.user import User
 from imgen.records import audit, job_search, jobs, stars
-from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
 from imgen.services import retention, submit
+from imgen.services.accounts.authentication import session_principal
 from imgen.services.core import Core
 from imgen.services.links import thumbnail_url, urls_by_kind
 from imgen.surfaces.web.job_list import facts_of
@@ -77,7 +78,7 @@ class Jobs:
             facts=facts_of(job),
             files=urls_by_kind(self._shell.core, job.outcome),
             url_minutes=round(self._shell.core.settings.objects.url_expires_s / 60),
-            key_name=names.get(job.key_id, job.key_id),
+            key_name=names.get(job.counted_as, job.counted_as),
             tenant_name=tenants.get(job.tenant_id, job.tenant_id),
             records=records,
             is_starred=bool(starred),
@@ -134,9 +135,8 @@ class Jobs:
             raise HTTPException(404, "There is no such job.")
         return job
 
-    async def _principal(self, user: User, job: Job) -> Any:
-        tenants = await self._shell.core.database.reading(all_tenants)
-        return principals.user_principal(user, next(one for one in tenants if one.id == job.tenant_id))
+    async def _principal(self, user: User, job: Job) -> Principal:
+        return await session_principal(self._shell.core, SessionCredential(user, job.tenant_id))
 
     async def _verify(self, body: bytes) -> dict[str, Any]:
         settings = self._shell.core.settings

@@ -21,9 +21,9 @@ from starlette.routing import BaseRoute, Route
 from imgen.asgi.answer_headers import answer_context
 from imgen.asgi.endpoint import read_body, replay_body
 from imgen.domain import errors
-from imgen.domain import principal as principals
 from imgen.domain.account import Tenant
 from imgen.domain.catalog import SIZES
+from imgen.domain.credential import SessionCredential
 from imgen.domain.example_prompt import example_prompt
 from imgen.domain.job import ENDED, Job, State
 from imgen.domain.outcome import Outcome
@@ -33,7 +33,7 @@ from imgen.live import previews
 from imgen.records import job_search
 from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
-from imgen.services.accounts import rates
+from imgen.services.accounts import authentication
 from imgen.services.inputs import MAX_INLINE_BYTES
 from imgen.services.links import picture_links, withheld_url
 from imgen.services.logos import MAX_LOGO_BYTES
@@ -108,9 +108,9 @@ class Playground:
         """Makes a job for each picture, or shows the error in one sentence; the form in the browser does not change."""
         try:
             async with self._form(request) as form:
-                tenant = await self._tenant(str(form.get("tenant", "")))
-                principal = principals.user_principal(user, tenant)
-                await rates.count_user(self._core, principal, answer_context(request.scope).note_rate)
+                acting = SessionCredential(user, str(form.get("tenant", "")))
+                note = answer_context(request.scope).note_rate
+                principal = await authentication.authenticate(self._core, acting, note=note)
                 asked = await playground_form.request_of(form)
                 self._refuse_unknown(asked.model)
                 submitted = await submit(self._core, principal, asked, surface=SURFACE)
@@ -141,7 +141,7 @@ class Playground:
     async def cancel(self, request: Request, user: User) -> Response:
         """Cancels a job of the user."""
         job = await self._own(request, user)
-        principal = principals.user_principal(user, await self._tenant(job.tenant_id))
+        principal = await authentication.session_principal(self._core, SessionCredential(user, job.tenant_id))
         ended = await job_service.cancel(self._core, principal, job.id)
         response = self._shell.page(request, "playground_job.html", **await self._shown(user, ended))
         response.headers.update(playground_history.CHANGED)
@@ -189,13 +189,6 @@ class Playground:
     async def _tenants(self) -> list[Tenant]:
         return await self._core.database.reading(all_tenants)
 
-    async def _tenant(self, tenant_id: str) -> Tenant:
-        """Returns a tenant. Raises Forbidden: there is no such tenant, the error of a foreign one."""
-        tenant = next((one for one in await self._tenants() if one.id == tenant_id), None)
-        if tenant is None:
-            raise errors.Forbidden
-        return tenant
-
     async def _history(self, user: User) -> tuple[list[Job], list[Job]]:
         here, with_keys = await asyncio.gather(
             playground_history.made_here(self._core, user), playground_history.made_with_keys(self._core, user)
@@ -213,7 +206,7 @@ class Playground:
         """Returns the values of a job's templates: of an ended job from its row, of an open one from Redis."""
         if job.state in ENDED:
             return self._values(job, job.state, job.outcome or Outcome(), None)
-        principal = principals.user_principal(user, await self._tenant(job.tenant_id))
+        principal = await authentication.session_principal(self._core, SessionCredential(user, job.tenant_id))
         job_status = await job_service.job_status(
             self._core, principal, job.id, job_service.get_view(self._core, job.id)
         )

@@ -37,9 +37,9 @@ async def find_own(core: Core, user: User, job_id: str) -> Job | None:
         job = await core.database.reading(jobs.find, job_id)
     except errors.JobNotFound:
         return None
-    if job.key_id == user.id:
+    if job.counted_as == user.id:
         return job if user.scope is None or job.tenant_id in user.scope else None
-    return job if await core.database.reading(api_keys.is_key_of_user, user, job.key_id) else None
+    return job if await core.database.reading(api_keys.is_key_of_user, user, job.counted_as) else None
 
 
 def thumbnail(core: Core, job: Job) -> dict[str, Any]:

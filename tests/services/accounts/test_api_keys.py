@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
+from imgen.domain.credential import KeyCredential
 from imgen.domain.errors import Forbidden, Invalid, InvalidKey, KeyDisabled, OutOfScope, RateLimited
 from imgen.domain.principal import DAY_S, hash_key
 from imgen.domain.user import User
@@ -23,15 +24,15 @@ def test_a_key_works_until_it_is_switched_off_or_revoked(core, admin):
 
     async def work(opened):
         key, raw = await create(opened, admin)
-        assert (await authenticate(opened, hash_key(raw))).id == key.id
+        assert (await authenticate(opened, KeyCredential(hash_key(raw)))).counted_as == key.id
         await key_service.switch(opened, admin, key.id, enabled=False)
         with pytest.raises(KeyDisabled):
-            await authenticate(opened, hash_key(raw))
+            await authenticate(opened, KeyCredential(hash_key(raw)))
         await key_service.switch(opened, admin, key.id, enabled=True)
-        assert (await authenticate(opened, hash_key(raw))).tenant.name == "studio"
+        assert (await authenticate(opened, KeyCredential(hash_key(raw)))).tenant.name == "studio"
         await key_service.revoke(opened, admin, key.id)
         with pytest.raises(InvalidKey):
-            await authenticate(opened, hash_key(raw))
+            await authenticate(opened, KeyCredential(hash_key(raw)))
         rows = await opened.database.reading(audit.page, limit=10)
         assert [one.action for one in reversed(rows)] == [
             "made tenant",
@@ -50,12 +51,14 @@ def test_a_rotated_key_has_a_grace(core, admin):
     async def work(opened):
         key, old = await create(opened, admin)
         _, new = await key_service.rotate(opened, admin, key.id, grace_days=1)
-        assert {(await authenticate(opened, hash_key(raw))).tenant.name for raw in (old, new)} == {"studio"}
+        assert {(await authenticate(opened, KeyCredential(hash_key(raw)))).tenant.name for raw in (old, new)} == {
+            "studio"
+        }
         now = opened.clock()
         opened.clock = lambda: now + DAY_S + 1
         with pytest.raises(KeyDisabled):
-            await authenticate(opened, hash_key(old))
-        await authenticate(opened, hash_key(new))
+            await authenticate(opened, KeyCredential(hash_key(old)))
+        await authenticate(opened, KeyCredential(hash_key(new)))
         with pytest.raises(Invalid):
             await key_service.rotate(opened, admin, key.id, grace_days=31)
 
@@ -95,15 +98,15 @@ def test_a_key_does_what_its_scope_and_plan_allow(core, admin):
 
     async def work(opened):
         _, raw = await create(opened, admin, scopes=("read",))
-        (await authenticate(opened, hash_key(raw))).require("read")
+        (await authenticate(opened, KeyCredential(hash_key(raw)))).require("read")
         with pytest.raises(OutOfScope):
-            (await authenticate(opened, hash_key(raw))).require("generate")
+            (await authenticate(opened, KeyCredential(hash_key(raw)))).require("generate")
         plans = opened.configured.plans
         slow = {key: structs.replace(plan, requests_per_minute=3) for key, plan in plans.items()}
         opened.configured = replace(opened.configured, plans=slow)
-        await authenticate(opened, hash_key(raw))
+        await authenticate(opened, KeyCredential(hash_key(raw)))
         with pytest.raises(RateLimited) as caught:
-            await authenticate(opened, hash_key(raw))
+            await authenticate(opened, KeyCredential(hash_key(raw)))
         assert caught.value.retry_after_s >= 1
 
     core(work)

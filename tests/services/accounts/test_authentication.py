@@ -5,12 +5,14 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import event
 
+from imgen.domain.credential import KeyCredential
 from imgen.domain.errors import InvalidKey, KeyDisabled, RateLimited
 from imgen.domain.principal import hash_key, new_raw_key
 from imgen.live import request_gate
 from imgen.services.accounts import api_keys as key_service
 from imgen.services.accounts import strangers
-from imgen.services.accounts.authentication import authenticate, is_known
+from imgen.services.accounts.authentication import authenticate
+from imgen.services.accounts.known_keys import is_known
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.1"
 
@@ -35,7 +37,7 @@ async def create(core, user, name="shop"):
 
 async def refused(core, raw, remote_ip=HERE):
     with pytest.raises((InvalidKey, KeyDisabled, RateLimited)) as caught:
-        await authenticate(core, hash_key(raw), remote_ip=remote_ip)
+        await authenticate(core, KeyCredential(hash_key(raw)), remote_ip=remote_ip)
     return type(caught.value)
 
 
@@ -52,7 +54,7 @@ def test_a_refused_key_is_read_once(core, admin):
                 assert {await refused(opened, raw) for _ in range(20)} == {expected}
             assert seen == []
         await key_service.switch(opened, admin, key.id, enabled=True)
-        assert (await authenticate(opened, hash_key(disabled))).id == key.id
+        assert (await authenticate(opened, KeyCredential(hash_key(disabled)))).counted_as == key.id
 
     core(work)
 
@@ -62,16 +64,16 @@ def test_strangers_are_throttled_by_address(core, admin):
 
     async def work(opened):
         _, known = await create(opened, admin)
-        await authenticate(opened, hash_key(known), remote_ip=HERE)
+        await authenticate(opened, KeyCredential(hash_key(known)), remote_ip=HERE)
         with statements(opened) as seen:
             outcomes = [await refused(opened, new_raw_key()) for _ in range(300)]
         assert outcomes[: strangers.BURST] == [InvalidKey] * strangers.BURST
         assert outcomes[-1] is RateLimited
         assert len(seen) < 150
-        assert (await authenticate(opened, hash_key(known), remote_ip=HERE)).tenant.name == "studio"
+        assert (await authenticate(opened, KeyCredential(hash_key(known)), remote_ip=HERE)).tenant.name == "studio"
         assert await refused(opened, new_raw_key(), ELSEWHERE) is InvalidKey
         with pytest.raises(RateLimited) as caught:
-            await authenticate(opened, hash_key(new_raw_key()), remote_ip=HERE)
+            await authenticate(opened, KeyCredential(hash_key(new_raw_key())), remote_ip=HERE)
         assert caught.value.retry_after_s >= 1
 
     core(work)
@@ -84,7 +86,7 @@ def test_a_key_just_made_works_at_once(core, admin):
         for _ in range(strangers.BURST + strangers.LOOKUPS_BURST + 10):
             await refused(opened, new_raw_key())
         _, raw = await create(opened, admin)
-        assert (await authenticate(opened, hash_key(raw), remote_ip=HERE)).tenant.name == "studio"
+        assert (await authenticate(opened, KeyCredential(hash_key(raw)), remote_ip=HERE)).tenant.name == "studio"
 
     core(work)
 
@@ -99,7 +101,7 @@ def test_a_key_that_was_refused_may_become_valid(core, admin):
             assert await refused(opened, raw) is KeyDisabled
         await key_service.switch(opened, admin, key.id, enabled=True)
         assert not is_known(opened, hash_key(raw))
-        await authenticate(opened, hash_key(raw))
+        await authenticate(opened, KeyCredential(hash_key(raw)))
         assert is_known(opened, hash_key(raw))
 
     core(work)
@@ -125,7 +127,7 @@ def test_the_use_of_the_rate_is_noted(core, admin):
         _, raw = await create(opened, admin)
         seen = []
         limit = opened.plan_of("standard").requests_per_minute
-        await authenticate(opened, hash_key(raw), note=seen.append)
+        await authenticate(opened, KeyCredential(hash_key(raw)), note=seen.append)
         assert (seen[0].limit, seen[0].remaining, seen[0].reset_s) == (limit, limit - 1, request_gate.WINDOW_S)
 
     core(work)

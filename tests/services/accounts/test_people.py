@@ -129,7 +129,7 @@ def test_a_member_acts_for_own_tenants(core, caller, admin):
     async def work(opened):
         tenant = caller(opened).tenant
         member = structs.replace(admin, id="usr_1", role="member", tenant_ids=frozenset({tenant.id}))
-        assert user_principal(member, tenant).id == "usr_1"
+        assert user_principal(member, tenant).counted_as == "usr_1"
         with pytest.raises(Forbidden):
             user_principal(structs.replace(member, tenant_ids=frozenset()), tenant)
 

@@ -57,10 +57,10 @@ def test_the_rest_of_the_rate_is_the_keys(core, caller):
         rate = opened.plan_of("trial").requests_per_minute
         assert (await usage(opened, principal)).remaining.requests_per_minute == rate
         for left in (rate - 1, rate - 2):
-            await opened.live.run(request_gate.hit(principal.id, now))
+            await opened.live.run(request_gate.hit(principal.counted_as, now))
             assert (await usage(opened, principal)).remaining.requests_per_minute == left
         for _ in range(rate):
-            await opened.live.run(request_gate.hit(principal.id, now))
+            await opened.live.run(request_gate.hit(principal.counted_as, now))
         assert (await usage(opened, principal)).remaining.requests_per_minute == 0
         assert (await usage(opened, caller(opened, name="free"))).remaining.requests_per_minute is None
 
