@@ -7,7 +7,7 @@ Both kinds of process use the same record functions, which take a plain Connecti
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -29,6 +29,8 @@ FIRST_PAUSE_S = 0.05
 transactions that met once do not meet again."""
 CONFLICTS = frozenset({"40001", "40P01"})
 """SQLSTATE of a serialization failure and of a deadlock (PostgreSQL, appendix A): the server rolled the transaction back."""
+DIALECT_INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""Dialect → INSERT that knows ON CONFLICT."""
 _jitter = random.SystemRandom()
 FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "53100"})
 """Codes of a full disk: SQLite's, also under a quota or a limit of a file's size; PostgreSQL's `disk_full`."""
@@ -65,12 +67,15 @@ class Database:
             Retryable: the database does not answer, or stayed locked.
             IntegrityError: a uniqueness constraint was broken.
         """
+        last: dict[Callable[..., None], list[Any]] = {}
         with (
             _translated(),
-            self.engine.connect().execution_options(imgen_writes=True) as connection,
+            self.engine.connect().execution_options(imgen_writes=True, imgen_last=last) as connection,
             connection.begin(),
         ):
             yield connection
+            for step, items in last.items():
+                step(connection, items)
 
     def attempt(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs `function(connection, …)` as one writing transaction; repeats it if the database is busy or away for a moment."""
@@ -122,6 +127,11 @@ class Database:
         self.engine.dispose()
 
 
+def at_the_end(connection: Connection, step: Callable[[Connection, Sequence[T]], None], item: T) -> None:
+    """Has `step(connection, items)` called before the commit of `Database.write`, once with all items of the transaction."""
+    connection.get_execution_options()["imgen_last"].setdefault(step, []).append(item)
+
+
 def upsert(
     connection: Connection,
     table: Table,
@@ -148,8 +158,7 @@ def upsert(
 
 def dialect_insert(connection: Connection, table: Table) -> Any:
     """Makes an INSERT of the connection's dialect, which knows ON CONFLICT."""
-    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    return dialect.insert(table)
+    return DIALECT_INSERTS[connection.dialect.name](table)
 
 
 def locked_in_order(column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Any:

@@ -1,6 +1,6 @@
 """Transitions of jobs in SQL: claim, renew, hand on, put back, end, cancel. Each is a compare-and-set on (state, fence).
 
-Every end of a job passes `end`, which settles the job's hold in the same transaction.
+Every transition is noted as an event, and every end passes `end`, which settles the job's hold, in the same transaction.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from imgen.domain.failure import CODES, Failure, failure_of
 from imgen.domain.job import OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, State, render_queue
 from imgen.domain.outcome import FAILED_OUTCOME, Outcome
 from imgen.domain.recipe import RECIPE_VERSION
-from imgen.records import clock, ledger
+from imgen.records import clock, job_events, ledger
 from imgen.records.database import upsert
 from imgen.records.job_rows import from_row
 from imgen.records.jobs import find
@@ -73,6 +73,7 @@ def claim(
         if job.recipe.version > RECIPE_VERSION:
             raise UnreadableRow(f"Job {job_id} has a recipe of version {job.recipe.version}")
         _note_claim(connection, job)
+        job_events.note(connection, job)
         return job
     exhausted = connection.execute(
         select(jobs).where(jobs.c.id == job_id, jobs.c.state == waiting, jobs.c.attempts >= max_attempts)
@@ -264,4 +265,6 @@ def _move(
     row = found.mappings().first()
     if row is None:
         raise LeaseLost
-    return from_row(row)
+    moved = from_row(row)
+    job_events.note(connection, moved)
+    return moved

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select
 
 from imgen.domain.errors import JobNotFound, UnreadableRow
 from imgen.domain.job import Job, State, View
-from imgen.records import clock, uploads
+from imgen.records import clock, job_events, uploads
 from imgen.records.job_rows import VIEW_COLUMNS, from_row, listed, timings_of, to_row, view_of_row
 from imgen.records.paging import Stream, hidden, newest_ids, rows_at
 from imgen.records.tables.jobs import IS_RENDERED, jobs
@@ -18,6 +18,7 @@ def add(connection: Connection, job: Job) -> None:
     """Inserts a new job; the caller holds its quota in the same transaction (see ledger.hold)."""
     connection.execute(insert(jobs).values(to_row(job)))
     uploads.add_inputs(connection, job)
+    job_events.note(connection, job)
 
 
 def add_now(connection: Connection, job: Job) -> Job:
@@ -31,6 +32,7 @@ def add_now(connection: Connection, job: Job) -> Job:
     inserted = insert(jobs).values(to_row(job) | times).returning(*(jobs.c[name] for name in times))
     job = structs.replace(job, **connection.execute(inserted).mappings().one())
     uploads.add_inputs(connection, job)
+    job_events.note(connection, job)
     return job
 
 

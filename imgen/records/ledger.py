@@ -1,7 +1,8 @@
 """Ledger of pictures, append-only, and its running sums: one hold a job, then one charge or release.
 
 Rows of the sums are locked in the order of owner and period, in each transaction that changes several: none waits in a circle.
-After them a transaction may lock rows of the semantic cache; before them only the row of its job.
+After them a transaction may lock rows of the semantic cache, and last the tenant's counter of events (job_events.py); before
+them only the row of its job.
 """
 
 import calendar

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from imgen.domain.errors import ImgenError, Unavailable
 from imgen.domain.job import Job
 from imgen.live import epochs, job_views
-from imgen.records import cache, retention, users
+from imgen.records import cache, job_events, retention, users
 from imgen.services import input_files, logos, rounds
 from imgen.services.core import Core
 from imgen.services.object_folders import delete_folders, folders_of
@@ -29,6 +29,7 @@ SWEEP_EVERY_S = 60
 DAY_S = 86400
 BATCH = 250
 """Jobs in one transaction: a few milliseconds of SQLite's only writer, and two or three requests to delete the files."""
+EVENTS_AT_ONCE = 1000
 
 
 class Sweeper:
@@ -96,6 +97,12 @@ async def _sessions(core: Core) -> int:
     return 0
 
 
+async def _events(core: Core) -> int:
+    while await core.database.writing(job_events.delete_old, limit=EVENTS_AT_ONCE) >= EVENTS_AT_ONCE:
+        pass
+    return 0
+
+
 async def _cache_entries(core: Core) -> int:
     await core.cache.sweep(core.objects, now=core.clock(), job_deadline_s=core.settings.jobs.deadline_s)
     return 0
@@ -121,6 +128,7 @@ PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "pictures": _old_pictures,
     "jobs": _old_rows,
     "sessions": _sessions,
+    "events": _events,
     "cache": _cache_entries,
     "masters": _orphaned_masters,
     "logos": logos.sweep_logos,
