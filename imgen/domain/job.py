@@ -99,6 +99,8 @@ class Job(Struct, frozen=True, kw_only=True):
     """Id of the batch of jobs that one request made: that of its first job; None: the request made this one alone."""
     batch_index: int = 0
     """Place in the batch, 0 is the first."""
+    webhook_url: str = ""
+    """Address that its end is sent to, beside the tenant's endpoints; empty: none."""
 
     @property
     def quota_owner(self) -> str:

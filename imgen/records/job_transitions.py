@@ -1,6 +1,7 @@
 """Transitions of jobs in SQL: claim, renew, hand on, put back, end, cancel. Each is a compare-and-set on (state, fence).
 
-Every transition is noted as an event, and every end passes `end`, which settles the job's hold, in the same transaction.
+Every transition is noted as an event, and every end passes `end`, which settles the job's hold and writes its webhooks, in the
+same transaction.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from imgen.domain.failure import CODES, Failure, failure_of
 from imgen.domain.job import OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, State, render_queue
 from imgen.domain.outcome import FAILED_OUTCOME, Outcome
 from imgen.domain.recipe import RECIPE_VERSION
-from imgen.records import clock, job_events, ledger
+from imgen.records import clock, job_events, ledger, webhook_outbox
 from imgen.records.database import upsert
 from imgen.records.job_rows import from_row
 from imgen.records.jobs import find
@@ -191,7 +192,7 @@ def end(
     now: float | None = None,
     only_if: ColumnElement[bool] | None = None,
 ) -> Job:
-    """Ends a job: its last transition, with its charge or release, in the caller's transaction.
+    """Ends a job: its last transition, with its charge or release and its webhooks, in the caller's transaction.
 
     Args:
         connection: a writing one.
@@ -213,6 +214,7 @@ def end(
     ended = _move(connection, job, state, only_if=only_if, outcome=encoded, ended_at=at, lease_until=None, **told)
     assert ended.ended_at is not None
     ledger.settle(connection, ended, charge=state is State.COMPLETED, now=ended.ended_at)
+    webhook_outbox.add(connection, ended)
     return ended
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from imgen.domain.errors import ImgenError, Unavailable
 from imgen.domain.job import Job
 from imgen.live import epochs, job_views
-from imgen.records import cache, job_events, retention, users
+from imgen.records import cache, job_events, retention, users, webhook_log
 from imgen.services import input_files, logos, rounds
 from imgen.services.core import Core
 from imgen.services.object_folders import delete_folders, folders_of
@@ -124,6 +124,15 @@ async def _orphaned_masters(core: Core) -> int:
     return 0
 
 
+async def _webhooks(core: Core) -> int:
+    """Deletes deliveries of webhooks past their time, batch by batch. 0 days: keeps for ever."""
+    keep_days = core.settings.webhooks.keep_days
+    ended_before = core.clock() - keep_days * DAY_S
+    while keep_days and await core.database.writing(webhook_log.delete_ended, ended_before=ended_before):
+        pass
+    return 0
+
+
 PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "pictures": _old_pictures,
     "jobs": _old_rows,
@@ -133,6 +142,7 @@ PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "masters": _orphaned_masters,
     "logos": logos.sweep_logos,
     "inputs": input_files.sweep,
+    "webhooks": _webhooks,
 }
 """Parts of a sweep, in their order; each returns the number of jobs that it changed."""
 

@@ -37,6 +37,7 @@ from imgen.settings.sections import (
     Objects,
     RedisSettings,
     Review,
+    Webhooks,
     Workers,
 )
 
@@ -82,6 +83,7 @@ class Settings(_Base):
     credentials: CredentialSettings = CredentialSettings()
     models: Models = Models()
     workers: Workers = Workers()
+    webhooks: Webhooks = Webhooks()
     logs: Logs = Logs()
     default_plan: str = Field(default="standard")
     default_model: str = ""

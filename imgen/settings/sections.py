@@ -1,5 +1,6 @@
 """Sections of the settings, one class for each table of config/imgen.toml, with their defaults."""
 
+import ipaddress
 from typing import Annotated, Literal
 
 from annotated_types import Interval, Len
@@ -191,6 +192,25 @@ class Workers(_Section):
     def longest_render_s(self) -> int:
         """Returns the longest time limit that a model can have: what Celery's hard limit leaves beside loading."""
         return int(TASK_LIMIT_S - TASK_MARGIN_S - self.load_limit_s)
+
+
+class Webhooks(_Section):
+    """Events that are sent to addresses of tenants: networks that they may reach, tries, retention."""
+
+    allow: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    timeout_s: Annotated[float, Interval(gt=0, le=30)] = 15
+    retry_pauses_s: Annotated[tuple[Pause, ...], Len(1, 20)] = (
+        5,
+        300,
+        1800,
+        7200,
+        18_000,
+        36_000,
+        50_400,
+        72_000,
+        86_400,
+    )
+    keep_days: Days = 30
 
 
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]

@@ -56,6 +56,7 @@ jobs = Table(
     Column("logo_key", Text, nullable=False, server_default=""),
     Column("batch_id", Text),
     Column("batch_index", Integer, nullable=False, server_default="0"),
+    Column("webhook_url", Text, nullable=False, server_default=""),
     # Pages, newest first: all jobs, and those of one value of a column
     Index(
         "ix_jobs_gallery",
