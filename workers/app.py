@@ -11,17 +11,17 @@ from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
 
 from imgen import composition
-from imgen.configuration import load_catalog
 from imgen.domain.errors import ImgenError
-from imgen.domain.job import FINISH_TASK, RENDER_TASK, render_queue
+from imgen.domain.job import FINISH_TASK, RENDER_TASK
 from imgen.live.queue import celery_settings, declared
 from imgen.live.queue_order import OldestQueueFirst
 from imgen.settings import Settings
-from workers import engines, tasks
+from workers import tasks
 from workers.heartbeat import Heartbeat
 from workers.preloading import Preloading, limited, wait_before_consuming
 from workers.process import leave
-from workers.resources import WorkerResources, engine_context, open_resources
+from workers.resources import WorkerResources, open_resources
+from workers.told_capabilities import ToldCapabilities
 
 log = structlog.get_logger(__name__)
 
@@ -45,22 +45,16 @@ class ChildProcess:
         """Starts the heartbeat, and loads the models that are to be loaded ahead."""
         if self._heartbeat is None:
             with self._preloading.begun() as models:
-                url, is_loading = self._settings.redis_url, bool(models)
-                self._heartbeat = Heartbeat(url, name=self._name, queues=self._queues, is_loading=is_loading)
-                self._tell_capabilities(self._heartbeat)
+                self._heartbeat = Heartbeat(
+                    self._settings.redis_url,
+                    name=self._name,
+                    queues=self._queues,
+                    is_loading=bool(models),
+                    capabilities=ToldCapabilities(self._settings, self._queues),
+                )
                 self._preload(models, self._heartbeat)
                 self._heartbeat.is_loading = False
         return self._heartbeat
-
-    def _tell_capabilities(self, heartbeat: Heartbeat) -> None:
-        """Tells what the models of the consumed queues can do; a wrong file of the operator's is left to the jobs."""
-        try:
-            catalog = self._resources.catalog if self._resources else load_catalog(self._settings)
-        except (ImgenError, OSError) as exc:
-            log.warning("capabilities are not told", reason=str(exc))
-            return
-        models = [model for model in catalog.models.values() if render_queue(model.key) in self._queues]
-        heartbeat.capabilities = engines.capabilities(models, engine_context(self._settings, catalog))
 
     def _preload(self, keys: Sequence[str], heartbeat: Heartbeat) -> None:
         """Loads models; those that cannot be loaded are logged, and left to their jobs."""
@@ -81,8 +75,7 @@ class ChildProcess:
         if self._resources is None:
             self._resources = open_resources(self._settings, processes=self._processes)
         resources, heartbeat = self._resources, self.start()
-        if resources.refresh_if_changed():
-            self._tell_capabilities(heartbeat)
+        resources.refresh_if_changed()
         with heartbeat.working_on(job_id):
             commits = tasks.start_phase(resources, phase, job_id)
             self._await_commits()  # of the task before: one at most goes on beside a render

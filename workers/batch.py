@@ -1,11 +1,12 @@
 """Batch of jobs whose pictures are rendered in one call: each job's thread orders its shot, the worker's main thread renders.
 
 An order that stops, by a cancellation or its time limit, leaves the others whole. Where the call itself fails, each is rendered
-alone, so that only the guilty one fails.
+alone, so that only the guilty one fails; those for which the task's time does not suffice go back to the queue.
 """
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -14,7 +15,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from imgen.domain.catalog import Model
-from imgen.domain.errors import DeviceLost, ImgenError, OutOfMemory, PictureFlagged
+from imgen.domain.errors import DeviceLost, ImgenError, NoTimeLeft, OutOfMemory, PictureFlagged
+from imgen.domain.job import TASK_LIMIT_S, TASK_MARGIN_S
 from workers.engines import Drawn, DrawPreview, Engine, OnStep, Shot
 from workers.engines.device import device_error
 from workers.resources import WorkerResources
@@ -61,6 +63,8 @@ class RenderBatch:
 
     def __init__(self, resources: WorkerResources) -> None:
         self._resources = resources
+        self._ends_at = time.monotonic() + TASK_LIMIT_S - TASK_MARGIN_S
+        """Time by which its renders have to end: Celery kills a task that takes too long, with all its jobs."""
         self._changed = threading.Condition()
         self._undecided: set[str] = set()
         """Jobs that have neither ordered nor left."""
@@ -146,12 +150,23 @@ class RenderBatch:
                 order.answer.set_result(picture)
 
     def _render_alone(self, engine: Engine, order: Order) -> None:
-        order.attempt(lambda: self._render_loaded(engine, [order]))
+        """Renders an order if the task has time for its model's whole limit; else its job waits for another task, uncounted."""
+
+        def render() -> None:
+            if self._left_s() < order.model.time_limit_s:
+                raise NoTimeLeft
+            self._render_loaded(engine, [order])
+
+        order.attempt(render)
+
+    def _left_s(self) -> float:
+        return max(0.0, self._ends_at - time.monotonic())
 
     def _call(self, engine: Engine, orders: Sequence[Order]) -> list[Drawn | PictureFlagged]:
         # A batch takes as long as its pictures one after the other, at the worst
         model = orders[0].model
-        limit_s = min(model.time_limit_s * len(orders), self._resources.settings.workers.longest_render_s)
+        longest_s = min(self._resources.settings.workers.longest_render_s, self._left_s())
+        limit_s = min(model.time_limit_s * len(orders), longest_s)
 
         def on_step(done: int, total: int, draw_preview: DrawPreview) -> None:
             for number, order in enumerate(orders):

@@ -1,5 +1,6 @@
 """Companions of a claimed job: jobs of its queue that can be rendered in the same call. Claims nothing."""
 
+from imgen.domain.errors import NoTimeLeft
 from imgen.domain.job import Job, State
 from imgen.domain.recipe import RECIPE_VERSION, Recipe
 from imgen.live import waiting
@@ -15,12 +16,13 @@ def find(resources: WorkerResources, job: Job) -> list[str]:
     """Finds waiting jobs that may share a claimed job's render, in the order of the queue, up to the model's batch limit.
 
     A job that is tried again is rendered alone: were it the one that kills its workers, each companion would pay an attempt.
+    So is one whose batch failed and left no time for it.
 
     Raises:
         Unavailable, Retryable: Redis or the database does not answer.
     """
     model = resources.catalog.models.get(job.recipe.model)
-    if model is None or job.attempts > 1:
+    if model is None or job.attempts > 1 or job.error_code == NoTimeLeft.code:
         return []
     limit = min(engines.batch_max(model), resources.batch_limits.get(model.key, LOOKED_AT))
     if limit <= 1:
@@ -33,8 +35,13 @@ def find(resources: WorkerResources, job: Job) -> list[str]:
 
 
 def _fits(other: Job, job: Job) -> bool:
-    is_fresh = other.state is State.QUEUED and other.attempts == 0 and other.id != job.id
-    return is_fresh and other.recipe.version <= RECIPE_VERSION and _shape(other.recipe) == _shape(job.recipe)
+    is_fresh = other.state is State.QUEUED and other.attempts == 0 and other.error_code != NoTimeLeft.code
+    return (
+        other.id != job.id
+        and is_fresh
+        and other.recipe.version <= RECIPE_VERSION
+        and _shape(other.recipe) == _shape(job.recipe)
+    )
 
 
 def _shape(recipe: Recipe) -> tuple[object, ...]:

@@ -6,15 +6,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from imgen.domain.errors import Unavailable
 from imgen.live import workers
 from imgen.live.executors import BlockingExecutor
 from imgen.live.workers import WorkerHeartbeat
-
-if TYPE_CHECKING:
-    from imgen.domain.capabilities import Capabilities
+from workers.told_capabilities import ToldCapabilities
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -22,7 +19,15 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Heartbeat:
     """Heartbeat thread with a connection of its own; one in each process, made after the fork."""
 
-    def __init__(self, redis_url: str, *, name: str, queues: tuple[str, ...], is_loading: bool) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        name: str,
+        queues: tuple[str, ...],
+        is_loading: bool = False,
+        capabilities: ToldCapabilities,
+    ) -> None:
         self._live = BlockingExecutor(redis_url)
         self._name = f"{name} #{os.getpid()}"
         self._queues = queues
@@ -32,8 +37,7 @@ class Heartbeat:
         """Keys of the loaded models."""
         self.is_loading = is_loading
         """Whether it loads models ahead, and takes no job yet."""
-        self.capabilities: dict[str, Capabilities] = {}
-        """Capabilities of the models of its queues."""
+        self._capabilities = capabilities
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._publish, name="heartbeat", daemon=True)
         self._thread.start()
@@ -63,6 +67,7 @@ class Heartbeat:
                 return
 
     def _state(self) -> WorkerHeartbeat:
+        """Makes the heartbeat. Raises Unavailable if Redis does not answer."""
         return WorkerHeartbeat(
             name=self._name,
             queues=self._queues,
@@ -71,7 +76,7 @@ class Heartbeat:
             job_id=self._job_id,
             models=self.models,
             is_loading=self.is_loading,
-            capabilities=self.capabilities,
+            capabilities=self._capabilities.now(self._live),
             since=self._since,
             at=time.time(),
         )

@@ -44,6 +44,8 @@ class Picture:
     """(height, width, 3) uint8, sRGB."""
     drawn_at: float | None = None
     """Seconds since the epoch at which the engine had drawn the pixels, for this job or another; None: an old master."""
+    idle: tuple[str, ...] = ()
+    """Those of `negative` and `guidance` that changed nothing in the pixels."""
     upscaler: str = ""
     """Name of what enlarged the pixels: a configured file, or `lanczos`; empty: nothing did."""
     source: NDArray[np.uint8] | None = None

@@ -76,22 +76,21 @@ class WorkerResources:
             without_timestamp=configured.without_timestamp,
         )
 
-    def refresh_if_changed(self) -> bool:
+    def refresh_if_changed(self) -> None:
         """Reads models, characters, rulesets and reviewers again if their epoch has changed; a wrong file changes nothing.
 
-        Unloads the models whose entry has changed. Returns whether anything was read.
+        Unloads the models whose entry has changed.
         """
         try:
             epoch = self.live.run(epochs.read(epochs.CONFIGURATION))
         except Unavailable:
-            return False
+            return
         if not self._reloader.is_due(epoch) or (read := self._reloader.reload(epoch)) is None:
-            return False
+            return
         catalog, rulesets, reviewers, digests = read
         self.models.refresh(catalog)
         self.reviewers.close()
         self.catalog, self.rulesets, self.reviewers, self.policy_digests = catalog, rulesets, reviewers, digests
-        return True
 
     def model_of(self, job: Job) -> Model:
         """Returns the catalog's entry of a job's model.

@@ -15,6 +15,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     inpaint: bool = True
     """Whether a mask says where it draws."""
     negative: bool = True
+    negative_above: float | None = 1.0
+    """Guidance scale above which a negative prompt acts; None: at every one."""
     guidance: bool = True
     seed: bool = True
     sizes: tuple[tuple[int, int], ...] = ()
@@ -25,9 +27,11 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
 def without_effect(request: GenerateRequest, resolved: ResolvedRequest, able: Capabilities) -> tuple[str, ...]:
     """Returns the fields of a request that change nothing with its model."""
+    is_contrasted = able.negative_above is None or resolved.guidance_scale > able.negative_above
+    heeds_negatives = able.negative and is_contrasted
     seen = {
-        "negative": bool(resolved.negative) and not able.negative,
-        "prompt": bool(resolved.parsed.negative) and not able.negative,
+        "negative": bool(resolved.negative) and not heeds_negatives,
+        "prompt": bool(resolved.parsed.negative) and not heeds_negatives,
         "guidance": request.guidance is not None and not able.guidance,
         "seed": request.seed not in (None, "") and not able.seed,
         "image": request.image is not None and not able.image,

@@ -31,6 +31,7 @@ PARTS: dict[str, str] = {
     "reviewer_unavailable": "a reviewer",
     "out_of_memory": "memory",
     "device_lost": "a device",
+    "no_time_left": "a worker's time",
     "unavailable": "Redis",
 }
 """Code of an outage → the part that a job waits for."""

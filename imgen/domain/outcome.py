@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from imgen.domain.errors import GenerationFailed, TimedOut
 
-OUTCOME_VERSION = 2
+OUTCOME_VERSION = 3
 """Rises with each change of a stored outcome's form, `meta` included."""
 
 
@@ -31,6 +31,7 @@ class Meta(Struct, frozen=True, kw_only=True):
     original_prompt: str
     positive: str
     negative: str
+    """Empty, too, if it changed nothing: the model has no use for one, or not at this guidance."""
     character: str
     model: str
     style: str
@@ -62,7 +63,8 @@ class Meta(Struct, frozen=True, kw_only=True):
     cs_vendor: str
     seed: int
     steps: int
-    guidance: float
+    guidance: float | None
+    """None: it changed nothing, since the model was made without one."""
     watermark_id: str
     watermark_verified: bool
     """Whether the invisible watermark was decoded from the encoded bytes."""

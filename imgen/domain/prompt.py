@@ -98,11 +98,15 @@ def unparse(parsed: Parsed) -> str:
 def compose(
     parsed: Parsed, *, model: Model, style: Style, character: Character | None = None, negative: str = ""
 ) -> tuple[str, str]:
-    """Composes the engine's positive and negative prompt, in the contract's order; `negative` is the caller's explicit one."""
+    """Composes the engine's positive and negative prompt, in the contract's order; `negative` is the caller's explicit one.
+
+    The negative is empty if the model's entry says that it uses none.
+    """
     drawn = character or Character(key="")
+    negatives = (model.base_negative, style.negative_extra, drawn.negative, *parsed.negative, negative)
     return (
         _join(drawn.trigger, drawn.positive, *parsed.positive, style.quality_tags),
-        _join(model.base_negative, style.negative_extra, drawn.negative, *parsed.negative, negative),
+        _join(*negatives) if model.negative_prompt else "",
     )
 
 

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from imgen.domain.catalog import SIZES, Catalog, clamp, nearest_size
 from imgen.domain.errors import InvalidCharacter, InvalidField
-from imgen.domain.prompt import LOST, Parsed, clean, parse
+from imgen.domain.prompt import LOST, clean, parse
 from imgen.domain.recipe import Attribution, Output, VisibleWatermark
 from imgen.domain.request import (
     FORMATS,
@@ -30,8 +30,6 @@ from imgen.domain.request import (
     in_order,
 )
 
-NO_GUIDANCE = 1.0
-"""Guidance scale up to which diffusers' pipelines draw without a negative prompt (`do_classifier_free_guidance`)."""
 _NONCHARACTERS = "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff\ufdd0-\ufdef" + _NONCHARACTERS + "]")
 """Control characters, overrides of the writing direction, lone surrogates and noncharacters. Kept are signs that Python calls
@@ -74,11 +72,8 @@ def resolve(
     picture_format = normalize.choice("format", request.format, FORMATS)
     steps = Range(model.steps.default, model.steps.min, model.steps.max)
     guidance = Range(model.guidance.default, model.guidance.min, model.guidance.max)
-    guidance_scale = normalize.number("guidance", request.guidance, guidance)
     normalize.note_idle_cache_fields(request)
     normalize.note_idle_input_fields(request)
-    if not model.negative_prompt or guidance_scale <= NO_GUIDANCE:
-        normalize.note_idle_negatives(parsed, negative)
     resolved = ResolvedRequest(
         parsed=parsed,
         negative=clean(negative).strip(),
@@ -111,7 +106,7 @@ def resolve(
         ),
         seed=normalize.seed(request.seed),
         num_inference_steps=normalize.integer("steps", request.steps, steps),
-        guidance_scale=guidance_scale,
+        guidance_scale=normalize.number("guidance", request.guidance, guidance),
         lora_scale=normalize.number("lora_scale", request.lora_scale),
         n=normalize.integer("n", request.n, _pictures(open_jobs)),
         image_strength=normalize.number("image_strength", request.image_strength),
@@ -216,13 +211,6 @@ class _Normalizer:
         """Notes a prompt that loses characters which no store can keep."""
         if LOST.search(text):
             self._changed.append(field)
-
-    def note_idle_negatives(self, parsed: Parsed, negative: str) -> None:
-        """Notes negative terms that the engine does not use."""
-        if parsed.negative:
-            self._changed.append("prompt")
-        if negative.strip():
-            self._changed.append("negative")
 
     def note_idle_cache_fields(self, request: GenerateRequest) -> None:
         """Notes fields of the cache that count only with `use_cache`; a picture with a source is in no cache."""

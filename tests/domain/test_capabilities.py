@@ -2,8 +2,8 @@
 
 import pytest
 
-from imgen.domain.capabilities import Capabilities, heeding
-from imgen.domain.catalog import parse_catalog
+from imgen.domain.capabilities import Capabilities, assumed, heeding
+from imgen.domain.catalog import parse_catalog, parse_model
 from imgen.domain.repair import resolve
 from imgen.domain.request import GenerateRequest
 
@@ -45,11 +45,15 @@ def test_able_models_heed_everything(heeded):
     [
         ({"negative": False}, {"negative": "blurry"}, {"negative"}),
         ({"negative": False}, {"prompt": "red coat, -hat"}, {"prompt"}),
+        ({}, {"prompt": "red coat, -hat", "negative": "blurry", "guidance": 1}, {"prompt", "negative"}),
+        ({}, {"negative": " ", "guidance": 1}, set()),
+        ({"negative_above": 0.0}, {"negative": "blurry", "guidance": 1}, set()),
+        ({"negative_above": None}, {"negative": "blurry", "guidance": 0}, set()),
         ({"guidance": False}, {"guidance": 5}, {"guidance"}),
         ({"seed": False}, {"seed": 3}, {"seed"}),
         ({"negative": False, "guidance": False, "seed": False, "image": False}, {}, set()),
     ],
-    ids=["negative", "terms", "guidance", "seed", "nothing sent"],
+    ids=["negative", "terms", "at 1", "blank", "above 0", "always", "guidance", "seed", "nothing sent"],
 )
 def test_idle_fields_are_told(heeded, able, fields, told):
     """Only what was sent is told."""
@@ -62,6 +66,12 @@ def test_pictures_that_cannot_be_used_are_left_out(heeded, able):
     request, told = heeded(Capabilities(**able), **PICTURES)
     assert (request.image, request.mask) == (None, None)
     assert told == {"image", "image_strength", "mask"}
+
+
+def test_the_catalog_counts_until_a_worker_tells(heeded):
+    """An entry that says that its model uses no negative prompt is believed."""
+    able = assumed(parse_model("flux", MODEL | {"negative_prompt": False}))
+    assert heeded(able, negative="blurry")[1] == {"negative"}
 
 
 def test_a_source_without_a_mask_needs_no_inpainting(heeded):

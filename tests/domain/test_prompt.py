@@ -227,3 +227,9 @@ def test_composition_leaves_empty_parts_out():
         parsed, model=model(base_negative=" a, "), style=Style(label="S", quality_tags=", b ,"), negative=" , "
     )
     assert edges == ("red coat, b", "a")
+
+
+def test_a_model_that_uses_no_negative_prompt_gets_none():
+    """Whatever was asked for: its entry says so, and what acts is what is told."""
+    parsed, style = Parsed(positive=("red coat",), negative=("hat",)), Style(label="S", negative_extra="flat")
+    assert compose(parsed, model=model(negative_prompt=False), style=style, negative="rain") == ("red coat", "")

@@ -16,9 +16,8 @@ MODELS = {
         "default_style": "plain",
         "styles": {"plain": {"label": "Plain"}, "night": {"label": "Night"}},
     }
-    for key in ("eros", "other", "flux")
+    for key in ("eros", "other")
 }
-MODELS["flux"]["negative_prompt"] = False
 CATALOG = parse_catalog(MODELS, {"aya": {"loras": {"eros": "aya.safetensors"}}})
 
 
@@ -141,22 +140,6 @@ def test_texts_keep_every_printable_sign(field):
     assert used("a\r\nb") == ("a\nb", ())
     for dropped in ("\0", "\x1b", "\x7f", "\x85", "\r", "\u202e", "\ud800", "\uffff", "\ufdd0", "\U0010ffff"):
         assert used(f"a{dropped}b") == ("ab", (field,)), ascii(dropped)
-
-
-@pytest.mark.parametrize(
-    ("prompt", "fields", "told"),
-    [
-        ("coat", {"model": "flux", "negative": "hat"}, ("negative",)),
-        ("coat, -hat", {"model": "flux"}, ("prompt",)),
-        ("coat", {"model": "flux", "negative": " "}, ()),
-        ("coat, -hat", {"negative": "scarf"}, ()),
-        ("coat", {"negative": "hat", "guidance": 1.0}, ("negative",)),
-        ("coat", {"guidance": 1.0}, ()),
-    ],
-)
-def test_negatives_without_effect_are_told(prompt, fields, told):
-    """A model that uses none, and a guidance scale at which no pipeline does."""
-    assert resolved(prompt, **fields).warnings == told
 
 
 def test_fields_of_the_cache_count_only_with_it():

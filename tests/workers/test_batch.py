@@ -12,7 +12,7 @@ from msgspec import structs
 
 from imgen import settings
 from imgen.domain.errors import OutOfMemory
-from imgen.domain.job import State
+from imgen.domain.job import TASK_LIMIT_S, State
 from imgen.domain.recipe import Input, PromptParts
 from imgen.live import job_views, waiting
 from imgen.records import job_transitions, jobs, ledger, reconcile
@@ -172,6 +172,34 @@ def test_memory_that_suffices_for_one_draws_one_by_one(resources, calls, monkeyp
     tasks.run_phase(resources, tasks.RENDER, submitted[4].id)
     assert [len(prompts) for prompts in calls] == [4, 1, 1, 1, 1, 2]
     assert {read(resources, job).fence for job in submitted[:6]} == {1}
+
+
+def test_what_a_failed_batch_leaves_no_time_for_goes_back_to_the_queue(resources, calls, monkeypatch):
+    """Pictures are drawn alone while the task has their model's whole limit; the others wait uncounted, and then are drawn alone."""
+    render, model = instant.InstantEngine.render, resources.catalog.models["eros"]
+
+    def short_of_memory(engine, shots, on_step):
+        pictures = render(engine, shots, on_step)
+        if len(shots) > 1:
+            raise OutOfMemory
+        structs.force_setattr(model, "time_limit_s", TASK_LIMIT_S)  # from now on, longer than what the task has left
+        return pictures
+
+    monkeypatch.setattr(instant.InstantEngine, "render", short_of_memory)
+    submitted = [submit(resources) for _ in range(4)]
+    tasks.run_phase(resources, tasks.RENDER, submitted[0].id)
+    assert states(resources, submitted) == [State.RENDERED] + [State.QUEUED] * 3
+    for job in submitted[1:]:
+        waits = read(resources, job)
+        assert (waits.attempts, waits.error_code, waits.fence) == (0, "no_time_left", 1)
+    with resources.database.write() as connection:
+        connection.execute(jobs.jobs.update().values(available_at=0))
+    structs.force_setattr(model, "time_limit_s", 30)
+    submit(resources)  # a companion of every fresh one
+    for job in submitted[1:]:
+        tasks.run_phase(resources, tasks.RENDER, job.id)
+    assert states(resources, submitted) == [State.RENDERED] * 4
+    assert [len(prompts) for prompts in calls] == [4, 1, 1, 1, 1]
 
 
 def _work(data, job_id):

@@ -19,16 +19,19 @@ def grain(height=96, width=160):
     return (waves + noise).clip(0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("upscaler", ["", "lanczos", "models/RealESRGAN_x4.safetensors"])
-def test_comes_back_as_it_was(resources, upscaler):
-    """Pixels, time of drawing and upscaler of a master are those that were stored, and it takes less than the pixels."""
+@pytest.mark.parametrize(
+    ("upscaler", "idle"),
+    [("", ()), ("lanczos", ("negative",)), ("models/RealESRGAN_x4.safetensors", ("negative", "guidance"))],
+)
+def test_comes_back_as_it_was(resources, upscaler, idle):
+    """Pixels of a master, and all that it tells of them, are those that were stored, and it takes less than the pixels."""
     pixels = grain()
     context = SimpleNamespace(job=make_job(), resources=resources)
-    stored = master.keep(Picture(pixels=pixels, drawn_at=1767323045.0, upscaler=upscaler), context)
+    stored = master.keep(Picture(pixels=pixels, drawn_at=1767323045.0, upscaler=upscaler, idle=idle), context)
     context.job = make_job(master_key=stored.master_key)
     fetched = master.fetch(Picture(), context)
     assert np.array_equal(fetched.pixels, pixels)
-    assert (fetched.drawn_at, fetched.upscaler) == (1767323045.0, upscaler)
+    assert (fetched.drawn_at, fetched.upscaler, fetched.idle) == (1767323045.0, upscaler, idle)
     assert len(resources.objects.get(stored.master_key)) < pixels.nbytes
 
 
@@ -41,7 +44,7 @@ def test_of_an_earlier_version_is_read(kind):
     Image.fromarray(grain()).save(file, kind, exif=exif)
     read = master.decoded(Picture(), file.getvalue())
     assert np.array_equal(read.pixels, grain())
-    assert (read.drawn_at, read.upscaler) == (1767323045.0, "")
+    assert (read.drawn_at, read.upscaler, read.idle) == (1767323045.0, "", ())
 
 
 def test_kept_for_reuse_tells_its_upscaler(resources):

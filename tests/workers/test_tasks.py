@@ -66,6 +66,17 @@ def test_a_picture_is_made_signed_and_charged_once(resources):
     assert resources.live.run(job_views.get_view(job.id)).view.state is State.COMPLETED
 
 
+def test_parameters_without_effect_are_not_claimed(make_resources):
+    """A distilled model's picture tells neither guidance nor negative prompt, across both phases; another's tells both."""
+    resources = make_resources()
+    told = run(resources, submit(resources)).outcome.meta
+    assert (told.guidance, told.negative) == (3.5, "blurry")
+    path = resources.settings.data_dir / "models.toml"
+    path.write_text(path.read_text().replace("call = { ", "call = { distilled = true, "))
+    told = run(make_resources(), submit(resources)).outcome.meta
+    assert (told.guidance, told.negative, told.steps) == (None, "", 4)
+
+
 def test_the_manifest_says_what_the_caller_or_the_operator_says(resources):
     """cs_* fields override the configured texts, one by one."""
     job = run(resources, submit(resources, attribution=Attribution(author="Ada", title="Coat")))

@@ -39,6 +39,8 @@ class Drawn:
     """(height, width, 3), sRGB."""
     notes: tuple[str, ...] = ()
     """Things that were done otherwise than asked, for the operator's log."""
+    idle: tuple[str, ...] = ()
+    """Those of `negative` and `guidance` that changed nothing in it."""
 
 
 class DrawPreview(Protocol):

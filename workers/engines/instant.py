@@ -6,7 +6,8 @@ Knobs in the model's `call` table: `step_s` (seconds each step takes), `shot_ste
 seconds for each picture of the call), `fail_on` (a word: prompts with it fail for good),
 `retry_on` (a word: they fail as if a part were down), `flag_on` (a word: they are flagged as by a safety checker), `crash_on` (a
 word: the process kills itself at the second step, as the kernel's memory killer would), `dead_on` (a word: the device is dead, as
-after a GPU fault), `load_s` (seconds that loading takes), `load_fails` and `memory_mib` (memory that it claims to hold).
+after a GPU fault), `load_s` (seconds that loading takes), `load_fails`, `memory_mib` (memory that it claims to hold) and
+`distilled` (negative and guidance change nothing).
 """
 
 import hashlib
@@ -47,6 +48,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     load_s: float = 0.0
     load_fails: bool = False
     memory_mib: float = 0.0
+    distilled: bool = False
 
     @property
     def memory_bytes(self) -> int:
@@ -59,9 +61,18 @@ def check(model: Model, options: InstantOptions, _context: EngineContext) -> Req
     return Requirements(memory_bytes=_knobs(model, options).memory_bytes)
 
 
-def capabilities(model: Model, _options: InstantOptions, _context: EngineContext) -> Capabilities:
-    """Returns what the engine can do. See `workers.engines.TellCapabilities`."""
-    return Capabilities(negative=model.negative_prompt, batch=batch_max(model))
+def capabilities(model: Model, options: InstantOptions, _context: EngineContext) -> Capabilities | None:
+    """Returns what the engine can do; None: its knobs are wrong. See `workers.engines.TellCapabilities`."""
+    try:
+        is_distilled = _knobs(model, options).distilled
+    except ModelError:
+        return None
+    return Capabilities(
+        negative=model.negative_prompt and not is_distilled,
+        negative_above=None,
+        guidance=not is_distilled,
+        batch=batch_max(model),
+    )
 
 
 def load(model: Model, options: InstantOptions, _context: EngineContext) -> "InstantEngine":
@@ -102,8 +113,8 @@ class InstantEngine:
             time.sleep(self.knobs.step_s + self.knobs.shot_step_s * len(shots))
             if step == CRASH_STEP and self._is_said(shots, self.knobs.crash_on):
                 os.kill(os.getpid(), signal.SIGKILL)
-            on_step(step, steps, lambda number=0: draw(shots[number].diffusion))
-        return [PictureFlagged() if self._is_said([shot], self.knobs.flag_on) else _drawn(shot) for shot in shots]
+            on_step(step, steps, lambda number=0: draw(self._acting(shots[number].diffusion)))
+        return [PictureFlagged() if self._is_said([shot], self.knobs.flag_on) else self._drawn(shot) for shot in shots]
 
     @property
     def memory_bytes(self) -> int:
@@ -112,6 +123,21 @@ class InstantEngine:
 
     def unload(self) -> None:
         """See `workers.engines.Engine`."""
+
+    def _acting(self, diffusion: Diffusion) -> Diffusion:
+        """Returns the parameters without those that change nothing."""
+        if not self.knobs.distilled:
+            return diffusion
+        return msgspec.structs.replace(diffusion, negative="", guidance_scale=0.0)
+
+    def _drawn(self, shot: Shot) -> Drawn:
+        """Draws a shot: its strength is the share of the pattern in a mixture with the source, kept where the mask is black."""
+        pixels, idle = draw(self._acting(shot.diffusion)), ("negative", "guidance") if self.knobs.distilled else ()
+        if shot.source is None:
+            return Drawn(pixels=pixels, idle=idle)
+        strength = strength_of(shot.diffusion)
+        mixed = np.rint(shot.source * (1 - strength) + pixels * strength).astype(uint8)
+        return Drawn(pixels=mixed if shot.mask is None else paste_back(mixed, shot.source, shot.mask), idle=idle)
 
     @staticmethod
     def _is_said(shots: Sequence[Shot], word: str) -> bool:
@@ -134,16 +160,6 @@ def draw(diffusion: Diffusion) -> NDArray[uint8]:
     grain = random.integers(-4, 5, (height, GRAIN_PERIOD, 1), dtype=np.int8).astype(float32) + 128
     picture += np.tile(grain, (1, width // GRAIN_PERIOD + 1, 1))[:, :width]
     return np.clip(picture, 0, 255, out=picture).astype(uint8)
-
-
-def _drawn(shot: Shot) -> Drawn:
-    """Draws a shot: its strength is the share of the pattern in a mixture with the source, kept where the mask is black."""
-    pixels = draw(shot.diffusion)
-    if shot.source is None:
-        return Drawn(pixels=pixels)
-    strength = strength_of(shot.diffusion)
-    mixed = np.rint(shot.source * (1 - strength) + pixels * strength).astype(uint8)
-    return Drawn(pixels=mixed if shot.mask is None else paste_back(mixed, shot.source, shot.mask))
 
 
 def kill_device() -> None:

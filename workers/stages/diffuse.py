@@ -48,7 +48,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         raise PictureBlocked(review.flagged_by_model(context)) from drawn
     for note in drawn.notes:
         log.info("drawn otherwise than asked", note=note)
-    return replace(picture, pixels=drawn.pixels, drawn_at=time.time())
+    return replace(picture, pixels=drawn.pixels, drawn_at=time.time(), idle=drawn.idle)
 
 
 def _tell_weights(context: Context) -> None:

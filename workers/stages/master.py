@@ -1,6 +1,7 @@
 """Master: the lossless, unbranded render, in the object store between the two phases of its job.
 
-It carries what is told of every picture made from it: the time at which it was drawn, and what enlarged it.
+It carries what is told of every picture made from it: the time at which it was drawn, parameters without effect, and what
+enlarged it.
 """
 
 import calendar
@@ -27,6 +28,9 @@ _READ_FORMATS = ("WEBP", "PNG", "TIFF")
 
 _SOFTWARE = 0x0131
 """Number of the EXIF tag for the upscaler."""
+
+_DESCRIPTION = 0x010E
+"""Number of the EXIF tag for the parameters that had no effect, separated by commas."""
 
 _DATE_TIME = 0x0132
 """Number of the EXIF tag for the time of drawing; it is UTC here."""
@@ -66,11 +70,15 @@ def fetch(picture: Picture, context: Context) -> Picture:
 
 
 def decoded(picture: Picture, master: bytes) -> Picture:
-    """Returns the picture with a master's pixels, the time at which they were drawn, and their upscaler."""
+    """Returns the picture with a master's pixels, and all that it tells of them."""
     with Image.open(io.BytesIO(master), formats=_READ_FORMATS) as image:
         exif = image.getexif()
         return replace(
-            picture, pixels=np.asarray(image), drawn_at=_drawn_at(exif), upscaler=str(exif.get(_SOFTWARE, ""))
+            picture,
+            pixels=np.asarray(image),
+            drawn_at=_drawn_at(exif),
+            idle=tuple(filter(None, str(exif.get(_DESCRIPTION, "")).split(","))),
+            upscaler=str(exif.get(_SOFTWARE, "")),
         )
 
 
@@ -91,6 +99,8 @@ def _encoded(picture: Picture) -> bytes:
     exif = Image.Exif()
     if picture.drawn_at is not None:
         exif[_DATE_TIME] = time.strftime(_TIME_FORMAT, time.gmtime(picture.drawn_at))
+    if picture.idle:
+        exif[_DESCRIPTION] = ",".join(picture.idle)
     if picture.upscaler:
         exif[_SOFTWARE] = picture.upscaler
     file = io.BytesIO()

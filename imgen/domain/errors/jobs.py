@@ -52,6 +52,12 @@ class OutOfMemory(Retryable):
     code = "out_of_memory"
 
 
+class NoTimeLeft(Retryable):
+    """The worker's task had no time left to draw the picture; it is drawn alone."""
+
+    code = "no_time_left"
+
+
 class DeviceLost(Retryable):
     """The device of a worker process does not answer any more; a new process gets it back."""
 

@@ -13,6 +13,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 from servers.command import Done, run_command
+from tiny_qwen import qwen_image
 
 from imgen.cli.models import TrialSize
 from imgen.domain.catalog import Model, parse_model
@@ -286,5 +287,6 @@ TINY: dict[str, Callable[[], Any]] = {
     "sd15-inpainting": partial(_sd15, diffusers.StableDiffusionInpaintPipeline, in_channels=9, out_channels=4),
     "sdxl-inpainting": partial(_sdxl, diffusers.StableDiffusionXLInpaintPipeline, in_channels=9, out_channels=4),
     "lcm": _lcm,
+    "qwen": qwen_image,
 }
 """Builders of pipelines with random weights, by the name of their folder."""

@@ -6,28 +6,21 @@ Mode = Literal["text", "image", "inpaint"]
 
 
 class Architecture(NamedTuple):
-    """Pipeline classes over the same components, and the arguments that they really use."""
+    """Pipeline classes over the same components."""
 
     text: str
     image: str = ""
     """Empty: diffusers has none that is told how far it may leave its source."""
     inpaint: str = ""
     """Empty: diffusers has none."""
-    guidance: str = "guidance_scale"
-    """Argument that guides: it contrasts the prompt with the negative one, or is told to a distilled model."""
-    distilled: bool = False
-    """Whether it draws in one pass, without a negative prompt unless `call` has a `true_cfg_scale` over 1."""
 
     def pipeline(self, mode: Mode) -> str:
         """Returns the class of a mode; empty: there is none."""
         return {"text": self.text, "image": self.image, "inpaint": self.inpaint}[mode]
 
 
-def _usual(
-    stem: str, *, inpaint: bool = True, guidance: str = "guidance_scale", distilled: bool = False
-) -> Architecture:
-    inpainting = f"{stem}InpaintPipeline" if inpaint else ""
-    return Architecture(f"{stem}Pipeline", f"{stem}Img2ImgPipeline", inpainting, guidance, distilled)
+def _usual(stem: str, *, inpaint: bool = True) -> Architecture:
+    return Architecture(f"{stem}Pipeline", f"{stem}Img2ImgPipeline", f"{stem}InpaintPipeline" if inpaint else "")
 
 
 ARCHITECTURES: tuple[Architecture, ...] = (
@@ -37,9 +30,9 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     _usual("StableDiffusionPAG"),
     _usual("StableDiffusionXLPAG"),
     _usual("StableDiffusion3PAG", inpaint=False),
-    _usual("LatentConsistencyModel", inpaint=False, distilled=True),
-    _usual("Flux", distilled=True),
-    _usual("QwenImage", guidance="true_cfg_scale"),
+    _usual("LatentConsistencyModel", inpaint=False),
+    _usual("Flux"),
+    _usual("QwenImage"),
     _usual("ZImage"),
     _usual("Chroma"),
 )
@@ -47,9 +40,9 @@ ARCHITECTURES: tuple[Architecture, ...] = (
 
 def is_listed(pipeline: str) -> bool:
     """Returns whether a pipeline class, by its name, is one of an architecture that is listed."""
-    return any(pipeline in known[:3] for known in ARCHITECTURES)
+    return any(pipeline in known for known in ARCHITECTURES)
 
 
 def architecture_of(pipeline: str) -> Architecture:
     """Returns the architecture of a pipeline class, by its name; one that is not listed has its own class for text alone."""
-    return next((known for known in ARCHITECTURES if pipeline in known[:3]), Architecture(pipeline))
+    return next((known for known in ARCHITECTURES if pipeline in known), Architecture(pipeline))

@@ -14,8 +14,8 @@ from imgen.domain.catalog import DiffusersOptions, Model
 from imgen.domain.errors import ModelError, OutOfMemory, PictureFlagged
 from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot
 from workers.engines.device import model_error
+from workers.engines.diffusers.acting import NO_WORDS, Acting, acting
 from workers.engines.diffusers.adapters import Adapters
-from workers.engines.diffusers.architectures import architecture_of
 from workers.engines.diffusers.calls import calls_of, generators_of, seeded_noise, stacked
 from workers.engines.diffusers.embedding_cache import EmbeddingCache
 from workers.engines.diffusers.library_logging import configure_library_logging
@@ -123,7 +123,18 @@ class DiffusersEngine:
             return self._embeddings.answer((state, key), encode)
 
         pipe = self._modes.pipeline(mode_of(shot))
-        return conditioning(pipe, shot.diffusion.positive, shot.diffusion.negative, self._extra, remember)
+        negative = shot.diffusion.negative or (NO_WORDS if self._acting(pipe).needs_negative else "")
+        return conditioning(pipe, shot.diffusion.positive, negative, self._extra, remember)
+
+    def _acting(self, pipe: Any) -> Acting:
+        """Returns the parameters that act on a pipeline."""
+
+        def configured(component: str) -> Mapping[str, Any]:
+            return getattr(getattr(pipe, component, None) if component else pipe, "config", {})
+
+        parameters = inspect.signature(pipe.__call__).parameters
+        signature = {name: parameter.default for name, parameter in parameters.items()}
+        return acting(type(pipe).__name__, signature, configured, self._extra)
 
     def _call(
         self, shots: Sequence[Shot], prompts: Sequence[Mapping[str, Any]], steps: Steps
@@ -141,8 +152,9 @@ class DiffusersEngine:
         verdicts = [list(getattr(drawn, name, None) or [False] * len(shots)) for name in FLAGS]
         flagged = [any(flags) for flags in zip(*verdicts, strict=True)]
         pictures = _pixels(drawn.images, (len(shots), 3, diffusion.height, diffusion.width))
+        acts = self._acting(pipe)
         return [
-            PictureFlagged() if is_flagged else finished(shot, pixels)
+            PictureFlagged() if is_flagged else finished(shot, pixels, idle=acts.idle(shot.diffusion))
             for shot, is_flagged, pixels in zip(shots, flagged, pictures, strict=True)
         ]
 
@@ -158,7 +170,7 @@ class DiffusersEngine:
                 "width": diffusion.width,
                 "height": diffusion.height,
                 "num_inference_steps": diffusion.num_inference_steps,
-                architecture_of(type(pipe).__name__).guidance: diffusion.guidance_scale,
+                self._acting(pipe).guidance: diffusion.guidance_scale,
                 "generator": generators_of(shots),
                 "callback_on_step_end": steps.done,
                 "output_type": "pt",

@@ -48,14 +48,15 @@ def undrawn(shot: Shot) -> Drawn | None:
     """Returns a shot's source as its picture if it may not leave it at all; None: it is to be drawn."""
     if shot.source is None or strength_of(shot.diffusion) > 0:
         return None
-    return Drawn(pixels=shot.source, notes=("strength 0: the picture is the source as it came",))
+    notes = ("strength 0: the picture is the source as it came",)
+    return Drawn(pixels=shot.source, notes=notes, idle=("negative", "guidance"))
 
 
-def finished(shot: Shot, pixels: NDArray[uint8]) -> Drawn:
-    """Makes the picture of what was drawn for a shot: outside its mask it is the source again."""
+def finished(shot: Shot, pixels: NDArray[uint8], *, idle: tuple[str, ...]) -> Drawn:
+    """Makes the picture of what was drawn for a shot: outside its mask it is the source again. `idle`: see `Drawn`."""
     if shot.source is None or shot.mask is None:
-        return Drawn(pixels=pixels)
-    return Drawn(pixels=paste_back(pixels, shot.source, shot.mask))
+        return Drawn(pixels=pixels, idle=idle)
+    return Drawn(pixels=paste_back(pixels, shot.source, shot.mask), idle=idle)
 
 
 class Modes:
