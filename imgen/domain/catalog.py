@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -95,6 +95,8 @@ class DiffusersOptions(Struct, frozen=True, kw_only=True, tag_field="backend", t
     call: dict[str, int | float | bool | str] = field(default_factory=dict)
     """Further keyword arguments of the pipeline call, such as `max_sequence_length`."""
     lora_cache_mib: Annotated[int, Meta(ge=0)] = 512
+    compile: Literal["", "regional"] = ""
+    """`regional`: the denoiser's repeated blocks are compiled; empty: nothing is."""
 
 
 class InstantOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag="instant"):

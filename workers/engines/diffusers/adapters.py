@@ -72,18 +72,22 @@ class Adapters:
             if name and name not in self.sizes:
                 self._load(name, path)
             if name:
-                self._pipe.set_adapters([name], [scale])
-                self._pipe.enable_lora()
+                self._enable(name, scale)
             self._active = wanted
         if name:
             self.sizes.move_to_end(name)
-        self._check([name] if name else [])
+        self._check(self._acting(name) if name else [])
 
     @property
     def encoder_state(self) -> tuple[str, float] | None:
         """Active file and scale if the file changes a text encoder; None: prompts are encoded as without LoRA."""
         active = self._active
         return active if active is not None and active[0] in self._of_encoders else None
+
+    @property
+    def separate_bytes(self) -> int:
+        """Memory of files that are held beside the pipeline's own modules."""
+        return 0
 
     def _load(self, name: str, path: Path) -> None:
         if not _takes_lora(self._pipe):
@@ -100,10 +104,8 @@ class Adapters:
         while not self._make_room(size) and self.sizes:
             self._remove_oldest()
         try:
-            with _several_adapters():
-                # Tensors, not the path: handed a path, diffusers picks a loader by the file's name, pickles included.
-                self._pipe.load_lora_weights(tensors, adapter_name=name)
-            self._take_as_is(name, halves, path)
+            with several_adapters():
+                self._hold(name, tensors, halves, path)
         except ModelError:
             self._remove(name)
             raise
@@ -118,17 +120,36 @@ class Adapters:
             self._of_encoders.add(name)
         log.info("lora_loaded", file=path.name, size_bytes=size, held=len(self.sizes))
 
+    def _hold(
+        self, name: str, tensors: Mapping[str, torch.Tensor], halves: Mapping[Half, torch.Tensor], path: Path
+    ) -> None:
+        # Tensors, not the path: handed a path, diffusers picks a loader by the file's name, pickles included.
+        self._pipe.load_lora_weights(tensors, adapter_name=name)
+        self._take_as_is(name, halves, path)
+
+    def _enable(self, name: str, scale: float) -> None:
+        self._pipe.set_adapters([name], [scale])
+        self._pipe.enable_lora()
+
+    def _acting(self, name: str) -> list[str]:
+        """Returns the adapters of a layer that are active while this file is."""
+        return [name]
+
     def _remove_oldest(self) -> None:
         oldest, _ = self.sizes.popitem(last=False)
         self._remove(oldest)
 
     def _remove(self, name: str) -> None:
-        with _several_adapters():
-            self._pipe.delete_adapters(name)
-        for model in self._models():
-            getattr(model, "peft_config", {}).pop(name, None)
-        self._adapted = None
+        self._delete(name)
         self._of_encoders.discard(name)
+
+    def _delete(self, adapter: str) -> None:
+        """Deletes an adapter from all layers."""
+        with several_adapters():
+            self._pipe.delete_adapters(adapter)
+        for model in self._models():
+            getattr(model, "peft_config", {}).pop(adapter, None)
+        self._adapted = None
 
     def _disable(self) -> None:
         if _takes_lora(self._pipe):
@@ -166,7 +187,7 @@ class Adapters:
 
 
 @contextmanager
-def _several_adapters() -> Iterator[None]:
+def several_adapters() -> Iterator[None]:
     """Silences peft's warnings of several adapters and of a change of the active one: `use` decides that."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)

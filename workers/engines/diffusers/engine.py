@@ -6,25 +6,31 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import structlog
 import torch
 from numpy import uint8
 from numpy.typing import NDArray
 
-from imgen.domain.catalog import DiffusersOptions, Model
+from imgen.domain.catalog import SIZES, DiffusersOptions, Model
 from imgen.domain.errors import ModelError, OutOfMemory, PictureFlagged
+from imgen.domain.recipe import Diffusion
 from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot
 from workers.engines.device import model_error
 from workers.engines.diffusers.acting import NO_WORDS, Acting, acting
 from workers.engines.diffusers.adapters import Adapters
 from workers.engines.diffusers.calls import calls_of, generators_of, seeded_noise, stacked
+from workers.engines.diffusers.compilation import compile_blocks, compiler_failure, uncompile
 from workers.engines.diffusers.embedding_cache import EmbeddingCache
 from workers.engines.diffusers.library_logging import configure_library_logging
+from workers.engines.diffusers.lora_slot import SlotAdapters
 from workers.engines.diffusers.memory import measure
 from workers.engines.diffusers.modes import Modes, finished, mode_of, undrawn
 from workers.engines.diffusers.pipelines import build, check_entry
 from workers.engines.diffusers.prompting import conditioning
 from workers.engines.diffusers.scheduler_steps import followed
 from workers.engines.diffusers.steps import Steps
+
+log = structlog.get_logger(__name__)
 
 CALL_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, AssertionError, MemoryError)
 """Errors of pipelines on arguments that they cannot use, and of the device; diffusers has no exception of its own."""
@@ -63,10 +69,35 @@ def load(model: Model, options: DiffusersOptions, context: EngineContext) -> "Di
     accepted = set(inspect.signature(pipe.__call__).parameters) - _OURS
     if unknown := sorted(set(options.call) - accepted):
         raise ModelError(f"models.toml: {model.key}: call: {type(pipe).__name__} takes no {', '.join(unknown)}")
-    adapters = Adapters(
-        pipe, context.folders_of, limit_bytes=options.lora_cache_mib * 2**20, make_room=context.make_room
+    if options.compile:
+        compile_blocks(model.key, pipe)
+    kind = SlotAdapters if options.compile else Adapters
+    adapters = kind(pipe, context.folders_of, limit_bytes=options.lora_cache_mib * 2**20, make_room=context.make_room)
+    engine = DiffusersEngine(pipe, adapters, dict(options.call))
+    if options.compile:
+        _warm_up(engine, pipe, model)
+    return engine
+
+
+def _warm_up(engine: "DiffusersEngine", pipe: Any, model: Model) -> None:
+    """Draws a picture in two steps, so that compiling is part of loading; without a compiler the model goes on uncompiled."""
+    width, height = SIZES[0]
+    diffusion = Diffusion(
+        positive="",
+        negative="",
+        width=width,
+        height=height,
+        seed=0,
+        num_inference_steps=2,
+        guidance_scale=model.guidance.default,
     )
-    return DiffusersEngine(pipe, adapters, dict(options.call))
+    try:
+        engine.render([Shot(diffusion=diffusion)], lambda *_: None)
+    except ModelError as exc:
+        if not (reason := compiler_failure(exc)):
+            raise
+        uncompile(pipe)
+        log.warning("model_not_compiled", model=model.key, reason=reason)
 
 
 def default_batch(options: DiffusersOptions) -> int:
@@ -184,7 +215,7 @@ class DiffusersEngine:
     @property
     def memory_bytes(self) -> int:
         """See `workers.engines.Engine`."""
-        return measure(self._pipe)
+        return measure(self._pipe) + self._adapters.separate_bytes
 
     def unload(self) -> None:
         """See `workers.engines.Engine`."""
