@@ -13,7 +13,15 @@ from imgen.domain.outcome import Blocked, Meta, Outcome, StoredImage
 from imgen.objects.disk import DiskStore
 from imgen.surfaces.action.translation import ended_answer, listed_job
 
-TYPES = {str: "x", int: 1, float: 0.5, bool: True, tuple[str, ...]: ("nudity",), dict[str, float]: {"render": 1.5}}
+TYPES = {
+    str: "x",
+    int: 1,
+    float: 0.5,
+    float | None: 0.5,
+    bool: True,
+    tuple[str, ...]: ("nudity",),
+    dict[str, float]: {"render": 1.5},
+}
 META = Meta(**{field.name: TYPES[field.type] for field in msgspec.structs.fields(Meta)})
 IMAGES = (StoredImage(key="pictures/a.png", filename="a.png", type="signed"),)
 
