@@ -26,6 +26,7 @@ COMMANDS = (
     "api",
     "worker",
     "embedder",
+    "dispatcher",
 )
 """Modules of this package, each with a function of its name, or with an `app` of several."""
 

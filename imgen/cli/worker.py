@@ -1,6 +1,5 @@
 """Command `imgen worker`: one Celery worker, for production."""
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ import typer
 
 from imgen import composition, settings
 from imgen.cli.options import Data
+from imgen.cli.ready_file import touch
 from imgen.configuration import load_catalog, shadowed_weights
 from imgen.domain.errors import Invalid
 from imgen.domain.job import FINISH_QUEUE, render_queue
@@ -42,7 +42,7 @@ def worker(
 
     def on_ready() -> None:
         log.info("worker ready", queues=names, processes=processes, data=str(loaded.data_dir))
-        _touch(ready_file)
+        touch(ready_file)
 
     app.run(loaded, queues=names, processes=processes, name="+".join(names), preload=models, on_ready=on_ready)
 
@@ -82,9 +82,3 @@ def _models_to_preload(loaded: Settings, queues: list[str], preload: str | None)
     if unknown := [key for key in strangers if key not in models]:
         log.warning("[models] preload names no model", unknown=unknown, models=list(models))
     return [key for key in dict.fromkeys(asked) if key not in strangers]
-
-
-def _touch(ready_file: Path | None) -> None:
-    if ready_file is not None:
-        with contextlib.suppress(FileNotFoundError):  # nobody waits any more
-            ready_file.touch()

@@ -52,6 +52,7 @@ def stack(settings: Settings) -> Iterator[Part]:
             detail=EMBEDDED_MODEL,
             environ=environ,
         )
+    yield _with_ready_file("dispatcher", ["dispatcher"], environ, grace_s=settings.webhooks.timeout_s + 5)
     host, port = settings.http.host, settings.http.port
     yield Part(
         name="api",
@@ -63,17 +64,22 @@ def stack(settings: Settings) -> Iterator[Part]:
 
 
 def _worker(name: str, queues: list[str], processes: int, environ: dict[str, str]) -> Part:
+    command = ["worker", "--queues", ",".join(queues), "--processes", str(processes)]
+    return _with_ready_file(name, command, environ, detail=", ".join(queues), grace_s=WORKER_GRACE_S)
+
+
+def _with_ready_file(
+    name: str, command: list[str], environ: dict[str, str], *, detail: str = "", grace_s: float
+) -> Part:
+    """Makes a part that listens nowhere: it touches a file when it is ready."""
     ready_file = Path(tempfile.mkdtemp(prefix="imgen-")) / "ready"
-    command = _imgen(
-        "worker", "--queues", ",".join(queues), "--processes", str(processes), "--ready-file", str(ready_file)
-    )
     return Part(
         name=name,
-        command=command,
+        command=_imgen(*command, "--ready-file", str(ready_file)),
         is_ready=lambda: _consume_ready_file(ready_file),
-        detail=", ".join(queues),
+        detail=detail,
         environ=environ,
-        grace_s=WORKER_GRACE_S,
+        grace_s=grace_s,
     )
 
 
@@ -82,7 +88,7 @@ def _imgen(*arguments: str) -> list[str]:
 
 
 def _consume_ready_file(ready_file: Path) -> bool:
-    """Returns whether the worker has made its ready file; removes the file."""
+    """Returns whether the part has made its ready file; removes the file."""
     if not ready_file.exists():
         return False
     ready_file.unlink()

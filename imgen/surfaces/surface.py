@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute
 
 from imgen.asgi.endpoint import Answer, json_answer
 from imgen.domain import errors
+from imgen.domain.job import Job
 from imgen.services.core import Core
 from imgen.surfaces.description import Description
 
@@ -62,6 +63,10 @@ class Surface:
     prefixes: tuple[str, ...]
     """Paths of the surface, with all below them."""
     routes: Callable[[Core], Sequence[BaseRoute]]
+    name: str = ""
+    """Surface of the jobs that it makes; empty: it makes none."""
+    ended: Callable[[Core, Job], Mapping[str, object]] | None = None
+    """Answer to a poll of an ended job, with its id and fresh URLs, without a withheld picture's: the data of webhooks."""
     error: Callable[[Problem], Answer] = json_error
     """Form of failures before a handler: an unknown path, a wrong method, a broken connection."""
     describe: Callable[[Core], Description] | None = None

@@ -51,6 +51,7 @@ PARTS = {
     "render": "--queues render",
     "finish": "--queues finish",
     "embedder": "imgen.cli embedder",
+    "dispatcher": "imgen.cli dispatcher",
     "api": "imgen.cli api",
 }
 """Part → words of its processes' command lines."""

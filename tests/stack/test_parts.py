@@ -17,4 +17,4 @@ def test_an_embedder_is_started_only_where_one_is_asked(tmp_path, monkeypatch, c
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "imgen.toml").write_text(f'[redis]\nurl = "redis://127.0.0.1:1"\n[cache]\n{cache}')
     names = [part.name for part in stack(settings.load(tmp_path, environ={}))]
-    assert names == ["render worker", "finish worker", *(["embedder"] if is_started else []), "api"]
+    assert names == ["render worker", "finish worker", *(["embedder"] if is_started else []), "dispatcher", "api"]

@@ -9,6 +9,7 @@ from imgen.domain.errors import ImgenError
 from imgen.domain.principal import GENERATE
 from imgen.services import uploads
 from imgen.services.core import Core
+from imgen.surfaces.action import handlers, translation
 from imgen.surfaces.action.answers import Failure, UploadAnswer
 from imgen.surfaces.action.decoding import action_of, decode
 from imgen.surfaces.action.translation import upload_answer
@@ -75,4 +76,11 @@ def describe(core: Core) -> Description:
     return description.describe(core)
 
 
-SURFACE = Surface(prefixes=(PATH,), routes=routes, error=error, describe=describe)
+SURFACE = Surface(
+    prefixes=(PATH,),
+    routes=routes,
+    name=handlers.SURFACE,
+    ended=translation.told_answer,
+    error=error,
+    describe=describe,
+)

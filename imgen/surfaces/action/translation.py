@@ -3,7 +3,7 @@
 import base64
 from typing import Literal
 
-from msgspec import UNSET, structs
+from msgspec import UNSET, structs, to_builtins
 
 from imgen.domain.catalog import Catalog, Model
 from imgen.domain.failure import CODES
@@ -109,6 +109,14 @@ def ended_answer(
             unsafe_url=base64.b64encode(url.encode()).decode() if url else UNSET,
         )
     return EndedAnswer(status=_ENDED[state], error=outcome.error, code=code or CODES[state])
+
+
+def told_answer(core: Core, job: Job) -> dict[str, object]:
+    """Makes the data of a webhook: the answer to `status` with the job's id; a withheld picture's URL goes to who asks for it."""
+    answer = ended_answer(core, job.id, job.state, job.outcome or Outcome(), code=job.error_code)
+    if isinstance(answer, BlockedAnswer):
+        answer = structs.replace(answer, unsafe_url=UNSET)
+    return {"id": job.id, **to_builtins(answer)}
 
 
 def listed_job(job: Job) -> ListedJob:

@@ -1,0 +1,57 @@
+"""Body of a webhook: the event's type, its time, and the answer to a poll of the ended job, in less than 20 kB."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+MAX_BODY_BYTES = 20_000
+"""Bytes that a body stays below (Standard Webhooks, "Payload size")."""
+_URLS = ("https://", "http://")
+"""Beginnings of texts that are of no use when they are cut."""
+
+
+def make_body(event: str, at: float, data: Mapping[str, object]) -> bytes:
+    """Makes the body as JSON; over MAX_BODY_BYTES its longest texts are cut to one length, and `truncated` is true.
+
+    Args:
+        event: its type.
+        at: its time, in seconds since the epoch.
+        data: the answer, with the job's id.
+    """
+    body: dict[str, Any] = {"type": event, "timestamp": time_text(at), "data": msgspec.to_builtins(data)}
+    encoded = msgspec.json.encode(body)
+    if len(encoded) < MAX_BODY_BYTES:
+        return encoded
+    shortest, longest = 0, max(map(len, _texts(body["data"])), default=0)
+    while shortest < longest:  # the longest texts that fit
+        middle = (shortest + longest + 1) // 2
+        fits = len(_cut_body(body, middle)) < MAX_BODY_BYTES
+        shortest, longest = (middle, longest) if fits else (shortest, middle - 1)
+    return _cut_body(body, shortest)
+
+
+def time_text(at: float) -> str:
+    """Formats seconds since the epoch as ISO 8601, UTC, to the millisecond: the ends of jobs are told apart by it."""
+    return dt.datetime.fromtimestamp(at, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _cut_body(body: Mapping[str, Any], length: int) -> bytes:
+    return msgspec.json.encode({**body, "data": _cut(body["data"], length), "truncated": True})
+
+
+def _cut(value: Any, length: int) -> Any:
+    if isinstance(value, str):
+        return value if value.startswith(_URLS) else value[:length]
+    if isinstance(value, dict):
+        return {name: _cut(inner, length) for name, inner in value.items()}
+    return [_cut(inner, length) for inner in value] if isinstance(value, list) else value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
