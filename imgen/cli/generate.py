@@ -1,5 +1,6 @@
 """Command `imgen generate`: pictures from any server."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from imgen import settings
 from imgen.cli import pictures
 from imgen.cli.client import Client, ServerError
 from imgen.cli.options import Data
-from imgen.domain.catalog import SIZES
+from imgen.domain.catalog import SIZES, Size
 from imgen.domain.errors import Invalid
 from imgen.domain.request import RANGES, UPSCALES
 from imgen.stack.lock import running_url
@@ -35,7 +36,7 @@ def generate(
         typer.Option(
             help="Width × height: "
             + ", ".join(f"{w}x{h}" for w, h in SIZES)
-            + ". Default: the first; with --image the one nearest to its shape.",
+            + ", unless the model has its own. Default: the first; with --image the one nearest to its shape.",
             show_default=False,
         ),
     ] = "",
@@ -73,8 +74,8 @@ def generate(
         raise Invalid(f"--upscale is {', '.join(map(str, UPSCALES[:-1]))} or {UPSCALES[-1]}")
     if not image and (mask is not None or strength is not None):
         raise Invalid("--mask and --strength need an --image")
-    if size or not image:
-        fields["width"], fields["height"] = _parse_size(size) if size else SIZES[0]
+    if size:
+        fields["width"], fields["height"] = _parse_size(size)
     inputs = _read_inputs(image, mask)
     if strength is not None:
         fields["image_strength"] = strength
@@ -88,8 +89,7 @@ def generate(
     console = Console(stderr=True)
     client = Client(url or _local_url(data), key)
     try:
-        if model:
-            _refuse_unknown(model, client)
+        _refuse_repaired(client, model, _parse_size(size) if size else None)
         sent = {name: pictures.send(client, picture) for name, picture in inputs.items()}
         job = client.call("generate", **fields, **sent)
         if repaired := job.get("warnings"):
@@ -128,25 +128,39 @@ def _read_inputs(image: str, mask: Path | None) -> dict[str, bytes | str]:
     return inputs if mask is None else inputs | {"mask": pictures.read(mask)}
 
 
-def _refuse_unknown(model: str, client: Client) -> None:
-    """Raises ServerError if the server does not know the model, and would draw with its first one."""
+def _refuse_repaired(client: Client, model: str, size: Size | None) -> None:
+    """Refuses a model or a size that the server would replace; without a model it is not asked about a usual size.
+
+    Raises:
+        ServerError: the server does not know the model.
+        Invalid: the model does not draw the size.
+    """
+    if not model and (size is None or size in SIZES):
+        return
     known = client.call("models")["models"]
-    if model not in known:
+    if model and model not in known:
         added = "A model that was just added is known once the configuration is read again (panel, Catalog)"
         raise ServerError(f"The server knows no model {model!r}; it has {', '.join(known)}. {added}")
+    entry = known[model] if model else next(iter(known.values()))
+    sizes = [(width, height) for width, height in entry.get("sizes", SIZES)]
+    if size is not None and size not in sizes:
+        raise Invalid(f"No size {_written(size)}; choose one of {', '.join(map(_written, sizes))}")
 
 
-def _parse_size(text: str) -> tuple[int, int]:
+def _written(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _parse_size(text: str) -> Size:
     """Parses `1344x768`.
 
     Raises:
-        Invalid: no server draws this size; the message has those that it draws.
+        Invalid: it is no pair of numbers.
     """
-    sizes = {f"{width}x{height}": (width, height) for width, height in SIZES}
-    found = sizes.get(text.lower().replace("×", "x").replace(" ", ""))
+    found = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", text.lower().replace("×", "x").replace(" ", ""), re.ASCII)
     if found is None:
-        raise Invalid(f"No size {text!r}; choose one of {', '.join(sizes)}")
-    return found
+        raise Invalid(f"No size {text!r}; choose one of {', '.join(map(_written, SIZES))}, or one of the model's own")
+    return int(found[1]), int(found[2])
 
 
 def _local_url(data: Data) -> str:

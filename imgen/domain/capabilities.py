@@ -2,7 +2,8 @@
 
 from msgspec import Struct, structs
 
-from imgen.domain.catalog import Model
+from imgen.domain.catalog import Model, Size, nearest_size
+from imgen.domain.repair import is_absent
 from imgen.domain.request import GenerateRequest, ResolvedRequest, in_order
 
 
@@ -19,10 +20,16 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Guidance scale above which a negative prompt acts; None: at every one."""
     guidance: bool = True
     seed: bool = True
-    sizes: tuple[tuple[int, int], ...] = ()
-    """(width, height) in pixels; none: it draws any size."""
+    size_multiple: int = 1
+    """Pixels; both sides are multiples of it."""
+    longest_side: int | None = None
+    """Pixels; None: there is no limit."""
     batch: int = 1
     """Most pictures of one call."""
+
+    def draws(self, size: Size) -> bool:
+        """Returns whether a size can be drawn."""
+        return all(side % self.size_multiple == 0 for side in size) and max(size) <= (self.longest_side or max(size))
 
 
 def without_effect(request: GenerateRequest, resolved: ResolvedRequest, able: Capabilities) -> tuple[str, ...]:
@@ -46,6 +53,8 @@ def heeding(
 ) -> tuple[GenerateRequest, ResolvedRequest]:
     """Returns a request without the pictures that its model cannot use, and with all that has no effect among its warnings.
 
+    Its model has the sizes left that can be drawn; another one that was asked for becomes the nearest of them, and is told.
+
     A source that the model cannot draw from is left out, and the picture drawn from words: as every value that cannot be used,
     it is told, not refused (contract, section 1). With a mask that it cannot heed the whole source would be redrawn, which nobody
     who masks a part of it wants: then the source is left out as well.
@@ -54,8 +63,27 @@ def heeding(
     if "mask" in idle and request.image is not None:
         idle += ("image", *(("image_strength",) if request.image_strength is not None else ()))
     dropped = {name: None for name in ("image", "mask", "image_strength") if name in idle}
-    warnings = in_order((*resolved.warnings, *idle))
+    resolved, changed = _with_size(request, resolved, able)
+    warnings = in_order((*resolved.warnings, *idle, *changed))
     return structs.replace(request, **dropped), structs.replace(resolved, warnings=warnings)
+
+
+def _with_size(
+    request: GenerateRequest, resolved: ResolvedRequest, able: Capabilities
+) -> tuple[ResolvedRequest, tuple[str, ...]]:
+    """Returns a request whose size and whose model's sizes can be drawn, and the sides that were sent and changed.
+
+    If the model can draw none of its sizes, nothing changes: its job fails with the reason.
+    """
+    model, size = resolved.model, (resolved.width, resolved.height)
+    drawn = tuple(one for one in model.sizes if able.draws(one))
+    if not drawn or len(drawn) == len(model.sizes):
+        return resolved, ()
+    width, height = size if size in drawn else nearest_size(*size, drawn)
+    pairs = {"width": (resolved.width, width), "height": (resolved.height, height)}
+    changed = tuple(name for name, (old, new) in pairs.items() if old != new and not is_absent(getattr(request, name)))
+    model = structs.replace(model, sizes=drawn)
+    return structs.replace(resolved, model=model, width=width, height=height), changed
 
 
 def assumed(model: Model) -> Capabilities:

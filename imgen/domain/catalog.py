@@ -1,13 +1,16 @@
 """Catalog of models, their styles and ranges, and of characters. Values only; configuration.py reads them from config/."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct, field
 
-SIZES: tuple[tuple[int, int], ...] = (
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+SIZES: tuple[Size, ...] = (
     (1344, 768),
     (1024, 1024),
     (768, 1344),
@@ -16,7 +19,12 @@ SIZES: tuple[tuple[int, int], ...] = (
     (1152, 896),
     (896, 1152),
 )
-"""Width × height in pixels, about one megapixel each; the first is the default (contract, section 1)."""
+"""Sizes of a model that lists none, about one megapixel each; the first is the default (contract, section 1)."""
+
+SIZE_STEP = 8
+"""Sides of listed sizes are multiples of it: pixels of a latent in nearly every VAE, and of a block of the watermark."""
+LEAST_PIXELS, MOST_PIXELS = 65_536, 2_000_000
+"""Area of a listed size: the watermark needs the least, and enlarged four times the largest can still be verified."""
 
 N = TypeVar("N", int, float)
 
@@ -57,10 +65,20 @@ def _check_range(given: Steps | Guidance) -> None:
         raise ValueError(f"default {given.default} is not in the range from min {given.min} to max {given.max}")
 
 
-def nearest_size(width: int, height: int) -> tuple[int, int]:
-    """Returns the one of SIZES whose ratio is nearest to that of a picture."""
-    ratio = math.log(width / height)
-    return min(SIZES, key=lambda size: abs(math.log(size[0] / size[1]) - ratio))
+def _check_size(width: int, height: int) -> None:
+    if width % SIZE_STEP or height % SIZE_STEP or not LEAST_PIXELS <= width * height <= MOST_PIXELS:
+        limits = f"sides are multiples of {SIZE_STEP}, the area is {LEAST_PIXELS:,} to {MOST_PIXELS:,} pixels"
+        raise ValueError(f"sizes has {width} × {height}: {limits}")
+
+
+def nearest_size(width: int, height: int, sizes: Sequence[Size]) -> Size:
+    """Returns the size whose ratio is nearest to that of a picture; of several the one nearest in area."""
+    ratio, area = math.log(width / height), math.log(width * height)
+
+    def distance(size: Size) -> tuple[float, float]:
+        return round(abs(math.log(size[0] / size[1]) - ratio), 6), abs(math.log(size[0] * size[1]) - area)
+
+    return min(sizes, key=distance)
 
 
 def clamp(value: N, low: N, high: N) -> N:
@@ -123,6 +141,8 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base_negative: str = ""
     negative_prompt: bool = True
     """Whether the pipeline uses a negative prompt."""
+    sizes: Annotated[tuple[Size, ...], Meta(min_length=1)] = SIZES
+    """Sizes that it draws; the first is its default."""
     steps: Steps
     guidance: Guidance
     time_limit_s: Annotated[int, Meta(gt=0)] = 300
@@ -134,7 +154,9 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Characters that the model is restricted to; None: every one that has a LoRA for it, or needs none."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError if the default style is none of the styles."""
+        """Raises ValueError if the default style is none of the styles, or a size cannot be made a picture of ours."""
+        for size in self.sizes:
+            _check_size(*size)
         if self.default_style not in self.styles:
             raise ValueError(f"default_style {self.default_style!r} is none of its styles: {', '.join(self.styles)}")
 

@@ -7,11 +7,11 @@ errors are refused all the same: an unknown ruleset, because safety never falls 
 import math
 import re
 import secrets
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from msgspec import structs
 
-from imgen.domain.catalog import SIZES, Catalog, clamp, nearest_size
+from imgen.domain.catalog import SIZES, Catalog, Size, clamp, nearest_size
 from imgen.domain.errors import InvalidCharacter, InvalidField
 from imgen.domain.prompt import LOST, clean, parse
 from imgen.domain.recipe import Attribution, Output, VisibleWatermark
@@ -68,7 +68,7 @@ def resolve(
     normalize.note_lost("prompt", prompt)
     normalize.note_lost("negative", negative)
     model = catalog.model(normalize.choice("model", request.model, tuple(catalog.models)))
-    width, height = normalize.size(request.width, request.height)
+    width, height = normalize.size(request.width, request.height, model.sizes)
     picture_format = normalize.choice("format", request.format, FORMATS)
     steps = Range(model.steps.default, model.steps.min, model.steps.max)
     guidance = Range(model.guidance.default, model.guidance.min, model.guidance.max)
@@ -119,10 +119,10 @@ def resolve(
 
 
 def fit_source(resolved: ResolvedRequest, request: GenerateRequest, size: tuple[int, int]) -> ResolvedRequest:
-    """Gives a request without a size the valid one nearest to its source's; `size` is width and height of that."""
+    """Gives a request without a size the one of its model nearest to its source's; `size` is width and height of that."""
     if not (is_absent(request.width) and is_absent(request.height)):
         return resolved
-    width, height = nearest_size(*size)
+    width, height = nearest_size(*size, resolved.model.sizes)
     return structs.replace(resolved, width=width, height=height)
 
 
@@ -161,13 +161,17 @@ class _Normalizer:
             self._changed.append(field)
         return float(normalized)
 
-    def size(self, width: object, height: object) -> tuple[int, int]:
-        """Returns width and height if they are one of SIZES, else the first of those; an absent side is that one's."""
+    def size(self, width: object, height: object, sizes: Sequence[Size]) -> Size:
+        """Returns width and height if they are one of the model's sizes; an absent side is that of the first of them.
+
+        A usual size that the model lacks becomes the nearest one, any other pair the first.
+        """
         sent = tuple(
             fallback if is_absent(value) else _parse_int(value)
-            for value, fallback in zip((width, height), SIZES[0], strict=True)
+            for value, fallback in zip((width, height), sizes[0], strict=True)
         )
-        size = next((known for known in SIZES if known == sent), SIZES[0])
+        usual = next((known for known in (*sizes, *SIZES) if known == sent), sizes[0])
+        size = usual if usual in sizes else nearest_size(*usual, sizes)
         self._changed += [
             field for field, value, used in zip(("width", "height"), sent, size, strict=True) if value != used
         ]

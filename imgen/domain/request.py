@@ -49,7 +49,7 @@ def _credential(name: str) -> Meta:
 def _side(axis: int) -> Meta:
     pairs = ", ".join(f"{width}×{height}" for width, height in SIZES)
     values = list(dict.fromkeys(size[axis] for size in SIZES))
-    words = f"Pixels. Sizes: {pairs}. Any other pair: the first one."
+    words = f"Pixels. Sizes: {pairs}, unless the model lists its own. Any other pair: the first one."
     return described("integer", words, enum=values, default=SIZES[0][axis])
 
 

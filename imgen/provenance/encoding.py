@@ -50,10 +50,10 @@ def decode(body: bytes) -> NDArray[np.uint8]:
         return np.asarray(image.convert("RGB"))
 
 
-def thumbnail(pixels: NDArray[np.uint8], file_format: str) -> bytes:
-    """Encodes a thumbnail, 384 pixels at its long edge, never larger than the picture."""
+def thumbnail(pixels: NDArray[np.uint8], file_format: str, *, side: int = THUMBNAIL_PIXELS) -> bytes:
+    """Encodes a thumbnail, of so many pixels at its long edge, never larger than the picture."""
     image = Image.fromarray(pixels)
-    image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS, reducing_gap=1.5)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=1.5)
     return encode(np.asarray(image), file_format, quality=_THUMBNAIL_QUALITY)
 
 

@@ -43,6 +43,8 @@ class Ingredient(Struct, frozen=True, kw_only=True):
     """`parentOf`: the picture is a version of it; `componentOf`: it is a part of the picture."""
     title: str = ""
     """Of a file that is ours: a stranger's has that of its own manifest (C2PA 2.4, section 18.16.4)."""
+    thumbnail: bytes = b""
+    """Small copy, JPEG, of pixels that were reviewed; empty: none."""
     file: bytes = b""
     """The file as its owner gave it; its manifest is kept, if it has one. Empty: the ingredient has no file, or a bare one."""
 

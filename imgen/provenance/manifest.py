@@ -9,7 +9,14 @@ from imgen.provenance import fingerprint, watermark
 from imgen.provenance.history import OPENED, RESIZED, Action, Ingredient
 from imgen.provenance.untrusted_image import media_type
 
-CREATED_ASSERTIONS = ("c2pa.actions", "c2pa.actions.v2", "c2pa.ingredient", "c2pa.ingredient.v3", "c2pa.soft-binding")
+CREATED_ASSERTIONS = (
+    "c2pa.actions",
+    "c2pa.actions.v2",
+    "c2pa.ingredient",
+    "c2pa.ingredient.v3",
+    "c2pa.soft-binding",
+    "c2pa.thumbnail.ingredient",
+)
 """Labels of the assertions that the signer attests itself. `cawg.metadata` is not among them: it repeats a caller's words."""
 
 
@@ -57,8 +64,14 @@ def ingredient_definition(ingredient: Ingredient) -> dict[str, Any]:
         "instance_id": f"xmp.iid:{uuid.uuid4()}",
         "title": ingredient.title,
         "format": media_type(ingredient.file),
+        "thumbnail": ingredient.thumbnail and {"format": "image/jpeg", "identifier": thumbnail_name(ingredient.label)},
     }
     return {name: value for name, value in values.items() if value}
+
+
+def thumbnail_name(label: str) -> str:
+    """Returns the name by which the library is given the thumbnail of an ingredient; it stands in no file."""
+    return f"{label}.jpg"
 
 
 def thumbnail_definition(manifest: Manifest, manifest_id: str) -> dict[str, Any]:

@@ -33,8 +33,8 @@ that is made from the picture carries them on."""
 
 _ALGORITHMS = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 
-_Ingredient = tuple[dict[str, Any], bytes]
-"""Ingredient in the library's form, and its file if its manifest is kept."""
+_Ingredient = tuple[dict[str, Any], bytes, bytes]
+"""Ingredient in the library's form, its file if its manifest is kept, and its thumbnail."""
 
 _BLANK = encoding.encode(np.zeros((1, 1, 3), np.uint8), "png", quality=100)
 
@@ -111,17 +111,17 @@ class Signer:
         """
         made = thumbnail_definition(manifest, _new_manifest_id())
         parent = Ingredient(label=SOURCE, relationship="parentOf", title=manifest.title, file=picture.body)
-        return self._sign(made, mime, thumbnail, [(ingredient_definition(parent), picture.body)])[1]
+        return self._sign(made, mime, thumbnail, [(ingredient_definition(parent), picture.body, b"")])[1]
 
     def _fit(self, manifest: Manifest) -> list[_Ingredient]:
         """Returns the manifest's ingredients, without the files of those whose own manifests a picture cannot carry.
 
         Each is tried on a blank picture: some defects of strangers' manifests show at the end of signing alone, or on reading.
         """
-        fit: list[_Ingredient] = [(ingredient_definition(one), b"") for one in manifest.ingredients]
+        fit: list[_Ingredient] = [(ingredient_definition(one), b"", one.thumbnail) for one in manifest.ingredients]
         for place, ingredient in enumerate(manifest.ingredients):
             if _may_have_manifest(ingredient.file):
-                tried = [*fit[:place], (fit[place][0], ingredient.file), *fit[place + 1 :]]
+                tried = [*fit[:place], (fit[place][0], ingredient.file, ingredient.thumbnail), *fit[place + 1 :]]
                 if self._can_carry(definition(manifest, _new_manifest_id()), tried):
                     fit = tried
         return fit
@@ -157,11 +157,13 @@ def _signed(
 ) -> tuple[bytes, bytes]:
     """Signs a file by a manifest's definition; returns the manifest store and the signed file."""
     signed = io.BytesIO()
-    named = [ingredient for ingredient, file in ingredients if not file]
+    named = [ingredient for ingredient, file, _ in ingredients if not file]
     with c2pa.Builder({**made, "ingredients": named}, context) as builder:
-        for ingredient, file in ingredients:
+        for ingredient, file, thumbnail in ingredients:
             if file:
                 builder.add_ingredient(ingredient, ingredient["format"], io.BytesIO(file))
+            if thumbnail:
+                builder.add_resource(ingredient["thumbnail"]["identifier"], io.BytesIO(thumbnail))
         store = builder.sign(mime, io.BytesIO(body), signed)
     return store, signed.getvalue()
 

@@ -63,8 +63,7 @@ def test_without_a_source_nothing_of_it_is_sent(stub, generate):
     """An older server gets what it knows."""
     assert generate().returncode == 0
     sent = stub.asked("generate")[0].body
-    assert not {"image", "mask", "image_strength", "upscale"} & set(sent)
-    assert (sent["width"], sent["height"]) == (1344, 768)
+    assert not {"image", "mask", "image_strength", "upscale", "width", "height"} & set(sent)
 
 
 def unusable(tmp_path, photo):

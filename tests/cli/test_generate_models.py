@@ -36,6 +36,22 @@ def test_a_model_that_the_server_does_not_know_is_refused(stub, generate):
     assert stub.asked("generate")[0].body["model"] == "luna"
 
 
+def test_sizes_are_those_of_the_model(stub, generate):
+    """Of the chosen one, else of the first; another size is refused with the list, and nothing is drawn."""
+    stub.plan["models"] = [
+        Reply(body=MODELS | {"models": MODELS["models"] | {"luna": {"sizes": [[512, 768], [768, 512]]}}})
+    ]
+    for arguments in (("--size", "1344x768", "--model", "luna"), ("--size", "1000x1000", "--model", "luna")):
+        done = generate(*arguments)
+        assert done.returncode == 1
+        assert "choose one of 512x768, 768x512" in done.stderr
+    refused = generate("--size", "512x768")
+    assert (refused.returncode, "choose one of 1344x768, 1024x1024" in refused.stderr) == (1, True)
+    assert stub.asked("generate") == []
+    assert generate("--size", "512x768", "--model", "luna").returncode == 0
+    assert (stub.asked("generate")[0].body["width"], stub.asked("generate")[0].body["height"]) == (512, 768)
+
+
 def test_a_model_without_a_worker_is_told_while_its_picture_waits(stub, generate):
     """Once, however often it is asked; a picture that is drawn in the end is saved."""
     accepted, completed = stub.accepted(), stub.completed()

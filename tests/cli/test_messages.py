@@ -98,9 +98,9 @@ def test_generate_finds_the_stack_that_runs_over_the_data_folder(tmp_path):
     assert running_url(tmp_path) == ""
 
 
-def test_a_size_that_no_server_draws_is_refused_with_the_list(tmp_path):
+def test_a_size_that_is_none_is_refused_with_the_list(tmp_path):
     """The server would repair it to its first size."""
-    for size in ("1000x1000", "1344", "x", "1344x768x3"):
+    for size in ("0x1000", "1344", "x", "1344x768x3"):
         done = run_command("generate", "red coat", "--key", "imgen_x", "--size", size, "--data", str(tmp_path))
         assert done.returncode == 1
         assert "1344x768, 1024x1024" in done.stderr

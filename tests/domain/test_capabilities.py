@@ -4,7 +4,7 @@ import pytest
 
 from imgen.domain.capabilities import Capabilities, assumed, heeding
 from imgen.domain.catalog import parse_catalog, parse_model
-from imgen.domain.repair import resolve
+from imgen.domain.repair import fit_source, resolve
 from imgen.domain.request import GenerateRequest
 
 MODEL = {
@@ -78,3 +78,27 @@ def test_a_source_without_a_mask_needs_no_inpainting(heeded):
     """Without a mask the mode `inpaint` is not asked for."""
     request, told = heeded(Capabilities(inpaint=False), image=PICTURES["image"])
     assert (request.image, told) == (PICTURES["image"], set())
+
+
+@pytest.mark.parametrize(
+    ("able", "sent", "size", "told"),
+    [
+        ({}, {"width": 512, "height": 768}, (512, 768), set()),
+        ({"size_multiple": 64}, {"width": 512, "height": 768}, (512, 768), set()),
+        ({"size_multiple": 64}, {"width": 1000, "height": 600}, (1024, 640), {"width", "height"}),
+        ({"longest_side": 1000}, {"width": 1024, "height": 640}, (1000, 600), {"width", "height"}),
+        ({"longest_side": 1000}, {}, (1000, 600), set()),
+        ({"size_multiple": 512}, {"width": 512, "height": 768}, (512, 768), set()),
+    ],
+    ids=["all", "fits", "multiple", "longest side", "default", "none is drawn"],
+)
+def test_sizes_that_the_files_do_not_allow_are_not_drawn(able, sent, size, told):
+    """The nearest size of the model's list is, also for a source; what was sent and changed is told."""
+    model = MODEL | {"sizes": [[1024, 640], [1000, 600], [512, 768]]}
+    request = GenerateRequest(prompt="red coat", **sent)
+    resolved = resolve(request, parse_catalog({"eros": model}, {}), {"default"}, max_prompt_chars=2000)
+    _, heeded = heeding(request, resolved, Capabilities(**able))
+    assert ((heeded.width, heeded.height), set(heeded.warnings)) == (size, told)
+    if not sent:
+        fitted = fit_source(heeded, request, (1024, 640))
+        assert (fitted.width, fitted.height) == (1000, 600)

@@ -58,6 +58,30 @@ def test_fields_of_a_source_count_only_with_one():
 
 
 @pytest.mark.parametrize(
+    ("sent", "used", "told"),
+    [
+        ({}, (1024, 768), ()),
+        ({"width": 512, "height": 512}, (512, 512), ()),
+        ({"width": 1344, "height": 768}, (1024, 768), ("width",)),
+        ({"width": 1024, "height": 1024}, (512, 512), ("width", "height")),
+        ({"width": 768, "height": 1344}, (768, 1024), ("height",)),
+        ({"width": 1000, "height": 1000}, (1024, 768), ("width", "height")),
+        ({"width": 512}, (1024, 768), ("width",)),
+    ],
+    ids=str,
+)
+def test_a_model_has_its_own_sizes(sent, used, told):
+    """Its first is the default; a usual size that it lacks becomes the nearest one, any other pair the default."""
+    own = MODELS["eros"] | {"sizes": [[1024, 768], [768, 1024], [512, 512]]}
+    catalog = parse_catalog({"eros": own}, {})
+    made = resolve(GenerateRequest(prompt="red coat", **sent), catalog, {"default"}, max_prompt_chars=40)
+    assert ((made.width, made.height), made.warnings) == (used, told)
+    source = GenerateRequest(prompt="red coat", image="up_x", **sent)
+    fitted = fit_source(made, source, (900, 1300))
+    assert (fitted.width, fitted.height) == (used if sent else (768, 1024))
+
+
+@pytest.mark.parametrize(
     ("source", "size"),
     [((500, 500), (1024, 1024)), ((4000, 2250), (1344, 768)), ((2250, 4000), (768, 1344)), ((3000, 2000), (1216, 832)),
      ((1600, 1200), (1152, 896)), ((90, 1440), (768, 1344))],

@@ -28,7 +28,8 @@ from imgen.provenance.manifest import definition
 from imgen.provenance.signer import MAX_STORE_BYTES, open_signer
 
 WHEN = "2026-01-02T03:04:05Z"
-PARENT = Ingredient(label=SOURCE, relationship="parentOf")
+SMALL = encoding.encode(np.full((16, 24, 3), 90, np.uint8), "jpeg", quality=85)
+PARENT = Ingredient(label=SOURCE, relationship="parentOf", thumbnail=SMALL)
 MARK = Ingredient(label=LOGO, relationship="componentOf")
 OVER = redrawn("eros", WHEN, "Image to image")
 INTO = redrawn("eros", WHEN, "Inpainting")

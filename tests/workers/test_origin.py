@@ -1,8 +1,11 @@
 """Credentials of jobs from words, sources, masks and logos: no photograph is said to be drawn, and each ingredient is told."""
 
+import hashlib
 import io
+import json
 from types import SimpleNamespace
 
+import c2pa
 import numpy as np
 import pytest
 from factories import PLAN, make_job, make_manifest, make_recipe
@@ -11,11 +14,12 @@ from PIL import Image
 
 from imgen.domain.job import State
 from imgen.domain.recipe import Input, Output, VisibleWatermark
+from imgen.provenance.credentials import SETTINGS
 from imgen.provenance.inspection import inspect_picture
 from imgen.records import jobs, ledger
 from workers import tasks
 from workers.picture import Picture
-from workers.stages import master
+from workers.stages import master, origin
 
 DRAWN_AT = 1767323045.0
 WHEN = "2026-01-02T03:04:05Z"
@@ -57,7 +61,7 @@ def put(resources, key, width, height):
     file = io.BytesIO()
     Image.fromarray(noise(width, height)).save(file, "PNG")
     resources.objects.put(key, file.getvalue(), "image/png")
-    return Input(role=key.rpartition("/")[2], key=key, sha256="0" * 64)
+    return Input(role=key.rpartition("/")[2], key=key, sha256=hashlib.sha256(file.getvalue()).hexdigest())
 
 
 def finish(
@@ -141,6 +145,36 @@ def test_manifest_of_the_source_is_kept(resources):
     (parent,) = credentials_of(resources, job)["ingredients"]
     assert (parent["relationship"], parent["active_manifest"]) == ("parentOf", theirs.manifest_id)
     assert b"Harbour" in resources.objects.get(job.outcome.images[0].key)
+
+
+@pytest.mark.parametrize("with_credentials", [False, True])
+@pytest.mark.parametrize(("output", "mask"), [("jpeg", False), ("avif", True)])
+def test_source_has_a_thumbnail(resources, output, mask, with_credentials):
+    """A small JPEG of the source as it was stored, whole, beside its own credentials if it has some; attested by the signer."""
+    file = io.BytesIO()
+    Image.new("RGB", (300, 200), "red").save(file, "JPEG")
+    original = resources.signer.sign(file.getvalue(), "image/jpeg", make_manifest()).body if with_credentials else b""
+    job = finish(resources, output, strength=0.6, source=(900, 600), original=original, mask=mask)
+    (parent,) = credentials_of(resources, job)["ingredients"]
+    assert ("active_manifest" in parent) == with_credentials
+    body, thumbnail = resources.objects.get(job.outcome.images[0].key), io.BytesIO()
+    with c2pa.Reader(f"image/{output}", io.BytesIO(body), context=c2pa.Context.from_dict(SETTINGS)) as reader:
+        reader.resource_to_stream(parent["thumbnail"]["identifier"], thumbnail)
+        told = json.loads(reader.detailed_json())
+    attested = [one["url"] for one in told["manifests"][told["active_manifest"]]["claim"]["created_assertions"]]
+    assert "self#jumbf=c2pa.assertions/c2pa.thumbnail.ingredient" in attested
+    with Image.open(thumbnail) as image, Image.fromarray(noise(900, 600)) as source:
+        assert (image.format, image.size) == ("JPEG", (256, 171))
+        expected = source.resize(image.size, Image.Resampling.LANCZOS)
+        assert np.abs(np.asarray(image, int) - np.asarray(expected, int)).mean() < 16
+    assert len(thumbnail.getvalue()) < 40_000
+
+
+def test_source_that_is_another_one_now_has_no_thumbnail(resources):
+    """Its file is not the one that was reviewed: the picture is signed without it."""
+    resources.objects.put("uploads/source", b"", "image/png")
+    given = Input(role="source", key="uploads/source", sha256="0" * 64)
+    assert origin._thumbnail(resources.objects, given) == b""
 
 
 def test_broken_manifest_of_a_source_spoils_no_picture(resources):

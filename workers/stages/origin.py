@@ -6,6 +6,7 @@ The render phase runs in another process: its part of the history is told by the
 import io
 from dataclasses import replace
 
+import numpy as np
 import structlog
 from PIL import Image
 
@@ -13,14 +14,19 @@ from imgen.domain.errors import ObjectNotFound, SourceLost
 from imgen.domain.job import utc_text
 from imgen.domain.recipe import Diffusion, Input
 from imgen.objects import ObjectStore
+from imgen.provenance import encoding
 from imgen.provenance.history import CROPPED, OPENED, RESIZED, SOURCE, Action, Ingredient, created, enlarged, redrawn
 from workers.picture import Context, Picture
+from workers.stages.source import open_input
+
+THUMBNAIL_PIXELS = 256
+"""Long edge of a source's thumbnail in the credentials: about 10 KB, which all that is made from the picture carries on."""
 
 log = structlog.get_logger(__name__)
 
 
 def origin(picture: Picture, context: Context) -> Picture:
-    """Notes the steps of the render phase. A source is the picture's parent; its own credentials are fetched if it has some.
+    """Notes the steps of the render phase. A source is the picture's parent, with a thumbnail and the credentials that it has.
 
     A source that no model drew over, because its strength is 0, was cropped and resized at most.
 
@@ -39,8 +45,19 @@ def origin(picture: Picture, context: Context) -> Picture:
         steps: tuple[Action, ...] = (redrawn(model, when, how), *larger)
     else:
         steps = (*_fitted(diffusion, _size(objects, source)), *larger)
-    parent = Ingredient(label=SOURCE, relationship="parentOf", file=_original(objects, source))
+    parent = Ingredient(
+        label=SOURCE, relationship="parentOf", thumbnail=_thumbnail(objects, source), file=_original(objects, source)
+    )
     return replace(picture, actions=(OPENED, *steps), ingredients=(parent,))
+
+
+def _thumbnail(objects: ObjectStore, source: Input) -> bytes:
+    """Makes a small copy of the source as the gate stored it and reviewers saw it; empty: it is gone."""
+    try:
+        image = open_input(objects, source)
+    except SourceLost:
+        return b""
+    return encoding.thumbnail(np.asarray(image.convert("RGB")), "jpeg", side=THUMBNAIL_PIXELS)
 
 
 def _original(objects: ObjectStore, source: Input) -> bytes:

@@ -31,8 +31,8 @@ def fetch(picture: Picture, context: Context) -> Picture:
         return picture
     return replace(
         picture,
-        source=np.asarray(_open(objects, source).convert("RGB")),
-        mask=None if mask is None else np.asarray(_open(objects, mask).convert("L")),
+        source=np.asarray(open_input(objects, source).convert("RGB")),
+        mask=None if mask is None else np.asarray(open_input(objects, mask).convert("L")),
     )
 
 
@@ -56,7 +56,13 @@ def cover(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint
     return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, box, _REDUCING_GAP))
 
 
-def _open(objects: ObjectStore, given: Input) -> Image.Image:
+def open_input(objects: ObjectStore, given: Input) -> Image.Image:
+    """Reads and decodes an input.
+
+    Raises:
+        SourceLost: its file is gone, or is not the one that the gate stored.
+        Retryable: the object store does not answer.
+    """
     try:
         body = objects.get(given.key)
     except ObjectNotFound as exc:

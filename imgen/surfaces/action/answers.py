@@ -34,6 +34,13 @@ class ModelEntry(Struct, frozen=True, kw_only=True):
     characters: (
         Annotated[tuple[str, ...], Meta(description="Characters it can draw; absent if it can draw all.")] | UnsetType
     ) = UNSET
+    sizes: (
+        Annotated[
+            tuple[tuple[int, int], ...],
+            Meta(description="Sizes of its own, width and height, the default first; absent if it has the usual ones."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ModelsAnswer(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from typing import NamedTuple
 
-from imgen.domain.catalog import SIZES
+from imgen.domain.catalog import SIZES, Size
 from imgen.domain.example_prompt import CHARACTER, NEGATIVE, POSITIVE
 from imgen.domain.request import RANGES
 from imgen.services.core import Core
@@ -41,7 +41,7 @@ def models(core: Core) -> Examples:
 def generate(core: Core) -> Examples:
     """Makes the examples of `generate`."""
     model, style, character = _names(core)
-    width, height = SIZES[2]
+    width, height = _size(core)
     request = {
         "prompt": _prompt(character),
         "model": model,
@@ -140,9 +140,15 @@ def _begun(core: Core) -> Schema:
     return {"id": JOB_ID, "prompt": _prompt(character), "model": model, "format": "webp", "gen_id": GEN_ID}
 
 
+def _size(core: Core) -> Size:
+    """Returns a size of the first model, the third of the usual ones if it has that."""
+    sizes = core.catalog.model("").sizes
+    return SIZES[2] if SIZES[2] in sizes else sizes[0]
+
+
 def _meta(core: Core) -> Schema:
     model, style, character = _names(core)
-    width, height = SIZES[2]
+    width, height = _size(core)
     filename = f"{GEN_ID}_{FINGERPRINT}_00001"
     chosen = core.catalog.models[model]
     return {

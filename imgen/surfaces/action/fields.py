@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from imgen.domain.catalog import Model
+from imgen.domain.catalog import SIZES, Model
 from imgen.domain.request import FIELDS, RANGES, fields_of
 from imgen.services.core import Core
 from imgen.services.inputs import MAX_INLINE_BYTES
@@ -101,6 +101,8 @@ def _generate(core: Core) -> dict[str, Schema]:
             "description": f"With `image`: white is redrawn, black is kept; {_SOURCE}; or what `upload` answered. It is scaled "
             "to `image`. Empty: all of it is redrawn. An unusable one is an error."
         },
+        "width": _side(core, 0, schemas["width"]),
+        "height": _side(core, 1, schemas["height"]),
         "steps": _by_model(core, "steps", schemas["steps"]),
         "guidance": _by_model(core, "guidance", schemas["guidance"]),
     }
@@ -125,6 +127,17 @@ def _by_model(core: Core, name: str, schema: Schema) -> Schema:
     each = "; ".join(f"`{key}`: {r.min:g} to {r.max:g}, {r.default:g} if left out" for key, r in ranges.items())
     limits = {"minimum": min(r.min for r in ranges.values()), "maximum": max(r.max for r in ranges.values())}
     return _with(schema | limits, f"By model: {each}. {NEAREST}")
+
+
+def _side(core: Core, axis: int, schema: Schema) -> Schema:
+    """Returns the schema of a side; with models that list their own sizes, those are told and allowed as well."""
+    own = {model.key: model.sizes for model in core.catalog.models.values() if model.sizes != SIZES}
+    if not own:
+        return schema
+    sides = list(dict.fromkeys(size[axis] for model in core.catalog.models.values() for size in model.sizes))
+    each = "; ".join(f"`{key}`: {', '.join(f'{w}×{h}' for w, h in sizes)}" for key, sizes in own.items())
+    default = core.catalog.model("").sizes[0][axis]
+    return _with(schema | {"enum": sides, "default": default}, f"Own sizes: {each}.")
 
 
 def _default_styles(core: Core) -> str:

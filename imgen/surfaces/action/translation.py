@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import UNSET, structs, to_builtins
 
-from imgen.domain.catalog import Catalog, Model
+from imgen.domain.catalog import SIZES, Catalog, Model
 from imgen.domain.failure import CODES
 from imgen.domain.ids import is_cached
 from imgen.domain.job import Job, State, state_for_owner, utc_text
@@ -143,4 +143,5 @@ def _model_entry(catalog: Catalog, model: Model) -> ModelEntry:
         default_style=model.default_style,
         styles={key: Label(label=style.label) for key, style in model.styles.items()},
         characters=UNSET if characters == tuple(catalog.characters) else characters,
+        sizes=UNSET if model.sizes == SIZES else model.sizes,
     )

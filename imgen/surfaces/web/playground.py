@@ -22,7 +22,6 @@ from imgen.asgi.answer_headers import answer_context
 from imgen.asgi.endpoint import read_body, replay_body
 from imgen.domain import errors
 from imgen.domain.account import Tenant
-from imgen.domain.catalog import SIZES
 from imgen.domain.credential import SessionCredential
 from imgen.domain.example_prompt import example_prompt
 from imgen.domain.job import ENDED, Job, State
@@ -79,6 +78,7 @@ class Playground:
         )
         shown = opened if opened and opened.state in ENDED else next(iter(here or with_keys), None)
         models = self._models()
+        sizes = dict.fromkeys(size for model in self._core.catalog.models.values() for size in model.sizes)
         return self._shell.page(
             request,
             "playground.html",
@@ -86,7 +86,8 @@ class Playground:
             tenants=[one for one in await self._tenants() if user.scope is None or one.id in user.scope],
             models=models,
             example=example_prompt([key for key, _ in models[0]["characters"]]),
-            sizes=[(width, height, _ratio(width, height)) for width, height in SIZES],
+            sizes=[(width, height, _ratio(width, height)) for width, height in sizes],
+            longest=max(map(max, sizes)),
             formats=FORMATS,
             positions=POSITIONS,
             rulesets=sorted(self._core.rulesets, key=lambda name: (name != playground_form.DEFAULT_RULESET, name)),
@@ -263,6 +264,7 @@ class Playground:
                 "default_style": model.default_style,
                 "steps": structs.asdict(model.steps),
                 "guidance": structs.asdict(model.guidance),
+                "sizes": [f"{width}x{height}" for width, height in model.sizes],
                 "styles": [(key, style.label) for key, style in model.styles.items()],
                 "characters": [(key, catalog.characters[key].label or key) for key in catalog.characters_of(model)],
             }

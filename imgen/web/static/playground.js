@@ -35,6 +35,14 @@
     }
   };
 
+  const offerSizes = () => {
+    const own = JSON.parse(chosenModel().dataset.sizes);
+    for (const size of form.querySelectorAll("[name=size]")) {
+      size.parentElement.hidden = size.disabled = !own.includes(size.value);
+    }
+    if (!form.querySelector("[name=size]:checked:enabled")) form.querySelector(`[name=size][value="${own[0]}"]`).checked = true;
+  };
+
   const markShown = () => {
     const shown = document.getElementById("job")?.dataset.job;
     for (const thumb of document.querySelectorAll(".thumb")) {
@@ -150,6 +158,7 @@
     if (event.target.name === "model") {
       offerStyles();
       offerRanges();
+      offerSizes();
     }
     if (event.target.name === "wm_file") checkMark(event.target);
   });
@@ -169,6 +178,7 @@
       if (LIMITED.includes(name) && Number(field.value) === Number(field.placeholder)) field.value = ""; // the model's usual value
       if (field.type === "range") showRange(field);
     }
+    offerSizes();
     const isRuled = values.compliance_ruleset && form.elements.compliance_ruleset.selectedIndex > 0;
     const isLimited = LIMITED.some((name) => form.elements[name].value);
     if (values.negative || values.use_cache || values.seed || isRuled || isLimited) document.getElementById("more").open = true;

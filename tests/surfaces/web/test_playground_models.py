@@ -11,7 +11,9 @@ def two_models(tmp_path_factory):
     """A stack with a second model, which has styles and characters of its own and takes its time."""
     second = INSTANT_MODELS.replace("eros", "luna").replace("Eros", "Luna").replace("cinematic", "sketch")
     second = second.replace("Cinematic", "Sketch").replace('"professional"', '"sketch"')
-    second = second.replace('label = "Luna"', 'label = "Luna"\ncharacters = ["bella"]')
+    second = second.replace(
+        'label = "Luna"', 'label = "Luna"\ncharacters = ["bella"]\nsizes = [[512, 768], [1024, 1024]]'
+    )
     second = second.replace("step_s = 0.0", "step_s = 0.7")
     with start_stack(tmp_path_factory.mktemp("two") / "var", models=INSTANT_MODELS + second) as stack:
         stack.imgen("users", "password", "admin", "--password", PASSWORD)
@@ -37,6 +39,17 @@ def test_styles_and_characters_are_those_of_the_model(luna):
     generate(luna, "red coat")
     luna.locator("#result figure img").wait_for()
     assert "Sketch" in luna.get_by_label("Facts").inner_text()
+
+
+def test_sizes_are_those_of_the_model(luna):
+    """Another model offers its own sizes, its default chosen; one that both have stays chosen."""
+    offered = luna.locator(".size:visible")
+    assert [text.split("\n")[0] for text in offered.all_inner_texts()] == ["1024 × 1024", "512 × 768"]
+    assert luna.get_by_label("512 × 768").is_checked()
+    luna.get_by_label("1024 × 1024").check()
+    luna.get_by_label("Model").select_option("eros")
+    assert offered.count() == 7
+    assert luna.get_by_label("1024 × 1024").is_checked()
 
 
 def test_a_picture_is_previewed_while_it_is_drawn(luna):

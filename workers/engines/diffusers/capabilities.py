@@ -12,6 +12,7 @@ from imgen.weights.lookup import find
 from workers.engines import EngineContext, batch_max
 from workers.engines.diffusers.acting import acting, read_signature
 from workers.engines.diffusers.architectures import architecture_of
+from workers.engines.diffusers.drawn_sizes import longest_side, size_multiple
 from workers.engines.diffusers.model_files import in_cache, read_index
 
 
@@ -26,7 +27,8 @@ def capabilities(model: Model, options: DiffusersOptions, context: EngineContext
     except (ModelError, ValueError):  # the latter of a name that no hub has
         return None
     architecture = architecture_of(name)
-    acts = acting(name, read_signature(name), partial(_configuration, folder), options.call)
+    configured = partial(_configuration, folder)
+    acts = acting(name, read_signature(name), configured, options.call)
     return Capabilities(
         image=bool(architecture.image),
         inpaint=bool(architecture.inpaint or architecture.image),
@@ -34,6 +36,8 @@ def capabilities(model: Model, options: DiffusersOptions, context: EngineContext
         negative_above=acts.negative_above,
         guidance=acts.is_guided,
         seed=acts.seed,
+        size_multiple=size_multiple(configured),
+        longest_side=longest_side(configured),
         batch=batch_max(model),
     )
 
