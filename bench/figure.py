@@ -8,7 +8,8 @@ class Figure:
     """Measured value of a benchmark."""
 
     what: str
-    value: float
+    value: float | None
+    """None: it was not measured; `detail` says why."""
     unit: str = "×"
     at_least: float | None = None
     at_most: float | None = None
@@ -16,12 +17,16 @@ class Figure:
 
     @property
     def is_met(self) -> bool:
-        """Returns whether the value is within its bounds; True without bounds."""
+        """Returns whether the value is within its bounds; True without bounds, and for one that was not measured."""
+        if self.value is None:
+            return True
         return (self.at_least is None or self.value >= self.at_least) and (
             self.at_most is None or self.value <= self.at_most
         )
 
     def __str__(self) -> str:
+        if self.value is None:
+            return f"     {self.what:<26} not measured: {self.detail}"
         bounds = [
             f"{sign} {bound:g}" for sign, bound in (("≥", self.at_least), ("≤", self.at_most)) if bound is not None
         ]

@@ -35,7 +35,9 @@ def sdxl(*, narrow: bool = False) -> Any:
         tokenizer=tokenizer(),
         tokenizer_2=tokenizer(),
         unet=unet,
-        scheduler=diffusers.EulerDiscreteScheduler(beta_schedule="scaled_linear", timestep_spacing="leading"),
+        scheduler=_scheduler(
+            diffusers.EulerDiscreteScheduler, beta_schedule="scaled_linear", timestep_spacing="leading"
+        ),
     )
 
 
@@ -66,7 +68,7 @@ def flux_schnell(*, narrow: bool = False) -> Any:
     )
     return diffusers.FluxPipeline(
         transformer=transformer,
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+        scheduler=_scheduler(diffusers.FlowMatchEulerDiscreteScheduler),
         vae=_vae(narrow=narrow, latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159),
         text_encoder=_clip(32 if narrow else 768, 2 if narrow else 12),
         tokenizer=tokenizer(),
@@ -88,6 +90,12 @@ def make(shape: Any, *, device: str, dtype: torch.dtype, narrow: bool = False) -
     pipe.to(device, dtype)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _scheduler(kind: Any, **options: Any) -> Any:
+    """Makes a scheduler whose numbers are in main memory, as they are after loading, whatever device weights are made on."""
+    with torch.device("cpu"):
+        return kind(**options)
 
 
 def _vae(*, narrow: bool, **more: Any) -> Any:

@@ -97,7 +97,18 @@ def test_llms_full_has_everything(server, document):
 
 def test_docs_are_pages_with_working_links(server):
     """Every Markdown file is a page; every link, anchor and picture on it leads somewhere; raw HTML is shown as text."""
-    known = {"action", "cache", "clients", "credentials", "models", "panel", "production", "reliability", "review"}
+    known = {
+        "action",
+        "cache",
+        "clients",
+        "credentials",
+        "models",
+        "panel",
+        "performance",
+        "production",
+        "reliability",
+        "review",
+    }
     assert known <= set(prose.pages())
     anchors, links = {}, set()
     for name in prose.pages():
