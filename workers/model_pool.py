@@ -2,8 +2,9 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import structlog
@@ -28,8 +29,8 @@ class _LoadedModel:
     model: Model
     engine: engines.Engine
     requirements: Requirements
-    weights: str
-    """Digest of its weights; empty: it has none."""
+    weights: Mapping[str, str]
+    """Digests of its weights and of its own components, by name; none: it draws without weights."""
 
     @property
     def memory_bytes(self) -> int:
@@ -97,11 +98,14 @@ class ModelPool:
         log.info("model preloaded", model=model.key, seconds=seconds, size_bytes=engine.memory_bytes)
 
     def weights(self, model: Model, lora: str) -> dict[str, str]:
-        """Returns the digests of a loaded model and of a LoRA file, by name; empty: the engine draws without weights."""
+        """Returns the digests of a loaded model, of its components and of a LoRA file, by name.
+
+        Empty: the engine draws without weights.
+        """
         held = self._held(model)
         if held is None or not held.weights:
             return {}
-        own = {model.source: held.weights}
+        own = dict(held.weights)
         return own | {lora: self._digests.named(lora, self._context.folders_of(lora))} if lora else own
 
     def refresh(self, catalog: Catalog) -> None:
@@ -150,9 +154,9 @@ class ModelPool:
         def make_room(size_bytes: int) -> bool:
             return self.memory.make_room(Demand(size_bytes, requirements.device), keep=_key(model))
 
-        weights = "" if requirements.path is None else self._digests.of(requirements.path)
+        weights = {name: self._digests.of(path) for name, path in _paths(model, requirements).items()}
         engine = engines.load(model, dataclasses.replace(self._context, make_room=make_room))
-        return _LoadedModel(model, engine, requirements, weights)
+        return _LoadedModel(model, engine, requirements, weights if weights.get(model.source) else {})
 
     def _checked(self, model: Model) -> Requirements:
         """Returns the needs of a model.
@@ -167,13 +171,18 @@ class ModelPool:
 
     def _is_outdated(self, held: _LoadedModel) -> bool:
         """Returns whether the files are others than those that were loaded; files that cannot be read are not."""
-        path = held.requirements.path
-        return path is not None and self._digests.of(path) not in ("", held.weights)
+        paths = _paths(held.model, held.requirements)
+        return any(self._digests.of(path) not in ("", held.weights.get(name, "")) for name, path in paths.items())
 
     def _refuse_failed(self, model: Model) -> None:
         failed = self._failed.get(model.key)
         if failed is not None and failed.model == model and self._clock() < failed.until:
             raise type(failed.error)(str(failed.error))
+
+
+def _paths(model: Model, requirements: Requirements) -> dict[str, Path]:
+    """Returns the paths of all weights that a model needs, by name."""
+    return {} if requirements.path is None else {model.source: requirements.path, **requirements.components}
 
 
 def _key(model: Model) -> str:

@@ -16,10 +16,11 @@ from rich.progress import Progress
 
 from imgen import composition, settings
 from imgen.cli import cli_audit
+from imgen.cli.doctor import weights
 from imgen.cli.options import Data
 from imgen.configuration import load_catalog
 from imgen.domain.catalog import SIZES, Catalog, DiffusersOptions, Model, Style, model_table, parse_model
-from imgen.domain.errors import ConfigurationError, PictureFlagged
+from imgen.domain.errors import ConfigurationError, ImgenError, PictureFlagged
 from imgen.domain.job import render_queue
 from imgen.domain.recipe import Diffusion
 from imgen.records import schema
@@ -49,9 +50,13 @@ class TrialSize(NamedTuple):
 
 @app.command(name="list")
 def listed(data: Data = None) -> None:
-    """List the configured models, the default one first."""
-    for model in load_catalog(settings.load(data)).models.values():
+    """List the configured models, the default one first, and what is wrong with files that the configuration names."""
+    loaded = settings.load(data)
+    for model in load_catalog(loaded).models.values():
         typer.echo(f"{model.key:<16} {model.label:<20} {model.source}")
+    for name, found in (weights.models_found(loaded) | weights.upscalers_found(loaded)).items():
+        if isinstance(found, ImgenError):
+            typer.echo(f"imgen: {name}: {found}", err=True)
 
 
 @app.command()

@@ -110,11 +110,18 @@ class DiffusersOptions(Struct, frozen=True, kw_only=True, tag_field="backend", t
     device: str = "auto"
     leave_out: tuple[str, ...] = ()
     """Optional components not to load, such as SD3's `text_encoder_3` and `tokenizer_3`."""
+    components: dict[str, str] = field(default_factory=dict)
+    """Component → its own folder or single file in place of the source's, such as `vae`; names as those of a source."""
     call: dict[str, int | float | bool | str] = field(default_factory=dict)
     """Further keyword arguments of the pipeline call, such as `max_sequence_length`."""
     lora_cache_mib: Annotated[int, Meta(ge=0)] = 512
     compile: Literal["", "regional"] = ""
     """`regional`: the denoiser's repeated blocks are compiled; empty: nothing is."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if a component is both left out and given."""
+        if both := sorted(set(self.leave_out) & set(self.components)):
+            raise ValueError(f"leave_out and components both name {', '.join(both)}")
 
 
 class InstantOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag="instant"):

@@ -9,7 +9,7 @@ _ALL = PREFIX + "weights"
 
 
 def publish(digests: Mapping[str, str]) -> Command[None]:
-    """Stores digests by the name of their model source or LoRA file."""
+    """Stores digests by the name of their model source, component or LoRA file."""
     fields = [part for name, digest in digests.items() for part in (name, digest)]
     return Command((("HSET", _ALL, *fields),), ignore)
 

@@ -43,7 +43,7 @@ class WeightDigests:
         return "" if path is None else self.of(path)
 
     def of(self, path: Path) -> str:
-        """Returns the digest of a model's folder or single file, or of a LoRA file; empty: it cannot be read."""
+        """Returns the digest of a folder or single file of a model or component, or of a LoRA file; empty: it cannot be read."""
         try:
             files = dict(_files(path))
             signature = tuple((name, *_state(file)) for name, file in files.items())
@@ -62,24 +62,30 @@ class WeightDigests:
 
 
 def joined(*digests: str) -> str:
-    """Returns one digest of those of a model and of its LoRA file, if any; of one digest, itself."""
+    """Returns one digest of those of a model, of its own components and of its LoRA file, if any; of one digest, itself."""
     return digests[0] if len(digests) == 1 else _joined(digests)
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:
-    """Yields the files that decide how a model draws, by names that do not depend on where it lies."""
+    """Yields the files that decide how a model or a component draws, by names that do not depend on where it lies."""
     folder = path if path.is_dir() else path.with_suffix("")
     if path.is_file():
         yield "", path
     index = folder / "model_index.json"
     if not index.is_file():
+        if any(folder.glob("*config.json")):
+            yield from ((file.name, file) for file in sorted(folder.iterdir()) if _is_counted(file))
         return
     yield index.name, index
     parts = json.loads(index.read_bytes())
     for part in sorted(name for name in parts if (folder / name).is_dir()):
         for file in sorted((folder / part).iterdir()):
-            if file.suffix in _SUFFIXES and file.is_file():
+            if _is_counted(file):
                 yield f"{part}/{file.name}", file
+
+
+def _is_counted(file: Path) -> bool:
+    return file.suffix in _SUFFIXES and file.is_file()
 
 
 def _state(file: Path) -> tuple[int, int, int]:

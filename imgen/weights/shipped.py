@@ -46,10 +46,16 @@ def _names(models: Mapping[str, Any], characters: Mapping[str, Any]) -> Iterator
     for table in models.values():
         if isinstance(table, Mapping) and isinstance(source := table.get("source"), str):
             yield source
+        yield from _values(table, "components")
     for table in characters.values():
-        loras = table.get("loras") if isinstance(table, Mapping) else None
-        if isinstance(loras, Mapping):
-            yield from (name for name in loras.values() if isinstance(name, str))
+        yield from _values(table, "loras")
+
+
+def _values(table: object, key: str) -> Iterator[str]:
+    """Yields the names in a table of names within a table."""
+    names = table.get(key) if isinstance(table, Mapping) else None
+    if isinstance(names, Mapping):
+        yield from (name for name in names.values() if isinstance(name, str))
 
 
 def _has_weights(path: Path) -> bool:

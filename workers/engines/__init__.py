@@ -4,8 +4,8 @@ A new engine is one file or folder, its options in imgen/domain/catalog.py, and 
 """
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -86,6 +86,8 @@ class Requirements:
 
     path: Path | None = None
     """Path of its weights; None: it has none."""
+    components: Mapping[str, Path] = field(default_factory=dict)
+    """Paths of its own components, by their names in the entry, such as `sdxl-vae-fp16-fix`."""
     device: str = "cpu"
     """Device whose memory it takes, such as `cuda:0`; `cpu`: main memory."""
     memory_bytes: int = 0

@@ -10,7 +10,7 @@ from imgen.domain.errors import PictureFlagged
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.live import weights
 from imgen.records import cache
-from imgen.weights.digest import joined
+from imgen.weights.identity import identity
 from workers import spool
 from workers.batch import Order
 from workers.engines import Shot
@@ -64,6 +64,6 @@ def _tell_weights(context: Context) -> None:
     if not drawn_with:
         return
     resources.notify(weights.publish(drawn_with))
-    if recipe.cache_entry_id and recipe.weights != joined(*drawn_with.values()):
+    if recipe.cache_entry_id and recipe.weights != identity(context.model, recipe.diffusion.lora, drawn_with):
         log.warning("the picture is not kept in the cache: the API knew other weights under this name")
         resources.database.attempt(cache.purge, entry_ids=[recipe.cache_entry_id])

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from imgen import settings
-from imgen.cli.doctor import credentials, endpoints, files, stores
+from imgen.cli.doctor import credentials, endpoints, files, stores, weights
 from imgen.cli.doctor.finding import Fresh, Warned
 from imgen.cli.options import Data
 from imgen.cli.table import show
@@ -24,8 +24,9 @@ from imgen.settings.advice import unseen_pictures
 Check = Callable[[Settings], str]
 
 CHECKS: dict[str, tuple[Check, str]] = {
-    "models": (files.models, "put the files under <data>/models, or give an absolute path in <data>/models.toml"),
-    "characters": (files.characters, "put the LoRA files under <data>/models, or mend <data>/characters.toml"),
+    "models": (weights.models, "put the files under <data>/models, or give an absolute path in <data>/models.toml"),
+    "characters": (weights.characters, "put the LoRA files under <data>/models, or mend <data>/characters.toml"),
+    "upscalers": (weights.upscalers, "put the files under <data>/models, or mend [workers] upscalers"),
     "plans": (files.plans, "mend the file that is named"),
     "rulesets": (files.rulesets, "mend the file that is named"),
     "match lists": (files.match_lists, "mend the row that is named"),

@@ -4,12 +4,12 @@ from imgen.domain.catalog import DiffusersOptions, Model
 from imgen.live import weights
 from imgen.services.core import Core
 from imgen.threads import SEARCH
-from imgen.weights.digest import joined
+from imgen.weights.identity import identity, names_of
 from imgen.weights.lookup import in_order
 
 
 async def weights_of(core: Core, model: Model, lora: str) -> str | None:
-    """Returns the digest of a model with a LoRA file, or without where `lora` is empty.
+    """Returns the digest of a model with its own components and a LoRA file, or without where `lora` is empty.
 
     Empty: the engine draws without weights. None: no worker has told them yet, so no picture can be known to be of them.
 
@@ -18,10 +18,10 @@ async def weights_of(core: Core, model: Model, lora: str) -> str | None:
     """
     if not isinstance(model.engine, DiffusersOptions):
         return ""
-    names = [name for name in (model.source, lora) if name]
+    names = names_of(model, lora)
     folders, shipped = core.settings.model_folders, core.catalog.shipped
     digests = [await SEARCH.run(core.weights.named, name, in_order(name, folders, shipped)) for name in names]
     if not all(digests):
         told = await core.live.run(weights.read(names))
         digests = [own or other for own, other in zip(digests, told, strict=True)]
-    return joined(*digests) if all(digests) else None
+    return identity(model, lora, dict(zip(names, digests, strict=True))) if all(digests) else None

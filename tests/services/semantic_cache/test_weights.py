@@ -1,5 +1,7 @@
 """The cache knows weights by content: files exchanged under the same name find no old picture."""
 
+import shutil
+
 import pytest
 from weights_files import write_lora, write_model
 
@@ -9,9 +11,9 @@ from imgen.services.semantic_cache.weights import weights_of
 from imgen.weights.digest import joined
 
 
-def model_of(source):
+def model_of(source, **more):
     """A model of the engine that draws with weights."""
-    table = {"label": "Own", "source": source, "steps": {"default": 4}, "guidance": {"default": 3.5}}
+    table = {"label": "Own", "source": source, "steps": {"default": 4}, "guidance": {"default": 3.5}} | more
     return parse_model("own", table | {"default_style": "a", "styles": {"a": {"label": "A"}}})
 
 
@@ -41,6 +43,46 @@ def test_other_content_is_other_weights(core, folder):
         assert await both() == (plain, with_lora)
         write_model(folder / "own", value=1.0)
         assert not {*await both()} & {plain, with_lora}
+
+    core(work)
+
+
+def test_another_component_is_other_weights(core, folder):
+    """With other content, under another name of the model's, or none; beside a LoRA file, too."""
+
+    async def work(opened):
+        shutil.copytree(folder / "own" / "vae", folder / "my-vae")
+        write_model(folder / "other", value=1.0)
+        shutil.copytree(folder / "other" / "vae", folder / "other-vae")
+        entries = [
+            {},
+            {"vae": "my-vae"},
+            {"vae": "other-vae"},
+            {"unet": "my-vae"},
+            {"vae": "my-vae", "unet": "other-vae"},
+        ]
+        found = [
+            await weights_of(opened, model_of("own", components=components), lora)
+            for components in entries
+            for lora in ("", "zoe.safetensors")
+        ]
+        assert None not in found
+        assert len(set(found)) == len(found)
+        shutil.rmtree(folder / "my-vae")
+        shutil.copytree(folder / "other" / "vae", folder / "my-vae")
+        assert await weights_of(opened, model_of("own", components={"vae": "my-vae"}), "") == found[4]
+
+    core(work)
+
+
+def test_a_component_that_lies_elsewhere_is_known_once_a_worker_has_told_it(core, folder):
+    """As a model and a LoRA file are."""
+
+    async def work(opened):
+        model = model_of("own", components={"vae": "somebody/vae"})
+        assert await weights_of(opened, model, "") is None
+        await opened.live.run(weights.publish({"somebody/vae": "v"}))
+        assert await weights_of(opened, model, "") is not None
 
     core(work)
 

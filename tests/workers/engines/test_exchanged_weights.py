@@ -5,6 +5,7 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
+from imgen.weights.identity import identity
 from workers.engines import EngineContext
 from workers.memory_pool import MemoryPool
 from workers.model_pool import ModelPool
@@ -38,6 +39,22 @@ def test_other_weights_are_loaded_for_the_next_job(own, entry):
     assert pool.engine(model) is not first
     assert pool.weights(model, "") != before
     assert pool.weights(model, "").keys() == {"own"}
+
+
+def test_other_weights_of_a_component_are_loaded_for_the_next_job(own, entry):
+    """Its digest is told under its own name, and is part of what draws."""
+    shutil.move(own / "vae", own.parent / "my-vae")
+    pool, model = make_pool(own.parent), entry("own", components={"vae": "my-vae"})
+    first, before = pool.engine(model), pool.weights(model, "")
+    assert before.keys() == {"own", "my-vae"}
+    assert all(before.values())
+    file = own.parent / "my-vae" / "diffusion_pytorch_model.safetensors"
+    tensors = {name: tensor + 1 for name, tensor in load_file(file).items()}
+    save_file(tensors, file)
+    assert pool.engine(model) is not first
+    after = pool.weights(model, "")
+    assert (after["own"], after["my-vae"] != before["my-vae"]) == (before["own"], True)
+    assert identity(model, "", after) != identity(model, "", before)
 
 
 def test_a_name_that_becomes_the_operators_is_looked_up_again(own, models, entry):

@@ -1,6 +1,10 @@
 """Memory of models with weights: known from their files, kept within the budget, shared with their LoRA files."""
 
+import shutil
+
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from imgen.domain.errors import ModelNotLoaded
 from workers import engines
@@ -45,6 +49,19 @@ def test_the_size_of_a_model_is_known_before_it_is_loaded(family, dtype, models,
     estimated = engines.check(model, context).memory_bytes
     engine = engines.load(model, context)
     assert estimated == pytest.approx(engine.memory_bytes, rel=0.02)
+    engine.unload()
+
+
+@pytest.mark.parametrize("component", ["sdxl/vae", "sdxl/vae/diffusion_pytorch_model.safetensors"])
+def test_a_component_counts_in_place_of_the_models_own(component, models, entry, tmp_path):
+    """Whatever lies in the model's folder under its name."""
+    shutil.copytree(models / "sdxl", tmp_path / "model")
+    save_file({"large": torch.zeros(2**20)}, tmp_path / "model" / "vae" / "diffusion_pytorch_model.safetensors")
+    model, context = entry("model", components={"vae": component}), EngineContext(folders=(tmp_path, models))
+    estimated = engines.check(model, context).memory_bytes
+    engine = engines.load(model, context)
+    assert estimated == pytest.approx(engine.memory_bytes, rel=0.02)
+    assert estimated == engines.check(entry("sdxl"), context).memory_bytes
     engine.unload()
 
 

@@ -1,6 +1,7 @@
 """Capabilities of a diffusers model by the names and configurations in its folder: without weights, and without torch."""
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,12 @@ def capabilities(model: Model, options: DiffusersOptions, context: EngineContext
         if path is None:
             return None
         folder = path if path.is_dir() else path.with_suffix("")
+        own = _own_folders(options.components, context)
         name = options.pipeline or str(read_index(folder)["_class_name"])
     except (ModelError, ValueError):  # the latter of a name that no hub has
         return None
     architecture = architecture_of(name)
-    configured = partial(_configuration, folder)
+    configured = partial(_configuration, folder, own)
     acts = acting(name, read_signature(name), configured, options.call)
     return Capabilities(
         image=bool(architecture.image),
@@ -42,12 +44,19 @@ def capabilities(model: Model, options: DiffusersOptions, context: EngineContext
     )
 
 
-def _configuration(folder: Path, component: str) -> dict[str, Any]:
+def _own_folders(components: Mapping[str, str], context: EngineContext) -> dict[str, Path]:
+    """Returns the folders of the model's own components; a single file has the configuration of the source."""
+    found = {
+        name: find(each, context.folders_of(each)) or in_cache(each, "config.json") for name, each in components.items()
+    }
+    return {name: path for name, path in found.items() if path is not None and path.is_dir()}
+
+
+def _configuration(folder: Path, own: Mapping[str, Path], component: str) -> dict[str, Any]:
     """Reads the configuration of a component, of the pipeline for an empty name; empty: there is none."""
+    file = own.get(component, folder / component) / "config.json" if component else folder / "model_index.json"
     try:
-        found = json.loads(
-            (folder / component / "config.json" if component else folder / "model_index.json").read_text("utf-8")
-        )
+        found = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -18,6 +18,7 @@ MATRIX = 2
 """Dimensions of a matrix; a convolution's weights have more."""
 SHOWN = 3
 """Names in a message."""
+_NONE: Mapping[str, Path] = {}
 _COMPONENTS = ("unet", "transformer", "text_encoder")
 
 _PART = re.compile(
@@ -102,18 +103,22 @@ def check_lora(path: Path) -> LoraFile:
     return LoraFile(header=header, layers=layers, names=names)
 
 
-def check_fit(path: Path, model: Path, *, leave_out: tuple[str, ...] = ()) -> bool:
+def check_fit(
+    path: Path, model: Path, *, leave_out: tuple[str, ...] = (), components: Mapping[str, Path] = _NONE
+) -> bool:
     """Compares the layers of a LoRA file with the headers of a model's folder. Returns whether they could be compared.
 
-    False: the file has the names of another layout, or the model is no folder; the worker compares them when it loads both.
+    False: the file has the names of another layout, or the model or one of its own components, by their names, is no folder;
+    the worker compares them when it loads both.
 
     Raises:
         ModelError: the file is wrong, or has layers that the model lacks or that are of another size there.
     """
     lora = check_lora(path)
-    if not model.is_dir() or any(_OTHER_LAYOUT.search(layer) for layer in lora.layers):
+    are_folders = all(part.is_dir() for part in (model, *components.values()))
+    if not are_folders or any(_OTHER_LAYOUT.search(layer) for layer in lora.layers):
         return False
-    own = _model_layers(model, leave_out)
+    own = _model_layers(model, leave_out, components)
     known = {own_name: own_name for own_name in own} | {own_name.replace(".", "_"): own_name for own_name in own}
     asked = {layer: _model_name(layer) for layer in lora.layers}
     lacking = [name for name in asked.values() if name not in known]
@@ -187,17 +192,19 @@ def _model_name(layer: str) -> str:
     return f"{path}.{old_names.get(last, last)}"
 
 
-def _model_layers(folder: Path, leave_out: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+def _model_layers(
+    folder: Path, leave_out: tuple[str, ...], components: Mapping[str, Path]
+) -> dict[str, tuple[int, int]]:
     """Returns the layers of a model's folder, by component and name, with the sizes of input and output."""
     layers = {}
-    for part in folder.iterdir():
-        if not part.is_dir() or not part.name.startswith(_COMPONENTS) or part.name in leave_out:
+    for name, part in ({part.name: part for part in folder.iterdir()} | dict(components)).items():
+        if not part.is_dir() or not name.startswith(_COMPONENTS) or name in leave_out:
             continue
         for file in part.glob(f"*{SAFETENSORS}"):
-            for name, info in read_header(file).tensors.items():
-                if name.endswith(".weight") and len(info.shape) >= MATRIX:
-                    module = name.removesuffix(".weight").removeprefix("text_model.")
-                    layers[f"{part.name}.{module}"] = info.shape[1], info.shape[0]
+            for tensor, info in read_header(file).tensors.items():
+                if tensor.endswith(".weight") and len(info.shape) >= MATRIX:
+                    module = tensor.removesuffix(".weight").removeprefix("text_model.")
+                    layers[f"{name}.{module}"] = info.shape[1], info.shape[0]
     return layers
 
 

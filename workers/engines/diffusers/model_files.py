@@ -17,7 +17,8 @@ from workers.engines.diffusers.weight_kinds import CHECKPOINT, DENOISER, LORA, k
 PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
 _INDEX = re.compile(rf"\{SAFETENSORS}\.index(\.\w+)?\.json$")
 """Names of indexes of shards, those of variants included."""
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+"""Name of a repository on the hub: owner and name."""
 
 
 def find_lora(name: str, folders: tuple[Path, ...]) -> Path:
@@ -41,7 +42,7 @@ def locate_lora(name: str, folders: tuple[Path, ...]) -> Path:
     if path is not None and path.is_dir():
         raise ModelError(f"{path} is a folder; write the name of the {SAFETENSORS} file in it")
     if path is None:
-        raise ModelError(f"no LoRA file {name!r} in {_listed(folders)}")
+        raise ModelError(f"no LoRA file {name!r} in {listed(folders)}")
     return path
 
 
@@ -59,7 +60,7 @@ def find_model(
         source: a local name, or a hub id (`owner/name`) where no local name fits.
         folders: see `find`.
         allow_downloads: whether the hub may be asked; otherwise only its local cache is.
-        leave_out: components neither checked nor fetched.
+        leave_out: components neither checked nor fetched: left out, or of the entry's own.
         is_half: whether the half variant is fetched where the hub has one.
 
     Raises:
@@ -67,8 +68,8 @@ def find_model(
     """
     path = find(source, folders)
     if path is None:
-        if not _HUB_ID.fullmatch(source):
-            raise ModelError(f"no model {source!r} in {_listed(folders)}")
+        if not HUB_ID.fullmatch(source):
+            raise ModelError(f"no model {source!r} in {listed(folders)}")
         path = _from_hub(source, allow_downloads=allow_downloads, leave_out=leave_out, is_half=is_half)
     if path.is_dir():
         check_folder(path, leave_out=leave_out)
@@ -104,7 +105,7 @@ def check_folder(folder: Path, *, leave_out: tuple[str, ...] = ()) -> None:
         part = folder / name
         if (part / f"{value[0]}.py").exists():
             raise ModelError(f"{folder.name}/{name} brings its own code ({value[0]}.py), which is never run")
-        _check_weights(part if part.is_dir() else folder)
+        check_weights(part if part.is_dir() else folder)
 
 
 def read_index(folder: Path) -> dict[str, object]:
@@ -150,18 +151,23 @@ def absent_components(
     return tuple(dict.fromkeys((*leave_out, *absent)))
 
 
-def in_cache(source: str) -> Path | None:
-    """Finds the folder of a hub id in the hub's local cache; None if there is none.
+def in_cache(source: str, file: str = "model_index.json") -> Path | None:
+    """Finds the folder of a hub id that has a file, in the hub's local cache; None if there is none.
 
     Asks no one: the libraries' own offline switches still fetch a list for their user agent.
     """
     from huggingface_hub import try_to_load_from_cache
 
-    index = try_to_load_from_cache(source, "model_index.json")
-    return Path(index).parent if isinstance(index, str) else None
+    found = try_to_load_from_cache(source, file)
+    return Path(found).parent if isinstance(found, str) else None
 
 
-def _check_weights(part: Path) -> None:
+def check_weights(part: Path) -> None:
+    """Makes sure that the weights in one folder, subfolders aside, are safetensors and whole.
+
+    Raises:
+        ModelError: they are not.
+    """
     files = [file for file in part.iterdir() if file.is_file()]
     safe = [file for file in files if file.suffix.lower() == SAFETENSORS]
     pickled = [file.name for file in files if file.suffix.lower() in PICKLES]
@@ -170,11 +176,16 @@ def _check_weights(part: Path) -> None:
     for file in safe:
         check_file(file)
     for file in files:
-        if kind := pointer_kind(file):
-            raise ModelError(f"{file} is {kind}")
+        refuse_pointer(file)
     for file in files:
         if _INDEX.search(file.name) and (foreign := _foreign_shards(file)):
             raise ModelError(f"{file} names shards that are no safetensors files beside it: {', '.join(foreign)}")
+
+
+def refuse_pointer(file: Path) -> None:
+    """Raises ModelError if a file, of any name, is a pointer to what should be there."""
+    if kind := pointer_kind(file):
+        raise ModelError(f"{file} is {kind}")
 
 
 def _refuse_other_kind(path: Path, kind: str) -> None:
@@ -226,5 +237,6 @@ def _from_hub(source: str, *, allow_downloads: bool, leave_out: tuple[str, ...],
         raise ModelError(f"no model {source!r} here, and the hub did not give it: {exc}") from exc
 
 
-def _listed(folders: tuple[Path, ...]) -> str:
+def listed(folders: tuple[Path, ...]) -> str:
+    """Lists folders for a message."""
     return ", ".join(map(str, folders)) or "any folder, because none is configured"

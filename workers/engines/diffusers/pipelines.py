@@ -7,12 +7,13 @@ import diffusers as untyped_diffusers
 from diffusers.loaders import single_file_utils as untyped_single_file_utils
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
-from safetensors import SafetensorError
 
 from imgen.domain.catalog import DiffusersOptions, Model
 from imgen.domain.errors import ModelError
 from workers.engines import EngineContext, Requirements
 from workers.engines.device import model_error
+from workers.engines.diffusers.component_loading import LOAD_ERRORS, load_components
+from workers.engines.diffusers.components import config_of, find_components
 from workers.engines.diffusers.memory import estimate
 from workers.engines.diffusers.model_files import check_folder, find_model, in_cache, read_index
 from workers.engines.diffusers.placement import Placement, place
@@ -24,19 +25,6 @@ from workers.engines.diffusers.variants import variant_of
 diffusers: Any = untyped_diffusers  # half its functions have no types, which mypy would count against our calls
 single_file_utils: Any = untyped_single_file_utils
 
-LOAD_ERRORS = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    ImportError,
-    RuntimeError,
-    MemoryError,
-    SafetensorError,
-)
-"""Errors of diffusers and transformers on files that they cannot use; neither has an exception of its own."""
-
 
 def check_entry(model: Model, options: DiffusersOptions, context: EngineContext) -> Requirements:
     """Checks all that can be known before any weights are loaded. Returns their path, device and size.
@@ -46,8 +34,10 @@ def check_entry(model: Model, options: DiffusersOptions, context: EngineContext)
     """
     placement = place(model.key, options)
     path = _found(model, options, context, placement)
-    size = estimate(path, placement.dtype, leave_out=options.leave_out)
-    return Requirements(path=path, device=placement.memory, memory_bytes=size)
+    components = _components(model, options, context, config_of(path))
+    size = estimate(path, placement.dtype, leave_out=options.leave_out, components=components)
+    named = {options.components[name]: part for name, part in components.items()}
+    return Requirements(path=path, components=named, device=placement.memory, memory_bytes=size)
 
 
 def build(model: Model, options: DiffusersOptions, context: EngineContext) -> Any:
@@ -56,19 +46,22 @@ def build(model: Model, options: DiffusersOptions, context: EngineContext) -> An
     Raises:
         ModelError: a file is missing or unsafe, or the entry asks for what diffusers or this machine does not have.
     """
-    downloads, leave_out = context.allow_downloads, options.leave_out
+    leave_out = options.leave_out
     placement = place(model.key, options)
     path = _found(model, options, context, placement)
-    arguments = {
-        "dtype": placement.dtype,
-        "local_files_only": True,
-        **dict.fromkeys(leave_out),
-    }
     try:
+        config = path if path.is_dir() else _configuration_of(path, options, allow_downloads=context.allow_downloads)
+        components = _components(model, options, context, config)
+        arguments = {
+            "dtype": placement.dtype,
+            "local_files_only": True,
+            **dict.fromkeys(leave_out),
+            **load_components(model.key, components, config, placement),
+        }
         if path.is_dir():
             pipe = _from_folder(path, arguments, is_half=placement.is_half)
         else:
-            pipe = _from_file(model.key, options, path, arguments, allow_downloads=downloads)
+            pipe = _from_file(model.key, options, path, config, arguments)
         if unknown := [name for name in leave_out if name not in pipe.components]:
             raise ModelError(f"models.toml: {model.key}: leave_out: {type(pipe).__name__} has no {', '.join(unknown)}")
         pipe.scheduler = chosen_scheduler(model.key, options, pipe.scheduler)
@@ -92,8 +85,21 @@ def _found(model: Model, options: DiffusersOptions, context: EngineContext, plac
         model.source,
         context.folders_of(model.source),
         allow_downloads=context.allow_downloads,
-        leave_out=options.leave_out,
+        leave_out=_not_of_source(options),
         is_half=placement.is_half,
+    )
+
+
+def _not_of_source(options: DiffusersOptions) -> tuple[str, ...]:
+    """Returns the components that are not loaded from the source."""
+    return (*options.leave_out, *options.components)
+
+
+def _components(
+    model: Model, options: DiffusersOptions, context: EngineContext, config: Path | None
+) -> dict[str, Path]:
+    return find_components(
+        model.key, options.components, context.folders_of, config, allow_downloads=context.allow_downloads
     )
 
 
@@ -102,20 +108,22 @@ def _from_folder(folder: Path, arguments: dict[str, Any], *, is_half: bool) -> A
     return diffusers.DiffusionPipeline.from_pretrained(folder, use_safetensors=True, variant=variant, **arguments)
 
 
-def _from_file(
-    key: str, options: DiffusersOptions, file: Path, arguments: dict[str, Any], *, allow_downloads: bool
-) -> Any:
-    """Loads a single file, which holds weights only; their configuration is in a folder beside it, named like it.
+def _configuration_of(file: Path, options: DiffusersOptions, *, allow_downloads: bool) -> Path:
+    """Returns the folder with the configuration of a single file, which holds weights only.
 
-    That folder is a diffusers folder without weights (`model_index.json`, configurations, tokenizers). Without one,
-    diffusers tells from the weights whose configuration fits, and the hub or its cache is asked for it.
+    That is a diffusers folder without weights (`model_index.json`, configurations, tokenizers), beside the file and named like
+    it. Without one, diffusers tells from the weights whose configuration fits, and the hub or its cache is asked for it.
     """
     config = file.with_suffix("")
     if not config.is_dir():
         weights = single_file_utils.load_single_file_checkpoint(str(file))
         owner = single_file_utils.fetch_diffusers_config(weights)["pretrained_model_name_or_path"]
         config = _configuration(owner, file, allow_downloads=allow_downloads)
-    check_folder(config, leave_out=options.leave_out)
+    check_folder(config, leave_out=_not_of_source(options))
+    return config
+
+
+def _from_file(key: str, options: DiffusersOptions, file: Path, config: Path, arguments: dict[str, Any]) -> Any:
     name = options.pipeline or str(read_index(config)["_class_name"])
     pipeline: Any = getattr(diffusers, name, None)
     if not hasattr(pipeline, "from_single_file"):

@@ -1,0 +1,28 @@
+"""Identity of the weights that draw a request: one digest of the model's, of its own components' and of a LoRA file's."""
+
+from collections.abc import Mapping
+
+from imgen.domain.catalog import DiffusersOptions, Model
+from imgen.weights.digest import joined
+
+
+def names_of(model: Model, lora: str = "") -> tuple[str, ...]:
+    """Returns the names of all weights that draw, as configured; `lora` is empty where none is used."""
+    return tuple(dict.fromkeys(name for name in (model.source, *components_of(model).values(), lora) if name))
+
+
+def identity(model: Model, lora: str, digests: Mapping[str, str]) -> str:
+    """Returns the digest of all together.
+
+    Args:
+        model: its entry.
+        lora: name of the LoRA file; empty: none.
+        digests: digest by name, for each of `names_of`.
+    """
+    replaced = (f"{part}: {digests[name]}" for part, name in sorted(components_of(model).items()))
+    return joined(digests[model.source], *replaced, *((digests[lora],) if lora else ()))
+
+
+def components_of(model: Model) -> Mapping[str, str]:
+    """Returns the names of a model's own components, as configured."""
+    return model.engine.components if isinstance(model.engine, DiffusersOptions) else {}
