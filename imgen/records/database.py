@@ -7,7 +7,7 @@ Both kinds of process use the same record functions, which take a plain Connecti
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -17,7 +17,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
 from imgen.domain.errors import DatabaseFull, DatabaseUnavailable, Retryable, TransactionConflict
+from imgen.records import last_steps
 from imgen.records.database_url import cause, parse_url
+from imgen.records.writers import GroupWriter, ParallelWriter
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,8 +46,11 @@ class Database:
         parsed = parse_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(parsed, pool_size) if self.is_sqlite else _postgres_engine(parsed, pool_size)
-        # SQLite has one writer at a time, and the others sleep and retry: one thread for writing is faster.
-        self._writers = ThreadPoolExecutor(1 if self.is_sqlite else pool_size, thread_name_prefix="sql-write")
+        self._writer: GroupWriter | ParallelWriter = (
+            GroupWriter(self.write, self._write_alone)
+            if self.is_sqlite
+            else ParallelWriter(self._write_alone, pool_size)
+        )
         self._readers = ThreadPoolExecutor(4 if self.is_sqlite else pool_size, thread_name_prefix="sql-read")
 
     @contextmanager
@@ -67,15 +72,14 @@ class Database:
             Retryable: the database does not answer, or stayed locked.
             IntegrityError: a uniqueness constraint was broken.
         """
-        last: dict[Callable[..., None], list[Any]] = {}
+        steps: last_steps.LastSteps = {}
         with (
             _translated(),
-            self.engine.connect().execution_options(imgen_writes=True, imgen_last=last) as connection,
+            self.engine.connect().execution_options(imgen_writes=True, **{last_steps.OPTION: steps}) as connection,
             connection.begin(),
         ):
             yield connection
-            for step, items in last.items():
-                step(connection, items)
+            last_steps.take(connection)
 
     def attempt(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs `function(connection, …)` as one writing transaction; repeats it if the database is busy or away for a moment."""
@@ -93,15 +97,13 @@ class Database:
     async def writing(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Awaits `function(connection, …)` in one writing transaction, off the event loop.
 
-        It is run again where the database ended it in favour of another one, so it changes nothing but the database.
+        It is run again where the database ended it in favour of another one, so it changes nothing but the database. On SQLite
+        it may share its commit with others (see writers.py).
         """
+        return await asyncio.wrap_future(self._writer.submit(lambda connection: function(connection, *args, **kwargs)))
 
-        def call() -> T:
-            return self._write_again(
-                lambda connection: function(connection, *args, **kwargs), again_after=TransactionConflict
-            )
-
-        return await asyncio.get_running_loop().run_in_executor(self._writers, call)
+    def _write_alone(self, function: Callable[[Connection], T]) -> T:
+        return self._write_again(function, again_after=TransactionConflict)
 
     def _write_again(self, function: Callable[[Connection], T], *, again_after: type[Retryable]) -> T:
         for tried in range(1, WRITE_TRIES + 1):
@@ -122,14 +124,9 @@ class Database:
 
     def close(self) -> None:
         """Ends the threads and closes every connection."""
-        self._writers.shutdown()
+        self._writer.close()
         self._readers.shutdown()
         self.engine.dispose()
-
-
-def at_the_end(connection: Connection, step: Callable[[Connection, Sequence[T]], None], item: T) -> None:
-    """Has `step(connection, items)` called before the commit of `Database.write`, once with all items of the transaction."""
-    connection.get_execution_options()["imgen_last"].setdefault(step, []).append(item)
 
 
 def upsert(

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from imgen.domain.job import Job, State, rank_of
 from imgen.records import clock
-from imgen.records.database import DIALECT_INSERTS, at_the_end
+from imgen.records.database import DIALECT_INSERTS
+from imgen.records.last_steps import at_the_end
 from imgen.records.tables.events import event_numbers, job_events
 
 KEPT_S = 24 * 3600

@@ -6,8 +6,10 @@ them only the row of its job.
 """
 
 import calendar
+import functools
 import time
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from msgspec import Struct, structs
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -15,10 +17,9 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from imgen.domain.account import Plan
 from imgen.domain.errors import QueueFull, QuotaExceeded
 from imgen.domain.job import Job
-from imgen.records.database import dialect_insert
+from imgen.records.database import DIALECT_INSERTS
 from imgen.records.tables.ledger import counters, ledger
 
-ROWS_AT_ONCE = 500
 OPEN_PERIOD = "open"
 """Period of the count of open jobs: a tenant's, and those of an anonymous caller."""
 
@@ -57,7 +58,7 @@ def hold(connection: Connection, job: Job, plan: Plan) -> None:
     """
     sums = _add(connection, dict.fromkeys(_keys(job), Count(held=1)))
     _keep(sums, job.quota_owner, plan, jobs=0, now=job.created_at)
-    connection.execute(insert(ledger).values(_entry(job, "hold", job.created_at)))
+    connection.execute(insert(ledger), _entry(job, "hold", job.created_at))
 
 
 def check(connection: Connection, owner: str, plan: Plan, *, jobs: int = 1, now: float) -> None:
@@ -71,7 +72,7 @@ def check(connection: Connection, owner: str, plan: Plan, *, jobs: int = 1, now:
 
 def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> None:
     """Turns the job's hold into a charge or a release. The primary key allows one."""
-    connection.execute(insert(ledger).values(_entry(job, "charge" if charge else "release", now)))
+    connection.execute(insert(ledger), _entry(job, "charge" if charge else "release", now))
     change = (
         update(counters)
         .where(counters.c.owner == bindparam("of"), counters.c.period == bindparam("within"))
@@ -118,17 +119,20 @@ def _keep(sums: Mapping[tuple[str, str], Count], owner: str, plan: Plan, *, jobs
 
 def _add(connection: Connection, more: Mapping[tuple[str, str], Count]) -> dict[tuple[str, str], Count]:
     """Adds to sums by (owner, period), and returns them. The rows stay locked to the end, so a limit cannot be raced."""
+    rows = [{"owner": owner, "period": period, **structs.asdict(more[owner, period])} for owner, period in sorted(more)]
     sums = {}
-    ordered = sorted(more)
-    for start in range(0, len(ordered), ROWS_AT_ONCE):
-        keys = ordered[start : start + ROWS_AT_ONCE]
-        rows = [{"owner": owner, "period": period, **structs.asdict(more[owner, period])} for owner, period in keys]
-        new = dialect_insert(connection, counters).values(rows)
-        added = {name: counters.c[name] + new.excluded[name] for name in Count.__struct_fields__}
-        changed = new.on_conflict_do_update(index_elements=counters.primary_key, set_=added).returning(counters)
-        for row in connection.execute(changed):
+    if rows:
+        for row in connection.execute(_adding(connection.dialect.name), rows):
             sums[row.owner, row.period] = Count(requests=row.requests, held=row.held, pictures=row.pictures)
     return sums
+
+
+@functools.cache
+def _adding(dialect: str) -> Any:
+    """Makes the statement that adds to rows of sums, and returns them; each dialect has its own."""
+    new = DIALECT_INSERTS[dialect](counters)
+    added = {name: counters.c[name] + new.excluded[name] for name in Count.__struct_fields__}
+    return new.on_conflict_do_update(index_elements=counters.primary_key, set_=added).returning(counters)
 
 
 def _entry(job: Job, kind: str, at: float) -> dict[str, object]:

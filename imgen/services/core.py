@@ -18,6 +18,7 @@ from imgen.services.accounts.principal_cache import PrincipalCache
 from imgen.services.accounts.request_counts import RequestCounts
 from imgen.services.accounts.strangers import Strangers
 from imgen.services.enhance import Enhancer
+from imgen.services.publishing import MessageSender
 from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.served_queues import ServedQueues
 from imgen.settings import Settings
@@ -34,6 +35,8 @@ class Core:
     database: Database
     live: PipeliningExecutor
     publisher: Publisher
+    messages: MessageSender = field(init=False)
+    """Sends by the publisher, for requests."""
     objects: ObjectStore
     enhancer: Enhancer
     cache: SemanticCache
@@ -47,6 +50,9 @@ class Core:
     rng: random.Random = field(default_factory=random.SystemRandom)
     average_seconds: dict[str, float] = field(default_factory=dict)
     """Model key → seconds a render takes, refreshed by the reconciler; for estimates."""
+
+    def __post_init__(self) -> None:
+        self.messages = MessageSender(self.publisher)
 
     async def is_served(self, queue: str) -> bool:
         """Returns whether a worker consumes a queue, as far as is known."""

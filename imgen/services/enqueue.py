@@ -16,8 +16,8 @@ from imgen.records import cache as cache_records
 from imgen.records import job_transitions, jobs, ledger
 from imgen.records.cache import PendingEntry
 from imgen.services.core import Core
+from imgen.services.publishing import Message
 from imgen.services.recipes import with_new_ids
-from imgen.threads import BROKER
 
 log = structlog.get_logger(__name__)
 
@@ -86,11 +86,7 @@ async def _publish(core: Core, batch: Sequence[Job], run_id: str) -> None:
     The reconciler then publishes again; a message that comes twice does no harm. If this process dies before it clears
     `published_at`, the reconciler finds the messages missing.
     """
-
-    def send() -> None:
-        for job in batch:
-            core.publisher.publish(job.queue, job.id, job.priority)
-
+    messages = [Message(job.queue, job.id, job.priority) for job in batch]
     updates = [core.live.run(job_views.set_view(job.id, view_of(job), run_id)) for job in batch]
     updates += [
         core.live.run(waiting.add(job.queue, job.id, priority=job.priority, created_at=job.created_at))
@@ -98,7 +94,7 @@ async def _publish(core: Core, batch: Sequence[Job], run_id: str) -> None:
         if job.state is State.QUEUED
     ]
     try:
-        await asyncio.gather(BROKER.run(send), *updates)
+        await asyncio.gather(core.messages.send(messages), *updates)
     except (Unavailable, Retryable) as exc:
         log.warning("jobs not published yet", jobs=[job.id for job in batch], reason=str(exc))
         with contextlib.suppress(Retryable):

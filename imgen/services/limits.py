@@ -1,7 +1,7 @@
 """Limits of requests that cost something: penalty, quota, open jobs and queue.
 
-They are checked before anything dear, such as an enhancer or a look-up; the job's own transaction checks quota and open jobs
-again, which nothing can race.
+Penalty and queue are checked for each request, quota and open jobs before anything dear, such as an enhancer or a look-up: the
+job's own transaction checks both again, which nothing can race.
 """
 
 import math
@@ -17,8 +17,20 @@ from imgen.services.core import Core
 from imgen.threads import BROKER
 
 
-async def check_principal(core: Core, principal: Principal, *, jobs: int = 1, makes_job: bool = True) -> None:
-    """Checks what the tenant may do now.
+async def check_penalty(core: Core, principal: Principal) -> None:
+    """Checks whether the tenant must wait.
+
+    Raises:
+        TooManyBlocked: during its penalty for blocked pictures.
+        Unavailable: Redis does not answer.
+    """
+    remaining_ms = await core.live.run(block_penalty.remaining_ms(principal.quota_owner))
+    if remaining_ms > 0:
+        raise TooManyBlocked(retry_after_s=math.ceil(remaining_ms / 1000))
+
+
+async def check_quota(core: Core, principal: Principal, *, jobs: int = 1, makes_job: bool = True) -> None:
+    """Checks what the tenant's plan has left.
 
     Args:
         core: the core.
@@ -27,14 +39,9 @@ async def check_principal(core: Core, principal: Principal, *, jobs: int = 1, ma
         makes_job: whether its open jobs count as well.
 
     Raises:
-        TooManyBlocked: during its penalty for blocked pictures.
         QuotaExceeded: its plan has not so many pictures left.
         QueueFull: its plan does not allow so many more open jobs.
-        Unavailable: Redis does not answer.
     """
-    remaining_ms = await core.live.run(block_penalty.remaining_ms(principal.quota_owner))
-    if remaining_ms > 0:
-        raise TooManyBlocked(retry_after_s=math.ceil(remaining_ms / 1000))
     plan = core.plan_of(principal.tenant.plan)
     if not makes_job:
         plan = structs.replace(plan, open_jobs=0)

@@ -30,7 +30,8 @@ async def optimize(core: Core, principal: Principal, prompt: str | None, *, mode
     request = GenerateRequest(prompt=prompt, model=model, style=style)
     limit = core.settings.jobs.max_prompt_chars
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit)
-    await limits.check_principal(core, principal, makes_job=False)
+    await limits.check_penalty(core, principal)
+    await limits.check_quota(core, principal, makes_job=False)
     await limits.check_queue(core)
     style_of = resolved.model.styles[resolved.style]
     improved = await enhance(core.enhancer, resolved.parsed, resolved.model, style_of)

@@ -45,7 +45,9 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
     """
     limit, plan = core.settings.jobs.max_prompt_chars, core.plan_of(principal.tenant.plan)
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit, open_jobs=plan.open_jobs)
-    await limits.check_principal(core, principal, jobs=resolved.n)
+    await limits.check_penalty(core, principal)
+    if _is_dear(request):
+        await limits.check_quota(core, principal, jobs=resolved.n)
     await limits.check_queue(core, jobs=resolved.n, cache_hits=None if request.use_cache else 0)
     request, resolved = heeding(request, resolved, await core.capabilities(resolved.model))
     logo = await logos.read_logo(request.wm_image, field="wm_image") if request.wm_image else None
@@ -105,7 +107,8 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     recipe = structs.replace(job.recipe, cache_hit=None, cache_entry_id="", weights=UNSET)
     if recipe.model not in core.catalog.models or recipe.ruleset not in core.rulesets:
         raise InvalidField("model")
-    await limits.check_principal(core, principal)
+    await limits.check_penalty(core, principal)
+    await limits.check_quota(core, principal)
     await limits.check_queue(core)
     if recipe.visible_watermark.image_key:
         image_key = await logos.store_again(core, principal, recipe.visible_watermark.image_key)
@@ -116,6 +119,11 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     plan = core.plan_of(principal.tenant.plan)
     (made,) = await enqueue(core, [recipes.make_job(core, principal, recipe, plan, surface)], plan)
     return made
+
+
+def _is_dear(request: GenerateRequest) -> bool:
+    """Returns whether a request asks for more than rows and messages before its jobs are made."""
+    return bool(request.optimize or request.use_cache or request.image or request.mask or request.wm_image)
 
 
 def _log(core: Core, job: Job) -> None:

@@ -36,7 +36,8 @@ async def upload(core: Core, principal: Principal, read: ReadPicture) -> Upload:
         RateLimited: try again later, after too many blocked pictures.
         Retryable: Redis, the database or the object store does not answer or is full; nothing is recorded.
     """
-    await limits.check_principal(core, principal, makes_job=False)
+    await limits.check_penalty(core, principal)
+    await limits.check_quota(core, principal, makes_job=False)
     space_bytes = core.settings.objects.uploads_gib * GIB or math.inf
     since = core.clock() - input_files.KEPT_S
     await core.database.reading(records.check_space, principal.tenant.id, space_bytes=space_bytes, since=since)

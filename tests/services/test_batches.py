@@ -18,6 +18,7 @@ from imgen.live.queue import Publisher
 from imgen.records import jobs, ledger, reconcile
 from imgen.services import jobs as job_service
 from imgen.services import submit
+from imgen.services.publishing import MessageSender
 from workers import tasks
 from workers.resources import open_resources
 
@@ -222,6 +223,7 @@ def test_a_broker_that_is_away_leaves_all_of_them_to_the_reconciler(core, caller
         async def work(opened):
             opened.publisher.close()
             opened.publisher = Publisher(broker.url)
+            opened.messages = MessageSender(opened.publisher)
             broker.kill()
             made = await generate(opened, caller(opened), n=3)
             with opened.database.read() as connection:

@@ -18,6 +18,7 @@ from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
 from imgen.services import jobs as job_service
 from imgen.services import submit
+from imgen.services.publishing import MessageSender
 from imgen.surfaces.health import CHECK_TIMEOUT_S, LASTS_S, Readiness
 
 QUICK_S = 1.0
@@ -82,6 +83,7 @@ def test_a_hanging_broker_holds_up_no_submit(core, caller, tmp_path):
         async def work(opened):
             principal = caller(opened)
             opened.publisher = Publisher(broker.url)
+            opened.messages = MessageSender(opened.publisher)
             broker.freeze()
             first = [asyncio.ensure_future(generate(opened, principal)) for _ in range(4)]
             await asyncio.sleep(1.2)
