@@ -10,6 +10,16 @@ REF = "#/components/schemas/"
 Schema = dict[str, Any]
 
 
+class Variant(NamedTuple):
+    """Further example of a request: another way to use it."""
+
+    name: str
+    about: str
+    """One line."""
+    request: Schema
+    answer: Schema
+
+
 class Operation(Struct, frozen=True, kw_only=True):
     """Request of a surface."""
 
@@ -19,6 +29,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     example: Schema
     answers: tuple[Schema, ...]
     """An example for each kind of answer."""
+    variants: tuple[Variant, ...] = ()
 
 
 class FailureRow(NamedTuple):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+import httpx2
 import pytest
 from botocore.config import Config
 from servers.asgi import start_asgi
@@ -44,6 +45,13 @@ def admin(server: S3Server):
     return boto3.session.Session(server.access_key_id, server.secret_access_key, region_name=server.region).client(
         "s3", endpoint_url=server.endpoint_url, config=Config(signature_version="s3v4", s3={"addressing_style": "path"})
     )
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[httpx2.Client]:
+    """Plain client of addresses."""
+    with httpx2.Client(trust_env=False, timeout=20) as client:
+        yield client
 
 
 @pytest.fixture

@@ -13,7 +13,16 @@ from imgen.surfaces.action import PATH, UPLOAD_PATH, answers
 from imgen.surfaces.action.actions import ACTIONS, POLLING, Action
 from imgen.surfaces.action.failures import FAILURES, UPLOAD_FAILURES
 from imgen.surfaces.action.fields import REQUIRED, fields
-from imgen.surfaces.description import REF, Description, FailureRow, Operation, Schema, json_content, schemas_of
+from imgen.surfaces.description import (
+    REF,
+    Description,
+    FailureRow,
+    Operation,
+    Schema,
+    Variant,
+    json_content,
+    schemas_of,
+)
 
 REASONS = {
     400: "The request is wrong.",
@@ -81,23 +90,39 @@ def describe(core: Core) -> Description:
     url = core.settings.public_url
     examples = {name: action.examples(core) for name, action in ACTIONS.items()}
     sent = {name: {"action": name, **each.request} for name, each in examples.items()}
+    variants = {
+        name: tuple(one._replace(request={"action": name, **one.request}) for one in each.variants)
+        for name, each in examples.items()
+    }
     answered = {name: each.answers for name, each in examples.items()}
     return Description(
         tag="Action API",
         about="Actions for pictures, prompts, jobs and usage.",
-        paths={PATH: {"post": _operation(sent, answered)}, UPLOAD_PATH: {"post": _upload(answered["upload"])}},
+        paths={
+            PATH: {"post": _operation(sent, answered, variants)},
+            UPLOAD_PATH: {"post": _upload(answered["upload"])},
+        },
         schemas=request_schemas(core) | answer_schemas(),
         overview=OVERVIEW.format(polling=POLLING, url=url),
         summary=(
             f"One URL: `POST {url}{PATH}` with `Authorization: Bearer <key>` and a JSON object.",
             f"Its `action` is one of {', '.join(f'`{name}`' for name in ACTIONS)}.",
             f"To make a picture send `generate`, then `status` with its id every {POLL_EVERY_S} seconds until it has ended.",
+            "`n` makes several at once: poll each of `ids`. `upscale` enlarges by 2 or 4.",
+            "`image` makes a picture from a picture, which it leaves as far as `image_strength` says; `mask` redraws a part.",
+            f"Pictures are data URIs, or sent once as the body of `POST {url}{UPLOAD_PATH}`, whose answer names them for a day.",
         ),
         operations_title="Actions",
         operations_intro=f"All go to `POST {url}{PATH}` with the headers `Authorization: Bearer <key>` and "
         "`Content-Type: application/json`.\nOptional fields may also be null.",
         operations=tuple(
-            Operation(name=name, request=request_name(action), example=sent[name], answers=answered[name])
+            Operation(
+                name=name,
+                request=request_name(action),
+                example=sent[name],
+                answers=answered[name],
+                variants=variants[name],
+            )
             for name, action in ACTIONS.items()
         ),
         failures_intro='Each is `{"error": "<text>"}`. 429 and 503 have a `Retry-After` header with whole seconds.',
@@ -146,7 +171,9 @@ def request_name(action: Action) -> str:
     return f"{action.request.__name__}Request"
 
 
-def _operation(sent: dict[str, Schema], answered: dict[str, tuple[Schema, ...]]) -> Schema:
+def _operation(
+    sent: dict[str, Schema], answered: dict[str, tuple[Schema, ...]], variants: dict[str, tuple[Variant, ...]]
+) -> Schema:
     refs = {name: REF + request_name(action) for name, action in ACTIONS.items()}
     kinds: dict[type[Struct], None] = {answer: None for action in ACTIONS.values() for answer in action.answers}
     request = {
@@ -159,6 +186,11 @@ def _operation(sent: dict[str, Schema], answered: dict[str, tuple[Schema, ...]])
         for action in ACTIONS
         for name, value in _by_name(action, answered[action]).items()
     }
+    examples_of_requests = {name: {"summary": name, "value": value} for name, value in sent.items()}
+    for action, others in variants.items():
+        for one in others:
+            examples_of_requests[one.name] = {"summary": f"{action}: {one.about}", "value": one.request}
+            examples_of_answers[one.name] = {"summary": one.name.replace("_", " "), "value": one.answer}
     return {
         "operationId": "call",
         "tags": ["Action API"],
@@ -166,7 +198,7 @@ def _operation(sent: dict[str, Schema], answered: dict[str, tuple[Schema, ...]])
         "description": "\n".join(f"- `{name}`: {action.description}" for name, action in ACTIONS.items()),
         "requestBody": {
             "required": True,
-            "content": json_content(request, {name: {"summary": name, "value": sent[name]} for name in ACTIONS}),
+            "content": json_content(request, examples_of_requests),
         },
         "responses": {
             "200": {

@@ -8,7 +8,7 @@ from imgen.domain.catalog import SIZES, Size
 from imgen.domain.example_prompt import CHARACTER, NEGATIVE, POSITIVE
 from imgen.domain.request import RANGES
 from imgen.services.core import Core
-from imgen.surfaces.description import Schema
+from imgen.surfaces.description import Schema, Variant
 
 JOB_ID, GEN_ID = "run_Wf3gq0v8hYxQ2d1mC7LkZA", "k3v9x0q2m8c1z7b5n4d6"
 UPLOAD_ID = "up_Hq2mV8xT0bYc4dWf6gLk1A"
@@ -24,6 +24,7 @@ class Examples(NamedTuple):
     """Valid request, without `action`."""
     answers: tuple[Schema, ...]
     """Answers, one of each kind, in the order of the action's row."""
+    variants: tuple[Variant, ...] = ()
 
 
 def models(core: Core) -> Examples:
@@ -51,7 +52,30 @@ def generate(core: Core) -> Examples:
         "format": "webp",
         "seed": 1234,
     }
-    return Examples(request, (_begun(core),))
+    begun = _begun(core)
+    ids = [begun["id"], *(f"run_{number}f3gq0v8hYxQ2d1mC7LkZA" for number in "XYZ")]
+    gen_ids = [begun["gen_id"], *(f"{number}3v9x0q2m8c1z7b5n4d6" for number in "mnp")]
+    several = Variant(
+        name="generate_several",
+        about="four pictures of one prompt, with the seeds 1234 to 1237",
+        request={"prompt": _prompt(character), "format": "webp", "n": 4, "seed": 1234},
+        answer=begun | {"ids": ids, "gen_ids": gen_ids},
+    )
+    square = f"data:image/png;base64,{_SQUARE}"
+    from_picture = Variant(
+        name="generate_from_picture",
+        about="a part of a picture redrawn and enlarged; `image` and `mask` may be what `upload` answered as well",
+        request={
+            "prompt": _prompt(character),
+            "format": "webp",
+            "image": square,
+            "image_strength": 0.8,
+            "mask": square,
+            "upscale": 2,
+        },
+        answer=begun,
+    )
+    return Examples(request, (begun,), (several, from_picture))
 
 
 def upload(_core: Core) -> Examples:

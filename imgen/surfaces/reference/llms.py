@@ -70,6 +70,9 @@ def _operations(description: Description, schemas: dict[str, Any]) -> Iterator[s
         yield f"\nRequest:\n\n```json\n{_json(operation.example)}\n```\n\nAnswer:\n"
         for example in operation.answers:
             yield f"```json\n{_json(example)}\n```"
+        for one in operation.variants:
+            yield f"\nAnother request, {one.about}, and its answer:\n"
+            yield f"```json\n{_json(one.request)}\n```\n```json\n{_json(one.answer)}\n```"
 
 
 def _answers(descriptions: Sequence[Description], schemas: dict[str, Any]) -> Iterator[str]:

@@ -14,6 +14,8 @@ from imgen.asgi.endpoint import is_short, read_body, replay_body
 from imgen.domain import errors
 
 MAX_FORM_BYTES = 64 * 1024
+UPLOAD_PATH = "/play/upload"
+"""Path whose body is a file: only its endpoint reads it, so the token must be in a header."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -27,8 +29,8 @@ class _Everything:
 class Csrf:
     """Middleware: asgi-csrf with its settings, as a class for Starlette's list.
 
-    Its multipart parser conflicts with Starlette's, so the content type of multipart bodies is hidden from it; such requests
-    need the token in a header.
+    Its multipart parser conflicts with Starlette's, so the content type of multipart bodies is hidden from it, and that of an
+    upload, lest it read the body; such requests need the token in a header.
     """
 
     def __init__(
@@ -59,10 +61,11 @@ class Csrf:
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         """Passes reads, and changes that have the token."""
-        headers = scope["headers"]
-        shown = [(name, value) for name, value in headers if not value.strip().lower().startswith(b"multipart/")]
+        headers, is_file = scope["headers"], scope["path"] == UPLOAD_PATH
+        hidden = b"" if is_file else b"multipart/"
+        shown = [one for one in headers if one[0] != b"content-type" or not one[1].strip().lower().startswith(hidden)]
         body = b""
-        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and not is_file:
             try:
                 body = await self._body(scope, receive)
             except errors.TooLarge:

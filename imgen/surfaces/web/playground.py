@@ -4,7 +4,6 @@ Requests pass through the same services as all others, with the user as principa
 """
 
 import asyncio
-import base64
 import contextlib
 import json
 import math
@@ -21,26 +20,23 @@ from starlette.routing import BaseRoute, Route
 from imgen.asgi.answer_headers import answer_context
 from imgen.asgi.endpoint import read_body, replay_body
 from imgen.domain import errors
-from imgen.domain.account import Tenant
 from imgen.domain.credential import SessionCredential
 from imgen.domain.example_prompt import example_prompt
-from imgen.domain.job import ENDED, Job, State
-from imgen.domain.outcome import Outcome
+from imgen.domain.job import ENDED, Job
 from imgen.domain.request import FORMATS, POSITIONS, RANGES, UPSCALES
 from imgen.domain.user import User
-from imgen.live import previews
 from imgen.records import job_search
 from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
+from imgen.services import uploads
 from imgen.services.accounts import authentication
-from imgen.services.inputs import MAX_INLINE_BYTES
-from imgen.services.links import picture_links, withheld_url
+from imgen.services.links import urls_by_kind
 from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.services.submit import submit
 from imgen.surfaces.surface import status_of
-from imgen.surfaces.web import playground_batch, playground_form, playground_history, snippets
+from imgen.surfaces.web import playground_form, playground_history, snippets
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.playground_states import state_text
+from imgen.surfaces.web.playground_shown import values_of, with_batch
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 SURFACE = "playground"
@@ -70,12 +66,10 @@ class Playground:
         ]
 
     async def home(self, request: Request, user: User) -> Response:
-        """Shows the form, and the job that was asked for or the latest one."""
+        """Shows the form, filled from a job or with its picture as source, and the job that was asked for or the latest one."""
         here, with_keys = await self._history(user)
-        wanted = request.query_params.get("job", "")
-        opened = (
-            await self._core.database.reading(job_search.find_visible, wanted, scope=user.scope) if wanted else None
-        )
+        opened = await self._asked_for(request, user, "job")
+        source = await self._asked_for(request, user, "source")
         shown = opened if opened and opened.state in ENDED else next(iter(here or with_keys), None)
         models = self._models()
         sizes = dict.fromkeys(size for model in self._core.catalog.models.values() for size in model.sizes)
@@ -83,7 +77,11 @@ class Playground:
             request,
             "playground.html",
             tenant_id=here[0].tenant_id if here else "",
-            tenants=[one for one in await self._tenants() if user.scope is None or one.id in user.scope],
+            tenants=[
+                one
+                for one in await self._core.database.reading(all_tenants)
+                if user.scope is None or one.id in user.scope
+            ],
             models=models,
             example=example_prompt([key for key, _ in models[0]["characters"]]),
             sizes=[(width, height, _ratio(width, height)) for width, height in sizes],
@@ -94,7 +92,7 @@ class Playground:
             quality=RANGES["quality"],
             max_chars=self._core.settings.jobs.max_prompt_chars,
             max_logo_bytes=MAX_LOGO_BYTES,
-            max_source_bytes=MAX_INLINE_BYTES,
+            max_source_bytes=uploads.MAX_BYTES,
             source_problem=playground_form.FIELD_SENTENCES["image"],
             upscales=UPSCALES[1:],
             strength=playground_form.DEFAULT_STRENGTH,
@@ -102,7 +100,8 @@ class Playground:
             languages=snippets.LANGUAGES,
             **self._thumbnails(here, with_keys),
             fill=json.dumps(playground_form.filling(opened, with_seed=True)) if opened else "",
-            **(await self._with_batch(user, shown) if shown else {"job": None}),
+            source=json.dumps(self._as_source(source)) if source else "",
+            **(await with_batch(self._core, user, shown) if shown else {"job": None}),
         )
 
     async def generate(self, request: Request, user: User) -> Response:
@@ -117,7 +116,7 @@ class Playground:
                 submitted = await submit(self._core, principal, asked, surface=SURFACE)
         except errors.ImgenError as exc:
             return self._problem(request, exc)
-        shown = await self._with_batch(user, submitted.job)
+        shown = await with_batch(self._core, user, submitted.job)
         response = self._shell.page(request, "playground_answer.html", warnings=submitted.warnings, **shown)
         response.headers.update(playground_history.CHANGED)
         return response
@@ -126,8 +125,8 @@ class Playground:
         """Shows a job of the user. The answer to a poll is the state alone while the job is open, then the whole."""
         job = await self._own(request, user)
         if "poll" not in request.query_params:
-            return self._shell.page(request, "playground_shown.html", **await self._with_batch(user, job))
-        shown = await self._shown(user, job)
+            return self._shell.page(request, "playground_shown.html", **await with_batch(self._core, user, job))
+        shown = await values_of(self._core, user, job)
         if shown["outcome"] is None:
             response = self._shell.page(request, "playground_status.html", **shown)
             if request.query_params.get("shown") != shown["state"]:
@@ -144,7 +143,7 @@ class Playground:
         job = await self._own(request, user)
         principal = await authentication.session_principal(self._core, SessionCredential(user, job.tenant_id))
         ended = await job_service.cancel(self._core, principal, job.id)
-        response = self._shell.page(request, "playground_job.html", **await self._shown(user, ended))
+        response = self._shell.page(request, "playground_job.html", **await values_of(self._core, user, ended))
         response.headers.update(playground_history.CHANGED)
         return response
 
@@ -187,14 +186,23 @@ class Playground:
         finally:
             await form.close()
 
-    async def _tenants(self) -> list[Tenant]:
-        return await self._core.database.reading(all_tenants)
-
     async def _history(self, user: User) -> tuple[list[Job], list[Job]]:
         here, with_keys = await asyncio.gather(
             playground_history.made_here(self._core, user), playground_history.made_with_keys(self._core, user)
         )
         return here, with_keys
+
+    async def _asked_for(self, request: Request, user: User, name: str) -> Job | None:
+        """Returns the job that the query names, if the user may see it."""
+        job_id = request.query_params.get(name, "")
+        if not job_id:
+            return None
+        return await self._core.database.reading(job_search.find_visible, job_id, scope=user.scope)
+
+    def _as_source(self, job: Job) -> dict[str, str]:
+        """Returns the values with which the page takes a job's picture as source; one without a picture is told there."""
+        url = urls_by_kind(self._core, job.outcome).get("signed", "")
+        return {"source": job.id, "tenant": job.tenant_id, "url": url}
 
     async def _own(self, request: Request, user: User) -> Job:
         """Returns the job of the path. Raises 404: it is not a job of the user, or the user left its tenant."""
@@ -202,53 +210,6 @@ class Playground:
         if job is None:
             raise HTTPException(404)
         return job
-
-    async def _shown(self, user: User, job: Job) -> dict[str, Any]:
-        """Returns the values of a job's templates: of an ended job from its row, of an open one from Redis."""
-        if job.state in ENDED:
-            return self._values(job, job.state, job.outcome or Outcome(), None)
-        principal = await authentication.session_principal(self._core, SessionCredential(user, job.tenant_id))
-        job_status = await job_service.job_status(
-            self._core, principal, job.id, job_service.get_view(self._core, job.id)
-        )
-        values = self._values(job, job_status.view.state, job_status.view.outcome, job_status)
-        return values | {"preview": await self._preview(job) if job_status.view.state is State.RENDERING else ""}
-
-    async def _with_batch(self, user: User, job: Job) -> dict[str, Any]:
-        """Returns the values of a job's templates, and those of the batch that it was made with."""
-        return await self._shown(user, job) | {"batch": await playground_batch.batch_of(self._core, job)}
-
-    async def _preview(self, job: Job) -> str:
-        """Returns the latest preview in base64; empty: there is none."""
-        try:
-            latest = await self._core.live.run(previews.watch(job.id))
-        except errors.Unavailable:
-            return ""
-        return base64.b64encode(latest or b"").decode()
-
-    def _values(
-        self, job: Job, state: State, outcome: Outcome | None, job_status: job_service.JobStatus | None
-    ) -> dict[str, Any]:
-        links = picture_links(self._core, outcome) if outcome else ()
-        return {
-            "job": job,
-            "state": state,
-            "state_text": state_text(job, state, job_status),
-            "job_status": job_status,
-            "outcome": outcome,
-            "images": {link.type: link for link in links},
-            "unsafe_url": withheld_url(self._core, outcome) if outcome else "",
-            "model_label": self._label(job.recipe.model),
-            "style_label": self._label(job.recipe.model, job.recipe.style),
-        }
-
-    def _label(self, model_key: str, style_key: str = "") -> str:
-        """Returns the configured label of a model or style; its key if it is no longer configured."""
-        model = self._core.catalog.models.get(model_key)
-        if not style_key:
-            return model.label if model else model_key
-        style = model.styles.get(style_key) if model else None
-        return style.label if style else style_key
 
     def _thumbnails(self, here: list[Job], with_keys: list[Job]) -> dict[str, Any]:
         rows = {"here": here, "with_keys": with_keys}

@@ -12,6 +12,7 @@ from imgen.domain.data_uri import decode_data_uri
 from imgen.domain.job import Job
 from imgen.domain.prompt import parse
 from imgen.domain.request import RANGES, GenerateRequest, ReadPicture
+from imgen.services import uploads
 from imgen.services.inputs import MAX_INLINE_BYTES
 from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.surfaces.web.snippets import Fields, File, Value
@@ -20,8 +21,8 @@ LOGO_FILE = "wm_file"
 LOGO_NAME = "wm_name"
 """Form fields: the upload, and the name of its file, which is enough for the code."""
 LOGO_FIELDS = ("wm_scale", "wm_transparency")
-SOURCE_FILE, SOURCE_NAME, SOURCE_JOB = "image_file", "image_name", "image_job"
-"""Form fields of the source: the upload, the name of its file, and the id of a job whose picture it is."""
+SOURCE, SOURCE_NAME = "image", "image_name"
+"""Form fields of the source: the id of an upload or of a job whose picture it is; the name of the uploaded file, for the code."""
 MASK, MASK_NAME = "mask", "mask_name"
 """Form fields of the mask: a data URI, which the page paints, and the name of a file for the code."""
 MAX_DIGITS = 9
@@ -39,7 +40,7 @@ SENTENCES: Mapping[str, str] = {
     "too_many_characters": "Only one character per prompt: leave one @name.",
     "forbidden": "You may not make pictures for this tenant.",
     "too_large": "This is too large to send. Choose smaller pictures.",
-    "quota_exceeded": "Quota exceeded: this tenant's pictures are used up for now.",
+    "quota_exceeded": "Quota exceeded: this tenant's pictures, or the space for its sources, are used up for now.",
     "queue_full": "Queue is full: wait until an open picture has ended, then try again.",
     "rate_limited": "Rate limit exceeded: too many requests within a minute.",
     "too_many_blocked": "Rate limit exceeded: too many blocked pictures lately.",
@@ -55,7 +56,7 @@ FIELD_SENTENCES: Mapping[str, str] = {
     "steps": "Invalid steps: give a whole number.",
     "guidance": "Invalid guidance: give a number such as 3.5.",
     "image": (
-        f"Invalid source: choose a PNG, JPEG or WebP of at most {MAX_INLINE_BYTES // 2**20} MiB and 32 megapixels, or a picture "
+        f"Invalid source: choose a PNG, JPEG or WebP of at most {uploads.MAX_BYTES // 2**20} MiB and 32 megapixels, or a picture "
         "that is still kept and of the chosen tenant."
     ),
     "mask": "Invalid mask: clear it and paint it anew.",
@@ -83,8 +84,7 @@ async def request_of(form: FormData) -> GenerateRequest:
     values: dict[str, Any] = _fields(form)
     if (logo := await _file(form, LOGO_FILE, "wm_image", MAX_LOGO_BYTES)) is not None:
         values |= _logo_fields(form) | {"wm_image": logo}
-    source = await _file(form, SOURCE_FILE, "image", MAX_INLINE_BYTES) or _text(form, SOURCE_JOB)
-    if source:
+    if source := _text(form, SOURCE):
         values |= _source_fields(form) | {"image": source}
         if mask := _text(form, MASK):
             values["mask"] = partial(decode_data_uri, mask, field="mask", max_bytes=MAX_INLINE_BYTES)
@@ -100,9 +100,9 @@ def fields_of(form: FormData) -> Fields:
     fields = _fields(form)
     if name := _text(form, LOGO_NAME):
         fields |= _logo_fields(form) | {"wm_image": File(name=name)}
-    name, job_id = _text(form, SOURCE_NAME), _text(form, SOURCE_JOB)
-    if name or job_id:
-        fields |= _source_fields(form) | {"image": File(name=name) if name else job_id}
+    name, source = _text(form, SOURCE_NAME), _text(form, SOURCE)
+    if name or source:
+        fields |= _source_fields(form) | {"image": File(name=name) if name else source}
         if mask := _text(form, MASK_NAME):
             fields["mask"] = File(name=mask)
     return fields

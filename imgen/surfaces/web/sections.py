@@ -20,6 +20,7 @@ from imgen.surfaces.web.overview import Overview
 from imgen.surfaces.web.people import People
 from imgen.surfaces.web.playground import Playground
 from imgen.surfaces.web.playground_batch import PlaygroundBatch
+from imgen.surfaces.web.playground_upload import PlaygroundUpload
 from imgen.surfaces.web.shell import NavEntry, Shell
 from imgen.surfaces.web.usage import Usage
 
@@ -40,6 +41,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Account,
     Playground,
     PlaygroundBatch,
+    PlaygroundUpload,
     Overview,
     JobList,
     Jobs,

@@ -17,6 +17,7 @@
     line.textContent = text;
     document.getElementById("problem").replaceChildren(line);
   };
+  form.addEventListener("problem", (event) => complain(event.detail)); // of the other scripts
 
   const chosenModel = () => form.elements.model.selectedOptions[0];
 
@@ -229,7 +230,7 @@
   document.addEventListener("htmx:afterSwap", (event) => {
     markShown();
     const now = document.querySelector("#result [data-say]");
-    if (now) say(now.dataset.say);
+    if (now && !["code", "history"].includes(event.detail.target.id)) say(now.dataset.say); // those say nothing of the picture
     const asked = event.detail.requestConfig?.elt;
     if (event.detail.target.id === "result" && (asked === form || asked?.classList.contains("thumb"))) {
       event.detail.target.scrollIntoView({ block: asked === form ? "nearest" : "start" });

@@ -4,7 +4,8 @@
 (() => {
   const form = document.getElementById("play");
   if (!form) return;
-  const { image_file: file, image_name: name, image_job: job, mask, mask_name: maskName } = form.elements;
+  const { image, image_name: name, mask, mask_name: maskName } = form.elements;
+  const file = document.getElementById("source-file");
   const section = document.getElementById("start");
   const drop = document.getElementById("drop");
   const chosen = document.getElementById("chosen");
@@ -15,7 +16,7 @@
   const said = document.getElementById("said");
 
   const LONG_SIDE = 1024; // pixels of the mask; the server scales it to the source
-  const PAINT = "rgb(80 67 194 / 0.6)";
+  const PAINT = "rgb(230 0 110 / 0.6)"; // unlike most of what pictures show
   const painted = document.createElement("canvas"); // white on black, as it is sent
   const layer = document.createElement("canvas"); // the same as a coloured layer, as it is shown
   let picture = null;
@@ -25,13 +26,9 @@
 
   const say = (text) => { said.textContent = text; };
 
-  const complain = (text) => {
-    const line = document.createElement("p");
-    line.className = "problem";
-    line.setAttribute("role", "alert");
-    line.textContent = text;
-    document.getElementById("problem").replaceChildren(line);
-  };
+  const complain = (text) => form.dispatchEvent(new CustomEvent("problem", { detail: text }));
+
+  const announce = (chosenFile) => form.dispatchEvent(new CustomEvent("source:file", { detail: chosenFile })); // null: none
 
   const changed = () => form.dispatchEvent(new Event("change", { bubbles: true }));
 
@@ -151,7 +148,8 @@
   // The source.
 
   const remove = () => {
-    file.value = name.value = job.value = "";
+    file.value = name.value = image.value = "";
+    announce(null);
     picture = null;
     steps = [];
     mask.value = maskName.value = "";
@@ -191,32 +189,39 @@
       complain(file.dataset.problem);
       return;
     }
-    job.value = "";
-    name.value = given.name;
+    let loaded;
     try {
-      const loaded = await createImageBitmap(given);
-      take(loaded, loaded.width, loaded.height);
+      loaded = await createImageBitmap(given);
     } catch {
       remove();
       complain(file.dataset.problem);
+      return;
     }
+    if (file.files[0] !== given) return; // another one was chosen meanwhile
+    document.getElementById("problem").replaceChildren();
+    image.value = "";
+    name.value = given.name;
+    take(loaded, loaded.width, loaded.height);
+    announce(given);
   };
 
   const takeJob = ({ source, tenant, url }) => {
     const loaded = new Image();
     loaded.addEventListener("load", () => {
       file.value = name.value = "";
-      job.value = source;
+      announce(null);
+      image.value = source;
       form.elements.tenant.value = tenant; // of another one it could not be used
       take(loaded, loaded.naturalWidth, loaded.naturalHeight);
-      section.scrollIntoView({ block: "nearest" });
-      section.querySelector("summary").focus();
+      section.querySelector("summary").focus({ preventScroll: true });
+      section.scrollIntoView({ block: "start" });
     });
     loaded.addEventListener("error", () => complain("The files of this picture are no longer kept."));
     loaded.src = url;
   };
 
   file.addEventListener("change", takeFile);
+  form.addEventListener("source:refused", (event) => { remove(); complain(event.detail); });
   document.getElementById("source-remove").addEventListener("click", () => { remove(); file.focus(); say("Source removed"); });
   document.addEventListener("click", (event) => {
     const source = event.target.closest("[data-source]");
@@ -241,4 +246,6 @@
     file.files = dropped.files;
     takeFile();
   });
+
+  if (form.dataset.sourceNow) takeJob(JSON.parse(form.dataset.sourceNow)); // from a job's page
 })();

@@ -119,6 +119,8 @@ def test_defaults_and_limits_are_the_codes(server, document):
 def test_required_fields_are_those_without_which_it_fails(server, document):
     """Each action without one of them is refused, and passes with them alone."""
     for name, sent in sent_examples(document).items():
+        if name != sent["action"]:
+            continue  # a further example
         schema = document["components"]["schemas"][f"{name.title()}Request"]
         needed = {field: sent[field] for field in schema["required"]}
         assert server.post(needed).status_code in (200, 404)
@@ -129,10 +131,12 @@ def test_required_fields_are_those_without_which_it_fails(server, document):
 def test_example_requests_are_taken(server, document):
     """The decoder takes every one, they fit their schemas, and the running server answers them without a warning."""
     examples = sent_examples(document)
-    assert set(examples) == set(ACTIONS)
+    assert {name for name, sent in examples.items() if name == sent["action"]} == set(ACTIONS)
     for name, sent in examples.items():
-        assert type(decode(json.dumps(sent).encode())).__struct_config__.tag == name
-        check(document, f"{name.title()}Request", sent)
+        action = sent["action"]
+        assert name.startswith(action)
+        assert type(decode(json.dumps(sent).encode())).__struct_config__.tag == action
+        check(document, f"{action.title()}Request", sent)
         response = server.post(sent)
         assert response.status_code == (404 if "id" in sent else 200), (name, response.text)
         assert "warnings" not in response.json()
@@ -153,6 +157,8 @@ def test_real_answers_are_as_told(server, document):
     of_a_job = {"generate", "status", "cancel", "jobs"}
     for name in set(ACTIONS) - of_a_job:
         hold(*ACTIONS[name].answers, name, server.post(sent_examples(document)[name]).json())
+    for variant in ("generate_several", "generate_from_picture"):
+        hold(answers.GenerateAnswer, variant, server.post(sent_examples(document)[variant]).json())
     begun = server.generate("@aya red coat, on a beach", format="webp")
     hold(answers.GenerateAnswer, "generate", begun)
     check(document, "GenerateAnswer", server.generate("red coat", width=3))

@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import sync_playwright
 from servers.stack import start_stack, stop_between_writes
 
@@ -48,7 +49,7 @@ def watched(chromium):
     contexts, problems = [], []
 
     def make(url, **options):
-        context = chromium.new_context(base_url=url, viewport={"width": 1280, "height": 900}, **options)
+        context = chromium.new_context(**{"base_url": url, "viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         context.set_default_timeout(15_000)
         page = context.new_page()
@@ -116,6 +117,14 @@ def polled(page, status):
     """Once the open page has asked whether anything changed."""
     with page.expect_response(lambda answer: "shown=" in answer.url and answer.status == status):
         pass
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A picture file, 400 × 600."""
+    path = tmp_path / "photo.png"
+    Image.linear_gradient("L").convert("RGB").resize((400, 600)).save(path)
+    return path
 
 
 @contextlib.contextmanager

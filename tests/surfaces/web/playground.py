@@ -1,7 +1,14 @@
 """Steps of a user in the playground."""
 
+import base64
+import contextlib
+import io
+import json
+import sqlite3
 import time
 
+import numpy as np
+from PIL import Image
 from surfaces.web.conftest import sign_in
 
 
@@ -42,3 +49,37 @@ def refused(page, status, words):
     page.expected.append(f"status of {status}")
     page.get_by_role("button", name="Generate").click()
     page.locator("#problem .problem", has_text=words).wait_for()
+
+
+def choose(page, path):
+    """The picture as source, once it is shown."""
+    page.locator("#start > summary").click()
+    page.get_by_label("Source", exact=True).set_input_files(path)
+    canvas = page.get_by_label("Source and mask")
+    canvas.wait_for()
+    return canvas
+
+
+def choose_again(page, path):
+    """The picture as source in place of another one or of none, once the server has it."""
+    page.get_by_label("Source", exact=True).set_input_files(path)
+    until(lambda: value(page, "image"))
+
+
+def value(page, name):
+    """Value of a hidden field."""
+    return page.locator(f"#play [name={name}]").input_value()
+
+
+def mask(page):
+    """The painted mask, (height, width) uint8."""
+    _, _, data = value(page, "mask").partition(",")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"))
+
+
+def recipe(web, page):
+    """Diffusion part of the recipe of the job that is shown."""
+    job_id = page.locator("#job").get_attribute("data-job")
+    with contextlib.closing(sqlite3.connect(web.data / "imgen.db")) as connection:
+        (text,) = connection.execute("SELECT recipe FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    return json.loads(text)["diffusion"]

@@ -186,28 +186,19 @@ def test_an_open_job_shows_its_place_and_can_be_cancelled(admin, web):
     picture(page)
 
 
-def test_an_earlier_job_comes_back_into_the_form(admin):
-    """By keyboard: prompt, negative, size and format as they were, and the picture beside them."""
-    page = admin
-    page.get_by_text("More settings").click()
-    page.get_by_label("Negative prompt").fill("rain")
-    page.get_by_label("Format").select_option("png")
-    page.get_by_label("832 × 1216").check()
-    page.get_by_label("Improve my prompt").check()
-    generate(page, "@aya violet coat, -hat")
-    picture(page)
-    generate(page, "something else")
-    page.reload()
-    thumb = page.get_by_role("button", name="use again: @aya violet coat").first
-    thumb.focus()
-    thumb.press("Enter")
-    picture(page)
-    assert page.get_by_label("Prompt", exact=True).input_value() == "@aya violet coat, -hat"
-    assert page.get_by_label("Negative prompt").input_value() == "rain"
-    assert page.get_by_label("Format").input_value() == "png"
-    assert page.get_by_label("832 × 1216").is_checked()
-    assert page.get_by_label("Improve my prompt").is_checked()
-    assert page.get_by_label("Seed").input_value() == ""
+def test_the_code_is_that_of_the_last_state(admin):
+    """However slowly the server answers, and however much is typed meanwhile."""
+    page, held = admin, []
+    code = page.locator("#code-python")
+    code.wait_for(state="attached")
+    page.route("**/play/code", lambda route: held.append(route) if not held else route.continue_())
+    page.get_by_label("Prompt", exact=True).fill("a slow gate")
+    until(lambda: page.title() and held)
+    page.get_by_label("Prompt", exact=True).press_sequentially(", and more", delay=50)
+    page.wait_for_timeout(500)  # past the pause after typing
+    held[0].continue_()
+    page.locator("#code-python", has_text="a slow gate, and more").wait_for(state="attached")
+    assert page.locator("#problem").inner_text() == ""
 
 
 def test_a_script_in_a_prompt_is_text(admin):
@@ -293,32 +284,6 @@ def test_steps_and_guidance_are_settings(admin, web):
     assert page.get_by_label("Guidance").input_value() == "5.5"
 
 
-def test_the_latest_picture_is_the_one_above(admin):
-    """A new page shows the first of the latest pictures and marks it; another one that is chosen is marked instead."""
-    page = admin
-    for prompt in ("an older pier", "a newer pier"):
-        generate(page, prompt)
-        picture(page)
-    page.reload()
-    assert picture(page).get_attribute("alt") == "a newer pier"
-    marked = page.locator(".thumb[aria-current]")
-    assert marked.get_attribute("title") == "a newer pier"
-    page.get_by_role("button", name="use again: an older pier").first.click()
-    page.locator("#result figure img[alt='an older pier']").wait_for()
-    assert marked.get_attribute("title") == "an older pier"
-
-
-def test_a_thumbnail_follows_the_state_of_its_job(admin, web):
-    """While a picture waits, the latest and the picture above say the same."""
-    page = admin
-    with nobody_renders(web):
-        generate(page, "a slow ferry")
-        page.locator("#result", has_text="in the queue").wait_for()
-        page.locator("#history .thumb[title='a slow ferry']", has_text="Waiting for its turn").wait_for()
-    picture(page)
-    drawn(page.locator("#history .thumb[title='a slow ferry'] img").first)
-
-
 @pytest.mark.parametrize("width", [1280, 390])
 def test_generate_is_always_in_sight(admin, width):
     """Wherever the page or the form is scrolled to, with all settings open and a problem told."""
@@ -335,15 +300,3 @@ def test_generate_is_always_in_sight(admin, width):
 def test_sizes_have_their_ratio(admin):
     """In whole numbers, beside the pixels."""
     assert admin.locator(".size").all_inner_texts()[:2] == ["1344 × 768\n7:4", "1024 × 1024\n1:1"]
-
-
-def test_pictures_of_ones_keys_are_among_the_latest(admin, web):
-    """A picture that was asked for over the API stands in the playground's history and can be used again."""
-    job = web.generate("a picture of my key")
-    web.wait(job)
-    page = admin
-    page.reload()
-    thumb = drawn(page.locator(f"#thumb-{job['id']} img"))
-    thumb.click()
-    page.locator("#result figure img[alt='a picture of my key']").wait_for()
-    assert page.get_by_label("Prompt", exact=True).input_value() == "a picture of my key"

@@ -1,58 +1,18 @@
-"""A picture to start from, in the playground: chosen, dropped, painted over by pointer and keyboard, or one's own."""
+"""Sources in the playground: chosen, dropped or one's own pictures, and sent once."""
 
 import base64
-import contextlib
-import io
-import json
-import sqlite3
 
 import numpy as np
 import pytest
 from PIL import Image
-from surfaces.web.conftest import violations
-from surfaces.web.playground import enter, generate, picture, refused, until
+from surfaces.web.conftest import PASSWORD, violations
+from surfaces.web.playground import choose, choose_again, enter, generate, picture, recipe, until, value
 
 
 @pytest.fixture
 def admin(open_page):
     """The playground of the administrator."""
     return enter(open_page())
-
-
-@pytest.fixture
-def photo(tmp_path):
-    """A picture file, 400 × 600."""
-    path = tmp_path / "photo.png"
-    Image.linear_gradient("L").convert("RGB").resize((400, 600)).save(path)
-    return path
-
-
-def choose(page, path):
-    """The picture as source, once it is shown."""
-    page.locator("#start > summary").click()
-    page.get_by_label("Source", exact=True).set_input_files(path)
-    canvas = page.get_by_label("Source and mask")
-    canvas.wait_for()
-    return canvas
-
-
-def value(page, name):
-    """Value of a hidden field."""
-    return page.locator(f"#play [name={name}]").input_value()
-
-
-def mask(page):
-    """The painted mask, (height, width) uint8."""
-    _, _, data = value(page, "mask").partition(",")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"))
-
-
-def recipe(web, page):
-    """Diffusion part of the recipe of the job that is shown."""
-    job_id = page.locator("#job").get_attribute("data-job")
-    with contextlib.closing(sqlite3.connect(web.data / "imgen.db")) as connection:
-        (text,) = connection.execute("SELECT recipe FROM jobs WHERE id = ?", (job_id,)).fetchone()
-    return json.loads(text)["diffusion"]
 
 
 def test_a_chosen_picture_is_the_source(admin, web, photo):
@@ -77,64 +37,6 @@ def test_a_chosen_picture_is_the_source(admin, web, photo):
     generate(page, "a gate without one")
     until(lambda: "without" in page.get_by_label("Facts").inner_text())
     assert recipe(web, page)["inputs"] == []
-
-
-def test_a_mask_is_painted_with_the_pointer(admin, web, photo):
-    """White where it was painted and black elsewhere; undone stroke by stroke, cleared, and cleared undone."""
-    page = admin
-    canvas = choose(page, photo)
-    undo, clear = page.get_by_role("button", name="Undo"), page.get_by_role("button", name="Clear mask")
-    assert (undo.is_disabled(), clear.is_disabled(), value(page, "mask")) == (True, True, "")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-
-    def stroke(share):
-        page.mouse.move(box["x"] + box["width"] * 0.1, box["y"] + box["height"] * share)
-        page.mouse.down()
-        page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] * share, steps=5)
-        page.mouse.up()
-
-    stroke(0.25)
-    one = mask(page)
-    assert one.shape == (600, 400)
-    assert (one[150, 200], one[450, 200], one[20, 200]) == (255, 0, 0)
-    stroke(0.75)
-    assert (mask(page)[150, 200], mask(page)[450, 200]) == (255, 255)
-    undo.click()
-    assert np.array_equal(mask(page), one)
-    clear.click()
-    assert value(page, "mask") == ""
-    undo.click()
-    assert np.array_equal(mask(page), one)
-    generate(page, "a gate redrawn in part")
-    picture(page)
-    assert [given["role"] for given in recipe(web, page)["inputs"]] == ["source", "mask"]
-    page.goto(f"/panel/jobs/{page.locator('#job').get_attribute('data-job')}")
-    assert page.locator("dt:text-is('Source') + dd").inner_text() == "a part redrawn, strength 60 %"
-
-
-def test_a_mask_is_painted_by_keyboard(admin, photo):
-    """Arrows move the brush, Space paints a dab or, held, a line, Ctrl + Z undoes; the brush has a size."""
-    page = admin
-    canvas = choose(page, photo)
-    page.get_by_label("Brush").fill("32")
-    canvas.focus()
-    canvas.press("Space")
-    dab = mask(page)
-    assert (dab[300, 200], dab[300, 240], dab[340, 200]) == (255, 0, 0)
-    for _ in range(6):
-        canvas.press("ArrowDown")
-    page.keyboard.down("Space")
-    for _ in range(6):
-        canvas.press("ArrowRight")
-    page.keyboard.up("Space")
-    line = mask(page)
-    assert (line[396, 200], line[396, 290], line[396, 330], line[300, 200]) == (255, 255, 0, 255)
-    assert page.locator("#said").inner_text() == "Painted"
-    canvas.press("Control+z")
-    assert np.array_equal(mask(page), dab)
-    page.keyboard.press("Tab")
-    assert page.get_by_label("Brush").evaluate("field => field === document.activeElement")
 
 
 def test_a_picture_is_dropped(admin, photo):
@@ -166,7 +68,7 @@ def test_an_own_picture_is_used_as_source(admin, web, photo):
     picture(page)
     job_id = page.locator("#job").get_attribute("data-job")
     page.get_by_role("button", name="Use as source").click()
-    until(lambda: value(page, "image_job") == job_id)
+    until(lambda: value(page, "image") == job_id)
     assert value(page, "image_name") == ""
     assert page.get_by_label("1024 × 1024").is_checked()
     page.locator("#code-curl", has_text=job_id).wait_for()
@@ -182,22 +84,96 @@ def test_an_own_picture_is_used_as_source(admin, web, photo):
     assert steps == ["opened", "edited by Eros, partly drawn by a model", "watermarked"]
 
 
+def test_the_picture_of_a_jobs_page_is_used_as_source(admin, web):
+    """It opens the playground with the source in sight; of a job without a picture this is not offered, and is told."""
+    page = admin
+    job = web.generate("a tower on a page", width=1024, height=1024)
+    web.wait(job)
+    page.goto(f"/panel/jobs/{job['id']}")
+    page.get_by_role("button", name="Use as source").click()
+    canvas = page.get_by_label("Source and mask")
+    canvas.wait_for()
+    assert (value(page, "image"), value(page, "image_name")) == (job["id"], "")
+    assert page.get_by_label("1024 × 1024").is_checked()
+    assert canvas.bounding_box()["y"] < page.viewport_size["height"]
+    generate(page, "a tower at dusk")
+    picture(page)
+    assert [given["role"] for given in recipe(web, page)["inputs"]] == ["source"]
+    blocked = web.generate("nude marble woman near a tower")
+    web.wait(blocked)
+    page.goto(f"/panel/jobs/{blocked['id']}")
+    page.get_by_role("heading", name="Recipe").wait_for()
+    assert page.get_by_role("button", name="Use as source").count() == 0
+    page.goto(f"/?source={blocked['id']}")
+    page.locator("#problem .problem", has_text="no longer kept").wait_for()
+    page.goto("/?source=nothing")
+    assert value(page, "image") == ""
+
+
 def test_what_is_no_picture_is_refused_in_the_browser_and_by_the_server(admin, photo, tmp_path):
-    """One sentence, no source, and what was typed is still there."""
+    """As soon as it is chosen: one sentence, no source, and what was typed is still there."""
     page = admin
     page.get_by_label("Prompt", exact=True).fill("red coat")
-    for name, body in (("text.png", b"no picture"), ("large.png", photo.read_bytes() + bytes(8 * 2**20))):
-        (tmp_path / name).write_bytes(body)
-        page.locator("#start").evaluate("section => { section.open = true; }")
+    page.locator("#start > summary").click()
+    Image.new("RGB", (8, 8)).save(tmp_path / "tiny.png")
+    (tmp_path / "text.png").write_bytes(b"no picture")
+    (tmp_path / "large.png").write_bytes(photo.read_bytes() + bytes(32 * 2**20))
+    page.expected.append("status of 400")
+    for name in ("text.png", "large.png", "tiny.png"):
+        choose_again(page, photo)
         page.get_by_label("Source", exact=True).set_input_files(tmp_path / name)
         page.locator("#problem .problem", has_text="Invalid source").wait_for()
         assert page.get_by_label("Source", exact=True).evaluate("input => input.files.length") == 0
         assert page.get_by_label("Source and mask").is_hidden()
-    Image.new("RGB", (8, 8)).save(tmp_path / "tiny.png")
-    page.get_by_label("Source", exact=True).set_input_files(tmp_path / "tiny.png")
-    page.get_by_label("Source and mask").wait_for()
-    refused(page, 400, "Invalid source")
+        assert value(page, "image") == ""
     assert page.get_by_label("Prompt", exact=True).input_value() == "red coat"
+
+
+def test_a_source_is_sent_once_whatever_its_size(admin, web, tmp_path):
+    """One over the limits of a form and of a data URI arrives, and serves several requests."""
+    page, sent = admin, []
+    page.on("request", lambda request: "/play/upload" in request.url and sent.append(request.url))
+    noise = np.random.default_rng(7).integers(0, 256, (2200, 2600, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "large.png", compress_level=0)
+    assert (tmp_path / "large.png").stat().st_size > 13 * 2**20
+    choose(page, tmp_path / "large.png")
+    for number in range(2):
+        generate(page, f"a gate from a large picture, {number}")
+        until(lambda: f"picture, {number}" in page.locator("#result").inner_text(), within_s=60)
+        picture(page)
+        assert [given["role"] for given in recipe(web, page)["inputs"]] == ["source"]
+    assert len(sent) == 1
+
+
+def test_a_source_is_sent_again_for_another_tenant(web, open_page, photo):
+    """Each tenant's is its own; that of the one before is not used."""
+    for tenant in ("east", "west"):
+        web.imgen("keys", "create", tenant, "--tenant", tenant)
+    web.imgen("users", "add", "walter", "--tenant", "east", "--tenant", "west")
+    web.imgen("users", "password", "walter", "--password", PASSWORD)
+    page = enter(open_page(), "walter")
+    choose(page, photo)
+    until(lambda: value(page, "image"))
+    first = value(page, "image")
+    page.get_by_label("Tenant").select_option(label="west")
+    until(lambda: value(page, "image") not in ("", first))
+    generate(page, "a gate of another tenant")
+    picture(page)
+    assert [given["role"] for given in recipe(web, page)["inputs"]] == ["source"]
+
+
+def test_a_source_that_could_not_be_sent_is_sent_again(admin, web, photo):
+    """A connection that breaks is told; the source stays, and the next request sends it first."""
+    page = admin
+    page.expected.append("ERR_")
+    page.route("**/play/upload*", lambda route: route.abort())
+    choose(page, photo)
+    page.locator("#problem .problem", has_text="does not answer").wait_for()
+    assert page.get_by_label("Source and mask").is_visible()
+    page.unroute("**/play/upload*")
+    generate(page, "a gate after all")
+    picture(page)
+    assert [given["role"] for given in recipe(web, page)["inputs"]] == ["source"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

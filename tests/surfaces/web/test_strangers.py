@@ -1,10 +1,16 @@
 """Web face before anybody has signed in, without a browser: cookies of devices, and bodies of strangers."""
 
 import re
+import socket
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from bombs import saved
+from PIL import Image
 from servers.local import start_local_api
+
+from imgen.domain.ids import is_upload_id
 
 FORM = re.compile(r'name="csrftoken" value="([^"]+)"')
 PASSWORD = "correct horse battery"
@@ -28,9 +34,9 @@ def browser(api, remote_ip):
     return httpx2.Client(base_url=api.url, headers={"X-Forwarded-For": remote_ip}, timeout=30)
 
 
-def enter(client, password):
+def enter(client, password, name="admin"):
     token = FORM.search(client.get("/sign-in").text)[1]
-    return client.post("/sign-in", data={"name": "admin", "password": password, "csrftoken": token})
+    return client.post("/sign-in", data={"name": name, "password": password, "csrftoken": token})
 
 
 def test_wrong_passwords_of_a_stranger_lock_nobody_out(api):
@@ -67,6 +73,41 @@ def test_a_long_body_is_read_of_those_who_signed_in(api):
         fields = {"tenant": "nobody's", "prompt": "vase"}
         answer = client.post("/play", data=fields, files=large, headers={"X-CSRFToken": token})
         assert answer.status_code == 403  # the form was read, and its tenant is not there
+
+
+def test_an_upload_is_read_of_those_with_session_and_token(api):
+    """A stranger, or a page of another site, is answered before a byte of the body is sent, whatever its type."""
+    kinds = ("application/octet-stream", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x")
+
+    def status(client, tenant="x", kind=kinds[0], **headers):
+        """Of the answer to a request whose body never comes."""
+        given = {"Content-Type": kind, "Content-Length": "1000000", **headers}
+        given["Cookie"] = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+        head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+        with socket.create_connection((urlsplit(api.url).hostname, urlsplit(api.url).port), timeout=30) as connection:
+            connection.sendall(f"POST /play/upload?tenant={tenant} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode())
+            return int(connection.recv(4096).split()[1])
+
+    with browser(api, "192.0.2.5") as client:
+        assert {status(client, kind=kind) for kind in kinds} == {403}
+        token = FORM.search(client.get("/sign-in").text)[1]
+        assert status(client, **{"X-CSRFToken": token, "HX-Request": "true"}) == 401
+        api.imgen("keys", "create", "sources", "--tenant", "sources")
+        api.imgen("users", "add", "una", "--tenant", "sources")  # whose requests count for no other test
+        api.imgen("users", "password", "una", "--password", PASSWORD)
+        assert enter(client, PASSWORD, "una").status_code == 303
+        assert {status(client, kind=kind) for kind in kinds} == {403}
+        token = FORM.search(client.get("/panel/account").text)[1]
+        assert status(client, **{"X-CSRFToken": token}) == 403  # there is no such tenant
+
+        tenant = re.search(r'name="tenant" value="(ten_\w+)"', client.get("/").text)[1]
+        path = f"/play/upload?tenant={tenant}"
+        sent = {"Content-Type": kinds[0], "X-CSRFToken": token}
+        answer = client.post(path, content=b"no picture", headers=sent)
+        assert (answer.status_code, answer.json()["error"].partition(":")[0]) == (400, "Invalid source")
+        assert client.post(path, content=bytes((32 << 20) + 1), headers=sent).status_code == 413
+        made = client.post(path, content=saved(Image.new("RGB", (64, 64)), "PNG"), headers=sent)
+        assert is_upload_id(made.json()["image"])
 
 
 def test_the_playground_keeps_to_the_rate_of_the_plan(api):
