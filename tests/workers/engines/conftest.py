@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from servers.command import Done, run_command
 from tiny_qwen import qwen_image
 
-from imgen.cli.models import TrialSize
+from imgen.cli.models.trial import TrialSize
 from imgen.domain.catalog import Model, parse_model
 from imgen.domain.recipe import Diffusion
 from starter.tokenizer import tokenizer

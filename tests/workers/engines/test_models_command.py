@@ -195,3 +195,56 @@ def test_all_that_is_left_to_do_is_told(imgen, models, data):
         assert word in told
     assert "restart each" not in told
     assert "restart each" in imgen("add", source, "--as", "two", "--steps", "1", "--default").stdout
+
+
+def test_components_and_scheduler_options_are_written_as_they_were_tried(imgen, models, data):
+    """Under relative names inside the models folder; the entry loads as it was written, and finds its LoRA files fitting."""
+    shutil.copytree(models / "sdxl", data / "models" / "base")
+    shutil.move(data / "models" / "base" / "vae", data / "models" / "my-vae")
+    outside = models / "sdxl" / "unet"
+    given = [f"vae={data / 'models' / 'my-vae'}", f"unet={outside}"]
+    options = ["use_karras_sigmas=true", "beta_end=0.01", "timestep_spacing=trailing"]
+    done = imgen(
+        *("add", str(data / "models" / "base"), "--as", "mine", "--steps", "1"),
+        *(word for pair in given for word in ("--component", pair)),
+        *(word for pair in options for word in ("--scheduler-option", pair)),
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = settings.load(data, environ={})
+    model = configuration.load_catalog(loaded).models["mine"]
+    assert model.engine.components == {"vae": "my-vae", "unet": str(outside.resolve())}
+    assert model.engine.scheduler_options == {
+        "use_karras_sigmas": True,
+        "beta_end": 0.01,
+        "timestep_spacing": "trailing",
+    }
+    assert not {"vae", "unet"} & set(model.engine.leave_out)
+    engines.load(model, engines.EngineContext(folders=loaded.model_folders)).unload()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--component", "vae"], "--component vae: it has to be NAME=VALUE"),
+        (["--component", "vae=a", "--component", "vae=b"], "vae is given twice"),
+        (["--component", "vae=gone"], "components: vae: no file or folder 'gone'"),
+        (["--component", "tea=gone"], "components: tea: "),
+        (["--component", "vae=gone", "--leave-out", "vae"], "leave_out and components both name vae"),
+        (["--scheduler-option", "=3"], "it has to be NAME=VALUE"),
+        (["--scheduler-option", "shift=3"], "PNDMScheduler takes no shift"),
+        (["--scheduler-option", "beta_end=high"], "beta_end of PNDMScheduler is a number, not 'high'"),
+        (["--scheduler-option", 'beta_end=["a"]'], "scheduler_options"),
+    ],
+)
+def test_a_refused_option_leaves_all_files_as_they_are(imgen, models, data, options, words):
+    """One line tells why."""
+    data.mkdir()
+    for name in ("models.toml", "imgen.toml"):
+        (data / name).write_text("# ours\n")
+    done = imgen("add", str(models / "sd15"), "--as", "mine", "--steps", "1", "--default", *options)
+    assert (done.returncode, done.stderr.count("imgen: "), done.stderr.count("\n")) == (1, 1, 1), done.stderr
+    assert words in done.stderr
+    assert {path.name: path.read_text() for path in data.iterdir()} == {
+        "models.toml": "# ours\n",
+        "imgen.toml": "# ours\n",
+    }
