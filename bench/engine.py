@@ -141,8 +141,7 @@ def _batch_gain(rounds: int) -> Figure:
                     with resources.database.write() as connection:
                         jobs.add(connection, job)
                     if together > 1:
-                        added = waiting.add(job.queue, job.id, priority=job.priority, created_at=job.created_at)
-                        resources.live.run(added)
+                        resources.live.run(waiting.add(job))
                 started = time.perf_counter()
                 for job in submitted[::together]:
                     tasks.run_phase(resources, tasks.RENDER, job.id)

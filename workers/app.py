@@ -4,6 +4,7 @@ import socket
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 from celery import Celery
@@ -12,11 +13,12 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 
 from imgen import composition
 from imgen.domain.errors import ImgenError
-from imgen.domain.job import FINISH_TASK, RENDER_TASK
+from imgen.domain.job import FINISH_QUEUE, FINISH_TASK, RENDER_TASK
 from imgen.live.queue import celery_settings, declared
-from imgen.live.queue_order import OldestQueueFirst
+from imgen.live.queue_order import QueueOrder
 from imgen.settings import Settings
 from workers import tasks
+from workers.claims import claim_for_message
 from workers.heartbeat import Heartbeat
 from workers.preloading import Preloading, limited, wait_before_consuming
 from workers.process import leave
@@ -61,7 +63,7 @@ class ChildProcess:
         if not keys:
             return
         try:
-            resources = self._resources = open_resources(self._settings, processes=self._processes)
+            resources = self._resources = self._open()
         except (ImgenError, OSError) as exc:
             log.warning("no model could be preloaded", reason=str(exc))
             return
@@ -70,17 +72,26 @@ class ChildProcess:
                 resources.models.preload(resources.catalog.models[key])
             heartbeat.models = resources.models.keys
 
-    def run_phase(self, phase: tasks.Phase, job_id: str) -> None:
-        """Runs one phase of a job, and leaves its commit under way; ends the process if its device is lost."""
+    def run_phase(self, phase: tasks.Phase, job_id: str, *, queue: str) -> None:
+        """Runs one phase of the job that a message is used for, and leaves its commit under way.
+
+        Ends the process if its device is lost.
+
+        Args:
+            phase: the task's.
+            job_id: the message's own job.
+            queue: queue that the message came from.
+        """
         if self._resources is None:
-            self._resources = open_resources(self._settings, processes=self._processes)
+            self._resources = self._open()
         resources, heartbeat = self._resources, self.start()
         resources.refresh_if_changed()
-        with heartbeat.working_on(job_id):
-            commits = tasks.start_phase(resources, phase, job_id)
+        job = claim_for_message(resources, job_id, queue=queue, state=phase.waiting)
+        with heartbeat.working_on(job.id if job is not None else ""):
+            commits = tasks.start_phase(resources, phase, job) if job is not None else []
             self._await_commits()  # of the task before: one at most goes on beside a render
             self._commits = commits
-        heartbeat.models = resources.models.keys
+        heartbeat.tell_models(resources.models.keys)
         if resources.is_device_lost:
             self._await_commits()
             heartbeat.close()
@@ -94,6 +105,9 @@ class ChildProcess:
         if self._resources is not None:
             self._resources.close()
         self._heartbeat = self._resources = None
+
+    def _open(self) -> WorkerResources:
+        return open_resources(self._settings, queues=self._queues, processes=self._processes)
 
     def _await_commits(self) -> None:
         """Waits until what the latest task left under way is committed; its jobs keep their leases until then."""
@@ -126,13 +140,13 @@ def create_app(
     child = ChildProcess(settings, name=name, queues=queues, processes=processes, preloading=preloading)
     wait_before_consuming(app, preloading)
 
-    @app.task(name=RENDER_TASK)  # type: ignore[untyped-decorator]  # Celery has no types
-    def render(job_id: str) -> None:
-        child.run_phase(tasks.RENDER, job_id)
+    @app.task(name=RENDER_TASK, bind=True)  # type: ignore[untyped-decorator]  # Celery has no types
+    def render(task: Any, job_id: str) -> None:
+        child.run_phase(tasks.RENDER, job_id, queue=task.request.delivery_info["routing_key"])
 
     @app.task(name=FINISH_TASK)  # type: ignore[untyped-decorator]  # Celery has no types
     def finish(job_id: str) -> None:
-        child.run_phase(tasks.FINISH, job_id)
+        child.run_phase(tasks.FINISH, job_id, queue=FINISH_QUEUE)
 
     worker_process_init.connect(child.start, weak=False)
     worker_process_shutdown.connect(child.close, weak=False)
@@ -152,7 +166,7 @@ def run(
     """Consumes queues in the foreground until a signal. SIGTERM lets running tasks end and takes no more."""
     host_name = f"{name}@{socket.gethostname()}"
     app = create_app(settings, name=host_name, queues=tuple(queues), processes=processes, preload=preload)
-    order = partial(OldestQueueFirst, settings.redis_url, stay_s=settings.workers.model_stay_s)
+    order = partial(QueueOrder, settings.redis_url, worker=host_name, stay_s=settings.workers.model_stay_s)
     app.conf.broker_transport_options["queue_order_strategy"] = order
     app.conf.task_queues = [declared(queue) for queue in queues]
     if on_ready is not None:

@@ -51,6 +51,12 @@ class Heartbeat:
         finally:
             self._job_id = ""
 
+    def tell_models(self, keys: tuple[str, ...]) -> None:
+        """Publishes the keys of the loaded models at once if they have changed: the worker's choice of a queue goes by them."""
+        if keys != self.models:
+            self.models = keys
+            self._publish_once()
+
     def close(self) -> None:
         """Stops the thread and removes the heartbeat."""
         self._stopped.set()
@@ -61,10 +67,13 @@ class Heartbeat:
 
     def _publish(self) -> None:
         while True:
-            with contextlib.suppress(Unavailable):
-                self._live.run(workers.publish(self._state()))
+            self._publish_once()
             if self._stopped.wait(workers.INTERVAL_S):
                 return
+
+    def _publish_once(self) -> None:
+        with contextlib.suppress(Unavailable):
+            self._live.run(workers.publish(self._state()))
 
     def _state(self) -> WorkerHeartbeat:
         """Makes the heartbeat. Raises Unavailable if Redis does not answer."""

@@ -5,7 +5,7 @@ Opened once in each process, after the fork; models and the signer at first use.
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from imgen.domain.catalog import Catalog, Model
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.domain.job import Job
 from imgen.domain.review.ruleset import CompiledRuleset
-from imgen.live import epochs
+from imgen.live import epochs, waiting
 from imgen.live.command import Command
 from imgen.live.executors import BlockingExecutor
 from imgen.live.queue import Publisher
@@ -48,6 +48,8 @@ class WorkerResources:
     policy_digests: Mapping[str, str]
     """Digest of the reviewers and rules, by ruleset; see `reviewers.policy_digests`."""
     models: ModelPool
+    group: str = ""
+    """Name of the worker's queues, if there are several; see `waiting.group_of`."""
     device: threading.Lock = field(default_factory=threading.Lock)
     """Held by the one thread that loads models or computes with them: jobs of a batch run side by side."""
     batch_limits: dict[str, int] = field(default_factory=dict)
@@ -117,8 +119,8 @@ class WorkerResources:
         self.database.close()
 
 
-def open_resources(settings: Settings, *, processes: int = 1) -> WorkerResources:
-    """Opens everything but models and the signer; `processes` of the worker share the memory."""
+def open_resources(settings: Settings, *, queues: Sequence[str] = (), processes: int = 1) -> WorkerResources:
+    """Opens everything but models and the signer; `processes` of the worker, which consumes `queues`, share the memory."""
     database = composition.open_database(settings)
     url = settings.redis_url
     catalog, rulesets, reviewers, digests = _read(settings)
@@ -129,6 +131,7 @@ def open_resources(settings: Settings, *, processes: int = 1) -> WorkerResources
         live=BlockingExecutor(url),
         publisher=Publisher(url),
         objects=composition.open_objects(settings, database),
+        group=waiting.group_of(queues),
         rulesets=rulesets,
         reviewers=reviewers,
         policy_digests=digests,

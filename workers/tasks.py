@@ -1,13 +1,13 @@
-"""The two tasks, render and finish: each claims a job, runs the stages of its phase and commits the result.
+"""The two tasks, render and finish: each runs the stages of its phase over a claimed job and commits the result.
 
 A task never raises to Celery: the job's row has its state, and the reconciler publishes the job again where it is to be retried.
-In the order in which a job passes: `start_phase`, `_claim`, `_run_job`, `_run_stages`, the phase's commit (or
+In the order in which a job passes: `claims.claim_for_message`, `start_phase`, `_run_job`, `_run_stages`, the phase's commit (or
 `failures.after_error`), `after_commit`. Each job has a thread of its own; those that are rendered in one call meet in the stage
 that draws (see batch.py).
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,10 +21,11 @@ from imgen.domain.job import FINISH_QUEUE, Job, State, view_of
 from imgen.domain.outcome import Outcome
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked
-from imgen.live import block_penalty, epochs, job_views, waiting
+from imgen.live import block_penalty, epochs, job_views
 from imgen.records import audit, cache, job_transitions
 from workers import companions, failures, outcome, pipeline
 from workers.batch import RenderBatch
+from workers.claims import claim_companions, claim_for_message
 from workers.engines import DrawPreview
 from workers.lease import Lease
 from workers.persistence import persist
@@ -79,21 +80,18 @@ FINISH = Phase(waiting=State.RENDERED, stages=pipeline.FINISH, commit=commit_fin
 
 
 def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
-    """Runs one phase of a job, and of its companions, to their commits."""
-    for commit in start_phase(resources, phase, job_id):
+    """Claims a job, if it waits, and runs one phase of it, and of its companions, to their commits."""
+    job = claim_for_message(resources, job_id, queue="", state=phase.waiting)
+    for commit in start_phase(resources, phase, job) if job is not None else ():
         commit.result()
 
 
-def start_phase(resources: WorkerResources, phase: Phase, job_id: str) -> Commits:
-    """Claims a job, and those that can be rendered with it, and runs one phase of them until they need the device no more.
+def start_phase(resources: WorkerResources, phase: Phase, job: Job) -> Commits:
+    """Runs one phase of a claimed job, and of those that can be rendered with it, until they need the device no more.
 
     Returns:
-        The rest of each job's phase, with its commit, which goes on beside the next render. None if the job cannot be claimed, as
-        when a message comes twice.
+        The rest of each job's phase, with its commit, which goes on beside the next render.
     """
-    job = _claim(partial(persist, resources.database), resources, phase, job_id)
-    if job is None:
-        return []
     batch, threads, commits = RenderBatch(resources), ThreadPoolExecutor(companions.LOOKED_AT), Commits()
 
     def start(claimed: Job) -> None:
@@ -103,47 +101,13 @@ def start_phase(resources: WorkerResources, phase: Phase, job_id: str) -> Commit
     start(job)
     try:
         if phase is RENDER:
-            for other in _claim_companions(resources, job):
+            for other in claim_companions(resources, job):
                 start(other)
     finally:  # the jobs that have started wait for it
         with structlog.contextvars.bound_contextvars(job=job.id):
             batch.run()
         threads.shutdown(wait=False)
     return commits
-
-
-def _claim_companions(resources: WorkerResources, job: Job) -> Iterator[Job]:
-    """Claims the jobs that can be rendered with a claimed one. Fewer or none where a part is away: they wait in the queue."""
-    with contextlib.suppress(errors.Unavailable, errors.Retryable):
-        for job_id in companions.find(resources, job):
-            other = _claim(resources.database.attempt, resources, RENDER, job_id)
-            if other is not None:
-                yield other
-
-
-def _claim(transact: Callable[..., Job | None], resources: WorkerResources, phase: Phase, job_id: str) -> Job | None:
-    """Claims a job in a transaction and tells pollers. None: it cannot be claimed."""
-    settings = resources.settings.jobs
-    run_id = resources.live.run_id
-    try:
-        job = transact(
-            job_transitions.claim,
-            job_id,
-            waiting=phase.waiting,
-            lease_s=settings.lease_s,
-            max_attempts=settings.max_attempts,
-        )
-    except errors.UnreadableRow as exc:
-        log.warning("job is left to another version", job=job_id, reason=str(exc))
-        return None
-    if job is None:
-        return None
-    if phase.waiting is State.QUEUED:
-        resources.notify(waiting.remove(job.queue, [job_id]))
-    resources.notify(job_views.set_view(job_id, view_of(job), run_id))
-    if job.state is State.RENDERING and job.fence == 1:
-        resources.notify(job_views.start_progress(job_id, run_id))
-    return job
 
 
 def _run_job(resources: WorkerResources, phase: Phase, job: Job, batch: RenderBatch) -> None:

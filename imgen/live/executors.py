@@ -217,12 +217,12 @@ def _fail(future: "asyncio.Future[Any]", failure: Unavailable, cause: BaseExcept
 class BlockingExecutor:
     """Executor of a worker: sends at once, on the calling thread. Thread-safe; make it after forking."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self._run_id = ""
         self._client = redis.Redis.from_url(
             url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
             health_check_interval=int(TIMEOUT_S),
             protocol=2,
             redis_connect_func=self._on_connect,
@@ -266,5 +266,8 @@ class BlockingExecutor:
 
 
 def _raw(reply: object) -> object:
-    """Undoes the decoding of redis-py (of `SET` for one), so that decoders see one form of reply."""
+    """Undoes the decoding of redis-py (of `SET` and `HSCAN`), so that decoders see one form of reply."""
+    if isinstance(reply, tuple) and isinstance(reply[-1], dict):
+        cursor, found = reply
+        return [cursor, list(itertools.chain.from_iterable(found.items()))]
     return b"OK" if reply is True else reply

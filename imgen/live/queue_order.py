@@ -1,35 +1,61 @@
 """Order in which a worker of several queues takes their messages: kombu's own strategies let one queue starve the others.
 
-A queue is chosen as a whole, by the age of its oldest message or last turn; within it priorities hold. The worker stays with
-the queue that it took from last, whose model is loaded, for a bounded time while others wait.
+The queue whose next job is first comes first: by priority, then the share of the job's tenant among the worker's queues, then
+age. A queue that had its turn is as old as the end of that turn: else one with older jobs would keep it for long.
+The worker stays with the models that are loaded for a bounded time while others wait; among loaded ones it changes freely.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
-import redis
 from kombu.utils.scheduling import round_robin_cycle
 
-from imgen.live.queue import PUBLISHED_AT, lists_of
+from imgen.domain.errors import Unavailable
+from imgen.domain.job import RENDER_TASK, render_queue
+from imgen.live import waiting, workers
+from imgen.live.command import Command
+from imgen.live.executors import BlockingExecutor
+from imgen.live.queue import BUCKETS, PUBLISHED_AT, lists_of
 
 TIMEOUT_S = 1.0
 """The worker's main loop waits for it."""
 
 
-class OldestQueueFirst(round_robin_cycle):
+class Rank(NamedTuple):
+    """Rank of a queue among those with messages; the least comes first."""
+
+    is_unknown: bool
+    """Whether Redis does not tell the next job of a render queue: its messages may be left over from jobs that are done."""
+    priority: int
+    ahead: int
+    since: float
+    """Unix time at which its next job was submitted, or its oldest message sent."""
+
+
+class QueueOrder(round_robin_cycle):
     """Order of one consumer's queues (kombu.transport.redis, `queue_order_strategy`)."""
 
-    def __init__(self, redis_url: str, *, stay_s: float, clock: Callable[[], float] = time.time) -> None:
-        """Stays with a queue for `stay_s` at most while others wait; `clock` is that of the messages, Unix time."""
+    def __init__(self, redis_url: str, *, worker: str, stay_s: float, clock: Callable[[], float] = time.time) -> None:
+        """Makes the order of the worker of that name.
+
+        Args:
+            redis_url: the broker.
+            worker: name in its processes' heartbeats, which tell their models.
+            stay_s: longest time for which it stays with loaded models while jobs of others wait.
+            clock: that of the messages, Unix time.
+        """
         super().__init__()  # type: ignore[no-untyped-call]  # kombu has no types
-        self._redis = redis.Redis.from_url(
-            redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, protocol=2
-        )
+        self._live = BlockingExecutor(redis_url, timeout_s=TIMEOUT_S)
+        self._worker = worker
         self._stay_s = stay_s
         self._clock = clock
         self._current = ""
+        self._loaded = frozenset[str]()
+        """Queues whose models were loaded at the latest choice."""
         self._since = 0.0
+        """Time at which it last took up a queue whose model was not loaded."""
         self._left: dict[str, float] = {}
         """Queue → time at which another one was taken in its place."""
 
@@ -39,37 +65,60 @@ class OldestQueueFirst(round_robin_cycle):
         if len(queues) < 2:  # noqa: PLR2004 - there is nothing to choose
             return queues
         try:
-            oldest = self._oldest(queues)
-        except (redis.RedisError, OSError):
+            ranks = self._ranks(queues)
+            if len(ranks) > 1:
+                models = self._live.run(workers.loaded_models(self._worker))
+                self._loaded = frozenset(map(render_queue, models))
+        except Unavailable:
             return queues  # the pop that follows finds out, too
-        return [self._choose(oldest)] if oldest else queues
+        return [self._choose(ranks)] if ranks else queues
 
     def rotate(self, last_used: str) -> str:
         """Notes the queue that the latest message came from."""
         if last_used != self._current:
             self._left[self._current] = now = self._clock()
-            self._current, self._since = last_used, now
+            self._current = last_used
+            if last_used not in self._loaded:
+                self._since = now
         return last_used
 
-    def _choose(self, oldest: dict[str, float]) -> str:
-        # A queue that had its turn is as old as the end of that turn: else two long queues would starve a third
-        others = {queue: max(at, self._left.get(queue, 0.0)) for queue, at in oldest.items() if queue != self._current}
-        may_stay = self._clock() - self._since < self._stay_s
-        if self._current in oldest and (may_stay or not others):
-            return self._current
-        return min(others, key=others.__getitem__)
+    def _choose(self, ranks: dict[str, Rank]) -> str:
+        now = self._clock()
+        current = ranks.get(self._current)
+        has_work = current is not None and (not current.is_unknown or all(rank.is_unknown for rank in ranks.values()))
+        stays = has_work and now - self._since < self._stay_s
+        able = [queue for queue in ranks if not stays or queue == self._current or queue in self._loaded]
 
-    def _oldest(self, queues: Iterable[str]) -> dict[str, float]:
-        """Returns queue → publishing time of its oldest message; empty queues are left out."""
-        pipeline = self._redis.pipeline(transaction=False)
-        lists = [(queue, name) for queue in queues for name in lists_of(queue)]
-        for _, name in lists:
-            pipeline.lindex(name, -1)
-        oldest: dict[str, float] = {}
-        for (queue, _), message in zip(lists, pipeline.execute(), strict=True):
-            if message is not None:
-                oldest[queue] = min(oldest.get(queue, float("inf")), _published_at(message))
-        return oldest
+        def turn(queue: str) -> Rank:
+            last = now if queue == self._current else self._left.get(queue, 0.0)
+            return ranks[queue]._replace(since=max(ranks[queue].since, last))
+
+        return min(able, key=turn)
+
+    def _ranks(self, queues: Sequence[str]) -> dict[str, Rank]:
+        """Ranks the queues that have messages."""
+        oldest = self._live.run(_oldest_messages(queues))
+        found = self._live.run(waiting.first_of_each(queues)) if oldest else []
+        ranks = dict(oldest)
+        for queue, job in zip(queues, found, strict=False):
+            if job is not None and queue in ranks:
+                ranks[queue] = Rank(is_unknown=False, priority=job.priority, ahead=job.ahead, since=job.created_at)
+        return ranks
+
+
+def _oldest_messages(queues: Iterable[str]) -> Command[dict[str, Rank]]:
+    """Ranks queues by their messages alone; empty ones are left out."""
+    lists = [(queue, bucket, name) for queue in queues for bucket, name in zip(BUCKETS, lists_of(queue), strict=True)]
+
+    def decode(replies: Sequence[Any]) -> dict[str, Rank]:
+        ranks: dict[str, Rank] = {}
+        for (queue, bucket, _), message in zip(lists, replies, strict=True):
+            if message is not None and queue not in ranks:
+                is_render = queue.startswith(RENDER_TASK)
+                ranks[queue] = Rank(is_render, bucket, 0, _published_at(message))
+        return ranks
+
+    return Command(tuple(("LINDEX", name, -1) for _, _, name in lists), decode)
 
 
 def _published_at(message: bytes) -> float:

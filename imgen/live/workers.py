@@ -1,6 +1,6 @@
 """Heartbeats of worker processes, published every few seconds. A worker without a recent one counts as dead."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,8 @@ log = structlog.get_logger(__name__)
 
 INTERVAL_S = 3
 LASTS_S = 15
+MOST_SCANNED = 10_000
+"""Processes among which those of one worker are found in one call."""
 _ALL = PREFIX + "workers"
 
 
@@ -52,11 +54,27 @@ def list_workers() -> Command[list[WorkerHeartbeat]]:
     """Returns the recent heartbeats, by name; without those that cannot be decoded, such as of another version."""
 
     def decode(replies: Sequence[Any]) -> list[WorkerHeartbeat]:
-        found = [one for one in map(_heartbeat, replies[0]) if one is not None]
-        newest = max((one.at for one in found), default=0.0)
-        return sorted((one for one in found if one.at > newest - LASTS_S), key=lambda one: one.name)
+        return sorted(_recent(map(_heartbeat, replies[0])), key=lambda one: one.name)
 
     return Command((("HVALS", _ALL),), decode)
+
+
+def loaded_models(worker: str) -> Command[frozenset[str]]:
+    """Returns the keys of the models that all processes of the worker of that name have loaded."""
+    pattern = "".join(f"\\{sign}" if sign in "*?[]\\^" else sign for sign in worker)
+
+    def decode(replies: Sequence[Any]) -> frozenset[str]:
+        _cursor, found = replies[0]
+        models = [frozenset(one.models) for one in _recent(map(_heartbeat, found[1::2]))]
+        return frozenset[str]().union(*models[:1]).intersection(*models)
+
+    return Command((("HSCAN", _ALL, 0, "MATCH", f"{pattern} #*", "COUNT", MOST_SCANNED),), decode)
+
+
+def _recent(heartbeats: Iterable[WorkerHeartbeat | None]) -> list[WorkerHeartbeat]:
+    found = [one for one in heartbeats if one is not None]
+    newest = max((one.at for one in found), default=0.0)
+    return [one for one in found if one.at > newest - LASTS_S]
 
 
 def _heartbeat(raw: bytes) -> WorkerHeartbeat | None:

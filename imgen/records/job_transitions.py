@@ -73,7 +73,8 @@ def claim(
         job = from_row(row)
         if job.recipe.version > RECIPE_VERSION:
             raise UnreadableRow(f"Job {job_id} has a recipe of version {job.recipe.version}")
-        _note_claim(connection, job)
+        if waiting is State.RENDERED:
+            _note_claim(connection, job)
         job_events.note(connection, job)
         return job
     exhausted = connection.execute(
@@ -235,7 +236,7 @@ def cancel(connection: Connection, job_id: str, tenant_id: str) -> Job:
 
 
 def _note_claim(connection: Connection, job: Job) -> None:
-    """Records the latest publishing time claimed from the job's queue: messages published earlier are overtaken."""
+    """Records the latest publishing time claimed from the finish queue: messages published earlier are overtaken."""
     if job.published_at is None:
         return
     upsert(

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, or_, select, tuple_
 
 from imgen.domain.errors import DeadlinePassed
 from imgen.domain.failure import failure_of
-from imgen.domain.job import OPEN, RUNNING_AS, WAITING_AS, Job, State
+from imgen.domain.job import FINISH_QUEUE, OPEN, RUNNING_AS, WAITING_AS, Job, State
 from imgen.domain.outcome import FAILED_OUTCOME, TIMED_OUT_OUTCOME
 from imgen.records import clock, job_transitions
 from imgen.records import jobs as job_records
@@ -32,8 +32,10 @@ class WaitingJob(NamedTuple):
     id: str
     queue: str
     state: State
+    tenant_id: str
     priority: int
     created_at: float
+    batch_index: int
 
 
 def lost(connection: Connection, *, limit: int = 200, now: float | None = None) -> list[str]:
@@ -108,14 +110,17 @@ def lost_messages(
     limit: int = 500,
     now: float | None = None,
 ) -> list[WaitingJob]:
-    """Finds waiting jobs of a queue without their message in the broker.
+    """Finds waiting jobs of a queue without a message in the broker.
 
-    A queue is first in, first out within a priority. So a message is lost if the broker's queue is empty, or if one that
-    was published later, at the same priority, has already been claimed.
+    All of them have lost theirs if the broker's queue is empty. While it is not, a render queue serves them all the same: any
+    message of it lets a worker take the job that is next. The finish queue is first in, first out within a priority, so there a
+    message is also lost if one that was published later, at the same priority, has already been claimed.
     """
     query = _waiting_jobs().where(_IS_OPEN, _IS_WAITING, jobs.c.queue == queue)
     query = query.where(jobs.c.published_at < clock.at(now) - grace_s)
     if not queue_is_empty:
+        if queue != FINISH_QUEUE:
+            return []
         latest = connection.execute(select(claims.c.priority, claims.c.published_at).where(claims.c.queue == queue))
         overtaken: list[tuple[ColumnElement[bool], float]] = [
             (jobs.c.priority == priority, published_at - OVERTAKEN_S) for priority, published_at in latest
@@ -134,8 +139,9 @@ def queued_among(connection: Connection, job_ids: Iterable[str]) -> set[str]:
 
 
 def queued_after(connection: Connection, after: tuple[float, str], *, limit: int) -> list[WaitingJob]:
-    """Lists jobs that wait to be rendered, oldest first, from after (created_at, id) on."""
+    """Lists jobs that wait to be rendered and are due, oldest first, from after (created_at, id) on."""
     query = _waiting_jobs().where(jobs.c.state == State.QUEUED, tuple_(jobs.c.created_at, jobs.c.id) > after)
+    query = query.where(jobs.c.published_at.is_not(None))  # others wait for their next attempt, or for their message
     return _found(connection, query.order_by(jobs.c.created_at, jobs.c.id).limit(limit))
 
 

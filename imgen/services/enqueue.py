@@ -88,11 +88,7 @@ async def _publish(core: Core, batch: Sequence[Job], run_id: str) -> None:
     """
     messages = [Message(job.queue, job.id, job.priority) for job in batch]
     updates = [core.live.run(job_views.set_view(job.id, view_of(job), run_id)) for job in batch]
-    updates += [
-        core.live.run(waiting.add(job.queue, job.id, priority=job.priority, created_at=job.created_at))
-        for job in batch
-        if job.state is State.QUEUED
-    ]
+    updates += [core.live.run(waiting.add(job)) for job in batch if job.state is State.QUEUED]
     try:
         await asyncio.gather(core.messages.send(messages), *updates)
     except (Unavailable, Retryable) as exc:

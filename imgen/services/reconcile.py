@@ -153,8 +153,7 @@ class Reconciler:
         for job in unsent:
             await BROKER.run(core.publisher.publish, job.queue, job.id, job.priority)
             if job.state is State.QUEUED:
-                added = waiting.add(job.queue, job.id, priority=job.priority, created_at=job.created_at)
-                await core.live.run(added)
+                await core.live.run(waiting.add(job))
             await core.database.writing(job_transitions.note_published, job.id, job.queue)
 
     async def _show(self, moved: list[Job], run_id: str) -> None:

@@ -1,7 +1,7 @@
-"""Comparison of the waiting jobs in Redis, which positions and `Queue is full` are counted from, with SQL: a page a round.
+"""Comparison of the waiting jobs in Redis, which order, positions and `Queue is full` come from, with SQL: a page a round.
 
-A worker that dies between its claim and its note, or a Redis that lost its last second, leaves jobs there that wait no more,
-or forgets some that do.
+A worker that dies between taking a job out and its claim, a Redis that lost its last second, and a process of an older version
+leave jobs there that wait no more, or forget some that do.
 """
 
 from imgen.domain.errors import Unavailable
@@ -49,8 +49,7 @@ class WaitingCheck:
         missing = [job for job, is_there in zip(page, are_there, strict=True) if not is_there]
         claimed = list[str]()
         for job in missing:
-            added = waiting.add(job.queue, job.id, priority=job.priority, created_at=job.created_at)
-            await self._core.live.run(added)
+            await self._core.live.run(waiting.add(job))
         for queue in {job.queue for job in missing}:  # claimed between the two readings
             claimed += await self._remove(queue, [job.id for job in missing if job.queue == queue])
         return [job.id for job in missing if job.id not in claimed]

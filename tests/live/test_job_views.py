@@ -132,7 +132,7 @@ def test_a_damaged_heartbeat_hides_no_other(live, garbage):
 
 def test_a_key_of_another_type_fails_its_command(live):
     """A list where a set of jobs belongs is `Unavailable`, which every caller handles."""
-    live.run(Command((("RPUSH", "imgen:waiting:render.eros", "x"), ("RPUSH", "imgen:workers", "x")), ignore))
+    live.run(Command((("RPUSH", "imgen:waiting:render.eros:ids", "x"), ("RPUSH", "imgen:workers", "x")), ignore))
     for command in (waiting.count(["render.eros"]), waiting.position("render.eros", JOB), workers.list_workers()):
         with pytest.raises(Unavailable):
             live.run(command)

@@ -29,7 +29,7 @@ QUERIES = {
         connection, "render.eros", queue_is_empty=True, grace_s=5
     ),
     "overtaken messages": lambda connection: reconcile.lost_messages(
-        connection, "render.eros", queue_is_empty=False, grace_s=5
+        connection, "finish", queue_is_empty=False, grace_s=5
     ),
     "queued": lambda connection: reconcile.queued_after(connection, PLACE, limit=9),
     "old pictures": lambda connection: retention.expired(connection, ended_before=NOW, rows_too=False, after=PLACE),

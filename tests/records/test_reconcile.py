@@ -8,7 +8,7 @@ from msgspec import structs
 
 from imgen.domain.errors import LeaseLost
 from imgen.domain.failure import Failure
-from imgen.domain.job import State
+from imgen.domain.job import FINISH_QUEUE, State
 from imgen.records import job_transitions, jobs, ledger, reconcile
 
 NOW = 1_800_000_000.0
@@ -23,9 +23,9 @@ def add(database, **changes):
     return job
 
 
-def claim(database, job, now, lease_s=10):
+def claim(database, job, now, lease_s=10, waiting=State.QUEUED):
     with database.write() as connection:
-        return job_transitions.claim(connection, job.id, waiting=State.QUEUED, lease_s=lease_s, max_attempts=3, now=now)
+        return job_transitions.claim(connection, job.id, waiting=waiting, lease_s=lease_s, max_attempts=3, now=now)
 
 
 def put_back_lost(database, now):
@@ -99,23 +99,36 @@ def test_messages_missing_from_an_empty_queue_are_found(database):
         assert look(NOW + 60, False) == []
 
 
-def test_an_overtaken_message_is_found(database):
-    """A job stays behind while one published much later is claimed: its message is gone, whatever the queue holds."""
-    lost, later, next_one = (add(database, published_at=NOW + n) for n in (0, 30, 31))
-    claim(database, later, NOW + 32)
+RENDERED = {"queue": FINISH_QUEUE, "state": State.RENDERED}
+
+
+def overtaken(database, queue):
     with database.read() as connection:
-        found = reconcile.lost_messages(connection, "render.eros", queue_is_empty=False, grace_s=5, now=NOW + 40)
-    assert [job.id for job in found] == [lost.id]
-    assert next_one.id not in {job.id for job in found}
+        found = reconcile.lost_messages(connection, queue, queue_is_empty=False, grace_s=5, now=NOW + 40)
+    return [job.id for job in found]
+
+
+def test_an_overtaken_message_is_found(database):
+    """A job stays behind while one published much later is finished: its message is gone, whatever the queue holds."""
+    lost, later, _next = (add(database, published_at=NOW + n, **RENDERED) for n in (0, 30, 31))
+    claim(database, later, NOW + 32, waiting=State.RENDERED)
+    assert overtaken(database, FINISH_QUEUE) == [lost.id]
 
 
 def test_a_higher_priority_overtakes_without_harm(database):
     """A job that waits behind a more urgent one has lost nothing."""
-    add(database, published_at=NOW, priority=6)
-    urgent = add(database, published_at=NOW + 30, priority=0)
-    claim(database, urgent, NOW + 31)
-    with database.read() as connection:
-        assert reconcile.lost_messages(connection, "render.eros", queue_is_empty=False, grace_s=5, now=NOW + 40) == []
+    add(database, published_at=NOW, priority=6, **RENDERED)
+    urgent = add(database, published_at=NOW + 30, priority=0, **RENDERED)
+    claim(database, urgent, NOW + 31, waiting=State.RENDERED)
+    assert overtaken(database, FINISH_QUEUE) == []
+
+
+def test_a_flood_is_not_sent_again_because_others_overtake_it(database):
+    """Jobs of other tenants are rendered before those that were sent earlier; any message of the queue will do for these."""
+    for number in range(20):
+        add(database, published_at=NOW + number / 10)
+    claim(database, add(database, published_at=NOW + 30, tenant_id="ten_2"), NOW + 31)
+    assert overtaken(database, "render.eros") == []
 
 
 def test_overdue_jobs_time_out(database):
@@ -155,12 +168,15 @@ def test_leases_go_by_the_databases_clock(database, monkeypatch):
 
 
 def test_waiting_jobs_are_listed_page_by_page(database):
-    """Pages of waiting jobs are complete and oldest first; jobs that wait no more are told apart."""
-    made = [add(database, created_at=NOW + n // 2) for n in range(5)]
+    """Pages of waiting jobs are complete and oldest first, without those that pause; jobs that wait no more are told apart."""
+    made = [add(database, created_at=NOW + n // 2, published_at=NOW) for n in range(5)]
+    add(database, created_at=NOW, state=State.RENDERED, published_at=NOW)
+    pausing = add(database, created_at=NOW, attempts=1, available_at=NOW + 99)
     claim(database, made[4], NOW)
     expected = [job.id for job in sorted(made[:4], key=lambda job: (job.created_at, job.id))]
     with database.read() as connection:
         first = reconcile.queued_after(connection, (0.0, ""), limit=3)
         rest = reconcile.queued_after(connection, (first[-1].created_at, first[-1].id), limit=3)
         assert reconcile.queued_among(connection, [job.id for job in made] + ["run_x"]) == set(expected)
+    assert pausing.id not in expected
     assert [job.id for job in first + rest] == expected

@@ -11,7 +11,7 @@ from imgen.domain.errors import DatabaseUnavailable
 from imgen.domain.job import State
 from imgen.live import job_views
 from imgen.live import waiting as queues
-from imgen.records import jobs, ledger
+from imgen.records import job_transitions, jobs, ledger
 from imgen.records.tables.jobs import jobs as table
 from imgen.records.tables.operations import locks
 from imgen.services.reconcile import Reconciler
@@ -70,6 +70,23 @@ def test_a_message_lost_from_an_empty_broker_is_sent_again(rounds):
     assert rounds(work) == (1, 1)
 
 
+def test_a_flood_that_others_overtake_is_not_sent_again(rounds):
+    """Ten thousand jobs of one tenant wait for minutes while those of others are rendered: none of them is published anew."""
+
+    async def work(core, reconciler):
+        now = time.time()
+        flood = [make_job(created_at=now - 300, published_at=now - 300) for _ in range(10_000)]
+        core.database.attempt(lambda connection: [jobs.add(connection, job) for job in flood])
+        core.publisher.publish(flood[0].queue, flood[0].id, 3)
+        later = add(core, tenant_id="ten_2", published_at=now)
+        claim = {"waiting": State.QUEUED, "lease_s": 60, "max_attempts": 3}
+        core.database.attempt(job_transitions.claim, later.id, **claim)
+        did = await reconciler.round() + await reconciler.round()
+        return did["message lost"], did["never published"], core.publisher.depth(later.queue)
+
+    assert rounds(work) == (0, 0, 1)
+
+
 def test_two_reconcilers_do_the_work_once(rounds):
     """The lock lets one of them through."""
 
@@ -116,8 +133,8 @@ def test_positions_are_compared_with_the_record(rounds):
         now = time.time()
         forgotten, known = (add(core, published_at=now, created_at=now - n) for n in (2, 1))
         running = add(core, state=State.RENDERING, published_at=now, lease_until=now + 99)
-        for job_id in (known.id, running.id, "run_deleted"):
-            await core.live.run(queues.add("render.eros", job_id, priority=3, created_at=now - 1))
+        for job in (known, running, make_job(id="run_deleted")):
+            await core.live.run(queues.add(job))
         did = await reconciler.round()
         waiting = await core.live.run(queues.count(["render.eros"]))
         positions = [await core.live.run(queues.position("render.eros", job.id)) for job in (forgotten, known, running)]
@@ -140,7 +157,7 @@ def test_a_long_queue_is_compared_a_page_a_round(core):
 
         opened.database.attempt(write)
         for number in range(2 * PAGE):
-            await opened.live.run(queues.add("render.eros", f"run_{number}", priority=3, created_at=now))
+            await opened.live.run(queues.add(make_job(id=f"run_{number}", created_at=now)))
         pages = [await check.page() for _ in range(6)]
         waiting = await opened.live.run(queues.count(["render.eros"]))
         return [max(map(len, page)) for page in pages], waiting

@@ -16,7 +16,7 @@ from imgen.domain.job import TASK_LIMIT_S, State
 from imgen.domain.recipe import Input, PromptParts
 from imgen.live import job_views, waiting
 from imgen.records import job_transitions, jobs, ledger, reconcile
-from workers import tasks
+from workers import claims, tasks
 from workers.engines import instant
 from workers.resources import open_resources
 from workers.stages import master
@@ -53,7 +53,7 @@ def submit(resources, prompt="red coat", *, priority=3, recipe=None, **diffusion
     with resources.database.write() as connection:
         jobs.add(connection, job)
         ledger.hold(connection, job, PLAN)
-    resources.live.run(waiting.add(job.queue, job.id, priority=priority, created_at=job.created_at))
+    resources.live.run(waiting.add(job))
     return job
 
 
@@ -236,8 +236,10 @@ def test_the_next_render_does_not_wait_for_a_commit(resources, calls, monkeypatc
 
     monkeypatch.setattr(resources.objects, "put", slow)
     first, second = submit(resources, "first"), submit(resources, "second", num_inference_steps=5)
-    commits = tasks.start_phase(resources, tasks.RENDER, first.id)
-    commits += tasks.start_phase(resources, tasks.RENDER, second.id)
+    commits = []
+    for job in (first, second):
+        claimed = claims.claim_for_message(resources, job.id, queue="", state=State.QUEUED)
+        commits += tasks.start_phase(resources, tasks.RENDER, claimed)
     assert calls == [["first"], ["second"]]
     assert states(resources, [first, second]) == [State.RENDERING] * 2
     is_stored.set()

@@ -1,4 +1,4 @@
-"""Tables of jobs: the jobs themselves, and the latest claim of each queue."""
+"""Tables of jobs: the jobs themselves, and the latest claims of the finish queue."""
 
 from sqlalchemy import Column, Double, Index, Integer, PrimaryKeyConstraint, Table, Text, text
 
@@ -98,5 +98,5 @@ claims = Table(
     Column("published_at", Double, nullable=False),
     PrimaryKeyConstraint("queue", "priority"),
 )
-"""Publishing time of the latest message claimed from a queue. A waiting job published well before it has lost its message
-(see records/reconcile.py)."""
+"""Publishing time of the latest message claimed from the finish queue, by priority. A waiting job published well before it has
+lost its message (see records/reconcile.py)."""
