@@ -27,7 +27,7 @@ class JobStatus(Struct, frozen=True, kw_only=True):
 
     view: View
     position: int | None = None
-    """Position among the jobs that wait for the same model, 1 is next; only before rendering."""
+    """Position in the order of work among the jobs that wait for the same model, 1 is next; only before rendering."""
     progress: float | None = None
     """None: unknown. It is never less than an earlier poll got."""
     eta_s: int | None = None

@@ -135,7 +135,7 @@ def test_jobs_of_one_request_keep_its_order(live):
 
 
 def test_no_key_outlives_its_jobs(live, clean_redis):
-    """What is left of a queue that is empty are its latest shares, and they expire; the older version's key goes at a scan."""
+    """An empty queue leaves its latest shares alone, and they expire; the older version's key goes at a scan."""
     flood(live, "a", 5)
     flood(live, "b", 5)
     live.run(waiting.remove(EROS, ["a1", "gone"]))
