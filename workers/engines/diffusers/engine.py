@@ -18,6 +18,7 @@ from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot
 from workers.engines.device import model_error
 from workers.engines.diffusers.acting import NO_WORDS, Acting, acting
 from workers.engines.diffusers.adapters import Adapters
+from workers.engines.diffusers.architectures import is_listed
 from workers.engines.diffusers.calls import calls_of, generators_of, seeded_noise, stacked
 from workers.engines.diffusers.compilation import compile_blocks, compiler_failure, uncompile
 from workers.engines.diffusers.embedding_cache import EmbeddingCache
@@ -204,7 +205,8 @@ class DiffusersEngine:
                 self._acting(pipe).guidance: diffusion.guidance_scale,
                 "generator": generators_of(shots),
                 "callback_on_step_end": steps.done,
-                "output_type": "pt",
+                # Others may hand out tensors in another range (Kandinsky), or without a look by their safety checker (IF).
+                "output_type": "pt" if is_listed(type(pipe).__name__) else "np",
             }
         )
         arguments |= self._modes.arguments(shots)
@@ -223,8 +225,13 @@ class DiffusersEngine:
         _free()
 
 
-def _pixels(images: torch.Tensor, wanted: tuple[int, int, int, int]) -> list[NDArray[uint8]]:
-    """Converts (n, 3, H, W) in 0…1 to n × (H, W, 3) uint8; rounds on the device, so that bytes travel instead of floats."""
+def _pixels(images: torch.Tensor | NDArray[np.float32], wanted: tuple[int, int, int, int]) -> list[NDArray[uint8]]:
+    """Converts (n, 3, H, W), or an array (n, H, W, 3), in 0…1 to n × (H, W, 3) uint8.
+
+    Rounds on the device, so that bytes travel instead of floats.
+    """
+    if isinstance(images, np.ndarray):
+        images = torch.from_numpy(images).movedim(-1, 1)
     if tuple(images.shape) != wanted:
         raise ModelError(f"the model drew {tuple(images.shape)} where {wanted} was asked for")
     if not torch.isfinite(images).all():
