@@ -3,6 +3,7 @@
 `imgen.toml` is read once, when a process starts; these are read again on request: the API and the workers share the reloader.
 """
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import structlog
 
-from imgen.domain.account import Plan, parse_plan
+from imgen.domain.account import Pack, Plan, parse_pack, parse_plan
 from imgen.domain.catalog import (
     ENGINE_KEYS,
     MODEL_KEYS,
@@ -36,6 +37,8 @@ from imgen.weights.shipped import shadows, shipped_names
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+_PACKS = "packs"
+"""Table of plans.toml that is no plan."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,8 @@ class Configuration:
 
     catalog: Catalog
     plans: Mapping[str, Plan]
+    packs: Mapping[str, Pack]
+    """Packs of credits that can be granted."""
     rulesets: Mapping[str, str]
     """Values of `compliance_ruleset`, each with a digest of its rules."""
     rules: Mapping[str, Ruleset]
@@ -70,6 +75,7 @@ def load(settings: Settings) -> Configuration:
         return Configuration(
             catalog=load_catalog(settings),
             plans=plans,
+            packs=load_packs(settings),
             rulesets={path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in rulesets},
             rules={path.stem: _load(path, partial(parse_ruleset, path.stem)) for path in rulesets},
             words=_load(prompts / "words.toml", parse_wordlists),
@@ -164,12 +170,39 @@ def load_plans(settings: Settings) -> dict[str, Plan]:
         ConfigurationError: a table is wrong; the message has the path of the file that says so.
     """
     files = _layers(settings, "plans.toml")
-    plans = {key: _parsed(files, key, parse_plan, Plan.__struct_fields__) for key in files.tables}
+    plans = {key: _parsed(files, key, parse_plan, Plan.__struct_fields__) for key in files.tables if key != _PACKS}
     if settings.default_plan not in plans:
         raise ConfigurationError(
             f"default_plan: there is no plan {settings.default_plan!r}{nearest(settings.default_plan, plans)}"
         )
     return plans
+
+
+def load_packs(settings: Settings) -> dict[str, Pack]:
+    """Reads the packs of credits by key: the tables below `packs` in plans.toml.
+
+    Raises:
+        ConfigurationError: a table is wrong; the message has the path of the file that says so.
+    """
+    files = _layers(settings, "plans.toml")
+    tables = [layer.get(_PACKS, {}) for layer in (files.shipped, files.own, files.tables)]
+    if not all(isinstance(table, Mapping) for table in tables):
+        raise ConfigurationError(f"{files.file_of(_PACKS)}: {_PACKS} is no table; write [{_PACKS}.NAME]")
+    shipped, own, both = tables
+    below = dataclasses.replace(files, shipped=shipped, own=own, tables=both)
+    return {key: _parsed(below, key, parse_pack, Pack.__struct_fields__) for key in both}
+
+
+def known_pack(settings: Settings, pack: str) -> Pack:
+    """Returns a pack by its key.
+
+    Raises:
+        Invalid: there is no such pack; the message has all names.
+    """
+    packs = load_packs(settings)
+    if pack not in packs:
+        raise Invalid(f"There is no pack {pack!r}; there are {', '.join(packs)}")
+    return packs[pack]
 
 
 def known_plan(settings: Settings, plan: str) -> str:

@@ -90,8 +90,8 @@ def postgres_url(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database(request, tmp_path) -> Iterator[Database]:
-    """A database with our tables, empty; each test that takes it runs on both kinds."""
+def database_url(request, tmp_path) -> str:
+    """URL of a database with our tables, empty; each test that takes it runs on both kinds."""
     is_sqlite = request.param == "sqlite"
     url = f"sqlite:///{tmp_path / 'imgen.db'}" if is_sqlite else request.getfixturevalue("postgres_url")
     opened = Database(url)
@@ -102,6 +102,14 @@ def database(request, tmp_path) -> Iterator[Database]:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(table.delete())
             connection.execute(text("ALTER TABLE audit ENABLE TRIGGER USER"))
+    opened.close()
+    return url
+
+
+@pytest.fixture
+def database(database_url) -> Iterator[Database]:
+    """The database, opened."""
+    opened = Database(database_url)
     yield opened
     opened.close()
 

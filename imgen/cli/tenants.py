@@ -1,5 +1,6 @@
-"""Command `imgen tenants …`: lists tenants, changes their plan and name."""
+"""Command `imgen tenants …`: lists tenants, changes their plan and name, grants packs of credits."""
 
+import time
 from typing import Annotated
 
 import typer
@@ -10,26 +11,38 @@ from imgen.cli import cli_audit
 from imgen.cli.database import opened, writing
 from imgen.cli.options import Data
 from imgen.cli.table import show
-from imgen.configuration import known_plan, load_plans
+from imgen.configuration import known_pack, known_plan, load_plans
 from imgen.domain.errors import Invalid
-from imgen.records import api_keys, audit, tenants
+from imgen.records import api_keys, audit, ledger, packs, tenants
 
-app = typer.Typer(help="List tenants; change their plan and name.", no_args_is_help=True)
+app = typer.Typer(help="List tenants; change their plan and name; grant packs of credits.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The tenant's name.")]
 
 
 @app.command(name="list")
 def list_tenants(data: Data = None) -> None:
-    """List all tenants with their plan and keys."""
+    """List all tenants with their plan, this month's pictures and credits (charged, held by open jobs, limit), and their keys."""
     loaded = settings.load(data)
     plans = load_plans(loaded)
     with opened(loaded) as database, database.read() as connection:
-        found, keys = tenants.all_tenants(connection), api_keys.all_keys(connection)
-    table = Table("name", "plan", "keys")
-    for one in found:
-        plan = one.plan if one.plan in plans else f"{one.plan} (not in plans.toml; {loaded.default_plan} applies)"
-        table.add_row(one.name, plan, ", ".join(key.key.name for key in keys if key.tenant.id == one.id) or "none")
+        found, names = tenants.all_tenants(connection), dict[str, list[str]]()
+        for one in api_keys.all_keys(connection):
+            names.setdefault(one.tenant.id, []).append(one.key.name)
+        month, left = ledger.month_counts(connection, now=time.time()), packs.all_credits_left(connection)
+    table = Table("name", "plan", "pictures", "credits", "left in packs", "keys")
+    for tenant in found:
+        is_known = tenant.plan in plans
+        told = tenant.plan if is_known else f"{tenant.plan} (not in plans.toml; {loaded.default_plan} applies)"
+        limits, used = plans[tenant.plan if is_known else loaded.default_plan], month.get(tenant.id, ledger.Count())
+        table.add_row(
+            tenant.name,
+            told,
+            _use(used.pictures, used.held, limits.pictures_per_month),
+            _use(used.credits, used.credits_held, limits.credits_per_month),
+            str(left.get(tenant.id, 0)),
+            ", ".join(names.get(tenant.id, ())) or "none",
+        )
     show(table)
 
 
@@ -46,6 +59,25 @@ def plan(name: Name, plan: Annotated[str, typer.Argument(help="A plan of plans.t
 
 
 @app.command()
+def grant(
+    name: Name,
+    pack: Annotated[str, typer.Argument(help="A pack of plans.toml.")],
+    reference: Annotated[str, typer.Option(help="The payment's reference. Each payment counts once.")],
+    data: Data = None,
+) -> None:
+    """Grant a tenant a pack of credits. With the reference of an earlier grant it says the same and adds nothing."""
+    with writing(data) as (loaded, connection):
+        wanted = known_pack(loaded, pack)
+        tenant = tenants.named_tenant(connection, name)
+        granted, is_new = packs.grant(connection, tenant, wanted, reference=reference)
+        if is_new:
+            after = {"pack": granted.name, "credits": granted.credits, "reference": reference}
+            change = audit.change(tenant.name, after=after)
+            cli_audit.note(connection, "granted pack", tenant_id=tenant.id, subject=granted.id, detail=change)
+    typer.echo(f"{name}: {granted.credits} credits ({wanted.label}) for {reference}")
+
+
+@app.command()
 def rename(name: Name, new: Annotated[str, typer.Argument(help="The new name.")], data: Data = None) -> None:
     """Give a tenant another name. Keys, pictures and counts stay with it."""
     with writing(data) as (_, connection):
@@ -56,3 +88,8 @@ def rename(name: Name, new: Annotated[str, typer.Argument(help="The new name.")]
         change = audit.change(new, before={"name": name}, after={"name": new})
         cli_audit.note(connection, "renamed tenant", tenant_id=tenant.id, subject=tenant.id, detail=change)
     typer.echo(f"{name} → {new}")
+
+
+def _use(charged: int, held: int, limit: int) -> str:
+    """Formats charged and held amounts with their limit: `12 + 3 of 100`."""
+    return f"{charged}{f' + {held}' if held else ''}{f' of {limit}' if limit else ''}"

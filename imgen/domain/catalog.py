@@ -155,6 +155,8 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     time_limit_s: Annotated[int, Meta(gt=0)] = 300
     """Longest time of a render, from its first step on."""
     batch: Batch = Batch()
+    credits: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
+    """Credits that a picture costs."""
     default_style: str
     styles: dict[str, Style]
     characters: tuple[str, ...] | None = None

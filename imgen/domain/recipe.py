@@ -145,4 +145,6 @@ class Recipe(
     """Id of the semantic-cache entry that is to hold the master if the picture is safe; empty: none."""
     weights: str | UnsetType = UNSET
     """Digest of the weights that `cache_entry_id` stands for: a picture of others is not kept there. Unset: there are none."""
+    credits: int = 1
+    """Credits that the picture costs, beside one picture of the quota."""
     version: int = RECIPE_VERSION

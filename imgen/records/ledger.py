@@ -1,8 +1,9 @@
-"""Ledger of pictures, append-only, and its running sums: one hold a job, then one charge or release.
+"""Ledger of pictures and credits, append-only, and its running sums: one hold a job, then one charge or release.
 
+A job costs one picture and its credits. The plan's day and month give credits first, then the tenant's packs (packs.py).
 Rows of the sums are locked in the order of owner and period, in each transaction that changes several: none waits in a circle.
-After them a transaction may lock rows of the semantic cache, and last the tenant's counter of events (job_events.py); before
-them only the row of its job.
+After them a transaction may lock packs, then rows of the semantic cache, and last the tenant's counter of events (job_events.py);
+before them only the row of its job.
 """
 
 import calendar
@@ -12,11 +13,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, literal, select, update
 
 from imgen.domain.account import Plan
 from imgen.domain.errors import QueueFull, QuotaExceeded
 from imgen.domain.job import Job
+from imgen.domain.principal import Principal
+from imgen.records import packs
 from imgen.records.database import DIALECT_INSERTS
 from imgen.records.tables.ledger import counters, ledger
 
@@ -29,7 +32,13 @@ class Count(Struct, frozen=True, kw_only=True):
 
     requests: int = 0
     held: int = 0
+    """Pictures of open jobs."""
     pictures: int = 0
+    """Charged pictures."""
+    credits_held: int = 0
+    credits: int = 0
+    plan_credits: int = 0
+    """Credits of the plan that are held or charged; packs gave the others."""
 
 
 def periods(at: float) -> tuple[str, str]:
@@ -50,35 +59,59 @@ def seconds_left(now: float, *, month: bool) -> int:
 
 
 def hold(connection: Connection, job: Job, plan: Plan) -> None:
-    """Reserves one picture for a job, in the transaction that inserts it.
+    """Reserves one picture and the job's credits, in the transaction that inserts it.
 
     Raises:
-        QuotaExceeded: the plan's pictures for today or this month are used up, open jobs included.
+        QuotaExceeded: the plan's pictures for today or this month are used up, open jobs included, or its credits and the
+            tenant's packs.
         QueueFull: the owner of the quota has as many open jobs as the plan allows.
     """
-    sums = _add(connection, dict.fromkeys(_keys(job), Count(held=1)))
-    _keep(sums, job.quota_owner, plan, jobs=0, now=job.created_at)
-    connection.execute(insert(ledger), _entry(job, "hold", job.created_at))
+    cost, keys, now = job.recipe.credits, _keys(job), job.created_at
+    sums = _add(connection, dict.fromkeys(keys, Count(held=1, credits_held=cost, plan_credits=cost)))
+    _keep(sums, job.quota_owner, plan, jobs=0, now=now)
+    beyond, refusal = _beyond_plan(sums, job.quota_owner, plan, more=0, now=now)
+    of_packs = min(cost, beyond)
+    if of_packs:
+        if not packs.hold(connection, job.tenant_id, job.id, of_packs):
+            raise refusal
+        _change(connection, keys, Count(plan_credits=-of_packs))
+    entry = _entry(job, "hold", now) | {"credits": cost, "plan_credits": cost - of_packs}
+    connection.execute(insert(ledger), entry)
 
 
-def check(connection: Connection, owner: str, plan: Plan, *, jobs: int = 1, now: float) -> None:
-    """Checks whether `hold` would succeed now for that many jobs of an owner of a quota, without a reservation.
+def check(
+    connection: Connection, principal: Principal, plan: Plan, *, jobs: int = 1, cost: int = 0, now: float
+) -> None:
+    """Checks whether `hold` would succeed now for that many jobs of that cost in credits together, without a reservation.
 
     Raises:
         QuotaExceeded, QueueFull: as for `hold`.
     """
-    _keep(counts(connection, (owner,), now=now), owner, plan, jobs=jobs, now=now)
+    owner = principal.quota_owner
+    sums = counts(connection, (owner,), now=now)
+    _keep(sums, owner, plan, jobs=jobs, now=now)
+    beyond, refusal = _beyond_plan(sums, owner, plan, more=cost, now=now)
+    of_packs = min(cost, beyond)
+    if of_packs and packs.credits_left(connection, principal.tenant.id) < of_packs:
+        raise refusal
 
 
 def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> None:
-    """Turns the job's hold into a charge or a release. The primary key allows one."""
-    connection.execute(insert(ledger), _entry(job, "charge" if charge else "release", now))
-    change = (
-        update(counters)
-        .where(counters.c.owner == bindparam("of"), counters.c.period == bindparam("within"))
-        .values(held=counters.c.held - 1, pictures=counters.c.pictures + int(charge))
-    )
-    connection.execute(change, [{"of": owner, "within": period} for owner, period in sorted(_keys(job))])
+    """Turns the job's hold into a charge or a release of the same amount and sources. The primary key allows one."""
+    kind = literal("charge" if charge else "release")
+    copied = ("job_id", "tenant_id", "key_id", "pictures", "credits", "plan_credits")
+    held = select(*(ledger.c[name] for name in copied), kind, literal(now))
+    held = held.where(ledger.c.job_id == job.id, ledger.c.kind == "hold")
+    entry = insert(ledger).from_select([*copied, "kind", "at"], held)
+    row = connection.execute(entry.returning(ledger.c.credits, ledger.c.plan_credits)).first()
+    if row is None:
+        return  # nothing was held for it
+    settled = Count(held=-1, credits_held=-row.credits, pictures=1, credits=row.credits)
+    if not charge:
+        settled = Count(held=-1, credits_held=-row.credits, plan_credits=-row.plan_credits)
+    _change(connection, _keys(job), settled)
+    if row.plan_credits < row.credits:
+        packs.settle(connection, job.id, charge=charge)
 
 
 def add_requests(connection: Connection, requests: Iterable[tuple[str, int]], *, now: float) -> None:
@@ -91,10 +124,13 @@ def counts(connection: Connection, owners: Iterable[str], *, now: float) -> dict
     query = select(counters).where(
         counters.c.owner.in_(list(owners)), counters.c.period.in_([*periods(now), OPEN_PERIOD])
     )
-    return {
-        (row.owner, row.period): Count(requests=row.requests, held=row.held, pictures=row.pictures)
-        for row in connection.execute(query)
-    }
+    return {(row.owner, row.period): _count(row) for row in connection.execute(query)}
+
+
+def month_counts(connection: Connection, *, now: float) -> dict[str, Count]:
+    """Returns the sums of this month by owner, of all owners."""
+    _, month = periods(now)
+    return {row.owner: _count(row) for row in connection.execute(select(counters).where(counters.c.period == month))}
 
 
 def _keys(job: Job) -> set[tuple[str, str]]:
@@ -117,13 +153,25 @@ def _keep(sums: Mapping[tuple[str, str], Count], owner: str, plan: Plan, *, jobs
             raise over
 
 
+def _beyond_plan(
+    sums: Mapping[tuple[str, str], Count], owner: str, plan: Plan, *, more: int, now: float
+) -> tuple[int, QuotaExceeded]:
+    """Returns the credits, with that many more, that are beyond the plan's day or month, and the error if no pack gives them."""
+    day, month = periods(now)
+    used = {period: sums.get((owner, period), Count()).plan_credits + more for period in (day, month)}
+    today = used[day] - plan.credits_per_day if plan.credits_per_day else 0
+    this_month = used[month] - plan.credits_per_month if plan.credits_per_month else 0
+    refusal = QuotaExceeded(retry_after_s=seconds_left(now, month=this_month >= today))
+    return max(0, today, this_month), refusal
+
+
 def _add(connection: Connection, more: Mapping[tuple[str, str], Count]) -> dict[tuple[str, str], Count]:
     """Adds to sums by (owner, period), and returns them. The rows stay locked to the end, so a limit cannot be raced."""
     rows = [{"owner": owner, "period": period, **structs.asdict(more[owner, period])} for owner, period in sorted(more)]
     sums = {}
     if rows:
         for row in connection.execute(_adding(connection.dialect.name), rows):
-            sums[row.owner, row.period] = Count(requests=row.requests, held=row.held, pictures=row.pictures)
+            sums[row.owner, row.period] = _count(row)
     return sums
 
 
@@ -133,6 +181,17 @@ def _adding(dialect: str) -> Any:
     new = DIALECT_INSERTS[dialect](counters)
     added = {name: counters.c[name] + new.excluded[name] for name in Count.__struct_fields__}
     return new.on_conflict_do_update(index_elements=counters.primary_key, set_=added).returning(counters)
+
+
+def _change(connection: Connection, keys: Iterable[tuple[str, str]], more: Count) -> None:
+    """Adds to sums that are there already."""
+    change = update(counters).where(counters.c.owner == bindparam("of"), counters.c.period == bindparam("within"))
+    added = {name: counters.c[name] + value for name, value in structs.asdict(more).items() if value}
+    connection.execute(change.values(added), [{"of": owner, "within": period} for owner, period in sorted(keys)])
+
+
+def _count(row: Row[tuple[object, ...]]) -> Count:
+    return Count(**{name: getattr(row, name) for name in Count.__struct_fields__})
 
 
 def _entry(job: Job, kind: str, at: float) -> dict[str, object]:

@@ -80,6 +80,13 @@ def rename_tenant(connection: Connection, tenant_id: str, name: str) -> None:
     connection.execute(update(tenants).where(tenants.c.id == tenant_id).values(name=name))
 
 
+def first_tenants(connection: Connection, *, scope: frozenset[str] | None, limit: int) -> list[Tenant]:
+    """Lists the first tenants by name, of these ids or of all."""
+    query = select(tenants).order_by(tenants.c.name).limit(limit)
+    found = connection.execute(query if scope is None else query.where(tenants.c.id.in_(scope)))
+    return [Tenant(id=row.id, name=row.name, plan=row.plan) for row in found]
+
+
 def all_tenants(connection: Connection) -> list[Tenant]:
     """Lists all tenants by name."""
     found = connection.execute(select(tenants).order_by(tenants.c.name))

@@ -29,23 +29,26 @@ async def check_penalty(core: Core, principal: Principal) -> None:
         raise TooManyBlocked(retry_after_s=math.ceil(remaining_ms / 1000))
 
 
-async def check_quota(core: Core, principal: Principal, *, jobs: int = 1, makes_job: bool = True) -> None:
-    """Checks what the tenant's plan has left.
+async def check_quota(
+    core: Core, principal: Principal, *, jobs: int = 1, cost: int = 0, makes_job: bool = True
+) -> None:
+    """Checks what the tenant's plan and packs have left.
 
     Args:
         core: the core.
         principal: acts for the tenant.
         jobs: number of pictures to make.
+        cost: credits that they cost together.
         makes_job: whether its open jobs count as well.
 
     Raises:
-        QuotaExceeded: its plan has not so many pictures left.
+        QuotaExceeded: its plan has not so many pictures left, or plan and packs not so many credits.
         QueueFull: its plan does not allow so many more open jobs.
     """
     plan = core.plan_of(principal.tenant.plan)
     if not makes_job:
         plan = structs.replace(plan, open_jobs=0)
-    await core.database.reading(ledger.check, principal.quota_owner, plan, jobs=jobs, now=core.clock())
+    await core.database.reading(ledger.check, principal, plan, jobs=jobs, cost=cost, now=core.clock())
 
 
 async def check_queue(core: Core, *, jobs: int = 1, cache_hits: int | None = 0) -> None:

@@ -19,19 +19,22 @@ class MadePrompt(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-async def optimize(core: Core, principal: Principal, prompt: str | None, *, model: object, style: object) -> MadePrompt:
+async def optimize(
+    core: Core, principal: Principal, prompt: str | None, *, model: object, style: object, surface: str
+) -> MadePrompt:
     """Improves the positive part of a prompt, if a picture of it could be asked for now: the tenant's own open jobs do not count.
 
     Raises:
         PromptRequired, InvalidCharacter, TooManyCharacters, InvalidField: the prompt is wrong.
-        QueueFull, QuotaExceeded, TooManyBlocked: see limits.py.
+        SurfaceNotInPlan, QueueFull, QuotaExceeded, TooManyBlocked: see limits.py.
         EnhancementFailed: the enhancer did not answer.
     """
     request = GenerateRequest(prompt=prompt, model=model, style=style)
     limit = core.settings.jobs.max_prompt_chars
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit)
+    core.plan_of(principal.tenant.plan).require_surface(surface)
     await limits.check_penalty(core, principal)
-    await limits.check_quota(core, principal, makes_job=False)
+    await limits.check_quota(core, principal, cost=resolved.model.credits, makes_job=False)
     await limits.check_queue(core)
     style_of = resolved.model.styles[resolved.style]
     improved = await enhance(core.enhancer, resolved.parsed, resolved.model, style_of)

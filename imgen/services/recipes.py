@@ -75,6 +75,7 @@ def make_recipe(
         precompliance=resolved.precompliance,
         cache_entry_id=new_entry_id() if is_kept else "",
         weights=weights or UNSET,
+        credits=model.credits,
     )
 
 

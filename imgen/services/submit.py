@@ -39,15 +39,17 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
         PromptRequired, InvalidCharacter, TooManyCharacters, InvalidField: the request is wrong.
         EnhancementFailed: the request has `optimize` and the enhancer did not answer; no job is made.
         CacheMiss: the request has `cache_only` and nothing was found.
+        SurfaceNotInPlan: the tenant's plan does not include the surface.
         QueueFull, QuotaExceeded, RateLimited: try again later; the last after too many blocked pictures.
         Retryable: Redis, the database or, with a picture, the object store does not answer or is full; no job is made.
         GenerationFailed: the jobs could not be handed on.
     """
     limit, plan = core.settings.jobs.max_prompt_chars, core.plan_of(principal.tenant.plan)
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit, open_jobs=plan.open_jobs)
+    plan.require_surface(surface)
     await limits.check_penalty(core, principal)
     if _is_dear(request):
-        await limits.check_quota(core, principal, jobs=resolved.n)
+        await limits.check_quota(core, principal, jobs=resolved.n, cost=resolved.n * resolved.model.credits)
     await limits.check_queue(core, jobs=resolved.n, cache_hits=None if request.use_cache else 0)
     request, resolved = heeding(request, resolved, await core.capabilities(resolved.model))
     logo = await logos.read_logo(request.wm_image, field="wm_image") if request.wm_image else None
@@ -100,15 +102,18 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     """Makes a job with the recipe of an earlier one, seed included; it is rendered, reviewed and charged again.
 
     Raises:
-        QueueFull, QuotaExceeded, RateLimited, Retryable, GenerationFailed: as for `submit`.
+        SurfaceNotInPlan, QueueFull, QuotaExceeded, RateLimited, Retryable, GenerationFailed: as for `submit`.
         InvalidField: its model or ruleset is not configured any more.
         Invalid: its logo, source or mask is not stored any more.
     """
     recipe = structs.replace(job.recipe, cache_hit=None, cache_entry_id="", weights=UNSET)
     if recipe.model not in core.catalog.models or recipe.ruleset not in core.rulesets:
         raise InvalidField("model")
+    plan = core.plan_of(principal.tenant.plan)
+    plan.require_surface(surface)
+    recipe = structs.replace(recipe, credits=core.catalog.models[recipe.model].credits)
     await limits.check_penalty(core, principal)
-    await limits.check_quota(core, principal)
+    await limits.check_quota(core, principal, cost=recipe.credits)
     await limits.check_queue(core)
     if recipe.visible_watermark.image_key:
         image_key = await logos.store_again(core, principal, recipe.visible_watermark.image_key)
@@ -116,7 +121,6 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
         recipe = structs.replace(recipe, visible_watermark=visible_watermark)
     given = await inputs.store_again(core, principal, recipe.diffusion.inputs)
     recipe = structs.replace(recipe, diffusion=structs.replace(recipe.diffusion, inputs=given))
-    plan = core.plan_of(principal.tenant.plan)
     (made,) = await enqueue(core, [recipes.make_job(core, principal, recipe, plan, surface)], plan)
     return made
 

@@ -18,14 +18,17 @@ SHORT_BODY_BYTES = 64 * 1024
 class Caller:
     """Caller of one request."""
 
-    def __init__(self, core: Core, scope: Scope, *, key_headers: Collection[bytes] = (AUTHORIZATION,)) -> None:
-        """Takes the key from the request's head.
+    def __init__(
+        self, core: Core, scope: Scope, *, surface: str, key_headers: Collection[bytes] = (AUTHORIZATION,)
+    ) -> None:
+        """Takes the key of a request of a surface from its head.
 
         Raises:
             Unauthorized: there is none, or there are different ones.
         """
         self._core = core
         self._scope = scope
+        self._surface = surface
         self._credential = KeyCredential(hash_key(sent_key(scope, key_headers)))
         self._principal: Principal | None = None
 
@@ -34,6 +37,7 @@ class Caller:
 
         Raises:
             InvalidKey, KeyDisabled, RateLimited: see `authenticate`.
+            SurfaceNotInPlan: its tenant's plan does not include the surface.
         """
         key_hash = self._credential.key_hash
         if not is_short(self._scope, SHORT_BODY_BYTES) or not known_keys.is_known(self._core, key_hash):
@@ -44,6 +48,7 @@ class Caller:
 
         Raises:
             InvalidKey, KeyDisabled, RateLimited: see `authenticate`.
+            SurfaceNotInPlan: its tenant's plan does not include the surface.
             OutOfScope: it lacks the scope.
         """
         if self._principal is None:
@@ -53,5 +58,6 @@ class Caller:
                 remote_ip=remote_ip(self._scope),
                 note=answer_context(self._scope).note_rate,
             )
+        self._core.plan_of(self._principal.tenant.plan).require_surface(self._surface)
         self._principal.require(scope)
         return self._principal

@@ -45,9 +45,11 @@ class LocalApi:
 
 
 @contextmanager
-def start_local_api(data: Path, redis_url: str, settings: str = "") -> Iterator[LocalApi]:
+def start_local_api(
+    data: Path, redis_url: str, settings: str = "", *, models: str = INSTANT_MODELS
+) -> Iterator[LocalApi]:
     """Serves the API over a new data folder for the length of the block."""
-    loaded = prepare(data, redis_url, settings)
+    loaded = prepare(data, redis_url, settings, models=models)
     key = checked("keys", "create", "first", "--tenant", "first", "--plan", "unlimited", "--data", str(data))
 
     def make_app(url: str):
@@ -91,11 +93,11 @@ def run_with_core(loaded: Settings, work: Callable[[Core], Awaitable[T]]) -> T:
         return other.submit(asyncio.run, main()).result()
 
 
-def prepare(data: Path, redis_url: str, settings: str = "") -> Settings:
+def prepare(data: Path, redis_url: str, settings: str = "", *, models: str = INSTANT_MODELS) -> Settings:
     """Writes a data folder with the instant engine and an empty database; gives its settings."""
     data.mkdir(parents=True, exist_ok=True)
     (data / "imgen.toml").write_text(f'[redis]\nurl = "{redis_url}"\n{settings}')
-    (data / "models.toml").write_text(INSTANT_MODELS)
+    (data / "models.toml").write_text(models)
     (data / "characters.toml").write_text(CHARACTERS)
     loaded = layers.load(data, environ={})
     database = composition.open_database(loaded)

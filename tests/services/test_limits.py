@@ -77,7 +77,7 @@ def test_what_the_plan_refuses_costs_nothing(core, caller, plan, expected):
             await submit.submit(opened, principal, GenerateRequest(prompt="vase", **DEAR), surface="action")
         if expected is QuotaExceeded:
             with pytest.raises(expected):
-                await prompts.optimize(opened, principal, "vase", model=None, style=None)
+                await prompts.optimize(opened, principal, "vase", model=None, style=None, surface="action")
         assert (enhancer.asked, embedder.asked) == (1, 1)
 
     core(work)
@@ -95,7 +95,7 @@ def test_a_full_queue_and_a_penalty_cost_nothing(core, caller):
             with pytest.raises(expected):
                 await submit.submit(opened, who, GenerateRequest(prompt="vase", optimize=True), surface="action")
             with pytest.raises(expected):
-                await prompts.optimize(opened, who, "vase", model=None, style=None)
+                await prompts.optimize(opened, who, "vase", model=None, style=None, surface="action")
         assert (enhancer.asked, embedder.asked) == (0, 0)
         # A picture of the cache needs no place in the queue of renders: it may still be looked up
         with pytest.raises(QueueFull):
@@ -113,7 +113,7 @@ def test_open_jobs_stop_no_prompt(core, caller):
         principal = caller(opened)
         with_plans(opened, open_jobs=1)
         await submit.submit(opened, principal, GenerateRequest(prompt="vase"), surface="action")
-        made = await prompts.optimize(opened, principal, "vase", model=None, style=None)
+        made = await prompts.optimize(opened, principal, "vase", model=None, style=None, surface="action")
         assert (made.prompt, enhancer.asked) == ("vase, soft light", 1)
 
     core(work)

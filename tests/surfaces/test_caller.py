@@ -65,7 +65,8 @@ def both_headers(core):
 
     async def answer(scope, _receive):
         try:
-            principal = await Caller(core, scope, key_headers=(AUTHORIZATION, X_API_KEY)).principal(scope="generate")
+            caller = Caller(core, scope, surface="forge", key_headers=(AUTHORIZATION, X_API_KEY))
+            principal = await caller.principal(scope="generate")
         except ImgenError as exc:
             return action.error(problem_of(exc))
         return json_answer({"error": principal.counted_as})

@@ -37,6 +37,12 @@ class OutOfScope(Forbidden):
         self.scope = scope
 
 
+class SurfaceNotInPlan(Forbidden):
+    """Plan does not include this surface."""
+
+    code = "surface_not_in_plan"
+
+
 class Invalid(ImgenError):
     """Invalid request."""
 

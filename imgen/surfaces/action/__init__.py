@@ -27,7 +27,7 @@ def routes(core: Core) -> list[Route]:
 
     async def answer(scope: Scope, receive: Receive) -> Answer:
         try:
-            caller = Caller(core, scope)
+            caller = Caller(core, scope, surface=handlers.SURFACE)
             await caller.before_body()
             body = await read_body(scope, receive, max_bytes=max_bytes)
             return json_answer(await dispatch(core, caller, body))
@@ -36,7 +36,8 @@ def routes(core: Core) -> list[Route]:
 
     async def answer_upload(scope: Scope, receive: Receive) -> Answer:
         try:
-            return json_answer(await upload(core, Caller(core, scope), scope, receive))
+            caller = Caller(core, scope, surface=handlers.SURFACE)
+            return json_answer(await upload(core, caller, scope, receive))
         except ImgenError as exc:
             return error(problem_of(exc))
 

@@ -183,7 +183,10 @@ class JobsAnswer(Struct, frozen=True, kw_only=True):
 
 
 class UsageAnswer(usage.Usage, frozen=True, kw_only=True):
-    """Answer to `usage`. Days and months are UTC; a picture is charged when it completes."""
+    """Answer to `usage`. Days and months are UTC; a picture and its credits are charged when it completes.
+
+    The plan's own credits are used first, then those of packs; `remaining` is what is left of the plan.
+    """
 
 
 class Failure(Struct, frozen=True, kw_only=True):

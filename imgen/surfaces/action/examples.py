@@ -136,14 +136,24 @@ def jobs(core: Core) -> Examples:
 
 def usage(core: Core) -> Examples:
     """Makes the examples of `usage`."""
-    counts = {"requests": 41, "pictures": 3, "open": 1}
-    limits = {"requests_per_minute": 120, "pictures_per_day": 20, "pictures_per_month": 100, "open_jobs": 5}
+    counts = {"requests": 41, "pictures": 3, "open": 1, "credits": 6, "credits_held": 2}
+    limits = {
+        "requests_per_minute": 120,
+        "pictures_per_day": 20,
+        "pictures_per_month": 100,
+        "credits_per_day": None,
+        "credits_per_month": 200,
+        "open_jobs": 5,
+    }
+    left = {"requests_per_minute": 113, "pictures_per_day": 16, "pictures_per_month": 96, "credits_per_month": 192}
+    pack = {"name": "pack_500", "label": "Starter", "credits": 500, "held": 0, "left": 500}
     answer = {
         "plan": core.settings.default_plan,
         "key": {"today": counts, "month": counts},
         "tenant": {"today": counts, "month": counts},
         "limits": limits,
-        "remaining": limits | {"requests_per_minute": 113, "pictures_per_day": 16, "open_jobs": 4},
+        "remaining": limits | left | {"open_jobs": 4},
+        "packs": [pack | {"bought": "2026-03-04T05:06:07Z"}],
     }
     return Examples({}, (answer,))
 

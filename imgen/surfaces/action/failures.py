@@ -45,6 +45,7 @@ FAILURES: tuple[FailureRow, ...] = (
         f"The key lacks the action's scope: {'; '.join(map(_callers, (GENERATE, READ)))}.",
         "Use another key.",
     ),
+    _row(errors.SurfaceNotInPlan(), "The tenant's plan has other surfaces.", "Ask the operator for another plan."),
     _row(errors.JobNotFound(), "The id is well-formed, but your tenant has no such job.", "Check the id."),
     _row(errors.CacheMiss(), "`generate` with `use_cache` and `cache_only`: a miss.", "Leave out `cache_only`."),
     _row(errors.CacheExpired(), "The `cache_` id is more than one hour old.", "Send `generate` again."),
@@ -58,7 +59,8 @@ FAILURES: tuple[FailureRow, ...] = (
     _row(errors.RateLimited(), "Too many requests in a minute; `generate`: too many blocked pictures.", WAIT),
     _row(
         errors.QuotaExceeded(),
-        "The plan's quota of pictures for today or this month is used up; `upload`: your uploads of a day take all their space.",
+        "The plan's pictures or credits for today or this month are used up, and no pack of credits is left; `upload`: your "
+        "uploads of a day take all their space.",
         f"{WAIT} See `usage`.",
     ),
     _row(errors.QueueFull(), "Too many jobs wait, or your tenant has reached its plan's limit of open jobs.", WAIT),

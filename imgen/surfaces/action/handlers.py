@@ -56,7 +56,9 @@ async def optimize(core: Core, caller: PendingPrincipal, call: wire.Optimize) ->
     """Improves a prompt."""
     principal = await caller
     model, style = choice(call.model), choice(call.style)
-    optimized = await prompts.optimize(core, principal, text("prompt", call.prompt), model=model, style=style)
+    optimized = await prompts.optimize(
+        core, principal, text("prompt", call.prompt), model=model, style=style, surface=SURFACE
+    )
     return answers.PromptAnswer(prompt=optimized.prompt, warnings=optimized.warnings or UNSET)
 
 

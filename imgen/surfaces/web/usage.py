@@ -1,4 +1,4 @@
-"""Usage: results of a month's jobs by key, model or character and by day, as a page and as CSV."""
+"""Usage: plans and their use; results of a month's jobs by key, model or character and by day, as a page and as CSV."""
 
 import csv
 import io
@@ -11,12 +11,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain.user import User
-from imgen.records import job_search, job_statistics
+from imgen.records import job_search, job_statistics, tenants
 from imgen.records.job_statistics import DAY_S, JobStatistics
+from imgen.services.accounts.usage import plan_uses
 from imgen.surfaces.web import charts, filters
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 DAYS = 30
+MAX_PLANS = 20
+"""Number of tenants whose plans are shown."""
 COLUMNS = {"key": "key_id", "model": "model", "character": "character"}
 MEASURES: dict[str, Callable[[JobStatistics], int | float | None]] = {
     "jobs": lambda statistics: statistics.jobs,
@@ -53,6 +56,8 @@ class Usage:
     async def page(self, request: Request, user: User) -> Response:
         """Shows usage by value and by day."""
         by, rows = _by(request), await self._rows(user, _by(request))
+        core = self._shell.core
+        first = await core.database.reading(tenants.first_tenants, scope=user.scope, limit=MAX_PLANS + 1)
         days = [filters.day(self._first_day() + number * DAY_S) for number in range(DAYS)]
         by_value: dict[str, dict[str, JobStatistics]] = {}
         by_day: dict[str, list[JobStatistics]] = {}
@@ -70,6 +75,8 @@ class Usage:
         return self._shell.page(
             request,
             "usage.html",
+            plans=await plan_uses(core, first[:MAX_PLANS]),
+            has_more_plans=len(first) > MAX_PLANS,
             by=by,
             ways=list(COLUMNS),
             day_count=DAYS,
