@@ -178,6 +178,11 @@ def load_plans(settings: Settings) -> dict[str, Plan]:
     return plans
 
 
+def applied_plan(settings: Settings, plans: Mapping[str, Plan], key: str) -> Plan:
+    """Returns the plan of that key; the default plan if an operator removed it."""
+    return plans.get(key) or plans[settings.default_plan]
+
+
 def load_packs(settings: Settings) -> dict[str, Pack]:
     """Reads the packs of credits by key: the tables below `packs` in plans.toml.
 

@@ -11,7 +11,7 @@ from imgen.cli import cli_audit
 from imgen.cli.database import opened, writing
 from imgen.cli.options import Data
 from imgen.cli.table import show
-from imgen.configuration import known_pack, known_plan, load_plans
+from imgen.configuration import applied_plan, known_pack, known_plan, load_plans
 from imgen.domain.errors import Invalid
 from imgen.records import api_keys, audit, ledger, packs, tenants
 
@@ -32,9 +32,9 @@ def list_tenants(data: Data = None) -> None:
         month, left = ledger.month_counts(connection, now=time.time()), packs.all_credits_left(connection)
     table = Table("name", "plan", "pictures", "credits", "left in packs", "keys")
     for tenant in found:
+        limits, used = applied_plan(loaded, plans, tenant.plan), month.get(tenant.id, ledger.Count())
         is_known = tenant.plan in plans
-        told = tenant.plan if is_known else f"{tenant.plan} (not in plans.toml; {loaded.default_plan} applies)"
-        limits, used = plans[tenant.plan if is_known else loaded.default_plan], month.get(tenant.id, ledger.Count())
+        told = tenant.plan if is_known else f"{tenant.plan} (not in plans.toml; {limits.key} applies)"
         table.add_row(
             tenant.name,
             told,

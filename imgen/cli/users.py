@@ -1,5 +1,6 @@
 """Command `imgen users …`: users of the web face."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,11 +11,12 @@ from imgen.cli import cli_audit
 from imgen.cli.database import writing
 from imgen.cli.options import Data
 from imgen.cli.table import show
+from imgen.configuration import applied_plan, load_plans
 from imgen.domain.errors import Invalid
 from imgen.domain.user import ADMIN, MAX_PASSWORD_CHARS, MEMBER, MIN_PASSWORD_CHARS, ROLES, User
 from imgen.records import audit, users
 from imgen.records.tenants import all_tenants, find_tenant
-from imgen.services.accounts import passwords
+from imgen.services.accounts import passwords, seats
 
 app = typer.Typer(help="Add, list and remove users of the web face.", no_args_is_help=True)
 
@@ -35,12 +37,12 @@ def add(
     if role not in ROLES:
         raise Invalid(f"A role is one of {', '.join(ROLES)}")
     password = passwords.new_password()
-    with writing(data) as (_, connection):
+    with writing(data) as (loaded, connection):
         owned = _tenant_ids(connection, tenant or [])
         user = users.add(
             connection, name=name, role=role, password_hash=passwords.hash_password(password), must_change_password=True
         )
-        users.set_memberships(connection, user.id, owned)
+        seats.set_memberships(connection, user.id, owned, partial(applied_plan, loaded, load_plans(loaded)))
         _note(connection, "added person", after=_find(connection, name))
     typer.echo(password)
 
@@ -81,9 +83,9 @@ def password(
 @app.command()
 def tenants(name: Who, tenant: Tenants = None, data: Data = None) -> None:
     """Set the tenants that a member belongs to; none named: none."""
-    with writing(data) as (_, connection):
-        user = _find(connection, name)
-        users.set_memberships(connection, user.id, _tenant_ids(connection, tenant or []))
+    with writing(data) as (loaded, connection):
+        user, owned = _find(connection, name), _tenant_ids(connection, tenant or [])
+        seats.set_memberships(connection, user.id, owned, partial(applied_plan, loaded, load_plans(loaded)))
         _note(connection, "set tenants", before=user, after=_find(connection, name))
     typer.echo(f"{name}: {', '.join(tenant or []) or 'none'}")
 

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Collection
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -78,6 +79,12 @@ def rename_tenant(connection: Connection, tenant_id: str, name: str) -> None:
     """
     _check_name(name)
     connection.execute(update(tenants).where(tenants.c.id == tenant_id).values(name=name))
+
+
+def locked_tenants(connection: Connection, tenant_ids: Collection[str]) -> list[Tenant]:
+    """Finds tenants by their ids, and locks their rows in the order of these."""
+    query = select(tenants).where(tenants.c.id.in_(tenant_ids)).order_by(tenants.c.id).with_for_update()
+    return [Tenant(id=row.id, name=row.name, plan=row.plan) for row in connection.execute(query)]
 
 
 def first_tenants(connection: Connection, *, scope: frozenset[str] | None, limit: int) -> list[Tenant]:

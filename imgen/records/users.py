@@ -77,6 +77,18 @@ def remove(connection: Connection, user: User) -> None:
     connection.execute(delete(users).where(users.c.id == user.id))
 
 
+def memberships_of(connection: Connection, user_id: str) -> set[str]:
+    """Returns the ids of the tenants that a user is a member of."""
+    query = select(memberships.c.tenant_id).where(memberships.c.user_id == user_id)
+    return set(connection.execute(query).scalars())
+
+
+def count_members(connection: Connection, tenant_id: str) -> int:
+    """Counts the members of a tenant."""
+    query = select(func.count()).select_from(memberships).where(memberships.c.tenant_id == tenant_id)
+    return connection.execute(query).scalar_one()
+
+
 def set_memberships(connection: Connection, user_id: str, tenant_ids: Iterable[str]) -> None:
     """Replaces the memberships of a user."""
     connection.execute(delete(memberships).where(memberships.c.user_id == user_id))

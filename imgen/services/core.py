@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from imgen.configuration import Configuration
+from imgen.configuration import Configuration, applied_plan
 from imgen.domain.account import Plan
 from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import Catalog, Model
@@ -85,4 +85,4 @@ class Core:
 
     def plan_of(self, key: str) -> Plan:
         """Returns the plan of that key; the default plan if an operator removed it."""
-        return self.configured.plans.get(key) or self.configured.plans[self.settings.default_plan]
+        return applied_plan(self.settings, self.configured.plans, key)

@@ -1,8 +1,9 @@
-"""Plans: a rate has to carry the polls of the plan's open jobs."""
+"""Plans: a rate has to carry the polls of the plan's open jobs; a plan names the surfaces that it includes."""
 
 import pytest
 
-from imgen.domain.account import Plan
+from imgen.domain.account import Plan, parse_plan
+from imgen.domain.errors import Forbidden, SurfaceNotInPlan
 
 
 def plan(rate: int, jobs: int) -> Plan:
@@ -21,3 +22,23 @@ def test_a_rate_that_does_not_is_told(rate, jobs):
     told = plan(rate, jobs).shortfall
     assert "plan small" in told
     assert str(rate) in told
+
+
+def test_slower_polls_need_less_of_a_rate():
+    """A plan may ask its clients to poll less often than the reference says."""
+    told = parse_plan("pro", {"label": "Pro", "requests_per_minute": 30, "open_jobs": 5})
+    assert told.shortfall
+    assert (
+        parse_plan("pro", {"label": "Pro", "requests_per_minute": 30, "open_jobs": 5, "poll_every_s": 10}).shortfall
+        == ""
+    )
+
+
+@pytest.mark.parametrize("surface", ["action", "playground", "panel"])
+def test_a_plan_includes_the_surfaces_that_it_names(surface):
+    """None named: all. The pages of the web face are one surface."""
+    Plan(key="all", label="All").require_surface(surface)
+    Plan(key="some", label="Some", surfaces=("forge", "action", "web")).require_surface(surface)
+    with pytest.raises(SurfaceNotInPlan, match="^Plan does not include this surface$") as refused:
+        Plan(key="other", label="Other", surfaces=("forge",)).require_surface(surface)
+    assert isinstance(refused.value, Forbidden)

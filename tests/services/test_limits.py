@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from imgen.domain.errors import QueueFull, QuotaExceeded, TooManyBlocked
+from imgen.domain.errors import QueueFull, QuotaExceeded, SurfaceNotInPlan, TooManyBlocked
 from imgen.domain.request import GenerateRequest
 from imgen.live import block_penalty
 from imgen.services import prompts, submit
@@ -60,6 +60,8 @@ DEAR = {"optimize": True, "use_cache": True}
     [
         ({"pictures_per_day": 1}, QuotaExceeded),
         ({"pictures_per_month": 1}, QuotaExceeded),
+        ({"credits_per_day": 1}, QuotaExceeded),
+        ({"credits_per_month": 1}, QuotaExceeded),
         ({"open_jobs": 1}, QueueFull),
     ],
     ids=str,
@@ -103,6 +105,27 @@ def test_a_full_queue_and_a_penalty_cost_nothing(core, caller):
         assert (enhancer.asked, embedder.asked) == (0, 1)
 
     core(work, "[jobs]\nmax_queued = 1\n")
+
+
+@pytest.mark.parametrize("surface", ["playground", "panel"])
+def test_a_surface_outside_the_plan_makes_nothing(core, caller, surface):
+    """Neither a job nor a prompt, and no other part is asked."""
+
+    async def work(opened):
+        enhancer, embedder = await count(opened)
+        principal = caller(opened)
+        job = (await submit.submit(opened, principal, GenerateRequest(prompt="vase"), surface=surface)).job
+        with_plans(opened, surfaces=("action",))
+        for refused in (
+            submit.submit(opened, principal, GenerateRequest(prompt="vase", **DEAR), surface=surface),
+            submit.resubmit(opened, principal, job, surface=surface),
+            prompts.optimize(opened, principal, "vase", model=None, style=None, surface=surface),
+        ):
+            with pytest.raises(SurfaceNotInPlan):
+                await refused
+        assert (enhancer.asked, embedder.asked) == (0, 0)
+
+    core(work)
 
 
 def test_open_jobs_stop_no_prompt(core, caller):

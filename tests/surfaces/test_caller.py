@@ -107,6 +107,21 @@ def test_each_restriction_holds_through_every_header(core, admin):
     core(work)
 
 
+def test_a_plan_that_lacks_a_surface_refuses_every_request_of_it(core, admin):
+    """Whatever its action or scope; a surface that it has serves the same key."""
+
+    async def work(opened):
+        plans = {name: structs.replace(plan, surfaces=("forge",)) for name, plan in opened.configured.plans.items()}
+        raw = await make_key(opened, admin)
+        opened.configured = replace(opened.configured, plans=plans)
+        for body in (b'{"action":"models"}', b'{"action":"status","id":"run_1"}', b"no JSON", LISTS):
+            assert (await send(app_of(opened), raw, body))[:3:2] == (403, 0 if body == LISTS else len(body))
+            assert (await send(app_of(opened), raw, body))[1] == "Plan does not include this surface"
+        assert (await send(both_headers(opened), raw))[0] == 200
+
+    core(work)
+
+
 LISTS = b'{"action":[' + b"[]," * (2 << 20) + b"1]}"
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from imgen.domain.errors import Invalid
 from imgen.domain.user import ROLES, User
 from imgen.records import audit, tenants, users
-from imgen.services.accounts import passwords
+from imgen.services.accounts import passwords, seats
 from imgen.services.core import Core
 
 
@@ -16,7 +16,7 @@ async def add(core: Core, by: User, *, name: str, role: str, tenant_ids: Sequenc
     """Adds a user; returns the first password.
 
     Raises:
-        Invalid: the name is taken or empty, or there is no such role.
+        Invalid: the name is taken or empty, there is no such role, or a tenant has no seat left.
     """
     if role not in ROLES:
         raise Invalid(f"A role is one of {', '.join(ROLES)}")
@@ -26,7 +26,7 @@ async def add(core: Core, by: User, *, name: str, role: str, tenant_ids: Sequenc
     def write(connection: Connection) -> None:
         user = users.add(connection, name=name, role=role, password_hash=first_hash, must_change_password=True)
         known = {tenant.id for tenant in tenants.all_tenants(connection)}
-        users.set_memberships(connection, user.id, known & set(tenant_ids))
+        seats.set_memberships(connection, user.id, known & set(tenant_ids), core.plan_of)
         detail = audit.change_of_user(connection, after=_find(connection, name))
         _note(connection, by, "added person", detail, subject=user.id)
 

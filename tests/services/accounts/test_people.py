@@ -5,7 +5,8 @@ from msgspec import structs
 
 from imgen.domain.errors import Forbidden, Invalid, RateLimited
 from imgen.domain.principal import user_principal
-from imgen.services.accounts import devices, people, sessions
+from imgen.records import tenants, users
+from imgen.services.accounts import devices, people, seats, sessions
 
 
 async def sign_in(core, name, password, remote_ip="192.0.2.1", **more):
@@ -132,5 +133,24 @@ def test_a_member_acts_for_own_tenants(core, caller, admin):
         assert user_principal(member, tenant).counted_as == "usr_1"
         with pytest.raises(Forbidden):
             user_principal(structs.replace(member, tenant_ids=frozenset()), tenant)
+
+    core(work)
+
+
+def test_a_tenant_has_the_seats_of_its_plan(core, admin):
+    """One member too many is not added; a smaller plan sends nobody away."""
+
+    async def work(opened):
+        shop = opened.database.attempt(tenants.ensure_tenant, "shop", "starter")
+        await people.add(opened, admin, name="mira", role="member", tenant_ids=[shop.id])
+        with pytest.raises(Invalid, match="starter of tenant 'shop' has 1 seats"):
+            await people.add(opened, admin, name="paula", role="member", tenant_ids=[shop.id])
+        await people.add(opened, admin, name="paula", role="member", tenant_ids=[])
+        opened.database.attempt(tenants.set_plan, shop.id, "business")
+        mira, paula = (opened.database.attempt(users.find_user, name) for name in ("mira", "paula"))
+        opened.database.attempt(seats.set_memberships, paula.id, [shop.id], opened.plan_of)
+        opened.database.attempt(tenants.set_plan, shop.id, "starter")
+        opened.database.attempt(seats.set_memberships, mira.id, [shop.id], opened.plan_of)
+        assert opened.database.attempt(users.count_members, shop.id) == 2
 
     core(work)

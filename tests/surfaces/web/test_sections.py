@@ -111,6 +111,15 @@ def test_usage_tells_how_jobs_fared(furnished, admin):
     expect(admin.get_by_role("region", name="Jobs by day").get_by_role("row").nth(1)).to_be_visible()
 
 
+def test_usage_tells_what_plans_have_left(web, admin):
+    """Pictures and credits of the month beside their limits, and the credits left in packs."""
+    web.imgen("keys", "create", "counted", "--tenant", "counted", "--plan", "pro")
+    web.imgen("tenants", "grant", "counted", "pack_500", "--reference", "inv-7")
+    admin.goto("/panel/usage")
+    row = admin.get_by_role("region", name="Plans this month").get_by_role("row").filter(has_text="counted")
+    expect(row.get_by_role("cell")).to_have_text(["Pro", "0", "0", "100", "0", "0", "1,000", "500"])
+
+
 def test_usage_as_a_file(furnished, admin):
     """Comma-separated, with a line of names."""
     answer = admin.request.get("/panel/usage.csv?by=model")
