@@ -66,7 +66,8 @@ def test_holds_ends_and_counts_of_requests_never_wait_in_a_circle(postgres):
     with postgres.read() as connection:
         sums = ledger.counts(connection, [tenant, key], now=now)
     day, month = ledger.periods(now)
-    expected = ledger.Count(requests=2 * TURNS, held=0, pictures=2 * TURNS)
+    total = 2 * TURNS
+    expected = ledger.Count(requests=total, pictures=total, credits=total, plan_credits=total)
     assert {sums[owner, period] for owner in (tenant, key) for period in (day, month)} == {expected}
     assert sums[tenant, ledger.OPEN_PERIOD].held == 0
 

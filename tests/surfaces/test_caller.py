@@ -115,8 +115,8 @@ def test_a_plan_that_lacks_a_surface_refuses_every_request_of_it(core, admin):
         raw = await make_key(opened, admin)
         opened.configured = replace(opened.configured, plans=plans)
         for body in (b'{"action":"models"}', b'{"action":"status","id":"run_1"}', b"no JSON", LISTS):
-            assert (await send(app_of(opened), raw, body))[:3:2] == (403, 0 if body == LISTS else len(body))
-            assert (await send(app_of(opened), raw, body))[1] == "Plan does not include this surface"
+            for _ in range(2):  # of a known key a short body is read beside the key
+                assert (await send(app_of(opened), raw, body))[:2] == (403, "Plan does not include this surface")
         assert (await send(both_headers(opened), raw))[0] == 200
 
     core(work)
