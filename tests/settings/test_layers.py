@@ -64,7 +64,11 @@ def test_options_of_the_shipped_engine_go_with_it(tmp_path):
         ),
         ("plans.toml", "packs = 3", "packs is no table; write [packs.NAME]"),
         ("plans.toml", "[packs.mine]\ncredits = 0\nlabel = 'M'", "[mine]: Expected `int` >= 1 - at `$.credits`"),
-        ("plans.toml", "[packs.pack_500]\ncredit = 1", "[pack_500]: Object contains unknown field `credit`; did you mean 'credits'?"),
+        (
+            "plans.toml",
+            "[packs.pack_500]\ncredit = 1",
+            "[pack_500]: Object contains unknown field `credit`; did you mean 'credits'?",
+        ),
         ("plans.toml", "trial = 3", "trial is no table; write [trial] and its fields below"),
         ("plans.toml", "[mine]\nopen_jobs = 2", "[mine]: Object missing required field `label`"),
         ("plans.toml", "[standard", "not TOML: Expected ']' at the end of a table declaration"),
