@@ -113,10 +113,10 @@ def test_usage_tells_how_jobs_fared(furnished, admin):
 
 def test_usage_tells_what_plans_have_left(web, admin):
     """Pictures and credits of the month beside their limits, and the credits left in packs."""
-    web.imgen("keys", "create", "counted", "--tenant", "counted", "--plan", "pro")
-    web.imgen("tenants", "grant", "counted", "pack_500", "--reference", "inv-7")
+    web.imgen("keys", "create", "metered", "--tenant", "metered", "--plan", "pro")
+    web.imgen("tenants", "grant", "metered", "pack_500", "--reference", "inv-7")
     admin.goto("/panel/usage")
-    row = admin.get_by_role("region", name="Plans this month").get_by_role("row").filter(has_text="counted")
+    row = admin.get_by_role("region", name="Plans this month").get_by_role("row").filter(has_text="metered")
     expect(row.get_by_role("cell")).to_have_text(["Pro", "0", "0", "100", "0", "0", "1,000", "500"])
 
 
