@@ -64,6 +64,19 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Opens a connection with one view of the data for all its statements, which may take long.
+
+        Raises:
+            Retryable: the database does not answer.
+        """
+        with self.read() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """Opens a transaction, committed at the end of the block, rolled back if it raises.
 

@@ -10,14 +10,36 @@ processes = 2
 
 [cache]
 enabled = true
+
+[review]
+free_blocks = 100000
 """
 """Two API processes, and an embedder beside them."""
+
+
+PLANS = """
+[stormy]
+label = "Stormy"
+credits_per_month = 15
+
+[packs.pack_20]
+label = "Twenty"
+credits = 20
+
+[packs.pack_5000]
+label = "Many"
+credits = 5000
+"""
+"""A plan whose credits are soon used up."""
 
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory):
     """A running stack."""
-    with start_stack(tmp_path_factory.mktemp("faults") / "var", settings=SETTINGS, models=MODELS) as running:
+    data = tmp_path_factory.mktemp("faults") / "var"
+    data.mkdir()
+    (data / "plans.toml").write_text(PLANS)
+    with start_stack(data, settings=SETTINGS, models=MODELS) as running:
         yield running
 
 

@@ -6,6 +6,7 @@ A check returns its finding as text, `Warned` or `Fresh` text, or raises an erro
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from typing import Annotated
 
 import structlog
 import typer
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from imgen import settings
 from imgen.cli.doctor import credentials, endpoints, files, stores, weights
+from imgen.cli.doctor.books import check_books
 from imgen.cli.doctor.finding import Fresh, Warned
 from imgen.cli.options import Data
 from imgen.cli.table import show
@@ -50,9 +52,16 @@ CHECKS: dict[str, tuple[Check, str]] = {
 """Part → its check, and the remedy where it fails."""
 
 
-def doctor(data: Data = None) -> None:
+def doctor(
+    data: Data = None,
+    *,
+    books: Annotated[bool, typer.Option("--books", help="Recompute all sums of jobs and ledger instead.")] = False,
+) -> None:
     """Check the configuration and every part it names. Exit code 1 if something is wrong."""
     loaded = settings.load(data)
+    if books:
+        check_books(loaded)
+        return
     absent = "" if loaded.data_dir.exists() else " (not there yet)"
     title = f"data {loaded.data_dir}{absent}, configuration {loaded.config_dir}"
     table = Table("part", "state", "found", title=escape(title))
