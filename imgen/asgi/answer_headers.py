@@ -1,4 +1,4 @@
-"""Headers of every answer: `X-Request-Id`, `RateLimit` where a rate was counted, and `X-Imgen-Warnings` where there are any.
+"""Headers of every answer: `X-Request-Id`; `RateLimit`, `X-Imgen-Warnings` and `Idempotency-Replayed` where they apply.
 
 `RateLimit` and `RateLimit-Policy` are of draft-ietf-httpapi-ratelimit-headers-10: structured fields with one policy, `default`.
 """
@@ -20,12 +20,13 @@ _current: ContextVar["AnswerContext | None"] = ContextVar("imgen.answer", defaul
 class AnswerContext:
     """Facts of one request for the headers of its answer; `rate` is set by the surface that counts the request."""
 
-    __slots__ = ("rate", "request_id", "warnings")
+    __slots__ = ("is_replayed", "rate", "request_id", "warnings")
 
     def __init__(self) -> None:
         self.request_id = new_request_id()
         self.rate: Rate | None = None
         self.warnings: list[str] = []
+        self.is_replayed = False
 
     def note_rate(self, rate: Rate) -> None:
         """Keeps the use of a rate."""
@@ -71,6 +72,12 @@ def note_warning(text: str) -> None:
         context.warnings.append(text)
 
 
+def note_replay() -> None:
+    """Notes that the present request was carried out before, under the same idempotency key."""
+    if (context := _current.get()) is not None:
+        context.is_replayed = True
+
+
 def new_request_id() -> str:
     """Makes an id, such as `req_9f3c…`, with 128 random bits."""
     return "req_" + os.urandom(16).hex()
@@ -81,6 +88,8 @@ def _headers(context: AnswerContext) -> list[tuple[bytes, bytes]]:
     if (rate := context.rate) is not None:
         headers.append((b"ratelimit-policy", b'"default";q=%d;w=%d' % (rate.limit, WINDOW_S)))
         headers.append((b"ratelimit", b'"default";r=%d;t=%d' % (rate.remaining, rate.reset_s)))
+    if context.is_replayed:
+        headers.append((b"idempotency-replayed", b"true"))
     if context.warnings:
         headers.append((b"x-imgen-warnings", "; ".join(context.warnings).encode("ascii", "replace")))
     return headers

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from sqlalchemy import Connection
@@ -22,6 +22,7 @@ from imgen.services.recipes import with_new_ids
 log = structlog.get_logger(__name__)
 
 INSERT_TRIES = 3
+NoteMade = Callable[[Connection, Sequence[Job]], None]
 
 
 class CacheEntryPurged(Exception):
@@ -29,7 +30,13 @@ class CacheEntryPurged(Exception):
 
 
 async def enqueue(
-    core: Core, batch: Sequence[Job], plan: Plan, *, pending: PendingEntry | None = None, is_looked_up: bool = False
+    core: Core,
+    batch: Sequence[Job],
+    plan: Plan,
+    *,
+    pending: PendingEntry | None = None,
+    is_looked_up: bool = False,
+    note_made: NoteMade | None = None,
 ) -> list[Job]:
     """Stores and publishes the jobs of one request, all or none; returns them with their ids.
 
@@ -39,6 +46,7 @@ async def enqueue(
         plan: of the tenant.
         pending: entry of the semantic cache for each new picture that is to be kept.
         is_looked_up: whether to count a look-up in the semantic cache for each.
+        note_made: called with the jobs in the transaction that stores them; what it raises is raised.
 
     Raises:
         QueueFull, QuotaExceeded: see ledger.hold.
@@ -47,15 +55,23 @@ async def enqueue(
         GenerationFailed: no id was free.
     """
     run_id = core.live.run_id
-    stored = await _insert(core, batch, plan, pending, is_looked_up=is_looked_up)
+    stored = await _insert(core, batch, plan, pending, is_looked_up=is_looked_up, note_made=note_made)
     await _publish(core, stored, run_id)
     return stored
 
 
 async def _insert(
-    core: Core, batch: Sequence[Job], plan: Plan, pending: PendingEntry | None, *, is_looked_up: bool
+    core: Core,
+    batch: Sequence[Job],
+    plan: Plan,
+    pending: PendingEntry | None,
+    *,
+    is_looked_up: bool,
+    note_made: NoteMade | None,
 ) -> list[Job]:
     def write(connection: Connection, batch: Sequence[Job]) -> list[Job]:
+        if note_made is not None:  # first: a request that came before holds its row until its jobs are stored
+            note_made(connection, batch)
         stored = [jobs.add_now(connection, job) for job in batch]
         for job in stored:
             ledger.hold(connection, job, plan)

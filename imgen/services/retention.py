@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from imgen.domain.errors import ImgenError, Unavailable
 from imgen.domain.job import Job
 from imgen.live import epochs, job_views
-from imgen.records import cache, job_events, retention, users, webhook_log
+from imgen.records import cache, idempotency, job_events, retention, users, webhook_log
 from imgen.services import input_files, logos, rounds
 from imgen.services.core import Core
 from imgen.services.object_folders import delete_folders, folders_of
@@ -30,6 +30,7 @@ DAY_S = 86400
 BATCH = 250
 """Jobs in one transaction: a few milliseconds of SQLite's only writer, and two or three requests to delete the files."""
 EVENTS_AT_ONCE = 1000
+KEYS_AT_ONCE = 1000
 
 
 class Sweeper:
@@ -103,6 +104,12 @@ async def _events(core: Core) -> int:
     return 0
 
 
+async def _idempotency_keys(core: Core) -> int:
+    while await core.database.writing(idempotency.delete_expired, limit=KEYS_AT_ONCE) >= KEYS_AT_ONCE:
+        pass
+    return 0
+
+
 async def _cache_entries(core: Core) -> int:
     await core.cache.sweep(core.objects, now=core.clock(), job_deadline_s=core.settings.jobs.deadline_s)
     return 0
@@ -138,6 +145,7 @@ PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "jobs": _old_rows,
     "sessions": _sessions,
     "events": _events,
+    "idempotency keys": _idempotency_keys,
     "cache": _cache_entries,
     "masters": _orphaned_masters,
     "logos": logos.sweep_logos,

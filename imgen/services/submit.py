@@ -1,16 +1,24 @@
 """Submission of a request: resolve, check load, look up, enhance, make the recipes, enqueue. Read `submit` from top to bottom."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import structlog
 from msgspec import UNSET, Struct, structs
+from sqlalchemy import Connection
 
 from imgen.domain.capabilities import heeding
 from imgen.domain.errors import InvalidField
+from imgen.domain.idempotency import Once
 from imgen.domain.job import Job
 from imgen.domain.principal import Principal
 from imgen.domain.prompt import Parsed
 from imgen.domain.repair import fit_source, resolve
 from imgen.domain.request import GenerateRequest, in_order
-from imgen.services import inputs, limits, logos, recipes
+from imgen.records import idempotency as idempotency_records
+from imgen.records import jobs
+from imgen.records.idempotency import Claim, Made
+from imgen.services import idempotency, inputs, limits, logos, recipes
 from imgen.services.core import Core
 from imgen.services.enhance import enhance
 from imgen.services.enqueue import CacheEntryPurged, enqueue
@@ -25,6 +33,8 @@ class Submitted(Struct, frozen=True, kw_only=True):
     jobs: tuple[Job, ...]
     """One for each picture, at least one, in the order of their seeds."""
     warnings: tuple[str, ...]
+    is_replayed: bool = False
+    """Whether an earlier request with the same idempotency key made them."""
 
     @property
     def job(self) -> Job:
@@ -32,10 +42,13 @@ class Submitted(Struct, frozen=True, kw_only=True):
         return self.jobs[0]
 
 
-async def submit(core: Core, principal: Principal, request: GenerateRequest, *, surface: str) -> Submitted:
-    """Makes a job for each picture of a request, all or none.
+async def submit(
+    core: Core, principal: Principal, request: GenerateRequest, *, surface: str, once: Once | None = None
+) -> Submitted:
+    """Makes a job for each picture of a request, all or none; with `once` a repetition gets the jobs of the first request.
 
     Raises:
+        RequestInProgress, KeyReused: see idempotency.run_once.
         PromptRequired, InvalidCharacter, TooManyCharacters, InvalidField: the request is wrong.
         EnhancementFailed: the request has `optimize` and the enhancer did not answer; no job is made.
         CacheMiss: the request has `cache_only` and nothing was found.
@@ -44,6 +57,21 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
         Retryable: Redis, the database or, with a picture, the object store does not answer or is full; no job is made.
         GenerationFailed: the jobs could not be handed on.
     """
+    if once is None:
+        return await _submit(core, principal, request, surface)
+    return await idempotency.run_once(
+        core,
+        principal,
+        once,
+        make=partial(_submit, core, principal, request, surface),
+        replay=partial(_replay, core, principal),
+        takes_long=_is_dear(request),
+    )
+
+
+async def _submit(
+    core: Core, principal: Principal, request: GenerateRequest, surface: str, claim: Claim | None = None
+) -> Submitted:
     limit, plan = core.settings.jobs.max_prompt_chars, core.plan_of(principal.tenant.plan)
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit, open_jobs=plan.open_jobs)
     plan.require_surface(surface)
@@ -85,17 +113,38 @@ async def submit(core: Core, principal: Principal, request: GenerateRequest, *, 
 
     batch = [recipes.cache_hit_job(new_job(at, resolved.parsed), entry) for at, entry in enumerate(found.entries)]
     batch += [new_job(at, final, is_kept=found.pending is not None) for at in range(hits, number)]
-    try:
-        stored = await enqueue(
-            core, batch, plan, pending=found.pending, is_looked_up=bool(request.use_cache) and not given
-        )
-    except CacheEntryPurged:
-        return await submit(core, principal, request, surface=surface)  # the next look-up does not find it
-    for one in stored:
-        _log(core, one)
     unused = recipes.unused_fields(request, resolved, found.entries)
     too_many = ("n",) if number < resolved.n else ()
-    return Submitted(jobs=tuple(stored), warnings=in_order((*resolved.warnings, *unused, *too_many)))
+    warnings = in_order((*resolved.warnings, *unused, *too_many))
+    try:
+        stored = await enqueue(
+            core,
+            batch,
+            plan,
+            pending=found.pending,
+            is_looked_up=bool(request.use_cache) and not given,
+            note_made=None if claim is None else partial(_note_made, claim, warnings),
+        )
+    except CacheEntryPurged:  # the next look-up does not find it
+        return await _submit(core, principal, request, surface, claim)
+    for one in stored:
+        _log(core, one)
+    return Submitted(jobs=tuple(stored), warnings=warnings)
+
+
+def _note_made(claim: Claim, warnings: tuple[str, ...], connection: Connection, made: Sequence[Job]) -> None:
+    idempotency_records.finish(connection, claim, Made(ids=tuple(job.id for job in made), warnings=warnings))
+
+
+async def _replay(core: Core, principal: Principal, made: Made) -> Submitted:
+    """Returns the jobs that an earlier request made.
+
+    Raises:
+        JobNotFound: one has been deleted since.
+        UnreadableRow: a newer version made it.
+    """
+    found = [await core.database.reading(jobs.find, job_id, tenant_id=principal.tenant.id) for job_id in made.ids]
+    return Submitted(jobs=tuple(found), warnings=made.warnings, is_replayed=True)
 
 
 async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) -> Job:

@@ -5,13 +5,18 @@ import hashlib
 import math
 from typing import TYPE_CHECKING
 
-from imgen.domain.errors import ImgenError, Retryable
+from msgspec import Struct
+
+from imgen.domain.errors import ImgenError, JobNotFound, Retryable
+from imgen.domain.idempotency import Once
 from imgen.domain.ids import new_upload_id
 from imgen.domain.principal import Principal
 from imgen.domain.request import ReadPicture
+from imgen.records import idempotency as idempotency_records
 from imgen.records import uploads as records
+from imgen.records.idempotency import Claim, Made
 from imgen.records.uploads import Upload
-from imgen.services import input_files, inputs, limits
+from imgen.services import idempotency, input_files, inputs, limits
 from imgen.services.core import Core
 from imgen.threads import PICTURES
 
@@ -23,8 +28,18 @@ MAX_BYTES = 32 * 1024 * 1024
 GIB = 1024**3
 
 
-async def upload(core: Core, principal: Principal, read: ReadPicture) -> Upload:
+class Uploaded(Struct, frozen=True, kw_only=True):
+    """Kept picture."""
+
+    upload: Upload
+    is_replayed: bool = False
+    """Whether an earlier request with the same idempotency key sent it."""
+
+
+async def upload(core: Core, principal: Principal, read: ReadPicture, *, once: Once | None = None) -> Uploaded:
     """Takes a picture through the gate and stores it; `read` is called in a thread, after the cheap checks.
+
+    With `once` a repetition gets the upload of the first request.
 
     The record comes first and holds the space, so that parallel uploads cannot pass the limit together; without its file it
     goes again.
@@ -35,7 +50,25 @@ async def upload(core: Core, principal: Principal, read: ReadPicture) -> Upload:
         TooLarge: it takes more space than a tenant may.
         RateLimited: try again later, after too many blocked pictures.
         Retryable: Redis, the database or the object store does not answer or is full; nothing is recorded.
+        RequestInProgress, KeyReused: see idempotency.run_once.
     """
+    if once is None:
+        return Uploaded(upload=await _upload(core, principal, read))
+
+    async def make(claim: Claim) -> Uploaded:
+        return Uploaded(upload=await _upload(core, principal, read, claim))
+
+    async def replay(made: Made) -> Uploaded:
+        since = core.clock() - input_files.KEPT_S
+        found = await core.database.reading(records.find, made.ids[0], tenant_id=principal.tenant.id, since=since)
+        if found is None:
+            raise JobNotFound("Upload not found")
+        return Uploaded(upload=found, is_replayed=True)
+
+    return await idempotency.run_once(core, principal, once, make=make, replay=replay, takes_long=True)
+
+
+async def _upload(core: Core, principal: Principal, read: ReadPicture, claim: Claim | None = None) -> Upload:
     await limits.check_penalty(core, principal)
     await limits.check_quota(core, principal, makes_job=False)
     space_bytes = core.settings.objects.uploads_gib * GIB or math.inf
@@ -61,6 +94,8 @@ async def upload(core: Core, principal: Principal, read: ReadPicture) -> Upload:
         with contextlib.suppress(Retryable):  # else it holds its space for a day
             await core.database.writing(records.delete, made.id)
         raise
+    if claim is not None:
+        await core.database.writing(idempotency_records.finish, claim, Made(ids=(made.id,)))
     return made
 
 

@@ -5,8 +5,9 @@ from collections.abc import Collection
 from starlette.types import Scope
 
 from imgen.asgi.answer_headers import answer_context
-from imgen.asgi.endpoint import AUTHORIZATION, is_short, remote_ip, sent_key
+from imgen.asgi.endpoint import AUTHORIZATION, header, is_short, remote_ip, sent_key
 from imgen.domain.credential import KeyCredential
+from imgen.domain.idempotency import HEADER, parse_key
 from imgen.domain.principal import Principal, hash_key
 from imgen.services.accounts import authentication, known_keys
 from imgen.services.core import Core
@@ -61,3 +62,12 @@ class Caller:
         self._core.plan_of(self._principal.tenant.plan).require_surface(self._surface)
         self._principal.require(scope)
         return self._principal
+
+    def idempotency_key(self) -> str:
+        """Returns the request's idempotency key; empty: it has none.
+
+        Raises:
+            InvalidField: the header holds no key.
+        """
+        sent = header(self._scope, HEADER.lower().encode())
+        return parse_key(sent) if sent else ""

@@ -44,7 +44,7 @@ class FailureRow(NamedTuple):
     @property
     def has_retry_after(self) -> bool:
         """Returns whether the answer has a `Retry-After` header."""
-        return self.status in (429, 503)
+        return self.status in (409, 429, 503)
 
 
 class Description(Struct, frozen=True, kw_only=True):

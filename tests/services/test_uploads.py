@@ -42,7 +42,7 @@ def test_an_upload_is_a_record_and_a_file(core, caller):
 
     async def work(opened):
         principal = caller(opened)
-        made = [await uploads.upload(opened, principal, picture) for _ in range(2)]
+        made = [(await uploads.upload(opened, principal, picture)).upload for _ in range(2)]
         for upload in made:
             assert is_upload_id(upload.id)
             assert (upload.width, upload.height, upload.sha256) == (96, 64, hashlib.sha256(picture()).hexdigest())
@@ -86,7 +86,7 @@ def test_parallel_uploads_do_not_pass_the_limit_together(core, caller):
         asked = [uploads.upload(opened, principal, functools.partial(picture, shade)) for shade in range(12)]
         done = await asyncio.gather(*asked, return_exceptions=True)
         kept = [one for one in done if not isinstance(one, QuotaExceeded)]
-        assert sum(one.size_bytes for one in kept) <= 3 * size_bytes()
+        assert sum(one.upload.size_bytes for one in kept) <= 3 * size_bytes()
         assert len(kept) == len(stored(opened)) == rows(opened) >= 2
         with pytest.raises(TooLarge):
             await uploads.upload(opened, caller(opened, "other"), functools.partial(picture, size=(2000, 2000)))
@@ -122,13 +122,13 @@ def test_an_upload_with_credentials_keeps_its_file(core, caller):
         segment = b"\xff\xeb" + (len(content) + 2).to_bytes(2, "big") + content
         body = plain[:2] + segment + plain[2:]
         principal = caller(opened)
-        upload = await uploads.upload(opened, principal, lambda: body)
+        upload = (await uploads.upload(opened, principal, lambda: body)).upload
         assert opened.objects.get(upload.original_key) == body
         assert upload.size_bytes == len(body) + len(opened.objects.get(upload.key))
         request = GenerateRequest(prompt="vase", image=upload.id)
         job = (await submit.submit(opened, principal, request, surface="action")).job
         assert job.recipe.diffusion.inputs[0].original_key == upload.original_key
-        bare = await uploads.upload(opened, principal, lambda: plain)
+        bare = (await uploads.upload(opened, principal, lambda: plain)).upload
         assert (bare.key, bare.original_key) == (upload.key, "")
 
     core(work)

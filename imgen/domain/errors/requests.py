@@ -107,6 +107,18 @@ class UnsafeUrl(Invalid):
     code = "unsafe_url"
 
 
+class RequestInProgress(ImgenError):
+    """Request in progress."""
+
+    code = "request_in_progress"
+
+
+class KeyReused(ImgenError):
+    """Idempotency key reused."""
+
+    code = "idempotency_key_reused"
+
+
 class JobNotFound(ImgenError):
     """Job not found."""
 

@@ -4,7 +4,30 @@ migrations/ creates them; a test compares both.
 Times are seconds since the epoch. Recipes and outcomes are JSON text made from Structs by msgspec.
 """
 
-from imgen.records.tables import accounts, cache, events, jobs, ledger, operations, uploads, users, webhooks
+from imgen.records.tables import (
+    accounts,
+    cache,
+    events,
+    idempotency,
+    jobs,
+    ledger,
+    operations,
+    uploads,
+    users,
+    webhooks,
+)
 from imgen.records.tables.base import metadata
 
-__all__ = ["accounts", "cache", "events", "jobs", "ledger", "metadata", "operations", "uploads", "users", "webhooks"]
+__all__ = [
+    "accounts",
+    "cache",
+    "events",
+    "idempotency",
+    "jobs",
+    "ledger",
+    "metadata",
+    "operations",
+    "uploads",
+    "users",
+    "webhooks",
+]

@@ -6,16 +6,17 @@ from starlette.types import Receive, Scope
 
 from imgen.asgi.endpoint import Answer, Endpoint, json_answer, read_body, spool_body
 from imgen.domain.errors import ImgenError
+from imgen.domain.idempotency import Once, file_fingerprint, json_fingerprint
 from imgen.domain.principal import GENERATE
 from imgen.services import uploads
 from imgen.services.core import Core
 from imgen.surfaces.action import handlers, translation
 from imgen.surfaces.action.answers import Failure, UploadAnswer
 from imgen.surfaces.action.decoding import action_of, decode
-from imgen.surfaces.action.translation import upload_answer
 from imgen.surfaces.caller import Caller
 from imgen.surfaces.description import Description
 from imgen.surfaces.surface import Problem, Surface, problem_of
+from imgen.threads import FILES
 
 PATH = "/api/v2"
 UPLOAD_PATH = f"{PATH}/upload"
@@ -55,14 +56,23 @@ async def dispatch(core: Core, caller: Caller, body: bytes) -> Struct:
         await caller.principal()
         raise
     action = action_of(call)
-    return await action.handler(core, caller.principal(scope=action.scope), call)
+    principal = caller.principal(scope=action.scope)
+    if not action.is_once:
+        return await action.handler(core, principal, call)
+    key = caller.idempotency_key()
+    once = Once(route=PATH, key=key, fingerprint=json_fingerprint(body)) if key else None
+    return await action.handler(core, principal, call, once)
 
 
 async def upload(core: Core, caller: Caller, scope: Scope, receive: Receive) -> UploadAnswer:
     """Keeps the picture that is the body of a request. The key comes first: a stranger's megabytes are not read."""
     principal = await caller.principal(scope=GENERATE)
     with await spool_body(scope, receive, max_bytes=uploads.MAX_BYTES) as body:
-        return upload_answer(await uploads.upload(core, principal, body.read))
+        once = None
+        if key := caller.idempotency_key():
+            once = Once(route=UPLOAD_PATH, key=key, fingerprint=await FILES.run(file_fingerprint, body))
+            body.seek(0)
+        return handlers.told_upload(await uploads.upload(core, principal, body.read, once=once))
 
 
 def error(problem: Problem) -> Answer:

@@ -1,7 +1,7 @@
 """Table of the actions: request, handler, scope, answers, examples and description of each."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -10,7 +10,6 @@ from imgen.domain.principal import GENERATE, READ
 from imgen.services.core import Core
 from imgen.surfaces.action import answers, examples, handlers, wire
 from imgen.surfaces.action.examples import Examples
-from imgen.surfaces.action.handlers import PendingPrincipal
 
 MAX_POLLS = 120
 POLLING = (
@@ -25,7 +24,8 @@ class Action(NamedTuple):
     """One row of the table."""
 
     request: type[Struct]
-    handler: Callable[[Core, PendingPrincipal, Any], Awaitable[Struct]]
+    handler: Callable[..., Awaitable[Struct]]
+    """Takes core, principal and request; with `is_once` its idempotency key as well."""
     answers: tuple[type[Struct], ...]
     """Kinds of answers, without failures."""
     examples: Callable[[Core], Examples]
@@ -33,6 +33,8 @@ class Action(NamedTuple):
     """Text of the reference."""
     scope: str = ""
     """Required scope; empty: any key may call it."""
+    is_once: bool = False
+    """Whether it makes something, and an idempotency key keeps a repetition from making it again."""
 
 
 ACTIONS: dict[str, Action] = {
@@ -49,6 +51,7 @@ ACTIONS: dict[str, Action] = {
         answers=(answers.GenerateAnswer,),
         examples=examples.generate,
         scope=GENERATE,
+        is_once=True,
         description=(
             "Starts a job and returns its id at once. A wrong value of an optional field is no error: it is replaced, and "
             "`warnings` lists the field."
@@ -60,6 +63,7 @@ ACTIONS: dict[str, Action] = {
         answers=(answers.UploadAnswer,),
         examples=examples.upload,
         scope=GENERATE,
+        is_once=True,
         description="Keeps a picture for a day, as `image` or `mask` of `generate`. A larger one, up to 32 MiB, can be the body "
         "of `POST /api/v2/upload`, which answers the same.",
     ),

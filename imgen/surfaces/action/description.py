@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from imgen.domain.account import POLL_EVERY_S
+from imgen.domain.idempotency import HEADER, KEPT_S, LONGEST
 from imgen.services import uploads
 from imgen.services.core import Core
 from imgen.surfaces.action import PATH, UPLOAD_PATH, answers
@@ -31,13 +32,31 @@ REASONS = {
     404: "There is no such job or cached picture.",
     405: "The method is not POST.",
     408: "The request did not arrive completely in time.",
+    409: "The same request is being answered.",
     413: "The request is too large.",
+    422: "The idempotency key was used for another request.",
     429: "A limit is reached.",
     500: "A fault of the server.",
     502: "A part behind the server failed.",
     503: "A part of the server is down.",
 }
 """Status → its general meaning."""
+_ONCE = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
+    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+    "description": f"Random text, bare or quoted, for {' and '.join(f'`{name}`' for name in ACTIONS if ACTIONS[name].is_once)}. "
+    f"The same request with the same key within {KEPT_S // 3600} hours makes nothing again and gets the first answer: it is safe "
+    "to repeat after a broken connection.",
+}
+_REPLAYED = {
+    "Idempotency-Replayed": {
+        "description": "`true`: an earlier request with the same idempotency key made what is answered.",
+        "schema": {"type": "string", "const": "true"},
+    }
+}
 OVERVIEW = """\
 One URL, `POST /api/v2`; the body is a JSON object with an `action`. Send `generate`, then poll `status` until the job has \
 ended.
@@ -110,6 +129,7 @@ def describe(core: Core) -> Description:
             f"To make a picture send `generate`, then `status` with its id every {POLL_EVERY_S} seconds until it has ended.",
             "`n` makes several at once: poll each of `ids`. `upscale` enlarges by 2 or 4.",
             "`image` makes a picture from a picture, which it leaves as far as `image_strength` says; `mask` redraws a part.",
+            f"An `{HEADER}` header of random text makes `generate` and `upload` safe to repeat after a broken connection.",
             f"Pictures are data URIs, or sent once as the body of `POST {url}{UPLOAD_PATH}`, whose answer names them for a day.",
         ),
         operations_title="Actions",
@@ -132,6 +152,7 @@ def describe(core: Core) -> Description:
             "Requests and answers",
             "Prompts",
             "Semantic cache",
+            "Repeating a request",
             "Polling",
             "From a browser",
             "Not implemented yet",
@@ -196,6 +217,7 @@ def _operation(
         "tags": ["Action API"],
         "summary": "Call an action",
         "description": "\n".join(f"- `{name}`: {action.description}" for name, action in ACTIONS.items()),
+        "parameters": [_ONCE],
         "requestBody": {
             "required": True,
             "content": json_content(request, examples_of_requests),
@@ -204,7 +226,7 @@ def _operation(
             "200": {
                 "description": "Answer of the action.",
                 "content": json_content(answer, examples_of_answers),
-                "headers": _headers(()),
+                "headers": _headers(()) | _REPLAYED,
             },
             **_failures(FAILURES),
         },
@@ -222,12 +244,13 @@ def _upload(answered: tuple[Schema, ...]) -> Schema:
         "summary": "Upload a picture",
         "description": "Keeps a picture for a day, like the action `upload`. The body is the file: a PNG, JPEG or WebP of at "
         f"most {uploads.MAX_BYTES // 2**20} MiB. Its type is told by its content; `Content-Type` does not count.",
+        "parameters": [_ONCE],
         "requestBody": {"required": True, "content": dict.fromkeys(types, picture)},
         "responses": {
             "200": {
                 "description": "The kept picture.",
                 "content": json_content({"$ref": REF + answers.UploadAnswer.__name__}, examples),
-                "headers": _headers(()),
+                "headers": _headers(()) | _REPLAYED,
             },
             **_failures(UPLOAD_FAILURES),
         },

@@ -34,7 +34,8 @@ FAILURES: tuple[FailureRow, ...] = (
     _row(
         errors.InvalidField("<field>"),
         "A field has a JSON type that cannot be replaced, or a value that may not be replaced: a prompt that is too long, an "
-        "unknown `compliance_ruleset`, an unusable `wm_image`, `image` or `mask`, a `cursor` that is not from a page.",
+        "unknown `compliance_ruleset`, an unusable `wm_image`, `image` or `mask`, a `cursor` that is not from a page; an "
+        "`Idempotency-Key` that is none.",
         CORRECT,
     ),
     _row(errors.Unauthorized(), "No `Authorization: Bearer` header.", "Send the key."),
@@ -51,10 +52,16 @@ FAILURES: tuple[FailureRow, ...] = (
     _row(errors.CacheExpired(), "The `cache_` id is more than one hour old.", "Send `generate` again."),
     FailureRow(405, "Method not allowed", "The method is not POST.", "Use POST."),
     FailureRow(408, "Request timed out", "The request did not arrive completely in time.", "Send it again."),
+    _row(errors.RequestInProgress(), "The same `Idempotency-Key` is being answered.", WAIT),
     _row(
         errors.TooLarge(),
         "The body exceeds the server's limit.",
         "Send smaller pictures, or use `POST /api/v2/upload`.",
+    ),
+    _row(
+        errors.KeyReused(),
+        "The `Idempotency-Key` was sent with another body in the last 24 hours.",
+        "Take a new key for each new request.",
     ),
     _row(errors.RateLimited(), "Too many requests in a minute; `generate`: too many blocked pictures.", WAIT),
     _row(
@@ -80,7 +87,7 @@ UPLOAD_FAILURES: tuple[FailureRow, ...] = (
     *(
         row
         for row in FAILURES
-        if row.status in {401, 403, 405, 408, 413, 429, 500, 503} and row.text != str(errors.QueueFull())
+        if row.status in {401, 403, 405, 408, 409, 413, 422, 429, 500, 503} and row.text != str(errors.QueueFull())
     ),
 )
 """Table of `POST /api/v2/upload`."""

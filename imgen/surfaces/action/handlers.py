@@ -5,8 +5,9 @@ from collections.abc import Awaitable
 
 from msgspec import UNSET, Struct, structs
 
-from imgen.asgi.answer_headers import note_warning
+from imgen.asgi.answer_headers import note_replay, note_warning
 from imgen.domain.catalog import clamp
+from imgen.domain.idempotency import Once
 from imgen.domain.principal import Principal
 from imgen.services import jobs as job_service
 from imgen.services import prompts, submit, uploads
@@ -28,18 +29,31 @@ async def models(core: Core, caller: PendingPrincipal, _call: wire.Models) -> an
     return translation.models_answer(core.catalog)
 
 
-async def generate(core: Core, caller: PendingPrincipal, call: Struct) -> answers.GenerateAnswer:
+async def generate(
+    core: Core, caller: PendingPrincipal, call: Struct, once: Once | None = None
+) -> answers.GenerateAnswer:
     """Makes a job for each picture."""
-    submitted = await submit.submit(core, await caller, request_of(call), surface=SURFACE)
+    submitted = await submit.submit(core, await caller, request_of(call), surface=SURFACE, once=once)
+    if submitted.is_replayed:
+        note_replay()
     for queue in dict.fromkeys(job.queue for job in submitted.jobs):
         if not await core.is_served(queue):
             _warn_unserved(queue)
     return translation.generate_answer(submitted)
 
 
-async def upload(core: Core, caller: PendingPrincipal, call: wire.Upload) -> answers.UploadAnswer:
+async def upload(
+    core: Core, caller: PendingPrincipal, call: wire.Upload, once: Once | None = None
+) -> answers.UploadAnswer:
     """Keeps a picture for later requests."""
-    return translation.upload_answer(await uploads.upload(core, await caller, upload_of(call)))
+    return told_upload(await uploads.upload(core, await caller, upload_of(call), once=once))
+
+
+def told_upload(uploaded: uploads.Uploaded) -> answers.UploadAnswer:
+    """Makes the answer for a kept picture, and notes a repetition."""
+    if uploaded.is_replayed:
+        note_replay()
+    return translation.upload_answer(uploaded.upload)
 
 
 async def status(core: Core, caller: PendingPrincipal, call: wire.Status) -> answers.StatusAnswer:

@@ -39,7 +39,7 @@ class PlaygroundUpload:
             note = answer_context(request.scope).note_rate
             principal = await authentication.authenticate(core, acting, note=note)
             with await spool_body(request.scope, request.receive, max_bytes=uploads.MAX_BYTES) as body:
-                made = await uploads.upload(core, principal, body.read)
+                made = (await uploads.upload(core, principal, body.read)).upload
         except errors.ImgenError as exc:
             return self._answer({"error": playground_form.sentence(exc)}, status_of(type(exc)))
         return self._answer({"image": made.id})
