@@ -27,6 +27,7 @@ COMMANDS = (
     "worker",
     "embedder",
     "dispatcher",
+    "webhooks",
 )
 """Modules of this package, each with a function of its name, or with an `app` of several."""
 

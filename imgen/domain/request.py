@@ -176,6 +176,15 @@ class GenerateRequest(Struct, frozen=True, kw_only=True):
             default=UPSCALES[0],
         ),
     ] = None
+    webhook_url: Annotated[
+        str | None,
+        described(
+            "string",
+            "Address that the job's end is sent to, signed: an https URL that leads to a public address. Empty: none. Any other "
+            "is an error.",
+            default="",
+        ),
+    ] = None
 
 
 class FieldAbout(NamedTuple):

@@ -34,6 +34,11 @@ class OutgoingUrl(NamedTuple):
     """Path and query."""
 
     @property
+    def text(self) -> str:
+        """The whole URL, in ASCII."""
+        return self.origin + self.target
+
+    @property
     def origin(self) -> str:
         """Scheme, host and port."""
         host = f"[{self.host}]" if ":" in self.host else self.host

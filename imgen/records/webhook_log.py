@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, literal, select, tuple_, update
+from sqlalchemy import Connection, delete, literal, or_, select, tuple_, update
 
 from imgen.domain.webhook import Attempt, Delivery, DeliveryState
 from imgen.records import clock
-from imgen.records.tables.webhooks import webhook_attempts, webhook_deliveries
+from imgen.records.tables.webhooks import webhook_attempts, webhook_deliveries, webhook_endpoints
 from imgen.records.webhook_outbox import delivery_of
 
 SWEPT_AT_ONCE = 1000
@@ -83,9 +83,11 @@ def resend(connection: Connection, delivery_id: str) -> bool:
 
 
 def resend_dead(connection: Connection, tenant_id: str, *, endpoint_id: str | None = None) -> int:
-    """Sends all dead deliveries of a tenant, or of one endpoint, again; returns their number."""
+    """Sends all dead deliveries of a tenant, or of one endpoint, again, if their endpoint is on; returns their number."""
     row = webhook_deliveries.c
-    dead = [row.tenant_id == tenant_id, row.state == DeliveryState.DEAD]
+    on = select(webhook_endpoints.c.id).where(webhook_endpoints.c.tenant_id == tenant_id, webhook_endpoints.c.enabled)
+    is_reachable = or_(row.endpoint_id == "", row.endpoint_id.in_(on))
+    dead = [row.tenant_id == tenant_id, row.state == DeliveryState.DEAD, is_reachable]
     if endpoint_id is not None:
         dead.append(row.endpoint_id == endpoint_id)
     again = {"state": DeliveryState.WAITING, "attempts": 0, "next_at": clock.at(), "ended_at": None}

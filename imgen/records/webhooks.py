@@ -41,9 +41,11 @@ def add_endpoint(
     return _endpoint(made.mappings().one())
 
 
-def endpoints_of(connection: Connection, tenant_ids: Iterable[str] | None) -> list[Endpoint]:
-    """Lists the endpoints of tenants, oldest first; None: of all."""
-    query = select(webhook_endpoints).order_by(webhook_endpoints.c.created_at, webhook_endpoints.c.id)
+def endpoints_of(
+    connection: Connection, tenant_ids: Iterable[str] | None, *, limit: int | None = None
+) -> list[Endpoint]:
+    """Lists the endpoints of tenants, oldest first; None: of all. `limit` is the most of them."""
+    query = select(webhook_endpoints).order_by(webhook_endpoints.c.created_at, webhook_endpoints.c.id).limit(limit)
     if tenant_ids is not None:
         query = query.where(webhook_endpoints.c.tenant_id.in_(list(tenant_ids)))
     return [_endpoint(row) for row in connection.execute(query).mappings()]

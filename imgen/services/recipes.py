@@ -79,7 +79,9 @@ def make_recipe(
     )
 
 
-def make_job(core: Core, principal: Principal, recipe: Recipe, plan: Plan, surface: str) -> Job:
+def make_job(
+    core: Core, principal: Principal, recipe: Recipe, plan: Plan, surface: str, *, webhook_url: str = ""
+) -> Job:
     """Makes a new job that waits to be rendered; its ids are empty until it is enqueued."""
     now = core.clock()
     return Job(
@@ -99,6 +101,7 @@ def make_job(core: Core, principal: Principal, recipe: Recipe, plan: Plan, surfa
         available_at=now,
         published_at=now,
         deadline_at=now + core.settings.jobs.deadline_s,
+        webhook_url=webhook_url,
     )
 
 

@@ -23,6 +23,7 @@ from imgen.services.core import Core
 from imgen.services.enhance import enhance
 from imgen.services.enqueue import CacheEntryPurged, enqueue
 from imgen.services.semantic_cache.lookup import look_up
+from imgen.services.webhooks.addresses import own_url
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +76,7 @@ async def _submit(
     limit, plan = core.settings.jobs.max_prompt_chars, core.plan_of(principal.tenant.plan)
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit, open_jobs=plan.open_jobs)
     plan.require_surface(surface)
+    webhook_url = own_url(core.settings.webhooks, request.webhook_url)
     await limits.check_penalty(core, principal)
     if _is_dear(request):
         await limits.check_quota(core, principal, jobs=resolved.n, cost=resolved.n * resolved.model.credits)
@@ -109,7 +111,7 @@ async def _submit(
             is_kept=is_kept,
             weights=found.weights,
         )
-        return recipes.make_job(core, principal, recipe, plan, surface)
+        return recipes.make_job(core, principal, recipe, plan, surface, webhook_url=webhook_url)
 
     batch = [recipes.cache_hit_job(new_job(at, resolved.parsed), entry) for at, entry in enumerate(found.entries)]
     batch += [new_job(at, final, is_kept=found.pending is not None) for at in range(hits, number)]

@@ -56,6 +56,8 @@ class Description(Struct, frozen=True, kw_only=True):
     paths: dict[str, Schema]
     schemas: dict[str, Schema]
     """Schemas by name: requests, then answers."""
+    webhooks: dict[str, Schema] = {}
+    """Path items of the requests that are sent to addresses of tenants, by event."""
     overview: str = ""
     """Markdown for the head of the document."""
     summary: tuple[str, ...] = ()

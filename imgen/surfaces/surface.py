@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
+from msgspec import Struct
 from starlette.routing import BaseRoute
 
 from imgen.asgi.endpoint import Answer, json_answer
@@ -67,7 +68,7 @@ class Surface:
     routes: Callable[[Core], Sequence[BaseRoute]]
     name: str = ""
     """Surface of the jobs that it makes; empty: it makes none."""
-    ended: Callable[[Core, Job], Mapping[str, object]] | None = None
+    ended: Callable[[Core, Job], Struct] | None = None
     """Answer to a poll of an ended job, with its id and fresh URLs, without a withheld picture's: the data of webhooks."""
     error: Callable[[Problem], Answer] = json_error
     """Form of failures before a handler: an unknown path, a wrong method, a broken connection."""

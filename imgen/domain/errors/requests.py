@@ -101,7 +101,7 @@ class InvalidField(Invalid):
         self.field = field
 
 
-class UnsafeUrl(Invalid):
+class UnsafeUrl(ImgenError):
     """The URL does not lead to a public address."""
 
     code = "unsafe_url"

@@ -12,7 +12,7 @@ _URLS = ("https://", "http://")
 """Beginnings of texts that are of no use when they are cut."""
 
 
-def make_body(event: str, at: float, data: Mapping[str, object]) -> bytes:
+def make_body(event: str, at: float, data: object) -> bytes:
     """Makes the body as JSON; over MAX_BODY_BYTES its longest texts are cut to one length, and `truncated` is true.
 
     Args:

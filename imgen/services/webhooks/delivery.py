@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 UNREADABLE_PAUSE_S = 60
 """Pause of a delivery whose job a newer version wrote, for a dispatcher of that version."""
-Forms = Mapping[str, Callable[[Core, Job], Mapping[str, object]]]
+Forms = Mapping[str, Callable[[Core, Job], Struct]]
 """Surface of a job → function that makes the answer to a poll of it, with its id; an empty name: that of all others."""
 
 

@@ -142,6 +142,24 @@ class EndedAnswer(Struct, frozen=True, kw_only=True):
     code: Code
 
 
+class CompletedData(CompletedAnswer, frozen=True, kw_only=True):
+    """Data of `job.completed`: the answer to `status`, with the job's id."""
+
+    id: Id
+
+
+class BlockedData(BlockedAnswer, frozen=True, kw_only=True):
+    """Data of `job.blocked`: the answer to `status` without a withheld picture's URL, with the job's id."""
+
+    id: Id
+
+
+class EndedData(EndedAnswer, frozen=True, kw_only=True):
+    """Data of `job.failed` and `job.cancelled`: the answer to `status`, with the job's id."""
+
+    id: Id
+
+
 class PromptAnswer(Struct, frozen=True, kw_only=True):
     """Answer to `optimize` and `random`."""
 

@@ -12,6 +12,7 @@ from imgen.services import uploads
 from imgen.services.core import Core
 from imgen.surfaces.action import PATH, UPLOAD_PATH, answers
 from imgen.surfaces.action.actions import ACTIONS, POLLING, Action
+from imgen.surfaces.action.events import event_items, event_schemas
 from imgen.surfaces.action.failures import FAILURES, UPLOAD_FAILURES
 from imgen.surfaces.action.fields import REQUIRED, fields
 from imgen.surfaces.description import (
@@ -121,7 +122,8 @@ def describe(core: Core) -> Description:
             PATH: {"post": _operation(sent, answered, variants)},
             UPLOAD_PATH: {"post": _upload(answered["upload"])},
         },
-        schemas=request_schemas(core) | answer_schemas(),
+        webhooks=event_items(core),
+        schemas=request_schemas(core) | answer_schemas() | event_schemas(),
         overview=OVERVIEW.format(polling=POLLING, url=url),
         summary=(
             f"One URL: `POST {url}{PATH}` with `Authorization: Bearer <key>` and a JSON object.",
@@ -151,6 +153,7 @@ def describe(core: Core) -> Description:
         sections=(
             "Requests and answers",
             "Prompts",
+            "Webhooks",
             "Semantic cache",
             "Repeating a request",
             "Polling",

@@ -34,8 +34,8 @@ FAILURES: tuple[FailureRow, ...] = (
     _row(
         errors.InvalidField("<field>"),
         "A field has a JSON type that cannot be replaced, or a value that may not be replaced: a prompt that is too long, an "
-        "unknown `compliance_ruleset`, an unusable `wm_image`, `image` or `mask`, a `cursor` that is not from a page; an "
-        "`Idempotency-Key` that is none.",
+        "unknown `compliance_ruleset`, an unusable `wm_image`, `image` or `mask`, a `webhook_url` that is not https and public, "
+        "a `cursor` that is not from a page; an `Idempotency-Key` that is none.",
         CORRECT,
     ),
     _row(errors.Unauthorized(), "No `Authorization: Bearer` header.", "Send the key."),

@@ -3,7 +3,7 @@
 import base64
 from typing import Literal
 
-from msgspec import UNSET, structs, to_builtins
+from msgspec import UNSET, structs
 
 from imgen.domain.catalog import SIZES, Catalog, Model
 from imgen.domain.failure import CODES
@@ -18,8 +18,11 @@ from imgen.services.submit import Submitted
 from imgen.surfaces.action.answers import (
     AnyStatus,
     BlockedAnswer,
+    BlockedData,
     CompletedAnswer,
+    CompletedData,
     EndedAnswer,
+    EndedData,
     EndedStatus,
     GenerateAnswer,
     Image,
@@ -111,12 +114,14 @@ def ended_answer(
     return EndedAnswer(status=_ENDED[state], error=outcome.error, code=code or CODES[state])
 
 
-def told_answer(core: Core, job: Job) -> dict[str, object]:
+def told_answer(core: Core, job: Job) -> CompletedData | BlockedData | EndedData:
     """Makes the data of a webhook: the answer to `status` with the job's id; a withheld picture's URL goes to who asks for it."""
     answer = ended_answer(core, job.id, job.state, job.outcome or Outcome(), code=job.error_code)
     if isinstance(answer, BlockedAnswer):
-        answer = structs.replace(answer, unsafe_url=UNSET)
-    return {"id": job.id, **to_builtins(answer)}
+        return BlockedData(id=job.id, **structs.asdict(answer) | {"unsafe_url": UNSET})
+    if isinstance(answer, CompletedAnswer):
+        return CompletedData(id=job.id, **structs.asdict(answer))
+    return EndedData(id=job.id, **structs.asdict(answer))
 
 
 def listed_job(job: Job) -> ListedJob:

@@ -25,6 +25,7 @@ def document(core: Core, descriptions: Sequence[Description]) -> dict[str, Any]:
         "tags": [{"name": each.tag, "description": each.about} for each in descriptions],
         "externalDocs": {"url": f"{url}/docs", "description": "The documentation"},
         "paths": {path: methods for each in descriptions for path, methods in each.paths.items()},
+        "webhooks": {event: item for each in descriptions for event, item in each.webhooks.items()},
         "components": {
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key, `imgen_` and 64 hex digits."}

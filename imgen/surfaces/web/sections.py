@@ -23,6 +23,7 @@ from imgen.surfaces.web.playground_batch import PlaygroundBatch
 from imgen.surfaces.web.playground_upload import PlaygroundUpload
 from imgen.surfaces.web.shell import NavEntry, Shell
 from imgen.surfaces.web.usage import Usage
+from imgen.surfaces.web.webhooks import Webhooks
 
 
 class Section(Protocol):
@@ -47,6 +48,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Jobs,
     Chosen,
     Keys,
+    Webhooks,
     Usage,
     Catalog,
     Cache,
