@@ -38,7 +38,9 @@ def list_webhooks(
         endpoints = webhooks.endpoints_of(connection, ids)
         state = DeliveryState.DEAD if dead else None
         page = webhook_log.page(connection, ids, limit=limit, state=state)
-        owners = audit.names(connection, {*(one.tenant_id for one in endpoints), *(one.tenant_id for one in page.deliveries)})
+        owners = audit.names(
+            connection, {*(one.tenant_id for one in endpoints), *(one.tenant_id for one in page.deliveries)}
+        )
     table = Table("endpoint", "tenant", "url", "events", "state")
     for one in endpoints:
         on = "on" if one.enabled else f"off: {one.reason}"
