@@ -38,6 +38,22 @@ def test_waiting_jobs_know_their_place(core, caller, clean_redis):
     core(work)
 
 
+def test_a_place_is_told_in_the_order_of_work(core, caller):
+    """Another tenant's first job stands before the second of a flood, and its estimate goes by that."""
+
+    async def work(opened):
+        flooding, other = caller(opened), caller(opened, "other")
+        flood = await make(opened, flooding, 3)
+        (lone,) = await make(opened, other)
+        opened.average_seconds["eros"] = 4.0
+        stood = [await standing(opened, flooding, job_id) for job_id in flood]
+        assert [one.position for one in stood] == [1, 3, 4]
+        told = await standing(opened, other, lone)
+        assert (told.position, told.eta_s) == (2, 8)
+
+    core(work)
+
+
 def test_a_job_is_its_tenants_alone(core, caller):
     """Another tenant's job, one that never was and a malformed id are each refused."""
 
