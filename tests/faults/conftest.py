@@ -13,6 +13,11 @@ enabled = true
 
 [review]
 free_blocks = 100000
+
+[webhooks]
+allow = ["127.0.0.0/8"]
+timeout_s = 2
+retry_pauses_s = [0.2, 0.5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
 """
 """Two API processes, and an embedder beside them."""
 

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 POLL_S = 1.0
 MOST, MOST_OF_TENANT, MOST_OF_TARGET = 64, 16, 4
 """Tries at once: in all, of one tenant, of one receiver. A receiver that hangs holds four of them for their time limit."""
-LEASE_MARGIN_S = 30
+LEASE_MARGIN_S = 15
 """Time of a claim beyond the time limit of its try, for the database before and after it."""
 
 

@@ -230,7 +230,7 @@ def test_every_error_is_in_it(document):
     assert {row.status for row in FAILURES} >= {400, 401, 404, 405, 413, 429, 502, 503}
     assert [row.status for row in FAILURES] == sorted(row.status for row in FAILURES)
     for status, response in call(document)["responses"].items():
-        assert ("Retry-After" in response.get("headers", {})) == (status in ("429", "503"))
+        assert ("Retry-After" in response.get("headers", {})) == (status in ("409", "429", "503"))
 
 
 def test_real_errors_are_as_told(server, document):
