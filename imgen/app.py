@@ -21,8 +21,10 @@ from imgen.live.queue import Publisher
 from imgen.services.accounts import rates
 from imgen.services.accounts.principal_cache import PrincipalCache
 from imgen.services.accounts.request_counts import RequestCounts
+from imgen.services.awaiting import Awaiting
 from imgen.services.core import Core
 from imgen.services.enhance import open_enhancer
+from imgen.services.open_streams import OpenStreams
 from imgen.services.reconcile import Reconciler
 from imgen.services.retention import Sweeper
 from imgen.services.semantic_cache.cache import SemanticCache
@@ -109,11 +111,14 @@ def open_core(settings: Settings) -> Core:
         cache=SemanticCache(settings.cache, database, live, embedder, read.guard),
         principal_cache=PrincipalCache(),
         request_counts=RequestCounts(),
+        awaiting=Awaiting(database, settings.redis_url),
+        open_streams=OpenStreams(settings.http.event_streams),
     )
 
 
 async def close_core(core: Core) -> None:
     """Closes what open_core opened."""
+    await core.awaiting.close()
     await core.live.close()
     await core.enhancer.close()
     await core.cache.close()

@@ -11,8 +11,8 @@ from functools import partial
 import structlog
 
 from imgen.domain import errors
-from imgen.domain.job import Job, State, view_of
-from imgen.live import job_views, waiting
+from imgen.domain.job import Job, State
+from imgen.live import job_views, news, waiting
 from imgen.live.waiting import Taken
 from imgen.records import job_transitions
 from workers import companions
@@ -104,7 +104,7 @@ def _claim(transact: Callable[..., Job | None], resources: WorkerResources, stat
         log.warning("job is left to another version", job=job_id, reason=str(exc))
         raise
     if job is not None:
-        resources.notify(job_views.set_view(job_id, view_of(job), run_id))
+        resources.notify(news.moved(job, run_id))
         if job.state is State.RENDERING and job.fence == 1:
             resources.notify(job_views.start_progress(job_id, run_id))
     return job

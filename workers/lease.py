@@ -12,7 +12,8 @@ import structlog
 
 from imgen.domain.errors import Cancelled, DeadlinePassed, ImgenError, LeaseLost, TimedOut, Unavailable
 from imgen.domain.job import Job
-from imgen.live import job_views
+from imgen.live import job_views, news
+from imgen.live.command import Calls
 from imgen.records import job_transitions
 from workers.process import leave
 from workers.resources import WorkerResources
@@ -40,6 +41,8 @@ class Lease:
         self._reported_at = 0.0
         self._least: float | None = 0.0
         """Progress that pollers have seen; None: unknown, so none is reported."""
+        self._told_step = 0
+        """Latest step of the progress that was news."""
         self._thread = threading.Thread(target=self._renew, name=f"lease {job.id}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -92,11 +95,19 @@ class Lease:
                 self._least = None
                 self._least = live.run(job_views.get_progress(job.id))
             progress = None if self._least is None else max(self._least, done / total)
-            is_cancelled = live.run(job_views.set_progress(job.id, progress, fence=job.fence))
+            told = self._news(progress)
+            is_cancelled = live.run(job_views.set_progress(job.id, progress, fence=job.fence, news=told))
         except Unavailable:
             return
         if is_cancelled:
             raise Cancelled
+
+    def _news(self, progress: float | None) -> Calls:
+        """Returns the call that tells the progress, if it has reached another step."""
+        if progress is None or (step := int(progress * news.STEPS)) == self._told_step:
+            return ()
+        self._told_step = step
+        return (news.progressed(self._job, progress),)
 
     def _renew(self) -> None:
         lease_s = self._resources.settings.jobs.lease_s

@@ -17,11 +17,11 @@ import structlog
 from sqlalchemy import Connection
 
 from imgen.domain import errors
-from imgen.domain.job import FINISH_QUEUE, Job, State, view_of
+from imgen.domain.job import FINISH_QUEUE, Job, State
 from imgen.domain.outcome import Outcome
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked
-from imgen.live import block_penalty, epochs, job_views
+from imgen.live import block_penalty, epochs, news
 from imgen.records import audit, cache, job_transitions
 from workers import companions, failures, outcome, pipeline
 from workers.batch import RenderBatch
@@ -201,7 +201,7 @@ def write_end(connection: Connection, job: Job, state: State, result: Outcome, p
 
 def after_commit(resources: WorkerResources, job: Job, run_id: str) -> None:
     """Updates the poll view under a run id seen before the commit, publishes the next message, deletes an ended job's master."""
-    resources.notify(job_views.set_view(job.id, view_of(job), run_id))
+    resources.notify(news.moved(job, run_id))
     is_handed_on = job.state is State.RENDERED and job.attempts == 0 and job.waiting_since is None
     if is_handed_on and job.published_at is None:
         with contextlib.suppress(errors.Unavailable, errors.Retryable):  # the reconciler publishes it then

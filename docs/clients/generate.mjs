@@ -16,6 +16,8 @@ const TRIES = 10; // attempts at `generate` while the answer is 429
 const LONGEST_WAIT_S = 300; // a longer Retry-After (a spent quota, for example) ends the script
 const DOWNLOAD_TRIES = 3;
 const TIMEOUT_S = 30;
+const LISTEN_S = 360; // time to wait by events, before polls
+const SILENCE_S = 45; // a living server sends a comment every 15 s
 const FINAL = ["COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED"];
 const TYPED = /^(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|"[^]*")$/;
 const SAFE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
@@ -44,7 +46,7 @@ async function begin(server, body) {
 
 /** Waits for one job → its meta. Throws Stop if there is no picture. */
 async function finish(server, job) {
-  const result = await poll(server, job);
+  const result = (await listen(server, job)) ?? (await poll(server, job));
   if (result.status !== "COMPLETED") throw new Stop(2, result.error || result.status);
   // Before meta: a blocked picture has none.
   if ((result.compliance ?? "safe") !== "safe") throw new Stop(3, result.error || "Content blocked");
@@ -67,9 +69,45 @@ async function start(server, body) {
   }
 }
 
+/** Waits by events → the final answer; null if the server has none or the stream breaks: then poll. */
+async function listen(server, { id }) {
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  const timers = { whole: setTimeout(abort, LISTEN_S * 1000), silence: setTimeout(abort, SILENCE_S * 1000) };
+  const show = shower(server, id);
+  try {
+    const response = await fetch(`${root(server)}/api/v2/events?id=${encodeURIComponent(id)}`, {
+      headers: { Authorization: `Bearer ${server.key}`, Accept: "text/event-stream" },
+      redirect: "manual", // the key goes to this server and no other
+      signal: stop.signal,
+    });
+    if (response.status !== 200 || !/^text\/event-stream/.test(response.headers.get("Content-Type"))) return null;
+    const reader = response.body.getReader(); // not every browser can iterate a body
+    const decoder = new TextDecoder();
+    let text = "";
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      clearTimeout(timers.silence);
+      timers.silence = setTimeout(abort, SILENCE_S * 1000);
+      const lines = (text + decoder.decode(part.value, { stream: true })).split("\n");
+      text = lines.pop();
+      for (const line of lines.filter((line) => line.startsWith("data: "))) {
+        const answer = JSON.parse(line.slice("data: ".length));
+        if (answer.id === id && FINAL.includes(answer.status)) return answer;
+        if (answer.id === id) show(answer);
+      }
+    }
+    return null;
+  } catch {
+    return null; // an old server, a proxy that collects answers, a broken connection
+  } finally {
+    Object.values(timers).forEach(clearTimeout);
+    stop.abort();
+  }
+}
+
 /** Polls `status` until it is final: one request at a time, pollS seconds apart, POLLS times at most. */
 async function poll(server, { id, prompt, model }) {
-  let shown = "";
+  const show = shower(server, id);
   let waitS = 0; // no pause before the first poll: a cache hit may be done already
   for (let count = 0; count < POLLS; count++) {
     await sleep(waitS);
@@ -91,20 +129,28 @@ async function poll(server, { id, prompt, model }) {
     } else if (FINAL.includes(answer.status)) {
       return answer;
     } else {
-      const told = ["position", "progress", "eta"].filter((name) => answer[name] != null);
-      const line = [id, answer.status, ...told.map((name) => `${name} ${answer[name]}`)].join(" ");
-      if (line !== shown) server.say(line);
-      shown = line;
+      show(answer);
     }
   }
   throw new Stop(4, `gave up after ${POLLS} polls; ${id} may still end`);
 }
 
+/** Returns a function that reports an open job's answer, unless it says the same as the one before. */
+function shower({ say }, id) {
+  let shown = "";
+  return (answer) => {
+    const told = ["position", "progress", "eta"].filter((name) => answer[name] != null);
+    const line = [id, answer.status, ...told.map((name) => `${name} ${answer[name]}`)].join(" ");
+    if (line !== shown) say(line);
+    shown = line;
+  };
+}
+
 /** Sends one request to the Action API → {status, retryAfter: seconds or null, answer: the JSON object or {}}. */
-async function post({ url, key }, body) {
-  const response = await fetch(`${url.replace(/\/+$/, "")}/api/v2`, {
+async function post(server, body) {
+  const response = await fetch(`${root(server)}/api/v2`, {
     method: "POST",
-    headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
+    headers: { Authorization: `Bearer ${server.key}`, "Content-Type": "application/json" },
     body: JSON.stringify(body),
     redirect: "manual", // the key goes to this server and no other
     signal: AbortSignal.timeout(TIMEOUT_S * 1000),
@@ -129,6 +175,7 @@ function pauseS({ pollS, say }, reply) {
   return waitS;
 }
 
+const root = ({ url }) => url.replace(/\/+$/, "");
 const errorText = ({ status, answer }) => String(answer.error || `HTTP ${status}`);
 const reason = (error) => error.cause?.message || error.cause?.code || error.message;
 const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));

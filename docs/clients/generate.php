@@ -17,6 +17,8 @@ const TRIES = 10; // attempts at `generate` while the answer is 429
 const LONGEST_WAIT_S = 300; // a longer Retry-After (a spent quota, for example) ends the script
 const DOWNLOAD_TRIES = 3;
 const TIMEOUT_S = 30;
+const LISTEN_S = 360; // time to wait by events, before polls
+const SILENCE_S = 45; // a living server sends a comment every 15 s
 const FINAL_STATES = ['COMPLETED', 'FAILED', 'TIMED_OUT', 'CANCELLED'];
 const TYPED = '/\A(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|".*")\z/s';
 const SAFE_NAME = '/\A[A-Za-z0-9_][A-Za-z0-9._-]*\z/';
@@ -51,7 +53,7 @@ function main(array $given): void
 /** Waits for one picture, saves it and reports it on stdout; ends the script if there is none. */
 function finish(array $job, string $folder): void
 {
-    $result = poll($job);
+    $result = listen($job) ?? poll($job);
     if ($result['status'] !== 'COMPLETED') {
         stop(2, $result['error'] ?? $result['status']);
     }
@@ -92,6 +94,60 @@ function start(array $body): array
     }
 }
 
+/** Waits by events → the final answer; null if the server has none or the stream breaks: then poll. */
+function listen(array $job): ?array
+{
+    $url = URL . '/api/v2/events?id=' . rawurlencode($job['id']);
+    $headers = ['Authorization: Bearer ' . KEY, 'Accept: text/event-stream'];
+    $final = null;
+    $shown = '';
+    $text = '';
+    $take = static function (string $chunk) use ($job, &$final, &$shown, &$text): void {
+        $lines = explode("\n", $text . $chunk);
+        $text = (string) array_pop($lines);
+        foreach ($lines as $line) {
+            $answer = strpos($line, 'data: ') === 0 ? json_decode(substr($line, 6), true) : null;
+            if (!is_array($answer) || ($answer['id'] ?? '') !== $job['id'] || !isset($answer['status'])) {
+                continue;
+            }
+            if (in_array($answer['status'], FINAL_STATES, true)) {
+                $final = $answer;
+            } else {
+                $shown = show($job, $answer, $shown);
+            }
+        }
+    };
+
+    if (function_exists('curl_init')) {
+        $curl = curl_init($url);
+        curl_setopt_array($curl, [
+            CURLOPT_HTTPHEADER => $headers,
+            CURLOPT_TIMEOUT => LISTEN_S,
+            CURLOPT_FAILONERROR => true,
+            CURLOPT_WRITEFUNCTION => static function ($curl, string $chunk) use ($take, &$final): int {
+                $take($chunk);
+                return $final === null ? strlen($chunk) : 0; // 0 ends the transfer
+            },
+        ]);
+        curl_exec($curl);
+        return $final;
+    }
+
+    $stream = @fopen($url, 'rb', false, stream_context_create(['http' => [
+        'header' => array_merge($headers, ['Connection: close']),
+        'timeout' => SILENCE_S,
+        'follow_location' => 0,
+    ]]));
+    $until = time() + LISTEN_S;
+    while ($stream && $final === null && time() < $until && ($line = fgets($stream)) !== false) {
+        $take($line);
+    }
+    if ($stream) {
+        fclose($stream);
+    }
+    return $final;
+}
+
 /** Polls `status` until it is final: one request at a time, POLL_S seconds apart, POLLS times at most. */
 function poll(array $job): array
 {
@@ -113,17 +169,23 @@ function poll(array $job): array
         } elseif (in_array($answer['status'], FINAL_STATES, true)) {
             return $answer;
         } else {
-            $line = "{$job['id']} {$answer['status']}";
-            foreach (['position', 'progress', 'eta'] as $name) {
-                $line .= isset($answer[$name]) ? " $name {$answer[$name]}" : '';
-            }
-            if ($line !== $shown) {
-                say($line);
-            }
-            $shown = $line;
+            $shown = show($job, $answer, $shown);
         }
     }
     stop(4, 'gave up after ' . POLLS . " polls; {$job['id']} may still end");
+}
+
+/** Reports an open job's answer, unless it says the same as the line before → the line. */
+function show(array $job, array $answer, string $shown): string
+{
+    $line = "{$job['id']} {$answer['status']}";
+    foreach (['position', 'progress', 'eta'] as $name) {
+        $line .= isset($answer[$name]) ? " $name {$answer[$name]}" : '';
+    }
+    if ($line !== $shown) {
+        say($line);
+    }
+    return $line;
 }
 
 /** Sends one request to the Action API → [HTTP status (0: no answer), Retry-After in seconds or null, answer, problem]. */

@@ -16,6 +16,7 @@ import re
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import NoReturn
@@ -28,6 +29,8 @@ TRIES = 10  # attempts at `generate` while the answer is 429
 LONGEST_WAIT_S = 300  # a longer Retry-After (a spent quota, for example) ends the script
 DOWNLOAD_TRIES = 3
 TIMEOUT_S = 30
+LISTEN_S = 360  # time to wait by events, before polls
+SILENCE_S = 45  # a living server sends a comment every 15 s
 FINAL = ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED")
 DETAILS = ("position", "progress", "eta")
 NETWORK_ERRORS = (OSError, http.client.HTTPException)  # URLError, HTTPError and timeouts are OSErrors
@@ -75,7 +78,7 @@ def main() -> None:
 
 def finish(job: dict, folder: str) -> None:
     """Waits for one picture, saves it and reports it on stdout; ends the script if there is none."""
-    result = poll(job)
+    result = listen(job) or poll(job)
     if result["status"] != "COMPLETED":
         stop(2, result.get("error") or result["status"])
     if result.get("compliance") not in (None, "safe"):  # before meta: a blocked picture has none
@@ -107,6 +110,30 @@ def start(body: dict) -> dict:
         time.sleep(pause_s(retry_after, answer))
 
 
+def listen(job: dict) -> dict | None:
+    """Waits by events → the final answer; None if the server has none or the stream breaks: then poll."""
+    request = urllib.request.Request(
+        f"{URL}/api/v2/events?id={urllib.parse.quote(job['id'])}",
+        headers={"Authorization": f"Bearer {KEY}", "Accept": "text/event-stream"},
+    )
+    until, shown = time.monotonic() + LISTEN_S, ""
+    try:
+        with web.open(request, timeout=SILENCE_S) as response:
+            if response.status != 200 or not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                return None
+            for line in response:
+                answer = json.loads(line[len(b"data: ") :]) if line.startswith(b"data: ") else {}
+                if answer.get("id") == job["id"] and answer["status"] in FINAL:
+                    return answer
+                if answer.get("id") == job["id"]:
+                    shown = show(job, answer, shown)
+                if time.monotonic() > until:
+                    return None
+    except (*NETWORK_ERRORS, ValueError, KeyError, AttributeError):
+        pass  # an old server, a proxy that collects answers, a broken connection
+    return None
+
+
 def poll(job: dict) -> dict:
     """Polls `status` until it is final: one request at a time, POLL_S seconds apart, POLLS times at most."""
     question = {"action": "status", "id": job["id"], "prompt": job.get("prompt"), "model": job.get("model")}
@@ -129,12 +156,17 @@ def poll(job: dict) -> dict:
         elif answer["status"] in FINAL:
             return answer
         else:
-            details = [f"{name} {answer[name]}" for name in DETAILS if answer.get(name) is not None]
-            line = " ".join([job["id"], answer["status"], *details])
-            if line != shown:
-                say(line)
-            shown = line
+            shown = show(job, answer, shown)
     stop(4, f"gave up after {POLLS} polls; {job['id']} may still end")
+
+
+def show(job: dict, answer: dict, shown: str) -> str:
+    """Reports an open job's answer, unless it says the same as the line before. Returns the line."""
+    details = [f"{name} {answer[name]}" for name in DETAILS if answer.get(name) is not None]
+    line = " ".join([job["id"], answer["status"], *details])
+    if line != shown:
+        say(line)
+    return line
 
 
 def post(body: dict) -> tuple[int, int | None, dict]:

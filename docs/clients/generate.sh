@@ -14,6 +14,7 @@ TRIES=10           # attempts at `generate` while the answer is 429
 LONGEST_WAIT_S=300 # a longer Retry-After (a spent quota, for example) ends the script
 DOWNLOAD_TRIES=3
 TIMEOUT_S=30
+LISTEN_S=360 # time to wait by events, before polls
 
 say() { printf '%s\n' "$1" | sed 's/^/imgen: /' >&2; } # a server's text may have several lines
 stop() { say "$2"; exit "$1"; }
@@ -218,12 +219,41 @@ ids=$(answer ids)
 ids=${ids:-$id}
 cp "$work/answer" "$work/job" || stop 1 "cannot keep the answer"
 
+# ------------------------------------------------------------------ events, where the server has them
+
+# Sets $state and $work/answer if the job's end is told; else $state is empty: then poll.
+listen() {
+    state=
+    : >"$work/event"
+    curl -sSfN -m "$LISTEN_S" -H @"$work/headers" -H 'Accept: text/event-stream' \
+        "$IMGEN_URL/api/v2/events?id=$id" 2>"$work/problem" |
+        while IFS= read -r line; do
+            case $line in 'data: '*) ;; *) continue ;; esac
+            printf '%s' "${line#data: }" >"$work/event"
+            line=$(json_state <"$work/event")
+            case $line in
+                '' | COMPLETED* | FAILED* | TIMED_OUT* | CANCELLED*) break ;;
+                "$shown") ;;
+                *) say "$id $line" ;;
+            esac
+            shown=$line
+        done
+    line=$(json_state <"$work/event")
+    case $line in
+        COMPLETED | FAILED | TIMED_OUT | CANCELLED)
+            state=$line
+            cp "$work/event" "$work/answer" || stop 1 "cannot keep the answer"
+            ;;
+    esac
+}
+
 # ------------------------------------------------------------------ poll: one request at a time, POLLS at most
 
 await_end() {
     json_question "$id" <"$work/job" >"$work/body"
     shown=
-    state=
+    listen
+    [ -z "$state" ] || return 0
     wait_s=0 # no pause before the first poll: a cache hit may be done already
     polls=0
     while [ "$polls" -lt "$POLLS" ]; do

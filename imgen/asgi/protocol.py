@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from imgen.asgi.answer_headers import new_request_id
+from imgen.asgi.connection import KEY, ConnectionControl
 from imgen.asgi.endpoint import Answer, header
 from imgen.asgi.linger import Linger
 from imgen.asgi.transport import BufferedTransport
@@ -57,6 +58,7 @@ class TimeoutProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Starts the time limit of the first head."""
         super().connection_made(BufferedTransport(transport, self.loop, stays_open=self._half_close))  # type: ignore[arg-type]  # has all that uvicorn uses of a transport
+        self._control = ConnectionControl(self.transport.abort)
         self._wait(self._read_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -95,6 +97,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         self._in_head = False
         self._silent_bytes = self._body_bytes = 0
         self._stop_waiting()
+        self.scope[KEY] = self._control  # type: ignore[literal-required]  # a key of our own
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -130,6 +133,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         """Ends an idle connection at once, another one with its answer."""
         self._may_linger = False
         super().shutdown()
+        self._control.stop()
 
     def send_400_response(self, msg: str) -> None:
         """Refuses bytes that are not HTTP, in the form of every other error."""

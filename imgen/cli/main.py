@@ -13,6 +13,7 @@ COMMANDS = (
     "up",
     "demo",
     "generate",
+    "events",
     "verify",
     "keys",
     "tenants",

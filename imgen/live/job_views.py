@@ -70,12 +70,15 @@ def start_progress(job_id: str, run_id: str) -> Command[None]:
     return Command(_progress_calls(job_id, run_id, 0.0, fence=1), ignore)
 
 
-def set_progress(job_id: str, progress: float | None, *, fence: int) -> Command[bool]:
-    """Sets the progress of a running job, None: leaves it; returns whether the job was cancelled meanwhile."""
+def set_progress(job_id: str, progress: float | None, *, fence: int, news: Calls = ()) -> Command[bool]:
+    """Sets the progress of a running job, None: leaves it; returns whether the job was cancelled meanwhile.
+
+    `news` are calls that tell it (see news.py).
+    """
 
     def calls(run_id: str) -> Calls:
         put = () if progress is None else _progress_calls(job_id, run_id, progress, fence=fence)
-        return (*put, ("EXISTS", _key("cancel", job_id)))
+        return (*put, *news, ("EXISTS", _key("cancel", job_id)))
 
     return Command(calls, _last_exists)
 

@@ -79,6 +79,17 @@ def find_view(connection: Connection, job_id: str, *, tenant_id: str) -> tuple[V
     return view_of_row(row), row["created_at"]
 
 
+def find_views(connection: Connection, job_ids: Iterable[str], *, tenant_id: str) -> dict[str, tuple[View, float]]:
+    """Finds the poll views of a tenant's jobs with the times of their submission, by id; those that are not there are left out.
+
+    Raises:
+        UnreadableRow: a newer version wrote one of them.
+    """
+    query = select(*(jobs.c[name] for name in VIEW_COLUMNS))
+    rows = connection.execute(query.where(jobs.c.id.in_(list(job_ids)), jobs.c.tenant_id == tenant_id)).mappings()
+    return {row["id"]: (view_of_row(row), row["created_at"]) for row in rows}
+
+
 def list_jobs(
     connection: Connection, tenant_id: str, *, limit: int, before: tuple[float, str] | None, states: frozenset[State]
 ) -> list[Job]:

@@ -17,7 +17,9 @@ from imgen.records.database import Database
 from imgen.services.accounts.principal_cache import PrincipalCache
 from imgen.services.accounts.request_counts import RequestCounts
 from imgen.services.accounts.strangers import Strangers
+from imgen.services.awaiting import Awaiting
 from imgen.services.enhance import Enhancer
+from imgen.services.open_streams import OpenStreams
 from imgen.services.publishing import MessageSender
 from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.served_queues import ServedQueues
@@ -42,6 +44,8 @@ class Core:
     cache: SemanticCache
     principal_cache: PrincipalCache
     request_counts: RequestCounts
+    awaiting: Awaiting
+    open_streams: OpenStreams
     strangers: Strangers = field(default_factory=Strangers)
     served_queues: ServedQueues = field(default_factory=ServedQueues)
     weights: WeightDigests = field(default_factory=WeightDigests)

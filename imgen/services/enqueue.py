@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.account import Plan
 from imgen.domain.errors import GenerationFailed, Retryable, Unavailable
-from imgen.domain.job import Job, State, view_of
-from imgen.live import job_views, waiting
+from imgen.domain.job import Job, State
+from imgen.live import news, waiting
 from imgen.records import cache as cache_records
 from imgen.records import job_transitions, jobs, ledger
 from imgen.records.cache import PendingEntry
@@ -103,7 +103,7 @@ async def _publish(core: Core, batch: Sequence[Job], run_id: str) -> None:
     `published_at`, the reconciler finds the messages missing.
     """
     messages = [Message(job.queue, job.id, job.priority) for job in batch]
-    updates = [core.live.run(job_views.set_view(job.id, view_of(job), run_id)) for job in batch]
+    updates = [core.live.run(news.moved(job, run_id)) for job in batch]
     updates += [core.live.run(waiting.add(job)) for job in batch if job.state is State.QUEUED]
     try:
         await asyncio.gather(core.messages.send(messages), *updates)

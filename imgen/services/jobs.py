@@ -10,7 +10,7 @@ from imgen.domain.errors import BadId, CacheExpired, JobNotFound, Unavailable
 from imgen.domain.ids import is_cached, is_job_id
 from imgen.domain.job import ENDED, FINISH_QUEUE, OPEN, Job, State, View, render_queue, view_of
 from imgen.domain.principal import Principal
-from imgen.live import job_views, waiting
+from imgen.live import job_views, news, waiting
 from imgen.live.job_views import CachedView
 from imgen.records import job_transitions, jobs
 from imgen.services.core import Core
@@ -58,9 +58,16 @@ async def job_status(core: Core, principal: Principal, job_id: str, cached: Awai
         found = CachedView(None, None)
     view, run_id = found.view, core.live.run_id
     if view is None or (view.state in OPEN and core.live.has_failed_within(job_views.OPEN_VIEW_S)):
-        view = await _from_record(core, principal, job_id, run_id)
+        view = await view_from_record(core, principal, job_id, run_id)
     if view.tenant_id != principal.tenant.id:
         raise CacheExpired if is_cached(job_id) else JobNotFound
+    return await status_of_view(core, job_id, CachedView(view, found.progress))
+
+
+async def status_of_view(core: Core, job_id: str, found: CachedView) -> JobStatus:
+    """Returns the state that a view tells, with queue position, progress and ETA while the job is open."""
+    view = found.view
+    assert view is not None
     if view.state in ENDED:
         return JobStatus(view=view)
     seconds = core.average_seconds.get(view.model)
@@ -121,15 +128,19 @@ async def cancel(core: Core, principal: Principal, job_id: str) -> Job:
     run_id = core.live.run_id
     job = await core.database.writing(job_transitions.cancel, job_id, principal.tenant.id)
     with contextlib.suppress(Unavailable):  # the row is cancelled; the worker notices when it renews its lease
-        shown = core.live.run(job_views.set_view(job_id, view_of(job), run_id))
+        shown = core.live.run(news.moved(job, run_id))
         if job.state is State.CANCELLED:
             await core.live.run(job_views.request_cancel(job_id))
         await shown
     return job
 
 
-async def _from_record(core: Core, principal: Principal, job_id: str, run_id: str) -> View:
-    """Makes the view of the row, and caches it for the next poll before it is told to this one."""
+async def view_from_record(core: Core, principal: Principal, job_id: str, run_id: str) -> View:
+    """Makes the view of the row, and caches it for the next poll before it is told to this one.
+
+    Raises:
+        JobNotFound, CacheExpired: as for `job_status`.
+    """
     try:
         view, created_at = await core.database.reading(jobs.find_view, job_id, tenant_id=principal.tenant.id)
     except JobNotFound:

@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 
 from imgen import configuration
 from imgen.domain.errors import DatabaseUnavailable, JobNotFound, LeaseLost, Retryable, Unavailable, UnreadableRow
-from imgen.domain.job import Job, State, view_of
-from imgen.live import epochs, job_views, waiting
+from imgen.domain.job import Job, State
+from imgen.live import epochs, news, waiting
 from imgen.records import job_transitions, jobs, reconcile
 from imgen.records.reconcile import WaitingJob
 from imgen.services import rounds
@@ -159,7 +159,7 @@ class Reconciler:
     async def _show(self, moved: list[Job], run_id: str) -> None:
         try:
             for job in moved:
-                await self._core.live.run(job_views.set_view(job.id, view_of(job), run_id))
+                await self._core.live.run(news.moved(job, run_id))
         except Unavailable:
             pass  # views of open jobs expire, those of ended ones are made from SQL
 

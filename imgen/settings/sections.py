@@ -33,6 +33,7 @@ class Http(_Section):
     read_timeout_s: TimeLimit = 30
     shutdown_timeout_s: Annotated[int, Interval(ge=0, le=3600)] = 10
     cors_origins: tuple[str, ...] = ()
+    event_streams: Annotated[int, Interval(ge=1, le=1_000_000)] = 100
     processes: Annotated[int, Interval(ge=1, le=256)] = 1
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
 

@@ -1,12 +1,13 @@
 """Caller of a request with an API key: authenticated once, before its body is read where that may be dear."""
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
 from starlette.types import Scope
 
 from imgen.asgi.answer_headers import answer_context
 from imgen.asgi.endpoint import AUTHORIZATION, header, is_short, remote_ip, sent_key
 from imgen.domain.credential import KeyCredential
+from imgen.domain.errors import Forbidden, Retryable, Unauthorized
 from imgen.domain.idempotency import HEADER, parse_key
 from imgen.domain.principal import Principal, hash_key
 from imgen.services.accounts import authentication, known_keys
@@ -71,3 +72,19 @@ class Caller:
         """
         sent = header(self._scope, HEADER.lower().encode())
         return parse_key(sent) if sent else ""
+
+    def may_still(self, scope: str) -> Callable[[], Awaitable[bool]]:
+        """Returns a function that tells whether the key may still act with a scope, for long answers; it counts nothing."""
+
+        async def may() -> bool:
+            try:
+                principal = await authentication.authenticate_again(self._core, self._credential)
+                self._core.plan_of(principal.tenant.plan).require_surface(self._surface)
+                principal.require(scope)
+            except (Unauthorized, Forbidden):
+                return False
+            except Retryable:  # not known now
+                return True
+            return True
+
+        return may

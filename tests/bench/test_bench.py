@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bench import api, cache, engine, enqueue, finish, history, matchlist, pages, pdq, render, status
+from bench import api, cache, engine, enqueue, finish, history, matchlist, pages, pdq, render, status, waiting
 from bench.figure import Figure
 
 SHORT = {
@@ -20,6 +20,7 @@ SHORT = {
     api: {"starts": 1, "seconds": 0.2},
     status: {"rounds": 1, "seconds": 0.2},
     enqueue: {"queued": 50, "rounds": 1, "seconds": 0.2},
+    waiting: {"waiters": 20, "rounds": 1, "seconds": 0.2},
     history: {"stored": 400, "few": 100, "turns": 1, "expired": 10},
 }
 if importlib.util.find_spec("pdqhash"):  # which this one compares with

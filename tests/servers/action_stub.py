@@ -32,6 +32,8 @@ class Reply:
     delay_s: float = 0
     breaks_off: bool = False
     """Sends the head and half of the body, then closes the connection."""
+    cuts: bool = False
+    """Sends the whole body, then closes the connection although more is declared."""
     silent: bool = False
     """Closes the connection without a byte."""
 
@@ -144,7 +146,7 @@ def start_stub() -> Iterator[Stub]:
 
         def send(self, reply: Reply) -> None:
             body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-            self.close_connection = self.close_connection or reply.breaks_off or reply.silent
+            self.close_connection = self.close_connection or reply.breaks_off or reply.cuts or reply.silent
             if reply.silent:
                 return
             self.send_response(reply.status)
@@ -188,3 +190,16 @@ def checked(data: bytes, authorization: str) -> tuple[dict[str, object], Reply |
         if wrong:
             return fields, refusal
     return fields, None
+
+
+def stream(*answers: object, ends: bool = True) -> Reply:
+    """A stream of events with these answers of `status`; one that breaks off if it does not end."""
+    frames = "".join(
+        f"event: status\nid: {number}\ndata: {json.dumps({'id': JOB_ID, **answer})}\n\n:\n\n"
+        for number, answer in enumerate(answers, 1)
+    )
+    body = f"retry: 2000\n\n{frames}".encode()
+    headers = {"Content-Type": "text/event-stream; charset=utf-8"}
+    return Reply(
+        body=body, headers=headers if ends else headers | {"Content-Length": str(len(body) + 1)}, cuts=not ends
+    )

@@ -43,6 +43,16 @@ async def authenticate(
     return await _AUTHENTICATORS[type(credential)](core, credential, remote_ip, note)
 
 
+async def authenticate_again(core: Core, credential: KeyCredential) -> Principal:
+    """Makes the principal of a key once more, in the middle of a long answer; the request is not counted again.
+
+    Raises:
+        InvalidKey, KeyDisabled: the key is not valid any more.
+        Retryable: the database does not answer.
+    """
+    return key_principal(await known_keys.find_again(core, credential.key_hash, now=core.clock()))
+
+
 async def session_principal(core: Core, credential: SessionCredential) -> Principal:
     """Makes the principal of a session; the request is not counted.
 

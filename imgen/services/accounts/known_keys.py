@@ -26,6 +26,20 @@ async def find(core: Core, key_hash: str, *, remote_ip: str, now: float) -> Tena
     return _unexpired(found, now)
 
 
+async def find_again(core: Core, key_hash: str, *, now: float) -> TenantKey:
+    """Finds an enabled key that was valid before, as it is now: in memory if no key has changed, else in SQL.
+
+    Raises:
+        InvalidKey, KeyDisabled: as for `find`.
+    """
+    found = None if await _keys_changed(core, otherwise=True) else core.principal_cache.get(key_hash)
+    if found is None:
+        epoch, found = core.principal_cache.epoch, await _read(core, key_hash)
+        if epoch == core.principal_cache.epoch:
+            core.principal_cache.put(key_hash, found)
+    return _unexpired(found, now)
+
+
 async def read(core: Core, key_hash: str, *, now: float) -> TenantKey:
     """Reads an enabled key from SQL.
 

@@ -13,6 +13,7 @@ from imgen.services.core import Core
 from imgen.surfaces.action import handlers, translation
 from imgen.surfaces.action.answers import Failure, UploadAnswer
 from imgen.surfaces.action.decoding import action_of, decode
+from imgen.surfaces.action.streams import EventsEndpoint
 from imgen.surfaces.caller import Caller
 from imgen.surfaces.description import Description
 from imgen.surfaces.surface import Problem, Surface, problem_of
@@ -20,6 +21,7 @@ from imgen.threads import FILES
 
 PATH = "/api/v2"
 UPLOAD_PATH = f"{PATH}/upload"
+EVENTS_PATH = f"{PATH}/events"
 
 
 def routes(core: Core) -> list[Route]:
@@ -45,6 +47,7 @@ def routes(core: Core) -> list[Route]:
     return [
         Route(PATH, Endpoint(answer), methods=["POST"]),
         Route(UPLOAD_PATH, Endpoint(answer_upload), methods=["POST"]),
+        Route(EVENTS_PATH, EventsEndpoint(core, error), methods=["GET"]),
     ]
 
 

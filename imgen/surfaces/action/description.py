@@ -10,10 +10,10 @@ from imgen.domain.account import POLL_EVERY_S
 from imgen.domain.idempotency import HEADER, KEPT_S, LONGEST
 from imgen.services import uploads
 from imgen.services.core import Core
-from imgen.surfaces.action import PATH, UPLOAD_PATH, answers
+from imgen.surfaces.action import EVENTS_PATH, PATH, UPLOAD_PATH, answers, streams_description
 from imgen.surfaces.action.actions import ACTIONS, POLLING, Action
 from imgen.surfaces.action.events import event_items, event_schemas
-from imgen.surfaces.action.failures import FAILURES, UPLOAD_FAILURES
+from imgen.surfaces.action.failures import EVENTS_FAILURES, FAILURES, UPLOAD_FAILURES
 from imgen.surfaces.action.fields import REQUIRED, fields
 from imgen.surfaces.description import (
     REF,
@@ -31,7 +31,7 @@ REASONS = {
     401: "The key is missing, unknown or disabled.",
     403: "The key lacks the action's scope.",
     404: "There is no such job or cached picture.",
-    405: "The method is not POST.",
+    405: "The method is another one.",
     408: "The request did not arrive completely in time.",
     409: "The same request is being answered.",
     413: "The request is too large.",
@@ -60,7 +60,7 @@ _REPLAYED = {
 }
 OVERVIEW = """\
 One URL, `POST /api/v2`; the body is a JSON object with an `action`. Send `generate`, then poll `status` until the job has \
-ended.
+ended, or read `GET /api/v2/events`.
 
 **Polling.** {polling}
 
@@ -121,9 +121,12 @@ def describe(core: Core) -> Description:
         paths={
             PATH: {"post": _operation(sent, answered, variants)},
             UPLOAD_PATH: {"post": _upload(answered["upload"])},
+            EVENTS_PATH: {
+                "get": streams_description.operation(core, failures=_failures(EVENTS_FAILURES), headers=_headers(()))
+            },
         },
         webhooks=event_items(core),
-        schemas=request_schemas(core) | answer_schemas() | event_schemas(),
+        schemas=request_schemas(core) | answer_schemas() | event_schemas() | streams_description.schemas(),
         overview=OVERVIEW.format(polling=POLLING, url=url),
         summary=(
             f"One URL: `POST {url}{PATH}` with `Authorization: Bearer <key>` and a JSON object.",
@@ -133,6 +136,7 @@ def describe(core: Core) -> Description:
             "`image` makes a picture from a picture, which it leaves as far as `image_strength` says; `mask` redraws a part.",
             f"An `{HEADER}` header of random text makes `generate` and `upload` safe to repeat after a broken connection.",
             f"Pictures are data URIs, or sent once as the body of `POST {url}{UPLOAD_PATH}`, whose answer names them for a day.",
+            streams_description.SUMMARY.format(url=url),
         ),
         operations_title="Actions",
         operations_intro=f"All go to `POST {url}{PATH}` with the headers `Authorization: Bearer <key>` and "
@@ -157,6 +161,7 @@ def describe(core: Core) -> Description:
             "Semantic cache",
             "Repeating a request",
             "Polling",
+            "Events",
             "From a browser",
             "Not implemented yet",
         ),

@@ -91,3 +91,13 @@ UPLOAD_FAILURES: tuple[FailureRow, ...] = (
     ),
 )
 """Table of `POST /api/v2/upload`."""
+
+EVENTS_FAILURES: tuple[FailureRow, ...] = (
+    _row(errors.InvalidField("id"), "Too many ids.", "Open several streams, or one without `id`."),
+    *(row for row in FAILURES if row.text in {str(error()) for error in (errors.BadId, errors.JobNotFound)}),
+    *(row for row in FAILURES if row.status in {401, 403} or row.text == str(errors.CacheExpired())),
+    FailureRow(405, "Method not allowed", "The method is not GET.", "Use GET."),
+    _row(errors.RateLimited(), "Too many requests in a minute, or too many open streams.", WAIT),
+    *(row for row in FAILURES if row.status in {500, 503}),
+)
+"""Table of `GET /api/v2/events`."""

@@ -22,10 +22,10 @@ from imgen.records import installation
 from imgen.services.accounts import sessions
 from imgen.services.core import Core
 from imgen.surfaces.pages import environment, page_headers
+from imgen.surfaces.session_cookie import COOKIE
 from imgen.surfaces.web import error_pages, filters, nul
 from imgen.surfaces.web.csrf import Csrf, no_body
 
-COOKIE = "imgen_session"
 FLASH, NEXT = "flash", "then"
 """Keys of the cookie: a line for the next page, and the page to show after sign-in."""
 MAX_NEXT_CHARS = 1000

@@ -1,0 +1,185 @@
+"""Server-sent events over a real connection: comments, ends, a client that does not read, a server that stops."""
+
+import asyncio
+import contextlib
+import socket
+import time
+
+import uvicorn
+from servers.event_loop import until
+
+from imgen.asgi.event_stream import Pace, frame, send_events
+from imgen.asgi.protocol import TimeoutProtocol
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class App:
+    """Application that streams one source, and what became of it."""
+
+    def __init__(self, source, pace, may_read=True):
+        self.source, self.pace, self.may_read = source, pace, may_read
+        self.open = 0
+        self.closed = 0
+
+    async def __call__(self, scope, receive, send):
+        async def frames():
+            try:
+                async for one in self.source():
+                    yield one
+            finally:
+                self.closed += 1
+
+        async def may_read():
+            return self.may_read
+
+        self.open += 1
+        try:
+            await send_events(scope, receive, send, frames(), may_read=may_read, pace=self.pace)
+        finally:
+            self.open -= 1
+
+
+@contextlib.asynccontextmanager
+async def served(app):
+    """Serves it with our protocol; gives server and address."""
+
+    def protocol(*args, **kwargs):
+        return TimeoutProtocol(*args, read_timeout_s=5, refusal=lambda *_: (400, b"{}", {}), **kwargs)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(app, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False)
+        server = uvicorn.Server(config)
+        server.install_signal_handlers = lambda: None
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await until(lambda: server.started)
+            yield server, listener.getsockname()
+        finally:
+            server.should_exit = True
+            await asyncio.wait_for(task, 30)
+
+
+async def connected(address):
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(REQUEST)
+    head = await reader.readuntil(b"\r\n\r\n")
+    return reader, writer, head
+
+
+async def silence():
+    await asyncio.Event().wait()
+    yield b""
+
+
+def run(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, 60))
+
+
+def test_a_stream_has_its_headers_and_ends_with_its_source():
+    """No proxy may collect or keep it; the last chunk tells the client that nothing is missing."""
+
+    async def source():
+        yield frame(event="status", event_id="7", data=b'{"a":1}')
+        yield frame(event_id="8")
+
+    async def main():
+        async with served(App(source, Pace())) as (_, address):
+            reader, writer, head = await connected(address)
+            body = await reader.readuntil(b"\r\n0\r\n\r\n")
+            writer.close()
+            return head, body
+
+    head, body = run(main())
+    for line in (b"200 OK", b"text/event-stream", b"cache-control: no-store", b"x-accel-buffering: no"):
+        assert line in head
+    assert b'event: status\nid: 7\ndata: {"a":1}\n\n' in body
+    assert b"\nid: 8\n\n" in body
+
+
+def test_silence_is_broken_by_comments():
+    """A source without news costs the connection nothing: comments keep it open."""
+
+    async def main():
+        async with served(App(silence, Pace(comment_s=0.05))) as (_, address):
+            reader, writer, _ = await connected(address)
+            for _ in range(3):
+                await reader.readuntil(b":\n\n")
+            writer.close()
+
+    run(main())
+
+
+def test_a_caller_that_may_read_no_more_is_ended():
+    """The right to read is looked at now and then."""
+
+    async def main():
+        app = App(silence, Pace(check_s=0.05))
+        async with served(app) as (_, address):
+            reader, writer, _ = await connected(address)
+            app.may_read = False
+            await reader.readuntil(b"0\r\n\r\n")
+            writer.close()
+            assert (app.open, app.closed) == (0, 1)
+
+    run(main())
+
+
+def test_a_client_that_goes_away_leaves_nothing():
+    """Its source is closed at once."""
+
+    async def main():
+        app = App(silence, Pace())
+        async with served(app) as (_, address):
+            _, writer, _ = await connected(address)
+            assert app.open == 1
+            writer.close()
+            await until(lambda: (app.open, app.closed) == (0, 1))
+
+    run(main())
+
+
+def test_a_client_that_does_not_read_is_cut_off():
+    """Once the buffers are full its source is not asked any more; after a while the connection is reset."""
+    given = 0
+
+    async def source():
+        nonlocal given
+        while True:
+            given += 1
+            yield frame(data=b"x" * 65536)
+
+    async def main():
+        app = App(source, Pace(send_s=0.5))
+        async with served(app) as (_, address):
+            lazy = socket.create_connection(address)
+            lazy.sendall(REQUEST)
+            await until(lambda: app.closed == 1)
+            at_most = given
+            assert app.open == 0
+            await asyncio.to_thread(_drained, lazy)
+            assert given == at_most
+
+    def _drained(lazy):
+        with lazy, contextlib.suppress(ConnectionError):
+            while lazy.recv(1 << 20):
+                pass
+
+    run(main())
+    assert given < 1000  # 64 MB
+
+
+def test_a_server_that_stops_ends_its_streams():
+    """They end as if their source had, well before the time that requests get."""
+
+    async def main():
+        app = App(silence, Pace())
+        async with served(app) as (server, address):
+            reader, writer, _ = await connected(address)
+            began = time.monotonic()
+            server.should_exit = True
+            await reader.readuntil(b"0\r\n\r\n")
+            writer.close()
+            return time.monotonic() - began
+
+    assert run(main()) < 30
