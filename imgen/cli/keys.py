@@ -21,12 +21,16 @@ from imgen.records import api_keys, audit, tenants
 app = typer.Typer(help="Make, list, switch, rotate and delete API keys.", no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(help="The key's name, or the beginning of the key.")]
+Within = Annotated[
+    str,
+    typer.Option("--tenant", help="The key's tenant; needed if keys of several go by that name.", show_default=False),
+]
 Exactly = Annotated[str, typer.Argument(help="The key's whole name, or its prefix as `imgen keys list` shows it.")]
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Name of the key; must be new.")],
+    name: Annotated[str, typer.Argument(help="Name of the key; must be new within its tenant.")],
     tenant: Annotated[str, typer.Option(help="Tenant of the key; made if there is none of that name.")] = "default",
     *,
     scope: Annotated[
@@ -74,27 +78,28 @@ def list_keys(data: Data = None) -> None:
 
 
 @app.command()
-def disable(which: Which, data: Data = None) -> None:
+def disable(which: Which, tenant: Within = "", data: Data = None) -> None:
     """Switch a key off; it stops working with the next request."""
-    _switch(which, data, enabled=False)
+    _switch(which, tenant, data, enabled=False)
 
 
 @app.command()
-def enable(which: Which, data: Data = None) -> None:
+def enable(which: Which, tenant: Within = "", data: Data = None) -> None:
     """Switch a key on again."""
-    _switch(which, data, enabled=True)
+    _switch(which, tenant, data, enabled=True)
 
 
 @app.command()
 def rotate(
     which: Exactly,
     grace_days: Annotated[int, typer.Option(help="Days that the old secret goes on working; 0: it ends at once.")] = 1,
+    tenant: Within = "",
     data: Data = None,
 ) -> None:
     """Give a key a new secret and print it, alone, on stdout. Name, scopes, tenant and counts stay."""
     raw, old_until = new_raw_key(), time.time() + grace_period_s(grace_days)
     with writing(data) as (_, connection):
-        key = api_keys.find_key_exactly(connection, which)
+        key = api_keys.find_key_exactly(connection, which, tenant_id=_tenant_id(connection, tenant))
         api_keys.rotate_key(connection, key, raw, old_until=old_until)
         change = audit.change(key.name, before={"prefix": key.prefix}, after={"prefix": visible_prefix(raw)})
         _note(connection, "rotated key", key, {**change, "old_works_until": old_until})
@@ -102,23 +107,29 @@ def rotate(
 
 
 @app.command()
-def delete(which: Exactly, data: Data = None) -> None:
+def delete(which: Exactly, tenant: Within = "", data: Data = None) -> None:
     """Delete a key for good."""
     with writing(data) as (_, connection):
-        key = api_keys.find_key_exactly(connection, which)
-        owner = next(one for one in tenants.all_tenants(connection) if one.id == key.tenant_id)
+        key = api_keys.find_key_exactly(connection, which, tenant_id=_tenant_id(connection, tenant))
+        owner = tenants.find_tenant_by_id(connection, key.tenant_id)
+        assert owner is not None  # a foreign key
         api_keys.delete_key(connection, key)
         _note(connection, "revoked key", key, audit.change(key.name, before=audit.key_fields(key, owner)))
     typer.echo(f"Deleted {key.name} ({key.prefix}…)")
 
 
-def _switch(which: str, data: Data, *, enabled: bool) -> None:
+def _switch(which: str, tenant: str, data: Data, *, enabled: bool) -> None:
     with writing(data) as (_, connection):
-        key = api_keys.find_key(connection, which)
+        key = api_keys.find_key(connection, which, tenant_id=_tenant_id(connection, tenant))
         api_keys.set_enabled(connection, key.id, enabled=enabled)
         change = audit.change(key.name, before={"enabled": key.enabled}, after={"enabled": enabled})
         _note(connection, "switched key", key, change)
     typer.echo(f"{'Enabled' if enabled else 'Disabled'} {key.name} ({key.prefix}…)")
+
+
+def _tenant_id(connection: Connection, name: str) -> str:
+    """Returns the id of the tenant of that name; empty for an empty one."""
+    return tenants.named_tenant(connection, name).id if name else ""
 
 
 def _note(connection: Connection, action: str, key: ApiKey, detail: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""Command `imgen tenants …`: lists tenants, changes their plan and name, grants packs of credits."""
+"""Command `imgen tenants …`: lists tenants, changes their plan and name, grants packs of credits; members are beside it."""
 
 import time
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from imgen import settings
-from imgen.cli import cli_audit
+from imgen.cli import cli_audit, tenant_members
 from imgen.cli.database import opened, writing
 from imgen.cli.options import Data
 from imgen.cli.table import show
@@ -15,7 +15,10 @@ from imgen.configuration import applied_plan, known_pack, known_plan, load_plans
 from imgen.domain.errors import Invalid
 from imgen.records import api_keys, audit, ledger, packs, tenants
 
-app = typer.Typer(help="List tenants; change their plan and name; grant packs of credits.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make and list tenants; change plan, name and members; grant packs of credits.", no_args_is_help=True
+)
+app.add_typer(tenant_members.app)
 
 Name = Annotated[str, typer.Argument(help="The tenant's name.")]
 

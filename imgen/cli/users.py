@@ -1,5 +1,6 @@
 """Command `imgen users …`: users of the web face."""
 
+import time
 from functools import partial
 from typing import Annotated
 
@@ -13,10 +14,11 @@ from imgen.cli.options import Data
 from imgen.cli.table import show
 from imgen.configuration import applied_plan, load_plans
 from imgen.domain.errors import Invalid
+from imgen.domain.one_time_link import LinkKind, link_url, new_token
 from imgen.domain.user import ADMIN, MAX_PASSWORD_CHARS, MEMBER, MIN_PASSWORD_CHARS, ROLES, User
 from imgen.records import audit, users
 from imgen.records.tenants import all_tenants, find_tenant
-from imgen.services.accounts import passwords, seats
+from imgen.services.accounts import one_time_links, passwords, seats
 
 app = typer.Typer(help="Add, list and remove users of the web face.", no_args_is_help=True)
 
@@ -78,6 +80,17 @@ def password(
         users.close_sessions(connection, user.id)
         _note(connection, "set password", before=user, after=_find(connection, name))
     typer.echo("Changed" if password else new)
+
+
+@app.command()
+def reset_link(name: Who, data: Data = None) -> None:
+    """Print a link, alone, on stdout, at which a user sets a new password: once, within 7 days. It ends the links of before."""
+    token = new_token()
+    with writing(data) as (loaded, connection):
+        user = _find(connection, name)
+        one_time_links.add_reset(connection, user, token, made_by="", now=time.time())
+        cli_audit.note(connection, "made reset link", subject=user.id, detail=audit.change(user.name))
+    typer.echo(link_url(loaded.public_url, LinkKind.PASSWORD_RESET, token))
 
 
 @app.command()

@@ -16,7 +16,8 @@ class SessionCredential(Struct, frozen=True):
     """Session of a user of the web face, and the tenant that the user acts for."""
 
     user: User
-    tenant_id: str
+    tenant_id: str = ""
+    """Tenant that the request names; empty: the user's only or oldest one."""
 
 
 class AddressCredential(Struct, frozen=True):

@@ -4,6 +4,9 @@ from msgspec import Struct
 
 ADMIN, MEMBER = "admin", "member"
 ROLES = (ADMIN, MEMBER)
+OWNER = "owner"
+TENANT_ROLES = (OWNER, MEMBER)
+"""Roles within a tenant: an owner manages its keys, members and invitations, a member uses it."""
 MIN_PASSWORD_CHARS = 10
 MAX_PASSWORD_CHARS = 200
 """Limit of a password, because hashing takes time by length."""
@@ -19,6 +22,8 @@ class User(Struct, frozen=True, kw_only=True):
     """Whether the password is the first one, which another user has seen."""
     tenant_ids: frozenset[str] = frozenset()
     """Tenants whose keys and pictures a member sees."""
+    owned_ids: frozenset[str] = frozenset()
+    """Those of them that the user owns."""
     remote_ip: str = ""
     """IP address of the present request."""
 
@@ -31,3 +36,7 @@ class User(Struct, frozen=True, kw_only=True):
     def scope(self) -> frozenset[str] | None:
         """Returns the tenants whose data may be shown; None: all."""
         return None if self.is_admin else self.tenant_ids
+
+    def may_manage(self, tenant_id: str) -> bool:
+        """Returns whether the user manages the keys, members and invitations of a tenant."""
+        return self.is_admin or tenant_id in self.owned_ids

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import structs
 from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
@@ -13,6 +13,9 @@ from imgen.domain.principal import SCOPES, ApiKey, TenantKey, hash_key, visible_
 from imgen.domain.user import User
 from imgen.records.database import locked_in_order
 from imgen.records.tables.accounts import api_keys, tenants
+
+MAX_NAMED = 10
+"""Tenants that an error names."""
 
 
 def add_key(
@@ -28,16 +31,16 @@ def add_key(
     """Stores a new key.
 
     Raises:
-        Invalid: the name is taken or is the beginning of a key, which would make `keys disable` ambiguous; or there is no
-            such scope, or none.
+        Invalid: the tenant has a key of that name, the name is empty or too long, or there is no such scope, or none.
     """
     wanted = tuple(scope for scope in SCOPES if scope in set(scopes))
     if not wanted or set(scopes) - set(SCOPES):
         raise Invalid(f"A key's scopes are {' and '.join(SCOPES)}, or one of them")
     if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
         raise Invalid("A key needs a name of 1 to 200 characters")
-    if connection.execute(select(api_keys.c.id).where(api_keys.c.name == name)).first():
-        raise Invalid(f"There is a key named {name!r} already")
+    same = select(api_keys.c.id).where(api_keys.c.tenant_id == tenant.id, api_keys.c.name == name)
+    if connection.execute(same).first():
+        raise Invalid(f"There is a key named {name!r} already in the tenant {tenant.name!r}")
     key = ApiKey(
         id="key_" + secrets.token_hex(8),
         tenant_id=tenant.id,
@@ -98,34 +101,29 @@ def is_key_of_user(connection: Connection, user: User, key_id: str) -> bool:
     return connection.execute(_own_ids(user).where(api_keys.c.id == key_id)).first() is not None
 
 
-def find_key(connection: Connection, name_or_prefix: str) -> ApiKey:
-    """Finds a key by its name, or by its visible prefix, or by as much of the prefix as is unique.
+def find_key(connection: Connection, name_or_prefix: str, *, tenant_id: str = "") -> ApiKey:
+    """Finds a key by its name, or by its visible prefix, or by as much of the prefix as is unique: of one tenant, or of all.
 
     Raises:
         Invalid: no key fits, or more than one.
     """
     wanted = or_(api_keys.c.name == name_or_prefix, api_keys.c.prefix.startswith(name_or_prefix, autoescape=True))
-    found = [_tenant_key(row).key for row in connection.execute(_keys_and_tenants().where(wanted))]
-    exact = [key for key in found if name_or_prefix in (key.name, key.prefix)]
-    matching = exact or found
-    if len(matching) != 1:
-        raise Invalid(f"{'No key' if not matching else 'More than one key'} goes by {name_or_prefix!r}")
-    return matching[0]
+    found = [_tenant_key(row) for row in connection.execute(_keys_of(tenant_id).where(wanted))]
+    exact = [one for one in found if name_or_prefix in (one.key.name, one.key.prefix)]
+    return _only(exact or found, f"No key goes by {name_or_prefix!r}", name_or_prefix)
 
 
-def find_key_exactly(connection: Connection, name_or_prefix: str) -> ApiKey:
+def find_key_exactly(connection: Connection, name_or_prefix: str, *, tenant_id: str = "") -> ApiKey:
     """Finds a key by its whole name, or by its visible prefix or more of the raw key: for what cannot be undone.
 
     Raises:
-        Invalid: no key fits.
+        Invalid: no key fits, or keys of several tenants do.
     """
-    found = [one.key for one in all_keys(connection)]
-    matching = [key for key in found if key.name == name_or_prefix or name_or_prefix.startswith(key.prefix)]
-    if len(matching) != 1:
-        raise Invalid(
-            f"No key goes by {name_or_prefix!r}; give its whole name, or the prefix that `imgen keys list` shows"
-        )
-    return matching[0]
+    prefix = visible_prefix(name_or_prefix) if "_" in name_or_prefix else ""
+    query = _keys_of(tenant_id).where(or_(api_keys.c.name == name_or_prefix, api_keys.c.prefix == prefix))
+    found = [_tenant_key(row) for row in connection.execute(query)]
+    missing = f"No key goes by {name_or_prefix!r}; give its whole name, or the prefix that `imgen keys list` shows"
+    return _only(found, missing, name_or_prefix)
 
 
 def set_enabled(connection: Connection, key_id: str, *, enabled: bool) -> None:
@@ -168,6 +166,21 @@ def note_used(connection: Connection, key_ids: Iterable[str], *, now: float) -> 
     connection.execute(update(api_keys).where(api_keys.c.id.in_(used)).values(last_used_at=now))
 
 
+def _only(found: Sequence[TenantKey], missing: str, name: str) -> ApiKey:
+    """Returns the only key found.
+
+    Raises:
+        Invalid: there is none (`missing` says so), or more than one.
+    """
+    if not found:
+        raise Invalid(missing)
+    if len(found) > 1:
+        owners = sorted({one.tenant.name for one in found})
+        hint = f"; name its tenant with --tenant: {', '.join(owners[:MAX_NAMED])}" if len(owners) > 1 else ""
+        raise Invalid(f"More than one key goes by {name!r}{hint}")
+    return found[0].key
+
+
 def _own_ids(user: User) -> Select[tuple[str]]:
     query = select(api_keys.c.id).where(api_keys.c.made_by.in_(("", user.id)))
     return query if user.scope is None else query.where(api_keys.c.tenant_id.in_(user.scope))
@@ -179,6 +192,12 @@ def _keys_and_tenants() -> Select[tuple[object, ...]]:
         .join(tenants, tenants.c.id == api_keys.c.tenant_id)
         .where(api_keys.c.deleted_at.is_(None))
     )
+
+
+def _keys_of(tenant_id: str) -> Select[tuple[object, ...]]:
+    """Selects the keys of a tenant; empty: of all."""
+    query = _keys_and_tenants()
+    return query.where(api_keys.c.tenant_id == tenant_id) if tenant_id else query
 
 
 def _tenant_key(row: Row[tuple[object, ...]]) -> TenantKey:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from imgen.domain.errors import Invalid
-from imgen.domain.user import ADMIN, User
+from imgen.domain.user import ADMIN, MEMBER, OWNER, User
+from imgen.records import one_time_links
 from imgen.records.database import locked_in_order
 from imgen.records.tables.users import memberships, sessions, stars, users
 
@@ -16,10 +17,10 @@ def add(connection: Connection, *, name: str, role: str, password_hash: str, mus
     """Stores a new user.
 
     Raises:
-        Invalid: the name is taken, empty or too long.
+        Invalid: the name is taken, empty, too long or not printable.
     """
-    if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
-        raise Invalid("A user needs a name of 1 to 200 characters")
+    if not name.strip() or len(name) > 200 or not name.isprintable():  # noqa: PLR2004 - longer names break the tables that show them
+        raise Invalid("A user needs a name of 1 to 200 printable characters")
     if connection.execute(select(users.c.id).where(users.c.name == name)).first():
         raise Invalid(f"There is a user named {name!r} already")
     user_id = "usr_" + secrets.token_hex(8)
@@ -52,19 +53,26 @@ def find_user(connection: Connection, name: str) -> User | None:
     return None if row is None else _user(connection, row)
 
 
+def find_user_by_id(connection: Connection, user_id: str) -> User | None:
+    """Finds the user of that id; None: there is none."""
+    row = connection.execute(select(users).where(users.c.id == user_id)).first()
+    return None if row is None else _user(connection, row)
+
+
 def password_hash(connection: Connection, name: str) -> str | None:
     """Returns the password hash of a user; None: there is no user of that name."""
     return connection.execute(select(users.c.password_hash).where(users.c.name == name)).scalar()
 
 
 def set_password(connection: Connection, user_id: str, new_hash: str, *, must_change_password: bool = False) -> None:
-    """Replaces the password hash."""
+    """Replaces the password hash; links that would reset the old password are revoked."""
+    one_time_links.revoke_resets(connection, user_id, now=time.time())
     values = {"password_hash": new_hash, "must_change_password": must_change_password}
     connection.execute(update(users).where(users.c.id == user_id).values(values))
 
 
 def remove(connection: Connection, user: User) -> None:
-    """Deletes a user with all sessions, memberships and stars.
+    """Deletes a user with all sessions, memberships and stars; links by the user and for the user are revoked.
 
     Raises:
         Invalid: it is the last administrator. Removals by two administrators at once are serialized.
@@ -72,6 +80,9 @@ def remove(connection: Connection, user: User) -> None:
     administrators = locked_in_order(users.c.id, users.c.role == ADMIN)
     if connection.execute(administrators).scalars().all() == [user.id]:
         raise Invalid("The last administrator cannot be removed")
+    now = time.time()
+    one_time_links.revoke_made_by(connection, user.id, now=now)
+    one_time_links.revoke_resets(connection, user.id, now=now)
     for table in (sessions, memberships, stars):
         connection.execute(delete(table).where(table.c.user_id == user.id))
     connection.execute(delete(users).where(users.c.id == user.id))
@@ -90,9 +101,14 @@ def count_members(connection: Connection, tenant_id: str) -> int:
 
 
 def set_memberships(connection: Connection, user_id: str, tenant_ids: Iterable[str]) -> None:
-    """Replaces the memberships of a user."""
+    """Replaces the memberships of a user: with the role of before where there was one, or else as member."""
+    query = select(memberships.c.tenant_id, memberships.c.role).where(memberships.c.user_id == user_id)
+    before = {row.tenant_id: row.role for row in connection.execute(query)}
+    roles = {tenant_id: before.get(tenant_id, MEMBER) for tenant_id in tenant_ids}
+    for lost in sorted(before.keys() - roles.keys()):
+        one_time_links.revoke_made_by(connection, user_id, tenant_id=lost, now=time.time())
     connection.execute(delete(memberships).where(memberships.c.user_id == user_id))
-    if rows := [{"user_id": user_id, "tenant_id": tenant_id} for tenant_id in sorted(set(tenant_ids))]:
+    if rows := [{"user_id": user_id, "tenant_id": one, "role": roles[one]} for one in sorted(roles)]:
         connection.execute(insert(memberships), rows)
 
 
@@ -143,11 +159,13 @@ def delete_expired_sessions(connection: Connection, *, now: float) -> None:
 
 
 def _user(connection: Connection, row: object) -> User:
-    owned = select(memberships.c.tenant_id).where(memberships.c.user_id == row.id)  # type: ignore[attr-defined]  # a Row of users
+    query = select(memberships.c.tenant_id, memberships.c.role).where(memberships.c.user_id == row.id)  # type: ignore[attr-defined]  # a Row of users
+    roles = {one.tenant_id: one.role for one in connection.execute(query)}
     return User(
         id=row.id,  # type: ignore[attr-defined]
         name=row.name,  # type: ignore[attr-defined]
         role=row.role,  # type: ignore[attr-defined]
         must_change_password=row.must_change_password,  # type: ignore[attr-defined]
-        tenant_ids=frozenset(connection.execute(owned).scalars()),
+        tenant_ids=frozenset(roles),
+        owned_ids=frozenset(one for one, role in roles.items() if role == OWNER),
     )

@@ -39,9 +39,12 @@ class Http(_Section):
 
 
 class Accounts(_Section):
-    """Callers that are served."""
+    """Callers that are served, and people with their tenants."""
 
     anonymous: bool = False
+    sign_up: Literal["closed", "open"] = "closed"
+    sign_up_plan: str = "free"
+    tenants_per_person: Annotated[int, Interval(ge=0, le=1_000_000)] = 3
 
 
 class DatabaseSettings(_Section):

@@ -19,6 +19,7 @@ STATUSES: dict[type[errors.ImgenError], int] = {
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.Invalid: 400,
+    errors.TenantNotFound: 404,
     errors.JobNotFound: 404,
     errors.ObjectNotFound: 404,
     errors.CacheMiss: 404,

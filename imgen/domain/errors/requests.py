@@ -27,6 +27,12 @@ class Forbidden(ImgenError):
     code = "forbidden"
 
 
+class TooManyTenants(Forbidden):
+    """A person may not own that many tenants."""
+
+    code = "too_many_tenants"
+
+
 class OutOfScope(Forbidden):
     """API key may not do this."""
 
@@ -117,6 +123,12 @@ class KeyReused(ImgenError):
     """Idempotency key reused."""
 
     code = "idempotency_key_reused"
+
+
+class TenantNotFound(ImgenError):
+    """There is no such tenant."""
+
+    code = "tenant_not_found"
 
 
 class JobNotFound(ImgenError):

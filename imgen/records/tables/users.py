@@ -1,4 +1,4 @@
-"""Tables of the users of the panel: users, memberships, sessions and stars."""
+"""Tables of the users of the panel: users, memberships, one-time links, sessions and stars."""
 
 from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, PrimaryKeyConstraint, Table, Text
 
@@ -21,9 +21,32 @@ memberships = Table(
     metadata,
     Column("user_id", Text, ForeignKey("users.id"), nullable=False),
     Column("tenant_id", Text, ForeignKey("tenants.id"), nullable=False),
+    Column("role", Text, nullable=False),
     PrimaryKeyConstraint("user_id", "tenant_id"),
+    Index(None, "tenant_id"),
 )
-"""Tenants with the keys and pictures that a `member` sees; an `admin` sees all."""
+"""Tenants that a user belongs to, as `owner` or `member`; an `admin` sees all."""
+
+one_time_links = Table(
+    "one_time_links",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("used_by", Text),
+    Index(None, "tenant_id"),
+    Index(None, "user_id"),
+    Index(None, "expires_at"),
+)
+"""Invitations to a tenant and links that reset a user's password. `ended_at`: it was used, or revoked if `used_by` is null. An
+empty `made_by` is the command line."""
 
 sessions = Table(
     "sessions",

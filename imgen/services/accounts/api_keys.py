@@ -26,14 +26,14 @@ async def create(
     Args:
         core: the core.
         user: the user that makes it.
-        name: must be new.
+        name: must be new within the tenant.
         tenant: the tenant's name; for an administrator a new name makes a new tenant.
         scopes: at least one.
         days: validity in days; None: unlimited.
 
     Raises:
         Invalid: the name is taken, a number is out of range, or there is no such scope, or none.
-        Forbidden: it is another's tenant.
+        Forbidden: the user does not own the tenant.
     """
     lifetime_s = None if days is None else key_lifetime_s(days)
     raw = new_raw_key()
@@ -55,7 +55,7 @@ async def switch(core: Core, user: User, key_id: str, *, enabled: bool) -> ApiKe
 
     Raises:
         Invalid: there is no such key.
-        Forbidden: it is another tenant's.
+        Forbidden: the user does not own its tenant.
     """
 
     def write(connection: Connection) -> ApiKey:
@@ -73,7 +73,7 @@ async def rotate(core: Core, user: User, key_id: str, *, grace_days: int) -> tup
 
     Raises:
         Invalid: there is no such key, or the grace is out of range.
-        Forbidden: it is another tenant's.
+        Forbidden: the user does not own its tenant.
     """
     grace_s = grace_period_s(grace_days)
     raw = new_raw_key()
@@ -94,7 +94,7 @@ async def end_old_secret(core: Core, user: User, key_id: str) -> ApiKey:
 
     Raises:
         Invalid: there is no such key.
-        Forbidden: it is another tenant's.
+        Forbidden: the user does not own its tenant.
     """
 
     def write(connection: Connection) -> ApiKey:
@@ -111,7 +111,7 @@ async def revoke(core: Core, user: User, key_id: str) -> ApiKey:
 
     Raises:
         Invalid: there is no such key.
-        Forbidden: it is another tenant's.
+        Forbidden: the user does not own its tenant.
     """
 
     def write(connection: Connection) -> ApiKey:
@@ -126,16 +126,16 @@ async def revoke(core: Core, user: User, key_id: str) -> ApiKey:
 
 def _find_own(connection: Connection, user: User, key_id: str) -> TenantKey:
     found = api_keys.find_key_by_id(connection, key_id)
-    if found is None:
+    if found is None and user.is_admin:
         raise Invalid("There is no such key")
-    if user.scope is not None and found.tenant.id not in user.scope:
+    if found is None or not user.may_manage(found.tenant.id):  # unknown keys look like those of others
         raise Forbidden
     return found
 
 
 def _find_or_make_tenant(connection: Connection, core: Core, user: User, name: str) -> Tenant:
     tenant = tenants.find_tenant(connection, name)
-    if user.scope is not None and (tenant is None or tenant.id not in user.scope):
+    if not user.is_admin and (tenant is None or not user.may_manage(tenant.id)):
         raise Forbidden
     if tenant is not None:
         return tenant
@@ -149,7 +149,7 @@ async def _write(core: Core, write: Callable[[Connection], T]) -> T:
     try:
         result = await core.database.writing(write)
     except IntegrityError as exc:
-        raise Invalid("There is a key of that name already") from exc
+        raise Invalid("There is a key of that name in the tenant already") from exc
     with contextlib.suppress(Unavailable):  # without Redis no process uses its cache of keys
         await core.live.run(epochs.bump(epochs.KEYS))
     return result

@@ -13,7 +13,7 @@ from imgen.domain.credential import AddressCredential, Credential, KeyCredential
 from imgen.domain.errors import Forbidden, Unauthorized
 from imgen.domain.principal import Principal, anonymous_principal, key_principal, user_principal
 from imgen.live.request_gate import RateCheck
-from imgen.records import audit, tenants
+from imgen.records import audit, memberships, tenants
 from imgen.services.accounts import known_keys, rates
 from imgen.services.accounts.rates import NoteRate
 from imgen.services.core import Core
@@ -59,10 +59,15 @@ async def session_principal(core: Core, credential: SessionCredential) -> Princi
     Raises:
         Forbidden: the user is no member of the tenant, or there is none.
     """
-    tenant = await core.database.reading(tenants.find_tenant_by_id, credential.tenant_id)
+    user, named = credential.user, credential.tenant_id
+    tenant = (
+        await core.database.reading(tenants.find_tenant_by_id, named)
+        if named
+        else await core.database.reading(memberships.default_tenant, user)
+    )
     if tenant is None:
         raise Forbidden
-    return user_principal(credential.user, tenant)
+    return user_principal(user, tenant)
 
 
 async def _by_key(core: Core, credential: KeyCredential, remote_ip: str, note: NoteRate) -> Principal:

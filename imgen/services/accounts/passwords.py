@@ -5,7 +5,8 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from imgen.domain.user import MAX_PASSWORD_CHARS
+from imgen.domain.errors import Invalid
+from imgen.domain.user import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS
 from imgen.threads import PASSWORDS
 
 _hasher = PasswordHasher()
@@ -14,6 +15,16 @@ _hasher = PasswordHasher()
 def new_password() -> str:
     """Makes a first password: 96 random bits in characters that are easy to type."""
     return secrets.token_urlsafe(12)
+
+
+def check_length(password: str) -> None:
+    """Checks the length of a password that a person chose.
+
+    Raises:
+        Invalid: it is too short or too long.
+    """
+    if not MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
+        raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
 
 
 def hash_password(password: str) -> str:

@@ -7,12 +7,12 @@ from typing import NamedTuple
 from msgspec import structs
 from sqlalchemy import Connection
 
-from imgen.domain.errors import Invalid, RateLimited
+from imgen.domain.errors import Invalid
 from imgen.domain.remote_ip import network_of
-from imgen.domain.user import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, User
+from imgen.domain.user import User
 from imgen.live import sign_in_limits
 from imgen.records import audit, users
-from imgen.services.accounts import devices, passwords
+from imgen.services.accounts import devices, passwords, tries
 from imgen.services.core import Core
 
 SESSION_S = 14 * 24 * 3600
@@ -51,7 +51,7 @@ async def sign_in(core: Core, name: str, password: str, *, remote_ip: str, agent
     """
     budgets = await _budgets(core, name, remote_ip, device)
     for budget in budgets:
-        await _count_try(core, budget)
+        await tries.count(core, budget.key, limit=budget.tries)
     stored = await core.database.reading(users.password_hash, name)
     is_right = await passwords.verify_in_thread(password, stored or _DECOY_HASH)
     user = await core.database.reading(users.find_user, name)
@@ -111,10 +111,9 @@ async def change_password(core: Core, user: User, token: str, *, old: str, new: 
         RateLimited: too many tries with a wrong old one.
         Unavailable: Redis does not answer, so tries cannot be counted.
     """
-    tries = _Budget("session:" + token_hash(token)[:32], TRIES_BY_NAME)
-    await _count_try(core, tries)
-    if not MIN_PASSWORD_CHARS <= len(new) <= MAX_PASSWORD_CHARS:
-        raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
+    budget = _Budget("session:" + token_hash(token)[:32], TRIES_BY_NAME)
+    await tries.count(core, budget.key, limit=budget.tries)
+    passwords.check_length(new)
     stored = await core.database.reading(users.password_hash, user.name)
     if stored is None or not await passwords.verify_in_thread(old, stored):
         raise Invalid("The present password is wrong")
@@ -129,7 +128,7 @@ async def change_password(core: Core, user: User, token: str, *, old: str, new: 
         _note(connection, user, "changed password", audit.change_of_user(connection, before=user, after=after))
 
     await core.database.writing(write)
-    await core.live.run(sign_in_limits.reset(tries.key))
+    await core.live.run(sign_in_limits.reset(budget.key))
 
 
 def token_hash(token: str) -> str:
@@ -146,11 +145,6 @@ async def _budgets(core: Core, name: str, remote_ip: str, cookie: str) -> tuple[
         _Budget("address:" + token_hash(network)[:32], TRIES_BY_IP),
         _Budget("name:" + token_hash(f"{network}\n{name}")[:32], TRIES_BY_NAME),
     )
-
-
-async def _count_try(core: Core, budget: _Budget) -> None:
-    if await core.live.run(sign_in_limits.count_try(budget.key)) > budget.tries:
-        raise RateLimited("Too many tries; wait a quarter of an hour", retry_after_s=sign_in_limits.WINDOW_S)
 
 
 def _note(connection: Connection, user: User, action: str, detail: dict[str, object]) -> None:

@@ -75,7 +75,7 @@ class Keys:
                 for one in shown
             },
             plans={one.key.id: core.plan_of(one.tenant.plan) for one in shown},
-            tenants=[one for one in tenants if user.scope is None or one.id in user.scope],
+            tenants=[one for one in tenants if user.may_manage(one.id)],
             typed=typed or KeyForm(tenant=self._last_tenant(request, shown)),
             scopes=SCOPES,
             now=now,

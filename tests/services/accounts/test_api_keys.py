@@ -65,15 +65,14 @@ def test_a_rotated_key_has_a_grace(core, admin):
     core(work)
 
 
-def test_a_member_keeps_to_own_tenants(core, admin):
+def test_an_owner_keeps_to_own_tenants(core, admin):
     """Others' keys can be neither made nor changed; names are used once; a life is a number of days that makes sense."""
 
     async def work(opened):
         mine, _ = await create(opened, admin, "mine")
         other, _ = await create(opened, admin, "other", tenant="rival")
-        member = User(
-            id="usr_1", name="mira", role="member", must_change_password=False, tenant_ids=frozenset({mine.tenant_id})
-        )
+        own = frozenset({mine.tenant_id})
+        member = User(id="usr_1", name="mira", role="member", must_change_password=False, tenant_ids=own, owned_ids=own)
         made, _ = await create(opened, member, "hers")
         assert made.tenant_id == mine.tenant_id
         for tenant in ("rival", "new"):

@@ -140,7 +140,7 @@ def test_what_was_typed_wrong_is_told_and_nothing_is_made(web, admin):
     admin.get_by_text("Make a key").click()
     admin.get_by_label("Name").fill("twice")
     admin.get_by_role("button", name="Make it").click()
-    expect(admin.get_by_role("alert")).to_have_text("There is a key named 'twice' already")
+    expect(admin.get_by_role("alert")).to_have_text("There is a key named 'twice' already in the tenant 'default'")
     make(admin, "<img src=x onerror=alert(1)>")
     admin.goto("/panel/keys")
     expect(admin.get_by_role("rowheader", name="<img src=x onerror=alert(1)>")).to_be_visible()
