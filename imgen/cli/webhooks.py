@@ -127,7 +127,9 @@ def remove(which: Which, data: Data = None) -> None:
 def send_test(which: Which, data: Data = None) -> None:
     """Have the dispatcher send a `webhook.test` to an endpoint."""
     with writing(data) as (_, connection):
-        delivery_id = webhook_outbox.add_test(connection, _find(connection, which))
+        endpoint = _find(connection, which)
+        delivery_id = webhook_outbox.add_test(connection, endpoint)
+        _note(connection, "tested webhook", endpoint, audit.change(endpoint.url))
     typer.echo(delivery_id)
 
 

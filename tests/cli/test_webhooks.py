@@ -62,6 +62,7 @@ def test_an_endpoint_from_its_making_to_its_end(imgen, database):
         "removed webhook",
         "switched webhook",
         "switched webhook",
+        "tested webhook",
         "rotated webhook secret",
         "made webhook",
     ]

@@ -97,6 +97,7 @@ async def send_test(core: Core, user: User, endpoint_id: str) -> Endpoint:
 
     def write(connection: Connection, endpoint: Endpoint) -> Endpoint:
         webhook_outbox.add_test(connection, endpoint)
+        _note(connection, user, "tested webhook", endpoint, audit.change(endpoint.url))
         return endpoint
 
     return await _changing(core, user, endpoint_id, write)

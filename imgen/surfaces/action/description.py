@@ -132,6 +132,7 @@ def describe(core: Core) -> Description:
             f"One URL: `POST {url}{PATH}` with `Authorization: Bearer <key>` and a JSON object.",
             f"Its `action` is one of {', '.join(f'`{name}`' for name in ACTIONS)}.",
             f"To make a picture send `generate`, then `status` with its id every {POLL_EVERY_S} seconds until it has ended.",
+            f"Or name a `webhook_url`: the end of each job is sent there, signed. See {url}/docs/webhooks.",
             "`n` makes several at once: poll each of `ids`. `upscale` enlarges by 2 or 4.",
             "`image` makes a picture from a picture, which it leaves as far as `image_strength` says; `mask` redraws a part.",
             f"An `{HEADER}` header of random text makes `generate` and `upload` safe to repeat after a broken connection.",
