@@ -12,7 +12,8 @@ from imgen.domain.errors import Retryable, Unavailable
 from imgen.domain.job import State
 from imgen.domain.outcome import Outcome, StoredImage
 from imgen.objects.disk import DiskStore
-from imgen.records import job_transitions, jobs, ledger, users
+from imgen.records import job_events, job_transitions, jobs, ledger, users
+from imgen.records.tables.events import job_events as event_rows
 from imgen.records.tables.jobs import jobs as table
 from imgen.records.tables.users import sessions
 from imgen.services import retention
@@ -21,6 +22,25 @@ from imgen.services import retention
 def add(connection, job):
     jobs.add(connection, job)
     ledger.hold(connection, job, PLAN)
+
+
+def test_events_are_swept_after_a_day(core):
+    """All that are older go, in several pieces, and no later one; the numbers go on."""
+
+    async def work(core):
+        old, later = make_job(), make_job()
+        made = retention.EVENTS_AT_ONCE + 1
+        with core.database.write() as connection:
+            for _ in range(made):
+                job_events.note(connection, old)
+        with core.database.write() as connection:
+            connection.execute(update(event_rows).values(at=event_rows.c.at - 2 * job_events.KEPT_S))
+            job_events.note(connection, later)
+        await retention.sweep(core)
+        kept = await core.database.reading(job_events.since, old.tenant_id, 0, limit=10)
+        assert [(event.number, event.job_id) for event in kept] == [(made + 1, later.id)]
+
+    core(work)
 
 
 def test_pictures_and_orphans_are_swept_at_their_time(core):
