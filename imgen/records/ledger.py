@@ -69,11 +69,11 @@ def hold(connection: Connection, job: Job, plan: Plan) -> None:
     cost, keys, now = job.recipe.credits, _keys(job), job.created_at
     sums = _add(connection, dict.fromkeys(keys, Count(held=1, credits_held=cost, plan_credits=cost)))
     _keep(sums, job.quota_owner, plan, jobs=0, now=now)
-    beyond, refusal = _beyond_plan(sums, job.quota_owner, plan, more=0, now=now)
+    beyond, is_month = _beyond_plan(sums, job.quota_owner, plan, more=0, now=now)
     of_packs = min(cost, beyond)
     if of_packs:
         if not packs.hold(connection, job.tenant_id, job.id, of_packs):
-            raise refusal
+            raise QuotaExceeded(retry_after_s=seconds_left(now, month=is_month))
         _change(connection, keys, Count(plan_credits=-of_packs))
     entry = _entry(job, "hold", now) | {"credits": cost, "plan_credits": cost - of_packs}
     connection.execute(insert(ledger), entry)
@@ -90,10 +90,10 @@ def check(
     owner = principal.quota_owner
     sums = counts(connection, (owner,), now=now)
     _keep(sums, owner, plan, jobs=jobs, now=now)
-    beyond, refusal = _beyond_plan(sums, owner, plan, more=cost, now=now)
+    beyond, is_month = _beyond_plan(sums, owner, plan, more=cost, now=now)
     of_packs = min(cost, beyond)
     if of_packs and packs.credits_left(connection, principal.tenant.id) < of_packs:
-        raise refusal
+        raise QuotaExceeded(retry_after_s=seconds_left(now, month=is_month))
 
 
 def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> None:
@@ -155,14 +155,15 @@ def _keep(sums: Mapping[tuple[str, str], Count], owner: str, plan: Plan, *, jobs
 
 def _beyond_plan(
     sums: Mapping[tuple[str, str], Count], owner: str, plan: Plan, *, more: int, now: float
-) -> tuple[int, QuotaExceeded]:
-    """Returns the credits, with that many more, that are beyond the plan's day or month, and the error if no pack gives them."""
+) -> tuple[int, bool]:
+    """Returns the credits, with that many more, that are beyond the plan's day or month, and whether the month lacks most."""
+    if not (plan.credits_per_day or plan.credits_per_month):
+        return 0, False
     day, month = periods(now)
     used = {period: sums.get((owner, period), Count()).plan_credits + more for period in (day, month)}
     today = used[day] - plan.credits_per_day if plan.credits_per_day else 0
     this_month = used[month] - plan.credits_per_month if plan.credits_per_month else 0
-    refusal = QuotaExceeded(retry_after_s=seconds_left(now, month=this_month >= today))
-    return max(0, today, this_month), refusal
+    return max(0, today, this_month), this_month >= today
 
 
 def _add(connection: Connection, more: Mapping[tuple[str, str], Count]) -> dict[tuple[str, str], Count]:
