@@ -42,6 +42,7 @@ class ChildProcess:
         self._resources: WorkerResources | None = None
         self._heartbeat: Heartbeat | None = None
         self._commits: tasks.Commits = []
+        self._batch_limits: dict[str, int] = {}
 
     def start(self, **_: object) -> Heartbeat:
         """Starts the heartbeat, and loads the models that are to be loaded ahead."""
@@ -52,7 +53,7 @@ class ChildProcess:
                     name=self._name,
                     queues=self._queues,
                     is_loading=bool(models),
-                    capabilities=ToldCapabilities(self._settings, self._queues),
+                    capabilities=ToldCapabilities(self._settings, self._queues, batch_limits=self._batch_limits),
                 )
                 self._preload(models, self._heartbeat)
                 self._heartbeat.is_loading = False
@@ -107,7 +108,9 @@ class ChildProcess:
         self._heartbeat = self._resources = None
 
     def _open(self) -> WorkerResources:
-        return open_resources(self._settings, queues=self._queues, processes=self._processes)
+        resources = open_resources(self._settings, queues=self._queues, processes=self._processes)
+        resources.batch_limits = self._batch_limits
+        return resources
 
     def _await_commits(self) -> None:
         """Waits until what the latest task left under way is committed; its jobs keep their leases until then."""

@@ -78,6 +78,11 @@ class RenderBatch:
             self._undecided.add(job_id)
             self._present.append(job_id)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several jobs have ordered, so that each has only a part of the task's time."""
+        return len(self._orders) > 1
+
     def draw(self, job_id: str, order: Order) -> Drawn | PictureFlagged:
         """Orders a job's picture, once at most, and waits for it.
 

@@ -92,6 +92,8 @@ class Context:
     """Renders together with the other jobs of the batch."""
     release: Callable[[], None] = lambda: None
     """Tells that the job needs the device no more: the next render may begin."""
+    is_shared: Callable[[], bool] = lambda: False
+    """Returns whether other jobs take a part of the task's time."""
     loading: Callable[[], AbstractContextManager[object]] = nullcontext
     """Ends the process if its block, which loads a model, runs for too long."""
     limited: Callable[[float], AbstractContextManager[object]] = nullcontext

@@ -142,6 +142,7 @@ def _run_stages(resources: WorkerResources, phase: Phase, job: Job, batch: Rende
                 report=report,
                 draw=partial(batch.draw, job.id),
                 release=partial(batch.leave, job.id),
+                is_shared=lambda: batch.is_shared,
                 loading=partial(lease.watched, resources.settings.workers.load_limit_s),
                 limited=lease.limited,
             )

@@ -62,11 +62,8 @@ def test_components_are_found_in_place_of_the_models_own(data, found):
 @pytest.mark.parametrize(
     ("components", "words"),
     [
-        ('vae = "gone"', "own vae: models.toml: own: components: vae: no file or folder 'gone'"),
-        (
-            'vae = "my-vae", tea = "my-vae"',
-            "own tea: models.toml: own: components: tea: StableDiffusionPipeline has no such",
-        ),
+        ('vae = "gone"', "own vae: no file or folder 'gone'"),
+        ('vae = "my-vae", tea = "my-vae"', "own tea: StableDiffusionPipeline has no such"),
         ('vae = "own"', "is a whole model"),
         ('vae = "some/vae"', "downloads are off"),
     ],
@@ -87,6 +84,32 @@ def test_a_component_that_is_fetched_later_is_no_failure(found):
     allowed = "[workers]\nallow_downloads = true\n"
     assert "own vae: is fetched by the first worker" in found("models", 'vae = "some/vae"', allowed)
     assert found("models", 'vae = "gone"', allowed).startswith("wrong")
+
+
+def test_a_model_that_is_here_and_wrong_is_not_fetched_later(data, found):
+    """With downloads allowed only what the hub may have, and is not here, is left to the first worker."""
+    allowed = "[workers]\nallow_downloads = true\n"
+    models = data / "models"
+    shutil.move(models / "own", models / "held")
+    said = found("models", text=allowed)
+    assert said.startswith("wrong")
+    assert "\nown: no model 'own' in " in said
+    (models / "held" / "vae").mkdir()
+    (models / "held" / "vae" / "a.bin").write_bytes(b"\x80\x04K\x01.")
+    shutil.move(models / "held", models / "own")
+    assert "own: " + str(models / "own" / "vae") + " has its weights only as a.bin" in found("models", text=allowed)
+    (data / "models.toml").write_text(ENTRY.format(components="").replace('source = "own"', 'source = "some/own"'))
+    said = ": ".join(doctor.check("models", settings.load(data, environ={})))
+    assert said.startswith("ok")
+    assert "\nown: is fetched by the first worker" in said
+
+
+def test_half_a_cascade_is_wrong(data, found):
+    """Its call needs what no request has."""
+    index = data / "models" / "own" / "model_index.json"
+    index.write_text(index.read_text().replace("StableDiffusionPipeline", "KandinskyV22Pipeline"))
+    said = found("models", 'vae = "my-vae"')
+    assert "own does not draw from words: the call of KandinskyV22Pipeline needs image_embeds and negative_" in said
 
 
 def test_upscalers_are_loaded(data, found):

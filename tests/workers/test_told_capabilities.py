@@ -38,6 +38,18 @@ def test_a_reload_is_seen_without_a_job(resources, models_file, told):
     assert told() == {"eros": Capabilities(negative=False, negative_above=None, batch=3)}
 
 
+def test_a_batch_that_memory_did_not_suffice_for_is_told_lower(resources, models_file):
+    """From the render on that ran out of memory; a limit above the model's own changes nothing."""
+    limits = {}
+    capabilities = ToldCapabilities(resources.settings, ("render.eros",), batch_limits=limits)
+    change(models_file, "time_limit_s = 30", "time_limit_s = 30\nbatch = { max = 3 }")
+    told = []
+    for limit in (8, 2, 1):
+        limits["eros"] = limit
+        told.append(capabilities.now(resources.live)["eros"].batch)
+    assert told == [3, 2, 1]
+
+
 def test_a_wrong_file_changes_nothing(resources, models_file, told):
     """The jobs tell of it; what was told before stays, and a mended file counts from its reload on."""
     before = told()

@@ -6,11 +6,13 @@ from msgspec import structs
 from upscaling import save_esrgan
 
 from imgen.domain.job import State
-from imgen.live import job_views
+from imgen.live import job_views, waiting
 from imgen.provenance.inspection import inspect_picture
 from imgen.records import jobs
 from workers import tasks
 from workers.lease import Lease
+from workers.stages import upscale
+from workers.upscalers.network import UpscalingNetwork
 
 X4 = '[workers]\nupscale_tile = 128\nupscalers = { 4 = "x4.safetensors" }\n'
 
@@ -24,12 +26,16 @@ def submit(resources, upscale, *, side=256):
     return job
 
 
+def read(resources, job):
+    with resources.database.read() as connection:
+        return jobs.find(connection, job.id)
+
+
 def work(resources, job):
     """Both phases."""
     tasks.run_phase(resources, tasks.RENDER, job.id)
     tasks.run_phase(resources, tasks.FINISH, job.id)
-    with resources.database.read() as connection:
-        return jobs.find(connection, job.id)
+    return read(resources, job)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +102,30 @@ def test_a_cancel_is_heard_between_two_tiles(make_resources, monkeypatch):
     tasks.run_phase(resources, tasks.RENDER, job.id)
     assert told[-1] < 1
     assert list(resources.objects.list(f"work/{job.id}/")) == []
+
+
+def test_what_a_batch_leaves_no_time_to_enlarge_goes_back_to_the_queue(make_resources, monkeypatch):
+    """The other picture took the task's time: the job waits uncounted, has the next task alone, and only then times out."""
+    path = make_resources(X4).settings.data_dir / "models.toml"
+    path.write_text(path.read_text().replace("call = { ", "batch = { max = 2 }\ncall = { "))
+    resources = make_resources(X4)
+    save_esrgan(resources.settings.data_dir / "models" / "x4.safetensors")
+    submitted = [submit(resources, 4), submit(resources, 4)]
+    for job in submitted:
+        resources.live.run(waiting.add(job))
+    enlarge = UpscalingNetwork.enlarge
+
+    def take_all_time(network, pixels, **options):
+        enlarged = enlarge(network, pixels, **options)
+        monkeypatch.setattr(upscale, "TASK_LIMIT_S", 0)
+        return enlarged
+
+    monkeypatch.setattr(UpscalingNetwork, "enlarge", take_all_time)
+    tasks.run_phase(resources, tasks.RENDER, submitted[0].id)
+    done, waits = sorted((read(resources, job) for job in submitted), key=lambda job: job.state is State.QUEUED)
+    assert (done.state, waits.state) == (State.RENDERED, State.QUEUED)
+    assert (waits.attempts, waits.error_code) == (0, "no_time_left")
+    with resources.database.write() as connection:
+        connection.execute(jobs.jobs.update().values(available_at=0))
+    tasks.run_phase(resources, tasks.RENDER, waits.id)
+    assert read(resources, waits).state is State.TIMED_OUT

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from imgen.domain.errors import ModelError, ModelNotLoaded, OutOfMemory
+from imgen.domain.errors import DeadlinePassed, ModelError, ModelNotLoaded, NoTimeLeft, OutOfMemory, TimedOut
 from imgen.domain.job import TASK_LIMIT_S, TASK_MARGIN_S
 from imgen.weights.lookup import in_order
 from workers import upscalers
@@ -48,6 +48,7 @@ def upscale(picture: Picture, context: Context) -> Picture:
         ModelNotLoaded: the network cannot be loaded.
         OutOfMemory: it does not find memory for a small tile.
         Cancelled, TimedOut, LeaseLost: the work is to stop; asked between two tiles.
+        NoTimeLeft: the other jobs of its task took the time that it needed.
     """
     factor = context.job.recipe.diffusion.upscale
     if factor == 1 or picture.upscaler:
@@ -56,9 +57,16 @@ def upscale(picture: Picture, context: Context) -> Picture:
     if plan is None:
         context.release()  # the next render needs not wait for the CPU
         return replace(picture, pixels=resampling.enlarge(picture.pixels, factor), upscaler=resampling.NAME)
-    left_s = TASK_LIMIT_S - TASK_MARGIN_S - (time() - (context.job.claimed_at or time()))
-    with context.limited(left_s), context.resources.device:
-        pixels = _by_network(picture.pixels, plan, context)
+    try:
+        with context.resources.device, context.limited(_left_s(context)):
+            context.checkpoint()
+            pixels = _by_network(picture.pixels, plan, context)
+    except DeadlinePassed:
+        raise
+    except TimedOut as exc:
+        if not context.is_shared():
+            raise
+        raise NoTimeLeft from exc  # the next task is its own
     return replace(picture, pixels=pixels, upscaler=plan.name)
 
 
@@ -71,6 +79,11 @@ def drawing_report(context: Context) -> OnStep:
         context.report(done * DRAWN_QUARTERS, total * 4, draw_preview)
 
     return report
+
+
+def _left_s(context: Context) -> float:
+    """Returns the rest of the task's time: its jobs are enlarged one after the other."""
+    return TASK_LIMIT_S - TASK_MARGIN_S - (time() - (context.job.claimed_at or time()))
 
 
 def _by_network(pixels: NDArray[np.uint8], plan: Plan, context: Context) -> NDArray[np.uint8]:

@@ -87,29 +87,28 @@ def _loaded_upscaler(found: Found, scale: int) -> Found:
 
 
 def _components_found(loaded: Settings, catalog: Catalog, model: Model, path: Found) -> dict[str, Found]:
-    """Returns the paths of a model's own components, by the setting of each; an error has the setting's name in its text."""
-    from workers.engines.diffusers.components import is_hub_id_only
+    """Returns the paths of a model's own components, by the setting of each."""
+    from workers.engines.diffusers.components import config_of, find_component, is_hub_id_only
 
     found: dict[str, Found] = {}
     options = model.engine
     if not isinstance(options, DiffusersOptions):
         return found
+    config = config_of(path) if isinstance(path, Path) else None
     for name, source in options.components.items():
-        where = f"{model.key} {name}"
-        if loaded.workers.allow_downloads and is_hub_id_only(source, _folders(loaded, catalog, source)):
+        where, folders = f"{model.key} {name}", _folders(loaded, catalog, source)
+        if loaded.workers.allow_downloads and is_hub_id_only(source, folders):
             found[where] = _LATER
             continue
         try:
-            found[where] = _component_paths(loaded, catalog, model, path, only=name)[name].resolve()
+            found[where] = find_component(name, source, folders, config, allow_downloads=False).resolve()
         except ImgenError as exc:
             found[where] = exc
     return found
 
 
-def _component_paths(
-    loaded: Settings, catalog: Catalog, model: Model, path: Found, *, only: str = ""
-) -> dict[str, Path]:
-    """Returns the paths of a model's own components, or of one of them.
+def _component_paths(loaded: Settings, catalog: Catalog, model: Model, path: Path) -> dict[str, Path]:
+    """Returns the paths of a model's own components.
 
     Raises:
         ModelError: one is missing or wrong.
@@ -119,12 +118,11 @@ def _component_paths(
     options = model.engine
     if not isinstance(options, DiffusersOptions):
         return {}
-    names = [only] if only else list(options.components)
     return find_components(
         model.key,
-        {name: options.components[name] for name in names},
+        options.components,
         lambda source: _folders(loaded, catalog, source),
-        config_of(path) if isinstance(path, Path) else None,
+        config_of(path),
         allow_downloads=False,
     )
 
@@ -147,18 +145,25 @@ def _lora_found(loaded: Settings, catalog: Catalog, name: str, model: Model | No
 
 
 def _model_found(loaded: Settings, catalog: Catalog, model: Model) -> Found:
-    from workers.engines.diffusers.model_files import find_model
+    from workers.engines.diffusers.components import is_hub_id_only
+    from workers.engines.diffusers.given_arguments import refuse_parts
+    from workers.engines.diffusers.model_files import find_model, in_cache
 
     options = model.engine
     if not isinstance(options, DiffusersOptions):
         return "draws without files"
+    folders = _folders(loaded, catalog, model.source)
+    is_fetched = loaded.workers.allow_downloads and is_hub_id_only(model.source, folders)
     try:
-        folders = _folders(loaded, catalog, model.source)
+        if is_fetched and in_cache(model.source) is None:
+            return _LATER
         without = (*options.leave_out, *options.components)
-        return find_model(model.source, folders, allow_downloads=False, leave_out=without).resolve()
+        path = find_model(model.source, folders, allow_downloads=False, leave_out=without)
+        if path.is_dir():
+            refuse_parts(path, options.call)
     except ImgenError as exc:
-        is_later = loaded.workers.allow_downloads and not Path(model.source).is_absolute()
-        return _LATER if is_later else exc
+        return exc
+    return path.resolve()
 
 
 def _folders(loaded: Settings, catalog: Catalog, name: str) -> tuple[Path, ...]:

@@ -4,6 +4,7 @@ Needs no torch: a process that has not loaded a model reads signatures from diff
 """
 
 import ast
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -18,6 +19,9 @@ TRUE_CFG = "true_cfg_scale"
 
 GUIDED_BY = ("guidance_scale", "distilled_guidance_scale", "prior_guidance_scale")
 """Names of the argument that takes the guidance scale, the first that a call has; `TRUE_CFG` where `guidance_scale` is None."""
+
+EXCLUDED_BY_GUIDANCE = "guidance_schedule"
+"""Argument with a scale for each step (Ideogram 4); its call refuses it, its default even, beside a guidance scale."""
 
 DISTILLED = "is_distilled"
 """Key of model_index.json (FLUX.2 klein): true if the denoiser was distilled and no scale reaches it."""
@@ -86,7 +90,11 @@ def acting(name: str, signature: Mapping[str, Any], configured: Configured, call
 
 @cache
 def read_signature(name: str) -> Mapping[str, Any]:
-    """Reads the arguments of a pipeline's call, with defaults that are literals, from diffusers' source; empty: not found."""
+    """Reads the arguments of a pipeline's call from diffusers' source; empty: not found.
+
+    Returns:
+        Their defaults: literals, the source of others, `inspect.Parameter.empty` for none.
+    """
     if not name.isidentifier() or (library := find_spec("diffusers")) is None or library.origin is None:
         return {}
     declared = re.compile(rf"^class {name}\b", re.MULTILINE)
@@ -102,9 +110,11 @@ def _call_of(module: ast.Module, name: str) -> Mapping[str, Any]:
     found = next(node for node in module.body if isinstance(node, ast.ClassDef) and node.name == name)
     for node in found.body:
         if isinstance(node, ast.FunctionDef) and node.name == "__call__":
-            names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+            names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)][1:]  # without `self`
             values = [_value(default) for default in node.args.defaults]
-            return dict.fromkeys(names) | dict(zip(names[len(names) - len(values) :], values, strict=True))
+            return dict.fromkeys(names, inspect.Parameter.empty) | dict(
+                zip(names[len(names) - len(values) :], values, strict=True)
+            )
     return next((known for base in found.bases if (known := read_signature(ast.unparse(base)))), {})
 
 

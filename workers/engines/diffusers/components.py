@@ -76,10 +76,32 @@ def find_components(
     Raises:
         ModelError: one is missing, unsafe, of another kind, or the model has no such component.
     """
-    return {
-        name: _found(key, name, source, folders_of(source), config, allow_downloads=allow_downloads)
-        for name, source in sorted(components.items())
-    }
+    found = {}
+    for name, source in sorted(components.items()):
+        try:
+            found[name] = find_component(name, source, folders_of(source), config, allow_downloads=allow_downloads)
+        except ModelError as exc:
+            raise ModelError(f"models.toml: {key}: components: {name}: {exc}") from exc
+    return found
+
+
+def find_component(
+    name: str, source: str, folders: tuple[Path, ...], config: Path | None, *, allow_downloads: bool
+) -> Path:
+    """Finds one of the components, by its name; see `find_components`, whose errors have the setting before these.
+
+    Raises:
+        ModelError: it is missing, unsafe, of another kind, or the model has no such component.
+    """
+    path = find(source, folders) or _from_hub(source, folders, allow_downloads=allow_downloads)
+    if path.is_dir():
+        _check_folder(path, name)
+    else:
+        _check_single_file(path, name)
+    if config is not None:
+        class_of(name, path, read_index(config))
+        _refuse_other_sizes(path, config / name)
+    return path
 
 
 def is_hub_id_only(source: str, folders: tuple[Path, ...]) -> bool:
@@ -122,29 +144,6 @@ def weight_files(path: Path) -> list[Path]:
         return [path]
     names = ("diffusion_pytorch_model", "model")
     return [file for file in sorted(path.glob(f"*{SAFETENSORS}")) if file.name.startswith(names)]
-
-
-def _found(
-    key: str,
-    name: str,
-    source: str,
-    folders: tuple[Path, ...],
-    config: Path | None,
-    *,
-    allow_downloads: bool,
-) -> Path:
-    try:
-        path = find(source, folders) or _from_hub(source, folders, allow_downloads=allow_downloads)
-        if path.is_dir():
-            _check_folder(path, name)
-        else:
-            _check_single_file(path, name)
-        if config is not None:
-            class_of(name, path, read_index(config))
-            _refuse_other_sizes(path, config / name)
-    except ModelError as exc:
-        raise ModelError(f"models.toml: {key}: components: {name}: {exc}") from exc
-    return path
 
 
 def _check_folder(folder: Path, name: str) -> None:

@@ -16,19 +16,20 @@ from imgen.domain.errors import ModelError, OutOfMemory, PictureFlagged
 from imgen.domain.recipe import Diffusion
 from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot
 from workers.engines.device import model_error
-from workers.engines.diffusers.acting import NO_WORDS, Acting, acting
+from workers.engines.diffusers.acting import EXCLUDED_BY_GUIDANCE, NO_WORDS, Acting, acting
 from workers.engines.diffusers.adapters import Adapters
 from workers.engines.diffusers.architectures import is_listed
 from workers.engines.diffusers.calls import calls_of, generators_of, seeded_noise, stacked
 from workers.engines.diffusers.compilation import compile_blocks, compiler_failure, uncompile
 from workers.engines.diffusers.embedding_cache import EmbeddingCache
+from workers.engines.diffusers.given_arguments import GIVEN
 from workers.engines.diffusers.library_logging import configure_library_logging
 from workers.engines.diffusers.lora_slot import SlotAdapters
 from workers.engines.diffusers.memory import measure
 from workers.engines.diffusers.modes import Modes, finished, mode_of, undrawn
 from workers.engines.diffusers.pipelines import build, check_entry
 from workers.engines.diffusers.prompting import conditioning
-from workers.engines.diffusers.scheduler_steps import followed
+from workers.engines.diffusers.scheduler_steps import PICTURES, PRIOR, followed
 from workers.engines.diffusers.steps import Steps
 
 log = structlog.get_logger(__name__)
@@ -43,19 +44,7 @@ flagged picture comes out black, or pixelated."""
 BATCH_ON_CUDA = 4
 """Pictures of a call where models.toml says nothing: of about a megapixel each, beside SDXL they fit into 24 GB."""
 
-_OURS = frozenset(
-    {
-        "prompt",
-        "negative_prompt",
-        "width",
-        "height",
-        "num_inference_steps",
-        "guidance_scale",
-        "generator",
-        "output_type",
-    }
-    | {"image", "mask_image", "strength", "callback_on_step_end", "num_images_per_prompt", "return_dict"}
-)
+_OURS = GIVEN | {"image", "mask_image", "strength", "num_images_per_prompt", "return_dict"}
 
 
 def check(model: Model, options: DiffusersOptions, context: EngineContext) -> Requirements:
@@ -128,7 +117,7 @@ class DiffusersEngine:
     def render(self, shots: Sequence[Shot], on_step: OnStep) -> list[Drawn | PictureFlagged]:
         """See `workers.engines.Engine`. Errors of `on_step` are raised unchanged."""
         diffusion = shots[0].diffusion
-        steps = Steps(on_step, size=(diffusion.width, diffusion.height))
+        steps = Steps(on_step, (diffusion.width, diffusion.height), diffusion.num_inference_steps)
         try:
             self._adapters.use(diffusion.lora, diffusion.lora_scale)
             with torch.inference_mode():
@@ -179,7 +168,11 @@ class DiffusersEngine:
         pipe = self._modes.pipeline(mode_of(shots[0]))
         # Where a scheduler takes no generator, its noise is drawn on the device, from this.
         torch.manual_seed(diffusion.seed)
-        with seeded_noise(pipe.scheduler, shots), followed(pipe, steps.done):
+        with (
+            seeded_noise(pipe.scheduler, shots),
+            followed(pipe, PRIOR, steps.prior_done),
+            followed(pipe, PICTURES, steps.done),
+        ):
             drawn = pipe(**self._arguments(pipe, shots, prompts, steps))
         verdicts = [list(getattr(drawn, name, None) or [False] * len(shots)) for name in FLAGS]
         flagged = [any(flags) for flags in zip(*verdicts, strict=True)]
@@ -197,6 +190,7 @@ class DiffusersEngine:
         diffusion = shots[0].diffusion
         arguments = (
             stacked(prompts)
+            | {EXCLUDED_BY_GUIDANCE: None}
             | self._extra
             | {
                 "width": diffusion.width,
@@ -204,7 +198,8 @@ class DiffusersEngine:
                 "num_inference_steps": diffusion.num_inference_steps,
                 self._acting(pipe).guidance: diffusion.guidance_scale,
                 "generator": generators_of(shots),
-                "callback_on_step_end": steps.done,
+                PICTURES.callback: steps.done,
+                PRIOR.callback: steps.prior_done,
                 # Others may hand out tensors in another range (Kandinsky), or without a look by their safety checker (IF).
                 "output_type": "pt" if is_listed(type(pipe).__name__) else "np",
             }

@@ -17,6 +17,9 @@ from workers.engines.diffusers.weight_kinds import CHECKPOINT, DENOISER, LORA, k
 PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
 _INDEX = re.compile(rf"\{SAFETENSORS}\.index(\.\w+)?\.json$")
 """Names of indexes of shards, those of variants included."""
+_AS_COMPONENT = (
+    'give the folder of a whole model as `source`, and under `components` transformer = "{name}", or unet in its place'
+)
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 """Name of a repository on the hub: owner and name."""
 
@@ -75,7 +78,10 @@ def find_model(
         check_folder(path, leave_out=leave_out)
     else:
         check_file(path)
-        _refuse_other_kind(path, kind_of(read_header(path).tensors))
+        kind = kind_of(read_header(path).tensors)
+        _refuse_other_kind(path, kind)
+        if kind == DENOISER and "vae" not in leave_out:
+            raise ModelError(f"{path} is {kind}: {_AS_COMPONENT.format(name=source)}")
     return path
 
 
@@ -202,7 +208,8 @@ def _refuse_folder_of_other_kind(folder: Path) -> None:
         kind = kind_of(read_header(file).tensors)
         _refuse_other_kind(file, kind)
         if kind == DENOISER:
-            raise ModelError(f"{folder} has no model_index.json, and {file.name} is {kind}")
+            way_out = _AS_COMPONENT.format(name=file)
+            raise ModelError(f"{folder} has no model_index.json, and {file.name} is {kind}: {way_out}")
         if kind == CHECKPOINT:
             raise ModelError(f"{folder} has no model_index.json; {file.name} in it is {kind}: give that file")
 

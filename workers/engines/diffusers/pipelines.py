@@ -14,6 +14,7 @@ from workers.engines import EngineContext, Requirements
 from workers.engines.device import model_error
 from workers.engines.diffusers.component_loading import LOAD_ERRORS, load_components
 from workers.engines.diffusers.components import config_of, find_components
+from workers.engines.diffusers.given_arguments import refuse_parts
 from workers.engines.diffusers.memory import estimate
 from workers.engines.diffusers.model_files import check_folder, find_model, in_cache, read_index
 from workers.engines.diffusers.placement import Placement, place
@@ -65,6 +66,8 @@ def build(model: Model, options: DiffusersOptions, context: EngineContext) -> An
         if unknown := [name for name in leave_out if name not in pipe.components]:
             raise ModelError(f"models.toml: {model.key}: leave_out: {type(pipe).__name__} has no {', '.join(unknown)}")
         pipe.scheduler = chosen_scheduler(model.key, options, pipe.scheduler)
+        if hasattr(pipe, "decoder_pipe"):  # the half of a cascade that draws
+            pipe.decoder_pipe.scheduler = pipe.scheduler
         settle(pipe, placement)
     except LOAD_ERRORS as exc:
         raise model_error(exc, f"models.toml: {model.key}: {path} cannot be loaded: {exc}") from exc
@@ -81,13 +84,16 @@ def settle(pipe: Any, placement: Placement) -> None:
 
 
 def _found(model: Model, options: DiffusersOptions, context: EngineContext, placement: Placement) -> Path:
-    return find_model(
+    path = find_model(
         model.source,
         context.folders_of(model.source),
         allow_downloads=context.allow_downloads,
         leave_out=_not_of_source(options),
         is_half=placement.is_half,
     )
+    if path.is_dir():
+        refuse_parts(path, options.call)
+    return path
 
 
 def _not_of_source(options: DiffusersOptions) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ KNOWN = [
     ("ZImagePipeline", {}, {}, ("guidance_scale", True, 0.0)),
     ("HunyuanImagePipeline", {"transformer": TOLD}, {}, ("distilled_guidance_scale", True, False)),
     ("StableCascadeCombinedPipeline", {}, {}, ("prior_guidance_scale", True, 1.0)),
+    ("Ideogram4Pipeline", {}, {}, ("guidance_scale", True, False)),
     ("NoSuchPipeline", {}, {}, ("guidance_scale", True, 1.0)),
 ]  # fmt: skip
 
@@ -59,8 +60,8 @@ def test_signatures_are_read_as_they_are(name):
     """Names and the defaults that decide, without importing diffusers. Kolors' class needs a library that is not installed."""
     parameters = inspect.signature(getattr(diffusers, name).__call__).parameters
     read = read_signature(name)
-    assert list(read) == [key for key in parameters if key != "kwargs"]
-    for argument in {"guidance_scale", "true_cfg_scale", "negative_prompt"} & parameters.keys():
+    assert list(read) == [key for key in parameters if key not in {"self", "kwargs"}]
+    for argument in {"prompt", "guidance_scale", "true_cfg_scale", "negative_prompt"} & parameters.keys():
         assert read[argument] == parameters[argument].default
 
 

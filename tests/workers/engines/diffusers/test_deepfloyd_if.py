@@ -6,7 +6,7 @@ import pytest
 import torch
 from drawing import draw_one
 
-from imgen.domain.errors import Cancelled, PictureFlagged
+from imgen.domain.errors import Cancelled, PictureFlagged, TimedOut
 from workers import engines
 from workers.engines import EngineContext
 
@@ -54,6 +54,22 @@ def test_steps_are_told_and_a_cancellation_stops_them(model, ask):
 
     with pytest.raises(Cancelled):
         draw_one(model, ask(), cancel)
+
+
+def test_its_time_limit_stops_it(model, ask):
+    """At the first step after it; the scheduler is its own again, and the next render goes through."""
+    told = []
+
+    def limited(done, *_):
+        told.append(done)
+        if done == 2:
+            raise TimedOut
+
+    with pytest.raises(TimedOut):
+        draw_one(model, ask(num_inference_steps=4), limited)
+    assert told == [1, 2]
+    assert "step" not in vars(model._pipe.scheduler)
+    draw_one(model, ask())
 
 
 def test_levels_are_those_that_the_model_drew(model, ask):

@@ -91,6 +91,25 @@ def test_a_folder_of_one_part_is_no_model(models, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "name", ["double_blocks.0.img_attn.qkv.weight", "model.diffusion_model.input_blocks.0.0.weight"]
+)
+def test_a_denoiser_alone_is_a_component(name, tmp_path):
+    """In one file or in a folder: told with the setting that takes it; beside a VAE of the entry's own it may be the source."""
+    (tmp_path / "folder").mkdir()
+    for place in ("flux.safetensors", "folder/flux.safetensors"):
+        save_file({name: torch.zeros(1)}, tmp_path / place)
+    for source, named in (
+        ("flux.safetensors", "flux.safetensors"),
+        ("folder", str(tmp_path / "folder/flux.safetensors")),
+    ):
+        with pytest.raises(ModelError, match="without the rest of its model") as caught:
+            find_model(source, (tmp_path,), allow_downloads=False)
+        assert f'under `components` transformer = "{named}"' in str(caught.value)
+    found = find_model("flux.safetensors", (tmp_path,), allow_downloads=False, leave_out=("vae",))
+    assert found == tmp_path / "flux.safetensors"
+
+
+@pytest.mark.parametrize(
     "place", ["unet/diffusion_pytorch_model.safetensors", "tokenizer/tokenizer.json", "model_index.json"]
 )
 def test_pointers_within_a_folder_are_named(place, models, tmp_path):
