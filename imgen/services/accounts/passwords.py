@@ -27,6 +27,16 @@ def check_length(password: str) -> None:
         raise Invalid(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
 
 
+def check_equal(password: str, again: str) -> None:
+    """Checks that a password was typed twice alike.
+
+    Raises:
+        Invalid: the two differ.
+    """
+    if password != again:
+        raise Invalid("The two passwords differ")
+
+
 def hash_password(password: str) -> str:
     """Hashes a password for storage. Takes some 30 ms and 64 MiB: on an event loop use `hash_in_thread`."""
     return _hasher.hash(password)

@@ -14,7 +14,9 @@ from imgen.asgi.lazy import LazyApp
 from imgen.services.core import Core
 from imgen.surfaces.surface import Surface, surface_at
 
-PREFIXES = ("/", "/panel", "/play", "/sign-in", "/sign-out", "/static")
+PREFIXES = (
+    "/", "/account", "/invitation", "/panel", "/password-reset", "/play", "/sign-in", "/sign-out", "/sign-up", "/static",
+)  # fmt: skip
 """Prefixes of the pages; `/` is the home page alone."""
 
 

@@ -1,4 +1,4 @@
-"""Account of the signed-in user: sign-in, sign-out, password."""
+"""Account of the signed-in user: sign-in, sign-out, password, tenants."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -8,17 +8,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
-from imgen.domain.user import MIN_PASSWORD_CHARS, User
-from imgen.records import users
-from imgen.services.accounts import devices, sessions
+from imgen.domain.user import MIN_PASSWORD_CHARS, OWNER, User
+from imgen.records import memberships, users
+from imgen.services.accounts import members, sessions
+from imgen.surfaces.web.entering import enter
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import NEXT, NavEntry, Shell
-
-DEVICE_COOKIE = "imgen_device"
+from imgen.surfaces.web.shell import NavEntry, Shell
 
 
 class Account:
-    """Section of the user's own account: password and sessions."""
+    """Section of the user's own account: password, sessions and tenants."""
 
     nav: ClassVar[Sequence[NavEntry]] = ()
 
@@ -32,6 +31,8 @@ class Account:
             Route("/sign-in", all_(self.sign_in_form), methods=["GET"]),
             Route("/sign-in", all_(self.sign_in), methods=["POST"]),
             Route("/sign-out", signed_in(self.sign_out), methods=["POST"]),
+            Route("/account", signed_in(self.account), methods=["GET"]),
+            Route("/account/tenants", signed_in(self.make_tenant), methods=["POST"]),
             Route("/panel/account", signed_in(self.account), methods=["GET"]),
             Route("/panel/account", signed_in(self.change_password), methods=["POST"]),
             Route("/panel/account/sign-out-elsewhere", signed_in(self.sign_out_elsewhere), methods=["POST"]),
@@ -45,30 +46,13 @@ class Account:
 
     async def sign_in(self, request: Request, _user: User | None) -> Response:
         """Signs in; the cookie keeps nothing of an earlier session."""
-        core, form = self._shell.core, await form_of(request)
-        device = request.cookies.get(DEVICE_COOKIE, "")
+        form = await form_of(request)
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
-        remote_ip = request.client.host if request.client else ""
-        agent = request.headers.get("user-agent", "")
         try:
-            token = await sessions.sign_in(core, name, password, remote_ip=remote_ip, agent=agent, device=device)
+            return await enter(self._shell, request, name, password)
         except (errors.Invalid, errors.RateLimited) as exc:
             status = 429 if isinstance(exc, errors.RateLimited) else 401
             return self._shell.page(request, "sign_in.html", status=status, name=name, problem=str(exc))
-        next_path = request.session.get(NEXT, "/panel")
-        request.session.clear()
-        request.session["token"] = token
-        response = self._shell.redirect(request, next_path)
-        response.set_cookie(
-            DEVICE_COOKIE,
-            await devices.device_cookie(core, name, device),
-            max_age=devices.COOKIE_S,
-            path="/sign-in",
-            secure=self._shell.is_tls,
-            httponly=True,
-            samesite="lax",
-        )
-        return response
 
     async def sign_out(self, request: Request, user: User) -> Response:
         """Ends the session; every copy of its cookie becomes invalid."""
@@ -77,14 +61,18 @@ class Account:
         return self._shell.redirect(request, "/sign-in", "You are signed out.")
 
     async def account(self, request: Request, user: User, problem: str = "", status: int = 400) -> Response:
-        """Shows the user's account and the form for a new password."""
+        """Shows the user's account: sessions, tenants, and the form for a new password."""
         core = self._shell.core
         open_sessions = await core.database.reading(users.session_count, user.id, now=core.clock())
+        own = await core.database.reading(memberships.tenants_of, user.id)
         return self._shell.page(
             request,
             "account.html",
             status=status if problem else 200,
             open_sessions=open_sessions,
+            own=[(one, core.plan_of(one.tenant.plan)) for one in own],
+            owned=sum(one.role == OWNER for one in own),
+            may_own=core.settings.accounts.tenants_per_person,
             problem=problem,
             min_chars=MIN_PASSWORD_CHARS,
         )
@@ -103,6 +91,15 @@ class Account:
             return await self.account(request, user, str(exc), status=429)
         flash = "Your password is changed, and you are signed out everywhere else."
         return self._shell.redirect(request, "/panel/account", flash)
+
+    async def make_tenant(self, request: Request, user: User) -> Response:
+        """Makes a tenant that the user owns."""
+        name = str((await form_of(request)).get("name", "")).strip()
+        try:
+            made = await members.make_tenant(self._shell.core, user, name)
+        except errors.Invalid as exc:
+            return await self.account(request, user, str(exc))
+        return self._shell.redirect(request, f"/account/tenants/{made.id}", f"{made.name} is made.")
 
     async def sign_out_elsewhere(self, request: Request, user: User) -> Response:
         """Ends all other sessions."""

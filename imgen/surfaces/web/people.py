@@ -11,7 +11,7 @@ from imgen.domain import errors
 from imgen.domain.user import ROLES, User
 from imgen.records import users
 from imgen.records.tenants import all_tenants
-from imgen.services.accounts import people
+from imgen.services.accounts import one_time_links, people
 from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.shell import NavEntry, Shell
 
@@ -31,11 +31,18 @@ class People:
             Route("/panel/people", signed_in(self.people, admin=True), methods=["GET"]),
             Route("/panel/people", signed_in(self.add, admin=True), methods=["POST"]),
             Route("/panel/people/{name:path}/remove", signed_in(self.remove, admin=True), methods=["POST"]),
+            Route("/panel/people/{name:path}/reset-link", signed_in(self.reset_link, admin=True), methods=["POST"]),
             Route("/panel/people/{name:path}/password", signed_in(self.new_password, admin=True), methods=["POST"]),
         ]
 
     async def people(
-        self, request: Request, _user: User, *, problem: str = "", first: tuple[str, str] = ("", "")
+        self,
+        request: Request,
+        _user: User,
+        *,
+        problem: str = "",
+        first: tuple[str, str] = ("", ""),
+        link: tuple[str, str] = ("", ""),
     ) -> Response:
         """Lists all users."""
         database = self._shell.core.database
@@ -48,6 +55,7 @@ class People:
             roles=ROLES,
             problem=problem,
             first=first,
+            link=link,
         )
 
     async def add(self, request: Request, user: User) -> Response:
@@ -75,3 +83,9 @@ class People:
         name = request.path_params["name"]
         password = await people.new_first_password(self._shell.core, user, name)
         return await self.people(request, user, first=(name, password))
+
+    async def reset_link(self, request: Request, user: User) -> Response:
+        """Makes a link that resets a user's password, and shows it once."""
+        name = request.path_params["name"]
+        url = await one_time_links.make_reset(self._shell.core, user, name)
+        return await self.people(request, user, link=(name, url))

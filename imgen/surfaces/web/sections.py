@@ -16,12 +16,15 @@ from imgen.surfaces.web.chosen import Chosen
 from imgen.surfaces.web.job_list import JobList
 from imgen.surfaces.web.jobs import Jobs
 from imgen.surfaces.web.keys import Keys
+from imgen.surfaces.web.links import Links
 from imgen.surfaces.web.overview import Overview
+from imgen.surfaces.web.own_tenants import OwnTenants
 from imgen.surfaces.web.people import People
 from imgen.surfaces.web.playground import Playground
 from imgen.surfaces.web.playground_batch import PlaygroundBatch
 from imgen.surfaces.web.playground_upload import PlaygroundUpload
 from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.sign_up import SignUp
 from imgen.surfaces.web.usage import Usage
 from imgen.surfaces.web.webhooks import Webhooks
 
@@ -40,6 +43,9 @@ class Section(Protocol):
 
 SECTIONS: tuple[type[Section], ...] = (
     Account,
+    OwnTenants,
+    Links,
+    SignUp,
     Playground,
     PlaygroundBatch,
     PlaygroundUpload,

@@ -19,7 +19,7 @@ from starlette.types import Scope, Send
 from imgen.domain import errors
 from imgen.domain.user import User
 from imgen.records import installation
-from imgen.services.accounts import sessions
+from imgen.services.accounts import sessions, sign_up
 from imgen.services.core import Core
 from imgen.surfaces.pages import environment, page_headers
 from imgen.surfaces.session_cookie import COOKIE
@@ -60,7 +60,7 @@ class Shell:
         self._policy = _policy(core)
         self._templates = environment()
         self._templates.filters |= filters.FILTERS
-        self._templates.globals |= {"nav": nav}
+        self._templates.globals |= {"nav": nav, "is_sign_up_open": sign_up.is_open(core)}
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Renders a page. A line that `redirect` left is shown once."""
@@ -105,7 +105,7 @@ class Shell:
                 return self._to_sign_in(request)
             user = structs.replace(user, remote_ip=request.client.host if request.client else "")
             request.state.user = user
-            if user.must_change_password and request.url.path not in ("/panel/account", "/sign-out"):
+            if user.must_change_password and request.url.path not in ("/account", "/panel/account", "/sign-out"):
                 demand = Flash("Choose a password of your own first.", "warning")
                 return self.redirect(request, "/panel/account", demand)
             if admin and not user.is_admin:

@@ -33,6 +33,11 @@ QUERY = (
 FORMS = {
     "/sign-in": {"name": "mira", "password": "wrong"},
     "/panel/account": {"old": "wrong", "new": "correct horse battery", "again": "correct horse battery"},
+    "/account/tenants": {"name": "north"},
+    "/invitation": {"token": "x"},
+    "/invitation/accept": {"token": "x", "as": "new", "name": "eve", "password": "correct horse battery"},
+    "/password-reset": {"token": "x"},
+    "/password-reset/set": {"token": "x", "new": "correct horse battery", "again": "correct horse battery"},
     "/panel/people": {"name": "ada", "role": "admin", "tenant": "ten_1"},
     "/panel/keys": {"name": "shop", "tenant": "ten_1", "days": "3", "scope": "read"},
     "/panel/cache/purge": {"tenant": "ten_1", "model": "eros"},
