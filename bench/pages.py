@@ -29,7 +29,7 @@ PAGES = (
     "/", "/panel", "/panel/jobs", "/panel/jobs?view=table", "/panel/jobs?words=nothing+like+it", "/panel/jobs?state=failed",
     "/panel/jobs?state=completed", "/panel/jobs?key=key_3", "/panel/jobs?character=aya", "/panel/jobs/{job}", "/panel/blocked",
     "/panel/keys", "/panel/usage", "/panel/usage?by=key", "/panel/usage?by=character", "/panel/usage.csv?by=key",
-    "/panel/catalog",
+    "/panel/catalog", "/panel/webhooks", "/panel/webhooks?state=dead",
 )  # fmt: skip
 FOR_ADMINISTRATORS = (
     "/panel/workers",

@@ -40,6 +40,8 @@ FORMS = {
     "/password-reset/set": {"token": "x", "new": "correct horse battery", "again": "correct horse battery"},
     "/panel/people": {"name": "ada", "role": "admin", "tenant": "ten_1"},
     "/panel/keys": {"name": "shop", "tenant": "ten_1", "days": "3", "scope": "read"},
+    "/panel/webhooks": {"tenant": "ten_1", "url": "https://hooks.example.com/", "event": "job.failed"},
+    "/panel/webhooks/secret": {"tenant": "ten_1", "new": "yes"},
     "/panel/cache/purge": {"tenant": "ten_1", "model": "eros"},
     "/play": {
         "prompt": "red coat",
