@@ -6,7 +6,7 @@ from surfaces.web.conftest import sign_in, violations
 
 PAGES = (
     "/panel", "/panel/jobs", "/panel/jobs?view=table", "/panel/blocked", "/panel/keys", "/panel/usage", "/panel/usage?by=key",
-    "/panel/webhooks", "/panel/catalog", "/panel/workers", "/panel/cache", "/panel/people", "/panel/audit", "/panel/account",
+    "/panel/catalog", "/panel/workers", "/panel/cache", "/panel/people", "/panel/audit", "/panel/account",
 )  # fmt: skip
 
 
@@ -14,12 +14,6 @@ PAGES = (
 def furnished(web):
     """Something to show on every page."""
     web.imgen("keys", "create", "furniture", "--tenant", "a tenant with a rather long name")
-    web.imgen(
-        "webhooks",
-        "add",
-        "a tenant with a rather long name",
-        "https://hooks.example.com/a/rather/long/path/of/an/endpoint",
-    )
     jobs = [web.generate("a chair", use_cache=True), web.generate("nude marble statue of a woman")]
     for job in jobs:
         web.wait(job)
