@@ -22,6 +22,7 @@ from imgen.domain.outcome import Outcome
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.live import block_penalty, epochs, news
+from imgen.provenance.hash_matcher import HASH_MATCH
 from imgen.records import audit, cache, job_transitions
 from workers import companions, failures, outcome, pipeline
 from workers.batch import RenderBatch
@@ -33,7 +34,6 @@ from workers.picture import Context, Picture
 from workers.preview import Preview
 from workers.process import leave
 from workers.resources import WorkerResources
-from workers.reviewers.match_list import HASH_MATCH
 from workers.stages import review
 
 log = structlog.get_logger(__name__)
@@ -223,7 +223,9 @@ def _penalize(resources: WorkerResources, owner: str) -> None:
     """Counts a blocked picture; each beyond the free ones keeps its owner out for twice as long as the one before."""
     review = resources.settings.review
     with contextlib.suppress(errors.Unavailable):
-        too_many = resources.live.run(block_penalty.count_block(owner)) - review.free_blocks
-        if too_many > 0:
-            pause_s = min(review.slow_down_s * 2.0 ** min(too_many - 1, 20), review.longest_slow_down_s)
+        blocks = resources.live.run(block_penalty.count_block(owner))
+        pause_s = block_penalty.pause_s(
+            blocks, free=review.free_blocks, first_s=review.slow_down_s, longest_s=review.longest_slow_down_s
+        )
+        if pause_s:
             resources.live.run(block_penalty.penalize(owner, pause_s))

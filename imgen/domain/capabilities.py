@@ -64,7 +64,9 @@ def heeding(
         idle += ("image", *(("image_strength",) if request.image_strength is not None else ()))
     dropped = {name: None for name in ("image", "mask", "image_strength") if name in idle}
     resolved, changed = _with_size(request, resolved, able)
-    warnings = in_order((*resolved.warnings, *idle, *changed))
+    # Without its source the request is looked up in the cache like any other
+    active = {"use_cache", "cache_force"} if "image" in dropped and request.use_cache else set()
+    warnings = in_order((*(name for name in resolved.warnings if name not in active), *idle, *changed))
     return structs.replace(request, **dropped), structs.replace(resolved, warnings=warnings)
 
 

@@ -25,6 +25,8 @@ SIZE_STEP = 8
 """Sides of listed sizes are multiples of it: pixels of a latent in nearly every VAE, and of a block of the watermark."""
 LEAST_PIXELS, MOST_PIXELS = 65_536, 2_000_000
 """Area of a listed size: the watermark needs the least, and enlarged four times the largest can still be verified."""
+MOST_SIDE = 4088
+"""Side of a listed size, at most: enlarged four times, a longer one is over the 16,383 pixels of a WebP, which masters are."""
 
 N = TypeVar("N", int, float)
 
@@ -66,8 +68,10 @@ def _check_range(given: Steps | Guidance) -> None:
 
 
 def _check_size(width: int, height: int) -> None:
-    if width % SIZE_STEP or height % SIZE_STEP or not LEAST_PIXELS <= width * height <= MOST_PIXELS:
-        limits = f"sides are multiples of {SIZE_STEP}, the area is {LEAST_PIXELS:,} to {MOST_PIXELS:,} pixels"
+    is_in_area = LEAST_PIXELS <= width * height <= MOST_PIXELS
+    if width % SIZE_STEP or height % SIZE_STEP or not is_in_area or max(width, height) > MOST_SIDE:
+        sides = f"sides are multiples of {SIZE_STEP}, at most {MOST_SIDE:,}"
+        limits = f"{sides}, the area is {LEAST_PIXELS:,} to {MOST_PIXELS:,} pixels"
         raise ValueError(f"sizes has {width} × {height}: {limits}")
 
 

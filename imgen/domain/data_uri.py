@@ -47,9 +47,17 @@ def decode_data_uri(text: str, *, field: str, max_bytes: int) -> bytes:
 
 
 def _decode_base64(encoded: bytes) -> bytes:
+    if _has_lost_pluses(encoded.strip()):
+        encoded = encoded.strip().replace(b" ", b"+")
     # Not str.split: two megabytes of single letters between spaces would become as many objects
     letters = encoded.translate(_URL_SAFE, _SPACES).rstrip(b"=")
     return base64.b64decode(letters + b"=" * (-len(letters) % 4), validate=True)
+
+
+def _has_lost_pluses(encoded: bytes) -> bool:
+    """Returns whether a form's decoder has turned each `+` of base64 into a space, as PHP's does."""
+    has_others = any(letter in encoded for letter in (b"+", b"-", b"\r", b"\n", b"\t"))
+    return b" " in encoded and not has_others and len(encoded) % 4 == 0
 
 
 def _unescaped(encoded: bytes) -> bytes:

@@ -9,6 +9,9 @@ from msgspec import UNSET, Struct, UnsetType
 RECIPE_VERSION = 2
 """Rises with each field or value that changes the picture: workers leave recipes of a higher version to newer workers."""
 
+REDRAWN = 128
+"""Least level of a mask that counts as white: it is redrawn."""
+
 
 class Input(Struct, frozen=True, kw_only=True):
     """Picture from outside that the engine draws from; reviewed before it is used."""

@@ -163,7 +163,8 @@ class GenerateRequest(Struct, frozen=True, kw_only=True):
         PictureSource | None,
         described(
             "string",
-            "With `image`: the part to redraw, white, and the part to keep, black; scaled to `image`. Empty: all of it.",
+            "With `image`: the part to redraw, white, and the part to keep, black; scaled to `image`. Empty: all of it. "
+            "One without white is told in `warnings`: it keeps all.",
             default="",
         ),
     ] = None

@@ -12,6 +12,12 @@ def count_block(owner: str) -> Command[int]:
     return Command((("INCR", key), ("EXPIRE", key, TTL_S)), first)
 
 
+def pause_s(blocks: int, *, free: int, first_s: float, longest_s: float) -> float:
+    """Returns the penalty for so many blocked pictures: each beyond the free ones doubles it; 0: none."""
+    too_many = blocks - free
+    return min(first_s * 2.0 ** min(too_many - 1, 20), longest_s) if too_many > 0 else 0.0
+
+
 def penalize(owner: str, seconds: float) -> Command[None]:
     """Refuses the owner's requests for some seconds."""
     return Command((("SET", f"{PREFIX}slow:{owner}", 1, "PX", max(1, round(seconds * 1000))),), ignore)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from imgen.domain import errors
+from imgen.domain.recipe import REDRAWN
 from imgen.provenance import embedded_parts, untrusted_image
 from imgen.provenance.color_management import to_srgb
 
@@ -40,6 +41,8 @@ class TakenPicture:
     height: int
     original: bytes = b""
     """File as it was sent, if it holds a C2PA manifest store; else empty."""
+    is_black: bool = False
+    """Whether it is a mask that lets nothing be redrawn."""
 
 
 def take_source(body: bytes, field: str, *, formats: tuple[str, ...] = OUTSIDE_FORMATS) -> TakenPicture:
@@ -79,7 +82,8 @@ def take_mask(body: bytes, field: str, *, size: tuple[int, int]) -> TakenPicture
         image.load()
         grey = _by_bands(image, "L", lambda band: _on_white(band, _has_alpha(image)).convert("L"))
         scaled = untrusted_image.turned(grey, source=image).resize(size, Image.Resampling.BILINEAR)
-        return TakenPicture(body=_png(scaled), width=scaled.width, height=scaled.height)
+        is_black = bool(scaled.point(lambda level: level >= REDRAWN).getbbox() is None)
+        return TakenPicture(body=_png(scaled), width=scaled.width, height=scaled.height, is_black=is_black)
 
 
 def _check_shape(image: Image.Image, field: str) -> None:

@@ -19,6 +19,7 @@ from imgen.services.accounts.request_counts import RequestCounts
 from imgen.services.accounts.strangers import Strangers
 from imgen.services.awaiting import Awaiting
 from imgen.services.enhance import Enhancer
+from imgen.services.listed import ListedPictures
 from imgen.services.open_streams import OpenStreams
 from imgen.services.publishing import MessageSender
 from imgen.services.semantic_cache.cache import SemanticCache
@@ -50,6 +51,8 @@ class Core:
     served_queues: ServedQueues = field(default_factory=ServedQueues)
     weights: WeightDigests = field(default_factory=WeightDigests)
     """Digests of the models' files, for the cache."""
+    listed: ListedPictures = field(init=False)
+    """Match lists, for sources and masks."""
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.SystemRandom)
     average_seconds: dict[str, float] = field(default_factory=dict)
@@ -57,6 +60,7 @@ class Core:
 
     def __post_init__(self) -> None:
         self.messages = MessageSender(self.publisher)
+        self.listed = ListedPictures(self.settings.match_folders)
 
     async def is_served(self, queue: str) -> bool:
         """Returns whether a worker consumes a queue, as far as is known."""

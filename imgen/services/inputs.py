@@ -19,6 +19,7 @@ from imgen.records.uploads import Upload
 from imgen.services import input_files
 from imgen.services.core import Core
 from imgen.services.input_files import StoredFile
+from imgen.services.listed import refuse_listed
 from imgen.threads import OBJECTS, PICTURES
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def take_source(read: ReadPicture, *, is_own: bool) -> "TakenPicture":
 
 async def _read_source(core: Core, principal: Principal, sent: PictureSource) -> "TakenPicture | Upload":
     if not isinstance(sent, str):
-        return await PICTURES.run(take_source, sent, is_own=False)
+        return await _unlisted(core, principal, await PICTURES.run(take_source, sent, is_own=False), "image")
     if is_upload_id(sent) and (upload := await find_upload(core, principal, sent)) is not None:
         return upload
     if is_job_id(sent):
@@ -120,13 +121,13 @@ async def _read_source(core: Core, principal: Principal, sent: PictureSource) ->
             body = await OBJECTS.run(core.objects.get, key)
         except ObjectNotFound as exc:
             raise InvalidField("image") from exc
-        return await PICTURES.run(take_source, lambda: body, is_own=True)
+        return await _unlisted(core, principal, await PICTURES.run(take_source, lambda: body, is_own=True), "image")
     raise InvalidField("image")
 
 
 async def _read_mask(core: Core, principal: Principal, sent: PictureSource, size: tuple[int, int]) -> "TakenPicture":
     if not isinstance(sent, str):
-        return await PICTURES.run(_take_mask, sent, size)
+        return await _unlisted(core, principal, await PICTURES.run(_take_mask, sent, size), "mask")
     if is_upload_id(sent) and (upload := await find_upload(core, principal, sent)) is not None:
         try:
             body = await OBJECTS.run(core.objects.get, upload.key)
@@ -134,6 +135,11 @@ async def _read_mask(core: Core, principal: Principal, sent: PictureSource, size
             raise InvalidField("mask") from exc
         return await PICTURES.run(_take_mask, lambda: body, size)
     raise InvalidField("mask")
+
+
+async def _unlisted(core: Core, principal: Principal, picture: "TakenPicture", field: str) -> "TakenPicture":
+    await refuse_listed(core, principal, picture, field)
+    return picture
 
 
 async def _picture_key(core: Core, principal: Principal, job_id: str) -> str:

@@ -117,7 +117,8 @@ async def _submit(
     batch += [new_job(at, final, is_kept=found.pending is not None) for at in range(hits, number)]
     unused = recipes.unused_fields(request, resolved, found.entries)
     too_many = ("n",) if number < resolved.n else ()
-    warnings = in_order((*resolved.warnings, *unused, *too_many))
+    keeping = ("mask",) if pictures.mask is not None and pictures.mask.is_black else ()
+    warnings = in_order((*resolved.warnings, *unused, *too_many, *keeping))
     try:
         stored = await enqueue(
             core,

@@ -18,6 +18,7 @@ from imgen.records.idempotency import Claim, Made
 from imgen.records.uploads import Upload
 from imgen.services import idempotency, input_files, inputs, limits
 from imgen.services.core import Core
+from imgen.services.listed import refuse_listed
 from imgen.threads import PICTURES
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ async def _upload(core: Core, principal: Principal, read: ReadPicture, claim: Cl
     since = core.clock() - input_files.KEPT_S
     await core.database.reading(records.check_space, principal.tenant.id, space_bytes=space_bytes, since=since)
     sha256, picture = await PICTURES.run(_take, read)
+    await refuse_listed(core, principal, picture, "image")
     file = input_files.planned(core, principal, picture)
     made = Upload(
         id=new_upload_id(),

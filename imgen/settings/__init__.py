@@ -118,6 +118,11 @@ class Settings(_Base):
         """Returns the folders of relative model sources and LoRA files."""
         return (self.data_dir / "models", self.config_dir)
 
+    @property
+    def match_folders(self) -> tuple[Path, ...]:
+        """Returns the folders of match lists."""
+        return (self.config_dir / "matches", self.data_dir / "matches")
+
 
 def load(data_dir: Path | str | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
     """Loads the settings from all layers.

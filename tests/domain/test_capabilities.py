@@ -32,6 +32,13 @@ def heeded():
     return heed
 
 
+def test_a_request_that_loses_its_source_is_looked_up_in_the_cache(heeded):
+    """So `use_cache` has its effect; with a source it has none, and that is told."""
+    fields = {"use_cache": True, "cache_force": True} | PICTURES
+    assert heeded(Capabilities(), **fields)[1] == {"use_cache", "cache_force"}
+    assert heeded(Capabilities(image=False), **fields)[1] == set(PICTURES)
+
+
 def test_able_models_heed_everything(heeded):
     """Nothing is told where all has its effect, and the request stays as it is."""
     fields = {"prompt": "red coat, -hat", "negative": "blurry", "guidance": 5, "seed": 3} | PICTURES

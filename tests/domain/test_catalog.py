@@ -63,7 +63,9 @@ def test_a_table_written_again_is_the_same_model(backend):
     assert parse_model("tiny", model_table(model)) == model
 
 
-@pytest.mark.parametrize("sizes", [[], [[1000, 1001]], [[64, 64]], [[2048, 2048]], [[1024]], [["a", "b"]], 5], ids=str)
+@pytest.mark.parametrize(
+    "sizes", [[], [[1000, 1001]], [[64, 64]], [[2048, 2048]], [[4096, 480]], [[1024]], [["a", "b"]], 5], ids=str
+)
 def test_sizes_that_no_picture_of_ours_can_have_are_refused(sizes):
     """Too small for the watermark, too large to be enlarged and verified, or no pair of multiples of 8."""
     with pytest.raises(msgspec.ValidationError):

@@ -1,5 +1,6 @@
 """Data URIs of pictures."""
 
+import base64
 import tracemalloc
 
 import pytest
@@ -27,6 +28,15 @@ from imgen.domain.errors import InvalidField
 def test_any_data_uri_is_decoded(text):
     """Case, media type, parameters, spaces, padding and percent escapes do not matter."""
     assert decode_data_uri(text, field="image", max_bytes=5) == b"hello"
+
+
+@pytest.mark.parametrize("body", [b"\x89PN\xfb\xef\xbe\xfb\xefz", b"\x89PN\xfb\xef\xbe\x01"])
+def test_spaces_of_a_form_are_pluses_again(body):
+    """PHP decodes each `+` of a form's field to a space; spaces beside a `+` or a line break are nothing but spaces."""
+    encoded = base64.b64encode(body).decode()
+    assert encoded.count("+") in {4, 6}
+    for text in (encoded.replace("+", " "), f"{encoded[:3]} {encoded[3:]}", f" {encoded[:4]}\r\n {encoded[4:]}"):
+        assert decode_data_uri(f"data:image/png;base64,{text}", field="image", max_bytes=9) == body
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,8 @@ def test_a_source_and_a_mask_are_the_recipes(core, caller):
             "L",
             (96, 64),
         )
+        black = saved(Image.new("RGB", (40, 40), (120, 120, 120)), "JPEG")
+        assert (await make(opened, principal, mask=lambda: black)).warnings == ("mask",)
         for one in given.values():
             assert one.key.startswith(f"inputs/{principal.tenant.id}/")
             assert one.key.endswith(one.sha256)

@@ -49,6 +49,16 @@ JOBS = {
         [OPENED, CROPPED, RESIZED, RESIZED, MARKED],
     ),
     "a source as it is": ("png", {"strength": 0.0}, [OPENED, MARKED]),
+    "a mask that keeps all": (
+        "png",
+        {"strength": 0.6, "mask": True, "redrawn": np.s_[:0]},
+        [OPENED, MARKED],
+    ),
+    "a mask of what is cropped off, upscale": (
+        "jpeg",
+        {"strength": 0.6, "mask": True, "redrawn": np.s_[:, :64], "source": (672 + 256, 384), "upscale": 2},
+        [OPENED, CROPPED, RESIZED, MARKED],
+    ),
 }
 """Job → format, what it is asked for, and its actions with their source types."""
 
@@ -57,28 +67,31 @@ def noise(width, height):
     return np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
 
 
-def put(resources, key, width, height):
+def put(resources, key, pixels):
     file = io.BytesIO()
-    Image.fromarray(noise(width, height)).save(file, "PNG")
+    Image.fromarray(pixels).save(file, "PNG")
     resources.objects.put(key, file.getvalue(), "image/png")
     return Input(role=key.rpartition("/")[2], key=key, sha256=hashlib.sha256(file.getvalue()).hexdigest())
 
 
 def finish(
-    resources, output, *, strength=None, source=SIZE, original=b"", lost=False, mask=False, upscale=1, logo=False
-):
-    """A job of these wishes, rendered already, after its second phase."""
+    resources, output, *, strength=None, source=SIZE, original=b"", lost=False, mask=False, upscale=1, logo=False,
+    redrawn=np.s_[:64],
+):  # fmt: skip
+    """A job of these wishes, rendered already, after its second phase; `redrawn` is what its mask has white."""
     inputs, brand = [], VisibleWatermark()
     if strength is not None:
         key = "uploads/original" if original else ""
         if original and not lost:
             resources.objects.put(key, original, "application/octet-stream")
-        given = put(resources, "uploads/source", *source)
+        given = put(resources, "uploads/source", noise(*source))
         inputs.append(structs.replace(given, strength=strength, original_key=key))
     if mask:
-        inputs.append(put(resources, "uploads/mask", *source))
+        levels = np.zeros((source[1], source[0]), np.uint8)
+        levels[redrawn] = 255
+        inputs.append(put(resources, "uploads/mask", levels))
     if logo:
-        brand = VisibleWatermark(image_key=put(resources, "brands/logo", 32, 32).key)
+        brand = VisibleWatermark(image_key=put(resources, "brands/logo", noise(32, 32)).key)
     recipe = make_recipe(output=Output(format=output), visible_watermark=brand)
     changes = {"width": SIZE[0], "height": SIZE[1], "inputs": tuple(inputs), "upscale": upscale}
     recipe = structs.replace(recipe, diffusion=structs.replace(recipe.diffusion, **changes))

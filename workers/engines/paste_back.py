@@ -5,13 +5,17 @@ from numpy import uint8
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from imgen.domain.recipe import REDRAWN
+
 SEAM_PX = 16
 """Greatest distance from the mask, along rows or columns, at which the picture may differ from the source."""
-REDRAWN = 128
-"""Least level of a mask that counts as white: it is redrawn."""
-
 _GROWTH = SEAM_PX // 2
 _SOFTNESS = SEAM_PX // 2 - 1  # less than the growth: inside the mask nothing of the source shows
+
+
+def redraws(mask: NDArray[uint8]) -> bool:
+    """Returns whether a mask (height, width) lets anything be redrawn."""
+    return bool((mask >= REDRAWN).any())
 
 
 def paste_back(drawn: NDArray[uint8], source: NDArray[uint8], mask: NDArray[uint8]) -> NDArray[uint8]:

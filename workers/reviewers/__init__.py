@@ -16,9 +16,9 @@ from imgen.domain.errors import ConfigurationError
 from imgen.domain.review.floor import judge_floor
 from imgen.domain.review.ruleset import CompiledRuleset
 from imgen.domain.review.verdict import Verdict, combine
+from imgen.provenance import outside
+from imgen.provenance.hash_matcher import HASH_MATCH, INCONCLUSIVE, HashMatcher
 from imgen.settings import Settings
-from workers.reviewers import outside
-from workers.reviewers.match_list import HASH_MATCH, INCONCLUSIVE, HashMatcher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +170,7 @@ def open_reviewers(settings: Settings) -> ReviewerChain:
         raise ConfigurationError(f"[review] reviewers: no {', '.join(unknown)}; there are {', '.join(REVIEWERS)}")
     if not names:
         raise ConfigurationError("[review] reviewers is empty: nothing is published unreviewed")
-    folders = (settings.config_dir / "matches", settings.data_dir / "matches")
-    return ReviewerChain(HashMatcher(folders), [open_reviewer(name, settings) for name in names])
+    return ReviewerChain(HashMatcher(settings.match_folders), [open_reviewer(name, settings) for name in names])
 
 
 def open_reviewer(name: str, settings: Settings) -> Reviewer:

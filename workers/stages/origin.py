@@ -12,12 +12,13 @@ from PIL import Image
 
 from imgen.domain.errors import ObjectNotFound, SourceLost
 from imgen.domain.job import utc_text
-from imgen.domain.recipe import Diffusion, Input
+from imgen.domain.recipe import Diffusion, Input, strength_of
 from imgen.objects import ObjectStore
 from imgen.provenance import encoding
 from imgen.provenance.history import CROPPED, OPENED, RESIZED, SOURCE, Action, Ingredient, created, enlarged, redrawn
+from workers.engines.paste_back import redraws
 from workers.picture import Context, Picture
-from workers.stages.source import open_input
+from workers.stages.source import cover, open_input
 
 THUMBNAIL_PIXELS = 256
 """Long edge of a source's thumbnail in the credentials: about 10 KB, which all that is made from the picture carries on."""
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 def origin(picture: Picture, context: Context) -> Picture:
     """Notes the steps of the render phase. A source is the picture's parent, with a thumbnail and the credentials that it has.
 
-    A source that no model drew over, because its strength is 0, was cropped and resized at most.
+    A source that no model drew over, because its strength is 0 or its mask keeps all, was cropped and resized at most.
 
     Raises:
         SourceLost: the file of a source that was only cropped or resized is gone.
@@ -40,7 +41,7 @@ def origin(picture: Picture, context: Context) -> Picture:
     larger = (enlarged(picture.upscaler),) if picture.upscaler else ()
     if source is None:
         return replace(picture, actions=(created(model, when), *larger))
-    if source.strength > 0:
+    if _is_redrawn(diffusion, objects):
         how = "Image to image" if diffusion.input("mask") is None else "Inpainting"
         steps: tuple[Action, ...] = (redrawn(model, when, how), *larger)
     else:
@@ -49,6 +50,18 @@ def origin(picture: Picture, context: Context) -> Picture:
         label=SOURCE, relationship="parentOf", thumbnail=_thumbnail(objects, source), file=_original(objects, source)
     )
     return replace(picture, actions=(OPENED, *steps), ingredients=(parent,))
+
+
+def _is_redrawn(diffusion: Diffusion, objects: ObjectStore) -> bool:
+    """Returns whether a model drew over the source. A mask that is gone counts as one that let it."""
+    mask = diffusion.input("mask")
+    if strength_of(diffusion) == 0 or mask is None:
+        return strength_of(diffusion) > 0
+    try:
+        levels = np.asarray(open_input(objects, mask).convert("L"))
+    except SourceLost:
+        return True
+    return redraws(cover(levels, diffusion.width, diffusion.height))
 
 
 def _thumbnail(objects: ObjectStore, source: Input) -> bytes:

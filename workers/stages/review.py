@@ -17,9 +17,9 @@ from imgen.domain.outcome import Blocked
 from imgen.domain.review.floor import MINORS, MINORS_LABEL, names_child
 from imgen.domain.review.ruleset import SEXUAL
 from imgen.domain.review.verdict import PictureBlocked, Verdict, combine, floor_verdict, verdict_of
+from imgen.provenance.outside import LEAST_CUT, changed_part
 from workers.picture import Context, Picture
 from workers.reviewers import ReviewInput
-from workers.reviewers.outside import LEAST_CUT, changed_part
 from workers.stages.source import cover
 
 SAFETY_CHECKER = "safety_checker"

@@ -20,6 +20,6 @@ def rulesets(loaded: Settings) -> str:
 
 def match_lists(loaded: Settings) -> str:
     """Reads the match lists."""
-    paths = [path for folder in (loaded.config_dir, loaded.data_dir) for path in (folder / "matches").glob("*.csv")]
+    paths = [path for folder in loaded.match_folders for path in folder.glob("*.csv")]
     hashes = sum(len(matchlist.parse(path.read_text("utf-8"), str(path)).hashes) for path in paths)
     return f"{hashes} hashes in {len(paths)} lists"

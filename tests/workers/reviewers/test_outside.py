@@ -10,8 +10,8 @@ from servers.chat import completion, start_chat
 
 from imgen import configuration, settings
 from imgen.provenance.fingerprint import fingerprint
+from imgen.provenance.outside import changed_part, faces
 from workers.reviewers import ReviewInput, open_reviewers
-from workers.reviewers.outside import changed_part, faces
 
 SAFE = completion(json.dumps({"safe": True, "rules": [], "reason": "fine"}))
 UNSAFE = completion(json.dumps({"safe": False, "rules": ["hate"], "reason": "a symbol"}))

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch.nn.functional import interpolate, max_pool2d
 
 from imgen.domain.errors import ModelError
-from imgen.domain.recipe import strength_of
+from imgen.domain.recipe import REDRAWN, strength_of
 from workers.engines import Drawn, Shot
 from workers.engines.diffusers.architectures import Mode, architecture_of
 from workers.engines.diffusers.latent_blending import LatentBlending
 from workers.engines.diffusers.speed import settle_device
-from workers.engines.paste_back import REDRAWN, paste_back
+from workers.engines.paste_back import paste_back, redraws
 
 diffusers: Any = untyped_diffusers
 
@@ -39,16 +39,17 @@ def mode_of(shot: Shot) -> Mode:
     return "image" if shot.mask is None else "inpaint"
 
 
-def sharing_key(shot: Shot) -> tuple[Mode, float]:
+def sharing_key(shot: Shot) -> tuple[Mode, float, bool]:
     """Returns all by which shots must agree to be drawn in one call, beside their sizes, steps and LoRA."""
-    return mode_of(shot), strength_of(shot.diffusion)
+    return mode_of(shot), strength_of(shot.diffusion), _keeps_all(shot)
 
 
 def undrawn(shot: Shot) -> Drawn | None:
     """Returns a shot's source as its picture if it may not leave it at all; None: it is to be drawn."""
-    if shot.source is None or strength_of(shot.diffusion) > 0:
+    is_free = strength_of(shot.diffusion) > 0
+    if shot.source is None or (is_free and not _keeps_all(shot)):
         return None
-    notes = ("strength 0: the picture is the source as it came",)
+    notes = (f"{'black mask' if is_free else 'strength 0'}: the picture is the source as it came",)
     return Drawn(pixels=shot.source, notes=notes, idle=("negative", "guidance"))
 
 
@@ -57,6 +58,10 @@ def finished(shot: Shot, pixels: NDArray[uint8], *, idle: tuple[str, ...]) -> Dr
     if shot.source is None or shot.mask is None:
         return Drawn(pixels=pixels, idle=idle)
     return Drawn(pixels=paste_back(pixels, shot.source, shot.mask), idle=idle)
+
+
+def _keeps_all(shot: Shot) -> bool:
+    return shot.mask is not None and not redraws(shot.mask)
 
 
 class Modes:

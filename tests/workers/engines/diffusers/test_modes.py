@@ -106,6 +106,20 @@ def test_strength_zero_is_the_source(engine, asked):
     assert told == [(1, 1)]
 
 
+def test_a_black_mask_gives_the_source(engine, asked):
+    """Nothing is drawn for it, also beside a picture that is drawn; the operator is told."""
+    diffusion, told = asked(), []
+    source, black = source_for(diffusion), np.zeros_like(mask_for(diffusion))
+    shots = [Shot(diffusion=diffusion, source=source, mask=mask) for mask in (mask_for(diffusion), black)]
+    drawn, kept = engine.render(shots, lambda *step: told.append(step[:2]))
+    assert np.array_equal(kept.pixels, source)
+    assert kept.notes
+    assert kept.idle == ("negative", "guidance")
+    assert not np.array_equal(drawn.pixels, source)
+    assert drawn.notes == ()
+    assert told[-1][0] == told[-1][1]
+
+
 @pytest.mark.parametrize("strength", [0.5, 1.0])
 def test_inpainting_keeps_what_is_black(engine, asked, strength):
     """Beyond the seam around the mask each pixel is the source's; inside it is drawn, by the words."""

@@ -61,6 +61,11 @@ class HashMatcher:
         return next(filter(None, (_compare(matches, turned) for turned in found)), Verdict(safe=True))
 
     @property
+    def is_empty(self) -> bool:
+        """Returns whether the lists hold no hash."""
+        return not len(self._current().hashes)
+
+    @property
     def version(self) -> Hashable:
         """Value that changes with every change of a list."""
         self._current()
