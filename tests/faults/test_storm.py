@@ -29,7 +29,7 @@ def test_a_storm_over_http(stack: Stack, truth: Truth, jobs: int, kills: int):
         submitter.start()
         while len(killed) < kills:
             for part in rng.sample(list(PARTS), len(PARTS)):
-                while len(submitter.ids) * kills < len(killed) * jobs:  # from the first job to the last
+                while len(submitter.ids) * kills < min(len(killed), kills) * jobs:  # from the first job to the last
                     submitter.ended = pollers.ended()
                     time.sleep(0.02)
                 time.sleep(rng.uniform(0, 0.5))
