@@ -152,7 +152,7 @@ def describe(core: Core) -> Description:
             )
             for name, action in ACTIONS.items()
         ),
-        failures_intro='Each is `{"error": "<text>"}`. 429 and 503 have a `Retry-After` header with whole seconds.',
+        failures_intro='Each is `{"error": "<text>"}`. 409, 429 and 503 have a `Retry-After` header with whole seconds.',
         failures=FAILURES,
         page="action",
         sections=(
