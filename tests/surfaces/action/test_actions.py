@@ -54,10 +54,12 @@ def test_every_field_of_every_request_is_described(core):
 def test_examples_fit_their_structs(core, name):
     """The decoder takes the request, with fields that it knows; each answer is one of its kind, with no other field."""
     action = ACTIONS[name]
-    request, answers = action.examples(core)
-    assert set(request) <= set(action.request.__struct_fields__)
-    assert action_of(decode(json.dumps({"action": name, **request}).encode())) is action
-    for kind, answer in zip(action.answers, answers, strict=True):
+    examples = action.examples(core)
+    for request in (examples.request, *(one.request for one in examples.variants)):
+        assert set(request) <= set(action.request.__struct_fields__)
+        assert action_of(decode(json.dumps({"action": name, **request}).encode())) is action
+    pairs = [*zip(action.answers, examples.answers, strict=True)]
+    for kind, answer in [*pairs, *((action.answers[0], one.answer) for one in examples.variants)]:
         assert json.loads(msgspec.json.encode(msgspec.convert(answer, kind))) == answer
 
 
