@@ -85,7 +85,9 @@ def _with_types(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     typed = {key: _with_types(part) for key, part in schema.items()}
-    values, either = typed.get("enum"), typed.get("anyOf")
+    values, either, parts = typed.get("enum"), typed.get("anyOf"), typed.pop("prefixItems", None)
+    if parts is not None:  # a tuple; the interactive reference takes a list of a fixed length alone
+        typed["items"] = parts[0] if all(part == parts[0] for part in parts) else {"anyOf": parts}
     if isinstance(values, list) and all(isinstance(value, str) for value in values):
         return {"type": "string"} | typed
     if isinstance(either, list) and all(set(part) == {"type"} for part in either):
