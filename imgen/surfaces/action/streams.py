@@ -102,11 +102,11 @@ class EventsEndpoint:
         return _Reader(principal, may_read)
 
     async def _credential(self, scope: Scope, query: dict[str, list[str]], user: User) -> SessionCredential:
-        """Returns the credential for the tenant that is named, else the owner of the first job, else the user's only one.
+        """Returns the credential for the tenant that is named, else the owner of the first job, else the user's oldest one.
 
         Raises:
             BadId, JobNotFound: the user may see no such job.
-            InvalidField: no tenant is named, and the user has several.
+            InvalidField: no tenant is named, and the user belongs to none.
         """
         named = header(scope, TENANT) or "".join(query.get("tenant", [])[:1])
         if not named and (ids := query.get("id")):
@@ -116,10 +116,8 @@ class EventsEndpoint:
             if user.scope is not None and job.tenant_id not in user.scope:
                 raise JobNotFound
             named = job.tenant_id
-        if not named:
-            if user.scope is None or len(user.scope) != 1:
-                raise InvalidField("tenant")
-            (named,) = user.scope
+        if not named and not user.tenant_ids:
+            raise InvalidField("tenant")
         return SessionCredential(user, named)
 
 

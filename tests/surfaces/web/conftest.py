@@ -16,6 +16,7 @@ from servers.stack import start_stack, stop_between_writes
 
 AXE = Path(__file__).parents[2] / "servers" / "vendor" / "axe-4.14.1.min.js"
 PASSWORD = "correct horse battery"
+SETTINGS = '[review]\nfree_blocks = 100000\n[accounts]\nsign_up = "open"\n'
 FLAGS = (
     "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
@@ -25,7 +26,7 @@ FLAGS = (
 @pytest.fixture(scope="session")
 def web(tmp_path_factory):
     """The whole stack with an instant engine; its first administrator has chosen PASSWORD."""
-    with start_stack(tmp_path_factory.mktemp("web") / "var", settings="[review]\nfree_blocks = 100000\n") as stack:
+    with start_stack(tmp_path_factory.mktemp("web") / "var", settings=SETTINGS) as stack:
         stack.first_password = re.search(r"sign in as admin with (\S+)", "\n".join(stack.lines))[1]
         stack.imgen("users", "password", "admin", "--password", PASSWORD)
         yield stack

@@ -160,7 +160,7 @@ def test_the_invited_make_an_account_or_join_with_theirs(api, browser):
     assert kurt.post("/invitation/accept", page="/invitation", **form | {"password": "wrong"}).status_code == 400
     assert kurt.post("/invitation/accept", page="/invitation", **form).status_code == 303
     assert kurt.get(path).status_code == 200
-    eve_id = re.search(r"members/(usr_\w+)/role\">.*?aria-label=\"Make eve", ada.get(path).text)[1]
+    eve_id = re.search(r"members/(usr_\w+)/role\">.*?aria-label=\"Make \w+: eve", ada.get(path).text)[1]
     assert ada.post(f"{path}/members/{eve_id}/remove").status_code == 303
     assert eve.get(path).status_code == 404
     assert eve.post(f"{path}/invitations", role="owner").status_code == 404

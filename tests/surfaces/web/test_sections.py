@@ -6,7 +6,7 @@ from surfaces.web.conftest import sign_in, violations
 
 PAGES = (
     "/panel", "/panel/jobs", "/panel/jobs?view=table", "/panel/blocked", "/panel/keys", "/panel/usage", "/panel/usage?by=key",
-    "/panel/catalog", "/panel/workers", "/panel/cache", "/panel/people", "/panel/audit", "/panel/account",
+    "/panel/catalog", "/panel/workers", "/panel/cache", "/panel/people", "/panel/audit", "/account", "/invitation", "/password-reset",
 )  # fmt: skip
 
 
@@ -24,8 +24,9 @@ def furnished(web):
 def test_every_page_is_accessible(furnished, open_page, scheme):
     """In both schemes, the sign-in page and a job included."""
     page = open_page(color_scheme=scheme)
-    page.goto("/sign-in")
-    assert violations(page) == ""
+    for path in ("/sign-in", "/sign-up"):
+        page.goto(path)
+        assert violations(page) == "", path
     sign_in(page)
     for path in (*PAGES, *(f"/panel/jobs/{job['id']}" for job in furnished)):
         assert page.goto(path).status == 200, path
