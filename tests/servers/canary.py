@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+import re
 import ssl
 import tempfile
 import threading
@@ -61,8 +62,20 @@ def _answer(connection: socket, tls: ssl.SSLContext | None, canary: Canary) -> N
         connection.settimeout(10)
         spoken = tls.wrap_socket(connection, server_side=True) if tls else connection
         with spoken:
-            canary.heard[place] = spoken.recv(65536)
+            canary.heard[place] = _request(spoken)
             spoken.sendall(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n")
+
+
+def _request(spoken: socket) -> bytes:
+    """Reads a whole request: a connection that is closed over unread bytes is reset, and its answer lost."""
+    heard = b""
+    while (chunk := spoken.recv(65536)) != b"":
+        heard += chunk
+        head, end, body = heard.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        if end and len(body) >= (int(length[1]) if length else 0):
+            break
+    return heard
 
 
 def make_tls(*names: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:

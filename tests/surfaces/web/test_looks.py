@@ -136,7 +136,7 @@ def test_filters_fold_on_a_phone(phone):
 
 def test_tables_keep_their_main_columns_on_a_phone(phone, web):
     """Nothing of a table lies outside the screen, and each row can still be used."""
-    web.imgen("keys", "create", "pocket", "--tenant", "pockets")
+    web.imgen("keys", "create", "pocket", "--tenant", "pockets of an unusually long name", "--plan", "unlimited")
     web.wait(web.generate("a barn for a table"))
     for path, columns in (
         ("/panel/jobs?view=table&words=barn", ("Prompt", "State")),
