@@ -116,6 +116,7 @@ def test_the_menu_of_a_key_stands_at_its_button_and_goes_away(web, admin):
 
 def test_the_last_used_tenant_is_chosen_already(admin):
     """The form for a new key begins with the tenant of the last one; what was typed survives a refusal."""
+    make(admin, "first of many")
     make(admin, "first of many", tenant="many pictures")
     admin.goto("/panel/keys")
     admin.get_by_text("Make a key").click()
