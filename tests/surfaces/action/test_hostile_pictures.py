@@ -143,7 +143,10 @@ def test_an_upload_is_a_source_and_a_mask_of_its_tenant(api):
     upload = send(api, GOOD.getvalue()).json()
     assert is_upload_id(upload["image"])
     assert (upload["width"], upload["height"], len(upload["sha256"])) == (96, 64, 64)
-    answer = generate(api, image=upload["image"], mask=upload["image"], image_strength=0.4)
+    white = io.BytesIO()
+    Image.new("L", (96, 64), 255).save(white, "PNG")
+    mask = send(api, white.getvalue()).json()["image"]
+    answer = generate(api, image=upload["image"], mask=mask, image_strength=0.4)
     assert (answer.status_code, answer.json().get("warnings")) == (200, None)
     foreign = api.imgen("keys", "create", "foreign", "--tenant", "second", "--plan", "unlimited")
     for sent in (upload["image"], answer.json()["id"]):
