@@ -103,9 +103,9 @@ def test_silence_is_broken_by_comments():
     async def main():
         async with served(App(silence, Pace(comment_s=0.05))) as (_, address):
             reader, writer, _ = await connected(address)
-            for _ in range(3):
-                await reader.readuntil(b":\n\n")
+            comments = [await reader.readuntil(b":\n\n") for _ in range(3)]
             writer.close()
+        assert all(b"data:" not in comment for comment in comments[1:])  # the first comes with the head
 
     run(main())
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from bombs import saved
 from PIL import Image
+from structlog.testing import capture_logs
 
 from imgen.domain.errors import InvalidField, TooManyBlocked
 from imgen.domain.request import GenerateRequest
@@ -87,6 +88,9 @@ def test_a_broken_list_refuses_nobody_at_the_gate(core, caller):
         list_picture(opened, picture(1))
         with (opened.settings.data_dir / "matches" / "list.csv").open("a") as file:
             file.write("\nno hash\n")
-        await make(opened, caller(opened), image=file_of(picture(1)))
+        with capture_logs() as logs:
+            made = await make(opened, caller(opened), image=file_of(picture(1)))
+        assert [given.role for given in made.job.recipe.diffusion.inputs] == ["source"]
+        assert "pictures are not compared at the gate" in {line["event"] for line in logs}
 
     core(work)

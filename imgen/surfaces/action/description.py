@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from imgen.domain.account import POLL_EVERY_S
-from imgen.domain.idempotency import HEADER, KEPT_S, LONGEST
+from imgen.domain.idempotency import HEADER
 from imgen.services import uploads
 from imgen.services.core import Core
 from imgen.surfaces.action import EVENTS_PATH, PATH, UPLOAD_PATH, answers, streams_description
@@ -15,6 +15,7 @@ from imgen.surfaces.action.actions import ACTIONS, POLLING, Action
 from imgen.surfaces.action.events import event_items, event_schemas
 from imgen.surfaces.action.failures import EVENTS_FAILURES, FAILURES, UPLOAD_FAILURES
 from imgen.surfaces.action.fields import REQUIRED, fields
+from imgen.surfaces.action.idempotency_headers import ONCE, REPLAYED
 from imgen.surfaces.description import (
     REF,
     Description,
@@ -42,22 +43,6 @@ REASONS = {
     503: "A part of the server is down.",
 }
 """Status → its general meaning."""
-_ONCE = {
-    "name": HEADER,
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
-    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
-    "description": f"Random text, bare or quoted, for {' and '.join(f'`{name}`' for name in ACTIONS if ACTIONS[name].is_once)}. "
-    f"The same request with the same key within {KEPT_S // 3600} hours makes nothing again and gets the first answer: it is safe "
-    "to repeat after a broken connection.",
-}
-_REPLAYED = {
-    "Idempotency-Replayed": {
-        "description": "`true`: an earlier request with the same idempotency key made what is answered.",
-        "schema": {"type": "string", "const": "true"},
-    }
-}
 OVERVIEW = """\
 One URL, `POST /api/v2`; the body is a JSON object with an `action`. Send `generate`, then poll `status` until the job has \
 ended, or read `GET /api/v2/events`.
@@ -226,7 +211,7 @@ def _operation(
         "tags": ["Action API"],
         "summary": "Call an action",
         "description": "\n".join(f"- `{name}`: {action.description}" for name, action in ACTIONS.items()),
-        "parameters": [_ONCE],
+        "parameters": [ONCE],
         "requestBody": {
             "required": True,
             "content": json_content(request, examples_of_requests),
@@ -235,7 +220,7 @@ def _operation(
             "200": {
                 "description": "Answer of the action.",
                 "content": json_content(answer, examples_of_answers),
-                "headers": _headers(()) | _REPLAYED,
+                "headers": _headers(()) | REPLAYED,
             },
             **_failures(FAILURES),
         },
@@ -253,13 +238,13 @@ def _upload(answered: tuple[Schema, ...]) -> Schema:
         "summary": "Upload a picture",
         "description": "Keeps a picture for a day, like the action `upload`. The body is the file: a PNG, JPEG or WebP of at "
         f"most {uploads.MAX_BYTES // 2**20} MiB. Its type is told by its content; `Content-Type` does not count.",
-        "parameters": [_ONCE],
+        "parameters": [ONCE],
         "requestBody": {"required": True, "content": dict.fromkeys(types, picture)},
         "responses": {
             "200": {
                 "description": "The kept picture.",
                 "content": json_content({"$ref": REF + answers.UploadAnswer.__name__}, examples),
-                "headers": _headers(()) | _REPLAYED,
+                "headers": _headers(()) | REPLAYED,
             },
             **_failures(UPLOAD_FAILURES),
         },
