@@ -12,7 +12,9 @@
 //     const { meta } = await makePicture({ url, key, body: { prompt: "@aya red coat" }, say: console.log });
 
 const POLLS = 120;
-const TRIES = 10; // attempts at `generate` while the answer is 429
+const TRIES = 25; // of `generate` while the server is busy; it forgets a request that its process lost after a minute
+const LOST_TRIES = 3; // of `generate` without an answer
+const BUSY = [409, 429, 503]; // 409: an earlier try is still being answered
 const LONGEST_WAIT_S = 300; // a longer Retry-After (a spent quota, for example) ends the script
 const DOWNLOAD_TRIES = 3;
 const TIMEOUT_S = 30;
@@ -54,19 +56,29 @@ async function finish(server, job) {
   return result.meta;
 }
 
-/** Sends `generate`. Retries only a 429: after any other failure a job may already exist. */
+/** Sends `generate`; again under the same key if its answer is lost or the server is busy: that makes no second job. */
 async function start(server, body) {
-  for (let attempt = 1; ; attempt++) {
+  const once = await randomText();
+  for (let attempt = 1, lost = 0; ; attempt++) {
     let reply;
     try {
-      reply = await post(server, { ...body, action: "generate" });
+      reply = await post(server, { ...body, action: "generate" }, { "Idempotency-Key": once });
     } catch (error) {
-      throw new Stop(1, `cannot reach ${server.url}: ${reason(error)}`);
+      if (++lost === LOST_TRIES || attempt === TRIES) throw new Stop(1, `cannot reach ${server.url}: ${reason(error)}`);
+      server.say(`no answer (${reason(error)}), asking again`);
+      await sleep(server.pollS);
+      continue;
     }
     if (reply.status === 200 && reply.answer.id) return reply.answer;
-    if (reply.status !== 429 || attempt === TRIES) throw new Stop(1, errorText(reply));
+    if (!BUSY.includes(reply.status) || attempt === TRIES) throw new Stop(1, errorText(reply));
     await sleep(pauseS(server, reply));
   }
+}
+
+/** Returns 128 random bits in hex. Not randomUUID: pages without https have none. */
+async function randomText() {
+  const crypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto; // Node 18 has no global one
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Waits by events → the final answer; null if the server has none or the stream breaks: then poll. */
@@ -147,10 +159,10 @@ function shower({ say }, id) {
 }
 
 /** Sends one request to the Action API → {status, retryAfter: seconds or null, answer: the JSON object or {}}. */
-async function post(server, body) {
+async function post(server, body, headers = {}) {
   const response = await fetch(`${root(server)}/api/v2`, {
     method: "POST",
-    headers: { Authorization: `Bearer ${server.key}`, "Content-Type": "application/json" },
+    headers: { Authorization: `Bearer ${server.key}`, "Content-Type": "application/json", ...headers },
     body: JSON.stringify(body),
     redirect: "manual", // the key goes to this server and no other
     signal: AbortSignal.timeout(TIMEOUT_S * 1000),
@@ -166,7 +178,7 @@ async function post(server, body) {
   return { status: response.status, retryAfter: /^[0-9]+$/.test(retryAfter) ? Number(retryAfter) : null, answer };
 }
 
-/** Returns a 429's waiting time in seconds; ends the script if it is too long. */
+/** Returns the waiting time of a busy server's answer in seconds; ends the script if it is too long. */
 function pauseS({ pollS, say }, reply) {
   const text = errorText(reply);
   if (reply.retryAfter > LONGEST_WAIT_S) throw new Stop(1, `${text}, try again in ${reply.retryAfter} s`);

@@ -13,7 +13,9 @@
 declare(strict_types=1);
 
 const POLLS = 120;
-const TRIES = 10; // attempts at `generate` while the answer is 429
+const TRIES = 25; // of `generate` while the server is busy; it forgets a request that its process lost after a minute
+const LOST_TRIES = 3; // of `generate` without an answer
+const BUSY = [409, 429, 503]; // 409: an earlier try is still being answered
 const LONGEST_WAIT_S = 300; // a longer Retry-After (a spent quota, for example) ends the script
 const DOWNLOAD_TRIES = 3;
 const TIMEOUT_S = 30;
@@ -76,21 +78,27 @@ function finish(array $job, string $folder): void
     ]), "\n";
 }
 
-/** Sends `generate`. Retries only a 429: after any other failure a job may already exist. */
+/** Sends `generate`; again under the same key if its answer is lost or the server is busy: that makes no second job. */
 function start(array $body): array
 {
-    for ($attempt = 1; ; $attempt++) {
-        [$status, $retryAfter, $answer, $problem] = post($body);
+    $once = bin2hex(random_bytes(16));
+    for ($attempt = 1, $lost = 0; ; $attempt++) {
+        [$status, $retryAfter, $answer, $problem] = post($body, ["Idempotency-Key: $once"]);
         if ($status === 0) {
-            stop(1, 'cannot reach ' . URL . ": $problem");
+            if (++$lost === LOST_TRIES || $attempt === TRIES) {
+                stop(1, 'cannot reach ' . URL . ": $problem");
+            }
+            say("no answer ($problem), asking again");
+            pause(POLL_S);
+            continue;
         }
         if ($status === 200 && !empty($answer['id'])) {
             return $answer;
         }
-        if ($status !== 429 || $attempt === TRIES) {
+        if (!in_array($status, BUSY, true) || $attempt === TRIES) {
             stop(1, errorText($status, $answer));
         }
-        pause(pauseS($retryAfter, $answer));
+        pause(pauseS($status, $retryAfter, $answer));
     }
 }
 
@@ -161,7 +169,7 @@ function poll(array $job): array
         if ($status === 0) {
             say("no answer ($problem), asking again");
         } elseif ($status === 429) {
-            $waitS = pauseS($retryAfter, $answer);
+            $waitS = pauseS($status, $retryAfter, $answer);
         } elseif ($status >= 500 || ($status === 200 && !isset($answer['status']))) {
             say(errorText($status, $answer) . ', asking again');
         } elseif ($status !== 200) {
@@ -189,14 +197,14 @@ function show(array $job, array $answer, string $shown): string
 }
 
 /** Sends one request to the Action API → [HTTP status (0: no answer), Retry-After in seconds or null, answer, problem]. */
-function post(array $body): array
+function post(array $body, array $headers = []): array
 {
     $json = json_encode($body, JSON_UNESCAPED_SLASHES);
     if ($json === false) {
         stop(1, json_last_error_msg());
     }
-    [$status, $retryAfter, $data, $problem] =
-        request(URL . '/api/v2', ['Authorization: Bearer ' . KEY, 'Content-Type: application/json'], $json);
+    $headers = array_merge(['Authorization: Bearer ' . KEY, 'Content-Type: application/json'], $headers);
+    [$status, $retryAfter, $data, $problem] = request(URL . '/api/v2', $headers, $json);
     $answer = json_decode($data, true);
     return [$status, $retryAfter, is_array($answer) ? $answer : [], $problem];
 }
@@ -258,10 +266,10 @@ function request(string $url, array $headers, ?string $body): array
     return [(int) $found[1], $retryAfter, $data, ''];
 }
 
-/** Returns a 429's waiting time in seconds; ends the script if it is too long. */
-function pauseS(?int $retryAfter, array $answer): float
+/** Returns the waiting time of a busy server's answer in seconds; ends the script if it is too long. */
+function pauseS(int $status, ?int $retryAfter, array $answer): float
 {
-    $text = errorText(429, $answer);
+    $text = errorText($status, $answer);
     if ($retryAfter > LONGEST_WAIT_S) {
         stop(1, "$text, try again in $retryAfter s");
     }

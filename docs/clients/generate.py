@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import re
+import secrets
 import sys
 import time
 import urllib.error
@@ -25,7 +26,9 @@ URL = os.environ.get("IMGEN_URL", "").rstrip("/")
 KEY = os.environ.get("IMGEN_KEY", "")
 POLL_S = float(os.environ.get("IMGEN_POLL_S") or 3)
 POLLS = 120
-TRIES = 10  # attempts at `generate` while the answer is 429
+TRIES = 25  # of `generate` while the server is busy; it forgets a request that its process lost after a minute
+LOST_TRIES = 3  # of `generate` without an answer
+BUSY = (409, 429, 503)  # 409: an earlier try is still being answered
 LONGEST_WAIT_S = 300  # a longer Retry-After (a spent quota, for example) ends the script
 DOWNLOAD_TRIES = 3
 TIMEOUT_S = 30
@@ -95,19 +98,24 @@ def finish(job: dict, folder: str) -> None:
 
 
 def start(body: dict) -> dict:
-    """Sends `generate`. Retries only a 429: after any other failure a job may already exist."""
-    attempt = 0
+    """Sends `generate`; again under the same key if its answer is lost or the server is busy: that makes no second job."""
+    once, attempt, lost = secrets.token_hex(16), 0, 0
     while True:
         attempt += 1
         try:
-            status, retry_after, answer = post(body)
+            status, retry_after, answer = post(body, once)
         except NETWORK_ERRORS as error:
-            stop(1, f"cannot reach {URL}: {error}")
+            lost += 1
+            if lost == LOST_TRIES or attempt == TRIES:
+                stop(1, f"cannot reach {URL}: {error}")
+            say(f"no answer ({error}), asking again")
+            time.sleep(POLL_S)
+            continue
         if status == 200 and answer.get("id"):
             return answer
-        if status != 429 or attempt == TRIES:
+        if status not in BUSY or attempt == TRIES:
             stop(1, error_text(status, answer))
-        time.sleep(pause_s(retry_after, answer))
+        time.sleep(pause_s(status, retry_after, answer))
 
 
 def listen(job: dict) -> dict | None:
@@ -148,7 +156,7 @@ def poll(job: dict) -> dict:
             say(f"no answer ({error}), asking again")
             continue
         if status == 429:
-            wait_s = pause_s(retry_after, answer)
+            wait_s = pause_s(status, retry_after, answer)
         elif status >= 500 or (status == 200 and "status" not in answer):
             say(f"{error_text(status, answer)}, asking again")
         elif status != 200:
@@ -169,12 +177,16 @@ def show(job: dict, answer: dict, shown: str) -> str:
     return line
 
 
-def post(body: dict) -> tuple[int, int | None, dict]:
+def post(body: dict, once: str = "") -> tuple[int, int | None, dict]:
     """Sends one request to the Action API → (HTTP status, Retry-After in seconds or None, the answer's JSON object or {})."""
     request = urllib.request.Request(
         URL + "/api/v2",
         data=json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"},
+        headers={
+            "Authorization": f"Bearer {KEY}",
+            "Content-Type": "application/json",
+            **({"Idempotency-Key": once} if once else {}),
+        },
     )
     try:
         response = web.open(request, timeout=TIMEOUT_S)
@@ -191,9 +203,9 @@ def post(body: dict) -> tuple[int, int | None, dict]:
     return response.status, retry_after, answer if isinstance(answer, dict) else {}
 
 
-def pause_s(retry_after: int | None, answer: dict) -> float:
-    """Returns a 429's waiting time in seconds; ends the script if it is too long."""
-    text = error_text(429, answer)
+def pause_s(status: int, retry_after: int | None, answer: dict) -> float:
+    """Returns the waiting time of a busy server's answer in seconds; ends the script if it is too long."""
+    text = error_text(status, answer)
     if retry_after is not None and retry_after > LONGEST_WAIT_S:
         stop(1, f"{text}, try again in {retry_after} s")
     wait_s = max(retry_after or 0, POLL_S)

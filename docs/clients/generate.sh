@@ -10,7 +10,8 @@ set -u
 
 POLL_S=${IMGEN_POLL_S:-3}
 POLLS=120
-TRIES=10           # attempts at `generate` while the answer is 429
+TRIES=25           # of `generate` while the server is busy; it forgets a request that its process lost after a minute
+LOST_TRIES=3       # of `generate` without an answer
 LONGEST_WAIT_S=300 # a longer Retry-After (a spent quota, for example) ends the script
 DOWNLOAD_TRIES=3
 TIMEOUT_S=30
@@ -103,11 +104,11 @@ fi
 
 # ------------------------------------------------------------------ HTTP
 
-# Posts $work/body → sets $status (000: no answer); the answer is in $work/answer, its headers in $work/replied.
-# Follows no redirect. The key is passed in a file, because every user of the machine can see arguments.
+# Posts $work/body with the headers in $work/$1 → sets $status (000: no answer); the answer is in $work/answer, its headers in
+# $work/replied. Follows no redirect. The key is passed in a file, because every user of the machine can see arguments.
 post() {
     : >"$work/answer"
-    status=$(curl -sS -m "$TIMEOUT_S" -H @"$work/headers" --data-binary @"$work/body" -D "$work/replied" \
+    status=$(curl -sS -m "$TIMEOUT_S" -H @"$work/$1" --data-binary @"$work/body" -D "$work/replied" \
         -o "$work/answer" -w '%{http_code}' "$IMGEN_URL/api/v2" 2>"$work/problem") || status=000
 }
 
@@ -118,7 +119,7 @@ error_text() {
     printf '%s' "${text:-HTTP $status}"
 }
 
-# Sets $wait_s from a 429's Retry-After; ends the script if it is too long.
+# Sets $wait_s from the Retry-After of a busy server; ends the script if it is too long.
 pause_s() {
     retry_after=$(sed -n 's/^[Rr]etry-[Aa]fter:[[:space:]]*\([0-9]\{1,9\}\)[[:space:]]*$/\1/p' "$work/replied")
     wait_s=$POLL_S
@@ -198,18 +199,33 @@ trap 'exit 143' TERM
 printf 'Authorization: Bearer %s\nContent-Type: application/json\n' "$IMGEN_KEY" >"$work/headers"
 umask "$umask_before"
 
-# ------------------------------------------------------------------ start: only a 429 is retried; after any other
-# failure a job may already exist
+# ------------------------------------------------------------------ start: again under the same key if the answer is lost
+# or the server is busy (409: an earlier try is still being answered); that makes no second job
 
 json_request "$prompt" "$@" >"$work/body" || stop 1 "cannot write the request"
-attempt=1
+once=$(od -An -N16 -tx1 /dev/urandom | sed 's/ //g')
+[ -n "$once" ] || stop 1 "cannot make a random key"
+{ cat "$work/headers" && printf 'Idempotency-Key: %s\n' "$once"; } >"$work/once" || stop 1 "cannot write the request"
+attempt=0
+lost=0
 while :; do
-    post
-    [ "$status" != 000 ] || stop 1 "cannot reach $IMGEN_URL: $(cat "$work/problem")"
+    attempt=$((attempt + 1))
+    post once
+    if [ "$status" = 000 ]; then
+        lost=$((lost + 1))
+        if [ "$lost" -eq "$LOST_TRIES" ] || [ "$attempt" -eq "$TRIES" ]; then
+            stop 1 "cannot reach $IMGEN_URL: $(cat "$work/problem")"
+        fi
+        say "no answer ($(cat "$work/problem")), asking again"
+        sleep "$POLL_S"
+        continue
+    fi
     id=$(answer id)
     if [ "$status" = 200 ] && [ -n "$id" ]; then break; fi
-    if [ "$status" != 429 ] || [ "$attempt" -eq "$TRIES" ]; then stop 1 "$(error_text)"; fi
-    attempt=$((attempt + 1))
+    case $status in
+        409 | 429 | 503) [ "$attempt" -lt "$TRIES" ] || stop 1 "$(error_text)" ;;
+        *) stop 1 "$(error_text)" ;;
+    esac
     pause_s
     sleep "$wait_s"
 done
@@ -260,7 +276,7 @@ await_end() {
         sleep "$wait_s"
         wait_s=$POLL_S
         polls=$((polls + 1))
-        post
+        post headers
         line=$(json_state <"$work/answer")
         state=${line%% *}
         case $status:$state in

@@ -14,7 +14,7 @@ import pytest
 CLIENTS = Path(__file__).parents[2] / "docs" / "clients"
 POLL_S = 0.01
 WORDS = ["@aya red coat,", "on a beach,", "-hat"]
-SHELL_TOOLS = ("cat", "cp", "curl", "mkdir", "mktemp", "rm", "sed", "sh", "sleep")
+SHELL_TOOLS = ("cat", "cp", "curl", "mkdir", "mktemp", "od", "rm", "sed", "sh", "sleep")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The pollers in docs/clients against a stub on its bad days: refusals, a busy server, hiccups, redirects."""
 
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,17 +15,18 @@ from servers.action_stub import JOB_ID, PICTURES, Reply, Stub, error, start_stub
     ("reply", "text"),
     [
         (error(400, "Invalid character"), "Invalid character"),
-        (Reply(status=503, body=b"<html>maintenance</html>"), "HTTP 503"),
+        (error(422, "Idempotency key reused"), "Idempotency key reused"),
+        (Reply(status=500, body=b"Internal Server Error"), "HTTP 500"),
         (Reply(status=200, body={"unexpected": 1}), "HTTP 200"),
         (error(429, "Quota exceeded", Retry_After="86400"), "Quota exceeded"),
-        (Reply(silent=True), "cannot reach"),
+        (error(503, "Service unavailable", Retry_After="301"), "Service unavailable"),
     ],
-    ids=["400", "503-html", "200-odd", "429-for-a-day", "silent"],
+    ids=["400", "422", "500-text", "200-odd", "429-for-a-day", "503-too-long"],
 )
 def test_refused_generate_is_told_and_not_repeated(
     client: Client, stub: Stub, out: Path, reply: Reply, text: str
 ) -> None:
-    """Whatever else than a short 429 answers `generate` ends the script: a second request could make a second job."""
+    """An answer that the same request would get again ends the script."""
     stub.plan["generate"] = [reply]
     done = client.run(stub.url, stub.key, *WORDS, "--out", str(out))
 
@@ -68,14 +70,54 @@ def test_busy_server_is_asked_again_after_retry_after(tmp_path: Path) -> None:
 
 
 @one_of_each
-def test_busy_server_is_asked_ten_times_at_most(client: Client, stub: Stub, out: Path) -> None:
+def test_busy_server_is_asked_25_times_at_most(client: Client, stub: Stub, out: Path) -> None:
     """A queue that stays full ends the script."""
     stub.plan["generate"] = [error(429, "Queue is full")]
     done = client.run(stub.url, stub.key, *WORDS, "--out", str(out), poll_s=0.001)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "Queue is full" in done.stderr
-    assert len(stub.asked("generate")) == 10
+    assert len(stub.asked("generate")) == 25
+
+
+def test_a_lost_answer_is_asked_for_under_the_same_key(client: Client, stub: Stub, out: Path) -> None:
+    """Whatever is lost or refused for a while, it is one request to the server; a poll has no key."""
+    stub.plan["generate"] = [
+        Reply(silent=True),
+        Reply(body=stub.accepted().body, breaks_off=True),
+        error(409, "Request in progress"),
+        Reply(status=503, body=b"<html>maintenance</html>"),
+        stub.accepted(),
+    ]
+    done = client.run(stub.url, stub.key, *WORDS, "--out", str(out))
+
+    assert done.returncode == 0, done.stderr
+    assert files_in(out) == sorted(PICTURES)
+    assert done.stderr.count("asking again") == 2
+    requests = stub.asked("generate")
+    assert [seen.body for seen in requests] == [requests[0].body] * 5
+    keys = {seen.headers["Idempotency-Key"] for seen in requests}
+    assert len(keys) == 1
+    assert re.fullmatch("[0-9a-f]{32}", keys.pop())
+    assert [seen.headers.get("Idempotency-Key") for seen in stub.asked("status")] == [None] * 3
+
+
+def test_each_run_has_a_key_of_its_own(client: Client, stub: Stub, out: Path) -> None:
+    """The same command, given twice, makes two pictures."""
+    for _ in range(2):
+        assert client.run(stub.url, stub.key, *WORDS, "--out", str(out)).returncode == 0
+    assert len({seen.headers["Idempotency-Key"] for seen in stub.asked("generate")}) == 2
+
+
+@one_of_each
+def test_a_server_that_never_answers_is_asked_three_times(client: Client, stub: Stub, out: Path) -> None:
+    """Then the script says so."""
+    stub.plan["generate"] = [Reply(silent=True)]
+    done = client.run(stub.url, stub.key, *WORDS, "--out", str(out))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot reach" in done.stderr
+    assert len(stub.asked("generate")) == 3
 
 
 def test_hiccups_while_polling_are_survived(client: Client, stub: Stub, out: Path) -> None:

@@ -5,11 +5,13 @@ import json
 import os
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 
 import httpx2
 from clients.scripts import CLIENTS, Client, one_of_each
 from PIL import Image
+from servers.faulty_http import forward, forward_then, reset, start_faulty_http
 
 
 def test_client_makes_a_picture_on_the_real_server(client: Client, server, tmp_path: Path) -> None:
@@ -81,3 +83,18 @@ def test_client_starts_from_an_uploaded_picture(client: Client, server, tmp_path
     assert "corrected" not in done.stderr
     with Image.open(json.loads(done.stdout)["files"][0]) as picture:
         assert picture.size == (1216, 832)
+
+
+@one_of_each
+def test_a_lost_answer_makes_no_second_job(client: Client, server, tmp_path: Path) -> None:
+    """The server makes the job and the connection breaks: the next try is told of the same job."""
+    prompt = f"red coat {uuid.uuid4().hex}"
+    with start_faulty_http(forward(server.url)) as between:
+        between.script = [forward_then(server.url, reset)]
+        done = client.run(between.url, server.key, prompt, "--out", str(tmp_path / "out"), poll_s=0.1)
+
+    assert done.returncode == 0, done.stderr
+    assert "asking again" in done.stderr
+    listed = server.post({"action": "jobs", "limit": 100}).json()["jobs"]
+    made = [job["id"] for job in listed if job["prompt"] == prompt]
+    assert made == [json.loads(done.stdout)["id"]]
