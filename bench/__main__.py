@@ -10,7 +10,7 @@ from pathlib import Path
 
 BENCHMARKS = (
     *("finish", "render", "engine", "pdq", "matchlist", "cache"),
-    *("pages", "api", "status", "submit", "enqueue", "waiting", "history"),
+    *("pages", "tenants", "api", "status", "submit", "enqueue", "waiting", "history"),
 )
 """Benchmarks of a run without names; `gpu` is run by its name alone."""
 

@@ -45,12 +45,12 @@ KEYS = 20
 def measure(*, stored: int = JOBS, rounds: int = 20) -> list[Figure]:
     """Measures seconds from request to the last byte, by one client; a member's tenant has all the jobs."""
     with open_fixture() as fixture:
-        job_id = _fill(fixture, stored)
-        with serve_api(fixture) as server, _client(server, "admin") as admin, _client(server, "member") as member:
+        job_id = fill(fixture, stored)
+        with serve_api(fixture) as server, sign_in(server, "admin") as admin, sign_in(server, "member") as member:
             first = {page: _seconds(admin, page) for page in USAGE}
             pages = [page.format(job=job_id) for page in PAGES]
-            worst = {page: _percentile(admin, page, rounds) for page in (*pages, *FOR_ADMINISTRATORS)}
-            worst |= {f"{page} of a member": _percentile(member, page, rounds) for page in pages}
+            worst = {page: percentile(admin, page, rounds) for page in (*pages, *FOR_ADMINISTRATORS)}
+            worst |= {f"{page} of a member": percentile(member, page, rounds) for page in pages}
             time.sleep(usage.LATELY_FOR_S)
             again = {page: _seconds(admin, page) for page in USAGE}
     return [
@@ -65,7 +65,7 @@ def _slowest(what: str, times: dict[str, float], detail: str, at_most: float = M
     return Figure(what=what, value=times[page] * 1e3, unit="ms", at_most=at_most, detail=detail.format(page))
 
 
-def _percentile(client: httpx2.Client, page: str, rounds: int) -> float:
+def percentile(client: httpx2.Client, page: str, rounds: int) -> float:
     """Computes the 95th percentile of warm answers: the first two are left out."""
     ordered = sorted([_seconds(client, page) for _ in range(rounds + 2)][2:])
     return ordered[int(0.95 * (len(ordered) - 1) + 0.5)]
@@ -77,7 +77,7 @@ def _seconds(client: httpx2.Client, page: str) -> float:
     return time.perf_counter() - started
 
 
-def _fill(fixture: Fixture, stored: int) -> str:
+def fill(fixture: Fixture, stored: int) -> str:
     """Stores jobs of every state over a month, as many rows of the audit, and two people. Returns a job's id."""
     template, now, states = (
         make_job(tenant_id=fixture.principal.tenant.id, counted_as=fixture.principal.counted_as),
@@ -126,7 +126,7 @@ _OUTCOME = '{"blocked": {"names": ["Violence"], "categories": ["violence"]}}'
 
 
 @contextlib.contextmanager
-def _client(server: Server, name: str) -> Iterator[httpx2.Client]:
+def sign_in(server: Server, name: str) -> Iterator[httpx2.Client]:
     """Yields a client that is signed in."""
     with httpx2.Client(base_url=f"http://{HOST}:{server.port}", timeout=30) as client:
         token = re.search(r'name="csrftoken" value="([^"]+)"', client.get("/sign-in").text)

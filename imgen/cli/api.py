@@ -67,7 +67,7 @@ def api(
 def _tell_missing(loaded: Settings, database: Database) -> None:
     """Logs a warning for each thing without which a fresh installation answers nobody."""
     with database.read() as connection:
-        has_key, has_user = bool(api_keys.all_keys(connection)), users.count_users(connection) > 0
+        has_key, has_user = api_keys.has_keys(connection), users.count_users(connection) > 0
     if not has_key:
         log.warning("no API key yet; make one with: imgen keys create NAME")
     if not has_user:

@@ -85,7 +85,7 @@ def _prepare(loaded: Settings, say: Callable[[str, str], None]) -> None:
         schema.upgrade(database)
         say("database", f"ready ({database.check()})")
         with database.write() as connection:
-            if not api_keys.all_keys(connection):
+            if not api_keys.has_keys(connection):
                 raw = new_raw_key()
                 tenant = cli_audit.tenant(connection, "default", loaded.default_plan)
                 cli_audit.key(connection, raw, owner=tenant, name=FIRST_KEY)

@@ -17,7 +17,8 @@ from imgen.domain.errors import Invalid
 from imgen.domain.one_time_link import LinkKind, link_url, new_token
 from imgen.domain.user import ADMIN, MAX_PASSWORD_CHARS, MEMBER, MIN_PASSWORD_CHARS, ROLES, User
 from imgen.records import audit, users
-from imgen.records.tenants import all_tenants, find_tenant
+from imgen.records.tenants import find_tenant
+from imgen.records.tenants import names as tenant_names
 from imgen.services.accounts import one_time_links, passwords, seats
 
 app = typer.Typer(help="Add, list and remove users of the web face.", no_args_is_help=True)
@@ -53,12 +54,13 @@ def add(
 def list_users(data: Data = None) -> None:
     """List all users."""
     with writing(data) as (_, connection):
-        names = {tenant.id: tenant.name for tenant in all_tenants(connection)}
         found = users.all_users(connection)
+        owned = {tenant_id for one in found for tenant_id in one.tenant_ids}
+        names = tenant_names(connection, owned)
     table = Table("name", "role", "tenants", "first password")
     for one in found:
-        owned = "all" if one.is_admin else ", ".join(sorted(names[key] for key in one.tenant_ids)) or "none"
-        table.add_row(one.name, one.role, owned, "not changed yet" if one.must_change_password else "")
+        sees = "all" if one.is_admin else ", ".join(sorted(names[key] for key in one.tenant_ids)) or "none"
+        table.add_row(one.name, one.role, sees, "not changed yet" if one.must_change_password else "")
     show(table)
 
 

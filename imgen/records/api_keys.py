@@ -3,16 +3,19 @@
 import secrets
 import time
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from msgspec import structs
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, Row, Select, insert, or_, select, update
 
 from imgen.domain.account import Tenant
 from imgen.domain.errors import Invalid
 from imgen.domain.principal import SCOPES, ApiKey, TenantKey, hash_key, visible_prefix
 from imgen.domain.user import User
+from imgen.records import name_pages
 from imgen.records.database import locked_in_order
-from imgen.records.tables.accounts import api_keys, tenants
+from imgen.records.name_pages import NamePlace
+from imgen.records.tables.accounts import IS_KEPT, api_keys, tenants
 
 MAX_NAMED = 10
 """Tenants that an error names."""
@@ -83,8 +86,32 @@ def find_key_by_hash(connection: Connection, key_hash: str) -> TenantKey | None:
 
 
 def all_keys(connection: Connection) -> list[TenantKey]:
-    """Lists all keys that are not deleted, oldest first."""
+    """Lists all keys that are not deleted, oldest first: for the command line alone, since there may be very many."""
     return [_tenant_key(row) for row in connection.execute(_keys_and_tenants().order_by(api_keys.c.created_at))]
+
+
+def has_keys(connection: Connection) -> bool:
+    """Returns whether there is a key that is not deleted."""
+    return connection.execute(select(api_keys.c.id).where(IS_KEPT).limit(1)).first() is not None
+
+
+def page(
+    connection: Connection,
+    *,
+    scope: Collection[str] | None,
+    prefix: str = "",
+    after: NamePlace | None = None,
+    limit: int,
+) -> tuple[list[TenantKey], NamePlace | None]:
+    """Lists keys by name, those that begin with `prefix`; returns them, and the place of the next page if there is one."""
+    streams: list[dict[Column[Any], object]] = (
+        [{}] if scope is None else [{api_keys.c.tenant_id: tenant} for tenant in sorted(scope)]
+    )
+    places = name_pages.page(connection, api_keys, streams, (IS_KEPT,), prefix=prefix, after=after, limit=limit + 1)
+    shown = [place.id for place in places[:limit]]
+    rows = connection.execute(_keys_and_tenants().where(api_keys.c.id.in_(shown)))
+    found = {row.id: _tenant_key(row) for row in rows}
+    return [found[key_id] for key_id in shown if key_id in found], places[limit - 1] if len(places) > limit else None
 
 
 def keys_of_user(connection: Connection, user: User, *, limit: int) -> list[str]:
@@ -92,8 +119,13 @@ def keys_of_user(connection: Connection, user: User, *, limit: int) -> list[str]
 
     They are keys of visible tenants that this user made in the panel, or that were made on the command line.
     """
-    last_used = func.coalesce(api_keys.c.last_used_at, api_keys.c.created_at)
-    return [row.id for row in connection.execute(_own_ids(user).order_by(last_used.desc()).limit(limit))]
+    latest = select(api_keys.c.used_at, api_keys.c.id).order_by(api_keys.c.used_at.desc(), api_keys.c.id.desc())
+    found = []
+    for stream in _streams(user.scope):
+        for maker in ("", user.id):  # each in the order of an index
+            own = [column == value for column, value in {**stream, api_keys.c.made_by: maker}.items()]
+            found += [(row.used_at, row.id) for row in connection.execute(latest.where(*own).limit(limit))]
+    return [key_id for _, key_id in sorted(found, reverse=True)[:limit]]
 
 
 def is_key_of_user(connection: Connection, user: User, key_id: str) -> bool:
@@ -179,6 +211,11 @@ def _only(found: Sequence[TenantKey], missing: str, name: str) -> ApiKey:
         hint = f"; name its tenant with --tenant: {', '.join(owners[:MAX_NAMED])}" if len(owners) > 1 else ""
         raise Invalid(f"More than one key goes by {name!r}{hint}")
     return found[0].key
+
+
+def _streams(scope: Collection[str] | None) -> list[dict[Column[Any], object]]:
+    """Returns the streams of a page (see paging.py): one for each tenant, or a single one for all."""
+    return [{}] if scope is None else [{api_keys.c.tenant_id: tenant_id} for tenant_id in sorted(scope)]
 
 
 def _own_ids(user: User) -> Select[tuple[str]]:

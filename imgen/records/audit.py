@@ -16,7 +16,7 @@ from imgen.domain.user import User
 from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.operations import audit
 from imgen.records.tables.users import users
-from imgen.records.tenants import all_tenants
+from imgen.records.tenants import names as tenant_names
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,10 +89,9 @@ def change_of_user(
     connection: Connection, *, before: User | None = None, after: User | None = None
 ) -> dict[str, object]:
     """Makes the detail of a change of a user."""
-    names = {tenant.id: tenant.name for tenant in all_tenants(connection)}
 
     def fields(user: User) -> dict[str, object]:
-        owned = sorted(names.get(key, key) for key in user.tenant_ids)
+        owned = sorted(tenant_names(connection, user.tenant_ids).values())
         return {"role": user.role, "tenants": owned, "first_password": user.must_change_password}
 
     states = {side: one for side, one in (("before", before), ("after", after)) if one is not None}

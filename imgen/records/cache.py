@@ -230,15 +230,30 @@ def count_lookups(connection: Connection, tenant_id: str, *, hits: int, misses: 
 
 def statistics(connection: Connection, *, tenant_id: str | None = None, since_day: str = "") -> Statistics:
     """Returns the statistics of one tenant or of all, with look-ups since a day."""
-
-    def own(table: Any) -> Any:
-        return table.c.tenant_id == tenant_id if tenant_id is not None else True
-
-    kept = select(func.count(), func.coalesce(func.sum(entries.c.size_bytes), 0)).where(_is_live(), own(entries))
-    totals = select(func.coalesce(func.sum(lookups.c.hits), 0), func.coalesce(func.sum(lookups.c.misses), 0))
-    number, size_bytes = connection.execute(kept).one()
-    hits, misses = connection.execute(totals.where(lookups.c.day >= since_day, own(lookups))).one()
+    own: Sequence[ColumnElement[bool]] = () if tenant_id is None else (entries.c.tenant_id == tenant_id,)
+    asked = [lookups.c.day >= since_day]
+    if tenant_id is not None:
+        asked.append(lookups.c.tenant_id == tenant_id)
+    number, size_bytes = connection.execute(select(*_KEPT).where(_is_live(), *own)).one()
+    hits, misses = connection.execute(select(*_ASKED).where(*asked)).one()
     return Statistics(entries=number, size_bytes=int(size_bytes), hits=int(hits), misses=int(misses))
+
+
+def statistics_of(connection: Connection, tenant_ids: Sequence[str]) -> dict[str, Statistics]:
+    """Returns tenant id → statistics, of each of these tenants."""
+    kept = select(entries.c.tenant_id, *_KEPT).where(_is_live(), entries.c.tenant_id.in_(tenant_ids))
+    asked = select(lookups.c.tenant_id, *_ASKED).where(lookups.c.tenant_id.in_(tenant_ids))
+    stored = {row[0]: row[1:] for row in connection.execute(kept.group_by(entries.c.tenant_id))}
+    counted = {row[0]: row[1:] for row in connection.execute(asked.group_by(lookups.c.tenant_id))}
+    found = {}
+    for tenant_id in tenant_ids:
+        (number, size_bytes), (hits, misses) = stored.get(tenant_id, (0, 0)), counted.get(tenant_id, (0, 0))
+        found[tenant_id] = Statistics(entries=number, size_bytes=int(size_bytes), hits=int(hits), misses=int(misses))
+    return found
+
+
+_KEPT = (func.count(), func.coalesce(func.sum(entries.c.size_bytes), 0))
+_ASKED = (func.coalesce(func.sum(lookups.c.hits), 0), func.coalesce(func.sum(lookups.c.misses), 0))
 
 
 def _is_live() -> Any:

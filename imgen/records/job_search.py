@@ -6,16 +6,14 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, Select, exists, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, select, tuple_
 
 from imgen.domain.job import Job, State
 from imgen.records.job_rows import from_row, listed
 from imgen.records.jobs import in_tenants
 from imgen.records.paging import Place, Stream, hidden, newest_ids, rows_at
 from imgen.records.stars import starred_by
-from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.jobs import HAS_PICTURES, jobs
-from imgen.records.tables.users import users
 
 _ESCAPED = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
 
@@ -46,7 +44,8 @@ class JobFilter(Struct, frozen=True, kw_only=True):
     scope: frozenset[str] | None = None
     """Tenants with visible jobs; None: all."""
     states: frozenset[State] = frozenset()
-    key_id: str = ""
+    key_ids: frozenset[str] = frozenset()
+    """Keys, or users of the playground."""
     batch_id: str = ""
     """Id of a batch: only the jobs that one request made together."""
     model: str = ""
@@ -103,26 +102,6 @@ def find_all_visible(connection: Connection, job_ids: Collection[str], *, scope:
     return [listed(row) for row in connection.execute(query).mappings()]
 
 
-def key_names(connection: Connection, *, scope: frozenset[str] | None) -> dict[str, str]:
-    """Returns id → name of keys, deleted ones included, then of users with playground pictures, as `mira (playground)`."""
-    keys = select(api_keys.c.id, api_keys.c.name).order_by(api_keys.c.name)
-    theirs = exists().where(jobs.c.key_id == users.c.id)
-    if scope is not None:
-        keys = keys.where(api_keys.c.tenant_id.in_(scope))
-        theirs = theirs.where(in_tenants(scope))
-    names = {row.id: row.name for row in connection.execute(keys)}
-    people = select(users.c.id, users.c.name).where(theirs).order_by(users.c.name)
-    return names | {row.id: f"{row.name} (playground)" for row in connection.execute(people)}
-
-
-def tenant_names(connection: Connection, *, scope: frozenset[str] | None) -> dict[str, str]:
-    """Returns tenant id → name."""
-    query = select(tenants.c.id, tenants.c.name).order_by(tenants.c.name)
-    if scope is not None:
-        query = query.where(tenants.c.id.in_(scope))
-    return {row.id: row.name for row in connection.execute(query)}
-
-
 def samples(connection: Connection, *, scope: frozenset[str] | None) -> dict[tuple[str, str], Job]:
     """Returns (kind, name) → the newest completed job whose pictures are still stored.
 
@@ -161,8 +140,8 @@ def _streams(job_filter: JobFilter) -> list[Stream]:
         job_filter.words or job_filter.starred_by
     ):  # only the gallery's index has the prompts; starred jobs are looked up
         return [{}]
-    if job_filter.key_id:
-        return [{jobs.c.key_id: job_filter.key_id}]
+    if 0 < len(job_filter.key_ids) <= MAX_STREAMS:
+        return [{jobs.c.key_id: key_id} for key_id in sorted(job_filter.key_ids)]
     if scope is not None and len(scope) * len(each_state) <= MAX_STREAMS:
         return [{jobs.c.tenant_id: tenant, **state} for tenant in sorted(scope) for state in each_state]
     if states is not None and State.COMPLETED not in states:
@@ -186,12 +165,13 @@ def _states(job_filter: JobFilter) -> frozenset[State] | None:
 def _conditions(job_filter: JobFilter) -> list[ColumnElement[bool]]:
     """Returns the conditions of hidden columns: which index is read is the streams' choice."""
     equal = (
-        (jobs.c.key_id, job_filter.key_id),
         (jobs.c.model, job_filter.model),
         (jobs.c.character, job_filter.character),
         (jobs.c.ruleset, job_filter.blocked_under),
     )
     found = [hidden(column) == value for column, value in equal if value]
+    if job_filter.key_ids:
+        found.append(hidden(jobs.c.key_id).in_(job_filter.key_ids))
     if job_filter.scope is not None:
         found.append(in_tenants(job_filter.scope))
     if (states := _states(job_filter)) is not None:

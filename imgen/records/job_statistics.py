@@ -105,12 +105,12 @@ def performance(connection: Connection, *, scope: frozenset[str] | None, latest:
 def by_day(
     connection: Connection, *, scope: frozenset[str] | None, column: str, since: float, until: float | None = None
 ) -> list[tuple[str, str, JobStatistics]]:
-    """Returns (day, value, statistics) for one of the columns `key_id`, `model`, `character`, in order.
+    """Returns (day, value, statistics) for one of the columns `tenant_id`, `key_id`, `model`, `character`, in order.
 
     Only the index `ix_jobs_gallery` is read. The times of a group come as one text: a row for each job is slower.
     """
     day = cast(func.floor(jobs.c.created_at / DAY_S), Integer)
-    chosen = {"key_id": jobs.c.key_id, "model": jobs.c.model, "character": jobs.c.character}[column]
+    chosen = jobs.c[column]
     took_ms = cast(cast((jobs.c.ended_at - jobs.c.created_at) * 1000, Integer), Text)
     measures = (
         func.count().label("jobs"),

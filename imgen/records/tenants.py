@@ -2,13 +2,15 @@
 
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from imgen.domain.account import ANONYMOUS_TENANT_ID, Tenant
 from imgen.domain.errors import Invalid
+from imgen.records import name_pages
 from imgen.records.database import dialect_insert
+from imgen.records.name_pages import NamePlace
 from imgen.records.tables.accounts import tenants
 
 MAX_NAME_CHARS = 200
@@ -95,9 +97,42 @@ def first_tenants(connection: Connection, *, scope: frozenset[str] | None, limit
 
 
 def all_tenants(connection: Connection) -> list[Tenant]:
-    """Lists all tenants by name."""
+    """Lists all tenants by name: for the command line alone, since there may be very many."""
     found = connection.execute(select(tenants).order_by(tenants.c.name))
     return [Tenant(id=row.id, name=row.name, plan=row.plan) for row in found]
+
+
+def page(
+    connection: Connection,
+    *,
+    scope: Collection[str] | None,
+    prefix: str = "",
+    after: NamePlace | None = None,
+    limit: int,
+) -> tuple[list[Tenant], NamePlace | None]:
+    """Lists tenants by name, those that begin with `prefix`; returns them, and the place of the next page if there is one."""
+    within: list[ColumnElement[bool]] = [] if scope is None else [tenants.c.id.in_(scope)]
+    places = name_pages.page(connection, tenants, conditions=within, prefix=prefix, after=after, limit=limit + 1)
+    found = of_ids(connection, [place.id for place in places[:limit]])
+    shown = [found[place.id] for place in places[:limit] if place.id in found]
+    return shown, places[limit - 1] if len(places) > limit else None
+
+
+def of_ids(connection: Connection, tenant_ids: Iterable[str]) -> dict[str, Tenant]:
+    """Returns id → tenant, of those that there are."""
+    rows = connection.execute(select(tenants).where(tenants.c.id.in_(list(tenant_ids))))
+    return {row.id: Tenant(id=row.id, name=row.name, plan=row.plan) for row in rows}
+
+
+def names(connection: Connection, tenant_ids: Iterable[str]) -> dict[str, str]:
+    """Returns id → name, of those that there are."""
+    return {tenant.id: tenant.name for tenant in of_ids(connection, tenant_ids).values()}
+
+
+def find_in_scope(connection: Connection, id_or_name: str, *, scope: Collection[str] | None) -> Tenant | None:
+    """Finds a tenant by its id or its name, as forms send them; None: there is none, or it is outside the scope."""
+    found = find_tenant_by_id(connection, id_or_name) or find_tenant(connection, id_or_name)
+    return found if found and (scope is None or found.id in scope) else None
 
 
 def _check_name(name: str) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bench import api, cache, engine, enqueue, finish, history, matchlist, pages, pdq, render, status, waiting
+from bench import api, cache, engine, enqueue, finish, history, matchlist, pages, pdq, render, status, tenants, waiting
 from bench.figure import Figure
 
 SHORT = {
@@ -17,6 +17,7 @@ SHORT = {
     matchlist: {"hashes": 100, "looks": 2},
     cache: {"kept": 50, "searched": 100, "hits": 2},
     pages: {"stored": 50, "rounds": 1},
+    tenants: {"number": 90, "stored": 50, "rounds": 1},
     api: {"starts": 1, "seconds": 0.2},
     status: {"rounds": 1, "seconds": 0.2},
     enqueue: {"queued": 50, "rounds": 1, "seconds": 0.2},
@@ -27,7 +28,7 @@ if importlib.util.find_spec("pdqhash"):  # which this one compares with
     SHORT[pdq] = {"pictures": 1}
 
 
-LONG = {render, engine, cache, pages}
+LONG = {render, engine, cache, pages, tenants}
 """Those that draw with the starter, start a stack or store thousands of rows before they measure."""
 
 

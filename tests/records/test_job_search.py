@@ -9,7 +9,7 @@ from imgen.domain.ids import new_cached_id
 from imgen.domain.job import State
 from imgen.domain.outcome import Blocked, Outcome
 from imgen.domain.recipe import PromptParts
-from imgen.records import job_search, job_statistics, jobs, retention, users
+from imgen.records import job_makers, job_search, job_statistics, jobs, retention, users
 from imgen.records.job_search import Review
 
 NOW = 1_800_000_000.0
@@ -58,7 +58,10 @@ def test_each_filter_narrows(stored, search):
     assert ids(search(words="100%")) == [boat]
     assert ids(search(words="1_0%")) == []
     assert (
-        ids(search(character="aya")) == ids(search(key_id="key_2")) == ids(search(scope=frozenset({"ten_2"}))) == [kite]
+        ids(search(character="aya"))
+        == ids(search(key_ids=frozenset({"key_2"})))
+        == ids(search(scope=frozenset({"ten_2"})))
+        == [kite]
     )
     assert ids(search(model="other")) == ids(search(states=frozenset({State.FAILED}))) == [boat]
     assert ids(search(since=NOW - 25, until=NOW - 15)) == [kite]
@@ -97,7 +100,7 @@ def test_what_came_of_the_review_narrows(stored, search):
 
 
 def test_people_have_names_beside_keys(stored, database):
-    """The maker of a picture of the playground is told, and only to those who may see it."""
+    """The maker of a picture of the playground has a name, by which it is searched; a name of nothing finds nothing."""
     with database.write() as connection:
         made = [
             users.add(connection, name=name, role="member", password_hash="", must_change_password=False)
@@ -105,9 +108,9 @@ def test_people_have_names_beside_keys(stored, database):
         ]
     stored("a", counted_as=made[0].id, tenant_id="ten_1")
     with database.read() as connection:
-        assert job_search.key_names(connection, scope=None) == {made[0].id: "mira (playground)"}
-        assert job_search.key_names(connection, scope=frozenset({"ten_1"})) == {made[0].id: "mira (playground)"}
-        assert job_search.key_names(connection, scope=frozenset({"ten_2"})) == {}
+        assert job_makers.names(connection, [made[0].id, "key_gone"]) == {made[0].id: "mira (playground)"}
+        assert job_makers.named(connection, "mira (playground)") == {made[0].id}
+        assert job_makers.named(connection, "nobody") == {"nobody"}
 
 
 def test_pages_follow_each_other(stored, search):

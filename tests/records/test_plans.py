@@ -7,12 +7,28 @@ from factories import make_job
 from sqlalchemy import event, text
 
 from imgen.domain.job import State
-from imgen.records import audit, cache, job_search, job_statistics, jobs, reconcile, retention
+from imgen.domain.user import User
+from imgen.records import (
+    api_keys,
+    audit,
+    cache,
+    job_makers,
+    job_search,
+    job_statistics,
+    jobs,
+    name_pages,
+    reconcile,
+    retention,
+    tenants,
+)
 from imgen.records.job_search import JobFilter
 
 NOW = 1_800_000_000.0
 PLACE = (NOW, "run_" + "x" * 22)
 TENANTS = frozenset({"ten_1", "ten_2"})
+NAMED = name_pages.NamePlace("studio", "ten_1")
+ADMIN = User(id="usr_1", name="ada", role="admin", must_change_password=False)
+MEMBER = User(id="usr_2", name="bob", role="member", must_change_password=False, tenant_ids=TENANTS)
 CLAIMED = {"queue": "render.eros", "priority": 3, "published_at": NOW}
 
 
@@ -53,12 +69,21 @@ QUERIES = {
     "rare states of a member": search(scope=TENANTS, states=frozenset({State.FAILED})),
     "withheld by the floor": search(review=job_search.Review.FLOOR),
     "blocked under a ruleset": search(blocked_under="strict"),
-    "a key": search(key_id="key_1", states=frozenset({State.FAILED})),
+    "a key": search(key_ids=frozenset({"key_1"}), states=frozenset({State.FAILED})),
     "a model": search(model="eros", since=1.0, until=NOW + 1),
     "a character": search(character="aya", states=frozenset({State.COMPLETED})),
     "a batch": search(batch_id="run_" + "x" * 22, scope=TENANTS, words="nothing"),
     "words": search(words="nothing", model="eros"),
     "samples": lambda connection: job_search.samples(connection, scope=TENANTS),
+    "tenants by name": lambda connection: tenants.page(connection, scope=None, after=NAMED, limit=9),
+    "search of tenants": lambda connection: tenants.page(connection, scope=None, prefix="Stud", limit=9),
+    "tenants of a member": lambda connection: tenants.page(connection, scope=TENANTS, limit=9),
+    "keys by name": lambda connection: api_keys.page(connection, scope=None, after=NAMED, limit=9),
+    "search of keys": lambda connection: api_keys.page(connection, scope=None, prefix="Web", limit=9),
+    "keys of a member": lambda connection: api_keys.page(connection, scope=TENANTS, prefix="Web", limit=9),
+    "own keys": lambda connection: api_keys.keys_of_user(connection, ADMIN, limit=9),
+    "own keys of a member": lambda connection: api_keys.keys_of_user(connection, MEMBER, limit=9),
+    "a key by its name": lambda connection: job_makers.named(connection, "webshop"),
     "audit": lambda connection: audit.page(connection, limit=9, before="aud_1"),
     "cache entries over the cap": lambda connection: cache.expired(
         connection, used_before=0, max_bytes=-1, max_entries=-1, floor_version=1
@@ -103,6 +128,7 @@ def test_a_query_follows_an_index(database, name):
         }
     assert plans
     words = ["TEMP B-TREE", "Seq Scan on jobs", "Sort  ", "Seq Scan on audit", "SCAN audit", "SCAN cache_entries\n"]
+    words += [f"{scan} {table}" for scan in ("Seq Scan on", "SCAN") for table in ("tenants\n", "api_keys\n")]
     if name != "samples":  # its first step takes the first row of an index
         words.append("SCAN jobs")
     for statement, plan in plans.items():

@@ -1,8 +1,19 @@
 """Tables of accounts: tenants and their API keys."""
 
-from sqlalchemy import Boolean, Column, Double, ForeignKey, Table, Text, UniqueConstraint
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Computed, Double, ForeignKey, Index, Table, Text, UniqueConstraint, text
 
 from imgen.records.tables.base import metadata
+
+IS_KEPT = text("deleted_at IS NULL")
+"""Condition of the indexes of keys by name; a query needs the same text."""
+
+
+def _folded() -> Column[Any]:
+    """Makes the column of a name in lower case, ordered by code points, for pages by name (see name_pages.py)."""
+    return Column("folded", Text().with_variant(Text(collation="C"), "postgresql"), Computed("lower(name)"))
+
 
 tenants = Table(
     "tenants",
@@ -11,6 +22,8 @@ tenants = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("plan", Text, nullable=False),
     Column("created_at", Double, nullable=False),
+    _folded(),
+    Index(None, "folded", "id"),
 )
 
 api_keys = Table(
@@ -31,6 +44,12 @@ api_keys = Table(
     Column("deleted_at", Double),
     Column("made_by", Text, nullable=False, server_default=""),
     UniqueConstraint("tenant_id", "name"),
+    _folded(),
+    Column("used_at", Double, Computed("coalesce(last_used_at, created_at)")),
+    Index("ix_api_keys_name", "folded", "id", sqlite_where=IS_KEPT, postgresql_where=IS_KEPT),
+    Index("ix_api_keys_tenant", "tenant_id", "folded", "id", sqlite_where=IS_KEPT, postgresql_where=IS_KEPT),
+    Index("ix_api_keys_maker", "made_by", "used_at", "id"),
+    Index("ix_api_keys_maker_tenant", "tenant_id", "made_by", "used_at", "id"),
 )
 """A rotated key is found by its old hash as well, until `old_until`. `made_by` is the user who made it in the panel; empty:
 it was made on the command line."""

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from typing import ClassVar
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain.user import User
-from imgen.records import audit, cache
-from imgen.records.tenants import all_tenants
+from imgen.records import audit, cache, tenants
+from imgen.surfaces.web.name_cursors import format_place, parse_place
 from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.shell import NavEntry, Shell
+
+PAGE = 50
 
 
 class Cache:
@@ -30,29 +33,36 @@ class Cache:
             Route("/panel/cache/purge", signed_in(self.purge, admin=True), methods=["POST"]),
         ]
 
-    async def cache(self, request: Request, _user: User) -> Response:
-        """Shows the statistics of the cache by tenant."""
-        core = self._shell.core
-        tenants = await core.database.reading(all_tenants)
-        by_tenant = [(one, await core.database.reading(cache.statistics, tenant_id=one.id)) for one in tenants]
+    async def cache(self, request: Request, _user: User, *, problem: str = "") -> Response:
+        """Shows the statistics of the cache, and those of tenants by name."""
+        core, given = self._shell.core, request.query_params
+        words, after = given.get("words", "").strip()[:200], parse_place(given.get("after", ""))
+        shown, following = await core.database.reading(tenants.page, scope=None, prefix=words, after=after, limit=PAGE)
+        by_id = await core.database.reading(cache.statistics_of, [one.id for one in shown])
         return self._shell.page(
             request,
             "cache.html",
+            status=400 if problem else 200,
+            problem=problem,
             total=await core.database.reading(cache.statistics),
-            by_tenant=by_tenant,
+            by_tenant=[(one, by_id[one.id]) for one in shown],
+            words=words,
+            older=urlencode({"words": words, "after": format_place(following)}) if following else "",
             models=list(core.catalog.models),
             limits=core.settings.cache,
         )
 
     async def purge(self, request: Request, user: User) -> Response:
         """Purges the cache, or the entries of a tenant or model."""
-        form = await form_of(request)
-        tenant, model = str(form.get("tenant", "")), str(form.get("model", ""))
-        number = await self._shell.core.cache.purge(tenant_id=tenant or None, model=model or None)
-        database = self._shell.core.database
-        names = {one.id: one.name for one in await database.reading(all_tenants)}
-        detail: dict[str, object] = {"tenant": names.get(tenant, tenant), "model": model, "entries": number}
-        await database.writing(audit.by_person, user, action="purged cache", subject=tenant, detail=detail)
+        form, database = await form_of(request), self._shell.core.database
+        name, model = str(form.get("tenant", "")).strip(), str(form.get("model", ""))
+        tenant = await database.reading(tenants.find_in_scope, name, scope=None) if name else None
+        if name and tenant is None:
+            return await self.cache(request, user, problem=f"There is no tenant {name!r}")
+        number = await self._shell.core.cache.purge(tenant_id=tenant.id if tenant else None, model=model or None)
+        detail: dict[str, object] = {"tenant": tenant.name if tenant else "", "model": model, "entries": number}
+        subject = tenant.id if tenant else ""
+        await database.writing(audit.by_person, user, action="purged cache", subject=subject, detail=detail)
         return self._shell.redirect(
             request, "/panel/cache", f"Purged {number} {'entry' if number == 1 else 'entries'}."
         )

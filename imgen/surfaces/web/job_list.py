@@ -15,7 +15,7 @@ from imgen.domain.failure import awaited_part
 from imgen.domain.job import OPEN, Job, State
 from imgen.domain.outcome import Outcome
 from imgen.domain.user import User
-from imgen.records import audit, job_search, stars
+from imgen.records import audit, job_makers, job_search, stars
 from imgen.records.paging import Place
 from imgen.services.cursors import read_cursor, write_cursor
 from imgen.services.links import urls_by_kind
@@ -72,10 +72,11 @@ class JobList:
         given = request.query_params
         review = given.get("review", "")
         view = given.get("view", "gallery") if given.get("view") in VIEWS else "gallery"
+        database, key = self._shell.core.database, given.get("key", "").strip()[:300]
         wanted = job_search.JobFilter(
             scope=user.scope,
             states=STATES.get(state, frozenset()),
-            key_id=given.get("key", ""),
+            key_ids=await database.reading(job_makers.named, key) if key else frozenset(),
             batch_id=given.get("batch", ""),
             model=given.get("model", ""),
             character=given.get("character", ""),
@@ -86,10 +87,9 @@ class JobList:
             until=_day(given.get("until", ""), days_on=1),
             starred_by=user.id if given.get("starred") == "yes" else "",
         )
-        database = self._shell.core.database
         page = await database.reading(job_search.search, wanted, limit=PAGE, after=_place(given.get("after", "")))
         starred = await database.reading(stars.starred_among, user.id, [job.id for job in page.jobs])
-        keys = await database.reading(job_search.key_names, scope=user.scope)
+        keys = await database.reading(job_makers.names, [job.counted_as for job in page.jobs])
         half_life_s = self._shell.core.settings.objects.url_expires_s / 2
         fresh = int(self._shell.core.clock() // half_life_s)  # a page that stays open gets new URLs in time
         rows = [

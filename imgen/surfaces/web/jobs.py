@@ -20,7 +20,7 @@ from imgen.domain.ids import is_cached
 from imgen.domain.job import ENDED, OPEN, Job, State
 from imgen.domain.principal import Principal
 from imgen.domain.user import User
-from imgen.records import audit, job_search, jobs, stars
+from imgen.records import audit, job_makers, job_search, jobs, stars, tenants
 from imgen.services import jobs as job_service
 from imgen.services import retention, submit
 from imgen.services.accounts.authentication import session_principal
@@ -60,8 +60,8 @@ class Jobs:
         """Shows one job."""
         job = await self._find(request, user)
         database = self._shell.core.database
-        names = await database.reading(job_search.key_names, scope=user.scope)
-        tenants = await database.reading(job_search.tenant_names, scope=user.scope)
+        names = await database.reading(job_makers.names, [job.counted_as])
+        tenant = await database.reading(tenants.find_tenant_by_id, job.tenant_id)
         records = await database.reading(audit.of_subject, job.id)
         starred = await database.reading(stars.starred_among, user.id, [job.id])
         batch = await database.reading(jobs.of_batch, job.batch_id) if job.batch_id else []
@@ -79,7 +79,7 @@ class Jobs:
             files=urls_by_kind(self._shell.core, job.outcome),
             url_minutes=round(self._shell.core.settings.objects.url_expires_s / 60),
             key_name=names.get(job.counted_as, job.counted_as),
-            tenant_name=tenants.get(job.tenant_id, job.tenant_id),
+            tenant_name=tenant.name if tenant else job.tenant_id,
             records=records,
             is_starred=bool(starred),
             recipe=msgspec.json.format(msgspec.json.encode(job.recipe), indent=2).decode(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import ClassVar
+from urllib.parse import urlencode
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -10,18 +11,20 @@ from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
 from imgen.domain.example_prompt import POSITIVE
-from imgen.domain.principal import SCOPES, ApiKey, TenantKey
+from imgen.domain.principal import SCOPES, ApiKey
 from imgen.domain.user import User
-from imgen.records import api_keys, ledger
-from imgen.records.tenants import all_tenants
+from imgen.records import api_keys, ledger, tenants
 from imgen.services.accounts import api_keys as key_service
 from imgen.surfaces.web import snippets
+from imgen.surfaces.web.name_cursors import format_place, parse_place
 from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.shell import NavEntry, Shell
 
 EXAMPLE: snippets.Fields = {"prompt": POSITIVE, "seed": 7}
 GRACE_DAYS = 1
 """Default of the form for a rotation."""
+PAGE = 100
+DEFAULT_TENANT = "default"
 LAST_TENANT = "tenant"
 """Key of the cookie: name of the tenant that the latest key was made for."""
 
@@ -58,13 +61,16 @@ class Keys:
     async def all_keys(
         self, request: Request, user: User, *, problem: str = "", typed: KeyForm | None = None
     ) -> Response:
-        """Lists all keys that the user may see, with their usage. `typed`: the form that could not be used, to be mended."""
+        """Lists keys that the user may see, by name, with their usage. `typed`: the form that could not be used, to be mended."""
         core, now = self._shell.core, self._shell.core.clock()
         await core.request_counts.write_if_possible(core.database, now=now)
-        known = await core.database.reading(api_keys.all_keys)
-        shown = [one for one in known if user.scope is None or one.tenant.id in user.scope]
+        given = request.query_params
+        words, after = given.get("words", "").strip()[:200], parse_place(given.get("after", ""))
+        shown, following = await core.database.reading(
+            api_keys.page, scope=user.scope, prefix=words, after=after, limit=PAGE
+        )
         counts = await core.database.reading(ledger.counts, [one.key.id for one in shown], now=now)
-        tenants = await core.database.reading(all_tenants)
+        own, _ = await core.database.reading(tenants.page, scope=user.owned_ids, limit=1)
         return self._shell.page(
             request,
             "keys.html",
@@ -75,8 +81,11 @@ class Keys:
                 for one in shown
             },
             plans={one.key.id: core.plan_of(one.tenant.plan) for one in shown},
-            tenants=[one for one in tenants if user.may_manage(one.id)],
-            typed=typed or KeyForm(tenant=self._last_tenant(request, shown)),
+            may_make=user.is_admin or bool(own),
+            words=words,
+            older=urlencode({"words": words, "after": format_place(following)}) if following else "",
+            is_first=after is None and not words,
+            typed=typed or KeyForm(tenant=request.session.get(LAST_TENANT) or (own[0].name if own else DEFAULT_TENANT)),
             scopes=SCOPES,
             now=now,
             problem=problem,
@@ -130,12 +139,6 @@ class Keys:
         """Revokes a key."""
         key = await key_service.revoke(self._shell.core, user, request.path_params["key"])
         return self._shell.redirect(request, "/panel/keys", f"{key.name} is revoked.")
-
-    def _last_tenant(self, request: Request, shown: Sequence[TenantKey]) -> str:
-        """Returns the name of the tenant of the last key made in this session, or else of the newest key."""
-        names = [one.tenant.name for one in shown]
-        used = str(request.session.get(LAST_TENANT, ""))
-        return used if used in names else names[-1] if names else ""
 
     def _shown_once(
         self, request: Request, key: ApiKey, raw: str, title: str, *, grace_days: int | None = None

@@ -9,8 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
 from imgen.domain.user import ROLES, User
-from imgen.records import users
-from imgen.records.tenants import all_tenants
+from imgen.records import tenants, users
 from imgen.services.accounts import one_time_links, people
 from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.shell import NavEntry, Shell
@@ -46,12 +45,14 @@ class People:
     ) -> Response:
         """Lists all users."""
         database = self._shell.core.database
+        found = await database.reading(users.all_users)
+        seen = {tenant_id for one in found for tenant_id in one.tenant_ids}
         return self._shell.page(
             request,
             "people.html",
             status=400 if problem else 200,
-            people=await database.reading(users.all_users),
-            tenants=await database.reading(all_tenants),
+            people=found,
+            tenants=await database.reading(tenants.names, seen),
             roles=ROLES,
             problem=problem,
             first=first,
@@ -62,9 +63,9 @@ class People:
         """Adds a user with a first password."""
         form = await form_of(request)
         name, role = str(form.get("name", "")).strip(), str(form.get("role", ""))
-        tenants = [str(value) for value in form.getlist("tenant")]
+        named = [str(value).strip() for value in form.getlist("tenant")]
         try:
-            password = await people.add(self._shell.core, user, name=name, role=role, tenant_ids=tenants)
+            password = await people.add(self._shell.core, user, name=name, role=role, tenants_named=named)
         except errors.Invalid as exc:
             return await self.people(request, user, problem=str(exc))
         return await self.people(request, user, first=(name, password))

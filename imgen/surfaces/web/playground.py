@@ -26,7 +26,6 @@ from imgen.domain.job import ENDED, Job
 from imgen.domain.request import FORMATS, POSITIONS, RANGES, UPSCALES
 from imgen.domain.user import User
 from imgen.records import job_search
-from imgen.records.tenants import all_tenants
 from imgen.services import jobs as job_service
 from imgen.services import uploads
 from imgen.services.accounts import authentication
@@ -34,7 +33,7 @@ from imgen.services.links import urls_by_kind
 from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.services.submit import submit
 from imgen.surfaces.surface import status_of
-from imgen.surfaces.web import playground_form, playground_history, snippets
+from imgen.surfaces.web import playground_form, playground_history, playground_tenant, snippets
 from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.playground_shown import values_of, with_batch
 from imgen.surfaces.web.shell import NavEntry, Shell
@@ -76,12 +75,7 @@ class Playground:
         return self._shell.page(
             request,
             "playground.html",
-            tenant_id=here[0].tenant_id if here else "",
-            tenants=[
-                one
-                for one in await self._core.database.reading(all_tenants)
-                if user.scope is None or one.id in user.scope
-            ],
+            **await playground_tenant.choice(self._core, user, here[0].tenant_id if here else ""),
             models=models,
             example=example_prompt([key for key, _ in models[0]["characters"]]),
             sizes=[(width, height, _ratio(width, height)) for width, height in sizes],
@@ -100,7 +94,7 @@ class Playground:
             languages=snippets.LANGUAGES,
             **self._thumbnails(here, with_keys),
             fill=json.dumps(playground_form.filling(opened, with_seed=True)) if opened else "",
-            source=json.dumps(self._as_source(source)) if source else "",
+            source=json.dumps(await self._as_source(user, source)) if source else "",
             **(await with_batch(self._core, user, shown) if shown else {"job": None}),
         )
 
@@ -108,7 +102,7 @@ class Playground:
         """Makes a job for each picture, or shows the error in one sentence; the form in the browser does not change."""
         try:
             async with self._form(request) as form:
-                acting = SessionCredential(user, str(form.get("tenant", "")))
+                acting = await playground_tenant.acting(self._core, user, str(form.get("tenant", "")))
                 note = answer_context(request.scope).note_rate
                 principal = await authentication.authenticate(self._core, acting, note=note)
                 asked = await playground_form.request_of(form)
@@ -199,10 +193,11 @@ class Playground:
             return None
         return await self._core.database.reading(job_search.find_visible, job_id, scope=user.scope)
 
-    def _as_source(self, job: Job) -> dict[str, str]:
+    async def _as_source(self, user: User, job: Job) -> dict[str, str]:
         """Returns the values with which the page takes a job's picture as source; one without a picture is told there."""
         url = urls_by_kind(self._core, job.outcome).get("signed", "")
-        return {"source": job.id, "tenant": job.tenant_id, "url": url}
+        chosen = await playground_tenant.choice(self._core, user, job.tenant_id)
+        return {"source": job.id, "tenant": chosen["tenant_value"], "url": url}
 
     async def _own(self, request: Request, user: User) -> Job:
         """Returns the job of the path. Raises 404: it is not a job of the user, or the user left its tenant."""

@@ -10,12 +10,11 @@ from starlette.routing import BaseRoute, Route
 from imgen.asgi.answer_headers import answer_context
 from imgen.asgi.endpoint import json_response, spool_body
 from imgen.domain import errors
-from imgen.domain.credential import SessionCredential
 from imgen.domain.user import User
 from imgen.services import uploads
 from imgen.services.accounts import authentication
 from imgen.surfaces.surface import status_of
-from imgen.surfaces.web import playground_form
+from imgen.surfaces.web import playground_form, playground_tenant
 from imgen.surfaces.web.csrf import UPLOAD_PATH
 from imgen.surfaces.web.shell import NavEntry, Shell
 
@@ -34,8 +33,9 @@ class PlaygroundUpload:
 
     async def upload(self, request: Request, user: User) -> Response:
         """Keeps a picture for the tenant of the query; answers its id, or the error in one sentence."""
-        core, acting = self._shell.core, SessionCredential(user, request.query_params.get("tenant", ""))
+        core = self._shell.core
         try:
+            acting = await playground_tenant.acting(core, user, request.query_params.get("tenant", ""))
             note = answer_context(request.scope).note_rate
             principal = await authentication.authenticate(core, acting, note=note)
             with await spool_body(request.scope, request.receive, max_bytes=uploads.MAX_BYTES) as body:

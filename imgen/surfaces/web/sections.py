@@ -25,6 +25,7 @@ from imgen.surfaces.web.playground_batch import PlaygroundBatch
 from imgen.surfaces.web.playground_upload import PlaygroundUpload
 from imgen.surfaces.web.shell import NavEntry, Shell
 from imgen.surfaces.web.sign_up import SignUp
+from imgen.surfaces.web.suggestions import Suggestions
 from imgen.surfaces.web.usage import Usage
 from imgen.surfaces.web.webhooks import Webhooks
 
@@ -55,6 +56,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Chosen,
     Keys,
     Webhooks,
+    Suggestions,
     Usage,
     Catalog,
     Cache,

@@ -1,17 +1,18 @@
-"""Usage: plans and their use; results of a month's jobs by key, model or character and by day, as a page and as CSV."""
+"""Usage: plans and their use; a month's jobs by tenant, key, model or character and by day, as a page and as CSV."""
 
 import csv
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain.user import User
-from imgen.records import job_search, job_statistics, tenants
+from imgen.records import job_makers, job_statistics, tenants
 from imgen.records.job_statistics import DAY_S, JobStatistics
 from imgen.services.accounts.usage import plan_uses
 from imgen.surfaces.web import charts, filters
@@ -20,7 +21,9 @@ from imgen.surfaces.web.shell import NavEntry, Shell
 DAYS = 30
 MAX_PLANS = 20
 """Number of tenants whose plans are shown."""
-COLUMNS = {"key": "key_id", "model": "model", "character": "character"}
+COLUMNS = {"tenant": "tenant_id", "key": "key_id", "model": "model", "character": "character"}
+SHOWN = 100
+"""Values on the page, those of most jobs; the file has all."""
 MEASURES: dict[str, Callable[[JobStatistics], int | float | None]] = {
     "jobs": lambda statistics: statistics.jobs,
     "completed": lambda statistics: statistics.completed,
@@ -34,6 +37,12 @@ MEASURES: dict[str, Callable[[JobStatistics], int | float | None]] = {
 LATELY_FOR_S, PAST_FOR_S, MAX_COUNTS = 10.0, 3600.0, 100
 """Time to keep a count of today and yesterday, and one of earlier days, which hardly change; number of counts kept."""
 Rows = list[tuple[str, str, JobStatistics]]
+NAMED: dict[str, Callable[[Connection, Iterable[str]], dict[str, str]]] = {
+    "tenant": tenants.names,
+    "key": job_makers.names,
+}
+"""Ways to count by what has an id → its names."""
+NAMES_AT_ONCE = 1000
 
 
 class Usage:
@@ -64,13 +73,15 @@ class Usage:
         for day, value, statistics in rows:
             by_value.setdefault(value, {})[day] = statistics
             by_day.setdefault(day, []).append(statistics)
+        most = sorted(by_value.items(), key=lambda one: -sum(each.jobs for each in one[1].values()))[:SHOWN]
+        names = await self._names(by, [value for value, _ in most])
         values = [
             (
-                value,
+                names.get(value, value),
                 job_statistics.merge(list(found.values())),
                 charts.bars([found[day].jobs if day in found else 0 for day in days], days),
             )
-            for value, found in by_value.items()
+            for value, found in most
         ]
         return self._shell.page(
             request,
@@ -81,7 +92,8 @@ class Usage:
             ways=list(COLUMNS),
             day_count=DAYS,
             days=days,
-            values=sorted(values, key=lambda one: -one[1].jobs),
+            values=values,
+            left_out=len(by_value) - len(values),
             per_day=charts.bars([sum(one.jobs for one in by_day.get(day, [])) for day in days], days),
             by_day=[(day, job_statistics.merge(by_day[day])) for day in reversed(days) if day in by_day],
         )
@@ -92,7 +104,10 @@ class Usage:
         file = io.StringIO()
         writer = csv.writer(file)
         writer.writerow(("day", by, *MEASURES))
-        for day, value, statistics in await self._rows(user, by):
+        rows = await self._rows(user, by)
+        names = await self._names(by, {value for _, value, _ in rows})
+        for day, stored, statistics in rows:
+            value = names.get(stored, stored)
             no_formula = f"'{value}" if value.startswith(tuple("=+-@\t\r")) else value
             writer.writerow((day, no_formula, *(measure(statistics) for measure in MEASURES.values())))
         headers = self._shell.headers() | {"Content-Disposition": f'attachment; filename="usage-by-{by}.csv"'}
@@ -102,14 +117,17 @@ class Usage:
         return (self._shell.core.clock() // DAY_S - DAYS + 1) * DAY_S
 
     async def _rows(self, user: User, by: str) -> Rows:
-        database, first = self._shell.core.database, self._first_day()
+        first = self._first_day()
         yesterday = first + (DAYS - 2) * DAY_S
         past = await self._count(user, by, first, yesterday, PAST_FOR_S)
-        rows = past + await self._count(user, by, yesterday, None, LATELY_FOR_S)
-        if by != "key":
-            return rows
-        names = await database.reading(job_search.key_names, scope=user.scope)
-        return [(day, names.get(key_id, key_id), statistics) for day, key_id, statistics in rows]
+        return past + await self._count(user, by, yesterday, None, LATELY_FOR_S)
+
+    async def _names(self, by: str, values: Iterable[str]) -> dict[str, str]:
+        """Returns id → name of keys or tenants, some at a time; nothing of what has no other name."""
+        names, ids = dict[str, str](), sorted(values) if by in NAMED else []
+        for start in range(0, len(ids), NAMES_AT_ONCE):
+            names |= await self._shell.core.database.reading(NAMED[by], ids[start : start + NAMES_AT_ONCE])
+        return names
 
     async def _count(self, user: User, by: str, since: float, until: float | None, for_s: float) -> Rows:
         wanted = user.scope, by, since, until

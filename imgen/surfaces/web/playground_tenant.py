@@ -1,0 +1,32 @@
+"""Tenant of the playground's form: one is hidden, some are a list, of many the name is typed."""
+
+from typing import Any
+
+from imgen.domain import errors
+from imgen.domain.credential import SessionCredential
+from imgen.domain.user import User
+from imgen.records import tenants
+from imgen.services.core import Core
+
+MOST_LISTED = 20
+
+
+async def choice(core: Core, user: User, tenant_id: str) -> dict[str, Any]:
+    """Returns the values of the field's template: the tenants, all of them if they are few, and the value of `tenant_id`."""
+    shown, following = await core.database.reading(tenants.page, scope=user.scope, limit=MOST_LISTED)
+    if following is None:
+        return {"tenants": shown, "is_typed": False, "tenant_value": tenant_id}
+    chosen = await core.database.reading(tenants.find_tenant_by_id, tenant_id)
+    return {"tenants": shown, "is_typed": True, "tenant_value": chosen.name if chosen else ""}
+
+
+async def acting(core: Core, user: User, value: str) -> SessionCredential:
+    """Returns the credential for the tenant of the form, which is an id or a typed name.
+
+    Raises:
+        Invalid: none is typed.
+    """
+    if not value.strip():
+        raise errors.Invalid("Choose a tenant")
+    tenant = await core.database.reading(tenants.find_in_scope, value.strip(), scope=user.scope)
+    return SessionCredential(user, tenant.id if tenant else value)
