@@ -104,9 +104,7 @@ def page(
     limit: int,
 ) -> tuple[list[TenantKey], NamePlace | None]:
     """Lists keys by name, those that begin with `prefix`; returns them, and the place of the next page if there is one."""
-    streams: list[dict[Column[Any], object]] = (
-        [{}] if scope is None else [{api_keys.c.tenant_id: tenant} for tenant in sorted(scope)]
-    )
+    streams = _streams(scope)
     places = name_pages.page(connection, api_keys, streams, (IS_KEPT,), prefix=prefix, after=after, limit=limit + 1)
     shown = [place.id for place in places[:limit]]
     rows = connection.execute(_keys_and_tenants().where(api_keys.c.id.in_(shown)))

@@ -26,6 +26,7 @@ from imgen.surfaces.web.playground_upload import PlaygroundUpload
 from imgen.surfaces.web.shell import NavEntry, Shell
 from imgen.surfaces.web.sign_up import SignUp
 from imgen.surfaces.web.suggestions import Suggestions
+from imgen.surfaces.web.tenants import Tenants
 from imgen.surfaces.web.usage import Usage
 from imgen.surfaces.web.webhooks import Webhooks
 
@@ -57,6 +58,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Keys,
     Webhooks,
     Suggestions,
+    Tenants,
     Usage,
     Catalog,
     Cache,
