@@ -12,11 +12,11 @@ from imgen.services.accounts import passwords, seats
 from imgen.services.core import Core
 
 
-async def add(core: Core, by: User, *, name: str, role: str, tenants_named: Sequence[str]) -> str:
+async def add(core: Core, by: User, *, name: str, role: str, tenant_ids: Sequence[str]) -> str:
     """Adds a user; returns the first password.
 
     Raises:
-        Invalid: the name is taken or empty, there is no such role or tenant, or a tenant has no seat left.
+        Invalid: the name is taken or empty, there is no such role, or a tenant has no seat left.
     """
     if role not in ROLES:
         raise Invalid(f"A role is one of {', '.join(ROLES)}")
@@ -25,8 +25,8 @@ async def add(core: Core, by: User, *, name: str, role: str, tenants_named: Sequ
 
     def write(connection: Connection) -> None:
         user = users.add(connection, name=name, role=role, password_hash=first_hash, must_change_password=True)
-        owned = {tenants.named_tenant(connection, one).id for one in tenants_named if one}
-        seats.set_memberships(connection, user.id, owned, core.plan_of)
+        known = tenants.of_ids(connection, tenant_ids)
+        seats.set_memberships(connection, user.id, set(known), core.plan_of)
         detail = audit.change_of_user(connection, after=_find(connection, name))
         _note(connection, by, "added person", detail, subject=user.id)
 

@@ -63,9 +63,11 @@ class People:
         """Adds a user with a first password."""
         form = await form_of(request)
         name, role = str(form.get("name", "")).strip(), str(form.get("role", ""))
-        named = [str(value).strip() for value in form.getlist("tenant")]
+        tenant = str(form.get("tenant", "")).strip()
         try:
-            password = await people.add(self._shell.core, user, name=name, role=role, tenants_named=named)
+            known = await self._shell.core.database.reading(tenants.named_tenant, tenant) if tenant else None
+            ids = [known.id] if known else []
+            password = await people.add(self._shell.core, user, name=name, role=role, tenant_ids=ids)
         except errors.Invalid as exc:
             return await self.people(request, user, problem=str(exc))
         return await self.people(request, user, first=(name, password))

@@ -17,7 +17,7 @@ def test_a_session_lasts_until_it_is_ended(core, admin):
     """A first password opens a session that names its user; signed out, the token is nobody's."""
 
     async def work(opened):
-        first = await people.add(opened, admin, name="mira", role="member", tenants_named=())
+        first = await people.add(opened, admin, name="mira", role="member", tenant_ids=())
         token = await sign_in(opened, "mira", first)
         user = await sessions.signed_in(opened, token)
         assert (user.name, user.must_change_password) == ("mira", True)
@@ -32,7 +32,7 @@ def test_a_new_password_ends_other_sessions(core, admin):
     """The session that changes it stays; the old password, an equal one and a short one are refused."""
 
     async def work(opened):
-        first = await people.add(opened, admin, name="mira", role="member", tenants_named=())
+        first = await people.add(opened, admin, name="mira", role="member", tenant_ids=())
         here, there = await sign_in(opened, "mira", first), await sign_in(opened, "mira", first)
         user = await sessions.signed_in(opened, here)
         for old, new in (("wrong", "a password of her own"), (first, first), (first, "short")):
@@ -65,7 +65,7 @@ def test_nobody_is_locked_out_by_the_guesses_of_others(core, admin):
     """Guesses of a network, however many, keep the user out neither from another one nor in a browser that signed in before."""
 
     async def work(opened):
-        first = await people.add(opened, admin, name="mira", role="member", tenants_named=())
+        first = await people.add(opened, admin, name="mira", role="member", tenant_ids=())
         known = await devices.device_cookie(opened, "mira", "")
         for n in range(sessions.TRIES_BY_IP + 5):
             with pytest.raises((Invalid, RateLimited)):
@@ -83,7 +83,7 @@ def test_a_known_browser_has_a_budget_too(core, admin):
     """A copied cookie buys ten guesses, of its own user's name alone; hosts of one IPv6 network share theirs."""
 
     async def work(opened):
-        first = await people.add(opened, admin, name="mira", role="member", tenants_named=())
+        first = await people.add(opened, admin, name="mira", role="member", tenant_ids=())
         cookie = await devices.device_cookie(opened, "mira", "")
         for _ in range(sessions.TRIES_BY_NAME):
             with pytest.raises(Invalid):
@@ -107,7 +107,7 @@ def test_people_are_added_once_and_removed_by_others(core, admin):
     """A taken name, an unknown role, an unknown name and oneself are refused; who is removed is signed out."""
 
     async def work(opened):
-        first = await people.add(opened, admin, name="mira", role="admin", tenants_named=())
+        first = await people.add(opened, admin, name="mira", role="admin", tenant_ids=())
         for wrong in ({"name": "mira"}, {"role": "emperor"}):
             with pytest.raises(Invalid):
                 await people.add(opened, admin, **({"name": "new", "role": "member", "tenant_ids": ()} | wrong))
@@ -115,7 +115,7 @@ def test_people_are_added_once_and_removed_by_others(core, admin):
         mira = await sessions.signed_in(opened, token)
         with pytest.raises(Invalid):
             await people.remove(opened, mira, "mira")
-        await people.add(opened, admin, name="other", role="admin", tenants_named=())
+        await people.add(opened, admin, name="other", role="admin", tenant_ids=())
         await people.remove(opened, admin, "mira")
         assert await sessions.signed_in(opened, token) is None
         with pytest.raises(Invalid):

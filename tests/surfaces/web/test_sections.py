@@ -5,9 +5,9 @@ from playwright.sync_api import expect
 from surfaces.web.conftest import sign_in, violations
 
 PAGES = (
-    "/panel", "/panel/jobs", "/panel/jobs?view=table", "/panel/blocked", "/panel/keys", "/panel/usage", "/panel/usage?by=key",
-    "/panel/catalog", "/panel/workers", "/panel/cache", "/panel/people", "/panel/webhooks", "/panel/audit", "/account", "/invitation",
-    "/password-reset",
+    "/panel", "/panel/jobs", "/panel/jobs?view=table", "/panel/blocked", "/panel/keys", "/panel/tenants", "/panel/usage",
+    "/panel/usage?by=key", "/panel/catalog", "/panel/workers", "/panel/cache", "/panel/people", "/panel/webhooks", "/panel/audit",
+    "/account", "/invitation", "/password-reset",
 )  # fmt: skip
 
 
