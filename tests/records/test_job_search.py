@@ -207,7 +207,7 @@ def test_samples_are_the_newest_of_each(stored, database):
         {"scope": frozenset({"ten_1", "ten_2"})},
         {"scope": frozenset(f"ten_{number}" for number in range(1, 60))},
         {"scope": frozenset()},
-        {"key_id": "key_1", "states": frozenset({State.FAILED})},
+        {"key_ids": frozenset({"key_1"}), "states": frozenset({State.FAILED})},
         {"character": "aya", "until": NOW - 7},
         {"model": "other", "since": NOW - 20},
         {"review": job_search.Review.SAFE, "states": frozenset({State.FAILED})},
