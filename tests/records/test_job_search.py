@@ -236,7 +236,7 @@ def test_pages_of_every_filter_are_whole_and_in_order(stored, search, wanted):
         job for job in search(limit=100).jobs
         if ("states" not in wanted or job.state in wanted["states"])
         and (wanted.get("scope") is None or job.tenant_id in wanted["scope"])
-        and ("key_id" not in wanted or job.counted_as == wanted["key_id"])
+        and ("key_ids" not in wanted or job.counted_as in wanted["key_ids"])
         and ("review" not in wanted or job.state is State.COMPLETED)
         and ("model" not in wanted or job.recipe.model == wanted["model"])
         and ("character" not in wanted or job.recipe.prompt_parts.character == wanted["character"])
