@@ -16,8 +16,8 @@ async def choice(core: Core, user: User, tenant_id: str) -> dict[str, Any]:
     shown, following = await core.database.reading(tenants.page, scope=user.scope, limit=MOST_LISTED)
     if following is None:
         return {"tenants": shown, "is_typed": False, "tenant_value": tenant_id}
-    chosen = await core.database.reading(tenants.find_tenant_by_id, tenant_id)
-    return {"tenants": shown, "is_typed": True, "tenant_value": chosen.name if chosen else ""}
+    chosen = await core.database.reading(tenants.find_tenant_by_id, tenant_id) or shown[0]
+    return {"tenants": shown, "is_typed": True, "tenant_value": chosen.name}
 
 
 async def acting(core: Core, user: User, value: str) -> SessionCredential:

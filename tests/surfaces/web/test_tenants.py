@@ -4,7 +4,13 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import delete, select
 from surfaces.web.conftest import sign_in, violations
+
+from imgen.records import api_keys, tenants
+from imgen.records.database import Database
+from imgen.records.tables.accounts import tenants as table
+from imgen.records.tables.users import memberships
 
 PASSWORD = "a password of her own"
 
@@ -12,17 +18,20 @@ PASSWORD = "a password of her own"
 @pytest.fixture(scope="module")
 def many(web):
     """More tenants than fit on a page, among them those of a member."""
-    from imgen.records import api_keys, tenants
-    from imgen.records.database import Database
-
     database = Database(f"sqlite:///{web.data / 'imgen.db'}")
     with database.write() as connection:
         for number in range(60):
             tenant = tenants.ensure_tenant(connection, f"Orchard {number:02}", "free")
             api_keys.add_key(connection, f"imgen_{number:064}", tenant=tenant, name=f"ladder {number:02}")
-    database.close()
     web.imgen("users", "add", "olga", "--tenant", "Orchard 07")
     web.imgen("users", "password", "olga", "--password", PASSWORD)
+    yield
+    with database.write() as connection:  # other files' tests are of an installation with few tenants
+        own = select(table.c.id).where(table.c.name.startswith("Orchard"))
+        for rows in (memberships, api_keys.api_keys):
+            connection.execute(delete(rows).where(rows.c.tenant_id.in_(own)))
+        connection.execute(delete(table).where(table.c.id.in_(own)))
+    database.close()
 
 
 def test_tenants_are_found_by_the_beginning_of_their_name(many, admin):
