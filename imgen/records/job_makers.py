@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import Connection, func, literal, select
 
 from imgen.records import api_keys as key_records
+from imgen.records import name_pages
 from imgen.records.tables.accounts import IS_KEPT, api_keys
 from imgen.records.tables.users import memberships, users
 
@@ -24,13 +25,13 @@ def names(connection: Connection, makers: Iterable[str]) -> dict[str, str]:
 def beginning(connection: Connection, prefix: str, *, scope: Collection[str] | None, limit: int) -> list[str]:
     """Returns the first names of keys, then of users, that begin with a text."""
     keys, _ = key_records.page(connection, scope=scope, prefix=prefix, limit=limit)
-    people = select(users.c.name).where(users.c.name.startswith(prefix, autoescape=True))
+    people = select(users.c.name).where(name_pages.begins_with(users, prefix))
     if scope is not None:
         members = select(memberships.c.user_id).where(memberships.c.tenant_id.in_(scope))
         people = people.where(users.c.id.in_(members))
     found = list(dict.fromkeys(one.key.name for one in keys))
     if len(found) < limit:
-        rows = connection.execute(people.order_by(users.c.name).limit(limit - len(found))).scalars()
+        rows = connection.execute(people.order_by(users.c.folded, users.c.id).limit(limit - len(found))).scalars()
         found += [name + IN_PLAYGROUND for name in rows]
     return found
 

@@ -2,15 +2,20 @@
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from imgen.domain.errors import Invalid
 from imgen.domain.user import ADMIN, MEMBER, OWNER, User
-from imgen.records import one_time_links
+from imgen.records import name_pages, one_time_links
 from imgen.records.database import locked_in_order
+from imgen.records.name_pages import NamePlace
 from imgen.records.tables.users import memberships, sessions, stars, users
+
+USERS_AT_ONCE = 500
+"""Users whose memberships one query reads."""
 
 
 def add(connection: Connection, *, name: str, role: str, password_hash: str, must_change_password: bool) -> User:
@@ -43,8 +48,20 @@ def count_users(connection: Connection) -> int:
 
 
 def all_users(connection: Connection) -> list[User]:
-    """Lists all users by name."""
-    return [_user(connection, row) for row in connection.execute(select(users).order_by(users.c.name)).all()]
+    """Lists all users by name: for the command line alone, since there may be very many."""
+    return _users(connection, connection.execute(select(users).order_by(users.c.name)).all())
+
+
+def page(
+    connection: Connection, *, prefix: str = "", after: NamePlace | None = None, limit: int
+) -> tuple[list[User], NamePlace | None]:
+    """Lists users by name, those that begin with `prefix`; returns them, and the place of the next page if there is one."""
+    places = name_pages.page(connection, users, prefix=prefix, after=after, limit=limit + 1)
+    shown = [place.id for place in places[:limit]]
+    found = {
+        one.id: one for one in _users(connection, connection.execute(select(users).where(users.c.id.in_(shown))).all())
+    }
+    return [found[each] for each in shown if each in found], places[limit - 1] if len(places) > limit else None
 
 
 def find_user(connection: Connection, name: str) -> User | None:
@@ -158,14 +175,26 @@ def delete_expired_sessions(connection: Connection, *, now: float) -> None:
     connection.execute(delete(sessions).where(sessions.c.token_hash.in_(expired)))
 
 
-def _user(connection: Connection, row: object) -> User:
-    query = select(memberships.c.tenant_id, memberships.c.role).where(memberships.c.user_id == row.id)  # type: ignore[attr-defined]  # a Row of users
-    roles = {one.tenant_id: one.role for one in connection.execute(query)}
-    return User(
-        id=row.id,  # type: ignore[attr-defined]
-        name=row.name,  # type: ignore[attr-defined]
-        role=row.role,  # type: ignore[attr-defined]
-        must_change_password=row.must_change_password,  # type: ignore[attr-defined]
-        tenant_ids=frozenset(roles),
-        owned_ids=frozenset(one for one, role in roles.items() if role == OWNER),
-    )
+def _user(connection: Connection, row: Row[Any]) -> User:
+    return _users(connection, [row])[0]
+
+
+def _users(connection: Connection, rows: Sequence[Row[Any]]) -> list[User]:
+    """Makes the users of rows, with their memberships, which are read some users at a time."""
+    roles: dict[str, dict[str, str]] = {row.id: {} for row in rows}
+    ids = list(roles)
+    for start in range(0, len(ids), USERS_AT_ONCE):
+        query = select(*memberships.c).where(memberships.c.user_id.in_(ids[start : start + USERS_AT_ONCE]))
+        for one in connection.execute(query):
+            roles[one.user_id][one.tenant_id] = one.role
+    return [
+        User(
+            id=row.id,
+            name=row.name,
+            role=row.role,
+            must_change_password=row.must_change_password,
+            tenant_ids=frozenset(roles[row.id]),
+            owned_ids=frozenset(tenant_id for tenant_id, role in roles[row.id].items() if role == OWNER),
+        )
+        for row in rows
+    ]

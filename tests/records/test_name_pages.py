@@ -1,4 +1,4 @@
-"""Pages of tenants and keys by name."""
+"""Pages of tenants, keys and users by name."""
 
 import pytest
 
@@ -87,3 +87,19 @@ def test_people_are_suggested_to_those_who_share_a_tenant(database, made):
         wanted = {"limit": 9}
         assert job_makers.beginning(connection, "gamm", scope=None, **wanted) == ["gamma", "gammy (playground)"]
         assert job_makers.beginning(connection, "gamm", scope=frozenset({made["alpha"].id}), **wanted) == []
+
+
+def test_users_are_pages_by_name(database):
+    """Each with own memberships; the next page goes on where one ended."""
+    with database.write() as connection:
+        tenant = tenants.ensure_tenant(connection, "of many", "free")
+        made = [
+            users.add(connection, name=name, role="member", password_hash="", must_change_password=False)
+            for name in ("Zoe", "abel", "Ben", "bea")
+        ]
+        users.set_memberships(connection, made[2].id, [tenant.id])
+        found = all_pages(lambda **more: users.page(connection, **more))
+        assert [one.name for page in found for one in page] == ["abel", "bea", "Ben", "Zoe"]
+        assert [one.name for one in users.page(connection, prefix="BE", limit=9)[0]] == ["bea", "Ben"]
+        assert users.page(connection, prefix="ben", limit=9)[0][0].tenant_ids == {tenant.id}
+        assert users.page(connection, prefix="none", limit=9) == ([], None)

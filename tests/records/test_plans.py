@@ -20,6 +20,7 @@ from imgen.records import (
     reconcile,
     retention,
     tenants,
+    users,
 )
 from imgen.records.job_search import JobFilter
 
@@ -83,6 +84,9 @@ QUERIES = {
     "keys of a member": lambda connection: api_keys.page(connection, scope=TENANTS, prefix="Web", limit=9),
     "own keys": lambda connection: api_keys.keys_of_user(connection, ADMIN, limit=9),
     "own keys of a member": lambda connection: api_keys.keys_of_user(connection, MEMBER, limit=9),
+    "users by name": lambda connection: users.page(connection, after=NAMED, limit=9),
+    "search of users": lambda connection: users.page(connection, prefix="Mir", limit=9),
+    "suggested makers": lambda connection: job_makers.beginning(connection, "Mir", scope=None, limit=9),
     "a key by its name": lambda connection: job_makers.named(connection, "webshop"),
     "audit": lambda connection: audit.page(connection, limit=9, before="aud_1"),
     "cache entries over the cap": lambda connection: cache.expired(
@@ -128,7 +132,7 @@ def test_a_query_follows_an_index(database, name):
         }
     assert plans
     words = ["TEMP B-TREE", "Seq Scan on jobs", "Sort  ", "Seq Scan on audit", "SCAN audit", "SCAN cache_entries\n"]
-    words += [f"{scan} {table}" for scan in ("Seq Scan on", "SCAN") for table in ("tenants\n", "api_keys\n")]
+    words += [f"{scan} {table}" for scan in ("Seq Scan on", "SCAN") for table in ("tenants\n", "api_keys\n", "users\n")]
     if name != "samples":  # its first step takes the first row of an index
         words.append("SCAN jobs")
     for statement, plan in plans.items():

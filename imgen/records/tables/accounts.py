@@ -1,18 +1,11 @@
 """Tables of accounts: tenants and their API keys."""
 
-from typing import Any
-
 from sqlalchemy import Boolean, Column, Computed, Double, ForeignKey, Index, Table, Text, UniqueConstraint, text
 
-from imgen.records.tables.base import metadata
+from imgen.records.tables.base import folded_name, metadata
 
 IS_KEPT = text("deleted_at IS NULL")
 """Condition of the indexes of keys by name; a query needs the same text."""
-
-
-def _folded() -> Column[Any]:
-    """Makes the column of a name in lower case, ordered by code points, for pages by name (see name_pages.py)."""
-    return Column("folded", Text().with_variant(Text(collation="C"), "postgresql"), Computed("lower(name)"))
 
 
 tenants = Table(
@@ -22,7 +15,7 @@ tenants = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("plan", Text, nullable=False),
     Column("created_at", Double, nullable=False),
-    _folded(),
+    folded_name(),
     Index(None, "folded", "id"),
 )
 
@@ -44,7 +37,7 @@ api_keys = Table(
     Column("deleted_at", Double),
     Column("made_by", Text, nullable=False, server_default=""),
     UniqueConstraint("tenant_id", "name"),
-    _folded(),
+    folded_name(),
     Column("used_at", Double, Computed("coalesce(last_used_at, created_at)")),
     Index("ix_api_keys_name", "folded", "id", sqlite_where=IS_KEPT, postgresql_where=IS_KEPT),
     Index("ix_api_keys_tenant", "tenant_id", "folded", "id", sqlite_where=IS_KEPT, postgresql_where=IS_KEPT),

@@ -1,6 +1,8 @@
-"""Metadata of all tables, with the naming of constraints."""
+"""Metadata of all tables, with the naming of constraints; the column that several of them have for pages by name."""
 
-from sqlalchemy import MetaData
+from typing import Any
+
+from sqlalchemy import Column, Computed, MetaData, Text
 
 metadata = MetaData(
     naming_convention={
@@ -10,3 +12,8 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def folded_name() -> Column[Any]:
+    """Makes the column of a name in lower case, ordered by code points, for pages by name (see name_pages.py)."""
+    return Column("folded", Text().with_variant(Text(collation="C"), "postgresql"), Computed("lower(name)"))

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, PrimaryKeyConstraint, Table, Text
 
-from imgen.records.tables.base import metadata
+from imgen.records.tables.base import folded_name, metadata
 
 users = Table(
     "users",
@@ -13,6 +13,8 @@ users = Table(
     Column("password_hash", Text, nullable=False),
     Column("must_change_password", Boolean, nullable=False),
     Column("created_at", Double, nullable=False),
+    folded_name(),
+    Index(None, "folded", "id"),
 )
 """Users of the panel. `password_hash` is Argon2id's own form, parameters included."""
 

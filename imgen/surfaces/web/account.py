@@ -12,8 +12,9 @@ from imgen.domain.user import MIN_PASSWORD_CHARS, OWNER, User
 from imgen.records import memberships, users
 from imgen.services.accounts import members, sessions
 from imgen.surfaces.web.entering import enter
+from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.shell import Shell
 
 
 class Account:

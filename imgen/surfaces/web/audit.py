@@ -10,7 +10,8 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain.user import User
 from imgen.records import audit
 from imgen.surfaces.web import filters
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.navigation import NavEntry
+from imgen.surfaces.web.shell import Shell
 
 ROWS = 100
 HIDDEN = ("matches", "name")
@@ -20,7 +21,7 @@ HIDDEN = ("matches", "name")
 class Audit:
     """Section of the audit."""
 
-    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/audit", "Audit", is_for_admins=True),)
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/audit", "Audit", is_for_admins=True, group="System"),)
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell

@@ -11,8 +11,9 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain.user import User
 from imgen.records import audit, cache, tenants
 from imgen.surfaces.web.name_cursors import format_place, parse_place
+from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.shell import Shell
 
 PAGE = 50
 
@@ -20,7 +21,7 @@ PAGE = 50
 class Cache:
     """Section of the semantic cache."""
 
-    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/cache", "Cache", is_for_admins=True),)
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/cache", "Cache", is_for_admins=True, group="System"),)
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell

@@ -13,7 +13,8 @@ from imgen.domain.user import User
 from imgen.live import epochs
 from imgen.records import audit, job_search
 from imgen.services.links import thumbnail_url
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.navigation import NavEntry
+from imgen.surfaces.web.shell import Shell
 from imgen.threads import LOADING
 
 

@@ -22,8 +22,9 @@ from imgen.services.zip_stream import zip_pictures
 from imgen.surfaces.web import filters
 from imgen.surfaces.web.job_list import MAX_CHOSEN
 from imgen.surfaces.web.jobs import note
+from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import Flash, NavEntry, Shell
+from imgen.surfaces.web.shell import Flash, Shell
 
 MAX_COMPARED = 24
 PDQ_BITS = 256

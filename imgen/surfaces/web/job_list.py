@@ -20,7 +20,8 @@ from imgen.records.paging import Place
 from imgen.services.cursors import read_cursor, write_cursor
 from imgen.services.links import urls_by_kind
 from imgen.surfaces.web.filters import age
-from imgen.surfaces.web.shell import NavEntry, Shell, digest
+from imgen.surfaces.web.navigation import NavEntry
+from imgen.surfaces.web.shell import Shell, digest
 
 PAGE = 24
 MAX_CHOSEN = 200

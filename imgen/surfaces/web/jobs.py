@@ -27,7 +27,8 @@ from imgen.services.accounts.authentication import session_principal
 from imgen.services.core import Core
 from imgen.services.links import thumbnail_url, urls_by_kind
 from imgen.surfaces.web.job_list import facts_of
-from imgen.surfaces.web.shell import Flash, NavEntry, Shell, digest
+from imgen.surfaces.web.navigation import NavEntry
+from imgen.surfaces.web.shell import Flash, Shell, digest
 from imgen.threads import FILES, OBJECTS
 
 VERIFY_TIMEOUT_S = 30

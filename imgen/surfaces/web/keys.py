@@ -17,8 +17,9 @@ from imgen.records import api_keys, ledger, tenants
 from imgen.services.accounts import api_keys as key_service
 from imgen.surfaces.web import snippets
 from imgen.surfaces.web.name_cursors import format_place, parse_place
+from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.shell import Shell
 
 EXAMPLE: snippets.Fields = {"prompt": POSITIVE, "seed": 7}
 GRACE_DAYS = 1
@@ -41,7 +42,7 @@ class KeyForm(Struct, frozen=True, kw_only=True):
 class Keys:
     """Section of API keys."""
 
-    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/keys", "Keys"),)
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/keys", "Keys", group="Accounts"),)
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell

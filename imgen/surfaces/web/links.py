@@ -13,8 +13,9 @@ from imgen.domain.user import MIN_PASSWORD_CHARS, User
 from imgen.services.accounts import invitations, one_time_links, passwords, sessions
 from imgen.surfaces.surface import status_of
 from imgen.surfaces.web.entering import enter, open_session, remote_ip
+from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.shell import Shell
 
 _TITLES = {"/invitation": "Invitation", "/password-reset": "New password"}
 _REFUSALS = (errors.Invalid, errors.RateLimited, errors.Forbidden)

@@ -15,7 +15,8 @@ from imgen.records import job_search, job_statistics
 from imgen.services.links import thumbnail_url
 from imgen.settings.advice import unseen_pictures
 from imgen.surfaces.web import charts, filters
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.navigation import NavEntry
+from imgen.surfaces.web.shell import Shell
 from imgen.threads import BROKER
 
 MINUTES = 60
@@ -28,7 +29,7 @@ class Overview:
 
     nav: ClassVar[Sequence[NavEntry]] = (
         NavEntry("/panel", "Overview"),
-        NavEntry("/panel/workers", "Workers", is_for_admins=True),
+        NavEntry("/panel/workers", "Workers", is_for_admins=True, group="System"),
     )
 
     def __init__(self, shell: Shell) -> None:

@@ -11,8 +11,9 @@ from imgen.domain import errors
 from imgen.domain.user import OWNER, TENANT_ROLES, User
 from imgen.records import memberships
 from imgen.services.accounts import invitations, members, tenant_access
+from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.shell import Shell
 
 
 class OwnTenants:

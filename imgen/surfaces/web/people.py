@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import ClassVar
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,14 +12,20 @@ from imgen.domain import errors
 from imgen.domain.user import ROLES, User
 from imgen.records import tenants, users
 from imgen.services.accounts import one_time_links, people
+from imgen.surfaces.web.name_cursors import format_place, parse_place
+from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.shell import Shell
+
+PAGE = 50
+SHOWN_TENANTS = 5
+"""Tenants that are named beside a user."""
 
 
 class People:
     """Section of users and their tenants."""
 
-    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/people", "People", is_for_admins=True),)
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/people", "People", is_for_admins=True, group="Accounts"),)
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
@@ -43,16 +50,19 @@ class People:
         first: tuple[str, str] = ("", ""),
         link: tuple[str, str] = ("", ""),
     ) -> Response:
-        """Lists all users."""
-        database = self._shell.core.database
-        found = await database.reading(users.all_users)
-        seen = {tenant_id for one in found for tenant_id in one.tenant_ids}
+        """Lists users by name, with some of their tenants."""
+        database, given = self._shell.core.database, request.query_params
+        words, after = given.get("words", "").strip()[:200], parse_place(given.get("after", ""))
+        found, following = await database.reading(users.page, prefix=words, after=after, limit=PAGE)
+        seen = {one.id: sorted(one.tenant_ids)[:SHOWN_TENANTS] for one in found}
+        names = await database.reading(tenants.names, {tenant_id for some in seen.values() for tenant_id in some})
         return self._shell.page(
             request,
             "people.html",
             status=400 if problem else 200,
-            people=found,
-            tenants=await database.reading(tenants.names, seen),
+            people=[(one, [names[each] for each in seen[one.id] if each in names]) for one in found],
+            words=words,
+            following=urlencode({"words": words, "after": format_place(following)}) if following else "",
             roles=ROLES,
             problem=problem,
             first=first,

@@ -34,9 +34,10 @@ from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.services.submit import submit
 from imgen.surfaces.surface import status_of
 from imgen.surfaces.web import playground_form, playground_history, playground_tenant, snippets
+from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.playground_shown import values_of, with_batch
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.shell import Shell
 
 SURFACE = "playground"
 COUNTS = (1, 2, 3, 4)

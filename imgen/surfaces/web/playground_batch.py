@@ -13,7 +13,8 @@ from imgen.domain.user import User
 from imgen.records import jobs
 from imgen.services.core import Core
 from imgen.surfaces.web import playground_history
-from imgen.surfaces.web.shell import NavEntry, Shell, digest
+from imgen.surfaces.web.navigation import NavEntry
+from imgen.surfaces.web.shell import Shell, digest
 
 
 class PlaygroundBatch:

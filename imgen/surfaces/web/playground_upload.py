@@ -16,7 +16,8 @@ from imgen.services.accounts import authentication
 from imgen.surfaces.surface import status_of
 from imgen.surfaces.web import playground_form, playground_tenant
 from imgen.surfaces.web.csrf import UPLOAD_PATH
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.navigation import NavEntry
+from imgen.surfaces.web.shell import Shell
 
 
 class PlaygroundUpload:

@@ -17,13 +17,14 @@ from imgen.surfaces.web.job_list import JobList
 from imgen.surfaces.web.jobs import Jobs
 from imgen.surfaces.web.keys import Keys
 from imgen.surfaces.web.links import Links
+from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.overview import Overview
 from imgen.surfaces.web.own_tenants import OwnTenants
 from imgen.surfaces.web.people import People
 from imgen.surfaces.web.playground import Playground
 from imgen.surfaces.web.playground_batch import PlaygroundBatch
 from imgen.surfaces.web.playground_upload import PlaygroundUpload
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.shell import Shell
 from imgen.surfaces.web.sign_up import SignUp
 from imgen.surfaces.web.suggestions import Suggestions
 from imgen.surfaces.web.tenants import Tenants
@@ -55,10 +56,10 @@ SECTIONS: tuple[type[Section], ...] = (
     JobList,
     Jobs,
     Chosen,
+    Tenants,
     Keys,
     Webhooks,
     Suggestions,
-    Tenants,
     Usage,
     Catalog,
     Cache,

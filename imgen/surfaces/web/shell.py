@@ -25,6 +25,7 @@ from imgen.surfaces.pages import environment, page_headers
 from imgen.surfaces.session_cookie import COOKIE
 from imgen.surfaces.web import error_pages, filters, nul
 from imgen.surfaces.web.csrf import Csrf, no_body
+from imgen.surfaces.web.navigation import NavEntry, navigation
 
 FLASH, NEXT = "flash", "then"
 """Keys of the cookie: a line for the next page, and the page to show after sign-in."""
@@ -42,30 +43,25 @@ class Flash(NamedTuple):
     """`news`: a change was made; `note`: none was; `warning`: something is to be done."""
 
 
-class NavEntry(NamedTuple):
-    """Line of the navigation."""
-
-    path: str
-    label: str
-    is_for_admins: bool = False
-
-
 class Shell:
     """Shell of all pages of one application."""
 
     def __init__(self, core: Core, nav: Sequence[NavEntry]) -> None:
         self.core = core
+        self._nav = nav
         self._secret = installation.secret(core.database, installation.WEB).hex()
         self.is_tls = core.settings.public_url.startswith("https://")
         self._policy = _policy(core)
         self._templates = environment()
         self._templates.filters |= filters.FILTERS
-        self._templates.globals |= {"nav": nav, "is_sign_up_open": sign_up.is_open(core)}
+        self._templates.globals |= {"is_sign_up_open": sign_up.is_open(core)}
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Renders a page. A line that `redirect` left is shown once."""
         user, left = getattr(request.state, "user", None), request.session.pop(FLASH, None)
-        around = {"user": user, "path": request.url.path, "flash": left and Flash(*left)}
+        path = request.url.path
+        nav = navigation(self._nav, user, path) if user else None
+        around = {"user": user, "path": path, "nav": nav, "flash": left and Flash(*left)}
         text = self._render(template, csrf=request.scope["csrftoken"](), **around | values)
         return HTMLResponse(text, status, headers=self.headers())
 

@@ -13,8 +13,9 @@ from imgen.domain.user import MIN_PASSWORD_CHARS, User
 from imgen.services.accounts import passwords, sign_up
 from imgen.surfaces.surface import status_of
 from imgen.surfaces.web.entering import enter, remote_ip
+from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.shell import Shell
 
 
 class SignUp:

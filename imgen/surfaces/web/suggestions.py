@@ -9,7 +9,8 @@ from starlette.routing import BaseRoute, Route
 
 from imgen.domain.user import User
 from imgen.records import job_makers, tenants
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.navigation import NavEntry
+from imgen.surfaces.web.shell import Shell
 
 MOST = 20
 MAX_CHARS = 200

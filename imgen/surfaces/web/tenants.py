@@ -17,8 +17,9 @@ from imgen.services.accounts import plans
 from imgen.services.accounts.usage import plan_uses
 from imgen.services.links import thumbnail_url
 from imgen.surfaces.web.name_cursors import format_place, parse_place
+from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.shell import Shell
 
 PAGE = 50
 LATEST = 12
@@ -37,7 +38,7 @@ class Use(Struct, frozen=True, kw_only=True):
 class Tenants:
     """Section of tenants: administrators see all, members their own."""
 
-    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/tenants", "Tenants"),)
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/tenants", "Tenants", group="Accounts"),)
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell

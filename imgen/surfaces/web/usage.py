@@ -16,7 +16,8 @@ from imgen.records import job_makers, job_statistics, tenants
 from imgen.records.job_statistics import DAY_S, JobStatistics
 from imgen.services.accounts.usage import plan_uses
 from imgen.surfaces.web import charts, filters
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.navigation import NavEntry
+from imgen.surfaces.web.shell import Shell
 
 DAYS = 30
 MAX_PLANS = 20

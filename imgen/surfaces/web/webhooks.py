@@ -16,8 +16,9 @@ from imgen.domain.webhook import EVENTS, Attempt, DeliveryState, Endpoint
 from imgen.records import audit, webhook_log, webhooks
 from imgen.records.tenants import find_tenant
 from imgen.services.webhooks import endpoints
+from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import NavEntry, Shell
+from imgen.surfaces.web.shell import Shell
 
 PATH = "/panel/webhooks"
 PAGE = 50
@@ -47,7 +48,7 @@ class _Shown(Struct, frozen=True, kw_only=True):
 class Webhooks:
     """Section of webhooks."""
 
-    nav: ClassVar[Sequence[NavEntry]] = (NavEntry(PATH, "Webhooks"),)
+    nav: ClassVar[Sequence[NavEntry]] = (NavEntry(PATH, "Webhooks", group="Accounts"),)
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell

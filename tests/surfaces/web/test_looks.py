@@ -119,7 +119,7 @@ def test_the_menu_of_a_phone_takes_no_row_of_its_own(phone):
     expect(phone.get_by_role("button", name="Sign out")).to_be_visible()
     assert phone.locator("h1").bounding_box() == place
     menu.click()
-    expect(phone.get_by_role("link", name="Keys")).to_be_hidden()
+    expect(phone.get_by_role("link", name="Accounts")).to_be_hidden()
 
 
 def test_filters_fold_on_a_phone(phone):
@@ -167,3 +167,20 @@ def test_what_has_no_picture_looks_as_meant(admin):
     assert len(set(heights)) == 1
     cards = admin.locator(".cards article > :is(img, .blank):first-child")
     assert cards.count() == admin.locator(".cards article").count()
+
+
+@pytest.mark.parametrize("width", [1024, 1280])
+def test_the_bar_is_one_line(admin, width):
+    """On a small laptop as on a larger screen; pages of one subject are tabs below it, reached without scripts."""
+    admin.set_viewport_size({"width": width, "height": 800})
+    admin.goto("/panel")
+    expect(admin.get_by_role("button", name="Menu")).to_be_hidden()
+    assert admin.locator(".bar").bounding_box()["height"] < 70
+    admin.get_by_role("link", name="Accounts").focus()
+    admin.keyboard.press("Enter")
+    tabs = admin.get_by_role("navigation", name="Accounts").get_by_role("link")
+    expect(tabs).to_have_text(["Tenants", "Keys", "Webhooks", "People"])
+    tabs.nth(1).focus()
+    admin.keyboard.press("Enter")
+    expect(admin.get_by_role("heading", name="API keys")).to_be_visible()
+    expect(tabs.nth(1)).to_have_attribute("aria-current", "page")

@@ -43,8 +43,9 @@ def test_every_page_fits_a_phone_and_its_menu_opens(furnished, open_page):
     for path in (*PAGES, f"/panel/jobs/{furnished[0]['id']}"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
-    expect(page.get_by_role("link", name="Keys")).to_be_hidden()
+    expect(page.get_by_role("link", name="Accounts")).to_be_hidden()
     page.get_by_role("button", name="Menu").click()
+    page.get_by_role("link", name="Accounts").click()
     page.get_by_role("link", name="Keys").click()
     expect(page.get_by_role("heading", name="API keys")).to_be_visible()
 

@@ -119,6 +119,11 @@ def test_jobs_are_filtered_by_the_name_of_their_key(many, web, admin):
     web.wait(web.generate("an orchard in bloom"))
     answer = web.post({"action": "generate", "prompt": "an orchard in bloom, at night"}, key=raw)
     web.wait(answer.json(), key=raw)
+    admin.expected += [
+        "htmx:afterRequest",
+        "htmx:sendError",
+        "htmx:sendAbort",
+    ]  # a page that is left awaits no suggestions
     admin.goto("/panel/jobs?words=orchard+in+bloom")
     expect(admin.locator(".tile")).to_have_count(2)
     field = admin.get_by_role("combobox", name="Key")
