@@ -21,13 +21,14 @@ test faults: export MKL_NUM_THREADS := 1
 PYTEST := $(BIN)/python -m pytest --durations=10
 
 # tests/groups.py says which files share a process; the longest go out first.
+GROUPS := --dist loadscope --no-loadscope-reorder
 test: $(VENV)/.test ## run all tests except the long ones of make faults
 	@deploy/system-packages php php-curl jq curl node chromium libatomic || echo "Until then the tests that need them are skipped."
-	@$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+	@$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 $(GROUPS)
 
-# tests/faults measures recovery times, so it runs alone.
+# One process for the tests that measure recovery times, another for those that wait for outages or compute.
 faults: $(VENV)/.test ## run the long tests: kill storms, outages, 10,000 malformed bodies
-	@$(PYTEST) -m faults
+	@$(PYTEST) -m faults --numprocesses 2 $(GROUPS)
 
 run: $(VENV)/.worker ## start the whole stack in the foreground
 	@$(BIN)/imgen up

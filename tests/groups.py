@@ -12,16 +12,19 @@ from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent
 FOLDERS = {"surfaces/web": "web", "surfaces/cache": "cache", "surfaces/processes": "processes", "faults": "faults"}
-"""Folder → group of all its files."""
+"""Folder → group of all its files but those of `ALONE`."""
+ALONE = ("faults/test_outages.py", "faults/test_secrets.py", "faults/test_stop_and_start.py")
+"""Files in such a folder that start stacks of their own."""
 FIXTURES = {"server": "stack", "models": "engines", "store": "objects", "database": "databases", "bombs": "bombs"}
 """Fixture → group of the files whose tests take it; the first that a file has decides."""
 LONGEST_FIRST = (
     "web",
+    "faults",
+    "faults/test_outages.py",
     "stack",
     "cache",
     "engines",
     "objects",
-    "faults",
     "starter/test_shipped.py",
     "processes",
     "databases",
@@ -37,7 +40,7 @@ LONGEST_FIRST = (
 def group_of(file: str) -> str:
     """The group of a file, named as under tests/; without one it is a group of its own."""
     for folder, group in FOLDERS.items():
-        if file.startswith(f"{folder}/"):
+        if file.startswith(f"{folder}/") and file not in ALONE:
             return group
     heads = re.findall(r"^def \w+\((.*?)\)", (ROOT / file).read_text("utf-8"), re.MULTILINE | re.DOTALL)
     taken = {name.split(":")[0].split("=")[0].strip() for head in heads for name in head.split(",")}

@@ -1,6 +1,9 @@
 """One stack for the tests of faults, which leave it running, and its truth."""
 
+import contextlib
+
 import pytest
+from faults.storms import told_storm
 from faults.truth import FAST, MODELS, pids, truth_of
 from servers.stack import PARTS, start_stack
 
@@ -51,6 +54,22 @@ def stack(tmp_path_factory):
 @pytest.fixture
 def truth(stack):
     """Its truth, once all its parts run."""
+    with truth_once_it_runs(stack) as opened:
+        yield opened
+
+
+@pytest.fixture(
+    scope="package", params=[(20, 6), pytest.param((250, 40), marks=pytest.mark.faults)], ids=["sample", "storm"]
+)
+def storm(request, stack):
+    """Past storm, whose books and webhooks are looked at."""
+    jobs, kills = request.param
+    with truth_once_it_runs(stack) as opened, told_storm(stack, opened, jobs, kills) as past:
+        yield past
+
+
+@contextlib.contextmanager
+def truth_once_it_runs(stack):
     for part in PARTS:
         pids(stack, part)
     with truth_of(stack.data) as opened:

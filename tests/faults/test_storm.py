@@ -3,10 +3,10 @@
 import random
 import time
 
-import psutil
 import pytest
 from faults.pollers import Pollers, Submitter
-from faults.truth import Truth, kill_group, main_of
+from faults.storms import kill
+from faults.truth import Truth
 from servers.stack import PARTS, Stack
 from sqlalchemy import select
 
@@ -55,15 +55,6 @@ def test_a_storm_over_http(stack: Stack, truth: Truth, jobs: int, kills: int):
         f"ended {seconds:.1f} s after the last submit, {time.monotonic() - last_kill:.1f} s after the last kill; "
         f"{pollers.polls} polls, {pollers.unanswered} unanswered, {submitter.refused} submits tried again; none backward"
     )
-
-
-def kill(stack: Stack, part: str) -> None:
-    """SIGKILL for a part with its children; one that another kill left to be started again is waited for."""
-    while True:
-        try:
-            return kill_group(main_of(stack, part))
-        except (StopIteration, ProcessLookupError, psutil.Error):
-            time.sleep(0.05)
 
 
 def all_ids(truth: Truth) -> set[str]:

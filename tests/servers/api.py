@@ -66,7 +66,7 @@ def start_api(
             raise
 
 
-def _await_ready(api: Api, within_s: float = 30) -> None:
+def _await_ready(api: Api, within_s: float = 90) -> None:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline and api.process.poll() is None:
         with contextlib.suppress(httpx2.HTTPError):

@@ -173,7 +173,7 @@ def start_stack(
         process.stdout.close()
 
 
-def _await_ready(stack: Stack, within_s: float = 60) -> None:
+def _await_ready(stack: Stack, within_s: float = 180) -> None:
     selector = selectors.DefaultSelector()
     selector.register(stack.process.stdout, selectors.EVENT_READ)
     deadline, text = time.monotonic() + within_s, ""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 90
 _SERVERS = ("account", "container", "object")
 
 _SWIFT_CONF = """

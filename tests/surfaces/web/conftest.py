@@ -17,6 +17,7 @@ from servers.stack import start_stack, stop_between_writes
 AXE = Path(__file__).parents[2] / "servers" / "vendor" / "axe-4.14.1.min.js"
 PASSWORD = "correct horse battery"
 SETTINGS = '[review]\nfree_blocks = 100000\n[accounts]\nsign_up = "open"\n'
+PLANS = '[three]\nlabel = "Three a day"\npictures_per_day = 3\n'
 FLAGS = (
     "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
@@ -26,7 +27,10 @@ FLAGS = (
 @pytest.fixture(scope="session")
 def web(tmp_path_factory):
     """The whole stack with an instant engine; its first administrator has chosen PASSWORD."""
-    with start_stack(tmp_path_factory.mktemp("web") / "var", settings=SETTINGS) as stack:
+    data = tmp_path_factory.mktemp("web") / "var"
+    data.mkdir()
+    (data / "plans.toml").write_text(PLANS)
+    with start_stack(data, settings=SETTINGS) as stack:
         stack.first_password = re.search(r"sign in as admin with (\S+)", "\n".join(stack.lines))[1]
         stack.imgen("users", "password", "admin", "--password", PASSWORD)
         yield stack
@@ -94,10 +98,25 @@ def sign_in(page, name="admin", password=PASSWORD):
     return page
 
 
+def enter(page, name="admin", path="/"):
+    """A page of a user with PASSWORD; who has signed in before has the cookies of then, while they are good."""
+    if known := _cookies.get(name):
+        page.context.add_cookies(known)
+        page.goto(path)
+    if not known or page.url.endswith("/sign-in"):
+        sign_in(page, name).goto(path)
+        _cookies[name] = page.context.cookies()
+    return page
+
+
+_cookies = {}
+"""Name → cookies of a session."""
+
+
 @pytest.fixture
 def admin(open_page):
     """A page of the signed-in administrator."""
-    return sign_in(open_page())
+    return enter(open_page(), path="/panel")
 
 
 @pytest.fixture(scope="session")

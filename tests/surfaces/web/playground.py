@@ -9,22 +9,22 @@ import time
 
 import numpy as np
 from PIL import Image
-from surfaces.web.conftest import sign_in
-
-
-def enter(page, name="admin"):
-    """The playground as somebody sees it who has just signed in."""
-    sign_in(page, name)
-    page.goto("/")
-    return page
 
 
 def generate(page, prompt):
+    """Once the page shows the new job: that of before, and its picture, stay until it is made."""
+    before = shown_job(page)
     page.get_by_label("Prompt", exact=True).fill(prompt)
     page.get_by_role("button", name="Generate").click()
+    until(lambda: shown_job(page) not in ("", before), within_s=60)
 
 
-def until(holds, within_s=15):
+def shown_job(page):
+    """Id of the job that is shown, empty without one."""
+    return page.locator("#result").evaluate("result => result.querySelector('#job')?.dataset.job ?? ''")
+
+
+def until(holds, within_s=60):
     """Waits; the browser itself may not: its pages allow no eval."""
     deadline = time.monotonic() + within_s
     while not holds():

@@ -5,12 +5,15 @@ import time
 
 from factories import make_job, make_recipe
 from playwright.sync_api import expect
-from surfaces.web.conftest import nobody_renders, polled, violations
+from surfaces.web.conftest import nobody_renders, violations
 
 from imgen.domain.job import State
 from imgen.domain.recipe import PromptParts
 from imgen.records import jobs
 from imgen.records.database import Database
+
+OPEN_MS, ENDED_MS = 2_000, 10_000
+"""Time until the list asks for news, with an open job in it and without; the browser's clock is put forward by it."""
 
 
 def titles(page):
@@ -150,6 +153,7 @@ def test_the_list_goes_on_behind_the_first_page(web, admin):
 def test_an_open_list_follows_what_happens_and_else_stays_as_it_is(web, admin):
     """New jobs appear, what has the focus keeps it, pictures stay, and nothing is sent where nothing changed."""
     fresh_s = 1800  # half of [objects] url_expires_s
+    admin.clock.install()
     for view in ("gallery", "table"):
         while time.time() % fresh_s > fresh_s - 60:  # all pictures get new addresses soon
             time.sleep(1)
@@ -158,16 +162,20 @@ def test_an_open_list_follows_what_happens_and_else_stays_as_it_is(web, admin):
             admin.goto(f"/panel/jobs?words={view}+heron&view={view}")
             link = admin.locator("#list").get_by_role("link", name=f"{view} heron one")
             link.focus()
-            polled(admin, 204)
+            with admin.expect_response(lambda answer: "shown=" in answer.url and answer.status == 204):
+                admin.clock.fast_forward(OPEN_MS)
             second = web.generate(f"{view} heron two")
+            admin.clock.fast_forward(OPEN_MS)
             expect(admin.get_by_text(f"{view} heron two", exact=True)).to_be_visible()
             expect(link).to_be_focused()
         web.wait(first)
         web.wait(second)
+        admin.clock.fast_forward(OPEN_MS)
         expect(admin.locator("#list img")).to_have_count(2)
         admin.locator("#list img").first.evaluate("image => { image.isTheSame = true; }")
         web.generate(f"{view} heron three")
-        expect(admin.get_by_text(f"{view} heron three", exact=True)).to_be_visible(timeout=15_000)  # nothing was open
+        admin.clock.fast_forward(ENDED_MS)
+        expect(admin.get_by_text(f"{view} heron three", exact=True)).to_be_visible(timeout=15_000)
         assert (
             admin.locator("#list img[id^=picture]").evaluate_all("all => all.filter(one => one.isTheSame).length") == 1
         )

@@ -5,8 +5,8 @@ import re
 
 import pytest
 from PIL import Image
-from surfaces.web.conftest import nobody_renders, violations
-from surfaces.web.playground import drawn, enter, generate, picture, refused, until
+from surfaces.web.conftest import enter, nobody_renders, violations
+from surfaces.web.playground import drawn, generate, picture, refused, until
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from surfaces.web.conftest import PASSWORD, nobody_renders, violations
-from surfaces.web.playground import drawn, enter, generate, picture
+from surfaces.web.conftest import PASSWORD, enter, nobody_renders, violations
+from surfaces.web.playground import drawn, generate, picture
 
 
 @pytest.fixture

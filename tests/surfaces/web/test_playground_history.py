@@ -1,8 +1,8 @@
 """Latest pictures of the playground: shown, followed, and put back into the form."""
 
 import pytest
-from surfaces.web.conftest import nobody_renders
-from surfaces.web.playground import drawn, enter, generate, picture
+from surfaces.web.conftest import enter, nobody_renders
+from surfaces.web.playground import drawn, generate, picture
 
 
 @pytest.fixture

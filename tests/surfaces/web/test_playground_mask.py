@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from surfaces.web.playground import choose, enter, generate, mask, picture, recipe, value
+from surfaces.web.conftest import enter
+from surfaces.web.playground import choose, generate, mask, picture, recipe, value
 
 
 @pytest.fixture

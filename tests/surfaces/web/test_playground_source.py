@@ -5,8 +5,8 @@ import base64
 import numpy as np
 import pytest
 from PIL import Image
-from surfaces.web.conftest import PASSWORD, violations
-from surfaces.web.playground import choose, choose_again, enter, generate, picture, recipe, until, value
+from surfaces.web.conftest import PASSWORD, enter, violations
+from surfaces.web.playground import choose, choose_again, generate, picture, recipe, until, value
 
 
 @pytest.fixture

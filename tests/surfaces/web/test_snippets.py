@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from surfaces.web.playground import enter
+from surfaces.web.conftest import enter
 
 from imgen.surfaces.web import snippets
 
