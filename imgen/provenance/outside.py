@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imgen.provenance.frames import framed
+
 OPAQUE = 255
 GROUNDS = (255, 0, 128)
 """Grey levels of the grounds: white and black show whatever there is; grey shows both at once."""
@@ -19,8 +21,6 @@ LEAST_FILLED = 0.1
 """Share of visible pixels below which an outer row or column counts as margin: single dots there must not hide a picture."""
 MAX_SIDE = 512
 """Pixels of the long edge of a turned view; PDQ reduces a picture to 64."""
-LEAST_CUT = 0.02
-"""Share of a side that a frame must take to be cut off: PDQ bears less than that."""
 
 _Pixels = NDArray[np.uint8]
 
@@ -35,20 +35,18 @@ def faces(image: _Pixels) -> tuple[_Pixels, ...]:
 def views(image: _Pixels, *, rotation: int = 0) -> Iterator[_Pixels]:
     """Yields the views for the match lists, in which a listed picture could be hidden.
 
-    The picture with its transparency ignored and over each ground; without its empty margin and without a frame of one colour;
-    all of it as it stands and as it is turned. Quarter turns and mirrors are up to the search.
+    The picture with its transparency ignored and over each ground; without its empty margin and without frames; all of it as it
+    stands and as it is turned. Quarter turns and mirrors are up to the search.
 
     Args:
         image: (h, w, 3) or (h, w, 4) uint8, sRGB, straight alpha.
         rotation: degrees, clockwise, by which it will be turned.
     """
-    for view in _flattened(image):
-        yield view
-        framed = without_frame(view)
-        if framed is not view:
-            yield framed
-    if rotation % 90:
-        yield from _flattened(_turned(image, rotation))
+    turned = (_turned(image, rotation),) if rotation % 90 else ()
+    for one in (image, *turned):
+        for view in _flattened(one):
+            yield view
+            yield from framed(view)
 
 
 def is_transparent(image: _Pixels) -> bool:
@@ -61,16 +59,6 @@ def changed_part(before: _Pixels, after: _Pixels) -> _Pixels | None:
     changed = before != after
     box = _box(changed[..., 0] | changed[..., 1] | changed[..., 2], least=0)  # thrice as fast as `any` over three
     return None if box is None else np.ascontiguousarray(after[box])
-
-
-def without_frame(view: _Pixels) -> _Pixels:
-    """Cuts off a frame in the colour of the picture's corner; returns the same array if there is none worth it."""
-    box = _box((np.abs(view.astype(np.int16) - view[0, 0]) > LEAST_VISIBLE).any(axis=2), least=LEAST_FILLED)
-    if box is None:
-        return view
-    inner = view[box]
-    is_framed = any(side < whole * (1 - LEAST_CUT) for side, whole in zip(inner.shape[:2], view.shape[:2], strict=True))
-    return np.ascontiguousarray(inner) if is_framed else view
 
 
 def _flattened(image: _Pixels) -> Iterator[_Pixels]:

@@ -17,7 +17,7 @@ from imgen.domain.outcome import Blocked
 from imgen.domain.review.floor import MINORS, MINORS_LABEL, names_child
 from imgen.domain.review.ruleset import SEXUAL
 from imgen.domain.review.verdict import PictureBlocked, Verdict, combine, floor_verdict, verdict_of
-from imgen.provenance.outside import LEAST_CUT, changed_part
+from imgen.provenance.outside import changed_part
 from workers.picture import Context, Picture
 from workers.reviewers import ReviewInput
 from workers.stages.source import cover
@@ -28,6 +28,8 @@ SAFETY_CHECKER = "safety_checker"
 
 MAX_SEEN_SIDE = 2048
 """Pixels of the long edge of a source or mask as reviewers see it."""
+LEAST_CUT = 0.01
+"""Share of a side that must be cut off for the rest to be seen apart: PDQ bears half a percent on each side."""
 
 
 def words(picture: Picture, context: Context) -> Picture:

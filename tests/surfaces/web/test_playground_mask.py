@@ -71,13 +71,14 @@ def test_a_mask_is_painted_by_keyboard(admin, photo):
 
 
 def test_a_mask_is_painted_by_touch_on_a_phone(open_page, web, photo):
-    """A dab and a line by a finger, which does not scroll the page away; the words for keys are not shown."""
+    """A dab and a line by a finger, which does not scroll the page away, undone by taps; the words for keys are not shown."""
     page = enter(open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True))
     canvas = choose(page, photo)
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     page.touchscreen.tap(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.25)
-    assert (mask(page)[150, 200], mask(page)[450, 200]) == (255, 0)
+    dab = mask(page)
+    assert (dab[150, 200], dab[450, 200]) == (255, 0)
     finger = page.context.new_cdp_session(page)
 
     def touch(kind, *shares):
@@ -92,6 +93,18 @@ def test_a_mask_is_painted_by_touch_on_a_phone(open_page, web, photo):
     assert (line[150, 200], line[360, 120], line[360, 280], line[560, 200]) == (255, 255, 255, 0)
     assert canvas.bounding_box() == box
     assert page.get_by_text("Space paints").is_hidden()
+    undo, clear = page.get_by_role("button", name="Undo"), page.get_by_role("button", name="Clear mask")
+    undo.tap()
+    assert np.array_equal(mask(page), dab)
+    undo.tap()
+    assert (value(page, "mask"), undo.is_disabled(), clear.is_disabled()) == ("", True, True)
+    canvas.tap()
+    painted = mask(page)
+    clear.tap()
+    assert value(page, "mask") == ""
+    undo.tap()
+    assert np.array_equal(mask(page), painted)
+    assert page.locator("#said").inner_text() == "Undone"
     generate(page, "a gate by touch")
     picture(page)
     assert [given["role"] for given in recipe(web, page)["inputs"]] == ["source", "mask"]
