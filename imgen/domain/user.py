@@ -1,5 +1,7 @@
 """Users of the web face, and the tenants that each may see."""
 
+from typing import Protocol
+
 from msgspec import Struct
 
 ADMIN, MEMBER = "admin", "member"
@@ -10,6 +12,18 @@ TENANT_ROLES = (OWNER, MEMBER)
 MIN_PASSWORD_CHARS = 10
 MAX_PASSWORD_CHARS = 200
 """Limit of a password, because hashing takes time by length."""
+
+
+class Actor(Protocol):
+    """Party whose change is written to the audit: a user, or a key of an operator."""
+
+    @property
+    def name(self) -> str:
+        """Returns its name."""
+
+    @property
+    def remote_ip(self) -> str:
+        """Returns the IP address of the present request."""
 
 
 class User(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, insert, literal, or_, select, tup
 
 from imgen.domain.account import Tenant
 from imgen.domain.principal import ApiKey
-from imgen.domain.user import User
+from imgen.domain.user import Actor, User
 from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.operations import audit
 from imgen.records.tables.users import users
@@ -57,14 +57,14 @@ def note(
 
 def by_person(
     connection: Connection,
-    user: User,
+    user: Actor,
     *,
     action: str,
     subject: str,
     detail: Mapping[str, object],
     tenant_id: str = "",
 ) -> None:
-    """Adds a row for an action in the web face, with the remote IP."""
+    """Adds a row for an action over HTTP, with the remote IP."""
     with_ip = {"address": user.remote_ip, **detail}
     note(connection, actor=user.name, action=action, tenant_id=tenant_id, subject=subject, detail=with_ip)
 

@@ -9,7 +9,7 @@ before them only the row of its job.
 import calendar
 import functools
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, structs
@@ -125,6 +125,12 @@ def counts(connection: Connection, owners: Iterable[str], *, now: float) -> dict
         counters.c.owner.in_(list(owners)), counters.c.period.in_([*periods(now), OPEN_PERIOD])
     )
     return {(row.owner, row.period): _count(row) for row in connection.execute(query)}
+
+
+def counts_of(connection: Connection, owner: str, days: Collection[str]) -> dict[str, Count]:
+    """Returns day → sums of one owner; days without an entry are left out."""
+    query = select(counters).where(counters.c.owner == owner, counters.c.period.in_(days))
+    return {row.period: _count(row) for row in connection.execute(query)}
 
 
 def month_counts(connection: Connection, *, now: float) -> dict[str, Count]:

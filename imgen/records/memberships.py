@@ -9,6 +9,7 @@ from imgen.domain.account import Tenant
 from imgen.domain.errors import Invalid, TooManyTenants
 from imgen.domain.user import OWNER, User
 from imgen.records import one_time_links
+from imgen.records.name_pages import begins_with
 from imgen.records.tables.accounts import tenants
 from imgen.records.tables.users import memberships, users
 
@@ -76,14 +77,17 @@ def step_down(connection: Connection, user_id: str, tenant_id: str, role: str = 
         connection.execute(delete(memberships).where(*_one(user_id, tenant_id)))
 
 
-def members_of(connection: Connection, tenant_id: str) -> list[Member]:
-    """Lists the members of a tenant: owners first, by name."""
+def members_of(connection: Connection, tenant_id: str, *, prefix: str = "", limit: int | None = None) -> list[Member]:
+    """Lists the members of a tenant whose names begin with `prefix`: owners first, by name. `limit` is the most of them."""
     query = (
         select(users.c.id, users.c.name, memberships.c.role)
         .join(users, users.c.id == memberships.c.user_id)
         .where(memberships.c.tenant_id == tenant_id)
-        .order_by(case((memberships.c.role == OWNER, 0), else_=1), users.c.name)
+        .order_by(case((memberships.c.role == OWNER, 0), else_=1), users.c.folded, users.c.id)
+        .limit(limit)
     )
+    if prefix:
+        query = query.where(begins_with(users, prefix))
     return [Member(user_id=row.id, name=row.name, role=row.role) for row in connection.execute(query)]
 
 

@@ -62,9 +62,9 @@ def grant(
     return found, found.id == row["id"]
 
 
-def of_tenant(connection: Connection, tenant_id: str) -> list[GrantedPack]:
-    """Lists the packs of a tenant that are not used up, in the order in which they are taken."""
-    return _granted(connection, _open_packs(tenant_id))
+def of_tenant(connection: Connection, tenant_id: str, *, limit: int | None = None) -> list[GrantedPack]:
+    """Lists the packs of a tenant that are not used up, in the order in which they are taken. `limit` is the most of them."""
+    return _granted(connection, _open_packs(tenant_id).limit(limit))
 
 
 def credits_left(connection: Connection, tenant_id: str) -> int:

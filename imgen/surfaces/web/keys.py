@@ -10,11 +10,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
+from imgen.domain.account import Tenant
 from imgen.domain.example_prompt import POSITIVE
 from imgen.domain.principal import SCOPES, ApiKey
 from imgen.domain.user import User
 from imgen.records import api_keys, ledger, tenants
 from imgen.services.accounts import api_keys as key_service
+from imgen.services.accounts import tenant_access
 from imgen.surfaces.web import snippets
 from imgen.surfaces.web.name_cursors import format_place, parse_place
 from imgen.surfaces.web.navigation import NavEntry
@@ -67,8 +69,10 @@ class Keys:
         await core.request_counts.write_if_possible(core.database, now=now)
         given = request.query_params
         words, after = given.get("words", "").strip()[:200], parse_place(given.get("after", ""))
+        tenant = await self._named(user, given.get("tenant", ""))
+        scope = frozenset({tenant.id}) if tenant else user.scope
         shown, following = await core.database.reading(
-            api_keys.page, scope=user.scope, prefix=words, after=after, limit=PAGE
+            api_keys.page, scope=scope, prefix=words, after=after, limit=PAGE
         )
         counts = await core.database.reading(ledger.counts, [one.key.id for one in shown], now=now)
         own, _ = await core.database.reading(tenants.page, scope=user.owned_ids, limit=1)
@@ -84,9 +88,12 @@ class Keys:
             plans={one.key.id: core.plan_of(one.tenant.plan) for one in shown},
             may_make=user.is_admin or bool(own),
             words=words,
-            older=urlencode({"words": words, "after": format_place(following)}) if following else "",
+            tenant=tenant,
+            older=urlencode({"tenant": tenant.id if tenant else "", "words": words, "after": format_place(following)})
+            if following
+            else "",
             is_first=after is None and not words,
-            typed=typed or KeyForm(tenant=request.session.get(LAST_TENANT) or (own[0].name if own else DEFAULT_TENANT)),
+            typed=typed or KeyForm(tenant=tenant.name if tenant else _latest_tenant(request, own)),
             scopes=SCOPES,
             now=now,
             problem=problem,
@@ -141,6 +148,13 @@ class Keys:
         key = await key_service.revoke(self._shell.core, user, request.path_params["key"])
         return self._shell.redirect(request, "/panel/keys", f"{key.name} is revoked.")
 
+    async def _named(self, user: User, tenant_id: str) -> Tenant | None:
+        """Returns the tenant whose keys alone are wanted; None: those of all, since none is named."""
+        if not tenant_id:
+            return None
+        tenant, _ = await self._shell.core.database.reading(tenant_access.visible, user, tenant_id)
+        return tenant
+
     def _shown_once(
         self, request: Request, key: ApiKey, raw: str, title: str, *, grace_days: int | None = None
     ) -> Response:
@@ -149,6 +163,11 @@ class Keys:
         return self._shell.page(
             request, "key_made.html", key=key, raw=raw, title=title, texts=texts, grace_days=grace_days
         )
+
+
+def _latest_tenant(request: Request, own: Sequence[Tenant]) -> str:
+    """Returns the name of the tenant that a key was made for last, or else one that the user owns."""
+    return str(request.session.get(LAST_TENANT) or (own[0].name if own else DEFAULT_TENANT))
 
 
 def _parse_days(text: str) -> int:

@@ -19,7 +19,6 @@ from imgen.surfaces.web.keys import Keys
 from imgen.surfaces.web.links import Links
 from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.overview import Overview
-from imgen.surfaces.web.own_tenants import OwnTenants
 from imgen.surfaces.web.people import People
 from imgen.surfaces.web.playground import Playground
 from imgen.surfaces.web.playground_batch import PlaygroundBatch
@@ -27,6 +26,7 @@ from imgen.surfaces.web.playground_upload import PlaygroundUpload
 from imgen.surfaces.web.shell import Shell
 from imgen.surfaces.web.sign_up import SignUp
 from imgen.surfaces.web.suggestions import Suggestions
+from imgen.surfaces.web.tenant_members import TenantMembers
 from imgen.surfaces.web.tenants import Tenants
 from imgen.surfaces.web.usage import Usage
 from imgen.surfaces.web.webhooks import Webhooks
@@ -46,7 +46,6 @@ class Section(Protocol):
 
 SECTIONS: tuple[type[Section], ...] = (
     Account,
-    OwnTenants,
     Links,
     SignUp,
     Playground,
@@ -57,6 +56,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Jobs,
     Chosen,
     Tenants,
+    TenantMembers,
     Keys,
     Webhooks,
     Suggestions,

@@ -1,38 +1,25 @@
-"""Tenants: a list by name with this month's use, and the page of one: limits, credits, packs, keys, members, latest pictures."""
+"""Tenants: a list by name with this month's use; the page of one, where administrators change plans and grant packs."""
 
 from collections.abc import Sequence
 from typing import ClassVar
 from urllib.parse import urlencode
 
-from msgspec import Struct
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from imgen.domain.account import Plan, Tenant
+from imgen.domain import errors
 from imgen.domain.user import User
-from imgen.records import api_keys, job_search, ledger, memberships, packs, tenants
-from imgen.services.accounts import plans
+from imgen.records import tenants
+from imgen.services.accounts import grants
 from imgen.services.accounts.usage import plan_uses
-from imgen.services.links import thumbnail_url
+from imgen.surfaces.web import tenant_page
 from imgen.surfaces.web.name_cursors import format_place, parse_place
 from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import Shell
+from imgen.surfaces.web.shell import Flash, Shell
 
 PAGE = 50
-LATEST = 12
-KEYS = 20
-
-
-class Use(Struct, frozen=True, kw_only=True):
-    """Bar of the page: use of one limit."""
-
-    label: str
-    used: int
-    limit: int
-    """0: none."""
 
 
 class Tenants:
@@ -48,8 +35,10 @@ class Tenants:
         signed_in = self._shell.signed_in
         return [
             Route("/panel/tenants", signed_in(self.all_tenants), methods=["GET"]),
-            Route("/panel/tenants/{tenant}", signed_in(self.one), methods=["GET"]),
-            Route("/panel/tenants/{tenant}/plan", signed_in(self.change_plan, admin=True), methods=["POST"]),
+            *tenant_page.routes_of_one({"": signed_in(self.one)}, "GET"),
+            *tenant_page.routes_of_one(
+                {"/plan": signed_in(self.change_plan, admin=True), "/packs": signed_in(self.grant, admin=True)}, "POST"
+            ),
         ]
 
     async def all_tenants(self, request: Request, user: User) -> Response:
@@ -69,52 +58,29 @@ class Tenants:
 
     async def one(self, request: Request, user: User) -> Response:
         """Shows one tenant."""
-        core, now = self._shell.core, self._shell.core.clock()
-        tenant = await self._find(request, user)
-        scope = frozenset({tenant.id})
-        counts = await core.database.reading(ledger.counts, [tenant.id], now=now)
-        keys, more_keys = await core.database.reading(api_keys.page, scope=scope, limit=KEYS)
-        page = await core.database.reading(job_search.search, job_search.JobFilter(scope=scope), limit=LATEST)
-        return self._shell.page(
-            request,
-            "tenant.html",
-            tenant=tenant,
-            plan=core.plan_of(tenant.plan),
-            plans=core.configured.plans.values(),
-            uses=_uses(
-                core.plan_of(tenant.plan),
-                [counts.get((tenant.id, one), ledger.Count()) for one in (*ledger.periods(now), ledger.OPEN_PERIOD)],
-            ),
-            packs=await core.database.reading(packs.of_tenant, tenant.id),
-            members=await core.database.reading(memberships.members_of, tenant.id),
-            keys=keys,
-            has_more_keys=more_keys is not None,
-            latest=[(job, thumbnail_url(core, job.outcome)) for job in page.jobs],
-        )
+        return await tenant_page.show(self._shell, request, user)
 
     async def change_plan(self, request: Request, user: User) -> Response:
         """Gives a tenant another plan."""
+        wanted = str((await form_of(request)).get("plan", ""))
+        try:
+            tenant, plan = await grants.change_plan(self._shell.core, user, request.path_params["tenant"], wanted)
+        except errors.Invalid as exc:
+            return await tenant_page.show(self._shell, request, user, problem=str(exc))
+        told = f"{tenant.name} has the plan {plan.label} from the next request on."
+        return self._shell.redirect(request, tenant_page.path_of(request), told)
+
+    async def grant(self, request: Request, user: User) -> Response:
+        """Grants a tenant a pack of credits for a payment, once."""
         form = await form_of(request)
-        tenant = await self._find(request, user)
-        plan = await plans.change(self._shell.core, user, tenant, str(form.get("plan", "")))
-        flash = f"{tenant.name} has the plan {plan.label} from the next request on."
-        return self._shell.redirect(request, f"/panel/tenants/{tenant.id}", flash)
-
-    async def _find(self, request: Request, user: User) -> Tenant:
-        tenant_id = request.path_params["tenant"]
-        found = await self._shell.core.database.reading(tenants.find_tenant_by_id, tenant_id)
-        if found is None or (user.scope is not None and found.id not in user.scope):
-            raise HTTPException(404, "There is no such tenant.")
-        return found
-
-
-def _uses(plan: Plan, counts: Sequence[ledger.Count]) -> list[Use]:
-    """Returns the bars of a tenant from its counts of the day, the month and the open jobs. Open jobs count as used."""
-    day, month, now_open = counts
-    return [
-        Use(label="Pictures today", used=day.pictures + day.held, limit=plan.pictures_per_day),
-        Use(label="Pictures this month", used=month.pictures + month.held, limit=plan.pictures_per_month),
-        Use(label="Credits of the plan today", used=day.plan_credits, limit=plan.credits_per_day),
-        Use(label="Credits of the plan this month", used=month.plan_credits, limit=plan.credits_per_month),
-        Use(label="Open jobs", used=now_open.held, limit=plan.open_jobs),
-    ]
+        pack, reference = (str(form.get(name, "")).strip() for name in ("pack", "reference"))
+        try:
+            granted, is_new = await grants.grant_pack(
+                self._shell.core, user, request.path_params["tenant"], pack, reference=reference
+            )
+        except errors.Invalid as exc:
+            return await tenant_page.show(self._shell, request, user, problem=str(exc))
+        told = Flash(f"{granted.credits:,} credits are granted for {reference}.")
+        if not is_new:
+            told = Flash(f"The payment {reference} has been granted before: nothing is added.", "note")
+        return self._shell.redirect(request, tenant_page.path_of(request), told)

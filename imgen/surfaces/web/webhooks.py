@@ -13,8 +13,7 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain import errors
 from imgen.domain.user import User
 from imgen.domain.webhook import EVENTS, Attempt, DeliveryState, Endpoint
-from imgen.records import audit, webhook_log, webhooks
-from imgen.records.tenants import find_tenant
+from imgen.records import audit, tenants, webhook_log, webhooks
 from imgen.services.webhooks import endpoints
 from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
@@ -78,7 +77,7 @@ class Webhooks:
         wanted, before, tenant = (asked.get(name, "") for name in ("state", "before", "tenant"))
         state = DeliveryState(wanted) if wanted in set(DeliveryState) else None
         shown = await self._shell.core.database.reading(_read, user, tenant=tenant, state=state, before=before)
-        own = [shown.names.get(each, each) for each in user.tenant_ids]
+        own, _ = await self._shell.core.database.reading(tenants.page, scope=user.owned_ids, limit=1)
         return self._shell.page(
             request,
             "webhooks.html",
@@ -88,8 +87,7 @@ class Webhooks:
             states=list(DeliveryState),
             state=state or "",
             tenant=tenant,
-            own=own,
-            typed=typed or WebhookForm(tenant=tenant or next(iter(own), "")),
+            typed=typed or WebhookForm(tenant=tenant or (own[0].name if own else "")),
             now=self._shell.core.clock(),
             problem=problem,
         )
@@ -157,11 +155,11 @@ def _read(connection: Connection, user: User, *, tenant: str, state: DeliverySta
     """Reads what a user sees, of one tenant if one is named."""
     ids = None if user.scope is None else list(user.scope)
     if tenant:
-        found = find_tenant(connection, tenant)
+        found = tenants.find_tenant(connection, tenant)
         ids = [found.id] if found is not None and (ids is None or found.id in ids) else []
     known = webhooks.endpoints_of(connection, ids, limit=MOST_ENDPOINTS)
     page = webhook_log.page(connection, ids, limit=PAGE, before=before, state=state)
-    owners = {*(one.tenant_id for one in known), *(one.tenant_id for one in page.deliveries), *user.tenant_ids}
+    owners = {*(one.tenant_id for one in known), *(one.tenant_id for one in page.deliveries)}
     return _Shown(
         endpoints=known,
         page=page,
