@@ -1,4 +1,4 @@
-"""Panel and API with 100,000 tenants, each with a key: the 95th percentile of each page and action, on SQLite and PostgreSQL."""
+"""Panel and API with 100,000 tenants, each with a key, an owner and an endpoint: the 95th percentile of each page and action."""
 
 import contextlib
 import secrets
@@ -15,22 +15,26 @@ from bench.figure import Figure
 from bench.fixtures import HOST, Fixture, Server, open_fixture, serve_api
 from bench.history import SETTINGS
 from bench.pages import MOST_MS, fill, percentile, sign_in
-from imgen.domain.user import MEMBER
+from imgen.domain.user import MEMBER, OWNER
 from imgen.records import users
 from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.cache import cache_lookups
 from imgen.records.tables.ledger import counters
+from imgen.records.tables.webhooks import webhook_endpoints
 from tests.servers.postgres import find_binaries, start_postgres
 
 TENANTS = 100_000
 JOBS = 20_000
 PAGES = (
     "/", "/panel", "/panel/jobs", "/panel/jobs?view=table", "/panel/jobs?key=key+77777", "/panel/jobs/{job}", "/panel/blocked",
-    "/panel/keys", "/panel/keys?words=key+77", "/panel/usage?by=tenant", "/panel/usage?by=key", "/panel/usage.csv?by=tenant",
+    "/panel/tenants", "/panel/tenants?words=studio+9", "/panel/tenants/{tenant}", "/account", "/account/tenants/{tenant}",
+    "/panel/keys", "/panel/keys?words=key+77", "/panel/keys?tenant={tenant}", "/panel/webhooks",
+    "/panel/usage?by=tenant", "/panel/usage?by=key", "/panel/usage.csv?by=tenant",
     "/panel/catalog", "/panel/suggest/tenants?tenant=studio+9", "/panel/suggest/keys?key=key+9",
 )  # fmt: skip
 FOR_ADMINISTRATORS = (
-    "/panel/workers", "/panel/cache", "/panel/cache?words=studio+5", "/panel/people", "/panel/audit",
+    "/panel/workers", "/panel/cache", "/panel/cache?words=studio+5", "/panel/people", "/panel/people?words=owner+42",
+    "/panel/webhooks?tenant=studio+77777", "/panel/webhooks?state=dead", "/panel/audit",
 )  # fmt: skip
 ACTIONS: tuple[dict[str, object], ...] = (
     {"action": "models"},
@@ -54,13 +58,9 @@ def measure(*, number: int = TENANTS, stored: int = JOBS, rounds: int = 20) -> l
 def _of_database(kind: str, url: str, *, number: int, stored: int, rounds: int) -> list[Figure]:
     with open_fixture(SETTINGS.format(url)) as fixture:
         job_id = fill(fixture, stored)
-        _add_tenants(fixture, number)
-        with serve_api(fixture) as server, sign_in(server, "admin") as admin, sign_in(server, MEMBER) as member:
-            pages = [page.format(job=job_id) for page in PAGES]
-            times = {page: percentile(admin, page, rounds) for page in (*pages, *FOR_ADMINISTRATORS)}
-            times |= {f"{page} of a member": percentile(member, page, rounds) for page in pages}
-            with _api(server, fixture) as client:
-                times |= {f"action {one['action']}": _action(client, one, job_id, rounds) for one in ACTIONS}
+        add_tenants(fixture, number)
+        with serve_api(fixture) as server:
+            times = percentiles(fixture, server, job_id, rounds=rounds)
     slowest = max(times, key=lambda page: times[page])
     return [
         Figure(
@@ -73,10 +73,22 @@ def _of_database(kind: str, url: str, *, number: int, stored: int, rounds: int) 
     ]
 
 
-def _add_tenants(fixture: Fixture, number: int) -> None:
-    """Stores tenants with a key each, counts of this month and look-ups in the cache."""
+def percentiles(fixture: Fixture, server: Server, job_id: str, *, rounds: int) -> dict[str, float]:
+    """Measures the 95th percentile of each page, for an administrator and a member, and of each action, in seconds."""
+    with sign_in(server, "admin") as admin, sign_in(server, MEMBER) as member, _api(server, fixture) as client:
+        pages = [page.format(job=job_id, tenant=fixture.principal.tenant.id) for page in PAGES]
+        return {
+            **{page: percentile(admin, page, rounds) for page in (*pages, *FOR_ADMINISTRATORS)},
+            **{f"{page} of a member": percentile(member, page, rounds) for page in pages},
+            **{f"action {one['action']}": _action(client, one, job_id, rounds) for one in ACTIONS},
+        }
+
+
+def add_tenants(fixture: Fixture, number: int) -> None:
+    """Stores tenants with a key, an owner and an endpoint each, counts of this month and look-ups in the cache."""
     now = time.time()
     day = time.strftime("%Y-%m-%d", time.gmtime(now))
+    owners = [f"usr_{secrets.token_hex(8)}" for _ in range(number)]
     names = [f"ten_{secrets.token_hex(8)}" for _ in range(number)]
     with fixture.database.write() as connection:
         for table, rows in (
@@ -88,6 +100,33 @@ def _add_tenants(fixture: Fixture, number: int) -> None:
                         "id": f"key_{secrets.token_hex(8)}", "tenant_id": one, "name": f"key {at}", "enabled": True,
                         "hash": secrets.token_hex(32), "prefix": "imgen_123456", "scopes": "generate read",
                         "created_at": now - at,
+                    }
+                    for at, one in enumerate(names)
+                ],
+            ),
+            (
+                users.users,
+                [
+                    {
+                        "id": one, "name": f"owner {at}", "role": MEMBER, "password_hash": "", "must_change_password": False,
+                        "created_at": now,
+                    }
+                    for at, one in enumerate(owners)
+                ],
+            ),
+            (
+                users.memberships,
+                [
+                    {"user_id": one, "tenant_id": tenant, "role": OWNER}
+                    for one, tenant in zip(owners, names, strict=True)
+                ],
+            ),
+            (
+                webhook_endpoints,
+                [
+                    {
+                        "id": f"we_{secrets.token_hex(8)}", "tenant_id": one, "url": f"https://studio-{at}.example/hook",
+                        "events": " job.completed ", "secret": "whsec_", "enabled": True, "created_at": now - at,
                     }
                     for at, one in enumerate(names)
                 ],

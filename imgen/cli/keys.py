@@ -35,7 +35,10 @@ def create(
     *,
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="Scope: generate or read; may be repeated. Default: both.", show_default=False),
+        typer.Option(
+            help="Scope: generate, read or, for plans and packs of tenants, operate; may be repeated. Default: the first two.",
+            show_default=False,
+        ),
     ] = None,
     plan: Annotated[str, typer.Option(help="Plan of a new tenant; default: default_plan.", show_default=False)] = "",
     expires: Annotated[

@@ -19,6 +19,10 @@ KEY_PREFIXES = {"action": "imgen_", "forge": "imgf_"}
 
 
 GENERATE, READ = SCOPES = ("generate", "read")
+"""Scopes of tenants' keys; a new key has both, unless it is made with one."""
+OPERATE = "operate"
+"""Scope of operators' keys, which change the plans and packs of any tenant: made and changed by administrators alone."""
+ALL_SCOPES = (*SCOPES, OPERATE)
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, Row, Select, insert, or_, select, upd
 
 from imgen.domain.account import Tenant
 from imgen.domain.errors import Invalid
-from imgen.domain.principal import SCOPES, ApiKey, TenantKey, hash_key, visible_prefix
+from imgen.domain.principal import ALL_SCOPES, SCOPES, ApiKey, TenantKey, hash_key, visible_prefix
 from imgen.domain.user import User
 from imgen.records import name_pages
 from imgen.records.database import locked_in_order
@@ -36,9 +36,9 @@ def add_key(
     Raises:
         Invalid: the tenant has a key of that name, the name is empty or too long, or there is no such scope, or none.
     """
-    wanted = tuple(scope for scope in SCOPES if scope in set(scopes))
-    if not wanted or set(scopes) - set(SCOPES):
-        raise Invalid(f"A key's scopes are {' and '.join(SCOPES)}, or one of them")
+    wanted = tuple(scope for scope in ALL_SCOPES if scope in set(scopes))
+    if not wanted or set(scopes) - set(ALL_SCOPES):
+        raise Invalid(f"A key's scopes are {', '.join(ALL_SCOPES)}: one or more of them")
     if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
         raise Invalid("A key needs a name of 1 to 200 characters")
     same = select(api_keys.c.id).where(api_keys.c.tenant_id == tenant.id, api_keys.c.name == name)

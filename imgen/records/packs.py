@@ -42,10 +42,10 @@ def grant(
     """Gives a tenant a pack for a payment, once; returns it, and whether it is new.
 
     Raises:
-        Invalid: the reference is empty or too long, or the payment was for another pack or tenant.
+        Invalid: the reference is empty, too long or not printable, or the payment was for another pack or tenant.
     """
-    if not reference.strip() or len(reference) > MAX_REFERENCE_CHARS:
-        raise Invalid(f"A payment's reference has 1 to {MAX_REFERENCE_CHARS} characters")
+    if not reference.strip() or len(reference) > MAX_REFERENCE_CHARS or not reference.isprintable():
+        raise Invalid(f"A payment's reference has 1 to {MAX_REFERENCE_CHARS} printable characters")
     row = {
         "id": "pck_" + secrets.token_hex(8),
         "tenant_id": tenant.id,

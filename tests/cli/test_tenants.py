@@ -49,7 +49,7 @@ def test_a_payment_grants_a_pack_once(imgen, tmp_path):
         (("nobody", "pack_500", "--reference", "inv-2"), "no tenant 'nobody'"),
         (("studio", "pack_1", "--reference", "inv-2"), "no pack 'pack_1'; there are pack_500"),
         (("studio", "pack_2500", "--reference", "inv-1"), "'inv-1' was for another pack"),
-        (("studio", "pack_500", "--reference", " "), "reference has 1 to 200 characters"),
+        (("studio", "pack_500", "--reference", " "), "reference has 1 to 200 printable characters"),
     ],
     ids=["tenant", "pack", "payment", "reference"],
 )

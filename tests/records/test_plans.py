@@ -8,6 +8,7 @@ from sqlalchemy import event, text
 
 from imgen.domain.job import State
 from imgen.domain.user import User
+from imgen.domain.webhook import DeliveryState
 from imgen.records import (
     api_keys,
     audit,
@@ -21,6 +22,8 @@ from imgen.records import (
     retention,
     tenants,
     users,
+    webhook_log,
+    webhooks,
 )
 from imgen.records.job_search import JobFilter
 
@@ -88,6 +91,9 @@ QUERIES = {
     "search of users": lambda connection: users.page(connection, prefix="Mir", limit=9),
     "suggested makers": lambda connection: job_makers.beginning(connection, "Mir", scope=None, limit=9),
     "a key by its name": lambda connection: job_makers.named(connection, "webshop"),
+    "endpoints of all": lambda connection: webhooks.endpoints_of(connection, None, limit=9),
+    "messages of all": lambda connection: webhook_log.page(connection, None, limit=9),
+    "dead messages of all": lambda connection: webhook_log.page(connection, None, limit=9, state=DeliveryState.DEAD),
     "audit": lambda connection: audit.page(connection, limit=9, before="aud_1"),
     "cache entries over the cap": lambda connection: cache.expired(
         connection, used_before=0, max_bytes=-1, max_entries=-1, floor_version=1

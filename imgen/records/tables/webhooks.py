@@ -22,6 +22,7 @@ webhook_endpoints = Table(
     Column("created_at", Double, nullable=False),
     Column("delivered_at", Double),
     Index(None, "tenant_id"),
+    Index(None, "created_at", "id"),
 )
 """Endpoints of tenants. `events` has a space before and after each event. Secrets are stored as they are: they sign."""
 
@@ -61,6 +62,7 @@ webhook_deliveries = Table(
     Index("ix_webhook_deliveries_latest", "created_at", "id"),
     Index("ix_webhook_deliveries_tenant", "tenant_id", "created_at", "id"),
     Index("ix_webhook_deliveries_state", "tenant_id", "state", "created_at", "id"),
+    Index("ix_webhook_deliveries_of_state", "state", "created_at", "id"),
 )
 """Outbox: a row for each end of a job and each address that wants it, written with that end. `next_at` is its lease as
 well: a try moves it into the future first."""

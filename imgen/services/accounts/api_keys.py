@@ -9,7 +9,15 @@ from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.account import Tenant
 from imgen.domain.errors import Forbidden, Invalid, Unavailable
-from imgen.domain.principal import ApiKey, TenantKey, grace_period_s, key_lifetime_s, new_raw_key, visible_prefix
+from imgen.domain.principal import (
+    OPERATE,
+    ApiKey,
+    TenantKey,
+    grace_period_s,
+    key_lifetime_s,
+    new_raw_key,
+    visible_prefix,
+)
 from imgen.domain.user import User
 from imgen.live import epochs
 from imgen.records import api_keys, audit, tenants
@@ -33,8 +41,10 @@ async def create(
 
     Raises:
         Invalid: the name is taken, a number is out of range, or there is no such scope, or none.
-        Forbidden: the user does not own the tenant.
+        Forbidden: the user does not own the tenant, or only administrators make a key of that scope.
     """
+    if OPERATE in scopes and not user.is_admin:
+        raise Forbidden
     lifetime_s = None if days is None else key_lifetime_s(days)
     raw = new_raw_key()
 
@@ -124,11 +134,16 @@ async def revoke(core: Core, user: User, key_id: str) -> ApiKey:
     return await _write(core, write)
 
 
+def may_change(user: User, found: TenantKey) -> bool:
+    """Returns whether a user may switch, rotate and revoke a key: operators' keys are changed by administrators alone."""
+    return user.is_admin or (user.may_manage(found.tenant.id) and OPERATE not in found.key.scopes)
+
+
 def _find_own(connection: Connection, user: User, key_id: str) -> TenantKey:
     found = api_keys.find_key_by_id(connection, key_id)
     if found is None and user.is_admin:
         raise Invalid("There is no such key")
-    if found is None or not user.may_manage(found.tenant.id):  # unknown keys look like those of others
+    if found is None or not may_change(user, found):  # unknown keys look like those of others
         raise Forbidden
     return found
 

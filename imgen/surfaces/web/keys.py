@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain import errors
 from imgen.domain.account import Tenant
 from imgen.domain.example_prompt import POSITIVE
-from imgen.domain.principal import SCOPES, ApiKey
+from imgen.domain.principal import ALL_SCOPES, SCOPES, ApiKey
 from imgen.domain.user import User
 from imgen.records import api_keys, ledger, tenants
 from imgen.services.accounts import api_keys as key_service
@@ -85,6 +85,7 @@ class Keys:
                 one.key.id: [counts.get((one.key.id, period), ledger.Count()) for period in ledger.periods(now)]
                 for one in shown
             },
+            may_change={one.key.id for one in shown if key_service.may_change(user, one)},
             plans={one.key.id: core.plan_of(one.tenant.plan) for one in shown},
             may_make=user.is_admin or bool(own),
             words=words,
@@ -94,7 +95,7 @@ class Keys:
             else "",
             is_first=after is None and not words,
             typed=typed or KeyForm(tenant=tenant.name if tenant else _latest_tenant(request, own)),
-            scopes=SCOPES,
+            scopes=ALL_SCOPES if user.is_admin else SCOPES,
             now=now,
             problem=problem,
             grace_days=GRACE_DAYS,

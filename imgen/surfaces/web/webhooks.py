@@ -77,7 +77,7 @@ class Webhooks:
         wanted, before, tenant = (asked.get(name, "") for name in ("state", "before", "tenant"))
         state = DeliveryState(wanted) if wanted in set(DeliveryState) else None
         shown = await self._shell.core.database.reading(_read, user, tenant=tenant, state=state, before=before)
-        own, _ = await self._shell.core.database.reading(tenants.page, scope=user.owned_ids, limit=1)
+        own, _ = await self._shell.core.database.reading(tenants.page, scope=user.tenant_ids, limit=1)
         return self._shell.page(
             request,
             "webhooks.html",

@@ -109,3 +109,25 @@ def test_a_key_does_what_its_scope_and_plan_allow(core, admin):
         assert caught.value.retry_after_s >= 1
 
     core(work)
+
+
+def test_operators_keys_are_made_and_changed_by_administrators_alone(core, admin):
+    """An owner of their tenant neither makes one nor rotates it, which would hand over all tenants."""
+
+    async def work(opened):
+        key, _ = await create(opened, admin, "payments", scopes=("operate",))
+        own = frozenset({key.tenant_id})
+        owner = User(id="usr_1", name="mira", role="member", must_change_password=False, tenant_ids=own, owned_ids=own)
+        with pytest.raises(Forbidden):
+            await create(opened, owner, "sly", scopes=("read", "operate"))
+        for change in (
+            key_service.switch(opened, owner, key.id, enabled=True),
+            key_service.rotate(opened, owner, key.id, grace_days=0),
+            key_service.end_old_secret(opened, owner, key.id),
+            key_service.revoke(opened, owner, key.id),
+        ):
+            with pytest.raises(Forbidden):
+                await change
+        assert (await create(opened, admin, "plain"))[0].scopes == ("generate", "read")
+
+    core(work)
