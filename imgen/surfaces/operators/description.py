@@ -4,7 +4,7 @@ from typing import Any
 
 from imgen.domain import errors
 from imgen.services.core import Core
-from imgen.surfaces.description import REF, Description, Schema, json_content, schemas_of
+from imgen.surfaces.description import REF, Description, Operation, Schema, json_content, schemas_of
 from imgen.surfaces.operators import TENANT_PATH
 from imgen.surfaces.operators.wire import PackAnswer, PackRequest, PlanRequest, TenantAnswer
 from imgen.surfaces.surface import status_of
@@ -75,10 +75,23 @@ def describe(_core: Core) -> Description:
                 )
             },
         },
-        schemas={
-            f"{name}": schema
-            for name, schema in schemas_of((PlanRequest, PackRequest, TenantAnswer, PackAnswer)).items()
-        },
+        schemas=schemas_of((PlanRequest, PackRequest, TenantAnswer, PackAnswer)),
+        operations_title="For operators",
+        operations_intro="Keys with the scope `operate` change plans and packs of tenants, each by its id or name.",
+        operations=(
+            Operation(
+                name=f"POST {TENANT_PATH}/plan",
+                request=PlanRequest.__name__,
+                example={"plan": "pro"},
+                answers=(_EXAMPLE_TENANT,),
+            ),
+            Operation(
+                name=f"POST {TENANT_PATH}/packs",
+                request=PackRequest.__name__,
+                example={"pack": "pack_500", "reference": "pi_3Oq1"},
+                answers=(_EXAMPLE_PACK,),
+            ),
+        ),
     )
 
 

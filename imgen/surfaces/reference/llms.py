@@ -60,7 +60,7 @@ def _head(document: dict[str, Any]) -> list[str]:
 def _operations(description: Description, schemas: dict[str, Any]) -> Iterator[str]:
     if not description.operations:
         return
-    yield f"## {description.operations_title}\n\n{description.operations_intro}"
+    yield f"\n## {description.operations_title}\n\n{description.operations_intro}"
     for operation in description.operations:
         schema = schemas[operation.request]
         yield f"\n### {operation.name}\n\n{schema['description']}\n"
