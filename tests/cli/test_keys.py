@@ -137,7 +137,7 @@ def test_scopes_are_chosen_and_told(imgen):
     assert "generate" not in next(line for line in lines if "reader" in line)
     refused = imgen("keys", "create", "sly", "--scope", "everything", check=False)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "scopes are generate and read" in refused.stderr
+    assert "scopes are generate, read, operate" in refused.stderr
     assert "sly" not in imgen("keys", "list").stdout
 
 

@@ -23,7 +23,7 @@ class PackRequest(Struct, frozen=True, kw_only=True):
     reference: Annotated[
         str,
         Meta(
-            description="Reference of the payment, 1 to 200 printable characters. A payment counts once, in whatever way it is granted."
+            description="Reference of the payment, 1 to 200 printable characters. It counts once, however it is granted."
         ),
     ]
 

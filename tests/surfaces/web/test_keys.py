@@ -166,7 +166,7 @@ def test_a_key_may_be_for_reading_alone(web, admin):
         admin.get_by_role("checkbox", name=scope).uncheck()
     admin.expected.append("400")
     admin.get_by_role("button", name="Make it").click()
-    expect(admin.get_by_role("alert")).to_contain_text("scopes are generate and read")
+    expect(admin.get_by_role("alert")).to_contain_text("scopes are generate, read, operate")
 
 
 def test_a_key_expires(web, admin):
