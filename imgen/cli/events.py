@@ -10,6 +10,7 @@ from imgen import settings
 from imgen.cli.client import ServerError
 from imgen.cli.event_reader import EventReader
 from imgen.cli.options import Data
+from imgen.domain.ids import stored_id
 from imgen.stack.lock import running_url
 
 
@@ -36,7 +37,7 @@ def events(
         raise ServerError("No key: set IMGEN_KEY or give --key (imgen keys create NAME makes one)")
     loaded = settings.load(data)
     address = url or running_url(loaded.data_dir) or loaded.public_url
-    reader = EventReader(address, key, ids or (), after=after)
+    reader = EventReader(address, key, [stored_id(job_id) for job_id in ids or ()], after=after)
     try:
         for event in reader.for_ever() if follow else reader.once():
             typer.echo(json.dumps(event, ensure_ascii=False))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from imgen.cli.client import Client
 from imgen.domain.errors import Invalid
-from imgen.domain.ids import is_job_id, is_upload_id
+from imgen.domain.ids import is_job_id, is_upload_id, stored_id
 
 MAX_BYTES = 32 * 2**20
 """Size of an upload (contract, section 1)."""
@@ -14,13 +14,13 @@ MAX_INLINE_BYTES = 4 * 2**20
 
 
 def file_or_id(argument: str) -> bytes | str:
-    """Returns the bytes of a file, or the id of an upload or of a job as it is.
+    """Returns the bytes of a file, or the id of an upload or of a job, of either form, as the action API writes it.
 
     Raises:
         Invalid: it is neither, or the file cannot be used.
     """
-    if is_upload_id(argument) or is_job_id(argument):
-        return argument
+    if is_upload_id(argument) or is_job_id(stored_id(argument)):
+        return stored_id(argument)
     if not Path(argument).exists():
         raise Invalid(f"There is no file {argument}, and it is no id of an upload or of a job")
     return read(Path(argument))

@@ -8,6 +8,7 @@ from servers.action_stub import start_stub
 from servers.command import run_command
 
 from imgen.cli import pictures
+from imgen.domain.ids import new_job_id, uuid_form
 from imgen.services import inputs, uploads
 
 
@@ -57,6 +58,13 @@ def test_ids_of_pictures_that_the_server_has_are_sent_as_they_are(stub, generate
     assert generate("--image", identifier, "--size", "1024x1024").returncode == 0
     sent = stub.asked("generate")[0].body
     assert (sent["image"], sent["width"], sent["height"]) == (identifier, 1024, 1024)
+
+
+def test_a_jobs_uuid_is_sent_as_the_action_api_writes_it(stub, generate):
+    """Forge's and Studio's callers know a picture by it."""
+    job_id = new_job_id()
+    assert generate("--image", uuid_form(job_id)).returncode == 0
+    assert stub.asked("generate")[0].body["image"] == job_id
 
 
 def test_without_a_source_nothing_of_it_is_sent(stub, generate):

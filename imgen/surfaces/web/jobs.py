@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from imgen.domain import errors
 from imgen.domain.credential import SessionCredential
-from imgen.domain.ids import is_cached
+from imgen.domain.ids import is_cached, stored_id
 from imgen.domain.job import ENDED, OPEN, Job, State
 from imgen.domain.principal import Principal
 from imgen.domain.user import User
@@ -130,7 +130,7 @@ class Jobs:
         return self._shell.redirect(request, "/panel/jobs", f"{job.gen_id} and its files are deleted.")
 
     async def _find(self, request: Request, user: User) -> Job:
-        job_id = request.path_params["job"]
+        job_id = stored_id(request.path_params["job"])
         job = await self._shell.core.database.reading(job_search.find_visible, job_id, scope=user.scope)
         if job is None:
             raise HTTPException(404, "There is no such job.")

@@ -10,6 +10,8 @@ from servers.command import run_command
 from servers.event_reader import FINAL, read_events
 from servers.local import start_local_api, start_local_worker
 
+from imgen.domain.ids import uuid_form
+
 PASSWORD = "a password of my own"
 
 
@@ -154,8 +156,8 @@ def test_the_command_line_prints_events(server):
     """`imgen events` prints a line of JSON for each event, to the end of the named jobs, and tells a refusal."""
     job = server.generate()
     environ = {"IMGEN_URL": server.url, "IMGEN_KEY": server.key}
-    for more in ((), ("--follow",)):
-        done = run_command("events", "--id", job["id"], *more, environ=environ)
+    for named, more in ((job["id"], ()), (uuid_form(job["id"]), ("--follow",))):
+        done = run_command("events", "--id", named, *more, environ=environ)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout.splitlines()[-1])["status"] == "COMPLETED"
     refused = run_command("events", "--id", "run_" + "A" * 22, "--follow", environ=environ)

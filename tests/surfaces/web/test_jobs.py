@@ -7,6 +7,7 @@ from factories import make_job
 from playwright.sync_api import expect
 from surfaces.web.conftest import nobody_renders, polled, sign_in, violations
 
+from imgen.domain.ids import uuid_form
 from imgen.domain.job import State
 from imgen.records import jobs
 from imgen.records.database import Database
@@ -22,6 +23,12 @@ def test_a_job_in_full(web, made, admin):
     expect(admin.locator(".picture img")).to_have_js_property("naturalWidth", 1344)
     expect(admin.get_by_text("Trusted")).to_be_visible(timeout=30_000)
     assert admin.locator("b", has_text="bold").count() == 0
+
+
+def test_a_job_is_found_by_its_uuid(made, admin):
+    """Forge's and Studio's callers know it by that."""
+    admin.goto(f"/panel/jobs/{uuid_form(made['lamp']['id'])}")
+    expect(admin.get_by_text("a green lamp <b>bold</b>", exact=True).first).to_be_visible()
 
 
 def test_the_jobs_of_a_batch_stand_together(web, admin):
