@@ -32,6 +32,7 @@ from imgen.services import jobs as job_service
 from imgen.services import retention, submit
 from imgen.services.core import Core
 from imgen.services.cursors import write_cursor
+from imgen.services.orders import repaired_order
 from imgen.services.reconcile import Reconciler
 from tests.servers.postgres import find_binaries, start_postgres
 
@@ -62,7 +63,8 @@ class Installation:
 
     async def submit(self) -> None:
         """Makes a job of a request: row, holds, message."""
-        await submit.submit(self.core, self.fixture.principal, GenerateRequest(prompt=PROMPT), surface="action")
+        order = repaired_order(self.core, self.fixture.principal, GenerateRequest(prompt=PROMPT))
+        await submit.submit(self.core, self.fixture.principal, order, surface="action")
 
     async def poll(self) -> None:
         """Reads the state of a job that is not in Redis."""

@@ -3,8 +3,7 @@
 from msgspec import Struct, structs
 
 from imgen.domain.catalog import Model, Size, nearest_size
-from imgen.domain.repair import is_absent
-from imgen.domain.request import GenerateRequest, ResolvedRequest, in_order
+from imgen.domain.request import ResolvedRequest, in_order
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
@@ -32,26 +31,25 @@ class Capabilities(Struct, frozen=True, kw_only=True):
         return all(side % self.size_multiple == 0 for side in size) and max(size) <= (self.longest_side or max(size))
 
 
-def without_effect(request: GenerateRequest, resolved: ResolvedRequest, able: Capabilities) -> tuple[str, ...]:
+def without_effect(resolved: ResolvedRequest, able: Capabilities) -> tuple[str, ...]:
     """Returns the fields of a request that change nothing with its model."""
+    sent = resolved.sent
     is_contrasted = able.negative_above is None or resolved.guidance_scale > able.negative_above
     heeds_negatives = able.negative and is_contrasted
     seen = {
         "negative": bool(resolved.negative) and not heeds_negatives,
         "prompt": bool(resolved.parsed.negative) and not heeds_negatives,
-        "guidance": request.guidance is not None and not able.guidance,
-        "seed": request.seed not in (None, "") and not able.seed,
-        "image": request.image is not None and not able.image,
-        "image_strength": request.image_strength is not None and not able.image,
-        "mask": request.mask is not None and not (able.image and able.inpaint),
+        "guidance": "guidance" in sent and not able.guidance,
+        "seed": "seed" in sent and not able.seed,
+        "image": "image" in sent and not able.image,
+        "image_strength": "image_strength" in sent and not able.image,
+        "mask": "mask" in sent and not (able.image and able.inpaint),
     }
     return tuple(field for field, is_idle in seen.items() if is_idle)
 
 
-def heeding(
-    request: GenerateRequest, resolved: ResolvedRequest, able: Capabilities
-) -> tuple[GenerateRequest, ResolvedRequest]:
-    """Returns a request without the pictures that its model cannot use, and with all that has no effect among its warnings.
+def heeding(resolved: ResolvedRequest, able: Capabilities) -> ResolvedRequest:
+    """Returns an order without the pictures that its model cannot use, and with all that has no effect among its warnings.
 
     Its model has the sizes left that can be drawn; another one that was asked for becomes the nearest of them, and is told.
 
@@ -59,20 +57,19 @@ def heeding(
     it is told, not refused (contract, section 1). With a mask that it cannot heed the whole source would be redrawn, which nobody
     who masks a part of it wants: then the source is left out as well.
     """
-    idle = without_effect(request, resolved, able)
-    if "mask" in idle and request.image is not None:
-        idle += ("image", *(("image_strength",) if request.image_strength is not None else ()))
-    dropped = {name: None for name in ("image", "mask", "image_strength") if name in idle}
-    resolved, changed = _with_size(request, resolved, able)
+    idle = without_effect(resolved, able)
+    if "mask" in idle and resolved.source is not None:
+        idle += ("image", *(("image_strength",) if "image_strength" in resolved.sent else ()))
+    source = None if "image" in idle else resolved.source
+    mask = None if "mask" in idle else resolved.mask
+    resolved, changed = _with_size(resolved, able)
     # Without its source the request is looked up in the cache like any other
-    active = {"use_cache", "cache_force"} if "image" in dropped and request.use_cache else set()
+    active = {"use_cache", "cache_force"} if source is not resolved.source and resolved.use_cache else set()
     warnings = in_order((*(name for name in resolved.warnings if name not in active), *idle, *changed))
-    return structs.replace(request, **dropped), structs.replace(resolved, warnings=warnings)
+    return structs.replace(resolved, source=source, mask=mask, warnings=warnings)
 
 
-def _with_size(
-    request: GenerateRequest, resolved: ResolvedRequest, able: Capabilities
-) -> tuple[ResolvedRequest, tuple[str, ...]]:
+def _with_size(resolved: ResolvedRequest, able: Capabilities) -> tuple[ResolvedRequest, tuple[str, ...]]:
     """Returns a request whose size and whose model's sizes can be drawn, and the sides that were sent and changed.
 
     If the model can draw none of its sizes, nothing changes: its job fails with the reason.
@@ -81,9 +78,9 @@ def _with_size(
     drawn = tuple(one for one in model.sizes if able.draws(one))
     if not drawn or len(drawn) == len(model.sizes):
         return resolved, ()
-    width, height = size if size in drawn else nearest_size(*size, drawn)
+    width, height = size if able.draws(size) else nearest_size(*size, drawn)
     pairs = {"width": (resolved.width, width), "height": (resolved.height, height)}
-    changed = tuple(name for name, (old, new) in pairs.items() if old != new and not is_absent(getattr(request, name)))
+    changed = tuple(name for name, (old, new) in pairs.items() if old != new and name in resolved.sent)
     model = structs.replace(model, sizes=drawn)
     return structs.replace(resolved, model=model, width=width, height=height), changed
 

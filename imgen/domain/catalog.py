@@ -21,6 +21,24 @@ SIZES: tuple[Size, ...] = (
 )
 """Sizes of a model that lists none, about one megapixel each; the first is the default (contract, section 1)."""
 
+MORE_SIZES: tuple[Size, ...] = ((1024, 768), (768, 1024))
+"""Further sizes of a model that lists none, for dialects that ask by ratio or tier (contract, section 3)."""
+
+Ratio = Literal["1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3"]
+RATIOS: dict[str, tuple[int, int]] = {
+    "1:1": (1, 1),
+    "16:9": (16, 9),
+    "9:16": (9, 16),
+    "4:3": (4, 3),
+    "3:4": (3, 4),
+    "3:2": (3, 2),
+    "2:3": (2, 3),
+}
+"""Ratio of width to height, as dialects write it → its two numbers (contract, section 3)."""
+RATIO_TOLERANCE = 0.05
+"""Difference of a size's ratio from the one it stands for, in natural logarithms: 1344 × 768 is 16:9 to 0.016, 1152 × 896 is 4:3
+to 0.036, and 4:3 and 3:2 are 0.118 apart."""
+
 SIZE_STEP = 8
 """Sides of listed sizes are multiples of it: pixels of a latent in nearly every VAE, and of a block of the watermark."""
 LEAST_PIXELS, MOST_PIXELS = 65_536, 2_000_000
@@ -67,12 +85,13 @@ def _check_range(given: Steps | Guidance) -> None:
         raise ValueError(f"default {given.default} is not in the range from min {given.min} to max {given.max}")
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
+    """Raises ValueError if no picture of ours can have a size."""
     is_in_area = LEAST_PIXELS <= width * height <= MOST_PIXELS
     if width % SIZE_STEP or height % SIZE_STEP or not is_in_area or max(width, height) > MOST_SIDE:
         sides = f"sides are multiples of {SIZE_STEP}, at most {MOST_SIDE:,}"
         limits = f"{sides}, the area is {LEAST_PIXELS:,} to {MOST_PIXELS:,} pixels"
-        raise ValueError(f"sizes has {width} × {height}: {limits}")
+        raise ValueError(f"size {width} × {height}: {limits}")
 
 
 def nearest_size(width: int, height: int, sizes: Sequence[Size]) -> Size:
@@ -83,6 +102,17 @@ def nearest_size(width: int, height: int, sizes: Sequence[Size]) -> Size:
         return round(abs(math.log(size[0] / size[1]) - ratio), 6), abs(math.log(size[0] * size[1]) - area)
 
     return min(sizes, key=distance)
+
+
+def size_of_ratio(ratio: str, sizes: Sequence[Size]) -> Size | None:
+    """Returns the size nearest to a ratio of RATIOS, of several the first; None: none is within the tolerance."""
+    width, height = RATIOS[ratio]
+
+    def distance(size: Size) -> float:
+        return abs(math.log(size[0] * height / (size[1] * width)))
+
+    fitting = [size for size in sizes if distance(size) <= RATIO_TOLERANCE]
+    return min(fitting, key=distance, default=None)
 
 
 def clamp(value: N, low: N, high: N) -> N:
@@ -166,10 +196,15 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     characters: tuple[str, ...] | None = None
     """Characters that the model is restricted to; None: every one that has a LoRA for it, or needs none."""
 
+    @property
+    def all_sizes(self) -> tuple[Size, ...]:
+        """Sizes that may be asked for, the default first; the action API offers those of `sizes` alone."""
+        return self.sizes + MORE_SIZES if self.sizes == SIZES else self.sizes
+
     def __post_init__(self) -> None:
         """Raises ValueError if the default style is none of the styles, or a size cannot be made a picture of ours."""
         for size in self.sizes:
-            _check_size(*size)
+            check_size(*size)
         if self.default_style not in self.styles:
             raise ValueError(f"default_style {self.default_style!r} is none of its styles: {', '.join(self.styles)}")
 

@@ -84,6 +84,19 @@ def parse(prompt: str, characters: Iterable[str]) -> Parsed:
     return parsed
 
 
+def plain(prompt: str) -> Parsed:
+    """Parses a text in which `@` and `-` mean nothing: all of its terms are positive.
+
+    Raises:
+        PromptRequired: there is none.
+    """
+    terms = (" ".join(raw.split()) for raw in _split(prompt))
+    parsed = Parsed(positive=tuple(term for term in terms if term))
+    if not parsed.positive:
+        raise PromptRequired
+    return parsed
+
+
 def unparse(parsed: Parsed) -> str:
     """Writes the prompt that `parse` parses into these parts."""
     positive = [_NEEDS_ESCAPE.sub(r"\\\g<0>", term) for term in parsed.positive]
@@ -123,15 +136,20 @@ def plain_terms(text: str, *, max_chars: int) -> tuple[str, ...]:
 
 def parse_terms(prompt: str) -> Iterator[Term]:
     """Yields every term in order. Refuses nothing, so reviewers get exactly the terms of `parse` and the engine. Linear time."""
+    return map(_term, _split(prompt))
+
+
+def _split(prompt: str) -> Iterator[str]:
+    """Yields the texts between separators."""
     text = _balanced(clean(prompt))
     depth = start = 0
     for mark in _BRACKET_OR_SEPARATOR.finditer(text):
         sign = mark.group()
         if sign in _SEPARATORS and not depth:
-            yield _term(text[start : mark.start()])
+            yield text[start : mark.start()]
             start = mark.end()
         depth += (sign == "(") - (sign == ")")
-    yield _term(text[start:])
+    yield text[start:]
 
 
 def clean(text: str) -> str:

@@ -224,7 +224,7 @@ RANGES = {
 
 
 class ResolvedRequest(Struct, frozen=True, kw_only=True):
-    """Request with its prompt parsed and every value within its limits."""
+    """Finished order of pictures: the prompt parsed, every value within its limits. Services take it from any dialect."""
 
     parsed: Parsed
     negative: str
@@ -239,17 +239,32 @@ class ResolvedRequest(Struct, frozen=True, kw_only=True):
     lora_scale: float
     n: int
     """Number of pictures; the seeds are `seed`, `seed` + 1, …"""
+    credits: int
+    """Credits of each picture."""
+    optimize: bool
+    use_cache: bool
+    cache_only: bool
+    """Counts only with `use_cache`, as does `cache_force`."""
+    cache_force: bool
+    cache_pick: int
+    """Number of the best cached pictures to draw one from, 1–10."""
+    source: PictureSource | None
+    mask: PictureSource | None
+    """Counts only with a source."""
     image_strength: float
     """Of the source, 0–1; of no meaning without one."""
     upscale: int
     output: Output
+    logo: ReadPicture | None
     visible_watermark: VisibleWatermark
     """Logo without its image, which is checked and stored later."""
     attribution: Attribution
     ruleset: str
     precompliance: str
-    cache_pick: int
-    """Number of the best cached pictures to draw one from, 1–10."""
+    webhook_url: str
+    """As it was sent; empty: none."""
+    sent: frozenset[str]
+    """Fields that the request had a value for."""
     warnings: tuple[str, ...]
     """Fields that were repaired or have no effect, in the contract's order."""
 

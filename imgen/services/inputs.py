@@ -12,7 +12,7 @@ from imgen.domain.ids import is_job_id, is_upload_id
 from imgen.domain.job import State
 from imgen.domain.principal import Principal
 from imgen.domain.recipe import Input
-from imgen.domain.request import GenerateRequest, PictureSource, ReadPicture
+from imgen.domain.request import PictureSource, ReadPicture, ResolvedRequest
 from imgen.records import jobs
 from imgen.records import uploads as records
 from imgen.records.uploads import Upload
@@ -42,18 +42,18 @@ class ReadInputs(NamedTuple):
         return None if self.source is None else (self.source.width, self.source.height)
 
 
-async def read_inputs(core: Core, principal: Principal, request: GenerateRequest) -> ReadInputs:
+async def read_inputs(core: Core, principal: Principal, resolved: ResolvedRequest) -> ReadInputs:
     """Reads the source and the mask of a request; a mask without a source is left alone.
 
     Raises:
         InvalidField: `image` or `mask` is no usable picture, or the id of none that the tenant has.
         Retryable: the database or the object store does not answer.
     """
-    if request.image is None:
+    if resolved.source is None:
         return ReadInputs(None, None)
-    source = await _read_source(core, principal, request.image)
+    source = await _read_source(core, principal, resolved.source)
     size = (source.width, source.height)
-    mask = None if request.mask is None else await _read_mask(core, principal, request.mask, size)
+    mask = None if resolved.mask is None else await _read_mask(core, principal, resolved.mask, size)
     return ReadInputs(source, mask)
 
 

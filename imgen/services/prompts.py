@@ -34,7 +34,7 @@ async def optimize(
     resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit)
     core.plan_of(principal.tenant.plan).require_surface(surface)
     await limits.check_penalty(core, principal)
-    await limits.check_quota(core, principal, cost=resolved.model.credits, makes_job=False)
+    await limits.check_quota(core, principal, cost=resolved.credits, makes_job=False)
     await limits.check_queue(core)
     style_of = resolved.model.styles[resolved.style]
     improved = await enhance(core.enhancer, resolved.parsed, resolved.model, style_of)

@@ -10,8 +10,7 @@ from imgen.domain.job import FINISH_QUEUE, Job, State, render_queue
 from imgen.domain.principal import Principal
 from imgen.domain.prompt import Parsed, compose, unparse
 from imgen.domain.recipe import CacheHit, Diffusion, Input, PromptParts, Recipe, VisibleWatermark
-from imgen.domain.repair import is_absent
-from imgen.domain.request import MAX_SEED, GenerateRequest, ResolvedRequest
+from imgen.domain.request import MAX_SEED, ResolvedRequest
 from imgen.records.cache import Entry, new_entry_id
 from imgen.services.core import Core
 
@@ -31,7 +30,7 @@ def make_recipe(
 
     Args:
         core: the core.
-        resolved: the request.
+        resolved: the order.
         index: place among its pictures, 0 is the first; added to the seed.
         final: the prompt to render, enhanced or not.
         visible_watermark: with the key of its logo.
@@ -75,7 +74,7 @@ def make_recipe(
         precompliance=resolved.precompliance,
         cache_entry_id=new_entry_id() if is_kept else "",
         weights=weights or UNSET,
-        credits=model.credits,
+        credits=resolved.credits,
     )
 
 
@@ -145,7 +144,7 @@ def cache_hit_job(job: Job, entry: Entry) -> Job:
     )
 
 
-def unused_fields(request: GenerateRequest, resolved: ResolvedRequest, entries: Sequence[Entry]) -> tuple[str, ...]:
+def unused_fields(resolved: ResolvedRequest, entries: Sequence[Entry]) -> tuple[str, ...]:
     """Returns the sampling parameters that the request sent and a cache hit was not made with."""
     made = [entry.made_with for entry in entries]
     pairs: dict[str, tuple[float, set[float]]] = {
@@ -154,6 +153,4 @@ def unused_fields(request: GenerateRequest, resolved: ResolvedRequest, entries: 
         "guidance": (resolved.guidance_scale, {one.guidance_scale for one in made}),
         "lora_scale": (resolved.lora_scale, {one.lora_scale for one in made}),
     }
-    return tuple(
-        name for name, (wanted, used) in pairs.items() if not is_absent(getattr(request, name)) and used - {wanted}
-    )
+    return tuple(name for name, (wanted, used) in pairs.items() if name in resolved.sent and used - {wanted})

@@ -1,4 +1,4 @@
-"""Submission of a request: resolve, check load, look up, enhance, make the recipes, enqueue. Read `submit` from top to bottom."""
+"""Submission of an order: check load, look up, enhance, make the recipes, enqueue. Read `submit` from top to bottom."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,8 +13,8 @@ from imgen.domain.idempotency import Once
 from imgen.domain.job import Job
 from imgen.domain.principal import Principal
 from imgen.domain.prompt import Parsed
-from imgen.domain.repair import fit_source, resolve
-from imgen.domain.request import GenerateRequest, in_order
+from imgen.domain.request import ResolvedRequest, in_order
+from imgen.domain.resolution import fit_source
 from imgen.records import idempotency as idempotency_records
 from imgen.records import jobs
 from imgen.records.idempotency import Claim, Made
@@ -44,13 +44,13 @@ class Submitted(Struct, frozen=True, kw_only=True):
 
 
 async def submit(
-    core: Core, principal: Principal, request: GenerateRequest, *, surface: str, once: Once | None = None
+    core: Core, principal: Principal, resolved: ResolvedRequest, *, surface: str, once: Once | None = None
 ) -> Submitted:
-    """Makes a job for each picture of a request, all or none; with `once` a repetition gets the jobs of the first request.
+    """Makes a job for each picture of an order, all or none; with `once` a repetition gets the jobs of the first request.
 
     Raises:
         RequestInProgress, KeyReused: see idempotency.run_once.
-        PromptRequired, InvalidCharacter, TooManyCharacters, InvalidField: the request is wrong.
+        InvalidField: a picture of the order cannot be used.
         EnhancementFailed: the request has `optimize` and the enhancer did not answer; no job is made.
         CacheMiss: the request has `cache_only` and nothing was found.
         SurfaceNotInPlan: the tenant's plan does not include the surface.
@@ -59,40 +59,39 @@ async def submit(
         GenerationFailed: the jobs could not be handed on.
     """
     if once is None:
-        return await _submit(core, principal, request, surface)
+        return await _submit(core, principal, resolved, surface)
     return await idempotency.run_once(
         core,
         principal,
         once,
-        make=partial(_submit, core, principal, request, surface),
+        make=partial(_submit, core, principal, resolved, surface),
         replay=partial(_replay, core, principal),
-        takes_long=_is_dear(request),
+        takes_long=_is_dear(resolved),
     )
 
 
 async def _submit(
-    core: Core, principal: Principal, request: GenerateRequest, surface: str, claim: Claim | None = None
+    core: Core, principal: Principal, resolved: ResolvedRequest, surface: str, claim: Claim | None = None
 ) -> Submitted:
-    limit, plan = core.settings.jobs.max_prompt_chars, core.plan_of(principal.tenant.plan)
-    resolved = resolve(request, core.catalog, core.rulesets, max_prompt_chars=limit, open_jobs=plan.open_jobs)
+    order, plan = resolved, core.plan_of(principal.tenant.plan)
     plan.require_surface(surface)
-    webhook_url = own_url(core.settings.webhooks, request.webhook_url)
+    webhook_url = own_url(core.settings.webhooks, resolved.webhook_url)
     await limits.check_penalty(core, principal)
-    if _is_dear(request):
-        await limits.check_quota(core, principal, jobs=resolved.n, cost=resolved.n * resolved.model.credits)
-    await limits.check_queue(core, jobs=resolved.n, cache_hits=None if request.use_cache else 0)
-    request, resolved = heeding(request, resolved, await core.capabilities(resolved.model))
-    logo = await logos.read_logo(request.wm_image, field="wm_image") if request.wm_image else None
-    pictures = await inputs.read_inputs(core, principal, request)
+    if _is_dear(resolved):
+        await limits.check_quota(core, principal, jobs=resolved.n, cost=resolved.n * resolved.credits)
+    await limits.check_queue(core, jobs=resolved.n, cache_hits=None if resolved.use_cache else 0)
+    resolved = heeding(resolved, await core.capabilities(resolved.model))
+    logo = await logos.read_logo(resolved.logo, field="wm_image") if resolved.logo else None
+    pictures = await inputs.read_inputs(core, principal, resolved)
     if pictures.size:
-        resolved = fit_source(resolved, request, pictures.size)
-    found = await look_up(core, principal, request, resolved)
+        resolved = fit_source(resolved, pictures.size)
+    found = await look_up(core, principal, resolved)
     hits = len(found.entries)
-    number = hits if request.use_cache and request.cache_only else resolved.n
-    if request.use_cache:  # known now
+    number = hits if resolved.use_cache and resolved.cache_only else resolved.n
+    if resolved.use_cache:  # known now
         await limits.check_queue(core, jobs=number, cache_hits=hits)
     final = resolved.parsed
-    if request.optimize and hits < number:
+    if resolved.optimize and hits < number:
         final = await enhance(core.enhancer, final, resolved.model, resolved.model.styles[resolved.style])
     visible_watermark = resolved.visible_watermark
     if logo is not None:  # stored last: a refused request leaves no file
@@ -115,7 +114,7 @@ async def _submit(
 
     batch = [recipes.cache_hit_job(new_job(at, resolved.parsed), entry) for at, entry in enumerate(found.entries)]
     batch += [new_job(at, final, is_kept=found.pending is not None) for at in range(hits, number)]
-    unused = recipes.unused_fields(request, resolved, found.entries)
+    unused = recipes.unused_fields(resolved, found.entries)
     too_many = ("n",) if number < resolved.n else ()
     keeping = ("mask",) if pictures.mask is not None and pictures.mask.is_black else ()
     warnings = in_order((*resolved.warnings, *unused, *too_many, *keeping))
@@ -125,11 +124,11 @@ async def _submit(
             batch,
             plan,
             pending=found.pending,
-            is_looked_up=bool(request.use_cache) and not given,
+            is_looked_up=resolved.use_cache and not given,
             note_made=None if claim is None else partial(_note_made, claim, warnings),
         )
     except CacheEntryPurged:  # the next look-up does not find it
-        return await _submit(core, principal, request, surface, claim)
+        return await _submit(core, principal, order, surface, claim)
     for one in stored:
         _log(core, one)
     return Submitted(jobs=tuple(stored), warnings=warnings)
@@ -177,9 +176,10 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     return made
 
 
-def _is_dear(request: GenerateRequest) -> bool:
-    """Returns whether a request asks for more than rows and messages before its jobs are made."""
-    return bool(request.optimize or request.use_cache or request.image or request.mask or request.wm_image)
+def _is_dear(resolved: ResolvedRequest) -> bool:
+    """Returns whether an order asks for more than rows and messages before its jobs are made."""
+    pictures = (resolved.source, resolved.mask, resolved.logo)
+    return resolved.optimize or resolved.use_cache or any(picture is not None for picture in pictures)
 
 
 def _log(core: Core, job: Job) -> None:

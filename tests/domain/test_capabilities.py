@@ -4,8 +4,9 @@ import pytest
 
 from imgen.domain.capabilities import Capabilities, assumed, heeding
 from imgen.domain.catalog import parse_catalog, parse_model
-from imgen.domain.repair import fit_source, resolve
+from imgen.domain.repair import resolve
 from imgen.domain.request import GenerateRequest
+from imgen.domain.resolution import fit_source
 
 MODEL = {
     "label": "Eros",
@@ -21,13 +22,12 @@ PICTURES = {"image": "up_0123456789abcdefghijkl", "image_strength": 0.5, "mask":
 
 @pytest.fixture
 def heeded():
-    """Resolves a request and heeds capabilities; returns both with the fields that were told."""
+    """Resolves a request and heeds capabilities; returns the order with the fields that were told."""
 
     def heed(able, **fields):
         request = GenerateRequest(**{"prompt": "red coat"} | fields)
-        resolved = resolve(request, CATALOG, {"default"}, max_prompt_chars=2000)
-        request, resolved = heeding(request, resolved, able)
-        return request, set(resolved.warnings)
+        resolved = heeding(resolve(request, CATALOG, {"default"}, max_prompt_chars=2000), able)
+        return resolved, set(resolved.warnings)
 
     return heed
 
@@ -40,11 +40,11 @@ def test_a_request_that_loses_its_source_is_looked_up_in_the_cache(heeded):
 
 
 def test_able_models_heed_everything(heeded):
-    """Nothing is told where all has its effect, and the request stays as it is."""
+    """Nothing is told where all has its effect, and the pictures stay."""
     fields = {"prompt": "red coat, -hat", "negative": "blurry", "guidance": 5, "seed": 3} | PICTURES
-    request, told = heeded(Capabilities(), **fields)
+    order, told = heeded(Capabilities(), **fields)
     assert told == set()
-    assert request == GenerateRequest(**fields)
+    assert (order.source, order.mask) == (PICTURES["image"], PICTURES["mask"])
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_idle_fields_are_told(heeded, able, fields, told):
 @pytest.mark.parametrize("able", [{"image": False}, {"inpaint": False}], ids=["no image", "no mask"])
 def test_pictures_that_cannot_be_used_are_left_out(heeded, able):
     """A model that cannot draw from the source, or only all over it, draws from words; each field is told."""
-    request, told = heeded(Capabilities(**able), **PICTURES)
-    assert (request.image, request.mask) == (None, None)
+    order, told = heeded(Capabilities(**able), **PICTURES)
+    assert (order.source, order.mask) == (None, None)
     assert told == {"image", "image_strength", "mask"}
 
 
@@ -83,8 +83,8 @@ def test_the_catalog_counts_until_a_worker_tells(heeded):
 
 def test_a_source_without_a_mask_needs_no_inpainting(heeded):
     """Without a mask the mode `inpaint` is not asked for."""
-    request, told = heeded(Capabilities(inpaint=False), image=PICTURES["image"])
-    assert (request.image, told) == (PICTURES["image"], set())
+    order, told = heeded(Capabilities(inpaint=False), image=PICTURES["image"])
+    assert (order.source, told) == (PICTURES["image"], set())
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_sizes_that_the_files_do_not_allow_are_not_drawn(able, sent, size, told)
     model = MODEL | {"sizes": [[1024, 640], [1000, 600], [512, 768]]}
     request = GenerateRequest(prompt="red coat", **sent)
     resolved = resolve(request, parse_catalog({"eros": model}, {}), {"default"}, max_prompt_chars=2000)
-    _, heeded = heeding(request, resolved, Capabilities(**able))
+    heeded = heeding(resolved, Capabilities(**able))
     assert ((heeded.width, heeded.height), set(heeded.warnings)) == (size, told)
     if not sent:
-        fitted = fit_source(heeded, request, (1024, 640))
+        fitted = fit_source(heeded, (1024, 640))
         assert (fitted.width, fitted.height) == (1000, 600)

@@ -7,12 +7,16 @@ import msgspec
 import pytest
 
 from imgen.domain.catalog import (
+    MORE_SIZES,
+    RATIOS,
+    SIZES,
     DiffusersOptions,
     EngineOptions,
     InstantOptions,
     model_table,
     parse_catalog,
     parse_model,
+    size_of_ratio,
 )
 
 ENGINES = [options.name for options in get_args(EngineOptions)]
@@ -70,3 +74,30 @@ def test_sizes_that_no_picture_of_ours_can_have_are_refused(sizes):
     """Too small for the watermark, too large to be enlarged and verified, or no pair of multiples of 8."""
     with pytest.raises(msgspec.ValidationError):
         parse_model("tiny", TABLE | {"sizes": sizes})
+
+
+def test_a_model_that_lists_no_sizes_has_more_than_the_action_apis():
+    """1024 × 768 is among them, for tiers and ratios; a list of its own is all that it has."""
+    own = parse_model("tiny", TABLE | {"sizes": [[512, 768], [512, 512]]})
+    bare = parse_model("tiny", TABLE)
+    assert (bare.sizes, bare.all_sizes) == (SIZES, SIZES + MORE_SIZES)
+    assert (1024, 768) in bare.all_sizes
+    assert own.sizes == own.all_sizes == ((512, 768), (512, 512))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "size"),
+    [("1:1", (1024, 1024)), ("16:9", (1344, 768)), ("9:16", (768, 1344)), ("4:3", (1024, 768)), ("3:4", (768, 1024)),
+     ("3:2", (1216, 832)), ("2:3", (832, 1216))],
+)  # fmt: skip
+def test_each_ratio_has_a_size(ratio, size):
+    """Of every model that lists none of its own."""
+    assert size_of_ratio(ratio, parse_model("tiny", TABLE).all_sizes) == size
+
+
+def test_a_ratio_that_no_size_is_near_to_has_none():
+    """A square stands for no other ratio; of two sizes of a ratio the first counts."""
+    assert {ratio: size_of_ratio(ratio, [(512, 512)]) for ratio in RATIOS} == {"1:1": (512, 512)} | dict.fromkeys(
+        list(RATIOS)[1:]
+    )
+    assert size_of_ratio("3:2", [(768, 512), (1152, 768)]) == (768, 512)

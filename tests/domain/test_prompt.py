@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from imgen.domain.catalog import Character, Guidance, Model, Steps, Style
 from imgen.domain.errors import ImgenError, InvalidCharacter, PromptRequired, TooManyCharacters
-from imgen.domain.prompt import Parsed, compose, parse, parse_terms, plain_terms, unparse
+from imgen.domain.prompt import Parsed, compose, parse, parse_terms, plain, plain_terms, unparse
 
 CHARACTERS = ("aya", "Bella", "mary-ann")
 
@@ -177,6 +177,34 @@ def test_reading_takes_linear_time(piece):
     started = time.perf_counter()
     list(parse_terms(f"@aya {prompt} x"))
     assert time.perf_counter() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("red coat, -hat,@aya", ("red coat", "-hat", "@aya")),
+        (" -hat ", ("-hat",)),
+        ("mail me@example.org, (a, b:1.2) (", ("mail me@example.org", "(a, b:1.2)")),
+        (r"\@aya, \-hat", (r"\@aya", r"\-hat")),
+    ],
+    ids=ascii,
+)
+def test_in_plain_text_the_signs_mean_nothing(text, terms):
+    """All of it is drawn: nothing is a character or a negative term."""
+    assert plain(text) == Parsed(positive=terms)
+    for empty in ("", " , ,\n", "\u200b"):
+        with pytest.raises(PromptRequired):
+            plain(empty)
+
+
+@given(PROMPTS)
+def test_plain_text_is_written_so_that_it_is_parsed_the_same(prompt):
+    """Written in the syntax its signs are escaped, so that reviewers and the playground read the same terms."""
+    try:
+        made = plain(prompt)
+    except PromptRequired:
+        return
+    assert parse(unparse(made), CHARACTERS) == made
 
 
 def test_plain_terms_bring_neither_names_nor_negatives():

@@ -4,8 +4,9 @@ import pytest
 
 from imgen.domain.catalog import parse_catalog
 from imgen.domain.errors import InvalidCharacter, InvalidField, PromptRequired
-from imgen.domain.repair import fit_source, resolve
+from imgen.domain.repair import resolve
 from imgen.domain.request import FIELDS, RANGES, GenerateRequest
+from imgen.domain.resolution import fit_source
 
 MODELS = {
     key: {
@@ -76,8 +77,7 @@ def test_a_model_has_its_own_sizes(sent, used, told):
     catalog = parse_catalog({"eros": own}, {})
     made = resolve(GenerateRequest(prompt="red coat", **sent), catalog, {"default"}, max_prompt_chars=40)
     assert ((made.width, made.height), made.warnings) == (used, told)
-    source = GenerateRequest(prompt="red coat", image="up_x", **sent)
-    fitted = fit_source(made, source, (900, 1300))
+    fitted = fit_source(made, (900, 1300))
     assert (fitted.width, fitted.height) == (used if sent else (768, 1024))
 
 
@@ -90,7 +90,7 @@ def test_a_request_without_a_size_has_the_one_nearest_to_its_source(source, size
     """By ratio; a size that was sent stays, one side of it too."""
     for sent, expected in (({}, size), ({"width": 832, "height": 1216}, (832, 1216)), ({"width": 1344}, (1344, 768))):
         request = GenerateRequest(prompt="red coat", image="up_x", **sent)
-        fitted = fit_source(resolve(request, CATALOG, {"default"}, max_prompt_chars=40), request, source)
+        fitted = fit_source(resolve(request, CATALOG, {"default"}, max_prompt_chars=40), source)
         assert (fitted.width, fitted.height) == expected
 
 

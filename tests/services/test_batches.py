@@ -9,6 +9,7 @@ from msgspec import structs
 from PIL import Image
 from servers.local import start_local_worker
 from servers.redis_server import start_redis
+from submitting import submit_repaired
 
 from imgen.domain.errors import GenerationFailed, ImgenError, QueueFull, QuotaExceeded
 from imgen.domain.job import State
@@ -24,7 +25,7 @@ from workers.resources import open_resources
 
 
 async def generate(core, principal, prompt="red coat", **fields):
-    return await submit.submit(core, principal, GenerateRequest(prompt=prompt, **fields), surface="action")
+    return await submit_repaired(core, principal, GenerateRequest(prompt=prompt, **fields), surface="action")
 
 
 def stored(core, made):

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from msgspec import structs
+from submitting import submit_repaired
 
 from imgen.domain.errors import JobNotFound, KeyReused, PromptRequired, QuotaExceeded, RequestInProgress
 from imgen.domain.idempotency import Once
@@ -11,14 +12,13 @@ from imgen.domain.request import GenerateRequest
 from imgen.records import idempotency, jobs, ledger, retention
 from imgen.records.idempotency import Claim
 from imgen.services import jobs as service
-from imgen.services import submit
 
 ONCE = Once(route="/api/v2", key="k", fingerprint="f")
 COAT = GenerateRequest(prompt="red coat", width=5)
 
 
 def send(core, principal, request=COAT, once=ONCE):
-    return submit.submit(core, principal, request, surface="action", once=once)
+    return submit_repaired(core, principal, request, surface="action", once=once)
 
 
 def counts(core, principal):

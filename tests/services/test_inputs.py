@@ -8,6 +8,7 @@ import pytest
 from bombs import saved
 from msgspec import structs
 from PIL import Image
+from submitting import submit_repaired
 
 from imgen.domain.errors import CacheMiss, EnhancementFailed, ImgenError, Invalid, InvalidField
 from imgen.domain.ids import new_job_id, new_upload_id
@@ -29,7 +30,7 @@ def picture(colour=RED, size=(96, 64), file_format="PNG"):
 
 async def make(core, principal, **fields):
     fields = {"prompt": "vase", "image": picture, **fields}
-    return await submit.submit(core, principal, GenerateRequest(**fields), surface="action")
+    return await submit_repaired(core, principal, GenerateRequest(**fields), surface="action")
 
 
 def inputs_of(job):

@@ -2,12 +2,12 @@
 
 import pytest
 import redis
+from submitting import submit_repaired
 
 from imgen.domain.errors import BadId, CacheExpired, InvalidField, JobNotFound
 from imgen.domain.job import State
 from imgen.domain.request import GenerateRequest
 from imgen.services import jobs as job_service
-from imgen.services import submit
 
 
 async def standing(core, principal, job_id):
@@ -17,7 +17,7 @@ async def standing(core, principal, job_id):
 async def make(core, principal, number=1):
     """Jobs of a principal, oldest first."""
     asked = [
-        submit.submit(core, principal, GenerateRequest(prompt="red coat"), surface="action") for _ in range(number)
+        submit_repaired(core, principal, GenerateRequest(prompt="red coat"), surface="action") for _ in range(number)
     ]
     return [(await one).job.id for one in asked]
 

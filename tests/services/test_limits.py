@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from msgspec import structs
+from submitting import submit_repaired
 
 from imgen.domain.errors import QueueFull, QuotaExceeded, SurfaceNotInPlan, TooManyBlocked
 from imgen.domain.request import GenerateRequest
@@ -72,11 +73,11 @@ def test_what_the_plan_refuses_costs_nothing(core, caller, plan, expected):
     async def work(opened):
         enhancer, embedder = await count(opened)
         principal = caller(opened)
-        await submit.submit(opened, principal, GenerateRequest(prompt="vase", **DEAR), surface="action")
+        await submit_repaired(opened, principal, GenerateRequest(prompt="vase", **DEAR), surface="action")
         assert (enhancer.asked, embedder.asked) == (1, 1)
         with_plans(opened, **plan)
         with pytest.raises(expected):
-            await submit.submit(opened, principal, GenerateRequest(prompt="vase", **DEAR), surface="action")
+            await submit_repaired(opened, principal, GenerateRequest(prompt="vase", **DEAR), surface="action")
         if expected is QuotaExceeded:
             with pytest.raises(expected):
                 await prompts.optimize(opened, principal, "vase", model=None, style=None, surface="action")
@@ -91,17 +92,17 @@ def test_a_full_queue_and_a_penalty_cost_nothing(core, caller):
     async def work(opened):
         enhancer, embedder = await count(opened)
         principal, slow = caller(opened), caller(opened, "slow")
-        await submit.submit(opened, principal, GenerateRequest(prompt="vase"), surface="action")
+        await submit_repaired(opened, principal, GenerateRequest(prompt="vase"), surface="action")
         await opened.live.run(block_penalty.penalize(slow.tenant.id, 30))
         for who, expected in ((slow, TooManyBlocked), (principal, QueueFull)):
             with pytest.raises(expected):
-                await submit.submit(opened, who, GenerateRequest(prompt="vase", optimize=True), surface="action")
+                await submit_repaired(opened, who, GenerateRequest(prompt="vase", optimize=True), surface="action")
             with pytest.raises(expected):
                 await prompts.optimize(opened, who, "vase", model=None, style=None, surface="action")
         assert (enhancer.asked, embedder.asked) == (0, 0)
         # A picture of the cache needs no place in the queue of renders: it may still be looked up
         with pytest.raises(QueueFull):
-            await submit.submit(opened, principal, GenerateRequest(prompt="vase", **DEAR), surface="action")
+            await submit_repaired(opened, principal, GenerateRequest(prompt="vase", **DEAR), surface="action")
         assert (enhancer.asked, embedder.asked) == (0, 1)
 
     core(work, "[jobs]\nmax_queued = 1\n")
@@ -114,10 +115,10 @@ def test_a_surface_outside_the_plan_makes_nothing(core, caller, surface):
     async def work(opened):
         enhancer, embedder = await count(opened)
         principal = caller(opened)
-        job = (await submit.submit(opened, principal, GenerateRequest(prompt="vase"), surface=surface)).job
+        job = (await submit_repaired(opened, principal, GenerateRequest(prompt="vase"), surface=surface)).job
         with_plans(opened, surfaces=("action",))
         for refused in (
-            submit.submit(opened, principal, GenerateRequest(prompt="vase", **DEAR), surface=surface),
+            submit_repaired(opened, principal, GenerateRequest(prompt="vase", **DEAR), surface=surface),
             submit.resubmit(opened, principal, job, surface=surface),
             prompts.optimize(opened, principal, "vase", model=None, style=None, surface=surface),
         ):
@@ -135,7 +136,7 @@ def test_open_jobs_stop_no_prompt(core, caller):
         enhancer, _ = await count(opened)
         principal = caller(opened)
         with_plans(opened, open_jobs=1)
-        await submit.submit(opened, principal, GenerateRequest(prompt="vase"), surface="action")
+        await submit_repaired(opened, principal, GenerateRequest(prompt="vase"), surface="action")
         made = await prompts.optimize(opened, principal, "vase", model=None, style=None, surface="action")
         assert (made.prompt, enhancer.asked) == ("vase, soft light", 1)
 

@@ -5,11 +5,12 @@ import pytest
 from bombs import saved
 from PIL import Image
 from structlog.testing import capture_logs
+from submitting import submit_repaired
 
 from imgen.domain.errors import InvalidField, TooManyBlocked
 from imgen.domain.request import GenerateRequest
 from imgen.provenance.fingerprint import fingerprint
-from imgen.services import submit, uploads
+from imgen.services import uploads
 
 
 def picture(seed):
@@ -31,7 +32,7 @@ def file_of(image, file_format="PNG"):
 
 def make(core, principal, **fields):
     request = GenerateRequest(**{"prompt": "vase", "image": file_of(picture(2)), **fields})
-    return submit.submit(core, principal, request, surface="action")
+    return submit_repaired(core, principal, request, surface="action")
 
 
 def stored(core):

@@ -10,6 +10,7 @@ from factories import make_job
 from msgspec import structs
 from PIL import Image
 from sqlalchemy import update
+from submitting import submit_repaired
 
 from imgen.domain.errors import EnhancementFailed, ImgenError, Invalid
 from imgen.domain.job import State
@@ -32,7 +33,7 @@ def logo(number=0) -> bytes:
 
 async def make(core, principal, number=0, **fields):
     request = GenerateRequest(prompt="vase", wm_image=lambda: logo(number), **fields)
-    return (await submit.submit(core, principal, request, surface="action")).job
+    return (await submit_repaired(core, principal, request, surface="action")).job
 
 
 def stored(core):
@@ -89,7 +90,7 @@ def test_a_refused_request_leaves_no_file(core, caller, plan, fields):
     async def work(opened):
         opened.enhancer = BrokenEnhancer()
         principal = caller(opened)
-        await submit.submit(opened, principal, GenerateRequest(prompt="vase"), surface="action")
+        await submit_repaired(opened, principal, GenerateRequest(prompt="vase"), surface="action")
         plans = {name: structs.replace(one, **plan) for name, one in opened.configured.plans.items()}
         opened.configured = replace(opened.configured, plans=plans)
         for number in range(5):
@@ -105,7 +106,7 @@ def test_a_full_queue_and_a_penalty_leave_no_file_either(core, caller):
 
     async def work(opened):
         principal, slow = caller(opened), caller(opened, "slow")
-        await submit.submit(opened, principal, GenerateRequest(prompt="vase"), surface="action")
+        await submit_repaired(opened, principal, GenerateRequest(prompt="vase"), surface="action")
         await opened.live.run(block_penalty.penalize(slow.tenant.id, 30))
 
         def read():
@@ -113,7 +114,7 @@ def test_a_full_queue_and_a_penalty_leave_no_file_either(core, caller):
 
         for who in (principal, slow):
             with pytest.raises(ImgenError):
-                await submit.submit(opened, who, GenerateRequest(prompt="vase", wm_image=read), surface="action")
+                await submit_repaired(opened, who, GenerateRequest(prompt="vase", wm_image=read), surface="action")
 
     core(work, "[jobs]\nmax_queued = 1\n")
 

@@ -37,4 +37,4 @@ def test_a_hit_tells_the_parameters_that_it_ignores(sent, unused):
     request = GenerateRequest(prompt="coat", **sent)
     resolved = resolve(request, CATALOG, {"default"}, max_prompt_chars=40)
     entry = Entry(id="ent_1", text="coat", made_with=MADE_WITH, codes=(), policy_digest="", master_key="cache/1.png")
-    assert unused_fields(request, resolved, [entry]) == unused
+    assert unused_fields(resolved, [entry]) == unused

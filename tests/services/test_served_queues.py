@@ -3,13 +3,14 @@
 import time
 
 import pytest
+from submitting import submit_repaired
 
 from imgen.domain.capabilities import Capabilities
 from imgen.domain.errors import InvalidField
 from imgen.domain.request import GenerateRequest
 from imgen.live import workers
 from imgen.live.workers import WorkerHeartbeat
-from imgen.services import jobs, submit
+from imgen.services import jobs
 from imgen.services.served_queues import ServedQueues
 
 
@@ -24,7 +25,7 @@ def test_a_job_that_no_worker_can_take_is_told(core, caller):
 
     async def work(opened):
         principal = caller(opened)
-        job = (await submit.submit(opened, principal, GenerateRequest(prompt="red coat"), surface="action")).job
+        job = (await submit_repaired(opened, principal, GenerateRequest(prompt="red coat"), surface="action")).job
 
         async def unserved():
             opened.served_queues = ServedQueues()  # as after the time for which one reading is kept
@@ -62,7 +63,7 @@ def test_what_a_worker_tells_of_a_model_counts(core, caller):
 
         async def submitted():
             opened.served_queues = ServedQueues()
-            return await submit.submit(opened, principal, request, surface="action")
+            return await submit_repaired(opened, principal, request, surface="action")
 
         with pytest.raises(InvalidField):
             await submitted()

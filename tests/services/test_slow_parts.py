@@ -10,6 +10,7 @@ import time
 from PIL import Image
 from servers.faulty_http import hang, start_faulty_http
 from servers.redis_server import start_redis
+from submitting import submit_repaired
 
 from imgen.domain.errors import Retryable
 from imgen.domain.job import State
@@ -17,7 +18,6 @@ from imgen.domain.request import GenerateRequest
 from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
 from imgen.services import jobs as job_service
-from imgen.services import submit
 from imgen.services.publishing import MessageSender
 from imgen.surfaces.health import CHECK_TIMEOUT_S, LASTS_S, Readiness
 
@@ -33,7 +33,7 @@ def quick():
 
 
 async def generate(core, principal, **fields):
-    made = await submit.submit(core, principal, GenerateRequest(prompt="red coat", **fields), surface="action")
+    made = await submit_repaired(core, principal, GenerateRequest(prompt="red coat", **fields), surface="action")
     return made.job.id
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from msgspec import structs
+from submitting import submit_repaired
 
 from imgen.domain.errors import (
     CacheMiss,
@@ -37,7 +38,7 @@ def test_a_job_is_written_held_and_queued(core, caller):
 
     async def work(opened):
         principal = caller(opened)
-        made = await submit.submit(
+        made = await submit_repaired(
             opened, principal, GenerateRequest(prompt="@aya red coat, -hat", width=10, height=10), surface="action"
         )
         ids, held = listed(opened, principal)
@@ -72,7 +73,7 @@ def test_a_refused_request_leaves_nothing(core, caller, fields, expected):
     async def work(opened):
         principal = caller(opened)
         with pytest.raises(expected):
-            await submit.submit(opened, principal, GenerateRequest(**fields), surface="action")
+            await submit_repaired(opened, principal, GenerateRequest(**fields), surface="action")
         assert listed(opened, principal) == ([], 0)
         assert opened.publisher.depth("render.eros") == 0
 
@@ -84,7 +85,7 @@ def test_limits_are_kept_one_after_another(core, caller):
 
     async def refused(opened, principal) -> ImgenError:
         with pytest.raises(ImgenError) as caught:
-            await submit.submit(opened, principal, GenerateRequest(prompt="red coat"), surface="action")
+            await submit_repaired(opened, principal, GenerateRequest(prompt="red coat"), surface="action")
         assert caught.value.retry_after_s >= 1
         return caught.value
 
@@ -95,13 +96,13 @@ def test_limits_are_kept_one_after_another(core, caller):
         await opened.live.run(block_penalty.penalize(slow.tenant.id, 30))
         assert isinstance(await refused(opened, slow), RateLimited)
         for _ in range(2):
-            await submit.submit(opened, poor, GenerateRequest(prompt="red coat"), surface="action")
+            await submit_repaired(opened, poor, GenerateRequest(prompt="red coat"), surface="action")
         assert isinstance(await refused(opened, poor), QueueFull)
         small = structs.replace(opened.plan_of("trial"), pictures_per_day=2, open_jobs=0)
         opened.configured = replace(opened.configured, plans={**opened.configured.plans, "trial": small})
         assert isinstance(await refused(opened, poor), QuotaExceeded)
         for _ in range(MAX_QUEUED - 2):
-            await submit.submit(opened, principal, GenerateRequest(prompt="red coat"), surface="action")
+            await submit_repaired(opened, principal, GenerateRequest(prompt="red coat"), surface="action")
         assert isinstance(await refused(opened, principal), QueueFull)
 
     core(work, f"[jobs]\nmax_queued = {MAX_QUEUED}\n")
@@ -112,7 +113,7 @@ def test_the_same_again_is_a_job_of_its_own(core, caller):
 
     async def work(opened):
         principal = caller(opened)
-        first = (await submit.submit(opened, principal, GenerateRequest(prompt="red coat"), surface="action")).job
+        first = (await submit_repaired(opened, principal, GenerateRequest(prompt="red coat"), surface="action")).job
         second = await submit.resubmit(opened, principal, first, surface="web")
         assert second.recipe == first.recipe
         assert len({first.id, second.id, first.gen_id, second.gen_id, first.watermark_id, second.watermark_id}) == 6

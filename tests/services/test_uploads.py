@@ -8,6 +8,7 @@ import pytest
 from bombs import saved
 from PIL import Image
 from sqlalchemy import func, select
+from submitting import submit_repaired
 
 from imgen.domain.errors import ImgenError, InvalidField, QuotaExceeded, RateLimited, TooLarge
 from imgen.domain.ids import is_upload_id
@@ -16,7 +17,7 @@ from imgen.live import block_penalty
 from imgen.objects.disk import DiskStore
 from imgen.provenance import intake
 from imgen.records.tables.uploads import uploads as table
-from imgen.services import submit, uploads
+from imgen.services import uploads
 
 
 def picture(shade=0, size=(96, 64)):
@@ -126,7 +127,7 @@ def test_an_upload_with_credentials_keeps_its_file(core, caller):
         assert opened.objects.get(upload.original_key) == body
         assert upload.size_bytes == len(body) + len(opened.objects.get(upload.key))
         request = GenerateRequest(prompt="vase", image=upload.id)
-        job = (await submit.submit(opened, principal, request, surface="action")).job
+        job = (await submit_repaired(opened, principal, request, surface="action")).job
         assert job.recipe.diffusion.inputs[0].original_key == upload.original_key
         bare = (await uploads.upload(opened, principal, lambda: plain)).upload
         assert (bare.key, bare.original_key) == (upload.key, "")

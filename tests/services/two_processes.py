@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from sqlalchemy import event
+from submitting import submit_repaired
 
 from imgen.app import close_core, open_core
 from imgen.domain.errors import Unavailable
@@ -15,7 +16,6 @@ from imgen.live.command import ping
 from imgen.live.executors import BlockingExecutor, PipeliningExecutor
 from imgen.records import job_transitions, jobs
 from imgen.services import jobs as job_service
-from imgen.services import submit
 
 PATIENCE_S = 30
 """Limit of a round trip: none fails because the machine is slow."""
@@ -67,7 +67,7 @@ class Site:
             await asyncio.sleep(0.05)
 
     async def submit(self):
-        made = await submit.submit(self.cores[0], self.caller, GenerateRequest(prompt="red coat"), surface="action")
+        made = await submit_repaired(self.cores[0], self.caller, GenerateRequest(prompt="red coat"), surface="action")
         return made.job.id
 
     async def poll(self, job_id):

@@ -11,7 +11,7 @@ from imgen.domain.catalog import Catalog
 from imgen.domain.errors import CacheMiss, Retryable
 from imgen.domain.principal import Principal
 from imgen.domain.prompt import Parsed, compose
-from imgen.domain.request import GenerateRequest, ResolvedRequest
+from imgen.domain.request import ResolvedRequest
 from imgen.records import cache as cache_records
 from imgen.records.cache import Entry, PendingEntry
 from imgen.services.core import Core
@@ -31,19 +31,19 @@ class LookUp(NamedTuple):
     """Digest of the weights that the request means; empty: unknown, or there are none."""
 
 
-async def look_up(core: Core, principal: Principal, request: GenerateRequest, resolved: ResolvedRequest) -> LookUp:
+async def look_up(core: Core, principal: Principal, resolved: ResolvedRequest) -> LookUp:
     """Looks up pictures to reuse, if the request has `use_cache` and no source. A cache that does not answer is a miss.
 
     Raises:
         CacheMiss: the request has `cache_only`, and there is none.
     """
-    if request.image is not None:  # no partition knows what it is drawn from
-        if request.use_cache and request.cache_only:
+    if resolved.source is not None:  # no partition knows what it is drawn from
+        if resolved.use_cache and resolved.cache_only:
             raise CacheMiss
         return LookUp(None, [], "")
     pending, weights = None, None
     entries = list[Entry]()
-    if core.cache.wants(is_asked=bool(request.use_cache)):
+    if core.cache.wants(is_asked=resolved.use_cache):
         weights = await _weights(core, resolved)
     if weights is not None:
         pending = await core.cache.pending_entry(
@@ -58,18 +58,18 @@ async def look_up(core: Core, principal: Principal, request: GenerateRequest, re
             ),
             text=", ".join(resolved.parsed.positive),
         )
-    if pending is not None and request.use_cache:
+    if pending is not None and resolved.use_cache:
         try:
             entries = await core.cache.find(
                 pending,
                 number=resolved.n,
                 pick=resolved.cache_pick,
-                force=bool(request.cache_force),
+                force=resolved.cache_force,
                 rng=core.rng,
             )
         except Retryable as exc:
             log.warning("cache not searched", reason=str(exc))
-    if not entries and request.use_cache and request.cache_only:
+    if not entries and resolved.use_cache and resolved.cache_only:
         with contextlib.suppress(Retryable):
             await core.database.writing(
                 cache_records.count_lookups, principal.tenant.id, hits=0, misses=resolved.n, now=core.clock()

@@ -13,6 +13,7 @@ from imgen.services import jobs as job_service
 from imgen.services import prompts, submit, uploads
 from imgen.services.accounts import usage
 from imgen.services.core import Core
+from imgen.services.orders import repaired_order
 from imgen.surfaces.action import answers, translation, wire
 from imgen.surfaces.action.choices import choice, job_id_of, number, request_of, text, upload_of
 from imgen.surfaces.action.wire import JOBS_PAGE, MAX_JOBS_PAGE
@@ -33,7 +34,9 @@ async def generate(
     core: Core, caller: PendingPrincipal, call: Struct, once: Once | None = None
 ) -> answers.GenerateAnswer:
     """Makes a job for each picture."""
-    submitted = await submit.submit(core, await caller, request_of(call), surface=SURFACE, once=once)
+    principal = await caller
+    order = repaired_order(core, principal, request_of(call))
+    submitted = await submit.submit(core, principal, order, surface=SURFACE, once=once)
     if submitted.is_replayed:
         note_replay()
     for queue in dict.fromkeys(job.queue for job in submitted.jobs):

@@ -31,6 +31,7 @@ from imgen.services import uploads
 from imgen.services.accounts import authentication
 from imgen.services.links import urls_by_kind
 from imgen.services.logos import MAX_LOGO_BYTES
+from imgen.services.orders import repaired_order
 from imgen.services.submit import submit
 from imgen.surfaces.surface import status_of
 from imgen.surfaces.web import playground_form, playground_history, playground_tenant, snippets
@@ -108,7 +109,9 @@ class Playground:
                 principal = await authentication.authenticate(self._core, acting, note=note)
                 asked = await playground_form.request_of(form)
                 self._refuse_unknown(asked.model)
-                submitted = await submit(self._core, principal, asked, surface=SURFACE)
+                submitted = await submit(
+                    self._core, principal, repaired_order(self._core, principal, asked), surface=SURFACE
+                )
         except errors.ImgenError as exc:
             return self._problem(request, exc)
         shown = await with_batch(self._core, user, submitted.job)

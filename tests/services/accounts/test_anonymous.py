@@ -11,6 +11,7 @@ from servers.asgi import start_asgi
 from servers.local import prepare
 from starlette.applications import Starlette
 from starlette.routing import Route
+from submitting import submit_repaired
 
 from imgen.app import close_core, open_core
 from imgen.asgi.endpoint import Endpoint, json_answer, remote_ip
@@ -22,7 +23,6 @@ from imgen.domain.principal import Kind
 from imgen.domain.request import GenerateRequest
 from imgen.live import block_penalty
 from imgen.records import audit, job_transitions, ledger, tenants
-from imgen.services import submit
 from imgen.services.accounts.authentication import authenticate
 from imgen.services.accounts.usage import usage
 
@@ -41,7 +41,9 @@ async def made(core, remote_ip, number=1):
     for _ in range(number):
         principal = await authenticate(core, AddressCredential(remote_ip))
         try:
-            outcomes.append((await submit.submit(core, principal, GenerateRequest(prompt="vase"), surface="forge")).job)
+            outcomes.append(
+                (await submit_repaired(core, principal, GenerateRequest(prompt="vase"), surface="forge")).job
+            )
         except ImgenError as exc:
             outcomes.append(type(exc))
     return outcomes
@@ -134,7 +136,7 @@ def test_rate_and_penalty_are_those_of_the_address(core):
             await authenticate(opened, AddressCredential("192.0.2.1"))
         await opened.live.run(block_penalty.penalize(blocked.quota_owner, 30))
         with pytest.raises(TooManyBlocked):
-            await submit.submit(opened, blocked, GenerateRequest(prompt="vase"), surface="forge")
+            await submit_repaired(opened, blocked, GenerateRequest(prompt="vase"), surface="forge")
         (job,) = await made(opened, "192.0.2.2")
         assert job.tenant_id == ANONYMOUS_TENANT_ID
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from msgspec import structs
+from submitting import submit_repaired
 
 from imgen.domain.account import Plan
 from imgen.domain.job import FINISH_QUEUE, State
@@ -10,7 +11,6 @@ from imgen.domain.outcome import Outcome
 from imgen.domain.request import GenerateRequest
 from imgen.live import request_gate
 from imgen.records import job_transitions, packs
-from imgen.services import submit
 from imgen.services.accounts.usage import PackLeft, usage
 
 
@@ -26,7 +26,7 @@ def test_open_jobs_and_charged_pictures_are_counted(core, caller):
         principal = caller(opened, plan="standard")
         before = await usage(opened, principal)
         made = [
-            (await submit.submit(opened, principal, GenerateRequest(prompt="vase"), surface="action")).job
+            (await submit_repaired(opened, principal, GenerateRequest(prompt="vase"), surface="action")).job
             for _ in range(2)
         ]
         waiting = await usage(opened, principal)
@@ -56,7 +56,7 @@ def test_credits_are_told_beside_pictures(core, caller):
         principal, pack = caller(opened, plan="small"), opened.configured.packs["pack_500"]
         opened.database.attempt(packs.grant, principal.tenant, pack, reference="inv-1", now=0.0)
         made = [
-            (await submit.submit(opened, principal, GenerateRequest(prompt="vase"), surface="action")).job
+            (await submit_repaired(opened, principal, GenerateRequest(prompt="vase"), surface="action")).job
             for _ in range(3)
         ]
         drawn = claim(opened, made[2], State.QUEUED)
