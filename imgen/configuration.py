@@ -1,16 +1,13 @@
-"""Operator's files that may change while the service runs: models, characters, plans, rulesets, word lists, instructions.
+"""Operator's files that may change while the service runs: models, characters, plans, tiers, rulesets, word lists, instructions.
 
 `imgen.toml` is read once, when a process starts; these are read again on request: the API and the workers share the reloader.
 """
 
-import dataclasses
 import hashlib
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 import structlog
@@ -29,9 +26,11 @@ from imgen.domain.catalog import (
 from imgen.domain.errors import ConfigurationError, Invalid
 from imgen.domain.lexical_guard import GuardWords
 from imgen.domain.review.ruleset import CompiledRuleset, Ruleset, compile_ruleset, parse_ruleset
+from imgen.domain.tiers import TIERS, Selectable, Tier, Tiers, doubled_names, parse_selectable, parse_tier
 from imgen.domain.wordlists import Wordlists, parse_wordlists
 from imgen.settings import Settings
-from imgen.settings.layers import Layers, nearest, overlay, read_layers, read_text, read_toml
+from imgen.settings.layers import Layers, nearest, overlay, read_text
+from imgen.settings.tables import layers_of, load_file, parse_table, tables_below
 from imgen.weights.shipped import shadows, shipped_names
 
 log = structlog.get_logger(__name__)
@@ -39,6 +38,8 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 _PACKS = "packs"
 """Table of plans.toml that is no plan."""
+_SELECTABLE = "selectable"
+"""Table of tiers.toml that is no tier."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,8 @@ class Configuration:
     plans: Mapping[str, Plan]
     packs: Mapping[str, Pack]
     """Packs of credits that can be granted."""
+    tiers: Tiers
+    """Quality tiers, and the names by which models can be pinned."""
     rulesets: Mapping[str, str]
     """Values of `compliance_ruleset`, each with a digest of its rules."""
     rules: Mapping[str, Ruleset]
@@ -76,30 +79,15 @@ def load(settings: Settings) -> Configuration:
             catalog=load_catalog(settings),
             plans=plans,
             packs=load_packs(settings),
+            tiers=load_tiers(settings),
             rulesets={path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in rulesets},
-            rules={path.stem: _load(path, partial(parse_ruleset, path.stem)) for path in rulesets},
-            words=_load(prompts / "words.toml", parse_wordlists),
+            rules={path.stem: load_file(path, partial(parse_ruleset, path.stem)) for path in rulesets},
+            words=load_file(prompts / "words.toml", parse_wordlists),
             instructions=read_text(prompts / "enhance.md") if settings.enhancer.base_url else "",
             guard=load_guard(settings),
         )
     except (msgspec.ValidationError, OSError, TypeError, ValueError) as exc:
         raise ConfigurationError(f"The configuration cannot be read: {exc}") from exc
-
-
-def _load(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> T:
-    """Reads and parses one TOML file.
-
-    Raises:
-        ConfigurationError: it is wrong; the message has its path.
-    """
-    try:
-        return parse(read_toml(path))
-    except msgspec.ValidationError as exc:
-        raise ConfigurationError(f"{path}: {exc}") from exc
-
-
-def _layers(settings: Settings, name: str) -> Layers:
-    return read_layers(settings.config_dir / name, settings.data_dir / name)
 
 
 def load_catalog(settings: Settings) -> Catalog:
@@ -108,11 +96,11 @@ def load_catalog(settings: Settings) -> Catalog:
     Raises:
         ConfigurationError: a table is wrong; the message has the path of the file that says so.
     """
-    model_files, character_files = _layers(settings, "models.toml"), _layers(settings, "characters.toml")
+    model_files, character_files = layers_of(settings, "models.toml"), layers_of(settings, "characters.toml")
     model_files.tables.update(_models_of_another_engine(model_files))
-    models = {key: _parsed(model_files, key, parse_model, MODEL_KEYS) for key in model_files.tables}
+    models = {key: parse_table(model_files, key, parse_model, MODEL_KEYS) for key in model_files.tables}
     characters = {
-        key: _parsed(character_files, key, parse_character, Character.__struct_fields__)
+        key: parse_table(character_files, key, parse_character, Character.__struct_fields__)
         for key in character_files.tables
     }
     if not models:
@@ -134,7 +122,7 @@ def shadowed_weights(settings: Settings) -> list[str]:
     Raises:
         ConfigurationError: a file is wrong; the message has its path.
     """
-    return shadows(_layers(settings, "models.toml"), _layers(settings, "characters.toml"))
+    return shadows(layers_of(settings, "models.toml"), layers_of(settings, "characters.toml"))
 
 
 def _limited(settings: Settings, model: Model) -> Model:
@@ -169,8 +157,8 @@ def load_plans(settings: Settings) -> dict[str, Plan]:
     Raises:
         ConfigurationError: a table is wrong; the message has the path of the file that says so.
     """
-    files = _layers(settings, "plans.toml")
-    plans = {key: _parsed(files, key, parse_plan, Plan.__struct_fields__) for key in files.tables if key != _PACKS}
+    files = layers_of(settings, "plans.toml")
+    plans = {key: parse_table(files, key, parse_plan, Plan.__struct_fields__) for key in files.tables if key != _PACKS}
     if settings.default_plan not in plans:
         raise ConfigurationError(
             f"default_plan: there is no plan {settings.default_plan!r}{nearest(settings.default_plan, plans)}"
@@ -189,13 +177,31 @@ def load_packs(settings: Settings) -> dict[str, Pack]:
     Raises:
         ConfigurationError: a table is wrong; the message has the path of the file that says so.
     """
-    files = _layers(settings, "plans.toml")
-    tables = [layer.get(_PACKS, {}) for layer in (files.shipped, files.own, files.tables)]
-    if not all(isinstance(table, Mapping) for table in tables):
-        raise ConfigurationError(f"{files.file_of(_PACKS)}: {_PACKS} is no table; write [{_PACKS}.NAME]")
-    shipped, own, both = tables
-    below = dataclasses.replace(files, shipped=shipped, own=own, tables=both)
-    return {key: _parsed(below, key, parse_pack, Pack.__struct_fields__) for key in both}
+    files = tables_below(layers_of(settings, "plans.toml"), _PACKS)
+    return {key: parse_table(files, key, parse_pack, Pack.__struct_fields__) for key in files.tables}
+
+
+def load_tiers(settings: Settings) -> Tiers:
+    """Reads quality tiers and the names of models: config/tiers.toml, overlaid by the operator's in the data folder.
+
+    Raises:
+        ConfigurationError: a table is wrong, missing or no tier's, or two models have one name; the message has the file's path.
+    """
+    files = layers_of(settings, "tiers.toml")
+    names = tables_below(files, _SELECTABLE)
+    for key in files.tables:
+        if key not in (*TIERS, _SELECTABLE):
+            known = ", ".join(TIERS)
+            raise ConfigurationError(
+                f"{files.file_of(key)}: there is no tier {key!r}, only {known}{nearest(key, (*TIERS, _SELECTABLE))}"
+            )
+    if missing := [key for key in TIERS if key not in files.tables]:
+        raise ConfigurationError(f"{files.shipped_file}: no table for {', '.join(missing)}")
+    tiers = {key: parse_table(files, key, parse_tier, Tier.__struct_fields__) for key in TIERS}
+    selectable = {key: parse_table(names, key, parse_selectable, Selectable.__struct_fields__) for key in names.tables}
+    if doubled := doubled_names(selectable):
+        raise ConfigurationError(f"{files.file_of(_SELECTABLE)}: more than one model is called {', '.join(doubled)}")
+    return Tiers(tiers=tiers, selectable=selectable)
 
 
 def known_pack(settings: Settings, pack: str) -> Pack:
@@ -222,25 +228,6 @@ def known_plan(settings: Settings, plan: str) -> str:
     return plan or settings.default_plan
 
 
-def _parsed(files: Layers, key: str, parse: Callable[[str, Mapping[str, object]], T], known: Iterable[str]) -> T:
-    """Parses the table of a key.
-
-    Raises:
-        ConfigurationError: it is no table, or a field is missing, unknown or wrong; the message has its file.
-    """
-    table = files.tables[key]
-    if not isinstance(table, Mapping):
-        raise ConfigurationError(f"{files.file_of(key)}: {key} is no table; write [{key}] and its fields below")
-    try:
-        return parse(key, table)
-    except msgspec.ValidationError as exc:
-        where = re.search(r"at `\$\.?([\w.-]*)", str(exc))
-        unknown = re.search(r"unknown field `(\w+)`", str(exc))
-        path = [key, *(where[1].split(".") if where and where[1] else ()), *(unknown.groups() if unknown else ())]
-        clause = nearest(unknown[1], known) if unknown else ""
-        raise ConfigurationError(f"{files.file_of(*path)}: [{key}]: {exc}{clause}") from exc
-
-
 def load_rulesets(settings: Settings) -> dict[str, CompiledRuleset]:
     """Reads all rulesets by name, ready to judge; `default` must be among them.
 
@@ -249,9 +236,9 @@ def load_rulesets(settings: Settings) -> dict[str, CompiledRuleset]:
     """
     rulesets = {}
     for path in sorted((settings.config_dir / "rulesets").glob("*.toml")):
-        parsed = _load(path, partial(parse_ruleset, path.stem))
+        ruleset = load_file(path, partial(parse_ruleset, path.stem))
         try:
-            rulesets[path.stem] = compile_ruleset(parsed)
+            rulesets[path.stem] = compile_ruleset(ruleset)
         except ConfigurationError as exc:
             raise ConfigurationError(f"{path}: {exc}") from exc
     if "default" not in rulesets:
@@ -266,7 +253,7 @@ def load_guard(settings: Settings) -> GuardWords:
         ConfigurationError: config/cache.toml is wrong, or has words that no normalized text can hold.
     """
     path = settings.config_dir / "cache.toml"
-    guard: GuardWords = _load(path, partial(msgspec.convert, type=GuardWords))
+    guard: GuardWords = load_file(path, partial(msgspec.convert, type=GuardWords))
     if unfolded := guard.unfolded():
         raise ConfigurationError(f"{path}: not single words in small letters without accents: {', '.join(unfolded)}")
     return guard

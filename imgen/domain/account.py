@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from imgen.domain.errors import SurfaceNotInPlan
+from imgen.domain.errors import SurfaceNotInPlan, TierNotInPlan
 
 ANONYMOUS_TENANT_ID = "ten_anonymous"
 """Tenant of all callers without a credential, made with the first of them."""
@@ -14,6 +14,8 @@ POLL_EVERY_S = 3
 """Interval at which clients are asked to poll each open job (contract, section 1, Polling)."""
 Limit = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 PlanSurface = Literal["action", "forge", "mcp", "openai", "studio", "web"]
+QualityTier = Literal["draft", "standard", "premium", "ultra", "ultra_plus"]
+"""Quality tiers, from the cheapest (contract, section 3); tiers.toml describes them."""
 _WEB = {"playground": "web", "panel": "web"}
 """Surface of a job → name that plans have for it."""
 
@@ -43,13 +45,18 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Longest side of an exported picture, on surfaces where a size is asked for."""
     surfaces: tuple[PlanSurface, ...] = ()
     """Surfaces that may be used; empty: all."""
-    tiers: tuple[str, ...] = ()
+    tiers: tuple[QualityTier, ...] = ()
     """Quality tiers that may be used; empty: all."""
 
     def require_surface(self, surface: str) -> None:
         """Raises SurfaceNotInPlan if the plan does not include the surface."""
         if self.surfaces and _WEB.get(surface, surface) not in self.surfaces:
             raise SurfaceNotInPlan
+
+    def require_tier(self, tier: str) -> None:
+        """Raises TierNotInPlan if the plan does not include the tier; an empty one is none."""
+        if tier and self.tiers and tier not in self.tiers:
+            raise TierNotInPlan
 
     @property
     def shortfall(self) -> str:

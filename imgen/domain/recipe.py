@@ -150,4 +150,12 @@ class Recipe(
     """Digest of the weights that `cache_entry_id` stands for: a picture of others is not kept there. Unset: there are none."""
     credits: int = 1
     """Credits that the picture costs, beside one picture of the quota."""
+    tier: str | UnsetType = UNSET
+    """Key of the quality tier that was asked for."""
+    pinned: str | UnsetType = UNSET
+    """Name by which its model was pinned."""
+    time_limit_s: int | UnsetType = UNSET
+    """Longest time of the job from its first step to its end; unset: the model's own limit of a render alone."""
+    plain_prompt: str | UnsetType = UNSET
+    """Prompt as it was sent, where `@` and `-` mean nothing in it; unset: it is in the syntax of prompt.py."""
     version: int = RECIPE_VERSION

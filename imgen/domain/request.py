@@ -241,6 +241,14 @@ class ResolvedRequest(Struct, frozen=True, kw_only=True):
     """Number of pictures; the seeds are `seed`, `seed` + 1, …"""
     credits: int
     """Credits of each picture."""
+    tier: str = ""
+    """Key of the quality tier that was asked for; empty: none."""
+    pinned: str = ""
+    """Name by which the model was pinned; empty: it was not."""
+    time_limit_s: int | None = None
+    """Longest time of a job from its first step to its end; None: the model's own limit of a render alone."""
+    plain_prompt: str | None = None
+    """Prompt as it was sent, where `@` and `-` mean nothing in it; None: it is in the syntax of prompt.py."""
     optimize: bool
     use_cache: bool
     cache_only: bool

@@ -9,6 +9,7 @@ from imgen.configuration import Configuration, applied_plan
 from imgen.domain.account import Plan
 from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import Catalog, Model
+from imgen.domain.tiers import Tiers
 from imgen.domain.wordlists import Wordlists
 from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
@@ -80,6 +81,11 @@ class Core:
     def catalog(self) -> Catalog:
         """Models and characters."""
         return self.configured.catalog
+
+    @property
+    def tiers(self) -> Tiers:
+        """Quality tiers, and the names by which models can be pinned."""
+        return self.configured.tiers
 
     @property
     def rulesets(self) -> Mapping[str, str]:

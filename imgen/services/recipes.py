@@ -75,6 +75,10 @@ def make_recipe(
         cache_entry_id=new_entry_id() if is_kept else "",
         weights=weights or UNSET,
         credits=resolved.credits,
+        tier=resolved.tier or UNSET,
+        pinned=resolved.pinned or UNSET,
+        time_limit_s=resolved.time_limit_s or UNSET,
+        plain_prompt=UNSET if resolved.plain_prompt is None else resolved.plain_prompt,
     )
 
 

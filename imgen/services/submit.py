@@ -22,6 +22,7 @@ from imgen.services import idempotency, inputs, limits, logos, recipes
 from imgen.services.core import Core
 from imgen.services.enhance import enhance
 from imgen.services.enqueue import CacheEntryPurged, enqueue
+from imgen.services.orders import credits_of
 from imgen.services.semantic_cache.lookup import look_up
 from imgen.services.webhooks.addresses import own_url
 
@@ -53,7 +54,7 @@ async def submit(
         InvalidField: a picture of the order cannot be used.
         EnhancementFailed: the request has `optimize` and the enhancer did not answer; no job is made.
         CacheMiss: the request has `cache_only` and nothing was found.
-        SurfaceNotInPlan: the tenant's plan does not include the surface.
+        SurfaceNotInPlan, TierNotInPlan: the tenant's plan does not include the surface or the tier.
         QueueFull, QuotaExceeded, RateLimited: try again later; the last after too many blocked pictures.
         Retryable: Redis, the database or, with a picture, the object store does not answer or is full; no job is made.
         GenerationFailed: the jobs could not be handed on.
@@ -75,6 +76,7 @@ async def _submit(
 ) -> Submitted:
     order, plan = resolved, core.plan_of(principal.tenant.plan)
     plan.require_surface(surface)
+    plan.require_tier(resolved.tier)
     webhook_url = own_url(core.settings.webhooks, resolved.webhook_url)
     await limits.check_penalty(core, principal)
     if _is_dear(resolved):
@@ -153,7 +155,7 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     """Makes a job with the recipe of an earlier one, seed included; it is rendered, reviewed and charged again.
 
     Raises:
-        SurfaceNotInPlan, QueueFull, QuotaExceeded, RateLimited, Retryable, GenerationFailed: as for `submit`.
+        SurfaceNotInPlan, TierNotInPlan, QueueFull, QuotaExceeded, RateLimited, Retryable, GenerationFailed: as for `submit`.
         InvalidField: its model or ruleset is not configured any more.
         Invalid: its logo, source or mask is not stored any more.
     """
@@ -162,7 +164,8 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
         raise InvalidField("model")
     plan = core.plan_of(principal.tenant.plan)
     plan.require_surface(surface)
-    recipe = structs.replace(recipe, credits=core.catalog.models[recipe.model].credits)
+    plan.require_tier(recipe.tier or "")
+    recipe = structs.replace(recipe, credits=credits_of(core, recipe))
     await limits.check_penalty(core, principal)
     await limits.check_quota(core, principal, cost=recipe.credits)
     await limits.check_queue(core)

@@ -3,7 +3,7 @@
 import pytest
 
 from imgen.domain.account import Plan, parse_plan
-from imgen.domain.errors import Forbidden, SurfaceNotInPlan
+from imgen.domain.errors import Forbidden, SurfaceNotInPlan, TierNotInPlan
 
 
 def plan(rate: int, jobs: int) -> Plan:
@@ -41,4 +41,15 @@ def test_a_plan_includes_the_surfaces_that_it_names(surface):
     Plan(key="some", label="Some", surfaces=("forge", "action", "web")).require_surface(surface)
     with pytest.raises(SurfaceNotInPlan, match="^Plan does not include this surface$") as refused:
         Plan(key="other", label="Other", surfaces=("forge",)).require_surface(surface)
+    assert isinstance(refused.value, Forbidden)
+
+
+def test_a_plan_includes_the_tiers_that_it_names():
+    """None named: all. A request without a tier needs none."""
+    Plan(key="all", label="All").require_tier("ultra")
+    some = Plan(key="some", label="Some", tiers=("draft", "standard"))
+    some.require_tier("draft")
+    some.require_tier("")
+    with pytest.raises(TierNotInPlan) as refused:
+        some.require_tier("ultra")
     assert isinstance(refused.value, Forbidden)

@@ -1,7 +1,8 @@
-"""Checks of the operator's tables: plans, rulesets, match lists."""
+"""Checks of the operator's tables: plans, tiers, rulesets, match lists."""
 
 from imgen.cli.doctor.finding import Warned
-from imgen.configuration import load_plans, load_rulesets
+from imgen.configuration import load_catalog, load_plans, load_rulesets, load_tiers
+from imgen.domain.tiers import candidates, tier_note, unavailable
 from imgen.provenance import matchlist
 from imgen.settings import Settings
 
@@ -11,6 +12,21 @@ def plans(loaded: Settings) -> str:
     found = load_plans(loaded)
     shortfalls = [plan.shortfall for plan in found.values() if plan.shortfall]
     return Warned("\n".join([", ".join(found), *shortfalls])) if shortfalls else ", ".join(found)
+
+
+def tiers(loaded: Settings) -> str:
+    """Reads the tiers; tells the model that draws each, and warns of those that none draws."""
+    read, catalog = load_tiers(loaded), load_catalog(loaded)
+    lines = []
+    drawn = True
+    for tier in read.tiers.values():
+        found = candidates(tier, catalog)
+        note = tier_note(tier, found[0] if found else None)
+        lines.append(f"{tier.key}: {note or ', '.join(one.model.key for one in found)}")
+        drawn &= bool(found)
+    missing = sum(bool(unavailable(entry, catalog)) for entry in read.selectable.values())
+    lines.append(f"{len(read.selectable) - missing} of {len(read.selectable)} selectable models are configured")
+    return "\n".join(lines) if drawn else Warned("\n".join(lines))
 
 
 def rulesets(loaded: Settings) -> str:

@@ -17,6 +17,7 @@ from imgen.domain.errors.jobs import (
     PictureFlagged,
     SourceLost,
     TimedOut,
+    TimeLimitPassed,
     WorkerLost,
 )
 from imgen.domain.errors.parts import (
@@ -61,6 +62,7 @@ from imgen.domain.errors.requests import (
     RequestInProgress,
     SurfaceNotInPlan,
     TenantNotFound,
+    TierNotInPlan,
     TooLarge,
     TooManyBlocked,
     TooManyCharacters,
@@ -120,6 +122,8 @@ __all__ = [
     "SourceLost",
     "SurfaceNotInPlan",
     "TenantNotFound",
+    "TierNotInPlan",
+    "TimeLimitPassed",
     "TimedOut",
     "TimestampUnavailable",
     "TooLarge",

@@ -22,6 +22,13 @@ class DeadlinePassed(TimedOut):
     code = "deadline_passed"
 
 
+class TimeLimitPassed(TimedOut):
+    """The job took longer than its tier allows."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"Timed out after {limit_s:g} s")
+
+
 class WorkerLost(ImgenError):
     """The worker process ended while it worked on the job."""
 

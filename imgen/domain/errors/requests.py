@@ -49,6 +49,12 @@ class SurfaceNotInPlan(Forbidden):
     code = "surface_not_in_plan"
 
 
+class TierNotInPlan(Forbidden):
+    """Plan does not include this quality tier."""
+
+    code = "tier_not_in_plan"
+
+
 class Invalid(ImgenError):
     """Invalid request."""
 
@@ -102,8 +108,9 @@ class InvalidField(Invalid):
 
     code = "invalid_field"
 
-    def __init__(self, field: str) -> None:
-        super().__init__(f"Invalid {field}")
+    def __init__(self, field: str, reason: str = "") -> None:
+        """Takes the field's name, and a sentence for its caller if there is more to say."""
+        super().__init__(reason or f"Invalid {field}")
         self.field = field
 
 

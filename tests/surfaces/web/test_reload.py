@@ -23,6 +23,7 @@ BROKEN = {
     "cache.toml": ("negations =", "negation ="),
     "rulesets/default.toml": ("name =", "nam ="),
     "plans.toml": ("[", "[[["),
+    "tiers.toml": ("credits =", "credit ="),
 }
 """File → a text in it and what to put in its place; for the one without such a text, all of it."""
 

@@ -1,0 +1,61 @@
+"""Quality tiers and selectable models as they are now: the model that draws each, what it can do, or why there is none."""
+
+from typing import NamedTuple
+
+from imgen.domain.capabilities import Capabilities
+from imgen.domain.catalog import Model
+from imgen.domain.job import render_queue
+from imgen.domain.tiers import Candidate, Selectable, Tier, candidates, tier_note, unavailable
+from imgen.services.core import Core
+
+
+class TierOffer(NamedTuple):
+    """Quality tier, as it is drawn now."""
+
+    tier: Tier
+    model: Model | None
+    """Model that draws it; None: it is unavailable."""
+    capabilities: Capabilities | None
+    note: str
+    """Sentence on a tier that is unavailable, or that another model draws than one of its own; empty: one of its own does."""
+
+
+class ModelOffer(NamedTuple):
+    """Name by which a model can be pinned, or cannot now."""
+
+    entry: Selectable
+    model: Model | None
+    """None: it cannot be pinned."""
+    capabilities: Capabilities | None
+    reason: str
+    """Reason why it cannot be pinned; empty: it can."""
+
+
+async def tier_candidate(core: Core, tier: Tier) -> Candidate | None:
+    """Returns the model that draws a tier: the first configured one that a worker serves, else the first; None: there is none."""
+    found = candidates(tier, core.catalog)
+    for one in found:
+        if await core.is_served(render_queue(one.model.key)):
+            return one
+    return found[0] if found else None
+
+
+async def tier_offers(core: Core) -> list[TierOffer]:
+    """Lists all tiers, from the cheapest."""
+    offers = []
+    for tier in core.tiers.tiers.values():
+        chosen = await tier_candidate(core, tier)
+        model = None if chosen is None else chosen.model
+        able = None if model is None else await core.capabilities(model)
+        offers.append(TierOffer(tier, model, able, tier_note(tier, chosen)))
+    return offers
+
+
+async def model_offers(core: Core) -> list[ModelOffer]:
+    """Lists all selectable models, in configured order."""
+    offers = []
+    for entry in core.tiers.selectable.values():
+        model = core.catalog.models.get(entry.model)
+        able = None if model is None else await core.capabilities(model)
+        offers.append(ModelOffer(entry, model, able, unavailable(entry, core.catalog)))
+    return offers
