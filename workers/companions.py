@@ -1,5 +1,8 @@
 """Companions of a claimed job: jobs of its queue that can be rendered in the same call. Claims nothing."""
 
+from msgspec import UNSET
+from sqlalchemy import Connection
+
 from imgen.domain.errors import NoTimeLeft
 from imgen.domain.job import Job, State
 from imgen.domain.recipe import RECIPE_VERSION, Recipe
@@ -29,9 +32,20 @@ def find(resources: WorkerResources, job: Job) -> list[str]:
         return []
     ids = resources.live.run(waiting.head(job.queue, LOOKED_AT))
     with resources.database.read() as connection:
+        limit = min(limit, _most_within_limit(connection, job.recipe))
+        if limit <= 1:
+            return []
         found = {other.id: other for other in jobs.find_readable(connection, ids)}
     fitting = [other_id for other_id in ids if other_id in found and _fits(found[other_id], job)]
     return fitting[: limit - 1]
+
+
+def _most_within_limit(connection: Connection, recipe: Recipe) -> int:
+    """Returns the number of pictures that a call draws within the tier's time limit, each as long as the latest ones took."""
+    if recipe.time_limit_s is UNSET:
+        return LOOKED_AT
+    seconds = jobs.average_seconds(connection).get(recipe.model)
+    return 1 if seconds is None else int(recipe.time_limit_s / max(seconds, 1e-3))
 
 
 def _fits(other: Job, job: Job) -> bool:
@@ -45,13 +59,14 @@ def _fits(other: Job, job: Job) -> bool:
 
 
 def _shape(recipe: Recipe) -> tuple[object, ...]:
-    """Returns all that the pictures of one call have in common (see `engines.Engine.render`)."""
+    """Returns all that the pictures of one call have in common (see `engines.Engine.render`), and the time that they have."""
     diffusion = recipe.diffusion
     inputs = sorted((one.role, one.strength) for one in diffusion.inputs)
     return (
         recipe.model,
         (diffusion.width, diffusion.height, diffusion.upscale),
         diffusion.num_inference_steps,
+        recipe.time_limit_s,
         (diffusion.lora, diffusion.lora_scale),
         tuple(inputs),
     )

@@ -60,6 +60,11 @@ _fail = functools.partial(_end, state=State.FAILED, outcome=FAILED_OUTCOME)
 _time_out = functools.partial(_end, state=State.TIMED_OUT, outcome=TIMED_OUT_OUTCOME)
 
 
+def _pass_time_limit(resources: WorkerResources, job: Job, failure: Failure) -> Job:
+    """Ends a job over its tier's time limit, which its caller is told."""
+    return _end(resources, job, failure, state=State.TIMED_OUT, outcome=Outcome(error=failure.reason))
+
+
 def _count_crash(resources: WorkerResources, job: Job, failure: Failure) -> Job:
     """Puts a job back for its next attempt, or fails it if there is none left."""
     settings = resources.settings.jobs
@@ -100,6 +105,7 @@ def _draw_again(resources: WorkerResources, job: Job, failure: Failure) -> Job:
 AFTER: dict[type[errors.ImgenError], Callable[[WorkerResources, Job, Failure], Job]] = {
     errors.ImgenError: _count_crash,
     errors.TimedOut: _time_out,
+    errors.TimeLimitPassed: _pass_time_limit,
     errors.ModelError: _fail,
     errors.ConfigurationError: _fail,
     errors.InvalidField: _fail,

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Self
 
 import structlog
+from msgspec import UNSET
 
-from imgen.domain.errors import Cancelled, DeadlinePassed, ImgenError, LeaseLost, TimedOut, Unavailable
-from imgen.domain.job import Job
+from imgen.domain.errors import Cancelled, ImgenError, LeaseLost, TimedOut, Unavailable
+from imgen.domain.job import Job, deadline_error
 from imgen.live import job_views, news
 from imgen.live.command import Calls
 from imgen.records import job_transitions
@@ -34,6 +35,8 @@ class Lease:
         self._resources = resources
         self._job = job
         self._on_hang = on_hang
+        self._deadline_at, self._passed = job.deadline_at, deadline_error(job)
+        """Deadline of the job, and the error of one past it; a tier's time limit changes both."""
         self._give_up_at = math.inf
         self._hangs_at = math.inf
         self._lost = threading.Event()
@@ -73,14 +76,26 @@ class Lease:
         finally:
             self._hangs_at = math.inf
 
+    def begin_limit(self) -> None:
+        """Begins the time limit of the job's tier, if it has one and no earlier attempt began it.
+
+        Raises:
+            Retryable: the database does not answer.
+            LeaseLost: another process has moved the job.
+        """
+        limit_s, database = self._job.recipe.time_limit_s, self._resources.database
+        if limit_s is not UNSET and self._job.first_step_at is None:
+            begun = database.attempt(job_transitions.note_first_step, self._job, limit_s=limit_s)
+            self._deadline_at, self._passed = begun.deadline_at, deadline_error(begun)
+
     def check(self) -> None:
         """Raises `LeaseLost` or `TimedOut` if the work has to stop."""
         if self._lost.is_set():
             raise LeaseLost
         if time.monotonic() > self._give_up_at:
             raise TimedOut
-        if time.time() > self._job.deadline_at:
-            raise DeadlinePassed
+        if time.time() > self._deadline_at:
+            raise self._passed
 
     def report(self, done: int, total: int) -> None:
         """Publishes progress for pollers, ten times a second at most. Raises as `check` does, and `Cancelled`."""

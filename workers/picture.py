@@ -98,3 +98,5 @@ class Context:
     """Ends the process if its block, which loads a model, runs for too long."""
     limited: Callable[[float], AbstractContextManager[object]] = nullcontext
     """Makes `checkpoint` and `report` raise `TimedOut` once its block has run for so many seconds."""
+    begin_limit: Callable[[], None] = lambda: None
+    """Tells that the first step begins: `checkpoint` and `report` raise `TimeLimitPassed` once the tier's limit is over."""

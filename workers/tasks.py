@@ -145,6 +145,7 @@ def _run_stages(resources: WorkerResources, phase: Phase, job: Job, batch: Rende
                 is_shared=lambda: batch.is_shared,
                 loading=partial(lease.watched, resources.settings.workers.load_limit_s),
                 limited=lease.limited,
+                begin_limit=lease.begin_limit,
             )
             picture, seconds = pipeline.run(phase.stages, Picture(), context)
             return phase.commit(resources, job, picture, seconds)

@@ -3,9 +3,10 @@
 import time
 from enum import StrEnum
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, field
 
 from imgen.domain.account import quota_owner
+from imgen.domain.errors import DeadlinePassed, TimedOut, TimeLimitPassed
 from imgen.domain.outcome import Outcome
 from imgen.domain.recipe import Recipe
 
@@ -14,6 +15,8 @@ FINISH_TASK = "finish"
 FINISH_QUEUE = "finish"
 TASK_LIMIT_S = 570
 """Hard limit of a task: Celery kills the process then, which counts as a crash."""
+CLOCK_STEP_S = 0.01
+"""Difference of two times that are the same: a database's clock may have milliseconds."""
 TASK_MARGIN_S = 30
 """Part of it for all that is neither loading nor rendering."""
 
@@ -101,6 +104,8 @@ class Job(Struct, frozen=True, kw_only=True):
     """Place in the batch, 0 is the first."""
     webhook_url: str = ""
     """Address that its end is sent to, beside the tenant's endpoints; empty: none."""
+    first_step_at: float | None = None
+    """Time at which its tier's time limit began, with the first step of its first render; None: not yet, or it has none."""
 
     @property
     def quota_owner(self) -> str:
@@ -124,6 +129,14 @@ class View(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def fence(self) -> int:
         """Fence of the job's latest claim."""
         return self.rank // 2
+
+
+def deadline_error(job: Job) -> TimedOut:
+    """Returns the error of a job past its deadline: that of its tier's time limit, or of any job's lifetime."""
+    limit_s, began_at = job.recipe.time_limit_s, job.first_step_at
+    if limit_s is UNSET or began_at is None or job.deadline_at < began_at + limit_s - CLOCK_STEP_S:
+        return DeadlinePassed()
+    return TimeLimitPassed(limit_s)
 
 
 def view_of(job: Job) -> View:

@@ -5,7 +5,7 @@ Outcomes are stored as JSON; a new field has a default, which is read into older
 
 from msgspec import Struct
 
-from imgen.domain.errors import GenerationFailed, TimedOut
+from imgen.domain.errors import GenerationFailed, TimedOut, TimeLimitPassed
 
 OUTCOME_VERSION = 3
 """Rises with each change of a stored outcome's form, `meta` included."""
@@ -103,3 +103,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
 FAILED_OUTCOME = Outcome(error=str(GenerationFailed()))
 """Outcome of every failed job: clients get this text, the log has the reason."""
 TIMED_OUT_OUTCOME = Outcome(error=str(TimedOut()))
+
+
+def timed_out_outcome(error: TimedOut) -> Outcome:
+    """Returns the outcome of a job that ran out of time; a tier's limit is told with its seconds."""
+    return Outcome(error=str(error)) if isinstance(error, TimeLimitPassed) else TIMED_OUT_OUTCOME

@@ -7,7 +7,7 @@ same transaction.
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Double, and_, case, func, literal, or_, select, update
 
 from imgen.domain.errors import Cancelled, LeaseLost, UnreadableRow, WorkerLost
 from imgen.domain.failure import CODES, Failure, failure_of
@@ -93,6 +93,26 @@ def renew(connection: Connection, job: Job, *, lease_s: float, now: float | None
         .values(lease_until=clock.at(now) + lease_s)
     )
     return found.rowcount == 1
+
+
+def note_first_step(connection: Connection, job: Job, *, limit_s: float, now: float | None = None) -> Job:
+    """Begins the time limit of a running job: its deadline is that much later at most. A limit that has begun goes on.
+
+    Raises:
+        LeaseLost: another process moved it since `job` was read; nothing is changed.
+    """
+    begun = func.coalesce(jobs.c.first_step_at, clock.at(now))
+    limit = begun + literal(limit_s, Double)
+    found = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job.id, jobs.c.state == job.state, jobs.c.fence == job.fence)
+        .values(first_step_at=begun, deadline_at=case((jobs.c.deadline_at < limit, jobs.c.deadline_at), else_=limit))
+        .returning(*jobs.c)
+    )
+    row = found.mappings().first()
+    if row is None:
+        raise LeaseLost
+    return from_row(row)
 
 
 def hand_on(

@@ -7,12 +7,13 @@ whose row is broken, keeps no other from its repair, and rows of one tenant at a
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, Select, or_, select, tuple_
 
 from imgen.domain.errors import DeadlinePassed
 from imgen.domain.failure import failure_of
-from imgen.domain.job import FINISH_QUEUE, OPEN, RUNNING_AS, WAITING_AS, Job, State
-from imgen.domain.outcome import FAILED_OUTCOME, TIMED_OUT_OUTCOME
+from imgen.domain.job import FINISH_QUEUE, OPEN, RUNNING_AS, WAITING_AS, Job, State, deadline_error
+from imgen.domain.outcome import FAILED_OUTCOME, timed_out_outcome
 from imgen.records import clock, job_transitions
 from imgen.records import jobs as job_records
 from imgen.records.paging import hidden
@@ -77,8 +78,11 @@ def end_overdue(connection: Connection, job_id: str, *, now: float | None = None
     job = job_records.find(connection, job_id)
     if job.state not in OPEN:
         return None
-    passed = DeadlinePassed(f"{DeadlinePassed()}. {job.error_reason}" if job.error_reason else None)
-    return job_transitions.end(connection, job, State.TIMED_OUT, TIMED_OUT_OUTCOME, failure=failure_of(passed), now=now)
+    passed = deadline_error(job)
+    failure = failure_of(passed)
+    if job.error_reason:
+        failure = structs.replace(failure_of(DeadlinePassed(f"{passed}. {job.error_reason}")), code=failure.code)
+    return job_transitions.end(connection, job, State.TIMED_OUT, timed_out_outcome(passed), failure=failure, now=now)
 
 
 def unpublished(

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from factories import PLAN, make_job
+from factories import PLAN, make_job, make_recipe
 from msgspec import structs
 
 from imgen.domain.errors import LeaseLost
@@ -52,6 +52,43 @@ def test_a_job_that_kills_its_workers_is_given_up(database):
         assert claim(database, job, now).attempts == attempt + 1
         (moved,) = put_back_lost(database, now + 11)
     assert (moved.state, moved.outcome.error) == (State.FAILED, "Generation failed")
+
+
+def test_a_job_over_its_tiers_limit_ends_though_no_worker_is_left(database):
+    """The limit begins with the first step of the first attempt, and its end is told; other jobs have their lifetime."""
+    limited = add(database, recipe=make_recipe(tier="draft", time_limit_s=60))
+    running = claim(database, limited, NOW + 5)
+    for at in (NOW + 10, NOW + 30):  # a later attempt begins no second limit
+        begun = database.attempt(job_transitions.note_first_step, running, limit_s=60, now=at)
+        assert (begun.first_step_at, begun.deadline_at) == (NOW + 10, NOW + 70)
+    with database.read() as connection:
+        assert reconcile.overdue(connection, now=NOW + 69) == []
+        assert reconcile.overdue(connection, now=NOW + 71) == [limited.id]
+    ended = database.attempt(reconcile.end_overdue, limited.id, now=NOW + 71)
+    assert (ended.state, ended.error_code, ended.outcome.error) == (
+        State.TIMED_OUT,
+        "timed_out",
+        "Timed out after 60 s",
+    )
+
+
+@pytest.mark.parametrize("changes", [{}, {"recipe": make_recipe(tier="draft", time_limit_s=60)}], ids=["none", "tier"])
+def test_a_job_at_the_end_of_its_lifetime_is_told_so(database, changes):
+    """A tier's limit that begins shortly before does not make it longer."""
+    job = claim(database, add(database, deadline_at=NOW + 30, **changes), NOW)
+    if changes:
+        job = database.attempt(job_transitions.note_first_step, job, limit_s=60, now=NOW + 10)
+        assert job.deadline_at == NOW + 30
+    ended = database.attempt(reconcile.end_overdue, job.id, now=NOW + 31)
+    assert (ended.error_code, ended.outcome.error) == ("deadline_passed", "Timed out")
+
+
+def test_a_limit_begins_for_the_latest_claim_alone(database):
+    """A worker that lost the job changes nothing."""
+    stale = claim(database, add(database, recipe=make_recipe(time_limit_s=60)), NOW)
+    put_back_lost(database, NOW + 11)
+    with pytest.raises(LeaseLost):
+        database.attempt(job_transitions.note_first_step, stale, limit_s=60, now=NOW + 12)
 
 
 def test_unpublished_jobs_are_found_after_a_grace(database):

@@ -91,15 +91,27 @@ def test_waiting_jobs_of_one_shape_are_drawn_in_one_call(resources, calls):
         {"upscale": 2},
         {"inputs": (Input(role="source", key="uploads/x", sha256="", strength=0.5),)},
         {"recipe": {"version": 99}},
+        {"recipe": {"time_limit_s": 60}},
     ],
-    ids=lambda other: next(iter(other)),
+    ids=lambda other: str(next(iter(other.items())))[:30],
 )
 def test_a_job_of_another_shape_is_left_in_the_queue(resources, calls, other):
-    """One call draws one size, step count, LoRA, scale and mode."""
+    """One call draws one size, step count, LoRA, scale, mode and time limit."""
     first, stranger, second = submit(resources), submit(resources, "stranger", **other), submit(resources)
     tasks.run_phase(resources, tasks.RENDER, first.id)
     assert calls == [["red coat", "red coat"]]
     assert states(resources, [first, stranger, second]) == [State.RENDERED, State.QUEUED, State.RENDERED]
+
+
+@pytest.mark.parametrize(("seconds", "together"), [(None, 1), (70.0, 1), (25.0, 2), (0.01, 3)])
+def test_no_batch_is_larger_than_its_tiers_time_limit(resources, calls, seconds, together):
+    """As far as the latest pictures of the model tell; with none of them each is drawn alone."""
+    if seconds is not None:
+        earlier = make_job(state=State.COMPLETED, timings={"render": seconds}, ended_at=1.0)
+        resources.database.attempt(jobs.add, earlier)
+    submitted = [submit(resources, recipe={"time_limit_s": 60}) for _ in range(3)]
+    tasks.run_phase(resources, tasks.RENDER, submitted[0].id)
+    assert [len(drawn) for drawn in calls] == [together]
 
 
 def test_a_model_without_a_batch_draws_one_by_one(make_resources, calls):

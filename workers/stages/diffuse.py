@@ -30,7 +30,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
     Raises:
         ModelError, Retryable: see workers.engines.Engine.render.
         PictureBlocked: the model's own safety checker flagged the picture.
-        TimedOut: the render took longer than its model's limit.
+        TimedOut: the render took longer than its model's limit, or the job longer than its tier's.
     """
     kept = spool.load(context.resources.settings.data_dir, context.job.id)
     if kept is not None:
@@ -38,7 +38,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
     order = Order(
         model=context.model,
         shot=Shot(diffusion=context.job.recipe.diffusion, source=picture.source, mask=picture.mask),
-        prepare=partial(_tell_weights, context),
+        prepare=partial(_prepare, context),
         report=upscale.drawing_report(context),
         loading=context.loading,
         limited=context.limited,
@@ -49,6 +49,17 @@ def diffuse(picture: Picture, context: Context) -> Picture:
     for note in drawn.notes:
         log.info("drawn otherwise than asked", note=note)
     return replace(picture, pixels=drawn.pixels, drawn_at=time.time(), idle=drawn.idle)
+
+
+def _prepare(context: Context) -> None:
+    """Does what comes between the loading of the model and the first step.
+
+    Raises:
+        Retryable: the database does not answer.
+        LeaseLost: another process has moved the job.
+    """
+    _tell_weights(context)
+    context.begin_limit()
 
 
 def _tell_weights(context: Context) -> None:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from imgen.domain.errors import DeadlinePassed, ModelError, ModelNotLoaded, NoTimeLeft, OutOfMemory, TimedOut
+from imgen.domain.errors import (
+    DeadlinePassed,
+    ModelError,
+    ModelNotLoaded,
+    NoTimeLeft,
+    OutOfMemory,
+    TimedOut,
+    TimeLimitPassed,
+)
 from imgen.domain.job import TASK_LIMIT_S, TASK_MARGIN_S
 from imgen.weights.lookup import in_order
 from workers import upscalers
@@ -61,7 +69,7 @@ def upscale(picture: Picture, context: Context) -> Picture:
         with context.resources.device, context.limited(_left_s(context)):
             context.checkpoint()
             pixels = _by_network(picture.pixels, plan, context)
-    except DeadlinePassed:
+    except (DeadlinePassed, TimeLimitPassed):
         raise
     except TimedOut as exc:
         if not context.is_shared():
