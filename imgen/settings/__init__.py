@@ -30,6 +30,7 @@ from imgen.settings.sections import (
     CredentialSettings,
     DatabaseSettings,
     Enhancer,
+    Forge,
     Http,
     Jobs,
     Logs,
@@ -73,6 +74,7 @@ class Settings(_Base):
     config_dir: Path
     http: Http = Http()
     accounts: Accounts = Accounts()
+    forge: Forge = Forge()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     objects: Objects = Objects()

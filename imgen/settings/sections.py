@@ -47,6 +47,13 @@ class Accounts(_Section):
     tenants_per_person: Annotated[int, Interval(ge=0, le=1_000_000)] = 3
 
 
+class Forge(_Section):
+    """Surface with quality tiers and content-addressed assets."""
+
+    assets: Literal["public", "private"] = "public"
+    shared_inputs: bool = False
+
+
 class DatabaseSettings(_Section):
     """SQL connection; the system of record."""
 

@@ -1,5 +1,6 @@
 """Ends of a job: the tasks over real parts, without a broker between them."""
 
+import hashlib
 import io
 import threading
 import time
@@ -14,7 +15,7 @@ from imgen.domain.outcome import Outcome
 from imgen.domain.recipe import Attribution, Output, PromptParts, VisibleWatermark
 from imgen.live import job_views
 from imgen.provenance.inspection import inspect_picture
-from imgen.records import job_transitions, jobs, ledger
+from imgen.records import assets, job_transitions, jobs, ledger
 from workers import tasks
 
 
@@ -66,6 +67,16 @@ def test_a_picture_is_made_signed_and_charged_once(resources):
     assert resources.live.run(job_views.get_view(job.id)).view.state is State.COMPLETED
 
 
+def test_a_finished_picture_is_an_asset(resources):
+    """Found by the digest of its file, with key, type and size, from the transaction of its job's end on."""
+    job = run(resources, submit(resources))
+    body = resources.objects.get(job.outcome.images[0].key)
+    with resources.database.read() as connection:
+        found = assets.find(connection, hashlib.sha256(body).hexdigest(), tenant_id=job.tenant_id)
+    assert (found.job_id, found.key, found.media_type) == (job.id, job.outcome.images[0].key, "image/jpeg")
+    assert found.size_bytes == len(body)
+
+
 def test_parameters_without_effect_are_not_claimed(make_resources):
     """A distilled model's picture tells neither guidance nor negative prompt, across both phases; another's tells both."""
     resources = make_resources()
@@ -106,6 +117,8 @@ def test_a_releasable_picture_is_withheld_but_kept_for_its_caller(resources):
     """A rule with release: blocked, no thumbnail, one signed file apart from the published ones."""
     job = run(resources, submit(resources, "nude marble statue of a woman"))
     assert job.state is State.BLOCKED
+    with resources.database.read() as connection:
+        assert connection.execute(assets.assets.select()).all() == []
     key = job.outcome.blocked.unsafe_key
     assert key.startswith("withheld/")
     assert inspect_picture(resources.objects.get(key), anchors=anchors(resources)).credentials.state == "Trusted"

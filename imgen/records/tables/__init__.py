@@ -6,6 +6,7 @@ Times are seconds since the epoch. Recipes and outcomes are JSON text made from 
 
 from imgen.records.tables import (
     accounts,
+    assets,
     cache,
     events,
     idempotency,
@@ -20,6 +21,7 @@ from imgen.records.tables.base import metadata
 
 __all__ = [
     "accounts",
+    "assets",
     "cache",
     "events",
     "idempotency",
