@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 BENCHMARKS = (
-    *("finish", "render", "engine", "pdq", "matchlist", "cache"),
+    *("finish", "render", "engine", "first_step", "pdq", "matchlist", "cache"),
     *("pages", "tenants", "api", "status", "submit", "enqueue", "waiting", "history"),
 )
 """Benchmarks of a run without names; `gpu` is run by its name alone."""

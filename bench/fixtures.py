@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +48,8 @@ def open_fixture(own_settings: str = "") -> Iterator[Fixture]:
         (data / "imgen.toml").write_text(f'{own_settings}\n[logs]\nlevel = "WARNING"\n')
         loaded = settings.load(data)
         url = loaded.redis_url
-        with _process(embedded.command(data), LOAD_CORE):
-            _await(lambda: _pings(url))
+        with run_process(embedded.command(data), LOAD_CORE):
+            await_ready(lambda: _pings(url))
             database, live, raw_key = composition.open_database(loaded), BlockingExecutor(url), new_raw_key()
             schema.upgrade(database)
             with database.write() as connection:
@@ -91,8 +91,8 @@ def serve(command: list[str]) -> Iterator[Server]:
     """Runs a server that takes `--port` on the first core; yields once it answers GET /healthz in any way."""
     port = free_port()
     started = time.perf_counter()
-    with _process([*command, "--port", str(port)], SERVER_CORE) as pid:
-        _await(lambda: _answers(port))
+    with run_process([*command, "--port", str(port)], SERVER_CORE) as pid:
+        await_ready(lambda: _answers(port))
         yield Server(port, pid, time.perf_counter() - started)
 
 
@@ -114,7 +114,8 @@ def request(fixture: Fixture, path: str, body: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def _process(command: list[str], core: int) -> Iterator[int]:
+def run_process(command: list[str], core: int) -> Iterator[int]:
+    """Runs a process on one core until the block ends; yields its id."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     os.sched_setaffinity(process.pid, {core})  # before it has threads, which inherit it
     try:
@@ -124,7 +125,8 @@ def _process(command: list[str], core: int) -> Iterator[int]:
         process.wait(READY_WITHIN_S)
 
 
-def _await(is_ready, within_s: float = READY_WITHIN_S) -> None:
+def await_ready(is_ready: Callable[[], bool], within_s: float = READY_WITHIN_S) -> None:
+    """Waits until something is true. Raises TimeoutError if it is not in time."""
     deadline = time.monotonic() + within_s
     while not is_ready():
         if time.monotonic() > deadline:

@@ -5,8 +5,11 @@ from typing import Any
 import diffusers
 import torch
 import transformers
+from diffusers.pipelines.deprecated.wuerstchen.modeling_paella_vq_model import PaellaVQModel
+from diffusers.pipelines.kandinsky.text_encoder import MCLIPConfig, MultilingualCLIP
 
 from starter.tokenizer import tokenizer
+from starter.wording import every_word
 
 WIDTH = 32
 """Width of CLIP's embeddings."""
@@ -14,12 +17,12 @@ WIDTH = 32
 
 def kandinsky_22() -> Any:
     """Makes Kandinsky 2.2 with its prior."""
-    return diffusers.KandinskyV22CombinedPipeline(**_kandinsky_22_decoder(), **_prior())
+    return diffusers.KandinskyV22CombinedPipeline(**_kandinsky_decoder(), **_prior())
 
 
 def kandinsky_22_decoder() -> Any:
     """Makes its second half alone, which draws from an image's embeddings."""
-    return diffusers.KandinskyV22Pipeline(**_kandinsky_22_decoder())
+    return diffusers.KandinskyV22Pipeline(**_kandinsky_decoder())
 
 
 def stable_unclip(parts: Any) -> Any:
@@ -45,6 +48,69 @@ def stable_unclip(parts: Any) -> Any:
         ),
         scheduler=diffusers.DDIMScheduler(),
         vae=parts.vae,
+    )
+
+
+def kandinsky_21() -> Any:
+    """Makes Kandinsky 2.1 with its prior, whose calls take no step callback."""
+    pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0), ("<mask>", 0.0)]
+    pieces += [(f"▁{word}", -3.0) for word in sorted(set(every_word().split()))] + [
+        (chr(c), -9.0) for c in range(33, 127)
+    ]
+    words = transformers.XLMRobertaTokenizer(vocab=pieces, model_max_length=77)
+    config = MCLIPConfig(
+        transformerDimSize=WIDTH, imageDimSize=WIDTH, hidden_size=WIDTH, intermediate_size=WIDTH,
+        num_attention_heads=2, num_hidden_layers=1, vocab_size=len(words),
+    )  # fmt: skip
+    return diffusers.KandinskyCombinedPipeline(
+        text_encoder=MultilingualCLIP(config).eval(),
+        tokenizer=words,
+        **_kandinsky_decoder(text_image=True),
+        **_prior(),
+    )
+
+
+def stable_cascade() -> Any:
+    """Makes Stable Cascade, which diffusers cannot load again once such a small one is saved."""
+    attention = ("SDCascadeResBlock", "SDCascadeTimestepBlock", "SDCascadeAttnBlock")
+    prior = diffusers.StableCascadeUNet(
+        conditioning_dim=32,
+        block_out_channels=(32, 32),
+        num_attention_heads=(2, 2),
+        down_num_layers_per_block=(1, 1),
+        up_num_layers_per_block=(1, 1),
+        block_types_per_layer=(attention, attention),
+        clip_image_in_channels=WIDTH,
+        clip_text_in_channels=WIDTH,
+        clip_text_pooled_in_channels=WIDTH,
+        switch_level=(False,),
+    )
+    decoder = diffusers.StableCascadeUNet(
+        in_channels=4,
+        out_channels=4,
+        conditioning_dim=32,
+        block_out_channels=(16, 32),
+        num_attention_heads=(-1, 2),
+        down_num_layers_per_block=(1, 1),
+        up_num_layers_per_block=(1, 1),
+        down_blocks_repeat_mappers=(1, 1),
+        up_blocks_repeat_mappers=(1, 1),
+        block_types_per_layer=(attention[:2], attention),
+        clip_text_pooled_in_channels=WIDTH,
+        dropout=(0.0, 0.0),
+        switch_level=None,
+    )
+    encoder = _text_encoder()
+    return diffusers.StableCascadeCombinedPipeline(
+        tokenizer=tokenizer(),
+        text_encoder=encoder,
+        decoder=decoder,
+        scheduler=diffusers.DDPMWuerstchenScheduler(),
+        vqgan=PaellaVQModel(bottleneck_blocks=1, num_vq_embeddings=2),
+        prior_prior=prior,
+        prior_text_encoder=encoder,
+        prior_tokenizer=tokenizer(),
+        prior_scheduler=diffusers.DDPMWuerstchenScheduler(),
     )
 
 
@@ -79,19 +145,20 @@ def _prior() -> dict[str, Any]:
     }
 
 
-def _kandinsky_22_decoder() -> dict[str, Any]:
+def _kandinsky_decoder(*, text_image: bool = False) -> dict[str, Any]:
+    """Makes the half that draws: of 2.2 from an image's embeddings, of 2.1 from those and the prompt's."""
     return {
         "unet": diffusers.UNet2DConditionModel(
             in_channels=4,
             out_channels=8,
-            addition_embed_type="image",
+            addition_embed_type="text_image" if text_image else "image",
             down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
             up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
             mid_block_type="UNetMidBlock2DSimpleCrossAttn",
             block_out_channels=(32, 64),
             layers_per_block=1,
             encoder_hid_dim=WIDTH,
-            encoder_hid_dim_type="image_proj",
+            encoder_hid_dim_type="text_image_proj" if text_image else "image_proj",
             cross_attention_dim=WIDTH,
             attention_head_dim=4,
             resnet_time_scale_shift="scale_shift",

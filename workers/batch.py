@@ -124,7 +124,7 @@ class RenderBatch:
         with contextlib.ExitStack() as guards:
             for order in orders:
                 guards.enter_context(order.loading())
-            engine = self._resources.models.engine(model)
+            engine = self._resources.models.engine(model, lora=orders[0].shot.diffusion.lora)
         for order in orders:
             order.attempt(order.prepare)
         if wanted := [order for order in orders if order.is_open]:

@@ -1,6 +1,7 @@
 """Budget of a worker process: bytes for the weights that it keeps loaded, by device."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def open_budget(memory_gib: float, *, processes: int = 1) -> Callable[[str], int
     return lambda device: _gpu_budget(device) if _is_gpu(device) else int(main_memory() * RAM_SHARE / processes)
 
 
+def open_limit(memory_gib: float) -> Callable[[str], int]:
+    """Returns the function from a device to the most that a single model may take of it: all that it has, or `memory_gib`."""
+    most = int(memory_gib * 2**30) or sys.maxsize
+    return lambda device: min(most, _gpu_total(device) if _is_gpu(device) else main_memory())
+
+
 def main_memory() -> int:
     """Returns the bytes of main memory that this machine or its container has."""
     present = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
@@ -50,3 +57,9 @@ def _gpu_budget(device: str) -> int:
     free, total = torch.cuda.mem_get_info(device)
     available = free + torch.cuda.memory_reserved(device)
     return min(available, total) - max(int(total * (1 - GPU_SHARE)), GPU_LEAST_REST)
+
+
+def _gpu_total(device: str) -> int:
+    import torch  # see above
+
+    return int(torch.cuda.mem_get_info(device)[1])

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from imgen.domain.errors import OutOfMemory
+from imgen.domain.errors import ModelError, OutOfMemory
 
 log = structlog.get_logger(__name__)
 
@@ -44,9 +44,15 @@ class _Entry:
 class MemoryPool:
     """Entries of one process, by key. Not thread-safe: one thread of a process loads and renders."""
 
-    def __init__(self, budget: Callable[[str], int]) -> None:
-        """Makes an empty pool; `budget` returns the bytes that a device has for all entries together."""
+    def __init__(self, budget: Callable[[str], int], most: Callable[[str], int] | None = None) -> None:
+        """Makes an empty pool.
+
+        Args:
+            budget: returns the bytes that a device has for all entries together.
+            most: the same for a single entry, which is alone then if that exceeds the budget; None: the budget.
+        """
         self._budget = budget
+        self._most = most or budget
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     @property
@@ -65,8 +71,21 @@ class MemoryPool:
         self._entries.move_to_end(key)
         return self._entries[key].loaded
 
-    def load(self, key: str, demand: Demand, load: Callable[[], L]) -> L:
-        """Makes room for an entry, loads and keeps it. One that is larger than the budget is kept alone.
+    def refuse_too_large(self, demand: Demand) -> None:
+        """Raises ModelError if an entry does not fit its device even alone: nothing needs to be evicted for it."""
+        most = self._most(demand.device)
+        if demand.size_bytes > most:
+            has = f"{_gib(most)} GiB is the most on {demand.device}"
+            raise ModelError(
+                f"it takes {_gib(demand.size_bytes)} GiB, and {has}: [workers] memory_gib, or a smaller dtype"
+            )
+
+    def load(self, key: str, demand: Demand, load: Callable[[Callable[[], None]], L]) -> L:
+        """Loads and keeps an entry. One that is larger than the budget is kept alone.
+
+        `load` is given the function that makes room, which it calls before it takes memory of the demand's device. An error
+        before that evicts nobody, so whatever can fail comes first. An error after it has cost the entries that had to go:
+        they are not loaded again here, for the next use of each does it, at no more cost than a reload now would have.
 
         If memory runs out, as much as it needs is evicted, at least one entry, and the load is tried once more.
 
@@ -74,16 +93,19 @@ class MemoryPool:
             OutOfMemory: there was nothing to evict, or it did not help.
             Exception: what `load` raises.
         """
-        self.make_room(demand)
+
+        def make_room() -> None:
+            self.make_room(demand)
+
         try:
-            return self._keep(key, demand.device, load())
+            return self._keep(key, demand.device, load(make_room))
         except OutOfMemory as exc:
             if not self._evictable(demand.device):
                 raise
             log.warning("out of memory in a load, which is tried once more", entry=key, reason=str(exc))
         # After the except block: its error holds what was loaded by half.
         self._evict(demand)
-        return self._keep(key, demand.device, load())
+        return self._keep(key, demand.device, load(make_room))
 
     def make_room(self, demand: Demand, *, keep: str = "") -> bool:
         """Evicts until the demand fits the budget. Returns whether it fits; one entry is spared, the one that grows.
@@ -146,3 +168,7 @@ class MemoryPool:
     def _log_eviction(self, key: str, budget: int) -> None:
         size = self._entries[key].loaded.memory_bytes
         log.info("unloaded to make room", entry=key, size_bytes=size, budget_bytes=budget)
+
+
+def _gib(size_bytes: int) -> str:
+    return f"{size_bytes / 2**30:.3g}"

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import structlog
 
@@ -14,12 +13,10 @@ from imgen.domain.errors import ImgenError, ModelError, ModelNotLoaded
 from imgen.weights.digest import WeightDigests
 from workers import engines
 from workers.engines import Requirements
+from workers.failed_loads import FailedLoads, Files, state_of
 from workers.memory_pool import Demand, MemoryPool
 
 log = structlog.get_logger(__name__)
-
-REMEMBERED_S = 300.0
-"""Time for which a failed load is not tried again, unless the model's entry changes: each try may cost the models that work."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +37,6 @@ class _LoadedModel:
         self.engine.unload()
 
 
-class _FailedLoad(NamedTuple):
-    model: Model
-    error: ImgenError
-    until: float
-
-
 class ModelPool:
     """Models of one process, by key; the memory is shared with whatever else is in `memory`."""
 
@@ -55,7 +46,10 @@ class ModelPool:
         self.memory = memory
         self._context = context
         self._clock = clock
-        self._failed: dict[str, _FailedLoad] = {}
+        self.failed = FailedLoads(clock)
+        """Loads of models, and of whatever else is in `memory`, that would fail again."""
+        self._tried: dict[str, tuple[Model, Files]] = {}
+        """Model and state of its files when they passed their trial."""
         self._measured: dict[str, tuple[Model, int]] = {}
         self._digests = WeightDigests()
 
@@ -64,27 +58,37 @@ class ModelPool:
         """Keys of the loaded models, in the catalog's terms, the longest unused first."""
         return tuple(held.model.key for held in self._all())
 
-    def engine(self, model: Model) -> engines.Engine:
+    def engine(self, model: Model, *, lora: str = "") -> engines.Engine:
         """Returns the model's engine, loaded. Others are unloaded last, only to make room, when nothing speaks against it.
 
+        A model is tried out before: one that is broken or too large, and one whose LoRA does not fit it, unloads nobody. For
+        one that fails all the same, others may have been unloaded; it is not tried again as long as its files stay as they are.
         Loads the same model again once its files have changed and are whole.
 
+        Args:
+            model: the catalog's entry.
+            lora: file that the next picture is drawn with; empty: none.
+
         Raises:
-            ModelNotLoaded: it cannot be loaded, or could not a short time ago.
+            ModelNotLoaded: it cannot be loaded, or could not and has not changed since.
+            ModelError: the LoRA does not fit it.
             Retryable: out of memory and the like, now or a short time ago.
         """
         held = self._held(model)
         if held is not None and not self._is_outdated(held):
             return held.engine
         try:
-            self._refuse_failed(model)
             requirements = self._checked(model)
+            files = state_of(_paths(model, requirements).values())
+            self._try_out(model, requirements, files)
         except ImgenError as exc:
             if held is None:
                 raise
             log.warning("the model's files have changed and cannot be used", model=model.key, reason=str(exc))
             return held.engine
-        return self._load(model, requirements).engine
+        if lora and held is None:
+            engines.check_lora(model, self._context, lora)
+        return self._load(model, requirements, files).engine
 
     def preload(self, model: Model) -> None:
         """Loads a model before the first job asks for it; if it cannot be loaded, that is logged, and the job will say so."""
@@ -110,7 +114,7 @@ class ModelPool:
 
     def refresh(self, catalog: Catalog) -> None:
         """Forgets failed loads, and unloads models whose entries have changed: all, if files are looked up in another order."""
-        self._failed.clear()
+        self.failed.clear()
         is_same_order = catalog.shipped == self._context.shipped
         self._context = dataclasses.replace(self._context, shipped=catalog.shipped)
         for held in self._all():
@@ -136,7 +140,26 @@ class ModelPool:
         held = self.memory.get(_key(model))
         return held if isinstance(held, _LoadedModel) and held.model == model else None
 
-    def _load(self, model: Model, requirements: Requirements) -> _LoadedModel:
+    def _try_out(self, model: Model, requirements: Requirements, files: Files) -> None:
+        """Tries a model out, unless its files have passed their trial or failed before.
+
+        Raises:
+            ModelNotLoaded: it would not be loaded, or was not.
+            Retryable: it was not, a short time ago, for memory and the like.
+        """
+        try:
+            self.failed.refuse(_key(model), model, files)
+        except ModelError as exc:
+            raise ModelNotLoaded(str(exc)) from exc
+        try:
+            self.memory.refuse_too_large(Demand(requirements.memory_bytes, requirements.device))
+            if self._tried.get(model.key) != (model, files):
+                engines.try_out(model, self._context)
+        except ModelError as exc:
+            raise self._remembered(model, files, exc) from exc
+        self._tried[model.key] = model, files
+
+    def _load(self, model: Model, requirements: Requirements, files: Files) -> _LoadedModel:
         """Loads a model; what was loaded under its key before is unloaded."""
         self.memory.unload(_key(model))
         known_model, size = self._measured.get(model.key, (None, 0))
@@ -144,18 +167,26 @@ class ModelPool:
         try:
             held = self.memory.load(_key(model), demand, partial(self._loaded, model, requirements))
         except ImgenError as exc:
-            error = ModelNotLoaded(str(exc)) if isinstance(exc, ModelError) else exc
-            self._failed[model.key] = _FailedLoad(model, error, self._clock() + REMEMBERED_S)
-            raise error from exc
+            raise self._remembered(model, files, exc) from exc
         self._measured[model.key] = model, held.memory_bytes
         return held
 
-    def _loaded(self, model: Model, requirements: Requirements) -> _LoadedModel:
+    def _remembered(self, model: Model, files: Files, error: ImgenError) -> ImgenError:
+        """Remembers a failure, and returns the error to raise for it."""
+        self.failed.remember(_key(model), model, files, error)
+        return ModelNotLoaded(str(error)) if isinstance(error, ModelError) else error
+
+    def _loaded(self, model: Model, requirements: Requirements, take_room: Callable[[], None]) -> _LoadedModel:
         def make_room(size_bytes: int) -> bool:
             return self.memory.make_room(Demand(size_bytes, requirements.device), keep=_key(model))
 
+        context = dataclasses.replace(self._context, make_room=make_room)
+        if requirements.device == engines.MAIN_MEMORY:
+            take_room()  # its files are read into the memory that is wanted
+        else:
+            context = dataclasses.replace(context, take_room=take_room)
         weights = {name: self._digests.of(path) for name, path in _paths(model, requirements).items()}
-        engine = engines.load(model, dataclasses.replace(self._context, make_room=make_room))
+        engine = engines.load(model, context)
         return _LoadedModel(model, engine, requirements, weights if weights.get(model.source) else {})
 
     def _checked(self, model: Model) -> Requirements:
@@ -173,11 +204,6 @@ class ModelPool:
         """Returns whether the files are others than those that were loaded; files that cannot be read are not."""
         paths = _paths(held.model, held.requirements)
         return any(self._digests.of(path) not in ("", held.weights.get(name, "")) for name, path in paths.items())
-
-    def _refuse_failed(self, model: Model) -> None:
-        failed = self._failed.get(model.key)
-        if failed is not None and failed.model == model and self._clock() < failed.until:
-            raise type(failed.error)(str(failed.error))
 
 
 def _paths(model: Model, requirements: Requirements) -> dict[str, Path]:

@@ -24,7 +24,7 @@ from imgen.provenance.signer import Signer, open_signer
 from imgen.records.database import Database
 from imgen.settings import Settings
 from workers.engines import EngineContext
-from workers.memory_budget import open_budget
+from workers.memory_budget import open_budget, open_limit
 from workers.memory_pool import MemoryPool
 from workers.model_pool import ModelPool
 from workers.reviewers import ReviewerChain, open_reviewers, policy_digests
@@ -137,7 +137,9 @@ def open_resources(settings: Settings, *, queues: Sequence[str] = (), processes:
         policy_digests=digests,
         models=ModelPool(
             engine_context(settings, catalog),
-            MemoryPool(open_budget(settings.workers.memory_gib, processes=processes)),
+            MemoryPool(
+                open_budget(settings.workers.memory_gib, processes=processes), open_limit(settings.workers.memory_gib)
+            ),
         ),
     )
 

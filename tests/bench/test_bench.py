@@ -7,13 +7,29 @@ import sys
 
 import pytest
 
-from bench import api, cache, engine, enqueue, finish, history, matchlist, pages, pdq, render, status, tenants, waiting
+from bench import (
+    api,
+    cache,
+    engine,
+    enqueue,
+    finish,
+    first_step,
+    history,
+    matchlist,
+    pages,
+    pdq,
+    render,
+    status,
+    tenants,
+    waiting,
+)
 from bench.figure import Figure
 
 SHORT = {
     finish: {"rounds": 1},
     render: {"renders": 1},
     engine: {"pictures": 2, "rounds": 1},
+    first_step: {"pictures": 1},
     matchlist: {"hashes": 100, "looks": 2},
     cache: {"kept": 50, "searched": 100, "hits": 2},
     pages: {"stored": 50, "rounds": 1},
@@ -28,7 +44,7 @@ if importlib.util.find_spec("pdqhash"):  # which this one compares with
     SHORT[pdq] = {"pictures": 1}
 
 
-LONG = {render, engine, cache, pages, tenants}
+LONG = {render, engine, first_step, cache, pages, tenants}
 """Those that draw with the starter, start a stack or store thousands of rows before they measure."""
 
 

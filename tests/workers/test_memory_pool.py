@@ -3,7 +3,7 @@
 import pytest
 
 from imgen.domain.errors import ModelError, OutOfMemory
-from workers.memory_budget import main_memory, open_budget
+from workers.memory_budget import main_memory, open_budget, open_limit
 from workers.memory_pool import Demand, MemoryPool
 
 BUDGET = 100
@@ -26,7 +26,7 @@ def pool():
 
 
 def load(pool, key, size, *, told=None, device="cpu"):
-    return pool.load(key, Demand(size if told is None else told, device), lambda: Held(size))
+    return pool.load(key, Demand(size if told is None else told, device), lambda take_room: take_room() or Held(size))
 
 
 def test_entries_stay_while_they_fit_and_the_longest_unused_goes_first(pool):
@@ -40,12 +40,41 @@ def test_entries_stay_while_they_fit_and_the_longest_unused_goes_first(pool):
     assert pool.used_bytes() == 70
 
 
-def test_room_is_made_before_the_load(pool):
-    """So that both are never in memory together."""
+def test_room_is_made_when_the_load_asks_for_it(pool):
+    """So that both are never in memory together, and what can fail before fails before."""
     first = load(pool, "first", 60)
     seen = []
-    pool.load("second", Demand(60), lambda: seen.append(first.is_loaded) or Held(60))
-    assert seen == [False]
+
+    def read(take_room):
+        seen.append(first.is_loaded)
+        take_room()
+        seen.append(first.is_loaded)
+        return Held(60)
+
+    pool.load("second", Demand(60), read)
+    assert seen == [True, False]
+
+
+def test_what_fails_before_it_takes_room_evicts_nobody(pool):
+    """As a file does that is read for a GPU; it need not fit beside the others."""
+    first = load(pool, "first", 60)
+
+    def fail(_take_room):
+        raise ModelError("broken")
+
+    with pytest.raises(ModelError):
+        pool.load("broken", Demand(60), fail)
+    assert first.is_loaded
+
+
+def test_an_entry_that_cannot_fit_is_refused_with_the_sizes():
+    """Larger than the budget it may be, if it is alone; larger than the device it may not."""
+    pool = MemoryPool(lambda _device: 2**30, lambda _device: 2**31)
+    pool.refuse_too_large(Demand(2**31))
+    with pytest.raises(ModelError, match="it takes 3 GiB, and 2 GiB is the most on cpu"):
+        pool.refuse_too_large(Demand(3 * 2**30))
+    with pytest.raises(ModelError, match="1 GiB is the most"):
+        MemoryPool(lambda _device: 2**30).refuse_too_large(Demand(2**31))
 
 
 def test_an_entry_larger_than_it_was_said_to_be_evicts_others_afterwards(pool):
@@ -69,7 +98,8 @@ def test_a_load_that_fails_leaves_the_others(pool):
     """Nothing is evicted but for room."""
     first = load(pool, "first", 60)
 
-    def fail():
+    def fail(take_room):
+        take_room()
         raise ModelError("broken")
 
     with pytest.raises(ModelError):
@@ -83,7 +113,7 @@ def test_memory_that_runs_out_evicts_and_tries_once_more(pool):
     oldest, old, young = (load(pool, key, 20) for key in ("oldest", "old", "young"))
     tries = []
 
-    def scarce():
+    def scarce(_take_room):
         tries.append(oldest.is_loaded)
         if old.is_loaded:
             raise OutOfMemory
@@ -98,7 +128,7 @@ def test_memory_that_runs_out_twice_is_an_error(pool):
     """There is no third try, and none at all where nothing can be evicted."""
     tries = []
 
-    def scarce():
+    def scarce(_take_room):
         tries.append(1)
         raise OutOfMemory
 
@@ -128,3 +158,9 @@ def test_budgets_of_main_memory():
     assert open_budget(1.5)("cpu") == 1.5 * 2**30
     assert open_budget(0)("cpu") == main_memory() // 2
     assert open_budget(0, processes=4)("cpu") == main_memory() // 8
+
+
+def test_limits_of_a_single_model_in_main_memory():
+    """All that the machine has, unless the operator has set the budget."""
+    assert open_limit(0)("cpu") == main_memory()
+    assert open_limit(0.25)("cpu") == 2**28

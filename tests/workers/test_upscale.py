@@ -1,8 +1,12 @@
 """Upscaling in the render phase: by a network that is configured, else by Lanczos; `meta` tells which."""
 
+import os
+
 import pytest
+import torch
 from factories import make_job, make_recipe
 from msgspec import structs
+from safetensors.torch import load_file, save_file
 from upscaling import save_esrgan
 
 from imgen.domain.job import State
@@ -83,6 +87,34 @@ def test_a_missing_network_fails_before_anything_is_drawn(make_resources):
         ended = jobs.find(connection, job.id)
     assert "no upscaler 'x4.safetensors'" in ended.error_reason
     assert resources.models.keys == ()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda file: os.truncate(file, file.stat().st_size - 1), "download it again"),
+        (lambda file: save_file({"conv_first.weight": torch.zeros(8, 3, 3, 3)}, file), "no architecture"),
+        (lambda file: save_file(load_file(file) | {"conv_hr.weight": torch.zeros(5, 8, 3, 3)}, file), "size mismatch"),
+        (lambda file: save_esrgan(file, scale=2), "enlarges by 2, not by 4"),
+    ],
+    ids=["cut", "unknown", "misshapen", "another factor"],
+)
+def test_a_broken_network_unloads_no_model(make_resources, spoil, words):
+    """It fails its jobs before anything is drawn; two models that leave it no room stay loaded."""
+    data = make_resources().settings.data_dir
+    text = (data / "models.toml").read_text().replace("step_s = 0.0", "memory_mib = 60")
+    (data / "models.toml").write_text(text + text.replace("[eros]", "[other]"))
+    resources = make_resources(X4 + "memory_gib = 0.1172\n")
+    spoil(save_esrgan(data / "models" / "x4.safetensors"))
+    models = [resources.catalog.models[key] for key in ("eros", "other")]
+    loaded = [resources.models.engine(model) for model in models]
+    for _ in range(2):
+        job = submit(resources, 4)
+        tasks.run_phase(resources, tasks.RENDER, job.id)
+        ended = read(resources, job)
+        assert (ended.state, words in ended.error_reason) == (State.FAILED, True), ended.error_reason
+    assert resources.models.keys == ("eros", "other")
+    assert all(resources.models.engine(model) is engine for model, engine in zip(models, loaded, strict=True))
 
 
 def test_a_cancel_is_heard_between_two_tiles(make_resources, monkeypatch):

@@ -94,8 +94,16 @@ class Requirements:
     """Memory that its weights will take there, by their files."""
 
 
+MAIN_MEMORY = "cpu"
+"""Device of models without a GPU."""
+
+
 def _has_room(_size_bytes: int) -> bool:
     return True
+
+
+def _take_room() -> None:
+    """Does nothing: there are no other models."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +119,8 @@ class EngineContext:
     """Whether a hub id may be fetched."""
     make_room: Callable[[int], bool] = _has_room
     """Asked by a loaded model for as many bytes more, such as a LoRA's; unloads others, and returns whether there is room."""
+    take_room: Callable[[], None] = _take_room
+    """Called once all files are read and before the weights move to a GPU; unloads others to make room for them there."""
 
     def folders_of(self, name: str) -> tuple[Path, ...]:
         """Returns the folders in the order in which a name is looked up."""
@@ -125,6 +135,28 @@ class Check(Protocol):
 
         Raises:
             ModelError: it cannot be loaded, as far as can be known before.
+        """
+
+
+class TryOut(Protocol):
+    """Function `try_out` of each engine's module."""
+
+    def __call__(self, model: Model, options: Any, context: EngineContext) -> None:
+        """Tries what can be tried of a checked model's load without memory, in a second or so.
+
+        Raises:
+            ModelError: the load would fail.
+        """
+
+
+class CheckLora(Protocol):
+    """Function `check_lora` of each engine's module."""
+
+    def __call__(self, model: Model, options: Any, context: EngineContext, lora: str) -> None:
+        """Compares a LoRA file with a checked model, as far as the headers of both tell.
+
+        Raises:
+            ModelError: the file is missing or wrong, or does not fit the model.
         """
 
 
@@ -166,6 +198,14 @@ class EngineModule:
         """Checks a model of this engine. Raises: see `Check`."""
         return cast("Check", import_module(self.name).check)(model, model.engine, context)
 
+    def try_out(self, model: Model, context: EngineContext) -> None:
+        """Tries a model of this engine. Raises: see `TryOut`."""
+        cast("TryOut", import_module(self.name).try_out)(model, model.engine, context)
+
+    def check_lora(self, model: Model, context: EngineContext, lora: str) -> None:
+        """Compares a LoRA file with a model of this engine. Raises: see `CheckLora`."""
+        cast("CheckLora", import_module(self.name).check_lora)(model, model.engine, context, lora)
+
     def capabilities(self, model: Model, context: EngineContext) -> Capabilities | None:
         """Returns the capabilities of a model of this engine."""
         tell = cast("TellCapabilities", import_module(self.light_name).capabilities)
@@ -177,8 +217,9 @@ class EngineModule:
 
     def default_batch(self, model: Model) -> int:
         """Returns the engine's default; 1 until the engine is loaded: the first picture does not wait for torch twice."""
-        module = sys.modules.get(self.name)
-        return 1 if module is None else cast("DefaultBatch", module.default_batch)(model.engine)
+        # A module that another thread is importing is there without its functions
+        default_batch: DefaultBatch | None = getattr(sys.modules.get(self.name), "default_batch", None)
+        return 1 if default_batch is None else default_batch(model.engine)
 
 
 ENGINES: dict[str, EngineModule] = {
@@ -191,6 +232,16 @@ ENGINES: dict[str, EngineModule] = {
 def check(model: Model, context: EngineContext) -> Requirements:
     """Checks a model before another one is unloaded for it; returns its needs. Raises: see `Check`."""
     return ENGINES[model.engine.name].check(model, context)
+
+
+def try_out(model: Model, context: EngineContext) -> None:
+    """Tries a checked model's load as far as that costs no memory. Raises: see `TryOut`."""
+    ENGINES[model.engine.name].try_out(model, context)
+
+
+def check_lora(model: Model, context: EngineContext, lora: str) -> None:
+    """Compares a LoRA file with a checked model by their headers. Raises: see `CheckLora`."""
+    ENGINES[model.engine.name].check_lora(model, context, lora)
 
 
 def batch_max(model: Model) -> int:

@@ -61,6 +61,14 @@ def check(model: Model, options: InstantOptions, _context: EngineContext) -> Req
     return Requirements(memory_bytes=_knobs(model, options).memory_bytes)
 
 
+def try_out(_model: Model, _options: InstantOptions, _context: EngineContext) -> None:
+    """Does nothing: there are no files. See `workers.engines.TryOut`."""
+
+
+def check_lora(_model: Model, _options: InstantOptions, _context: EngineContext, _lora: str) -> None:
+    """Does nothing: no LoRA is read. See `workers.engines.CheckLora`."""
+
+
 def capabilities(model: Model, options: InstantOptions, _context: EngineContext) -> Capabilities | None:
     """Returns what the engine can do; None: its knobs are wrong. See `workers.engines.TellCapabilities`."""
     try:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from imgen.domain.job import TASK_LIMIT_S, TASK_MARGIN_S
 from imgen.weights.lookup import in_order
 from workers import upscalers
 from workers.engines import DrawPreview, OnStep
+from workers.failed_loads import state_of
 from workers.memory_pool import Demand
 from workers.picture import Context, Picture
 from workers.upscalers import Plan, files, resampling
@@ -35,7 +35,9 @@ DRAWN_QUARTERS = 3
 
 
 def check(picture: Picture, context: Context) -> Picture:
-    """Checks the network's file before anything is drawn in vain. Without a network or a factor it does nothing.
+    """Checks the network's file and tries it out, before anything is drawn in vain or any model is unloaded for it.
+
+    Without a network or a factor it does nothing.
 
     Raises:
         ModelNotLoaded: it is missing or wrong.
@@ -43,7 +45,7 @@ def check(picture: Picture, context: Context) -> Picture:
     plan = _plan(context)
     if plan is not None:
         try:
-            files.find_upscaler(plan.name, _folders(plan, context))
+            _try_out(plan, context)
         except ModelError as exc:
             raise ModelNotLoaded(str(exc)) from exc
     return picture
@@ -123,15 +125,40 @@ def _network(plan: Plan, context: Context) -> "network.UpscalingNetwork":
     """Returns the plan's network, loaded; the device's lock is held."""
     from workers.upscalers import network  # torch takes seconds, and finish workers do without it
 
-    memory = context.resources.models.memory
-    held = memory.get(_key(plan))
+    models = context.resources.models
+    held = models.memory.get(_key(plan))
     if isinstance(held, network.UpscalingNetwork):
         return held
+    path = _found(plan, context)
+    state = state_of([path])
+    demand = Demand(path.stat().st_size, network.device_name())
     try:
-        path = files.find_upscaler(plan.name, _folders(plan, context))
-        demand = Demand(path.stat().st_size, network.device_name())
         with context.loading():
-            return memory.load(_key(plan), demand, partial(network.load, path, scale=plan.scale))
+            return models.memory.load(
+                _key(plan), demand, lambda take_room: network.load(path, scale=plan.scale, take_room=take_room)
+            )
+    except ModelError as exc:
+        models.failed.remember(_key(plan), plan, state, exc)
+        raise ModelNotLoaded(str(exc)) from exc
+
+
+def _try_out(plan: Plan, context: Context) -> None:
+    """Tries out a network that is not loaded. Raises ModelError if it cannot be."""
+    from workers.upscalers import network
+
+    models, path = context.resources.models, _found(plan, context)
+    with context.resources.device:
+        if models.memory.get(_key(plan)) is None:
+            models.failed.refuse(_key(plan), plan, state_of([path]))
+            network.try_out(path, scale=plan.scale)
+
+
+def _found(plan: Plan, context: Context) -> Path:
+    """Returns the checked file of a plan's network. Raises ModelNotLoaded if it is missing or wrong."""
+    resources = context.resources
+    folders = in_order(plan.name, resources.settings.model_folders, resources.catalog.shipped)
+    try:
+        return files.find_upscaler(plan.name, folders)
     except ModelError as exc:
         raise ModelNotLoaded(str(exc)) from exc
 
@@ -139,11 +166,6 @@ def _network(plan: Plan, context: Context) -> "network.UpscalingNetwork":
 def _plan(context: Context) -> Plan | None:
     factor = context.job.recipe.diffusion.upscale
     return upscalers.plan(factor, context.resources.settings.workers.upscalers) if factor > 1 else None
-
-
-def _folders(plan: Plan, context: Context) -> tuple[Path, ...]:
-    resources = context.resources
-    return in_order(plan.name, resources.settings.model_folders, resources.catalog.shipped)
 
 
 def _key(plan: Plan) -> str:

@@ -16,7 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from imgen.domain.errors import ModelError, OutOfMemory
+from workers.engines import MAIN_MEMORY
 from workers.engines.device import model_error
+from workers.meta_weights import is_only_of_meta, on_meta
 from workers.upscalers import tiles
 
 log = structlog.get_logger(__name__)
@@ -90,40 +92,68 @@ class UpscalingNetwork:
             raise model_error(exc, f"the upscaler failed: {exc}") from exc
 
 
-def load(path: Path, *, scale: int) -> UpscalingNetwork:
+def try_out(path: Path, *, scale: int) -> None:
+    """Tries a network's load without memory, as far as its architecture allows that. Arguments and errors: see `load`."""
+    with torch.device("meta"):
+        try:
+            _described(path, on_meta([path]), scale)
+        except ModelError as exc:
+            if not is_only_of_meta(exc.__cause__ or exc):
+                raise
+
+
+def load(path: Path, *, scale: int, take_room: Callable[[], None] = lambda: None) -> UpscalingNetwork:
     """Loads a network whose header was checked, on the GPU if there is one.
 
     Args:
         path: its safetensors file.
         scale: the factor that it is configured for.
+        take_room: called before it takes the device's memory.
 
     Raises:
         ModelError: spandrel does not know it, or it enlarges by another factor, or other channels.
         OutOfMemory, DeviceLost: the device's own.
     """
     device = device_name()
+    if device == MAIN_MEMORY:
+        take_room()
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError, MemoryError) as exc:
+        raise model_error(exc, f"{path} cannot be loaded as an upscaler: {exc}") from exc
+    descriptor = _described(path, weights, scale)
+    if device != MAIN_MEMORY:
+        take_room()
+    is_half = device != MAIN_MEMORY and descriptor.supports_half
+    try:
+        return UpscalingNetwork(descriptor, device=device, dtype=torch.float16 if is_half else torch.float32)
+    except (RuntimeError, MemoryError) as exc:
+        raise model_error(exc, f"{path} cannot be loaded as an upscaler: {exc}") from exc
+
+
+def _described(path: Path, weights: dict[str, torch.Tensor], scale: int) -> Any:
+    """Makes a network of its weights, by spandrel. Raises: see `load`."""
     with _without_torchvision():
         import spandrel
     try:
-        descriptor = spandrel.ModelLoader("cpu").load_from_state_dict(spandrel.canonicalize_state_dict(load_file(path)))
+        descriptor = spandrel.MAIN_REGISTRY.load(spandrel.canonicalize_state_dict(weights))
         if not isinstance(descriptor, spandrel.ImageModelDescriptor):
             raise ModelError(f"{path} is no upscaler: it is a network of the kind {descriptor.architecture.name}")
         if (descriptor.input_channels, descriptor.output_channels) != (_CHANNELS, _CHANNELS):
             raise ModelError(f"{path} does not enlarge colour pictures")
         if descriptor.scale != scale:
             raise ModelError(f"{path} enlarges by {descriptor.scale}, not by {scale}: mend [workers] upscalers")
-        is_half = device != "cpu" and descriptor.supports_half
-        return UpscalingNetwork(descriptor, device=device, dtype=torch.float16 if is_half else torch.float32)
     except spandrel.UnsupportedModelError as exc:
         raise ModelError(f"{path} is of no architecture that spandrel knows") from exc
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError, MemoryError) as exc:
+    except (KeyError, ValueError, RuntimeError, MemoryError) as exc:
         first_line = (str(exc) or type(exc).__name__).splitlines()[0]  # of what may be hundreds, one for each tensor
         raise model_error(exc, f"{path} cannot be loaded as an upscaler: {first_line}") from exc
+    return descriptor
 
 
 def device_name() -> str:
     """Returns the device that networks run on, and whose memory they take."""
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+    return "cuda:0" if torch.cuda.is_available() else MAIN_MEMORY
 
 
 @contextlib.contextmanager

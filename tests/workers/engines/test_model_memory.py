@@ -6,7 +6,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from imgen.domain.errors import ModelNotLoaded
 from workers import engines
 from workers.engines import EngineContext, Shot
 from workers.engines.diffusers import pipelines
@@ -80,22 +79,6 @@ def test_two_models_alternate_within_their_budget(make_pool, named, loads):
         narrow.engine(named(name))
         assert narrow.memory.used_bytes() == sizes[name]
     assert loads == ["sd15", "sdxl"] * 2
-
-
-def test_a_broken_file_unloads_nobody(make_pool, named, loads, models, tmp_path):
-    """Its header is read before anything is unloaded for it, however little room there is."""
-    pool = make_pool(1)
-    engine = pool.engine(named("sd15"))
-    (tmp_path / "cut").mkdir()
-    for part in (models / "sdxl").iterdir():
-        (tmp_path / "cut" / part.name).symlink_to(part)
-    (tmp_path / "cut" / "unet").unlink()
-    (tmp_path / "cut" / "unet").mkdir()
-    whole = (models / "sdxl" / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
-    (tmp_path / "cut" / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(whole[:-1])
-    with pytest.raises(ModelNotLoaded, match="download it again"):
-        pool.engine(named("cut"))
-    assert pool.engine(named("sd15")) is engine
 
 
 def test_a_lora_makes_another_model_go(make_pool, named, ask, lora, models):

@@ -1,6 +1,6 @@
 """Load of a model's own components, from folders or single files; each must have all weights of its class, in their shapes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def load_components(key: str, paths: Mapping[str, Path], config: Path, placement
         try:
             library, kind = class_of(name, path, index)
             load = _from_folder if path.is_dir() else _from_file
-            loaded[name] = load(_class(library, kind), path, config / name, placement)
+            loaded[name] = load(class_named(library, kind), path, config / name, placement)
         except ModelError as exc:
             raise ModelError(f"models.toml: {key}: components: {name}: {exc}") from exc
         except LOAD_ERRORS as exc:
@@ -69,7 +69,8 @@ def load_components(key: str, paths: Mapping[str, Path], config: Path, placement
     return loaded
 
 
-def _class(library: str, kind: str) -> Any:
+def class_named(library: str, kind: str) -> Any:
+    """Returns a class of diffusers or transformers that can be loaded. Raises ModelError if there is none."""
     found: Any = getattr({"diffusers": diffusers, "transformers": transformers}[library], kind, None)
     if not hasattr(found, "from_pretrained"):
         raise ModelError(f"{library} has no class {kind} to load")
@@ -88,7 +89,7 @@ def _from_folder(kind: Any, path: Path, _config: Path, placement: Placement) -> 
         output_loading_info=True,
         **_dtype(kind, placement),
     )
-    _refuse_misfits(path, kind, told["missing_keys"], (), (name for name, *_ in told["mismatched_keys"]))
+    refuse_misfits(path, kind, told["missing_keys"], (), (name for name, *_ in told["mismatched_keys"]))
     return part
 
 
@@ -104,7 +105,7 @@ def _from_file(kind: Any, path: Path, config: Path, placement: Placement) -> Any
             None, config=settings, state_dict=weights, output_loading_info=True, **_dtype(kind, placement)
         )
         unused = told["unexpected_keys"]
-        _refuse_misfits(path, kind, told["missing_keys"], unused, (name for name, *_ in told["mismatched_keys"]))
+        refuse_misfits(path, kind, told["missing_keys"], unused, (name for name, *_ in told["mismatched_keys"]))
         return part
     if kind.__name__ not in RENAMINGS:
         raise ModelError(f"diffusers loads no {kind.__name__} from a single file; give a folder with its config.json")
@@ -119,20 +120,31 @@ def _converted(kind: Any, path: Path, weights: dict[str, torch.Tensor], settings
     with init_empty_weights():
         part = kind.from_config(settings)
     shapes = {name: tensor.shape for name, tensor in part.state_dict().items()}
-    if 2 * len(shapes.keys() & weights.keys()) < len(shapes):  # the first releases share a few names with diffusers
-        weights = _renamed(kind, path, weights, settings)
+    weights = renamed(kind, path, weights, settings, shapes)
     misshapen = [name for name in shapes if name in weights and weights[name].shape != shapes[name]]
-    _refuse_misfits(path, kind, shapes.keys() - weights.keys(), weights.keys() - shapes.keys(), misshapen)
+    refuse_misfits(path, kind, shapes.keys() - weights.keys(), weights.keys() - shapes.keys(), misshapen)
     part.load_state_dict(weights, assign=True)
     return part.eval()
 
 
-def _renamed(kind: Any, path: Path, weights: dict[str, torch.Tensor], settings: dict[str, Any]) -> Any:
+def renamed(
+    kind: Any, path: Path, weights: dict[str, torch.Tensor], settings: dict[str, Any], names: Collection[str]
+) -> dict[str, torch.Tensor]:
+    """Returns the weights of a file under the names of its class in diffusers.
+
+    Raises:
+        ModelError: they have neither these names nor those of a first release.
+    """
+    if 2 * len(weights.keys() & names) >= len(names):  # the first releases share a few names with diffusers
+        return weights
     try:
-        return RENAMINGS[kind.__name__]["checkpoint_mapping_fn"](config=settings, checkpoint=weights)
+        converted: dict[str, torch.Tensor] = RENAMINGS[kind.__name__]["checkpoint_mapping_fn"](
+            config=settings, checkpoint=weights
+        )
     except (LookupError, TypeError, AttributeError, RuntimeError) as exc:
         refusal = f"the names of the weights in {path} are no {kind.__name__}'s that diffusers knows"
         raise model_error(exc, refusal) from exc
+    return converted
 
 
 def _dtype(kind: Any, placement: Placement) -> dict[str, torch.dtype]:
@@ -140,7 +152,7 @@ def _dtype(kind: Any, placement: Placement) -> dict[str, torch.dtype]:
     return {"dtype" if issubclass(kind, transformers.PreTrainedModel) else "torch_dtype": placement.dtype}
 
 
-def _refuse_misfits(
+def refuse_misfits(
     path: Path, kind: Any, missing: Iterable[str], unused: Iterable[str], misshapen: Iterable[str]
 ) -> None:
     """Raises ModelError if a part would have random weights, or a file has others than the part."""

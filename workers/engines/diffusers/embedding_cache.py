@@ -25,10 +25,16 @@ class EmbeddingCache:
             self._answers.move_to_end(key)
             return self._answers[key][0]
         made = encode()
-        parts = made if isinstance(made, tuple | list) else (made,)
-        size = sum(part.nbytes for part in parts if isinstance(part, torch.Tensor))
+        size = _size(made)
         self._answers[key] = made, size
         self._size_bytes += size
         while self._size_bytes > self._limit_bytes:
             self._size_bytes -= self._answers.popitem(last=False)[1][1]
         return made
+
+
+def _size(answer: Any) -> int:
+    """Returns the bytes of an answer's tensors; Z-Image's are in a list of their own."""
+    if isinstance(answer, torch.Tensor):
+        return answer.nbytes
+    return sum(map(_size, answer)) if isinstance(answer, tuple | list) else 0

@@ -27,8 +27,9 @@ from workers.engines.diffusers.library_logging import configure_library_logging
 from workers.engines.diffusers.lora_slot import SlotAdapters
 from workers.engines.diffusers.memory import measure
 from workers.engines.diffusers.modes import Modes, finished, mode_of, undrawn
-from workers.engines.diffusers.pipelines import build, check_entry
+from workers.engines.diffusers.pipelines import build, check_entry, check_lora_of, try_entry
 from workers.engines.diffusers.prompting import conditioning
+from workers.engines.diffusers.remembered_prompts import remembered
 from workers.engines.diffusers.scheduler_steps import PICTURES, PRIOR, followed
 from workers.engines.diffusers.steps import Steps
 
@@ -50,6 +51,17 @@ _OURS = GIVEN | {"image", "mask_image", "strength", "num_images_per_prompt", "re
 def check(model: Model, options: DiffusersOptions, context: EngineContext) -> Requirements:
     """Checks files, device and dtype. See `workers.engines.Check`."""
     return check_entry(model, options, context)
+
+
+def try_out(model: Model, options: DiffusersOptions, context: EngineContext) -> None:
+    """Compares weights with configurations on the meta device. See `workers.engines.TryOut`."""
+    configure_library_logging()
+    try_entry(model, options, context)
+
+
+def check_lora(model: Model, options: DiffusersOptions, context: EngineContext, lora: str) -> None:
+    """Compares layers by the headers of both. See `workers.engines.CheckLora`."""
+    check_lora_of(model, options, context, lora)
 
 
 def load(model: Model, options: DiffusersOptions, context: EngineContext) -> "DiffusersEngine":
@@ -138,14 +150,13 @@ class DiffusersEngine:
             raise refusal from exc
 
     def _conditioning(self, shot: Shot) -> dict[str, Any]:
-        state = self._adapters.encoder_state
-
-        def remember(key: Hashable, encode: Callable[[], Any]) -> Any:
-            return self._embeddings.answer((state, key), encode)
-
         pipe = self._modes.pipeline(mode_of(shot))
         negative = shot.diffusion.negative or (NO_WORDS if self._acting(pipe).needs_negative else "")
-        return conditioning(pipe, shot.diffusion.positive, negative, self._extra, remember)
+        return conditioning(pipe, shot.diffusion.positive, negative, self._extra, self._remember)
+
+    def _remember(self, key: Hashable, encode: Callable[[], Any]) -> Any:
+        """Returns the kept answer of the text encoders as they are with the active LoRA, or encodes and keeps it."""
+        return self._embeddings.answer((self._adapters.encoder_state, key), encode)
 
     def _acting(self, pipe: Any) -> Acting:
         """Returns the parameters that act on a pipeline."""
@@ -169,6 +180,7 @@ class DiffusersEngine:
         # Where a scheduler takes no generator, its noise is drawn on the device, from this.
         torch.manual_seed(diffusion.seed)
         with (
+            remembered(pipe, self._remember),
             seeded_noise(pipe.scheduler, shots),
             followed(pipe, PRIOR, steps.prior_done),
             followed(pipe, PICTURES, steps.done),

@@ -15,11 +15,13 @@ from workers.engines.device import model_error
 from workers.engines.diffusers.component_loading import LOAD_ERRORS, load_components
 from workers.engines.diffusers.components import config_of, find_components
 from workers.engines.diffusers.given_arguments import refuse_parts
+from workers.engines.diffusers.lora_check import check_fit
 from workers.engines.diffusers.memory import estimate
-from workers.engines.diffusers.model_files import check_folder, find_model, in_cache, read_index
+from workers.engines.diffusers.model_files import check_folder, find_lora, find_model, in_cache, read_index
 from workers.engines.diffusers.placement import Placement, place
 from workers.engines.diffusers.schedulers import chosen_scheduler
 from workers.engines.diffusers.speed import settle_device, speed_up
+from workers.engines.diffusers.trial import try_out
 from workers.engines.diffusers.vae_precision import settle_vae
 from workers.engines.diffusers.variants import variant_of
 
@@ -39,6 +41,31 @@ def check_entry(model: Model, options: DiffusersOptions, context: EngineContext)
     size = estimate(path, placement.dtype, leave_out=options.leave_out, components=components)
     named = {options.components[name]: part for name, part in components.items()}
     return Requirements(path=path, components=named, device=placement.memory, memory_bytes=size)
+
+
+def try_entry(model: Model, options: DiffusersOptions, context: EngineContext) -> None:
+    """Tries out the files of a checked entry. Raises ModelError: see `trial.try_out`."""
+    placement = place(model.key, options)
+    path = _found(model, options, context, placement)
+    config = config_of(path)
+    try:
+        try_out(
+            path,
+            config,
+            leave_out=options.leave_out,
+            components=_components(model, options, context, config),
+            pipeline=options.pipeline if path.is_file() else "",
+            is_half=placement.is_half,
+        )
+    except ModelError as exc:
+        raise ModelError(f"models.toml: {model.key}: {exc}") from exc
+
+
+def check_lora_of(model: Model, options: DiffusersOptions, context: EngineContext, lora: str) -> None:
+    """Compares a LoRA file with the files of a checked entry. Raises ModelError: see `lora_check.check_fit`."""
+    path = _found(model, options, context, place(model.key, options))
+    components = _components(model, options, context, config_of(path))
+    check_fit(find_lora(lora, context.folders_of(lora)), path, leave_out=options.leave_out, components=components)
 
 
 def build(model: Model, options: DiffusersOptions, context: EngineContext) -> Any:
@@ -68,6 +95,7 @@ def build(model: Model, options: DiffusersOptions, context: EngineContext) -> An
         pipe.scheduler = chosen_scheduler(model.key, options, pipe.scheduler)
         if hasattr(pipe, "decoder_pipe"):  # the half of a cascade that draws
             pipe.decoder_pipe.scheduler = pipe.scheduler
+        context.take_room()
         settle(pipe, placement)
     except LOAD_ERRORS as exc:
         raise model_error(exc, f"models.toml: {model.key}: {path} cannot be loaded: {exc}") from exc

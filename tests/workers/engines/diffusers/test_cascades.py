@@ -9,6 +9,10 @@ from drawing import draw_one
 from imgen.domain.errors import Cancelled, ModelError, TimedOut
 from workers import engines
 from workers.engines import EngineContext, Shot
+from workers.engines.diffusers.adapters import Adapters
+from workers.engines.diffusers.engine import DiffusersEngine
+from workers.engines.diffusers.pipelines import settle
+from workers.engines.diffusers.placement import Placement
 
 pytestmark = pytest.mark.filterwarnings("ignore:`callback_steps` is deprecated:FutureWarning")  # Kandinsky's own
 
@@ -16,18 +20,26 @@ PRIOR = 3
 STEPS = 2
 BUILD = {
     "kandinsky": lambda _models: tiny_cascades.kandinsky_22(),
+    "kandinsky 2.1": lambda _models: tiny_cascades.kandinsky_21(),
+    "stable cascade": lambda _models: tiny_cascades.stable_cascade(),
     "unclip": lambda models: tiny_cascades.stable_unclip(
         diffusers.StableDiffusionPipeline.from_pretrained(models / "sd15")
     ),
 }
+IN_MEMORY = {"stable cascade"}
+"""Those that diffusers saves, but does not load again."""
 
 
 @pytest.fixture(params=sorted(BUILD))
 def model(request, models, entry, tmp_path):
     """Loads a tiny cascade whose prior takes three steps."""
     torch.manual_seed(0)
-    BUILD[request.param](models).save_pretrained(tmp_path / "cascade")
-    made = entry("cascade", call={"prior_num_inference_steps": PRIOR})
+    pipe, call = BUILD[request.param](models), {"prior_num_inference_steps": PRIOR}
+    if request.param in IN_MEMORY:
+        settle(pipe, Placement(torch.device("cpu"), torch.float32))
+        return DiffusersEngine(pipe, Adapters(pipe, lambda _name: (), limit_bytes=0), call)
+    pipe.save_pretrained(tmp_path / "cascade")
+    made = entry("cascade", call=call)
     return engines.load(made, EngineContext(folders=(tmp_path,)))
 
 

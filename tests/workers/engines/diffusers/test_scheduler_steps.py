@@ -3,6 +3,7 @@
 import diffusers
 import numpy as np
 import pytest
+import tiny_pixart
 import torch
 from drawing import draw_one
 
@@ -16,28 +17,7 @@ from workers.engines.diffusers.latent_preview import latent_preview
 def pixart(models, entry, tmp_path):
     """Loads a tiny PixArt-Sigma, made of the tiny SD3's T5 and VAE."""
     parts = diffusers.StableDiffusion3Pipeline.from_pretrained(models / "sd3")
-    channels = parts.vae.config.latent_channels
-    transformer = diffusers.PixArtTransformer2DModel(
-        sample_size=16,
-        num_layers=1,
-        patch_size=2,
-        attention_head_dim=8,
-        num_attention_heads=2,
-        caption_channels=32,
-        in_channels=channels,
-        cross_attention_dim=16,
-        out_channels=2 * channels,
-        norm_type="ada_norm_single",
-        use_additional_conditions=False,
-    )
-    pipe = diffusers.PixArtSigmaPipeline(
-        tokenizer=parts.tokenizer_3,
-        text_encoder=parts.text_encoder_3,
-        vae=parts.vae,
-        transformer=transformer,
-        scheduler=diffusers.DDIMScheduler(),
-    )
-    pipe.save_pretrained(tmp_path / "pixart")
+    tiny_pixart.pixart(parts).save_pretrained(tmp_path / "pixart")
     more = {"call": {"use_resolution_binning": False, "clean_caption": False}}
     return engines.load(entry("pixart", **more), EngineContext(folders=(tmp_path,)))
 
