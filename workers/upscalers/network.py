@@ -146,8 +146,8 @@ def _described(path: Path, weights: dict[str, torch.Tensor], scale: int) -> Any:
     except spandrel.UnsupportedModelError as exc:
         raise ModelError(f"{path} is of no architecture that spandrel knows") from exc
     except (KeyError, ValueError, RuntimeError, MemoryError) as exc:
-        first_line = (str(exc) or type(exc).__name__).splitlines()[0]  # of what may be hundreds, one for each tensor
-        raise model_error(exc, f"{path} cannot be loaded as an upscaler: {first_line}") from exc
+        lines = (str(exc) or type(exc).__name__).splitlines()[:2]  # a heading, and the first of hundreds of tensors
+        raise model_error(exc, f"{path} cannot be loaded as an upscaler: {' '.join(map(str.strip, lines))}") from exc
     return descriptor
 
 
