@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imgen import composition, configuration
-from imgen.asgi.answer_headers import AnswerHeaders, answer_context
+from imgen.asgi.answer_headers import AnswerHeaders, headers_of
 from imgen.asgi.endpoint import Answer
+from imgen.domain.idempotency import HEADER
 from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
 from imgen.services.accounts import rates
@@ -31,6 +32,7 @@ from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings import Settings
 from imgen.surfaces import action, files, health, operators, reference, web
+from imgen.surfaces.acting import TENANT
 from imgen.surfaces.surface import SERVER_ERROR, Problem, Surface, surface_at
 from imgen.threads import CLOSING
 
@@ -44,7 +46,14 @@ SURFACES: tuple[Surface, ...] = (
 )
 """Table of the surfaces. A new one is a folder, or a module, and a line here."""
 CORS_METHODS = ("GET", "HEAD", "POST", "DELETE")
-CORS_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key")
+CORS_REQUEST_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    HEADER,
+    "Last-Event-ID",
+    TENANT,
+    "X-API-Key",
+)
 CORS_ANSWER_HEADERS = (
     "Retry-After",
     "WWW-Authenticate",
@@ -147,5 +156,5 @@ async def _failed(request: Request, exc: Exception) -> Response:
     problem = Problem(known.status_code, _TEXTS[known.status_code], dict(known.headers or {}))
     status, body, headers = surface_at(request.url.path, SURFACES).error(problem)
     if status == SERVER_ERROR:  # answered outside all middleware
-        headers = {**headers, "X-Request-Id": answer_context(request.scope).request_id}
+        headers = {**headers, **headers_of(request.scope)}
     return Response(body, status, headers, media_type="application/json")

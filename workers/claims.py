@@ -1,6 +1,6 @@
 """Claims: the job that a message is used for, and its companions. Runs nothing.
 
-A message of a render queue only tells that one of its jobs waits. The worker takes the one that is next (imgen/live/waiting.py);
+A message only tells that one of the jobs of its queue waits. The worker takes the one that is next (imgen/live/waiting.py);
 the message's own job keeps its place, and another message will do for it.
 """
 
@@ -26,7 +26,7 @@ MOST_TAKEN = 100
 
 
 def claim_for_message(resources: WorkerResources, job_id: str, *, queue: str, state: State) -> Job | None:
-    """Claims the job that a message is used for: the next one of a render queue, else the message's own.
+    """Claims the job that a message is used for: the next one of its queue, else the message's own.
 
     Args:
         resources: of this process.
@@ -38,7 +38,7 @@ def claim_for_message(resources: WorkerResources, job_id: str, *, queue: str, st
         The job as claimed; None: none can be, as when a message comes twice.
     """
     transact = partial(persist, resources.database)
-    if queue and state is State.QUEUED and (job := _claim_next(transact, resources, queue)) is not None:
+    if queue and (job := _claim_next(transact, resources, queue, state)) is not None:
         return job
     return _claim_alone(transact, resources, state, job_id)
 
@@ -52,7 +52,9 @@ def claim_companions(resources: WorkerResources, job: Job) -> Iterator[Job]:
                 yield other
 
 
-def _claim_next(transact: Callable[..., Job | None], resources: WorkerResources, queue: str) -> Job | None:
+def _claim_next(
+    transact: Callable[..., Job | None], resources: WorkerResources, queue: str, state: State
+) -> Job | None:
     """Claims the next job of a queue. None: none waits, or Redis does not answer."""
     unreadable = list[Taken]()
     job = None
@@ -62,7 +64,7 @@ def _claim_next(transact: Callable[..., Job | None], resources: WorkerResources,
             if taken is None:
                 break
             try:
-                job = _claim(transact, resources, State.QUEUED, taken.id)
+                job = _claim(transact, resources, state, taken.id)
             except errors.UnreadableRow:
                 unreadable.append(taken)
             if job is not None:
@@ -80,7 +82,7 @@ def _claim_alone(
         job = _claim(transact, resources, state, job_id)
     except errors.UnreadableRow:
         return None
-    if job is not None and state is State.QUEUED:
+    if job is not None:
         resources.notify(waiting.serve(job.queue, job_id, resources.group))
     return job
 

@@ -21,7 +21,7 @@ from imgen.domain.job import FINISH_QUEUE, Job, State
 from imgen.domain.outcome import Outcome
 from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked
-from imgen.live import block_penalty, epochs, news
+from imgen.live import block_penalty, epochs, news, waiting
 from imgen.provenance.hash_matcher import HASH_MATCH
 from imgen.records import assets, audit, cache, job_transitions
 from workers import companions, failures, outcome, pipeline
@@ -208,6 +208,7 @@ def after_commit(resources: WorkerResources, job: Job, run_id: str) -> None:
     is_handed_on = job.state is State.RENDERED and job.attempts == 0 and job.waiting_since is None
     if is_handed_on and job.published_at is None:
         with contextlib.suppress(errors.Unavailable, errors.Retryable):  # the reconciler publishes it then
+            resources.live.run(waiting.add(job))
             resources.publisher.publish(job.queue, job.id, job.priority)
             resources.database.attempt(job_transitions.note_published, job.id, job.queue)
     if job.state is State.COMPLETED and job.recipe.cache_entry_id:

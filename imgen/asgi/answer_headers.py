@@ -66,6 +66,11 @@ def answer_context(scope: Scope) -> AnswerContext:
     return context
 
 
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Returns the headers of a request's answer, for one that the middleware does not see."""
+    return {name.decode(): value.decode() for name, value in _headers(answer_context(scope))}
+
+
 def note_warning(text: str) -> None:
     """Adds a warning, in ASCII, to the answer of the present request; does nothing where the middleware is not used."""
     if (context := _current.get()) is not None:

@@ -43,11 +43,16 @@ class Endpoint:
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """Returns the value of a request's header; empty: it is missing. `name` is in lower case."""
+    """Returns the value of a request's header, the first of several; empty: it is missing. `name` is in lower case."""
     for given, value in scope["headers"]:
         if given == name:
             return str(value, "latin-1")
     return ""
+
+
+def headers(scope: Scope, name: bytes) -> list[str]:
+    """Returns all values of a request's header. `name` is in lower case."""
+    return [str(value, "latin-1") for given, value in scope["headers"] if given == name]
 
 
 def remote_ip(scope: Scope) -> str:

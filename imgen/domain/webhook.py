@@ -177,7 +177,7 @@ def retry_after_of(value: str, *, now: float) -> float | None:
         return float(words[:9])
     try:
         at = email.utils.parsedate_to_datetime(words)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     aware = at if at.tzinfo is not None else at.replace(tzinfo=dt.UTC)
     return max(0.0, aware.timestamp() - now)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from imgen.domain.job import ENDED, View, render_queue
+from imgen.domain.job import ENDED, FINISH_QUEUE, View, render_queue
 from imgen.live import waiting
 from imgen.live.command import PREFIX, Arguments, Calls, Command, ignore
 
@@ -60,7 +60,8 @@ def set_view(job_id: str, view: View, run_id: str, *, keep_s: float = ENDED_VIEW
     if view.state in ENDED:
         put: Arguments = ("SET", _key("ended", job_id, run_id), _encode(view), "EX", max(1, math.ceil(keep_s)))
         outdated = ("DEL", _key("open", job_id, run_id), _key("progress", job_id, run_id))
-        return Command((put, outdated, waiting.removal(render_queue(view.model), job_id)), ignore)
+        waits = [waiting.removal(queue, job_id) for queue in (render_queue(view.model), FINISH_QUEUE)]
+        return Command((put, outdated, *waits), ignore)
     put = ("EVAL", _SET_OPEN, 1, _key("open", job_id, run_id), view.rank, _encode(view), OPEN_VIEW_S)
     return Command((put,), ignore)
 

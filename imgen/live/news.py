@@ -7,9 +7,12 @@ from imgen.live import job_views
 from imgen.live.command import PREFIX, Arguments, Command, calls_for, ignore
 
 CHANNELS = PREFIX + "news:"
+DUE = PREFIX + "webhooks:due"
+"""Channel of the dispatchers: there may be something to send."""
 STEPS = 20
 """Steps of a render's progress that are news: 5 % each."""
 _MOVED, _ENDED, _PROGRESS = b"moved", b"ended", b"progress"
+_WAKE: tuple[Arguments, ...] = (("PUBLISH", DUE, b""),)
 
 
 class News(NamedTuple):
@@ -29,10 +32,19 @@ def channel(tenant_id: str) -> str:
 
 
 def moved(job: Job, run_id: str) -> Command[None]:
-    """Sets the view of a job that has moved, then tells all who wait. Send it after the commit; `run_id`: see job_views."""
+    """Sets the view of a job that has moved, then tells all who wait, of its end the dispatchers as well.
+
+    Send it after the commit; `run_id`: see job_views.
+    """
     shown = calls_for(job_views.set_view(job.id, view_of(job), run_id), run_id)
-    what = _ENDED if job.state in ENDED else _MOVED
-    return Command((*shown, ("PUBLISH", channel(job.tenant_id), b"%b %b" % (what, job.id.encode()))), ignore)
+    has_ended = job.state in ENDED
+    told = b"%b %b" % (_ENDED if has_ended else _MOVED, job.id.encode())
+    return Command((*shown, ("PUBLISH", channel(job.tenant_id), told), *(_WAKE if has_ended else ())), ignore)
+
+
+def due() -> Command[None]:
+    """Tells the dispatchers that there may be something to send."""
+    return Command(_WAKE, ignore)
 
 
 def progressed(job: Job, progress: float) -> Arguments:

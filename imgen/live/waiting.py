@@ -1,4 +1,4 @@
-"""Jobs that wait to be rendered, by queue, in the order in which they are served (see fair_order.py).
+"""Jobs that wait to be rendered or finished, by queue, in the order in which they are served (see fair_order.py).
 
 A message of the broker tells that one job of its queue waits; the worker that gets it takes the job that is next. Positions,
 estimates and `Queue is full` are counted here, too. services/waiting_check.py compares all of it with SQL.

@@ -53,7 +53,8 @@ def parse_url(text: str, *, allow: Sequence[Network] = ()) -> OutgoingUrl:
         allow: networks that the operator opened; with any, http and local names are taken as well, and may lead to these alone.
 
     Raises:
-        UnsafeUrl: it is no https URL, has a user or password, a port of another service, or an address that is not public.
+        UnsafeUrl: it is no https URL, has a user or password, a port of another service, or an address that is not public, or
+            it is longer than MAX_URL_CHARS, as it is or in ASCII.
     """
     if len(text) > MAX_URL_CHARS or not text.isprintable() or any(sign in text for sign in ' \\<>"'):
         raise UnsafeUrl
@@ -76,7 +77,10 @@ def parse_url(text: str, *, allow: Sequence[Network] = ()) -> OutgoingUrl:
     elif not allow and _is_local(host):
         raise UnsafeUrl
     target = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
-    return OutgoingUrl(parts.scheme, host, port, target)
+    parsed = OutgoingUrl(parts.scheme, host, port, target)
+    if len(parsed.text) > MAX_URL_CHARS:  # its text is kept, and parsed again before each request
+        raise UnsafeUrl
+    return parsed
 
 
 def _ascii_name(name: str) -> str:

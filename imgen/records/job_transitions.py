@@ -15,10 +15,9 @@ from imgen.domain.job import OPEN, RUNNING_AS, TRANSITIONS, WAITING_AS, Job, Sta
 from imgen.domain.outcome import FAILED_OUTCOME, Outcome
 from imgen.domain.recipe import RECIPE_VERSION
 from imgen.records import clock, job_events, ledger, webhook_outbox
-from imgen.records.database import upsert
 from imgen.records.job_rows import from_row
 from imgen.records.jobs import find
-from imgen.records.tables.jobs import claims, jobs
+from imgen.records.tables.jobs import jobs
 
 LOST = failure_of(WorkerLost())
 """Failure of an attempt whose worker process ended."""
@@ -73,8 +72,6 @@ def claim(
         job = from_row(row)
         if job.recipe.version > RECIPE_VERSION:
             raise UnreadableRow(f"Job {job_id} has a recipe of version {job.recipe.version}")
-        if waiting is State.RENDERED:
-            _note_claim(connection, job)
         job_events.note(connection, job)
         return job
     exhausted = connection.execute(
@@ -253,19 +250,6 @@ def cancel(connection: Connection, job_id: str, tenant_id: str) -> Job:
         except LeaseLost:
             job = find(connection, job_id, tenant_id=tenant_id)
     return job
-
-
-def _note_claim(connection: Connection, job: Job) -> None:
-    """Records the latest publishing time claimed from the finish queue: messages published earlier are overtaken."""
-    if job.published_at is None:
-        return
-    upsert(
-        connection,
-        claims,
-        {"queue": job.queue, "priority": job.priority, "published_at": job.published_at},
-        update={"published_at": job.published_at},
-        where=claims.c.published_at < job.published_at,
-    )
 
 
 def _put_back(connection: Connection, job: Job, failure: Failure, **values: Any) -> Job:

@@ -8,19 +8,17 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, Select, or_, select, tuple_
+from sqlalchemy import Connection, Select, or_, select, tuple_
 
 from imgen.domain.errors import DeadlinePassed
 from imgen.domain.failure import failure_of
-from imgen.domain.job import FINISH_QUEUE, OPEN, RUNNING_AS, WAITING_AS, Job, State, deadline_error
+from imgen.domain.job import OPEN, RUNNING_AS, WAITING_AS, Job, State, deadline_error
 from imgen.domain.outcome import FAILED_OUTCOME, timed_out_outcome
 from imgen.records import clock, job_transitions
 from imgen.records import jobs as job_records
 from imgen.records.paging import hidden
-from imgen.records.tables.jobs import claims, jobs
+from imgen.records.tables.jobs import jobs
 
-OVERTAKEN_S = 10
-"""Minimum age, before the latest claimed message, at which the message of a waiting job counts as lost."""
 _STATE = hidden(jobs.c.state)
 _IS_WAITING = _STATE.in_(RUNNING_AS)
 _IS_OPEN = jobs.c.ended_at.is_(None)
@@ -116,35 +114,25 @@ def lost_messages(
 ) -> list[WaitingJob]:
     """Finds waiting jobs of a queue without a message in the broker.
 
-    All of them have lost theirs if the broker's queue is empty. While it is not, a render queue serves them all the same: any
-    message of it lets a worker take the job that is next. The finish queue is first in, first out within a priority, so there a
-    message is also lost if one that was published later, at the same priority, has already been claimed.
+    All of them have lost theirs if the broker's queue is empty. While it is not, it serves them all the same: any message of it
+    lets a worker take the job that is next.
     """
+    if not queue_is_empty:
+        return []
     query = _waiting_jobs().where(_IS_OPEN, _IS_WAITING, jobs.c.queue == queue)
     query = query.where(jobs.c.published_at < clock.at(now) - grace_s)
-    if not queue_is_empty:
-        if queue != FINISH_QUEUE:
-            return []
-        latest = connection.execute(select(claims.c.priority, claims.c.published_at).where(claims.c.queue == queue))
-        overtaken: list[tuple[ColumnElement[bool], float]] = [
-            (jobs.c.priority == priority, published_at - OVERTAKEN_S) for priority, published_at in latest
-        ]
-        if not overtaken:
-            return []
-        query = query.where(jobs.c.published_at < max(before for _, before in overtaken))
-        query = query.where(or_(*(fits & (jobs.c.published_at < before) for fits, before in overtaken)))
     return _found(connection, query.order_by(jobs.c.published_at).limit(limit))
 
 
-def queued_among(connection: Connection, job_ids: Iterable[str]) -> set[str]:
-    """Returns those of the jobs that wait to be rendered."""
-    query = select(jobs.c.id).where(jobs.c.id.in_(list(job_ids)), _STATE == State.QUEUED)
+def waiting_among(connection: Connection, queue: str, job_ids: Iterable[str]) -> set[str]:
+    """Returns those of the jobs that wait in a queue."""
+    query = select(jobs.c.id).where(jobs.c.id.in_(list(job_ids)), _IS_WAITING, hidden(jobs.c.queue) == queue)
     return set(connection.execute(query).scalars())
 
 
-def queued_after(connection: Connection, after: tuple[float, str], *, limit: int) -> list[WaitingJob]:
-    """Lists jobs that wait to be rendered and are due, oldest first, from after (created_at, id) on."""
-    query = _waiting_jobs().where(jobs.c.state == State.QUEUED, tuple_(jobs.c.created_at, jobs.c.id) > after)
+def waiting_after(connection: Connection, state: State, after: tuple[float, str], *, limit: int) -> list[WaitingJob]:
+    """Lists jobs that wait in a state and are due, oldest first, from after (created_at, id) on."""
+    query = _waiting_jobs().where(jobs.c.state == state, tuple_(jobs.c.created_at, jobs.c.id) > after)
     query = query.where(jobs.c.published_at.is_not(None))  # others wait for their next attempt, or for their message
     return _found(connection, query.order_by(jobs.c.created_at, jobs.c.id).limit(limit))
 

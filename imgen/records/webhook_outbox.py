@@ -101,14 +101,18 @@ def add_test(connection: Connection, endpoint: Endpoint) -> str:
     return str(values["id"])
 
 
-def has_due(connection: Connection, load: Load) -> bool:
-    """Returns whether a delivery is due that `claim` could take."""
-    return connection.execute(_due(load, None).limit(1)).first() is not None
+def due_in_s(connection: Connection, load: Load) -> float | None:
+    """Returns the seconds until the first delivery is due that `claim` could take, none left: it is; None: none waits."""
+    left = (webhook_deliveries.c.next_at - clock.at()).label("left_s")
+    row = connection.execute(_waiting(load).add_columns(left).limit(1)).first()
+    return None if row is None else max(0.0, row.left_s)
 
 
 def claim(connection: Connection, load: Load, *, lease_s: float, now: float | None = None) -> list[Delivery]:
     """Claims due deliveries within the limits, oldest first, each for one try."""
-    found = connection.execute(_due(load, now).limit(CANDIDATES).with_for_update(skip_locked=True)).all()
+    delivery, time = webhook_deliveries.c, clock.at(now)
+    due = _waiting(load).where(delivery.next_at <= time).limit(CANDIDATES).with_for_update(skip_locked=True)
+    found = connection.execute(due).all()
     targets, tenants, ids = Counter(load.targets), Counter(load.tenants), list[str]()
     for row in found:
         has_room = targets[row.target] < load.most_of_target and tenants[row.tenant_id] < load.most_of_tenant
@@ -118,7 +122,6 @@ def claim(connection: Connection, load: Load, *, lease_s: float, now: float | No
             ids.append(row.id)
     if not ids:
         return []
-    delivery, time = webhook_deliveries.c, clock.at(now)
     taken = connection.execute(
         update(webhook_deliveries)
         .where(delivery.id.in_(ids), delivery.ended_at.is_(None), delivery.next_at <= time)
@@ -194,12 +197,12 @@ def _change(connection: Connection, delivery: Delivery, **values: object) -> boo
     return connection.execute(update(webhook_deliveries).where(*own).values(**values)).rowcount == 1
 
 
-def _due(load: Load, now: float | None) -> Select[Any]:
-    """Selects what is due, without the targets and tenants that have all the tries they may have: they would hide the others."""
+def _waiting(load: Load) -> Select[Any]:
+    """Selects what waits, the first due first, without targets and tenants that have all their tries: they would hide others."""
     row = webhook_deliveries.c
     targets = {name for name, number in load.targets.items() if number >= load.most_of_target} | set(load.paused)
     tenants = [name for name, number in load.tenants.items() if number >= load.most_of_tenant]
-    query = select(row.id, row.target, row.tenant_id).where(row.ended_at.is_(None), row.next_at <= clock.at(now))
+    query = select(row.id, row.target, row.tenant_id).where(row.ended_at.is_(None))
     if targets:
         query = query.where(row.target.not_in(targets))
     if tenants:

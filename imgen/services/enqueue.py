@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.account import Plan
 from imgen.domain.errors import GenerationFailed, Retryable, Unavailable
-from imgen.domain.job import Job, State
+from imgen.domain.job import Job
 from imgen.live import news, waiting
 from imgen.records import cache as cache_records
 from imgen.records import job_transitions, jobs, ledger
@@ -104,7 +104,7 @@ async def _publish(core: Core, batch: Sequence[Job], run_id: str) -> None:
     """
     messages = [Message(job.queue, job.id, job.priority) for job in batch]
     updates = [core.live.run(news.moved(job, run_id)) for job in batch]
-    updates += [core.live.run(waiting.add(job)) for job in batch if job.state is State.QUEUED]
+    updates += [core.live.run(waiting.add(job)) for job in batch]
     try:
         await asyncio.gather(core.messages.send(messages), *updates)
     except (Unavailable, Retryable) as exc:

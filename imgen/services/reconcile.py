@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from imgen import configuration
 from imgen.domain.errors import DatabaseUnavailable, JobNotFound, LeaseLost, Retryable, Unavailable, UnreadableRow
-from imgen.domain.job import Job, State
+from imgen.domain.job import Job
 from imgen.live import epochs, news, waiting
 from imgen.records import job_transitions, jobs, reconcile
 from imgen.records.reconcile import WaitingJob
@@ -152,8 +152,7 @@ class Reconciler:
         core = self._core
         for job in unsent:
             await BROKER.run(core.publisher.publish, job.queue, job.id, job.priority)
-            if job.state is State.QUEUED:
-                await core.live.run(waiting.add(job))
+            await core.live.run(waiting.add(job))
             await core.database.writing(job_transitions.note_published, job.id, job.queue)
 
     async def _show(self, moved: list[Job], run_id: str) -> None:

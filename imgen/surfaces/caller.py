@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Collection
 from starlette.types import Scope
 
 from imgen.asgi.answer_headers import answer_context
-from imgen.asgi.endpoint import AUTHORIZATION, header, is_short, remote_ip, sent_key
+from imgen.asgi.endpoint import AUTHORIZATION, headers, is_short, remote_ip, sent_key
 from imgen.domain.credential import KeyCredential
-from imgen.domain.errors import Forbidden, Retryable, Unauthorized
+from imgen.domain.errors import Forbidden, InvalidField, Retryable, Unauthorized
 from imgen.domain.idempotency import HEADER, parse_key
 from imgen.domain.principal import Principal, hash_key
 from imgen.services.accounts import authentication, known_keys
@@ -68,10 +68,12 @@ class Caller:
         """Returns the request's idempotency key; empty: it has none.
 
         Raises:
-            InvalidField: the header holds no key.
+            InvalidField: the header holds no key, or there are different ones.
         """
-        sent = header(self._scope, HEADER.lower().encode())
-        return parse_key(sent) if sent else ""
+        sent = set(headers(self._scope, HEADER.lower().encode()))
+        if len(sent) > 1:
+            raise InvalidField(HEADER)
+        return parse_key(sent.pop()) if sent else ""
 
     def may_still(self, scope: str) -> Callable[[], Awaitable[bool]]:
         """Returns a function that tells whether the key may still act with a scope, for long answers; it counts nothing."""

@@ -3,9 +3,10 @@
 import random
 
 import pytest
+from factories import make_job
 
 from imgen.domain.errors import Unavailable
-from imgen.domain.job import State, View, rank_of
+from imgen.domain.job import FINISH_QUEUE, State, View, rank_of
 from imgen.domain.outcome import Outcome
 from imgen.live import job_views, previews, waiting, workers
 from imgen.live.command import Command, ignore
@@ -42,6 +43,14 @@ def test_an_end_is_final_for_pollers(live):
     live.run(job_views.set_view(JOB, ended, live.run_id))
     set_view(live, State.RENDERING)
     assert live.run(job_views.get_view(JOB)).view == ended
+
+
+def test_a_job_that_has_ended_waits_in_no_queue(live):
+    """Neither to be rendered nor to be finished, as when it is cancelled between the two."""
+    for queue in ("render.eros", FINISH_QUEUE):
+        live.run(waiting.add(make_job(id=JOB, queue=queue)))
+    set_view(live, State.CANCELLED)
+    assert live.run(waiting.count(["render.eros", FINISH_QUEUE])) == 0
 
 
 def test_a_late_view_never_covers_a_newer_one(live):

@@ -112,7 +112,8 @@ def test_proxies_of_the_environment_are_not_used(canary, monkeypatch):
         "https://hooks.example.com\\@127.0.0.1/", "https://hooks.example.com/a b", "https://hooks.example.com/\r\nX: y",
         "https://hooks.example.com\t/", "https://hooks%2eexample.com/", "https://[::1/", "https://[v1.a]/",
         "https://1.2.3.4.5/", "https://256.1.1.1/", "https://0x1g.1/", "https://-a.example.com/", "https://a..example.com/",
-        f"https://{'a' * 64}.example.com/", f"https://hooks.example.com/{'a' * 2000}", "https://xn--a.example.com:443:80/",
+        f"https://{'a' * 64}.example.com/", f"https://hooks.example.com/{'a' * 2000}",
+        f"https://hooks.example.com/{'é' * 400}", "https://xn--a.example.com:443:80/",
         "https://hooks.example.com, https://other.example.com/",
     ],
 )  # fmt: skip
@@ -135,8 +136,9 @@ def test_a_url_of_another_form_is_refused(url):
     ],
 )
 def test_a_public_url_is_taken(url, origin, target):
-    """Names of any script, public addresses, ports of one's own."""
+    """Names of any script, public addresses, ports of one's own; the text that is kept is taken again for each request."""
     parsed = parse_url(url)
+    assert parse_url(parsed.text) == parsed
     assert (parsed.origin, parsed.target) == (origin, target)
 
 

@@ -33,7 +33,6 @@ TENANTS = frozenset({"ten_1", "ten_2"})
 NAMED = name_pages.NamePlace("studio", "ten_1")
 ADMIN = User(id="usr_1", name="ada", role="admin", must_change_password=False)
 MEMBER = User(id="usr_2", name="bob", role="member", must_change_password=False, tenant_ids=TENANTS)
-CLAIMED = {"queue": "render.eros", "priority": 3, "published_at": NOW}
 
 
 def search(**wanted):
@@ -48,10 +47,8 @@ QUERIES = {
     "messages of an empty queue": lambda connection: reconcile.lost_messages(
         connection, "render.eros", queue_is_empty=True, grace_s=5
     ),
-    "overtaken messages": lambda connection: reconcile.lost_messages(
-        connection, "finish", queue_is_empty=False, grace_s=5
-    ),
-    "queued": lambda connection: reconcile.queued_after(connection, PLACE, limit=9),
+    "rendered": lambda connection: reconcile.waiting_after(connection, State.RENDERED, PLACE, limit=9),
+    "queued": lambda connection: reconcile.waiting_after(connection, State.QUEUED, PLACE, limit=9),
     "old pictures": lambda connection: retention.expired(connection, ended_before=NOW, rows_too=False, after=PLACE),
     "old rows": lambda connection: retention.expired(connection, ended_before=NOW, rows_too=True, after=PLACE),
     "first page of a tenant": lambda connection: jobs.list_jobs(
@@ -110,8 +107,6 @@ def reading(database):
             job = make_job(state=State.COMPLETED)
             jobs.add(connection, job)
             connection.execute(job_search.jobs.update().values(model=model, ended_at=NOW))
-        connection.execute(reconcile.claims.delete())
-        connection.execute(reconcile.claims.insert().values(CLAIMED))
     with database.read() as connection:
         if not database.is_sqlite:
             for way in (

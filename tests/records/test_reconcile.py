@@ -139,33 +139,18 @@ def test_messages_missing_from_an_empty_queue_are_found(database):
 RENDERED = {"queue": FINISH_QUEUE, "state": State.RENDERED}
 
 
-def overtaken(database, queue):
+@pytest.mark.parametrize("waits", [{}, RENDERED], ids=["render", "finish"])
+def test_a_flood_is_not_sent_again_because_others_overtake_it(database, waits):
+    """Jobs of other tenants are served before those that were sent earlier; any message of the queue will do for these."""
+    flood = [add(database, published_at=NOW + number / 10, **waits) for number in range(20)]
+    later = add(database, published_at=NOW + 30, tenant_id="ten_2", **waits)
+    claim(database, later, NOW + 31, waiting=later.state)
     with database.read() as connection:
-        found = reconcile.lost_messages(connection, queue, queue_is_empty=False, grace_s=5, now=NOW + 40)
-    return [job.id for job in found]
-
-
-def test_an_overtaken_message_is_found(database):
-    """A job stays behind while one published much later is finished: its message is gone, whatever the queue holds."""
-    lost, later, _next = (add(database, published_at=NOW + n, **RENDERED) for n in (0, 30, 31))
-    claim(database, later, NOW + 32, waiting=State.RENDERED)
-    assert overtaken(database, FINISH_QUEUE) == [lost.id]
-
-
-def test_a_higher_priority_overtakes_without_harm(database):
-    """A job that waits behind a more urgent one has lost nothing."""
-    add(database, published_at=NOW, priority=6, **RENDERED)
-    urgent = add(database, published_at=NOW + 30, priority=0, **RENDERED)
-    claim(database, urgent, NOW + 31, waiting=State.RENDERED)
-    assert overtaken(database, FINISH_QUEUE) == []
-
-
-def test_a_flood_is_not_sent_again_because_others_overtake_it(database):
-    """Jobs of other tenants are rendered before those that were sent earlier; any message of the queue will do for these."""
-    for number in range(20):
-        add(database, published_at=NOW + number / 10)
-    claim(database, add(database, published_at=NOW + 30, tenant_id="ten_2"), NOW + 31)
-    assert overtaken(database, "render.eros") == []
+        for is_empty, lost in ((False, 0), (True, 20)):
+            found = reconcile.lost_messages(
+                connection, flood[0].queue, queue_is_empty=is_empty, grace_s=5, now=NOW + 40
+            )
+            assert len(found) == lost
 
 
 def test_overdue_jobs_time_out(database):
@@ -207,13 +192,17 @@ def test_leases_go_by_the_databases_clock(database, monkeypatch):
 def test_waiting_jobs_are_listed_page_by_page(database):
     """Pages of waiting jobs are complete and oldest first, without those that pause; jobs that wait no more are told apart."""
     made = [add(database, created_at=NOW + n // 2, published_at=NOW) for n in range(5)]
-    add(database, created_at=NOW, state=State.RENDERED, published_at=NOW)
+    rendered = add(database, created_at=NOW, published_at=NOW, **RENDERED)
     pausing = add(database, created_at=NOW, attempts=1, available_at=NOW + 99)
     claim(database, made[4], NOW)
     expected = [job.id for job in sorted(made[:4], key=lambda job: (job.created_at, job.id))]
     with database.read() as connection:
-        first = reconcile.queued_after(connection, (0.0, ""), limit=3)
-        rest = reconcile.queued_after(connection, (first[-1].created_at, first[-1].id), limit=3)
-        assert reconcile.queued_among(connection, [job.id for job in made] + ["run_x"]) == set(expected)
+        first = reconcile.waiting_after(connection, State.QUEUED, (0.0, ""), limit=3)
+        rest = reconcile.waiting_after(connection, State.QUEUED, (first[-1].created_at, first[-1].id), limit=3)
+        other = reconcile.waiting_after(connection, State.RENDERED, (0.0, ""), limit=3)
+        ids = [*(job.id for job in (*made, rendered)), "run_x"]
+        assert reconcile.waiting_among(connection, "render.eros", ids) == set(expected)
+        assert reconcile.waiting_among(connection, FINISH_QUEUE, ids) == {rendered.id}
     assert pausing.id not in expected
     assert [job.id for job in first + rest] == expected
+    assert [job.id for job in other] == [rendered.id]

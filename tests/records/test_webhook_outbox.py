@@ -130,8 +130,25 @@ def test_limits_keep_room_for_others(database):
     assert len(claim(database, load(most=5, targets=counts))) == 2
     paused = {one.target for one in (*full, *second)}
     with database.read() as connection:
-        assert webhook_outbox.has_due(connection, FREE)
-        assert not webhook_outbox.has_due(connection, load(paused=paused))
+        assert webhook_outbox.due_in_s(connection, FREE) == 0
+        assert webhook_outbox.due_in_s(connection, load(paused=paused)) is None
+
+
+def test_the_time_until_the_next_try_is_known(database):
+    """By the database's clock, as claims are; nothing waits where all have ended."""
+    with database.write() as connection:
+        register(connection)
+        end_job(connection)
+    (claimed,) = claim(database)
+    with database.read() as connection:
+        assert 0 < webhook_outbox.due_in_s(connection, FREE) <= 30
+    settle(database, claimed, FAILED, DeliveryState.WAITING, pause_s=3600)
+    with database.read() as connection:
+        assert 30 < webhook_outbox.due_in_s(connection, FREE) <= 3600
+    (again,) = claim(database, now=time.time() + 7200)
+    settle(database, again)
+    with database.read() as connection:
+        assert webhook_outbox.due_in_s(connection, FREE) is None
 
 
 def test_an_endpoint_that_is_switched_off_buries_its_deliveries(database):

@@ -8,7 +8,7 @@ from factories import PLAN, make_job
 from sqlalchemy import create_engine, text, update
 
 from imgen.domain.errors import DatabaseUnavailable
-from imgen.domain.job import State
+from imgen.domain.job import FINISH_QUEUE, State
 from imgen.live import job_views
 from imgen.live import waiting as queues
 from imgen.records import job_transitions, jobs, ledger
@@ -141,6 +141,25 @@ def test_positions_are_compared_with_the_record(rounds):
         return did["waited no more"], did["position lost"], waiting, positions, (await reconciler.round()).total()
 
     assert rounds(work) == (2, 1, 2, [0, 1, None], 0)
+
+
+def test_the_finish_queue_is_compared_too(rounds):
+    """A rendered job that Redis forgot gets its place again, and one that is done loses it."""
+
+    async def work(core, reconciler):
+        now = time.time()
+        forgotten = add(core, state=State.RENDERED, queue=FINISH_QUEUE, published_at=now)
+        await core.live.run(queues.add(make_job(id="run_deleted", queue=FINISH_QUEUE)))
+        did = await reconciler.round()
+        return (
+            did["waited no more"],
+            did["position lost"],
+            await core.live.run(queues.head(FINISH_QUEUE, 9)),
+            forgotten.id,
+        )
+
+    strays, missing, waiting, forgotten = rounds(work)
+    assert (strays, missing, waiting) == (1, 1, [forgotten])
 
 
 def test_a_long_queue_is_compared_a_page_a_round(core):

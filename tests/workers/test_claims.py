@@ -7,7 +7,7 @@ from factories import PLAN, make_job
 from msgspec import structs
 from redis import Redis
 
-from imgen.domain.job import State, render_queue
+from imgen.domain.job import FINISH_QUEUE, State, render_queue
 from imgen.live import waiting
 from imgen.records import job_transitions, jobs, ledger
 from workers import claims
@@ -101,11 +101,18 @@ def test_without_the_order_a_message_serves_its_own_job(resources, submit, clean
     ]
 
 
-def test_finishing_claims_the_messages_own_job(resources, submit):
-    """The finish queue is first in, first out; jobs that wait to be rendered are none of its business."""
-    rendering, rendered = submit(), submit(state=State.RENDERED, queue="finish")
-    assert claim(resources, rendered, queue="finish", state=State.RENDERED) == rendered.id
+def test_a_flood_of_finishes_delays_another_tenant_by_one_job(resources, submit):
+    """Cache hits come to the finish queue without having been rendered; jobs that wait to be rendered are none of its business."""
+    rendering = submit(created_at=1.0)
+    flood = [submit(state=State.RENDERED, queue=FINISH_QUEUE, created_at=2.0 + number) for number in range(5)]
+    assert claim(resources, flood[0], queue=FINISH_QUEUE, state=State.RENDERED) == flood[0].id
+    lone = submit("b", state=State.RENDERED, queue=FINISH_QUEUE)
+    order = [
+        claim(resources, message, queue=FINISH_QUEUE, state=State.RENDERED) for message in (*flood[1:], lone, lone)
+    ]
+    assert order == [lone.id, *(job.id for job in flood[1:]), None]
     assert read(resources, rendering).state is State.QUEUED
+    assert resources.live.run(waiting.count([FINISH_QUEUE])) == 0
 
 
 def test_workers_that_claim_at_once_share_the_jobs(resources, submit):

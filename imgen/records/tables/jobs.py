@@ -1,4 +1,4 @@
-"""Tables of jobs: the jobs themselves, and the latest claims of the finish queue."""
+"""Table of jobs, and one that processes of version 0.2 write."""
 
 from sqlalchemy import Column, Double, Index, Integer, PrimaryKeyConstraint, Table, Text, text
 
@@ -99,5 +99,4 @@ claims = Table(
     Column("published_at", Double, nullable=False),
     PrimaryKeyConstraint("queue", "priority"),
 )
-"""Publishing time of the latest message claimed from the finish queue, by priority. A waiting job published well before it has
-lost its message (see records/reconcile.py)."""
+"""For processes of version 0.2 that run beside this one during an upgrade; nothing else reads or writes it."""

@@ -1,15 +1,15 @@
 """Body of a webhook: the event's type, its time, and the answer to a poll of the ended job, in less than 20 kB."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 MAX_BODY_BYTES = 20_000
 """Bytes that a body stays below (Standard Webhooks, "Payload size")."""
-_URLS = ("https://", "http://")
-"""Beginnings of texts that are of no use when they are cut."""
+_URL_NAME = "url"
+"""End of the names of members, such as `url` and `asset_url`, that are of no use when they are cut."""
 
 
 def make_body(event: str, at: float, data: object) -> bytes:
@@ -24,7 +24,7 @@ def make_body(event: str, at: float, data: object) -> bytes:
     encoded = msgspec.json.encode(body)
     if len(encoded) < MAX_BODY_BYTES:
         return encoded
-    shortest, longest = 0, max(map(len, _texts(body["data"])), default=0)
+    shortest, longest = 0, len(encoded)
     while shortest < longest:  # the longest texts that fit
         middle = (shortest + longest + 1) // 2
         fits = len(_cut_body(body, middle)) < MAX_BODY_BYTES
@@ -43,15 +43,10 @@ def _cut_body(body: Mapping[str, Any], length: int) -> bytes:
 
 def _cut(value: Any, length: int) -> Any:
     if isinstance(value, str):
-        return value if value.startswith(_URLS) else value[:length]
+        return value[:length]
     if isinstance(value, dict):
-        return {name: _cut(inner, length) for name, inner in value.items()}
+        return {
+            name: inner if isinstance(inner, str) and name.lower().endswith(_URL_NAME) else _cut(inner, length)
+            for name, inner in value.items()
+        }
     return [_cut(inner, length) for inner in value] if isinstance(value, list) else value
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)

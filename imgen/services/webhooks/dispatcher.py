@@ -1,16 +1,19 @@
 """Dispatcher: claims due deliveries and tries many at once, within limits for each receiver and tenant. Any number may run.
 
-It asks SQL each second, and again as soon as a try ends: without Redis nothing is missing.
+Redis tells it of ends of jobs, and it knows when the next try is due; a slow look into SQL finds what was not told.
 """
 
 import asyncio
 import contextlib
+import math
 from collections import Counter
 
 import structlog
 
 from imgen.domain.errors import ImgenError
 from imgen.domain.webhook import Delivery
+from imgen.live import news
+from imgen.live.subscription import Subscription
 from imgen.records import webhook_outbox
 from imgen.records.webhook_outbox import Load
 from imgen.services.core import Core
@@ -18,7 +21,10 @@ from imgen.services.webhooks.delivery import Sender
 
 log = structlog.get_logger(__name__)
 
-POLL_S = 1.0
+LOOK_EVERY_S, LOOK_ALONE_S = 5.0, 1.0
+"""Longest pauses between two looks into SQL: while Redis brings the news, and without it."""
+SHORTEST_PAUSE_S = 0.05
+"""Pause after a look at something due that another dispatcher then took."""
 MOST, MOST_OF_TENANT, MOST_OF_TARGET = 64, 16, 4
 """Tries at once: in all, of one tenant, of one receiver. A receiver that hangs holds four of them for their time limit."""
 LEASE_MARGIN_S = 15
@@ -28,23 +34,34 @@ LEASE_MARGIN_S = 15
 class Dispatcher:
     """Dispatcher of one process."""
 
-    def __init__(self, core: Core, sender: Sender) -> None:
+    def __init__(self, core: Core, sender: Sender, *, look_every_s: float = LOOK_EVERY_S) -> None:
+        """Takes the longest pause between two looks into SQL while Redis brings the news."""
         self._core = core
         self._sender = sender
         self._running: dict[asyncio.Task[None], Delivery] = {}
         self._wake = asyncio.Event()
+        self._look_every_s = look_every_s
+        self._due_in_s = math.inf
+        """Time until the next try is due, as of the latest look."""
         self._is_stopping = False
 
     async def run(self) -> None:
         """Runs until `stop`; tries under way then end within their time limits."""
-        while not self._is_stopping:
-            self._wake.clear()
-            if not await self._claimed():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
-                        await self._wake.wait()
-        if self._running:
-            await asyncio.wait(self._running)
+        told = Subscription(
+            self._core.settings.redis_url, on_message=lambda *_: self._wake.set(), on_connect=self._wake.set
+        )
+        try:
+            await told.subscribe(news.DUE)
+            while not self._is_stopping:
+                self._wake.clear()
+                if not await self._claimed():
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(self._pause_s(is_told=told.is_connected)):
+                            await self._wake.wait()
+            if self._running:
+                await asyncio.wait(self._running)
+        finally:
+            await told.close()
 
     def stop(self) -> None:
         """Lets `run` claim nothing more."""
@@ -53,8 +70,12 @@ class Dispatcher:
 
     async def round(self) -> int:
         """Claims what is due and starts its tries; returns their number."""
-        load = self._load()
-        if not load.room or not await self._core.database.reading(webhook_outbox.has_due, load):
+        self._due_in_s, load = math.inf, self._load()
+        due_in_s = await self._core.database.reading(webhook_outbox.due_in_s, load) if load.room else None
+        if due_in_s is None:
+            return 0
+        self._due_in_s = due_in_s
+        if due_in_s:
             return 0
         lease_s = self._core.settings.webhooks.timeout_s + LEASE_MARGIN_S
         claimed = await self._core.database.writing(webhook_outbox.claim, load, lease_s=lease_s)
@@ -85,6 +106,13 @@ class Dispatcher:
     def _forget(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
         self._wake.set()
+
+    def _pause_s(self, *, is_told: bool) -> float:
+        """Returns the longest time until the next look: not beyond the next try, nor the end of a receiver's pause."""
+        now = self._core.clock()
+        due_in_s = min((self._due_in_s, *(until - now for until in self._sender.throttle.paused(now).values())))
+        longest = self._look_every_s if is_told else LOOK_ALONE_S
+        return min(longest, max(SHORTEST_PAUSE_S, due_in_s))
 
     def _load(self) -> Load:
         return Load(

@@ -1,5 +1,6 @@
-"""Changes of endpoints and secrets by users of the panel, each with its row in the audit; a secret is shown once."""
+"""Changes of endpoints and secrets by owners of their tenant, each with its row in the audit; a secret is shown once."""
 
+import contextlib
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
@@ -7,10 +8,12 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from imgen.domain.account import Tenant
-from imgen.domain.errors import Forbidden, Invalid
+from imgen.domain.errors import Forbidden, Invalid, TenantNotFound, Unavailable
 from imgen.domain.user import User
 from imgen.domain.webhook import Delivery, Endpoint, check_events
+from imgen.live import news
 from imgen.records import audit, tenants, webhook_log, webhook_outbox, webhooks
+from imgen.services.accounts import tenant_access
 from imgen.services.core import Core
 from imgen.services.webhooks.addresses import endpoint_url
 
@@ -22,7 +25,7 @@ async def add(core: Core, user: User, *, tenant: str, url: str, events: Collecti
 
     Raises:
         Invalid: URL or events are wrong, or the tenant has it already, or as many as it may have.
-        Forbidden: it is another's tenant.
+        Forbidden: the user does not own the tenant.
     """
     checked, wanted = endpoint_url(core.settings.webhooks, url), check_events(events)
 
@@ -39,8 +42,8 @@ async def rotate(core: Core, user: User, endpoint_id: str) -> tuple[Endpoint, Se
     """Gives an endpoint a new secret; the old one signs beside it for a day.
 
     Raises:
-        Invalid: there is no such endpoint.
-        Forbidden: it is another tenant's.
+        Invalid: there is no such endpoint, for an administrator.
+        Forbidden: the user does not own its tenant, or there is no such endpoint.
     """
 
     def write(connection: Connection, endpoint: Endpoint) -> tuple[Endpoint, SecretStr]:
@@ -100,22 +103,24 @@ async def send_test(core: Core, user: User, endpoint_id: str) -> Endpoint:
         _note(connection, user, "tested webhook", endpoint, audit.change(endpoint.url))
         return endpoint
 
-    return await _changing(core, user, endpoint_id, write)
+    tested = await _changing(core, user, endpoint_id, write)
+    await _wake_dispatchers(core)
+    return tested
 
 
 async def resend(core: Core, user: User, delivery_id: str) -> Delivery:
     """Sends an ended message again, under its id.
 
     Raises:
-        Invalid: there is no such message, it waits already, or its endpoint is gone or off.
-        Forbidden: it is another tenant's.
+        Invalid: it waits already, or its endpoint is gone or off; for an administrator also: there is no such message.
+        Forbidden: the user does not own its tenant, or there is no such message.
     """
 
     def write(connection: Connection) -> Delivery:
         delivery = webhook_log.find(connection, delivery_id)
         if delivery is None:
-            raise Invalid("There is no such message")
-        _require(user, delivery.tenant_id)
+            raise _unknown(user, "There is no such message")
+        _require(connection, user, delivery.tenant_id)
         resend_one(connection, delivery)
         detail = audit.change(delivery.event)
         audit.by_person(
@@ -123,7 +128,9 @@ async def resend(core: Core, user: User, delivery_id: str) -> Delivery:
         )
         return delivery
 
-    return await core.database.writing(write)
+    sent = await core.database.writing(write)
+    await _wake_dispatchers(core)
+    return sent
 
 
 def resend_one(connection: Connection, delivery: Delivery) -> None:
@@ -144,8 +151,8 @@ async def show_secret(core: Core, user: User, tenant: str, *, new: bool) -> tupl
     """Returns a tenant's own secret for its only showing, or a new one beside which the old one signs for a day.
 
     Raises:
-        Invalid: it was shown before, and no new one is wanted.
-        Forbidden: it is another's tenant.
+        Invalid: it was shown before, and no new one is wanted; for an administrator also: there is no such tenant.
+        Forbidden: the user does not own the tenant, or there is none.
     """
 
     def write(connection: Connection) -> tuple[Tenant, SecretStr]:
@@ -163,8 +170,8 @@ async def _changing(core: Core, user: User, endpoint_id: str, change: Callable[[
     def write(connection: Connection) -> T:
         endpoint = webhooks.find_endpoint(connection, endpoint_id)
         if endpoint is None:
-            raise Invalid("There is no such endpoint")
-        _require(user, endpoint.tenant_id)
+            raise _unknown(user, "There is no such endpoint")
+        _require(connection, user, endpoint.tenant_id)
         return change(connection, endpoint)
 
     return await core.database.writing(write)
@@ -173,16 +180,27 @@ async def _changing(core: Core, user: User, endpoint_id: str, change: Callable[[
 def _own_tenant(connection: Connection, user: User, name: str) -> Tenant:
     tenant = tenants.find_tenant(connection, name)
     if tenant is None:
-        if user.scope is not None:
-            raise Forbidden
-        raise Invalid(f"There is no tenant {name!r}")
-    _require(user, tenant.id)
+        raise _unknown(user, f"There is no tenant {name!r}")
+    _require(connection, user, tenant.id)
     return tenant
 
 
-def _require(user: User, tenant_id: str) -> None:
-    if user.scope is not None and tenant_id not in user.scope:
-        raise Forbidden
+def _require(connection: Connection, user: User, tenant_id: str) -> None:
+    try:
+        tenant_access.managed(connection, user, tenant_id)
+    except TenantNotFound as exc:
+        raise Forbidden from exc
+
+
+def _unknown(user: User, text: str) -> Exception:
+    """Returns the error of something that is not there: to those who see some tenants it looks like that of others."""
+    return Invalid(text) if user.is_admin else Forbidden()
+
+
+async def _wake_dispatchers(core: Core) -> None:
+    """Tells the dispatchers; without Redis they find it by themselves."""
+    with contextlib.suppress(Unavailable):
+        await core.live.run(news.due())
 
 
 def _note(connection: Connection, user: User, action: str, endpoint: Endpoint, detail: dict[str, object]) -> None:

@@ -1,6 +1,6 @@
 """Throttle: receivers that get too much are left alone for a while, longer each time."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
 LONGEST_ASKED_S = 3600.0
@@ -24,9 +24,9 @@ class Throttle:
         """Ends the pauses of a target that took something."""
         self._pauses.pop(target, None)
 
-    def paused(self, now: float) -> Collection[str]:
-        """Returns the targets that are paused; forgets pauses that ended long ago."""
+    def paused(self, now: float) -> Mapping[str, float]:
+        """Returns the targets that are paused, with the ends of their pauses; forgets pauses that ended long ago."""
         for target, (_, until) in list(self._pauses.items()):
             if until + LONGEST_PAUSE_S < now:
                 del self._pauses[target]
-        return [target for target, (_, until) in self._pauses.items() if now < until]
+        return {target: until for target, (_, until) in self._pauses.items() if now < until}

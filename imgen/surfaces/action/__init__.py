@@ -55,14 +55,14 @@ async def dispatch(core: Core, caller: Caller, body: bytes) -> Struct:
     """Answers one call. A wrong key is reported before a wrong body."""
     try:
         call = decode(body)
+        action = action_of(call)
+        key = caller.idempotency_key() if action.is_once else ""
     except ImgenError:
         await caller.principal()
         raise
-    action = action_of(call)
     principal = caller.principal(scope=action.scope)
     if not action.is_once:
         return await action.handler(core, principal, call)
-    key = caller.idempotency_key()
     once = Once(route=PATH, key=key, fingerprint=json_fingerprint(body)) if key else None
     return await action.handler(core, principal, call, once)
 

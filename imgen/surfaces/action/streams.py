@@ -20,6 +20,7 @@ from imgen.records import jobs
 from imgen.services.accounts import authentication, sessions
 from imgen.services.core import Core
 from imgen.services.following import MOST_JOBS, Following, Update, follow
+from imgen.surfaces.acting import acting, named_in_head
 from imgen.surfaces.action.handlers import SURFACE
 from imgen.surfaces.action.translation import status_answer
 from imgen.surfaces.caller import Caller
@@ -28,7 +29,6 @@ from imgen.surfaces.surface import Problem, problem_of
 
 log = structlog.get_logger(__name__)
 
-TENANT = b"x-imgen-tenant"
 LAST_EVENT_ID = b"last-event-id"
 MAX_QUERY_CHARS = 16 * 1024
 MAX_NUMBER_DIGITS = 18
@@ -54,10 +54,9 @@ class EventsEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers with a stream; with 204 one who comes back for jobs that have all ended, so that no browser comes again."""
         try:
+            reader = await self._reader(scope)
             query = _query(scope)
-            ids = query.get("id", [])
-            reader = await self._reader(scope, query)
-            principal, after = reader.principal, _after(scope, query)
+            principal, ids, after = reader.principal, query.get("id", []), _after(scope, query)
             with self._core.open_streams.one(principal):
                 async with follow(self._core, principal, ids, after=after) as followed:
                     if followed.has_nothing_left or scope["method"] == "HEAD":
@@ -74,7 +73,7 @@ class EventsEndpoint:
 
             await Endpoint(refused)(scope, receive, send)
 
-    async def _reader(self, scope: Scope, query: dict[str, list[str]]) -> _Reader:
+    async def _reader(self, scope: Scope) -> _Reader:
         """Returns who reads: by the key of the head, else by the session of the cookie.
 
         Raises:
@@ -88,7 +87,7 @@ class EventsEndpoint:
         user = await sessions.signed_in(self._core, token)
         if user is None or user.must_change_password:
             raise Unauthorized
-        credential = await self._credential(scope, query, user)
+        credential = await self._credential(scope, _query(scope), user)
         note = answer_context(scope).note_rate
         principal = await authentication.authenticate(self._core, credential, note=note)
 
@@ -108,7 +107,7 @@ class EventsEndpoint:
             BadId, JobNotFound: the user may see no such job.
             InvalidField: no tenant is named, and the user belongs to none.
         """
-        named = header(scope, TENANT) or "".join(query.get("tenant", [])[:1])
+        named = named_in_head(scope) or "".join(query.get("tenant", [])[:1])
         if not named and (ids := query.get("id")):
             if not is_job_id(ids[0]):
                 raise BadId
@@ -118,7 +117,7 @@ class EventsEndpoint:
             named = job.tenant_id
         if not named and not user.tenant_ids:
             raise InvalidField("tenant")
-        return SessionCredential(user, named)
+        return acting(scope, user, named=named)
 
 
 async def _frames(core: Core, followed: Following) -> AsyncGenerator[bytes, None]:

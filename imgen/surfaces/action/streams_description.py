@@ -4,6 +4,7 @@ import json
 
 from imgen.services.core import Core
 from imgen.services.following import MOST_JOBS
+from imgen.surfaces.acting import TENANT
 from imgen.surfaces.action import answers, examples
 from imgen.surfaces.description import REF, Schema
 
@@ -43,7 +44,10 @@ def operation(core: Core, *, failures: Schema, headers: Schema) -> Schema:
             ),
             _parameter("last_event_id", "The same as the header `Last-Event-ID`.", "41"),
             _parameter("Last-Event-ID", "Latest `id:` that you have.", "41", where="header"),
-            _parameter("tenant", "With a session, not a key: the tenant, if there are several.", "ten_5f2d"),
+            _parameter(
+                TENANT, "With a session, not a key: the tenant, if there are several.", "ten_5f2d", where="header"
+            ),
+            _parameter("tenant", f"The same as the header `{TENANT}`.", "ten_5f2d"),
         ],
         "responses": {
             "200": {

@@ -104,9 +104,9 @@ class Playground:
         """Makes a job for each picture, or shows the error in one sentence; the form in the browser does not change."""
         try:
             async with self._form(request) as form:
-                acting = await playground_tenant.acting(self._core, user, str(form.get("tenant", "")))
+                credential = await playground_tenant.acting_for(self._core, request.scope, user, form.get("tenant"))
                 note = answer_context(request.scope).note_rate
-                principal = await authentication.authenticate(self._core, acting, note=note)
+                principal = await authentication.authenticate(self._core, credential, note=note)
                 asked = await playground_form.request_of(form)
                 self._refuse_unknown(asked.model)
                 submitted = await submit(

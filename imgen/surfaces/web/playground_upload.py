@@ -36,9 +36,10 @@ class PlaygroundUpload:
         """Keeps a picture for the tenant of the query; answers its id, or the error in one sentence."""
         core = self._shell.core
         try:
-            acting = await playground_tenant.acting(core, user, request.query_params.get("tenant", ""))
+            named = request.query_params.get("tenant")
+            credential = await playground_tenant.acting_for(core, request.scope, user, named)
             note = answer_context(request.scope).note_rate
-            principal = await authentication.authenticate(core, acting, note=note)
+            principal = await authentication.authenticate(core, credential, note=note)
             with await spool_body(request.scope, request.receive, max_bytes=uploads.MAX_BYTES) as body:
                 made = (await uploads.upload(core, principal, body.read)).upload
         except errors.ImgenError as exc:

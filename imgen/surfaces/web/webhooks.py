@@ -1,4 +1,7 @@
-"""Webhooks: endpoints, tenants' own secrets, the log of messages with their tries, dead letters. A secret is shown once."""
+"""Webhooks: endpoints, tenants' own secrets, the log of messages with their tries, dead letters. A secret is shown once.
+
+Members of a tenant see what it has, its owners change it.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -77,7 +80,7 @@ class Webhooks:
         wanted, before, tenant = (asked.get(name, "") for name in ("state", "before", "tenant"))
         state = DeliveryState(wanted) if wanted in set(DeliveryState) else None
         shown = await self._shell.core.database.reading(_read, user, tenant=tenant, state=state, before=before)
-        own, _ = await self._shell.core.database.reading(tenants.page, scope=user.tenant_ids, limit=1)
+        own, _ = await self._shell.core.database.reading(tenants.page, scope=user.owned_ids, limit=1)
         return self._shell.page(
             request,
             "webhooks.html",
@@ -87,6 +90,7 @@ class Webhooks:
             states=list(DeliveryState),
             state=state or "",
             tenant=tenant,
+            may_add=user.is_admin or bool(own),
             typed=typed or WebhookForm(tenant=tenant or (own[0].name if own else "")),
             now=self._shell.core.clock(),
             problem=problem,

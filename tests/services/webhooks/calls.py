@@ -24,11 +24,11 @@ retry_pauses_s = [0.01, 0.02]
 """Three tries, on loopback."""
 
 
-def make_dispatcher(core):
+def make_dispatcher(core, **options):
     """A dispatcher, which is not running."""
     settings = core.settings.webhooks
     client = OutgoingClient(allow=settings.allow, timeout_s=settings.timeout_s)
-    return Dispatcher(core, Sender(core, client, forms()))
+    return Dispatcher(core, Sender(core, client, forms()), **options)
 
 
 async def drain(core, dispatcher=None, within_s=60):

@@ -19,7 +19,7 @@ URL = "https://img.example.com/" + "u" * 900
 def test_a_long_body_has_its_longest_texts_cut(letter):
     """To one length, the longest that fits; URLs, ids and short texts stay whole."""
     texts = {"id": "run_1", "prompt": letter * 10_000, "positive": letter * 9_000, "negative": "hat"}
-    data = {**texts, "images": [{"url": URL}, {"url": URL}], "seed": 7}
+    data = {**texts, "images": [{"url": URL}, {"url": URL}], "asset_url": URL, "seed": 7}
     body = make_body("job.completed", 1_764_000_000.25, data)
     told = json.loads(body)
     assert MAX_BODY_BYTES * 0.98 < len(body) < MAX_BODY_BYTES
@@ -27,6 +27,14 @@ def test_a_long_body_has_its_longest_texts_cut(letter):
     assert told["data"]["prompt"] == told["data"]["positive"] == letter * len(told["data"]["prompt"])
     assert len(told["data"]["prompt"]) > 500
     assert {**told["data"], "prompt": "", "positive": ""} == {**data, "prompt": "", "positive": ""}
+
+
+def test_a_prompt_that_looks_like_a_url_is_cut():
+    """Members that are URLs stay whole, texts of callers do not."""
+    body = make_body("job.completed", 0, {"id": "run_1", "prompt": "https://" + "x" * 30_000, "downloadUrl": URL})
+    told = json.loads(body)
+    assert len(body) < MAX_BODY_BYTES
+    assert (told["truncated"], told["data"]["downloadUrl"]) == (True, URL)
 
 
 def test_a_short_body_is_whole():

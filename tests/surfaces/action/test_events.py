@@ -10,7 +10,9 @@ from servers.command import run_command
 from servers.event_reader import FINAL, read_events
 from servers.local import start_local_api, start_local_worker
 
+from imgen import composition
 from imgen.domain.ids import uuid_form
+from imgen.records import tenants
 
 PASSWORD = "a password of my own"
 
@@ -92,7 +94,8 @@ def test_wrong_ids_are_refused_as_status_does(local, params, expected):
 def test_the_key_is_checked_first(local):
     """No key, an unknown one and one without the scope are refused; another tenant's job is not there."""
     job_id = queued(local)
-    assert get(local, headers={}, id="nonsense").json() == {"error": "Unauthorized"}
+    for nonsense in ("nonsense", "run_" + "x" * 20_000):
+        assert get(local, headers={}, id=nonsense).json() == {"error": "Unauthorized"}
     assert get(local, key="imgen_" + "0" * 64, id=job_id).json() == {"error": "Invalid API key"}
     writer = local.imgen("keys", "create", "writer", "--tenant", "first", "--scope", "generate")
     assert get(local, key=writer, id=job_id).status_code == 403
@@ -137,9 +140,24 @@ def test_a_signed_in_browser_needs_no_key(local):
     with read_events(local.url, "", job_id, headers={"Cookie": cookies["mira"]}) as stream:
         assert stream.next() == {"id": job_id, "status": "IN_QUEUE"} | stream.seen[0]
     assert get(local, headers={"Cookie": cookies["nils"]}, id=job_id).json() == {"error": "Job not found"}
+    assert_tenant_is_named(local, cookies, job_id)
     assert get(local, headers={"Cookie": "imgen_session=nonsense"}, id=job_id).status_code == 401
     forged = cookies["mira"][:-2] + ("AA" if not cookies["mira"].endswith("AA") else "BB")
     assert get(local, headers={"Cookie": forged}, id=job_id).status_code == 401
+
+
+def assert_tenant_is_named(local, cookies, job_id):
+    """The header chooses the tenant of a session, before the address does; one of others is refused like an unknown one."""
+    database = composition.open_database(local.settings)
+    own, foreign = (database.attempt(tenants.find_tenant, name).id for name in ("first", "other-people"))
+    database.close()
+    with read_events(local.url, "", job_id, headers={"Cookie": cookies["mira"], "X-Imgen-Tenant": own}) as stream:
+        assert stream.next()["id"] == job_id
+    for name, value in (("X-Imgen-Tenant", foreign), ("X-Imgen-Tenant", "ten_unknown")):
+        refused = get(local, headers={"Cookie": cookies["mira"], name: value}, tenant=own)
+        assert (refused.status_code, refused.json()) == (403, {"error": "Forbidden"})
+    refused = get(local, headers={"Cookie": cookies["nils"], "X-Imgen-Tenant": foreign}, id=job_id)
+    assert refused.json() == {"error": "Job not found"}
 
 
 def signed_in(api, name):
