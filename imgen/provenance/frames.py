@@ -5,7 +5,7 @@ a scan that is lighter at one end. Plain lines at the edges are a frame; more of
 buttons. Only brightness counts, as in PDQ, and a reduced picture has little left of what lossy formats add beside an edge.
 
 A picture may have plain edges of its own, a sky say, so it is cut in several ways: a wrong cut is like no listed picture. Hashes
-of unlike pictures, were their bits independent, would be 31 bits apart or fewer once in 2^122 times; 28 cuts in eight
+of unlike pictures, were their bits independent, would be 31 bits apart or fewer once in 2^123 times; 28 cuts in eight
 orientations against a million hashes are 2^28 comparisons. Pictures of the tests stay more than 62 apart.
 """
 

@@ -6,7 +6,7 @@ Certificates for development are made in development_chain.py.
 import io
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import c2pa
@@ -16,9 +16,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from imgen.domain import errors
 from imgen.provenance import encoding
+from imgen.provenance.carried import carried_pictures
 from imgen.provenance.credentials import SETTINGS, read
 from imgen.provenance.history import SOURCE, WATERMARKED, Ingredient, created
 from imgen.provenance.manifest import Manifest, definition, ingredient_definition, thumbnail_definition
@@ -35,6 +37,9 @@ _ALGORITHMS = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 
 _Ingredient = tuple[dict[str, Any], bytes, bytes]
 """Ingredient in the library's form, its file if its manifest is kept, and its thumbnail."""
+
+Admits = Callable[[NDArray[np.uint8]], bool]
+"""Judge of a picture, (h, w, 4) uint8, that a manifest carries: whether it may be published."""
 
 _BLANK = encoding.encode(np.zeros((1, 1, 3), np.uint8), "png", quality=100)
 
@@ -69,11 +74,17 @@ class Signer:
         self._context = self._new_context()
         self._turn = threading.Lock()
 
-    def sign(self, body: bytes, mime: str, manifest: Manifest) -> Signed:
+    def sign(self, body: bytes, mime: str, manifest: Manifest, *, admits: Admits | None = None) -> Signed:
         """Signs a JPEG, PNG, WebP or AVIF file, with a time-stamp where there is an authority, and verifies the result.
 
         Manifests of ingredients are kept with the outcome of their validation, broken ones as well: they do not make the
         picture's own invalid. One that cannot be read or is too large is left out, and its ingredient named alone.
+
+        Args:
+            body: the file.
+            mime: its media type.
+            manifest: fields of its manifest.
+            admits: judge of the pictures that come along in manifests of ingredients; without it all may.
 
         Raises:
             errors.Retryable: the time-stamp authority did not answer as it should, and nothing may be signed without it.
@@ -82,7 +93,7 @@ class Signer:
         """
         manifest_id = _new_manifest_id()
         made = definition(manifest, manifest_id)
-        ingredients = self._fit(manifest)
+        ingredients = self._fit(manifest, admits)
         outage = None
         if self._authority is not None:
             stamping = self._new_context(self._authority.url)  # of its own: a signature that hangs keeps it
@@ -113,7 +124,7 @@ class Signer:
         parent = Ingredient(label=SOURCE, relationship="parentOf", title=manifest.title, file=picture.body)
         return self._sign(made, mime, thumbnail, [(ingredient_definition(parent), picture.body, b"")])[1]
 
-    def _fit(self, manifest: Manifest) -> list[_Ingredient]:
+    def _fit(self, manifest: Manifest, admits: Admits | None) -> list[_Ingredient]:
         """Returns the manifest's ingredients, without the files of those whose own manifests a picture cannot carry.
 
         Each is tried on a blank picture: some defects of strangers' manifests show at the end of signing alone, or on reading.
@@ -122,16 +133,19 @@ class Signer:
         for place, ingredient in enumerate(manifest.ingredients):
             if _may_have_manifest(ingredient.file):
                 tried = [*fit[:place], (fit[place][0], ingredient.file, ingredient.thumbnail), *fit[place + 1 :]]
-                if self._can_carry(definition(manifest, _new_manifest_id()), tried):
+                if self._can_carry(definition(manifest, _new_manifest_id()), tried, admits):
                     fit = tried
         return fit
 
-    def _can_carry(self, made: dict[str, Any], ingredients: Sequence[_Ingredient]) -> bool:
+    def _can_carry(self, made: dict[str, Any], ingredients: Sequence[_Ingredient], admits: Admits | None) -> bool:
         try:
             store, signed = self._sign(made, "image/png", _BLANK, ingredients)
         except (errors.ModelError, errors.ConfigurationError):
             return False
-        return len(store) <= MAX_STORE_BYTES and read(signed, "image/png", self._info[1]).state != "Invalid"
+        if len(store) > MAX_STORE_BYTES or read(signed, "image/png", self._info[1]).state == "Invalid":
+            return False
+        own = [thumbnail for _, _, thumbnail in ingredients if thumbnail]
+        return admits is None or all(one is not None and admits(one) for one in carried_pictures(store, own))
 
     def _sign(
         self, made: dict[str, Any], mime: str, body: bytes, ingredients: Sequence[_Ingredient] = ()

@@ -240,6 +240,28 @@ def test_a_sweep_keeps_what_a_job_or_an_upload_needs(core, caller):
     core(work)
 
 
+def test_siblings_share_the_files_of_their_source(core, caller):
+    """Several enlarged pictures from one source and mask: each job has both, they are stored once and go with the last."""
+
+    async def work(opened):
+        principal = caller(opened)
+        mask = saved(Image.new("L", (40, 40), 255), "PNG")
+        made = await make(opened, principal, mask=lambda: mask, n=3, upscale=4, seed=7)
+        assert made.warnings == ()
+        given = [job.recipe.diffusion for job in made.jobs]
+        assert [(one.seed, one.upscale, one.inputs) for one in given] == [
+            (7 + at, 4, given[0].inputs) for at in range(3)
+        ]
+        assert len(stored(opened)) == 2
+        for job in made.jobs[:2]:
+            await retention.delete_job(opened, end(opened, job, State.CANCELLED))
+        assert sorted(one.key for one in given[2].inputs) == stored(opened)
+        await retention.delete_job(opened, end(opened, made.jobs[2], State.CANCELLED))
+        assert stored(opened) == []
+
+    core(work)
+
+
 def test_the_last_job_takes_its_files_along(core, caller):
     """Deleting one of two jobs leaves the files, deleting the other deletes them, unless an upload has one."""
 

@@ -14,7 +14,9 @@ from PIL import Image
 
 from imgen.domain.job import State
 from imgen.domain.recipe import Input, Output, VisibleWatermark
+from imgen.provenance import encoding, history
 from imgen.provenance.credentials import SETTINGS
+from imgen.provenance.fingerprint import fingerprint
 from imgen.provenance.inspection import inspect_picture
 from imgen.records import jobs, ledger
 from workers import tasks
@@ -158,6 +160,24 @@ def test_manifest_of_the_source_is_kept(resources):
     (parent,) = credentials_of(resources, job)["ingredients"]
     assert (parent["relationship"], parent["active_manifest"]) == ("parentOf", theirs.manifest_id)
     assert b"Harbour" in resources.objects.get(job.outcome.images[0].key)
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_listed_picture_within_a_manifest_is_not_signed_along(resources, is_listed):
+    """The source is harmless, a thumbnail in its credentials is not: they are left out, and the job completes."""
+    hidden = encoding.encode(noise(400, 300), "jpeg", quality=90)
+    manifest = make_manifest(
+        actions=(history.OPENED, history.WATERMARKED),
+        ingredients=(history.Ingredient(label=history.SOURCE, relationship="parentOf", thumbnail=hidden),),
+    )
+    theirs = resources.signer.sign(encoding.encode(noise(300, 200), "jpeg", quality=90), "image/jpeg", manifest)
+    folder = resources.settings.data_dir / "matches"
+    folder.mkdir()
+    listed = np.asarray(Image.open(io.BytesIO(hidden if is_listed else theirs.body)))
+    (folder / "list.csv").write_text(fingerprint(np.ascontiguousarray(listed[::-1])).hash)
+    job = finish(resources, "jpeg", strength=0.6, original=theirs.body)
+    (parent,) = credentials_of(resources, job)["ingredients"]
+    assert parent.get("active_manifest") == (None if is_listed else theirs.manifest_id)
 
 
 @pytest.mark.parametrize("with_credentials", [False, True])

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import msgspec
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -21,6 +22,8 @@ from imgen.provenance.outside import changed_part
 from workers.picture import Context, Picture
 from workers.reviewers import ReviewInput
 from workers.stages.source import cover
+
+log = structlog.get_logger(__name__)
 
 SAFETY_CHECKER = "safety_checker"
 """Rule id of a picture that the model flagged under a ruleset that does not block nudity, and the reason for the audit."""
@@ -111,6 +114,20 @@ def inputs(picture: Picture, context: Context) -> Picture:
     if not verdict.safe:
         raise PictureBlocked(msgspec.structs.replace(verdict, release=False))
     return picture
+
+
+def admits(context: Context, pixels: NDArray[np.uint8]) -> bool:
+    """Returns whether a picture within the credentials of a source or a logo, (h, w, 4) uint8, may be published with them.
+
+    Raises:
+        ReviewerUnavailable: as for the picture.
+    """
+    verdict = context.resources.reviewers.review_outside(_subject(context), pixels)
+    if not verdict.safe:
+        log.warning(
+            "credentials are left out: a picture in them was refused", job=context.job.id, reason=verdict.reason
+        )
+    return verdict.safe
 
 
 def branded(picture: Picture, context: Context) -> Picture:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -10,6 +11,7 @@ from imgen.domain.errors import TimestampUnavailable, UpstreamUnavailable
 from imgen.provenance.encoding import MIME
 from imgen.provenance.manifest import Manifest
 from workers.picture import Context, Picture
+from workers.stages.review import admits
 
 log = structlog.get_logger(__name__)
 
@@ -19,12 +21,13 @@ def sign(picture: Picture, context: Context) -> Picture:
 
     Raises:
         TimestampUnavailable: the time-stamp authority does not answer, and the operator wants no picture without a time-stamp.
+        ReviewerUnavailable: a reviewer did not answer about a picture in the credentials of a source or a logo; the job waits.
     """
     mime = MIME[context.job.recipe.output.format]
     manifest = manifest_fields(picture, context)
     signer = context.resources.signer
     try:
-        signed = signer.sign(picture.encoded, mime, manifest)
+        signed = signer.sign(picture.encoded, mime, manifest, admits=partial(admits, context))
     except UpstreamUnavailable as exc:
         raise TimestampUnavailable(str(exc)) from exc
     if context.resources.settings.credentials.tsa_url and not signed.is_time_stamped:

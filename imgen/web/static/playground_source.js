@@ -21,6 +21,7 @@
   const layer = document.createElement("canvas"); // the same as a coloured layer, as it is shown
   let picture = null;
   let steps = []; // strokes, each a list of points with its width; null: all before was cleared
+  let stroke = null; // the last one that was begun
   let cursor = null; // of the keyboard, in pixels of the mask
   let isSpaceDown = false;
 
@@ -89,11 +90,14 @@
     return [((event.clientX - box.left) * view.width) / box.width, ((event.clientY - box.top) * view.height) / box.height];
   };
 
-  const begin = (point) => steps.push({ points: [point], width: Number(brush.value) });
-  const extend = (point) => { steps.at(-1).points.push(point); show(); };
+  const begin = (point) => {
+    stroke = { points: [point], width: Number(brush.value) };
+    steps.push(stroke);
+  };
+  const extend = (point) => { stroke.points.push(point); show(); }; // undone amid the stroke, it stays undone
 
   view.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || !event.isPrimary) return; // a second finger paints nothing
     event.preventDefault();
     view.focus();
     view.setPointerCapture(event.pointerId);

@@ -1,9 +1,11 @@
 """Masks in the playground: painted over a source by pointer, finger and keyboard."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from surfaces.web.conftest import enter
-from surfaces.web.playground import choose, generate, mask, picture, recipe, value
+from surfaces.web.playground import choose, generate, mask, picture, recipe, until, value
 
 
 @pytest.fixture
@@ -13,7 +15,7 @@ def admin(open_page):
 
 
 def test_a_mask_is_painted_with_the_pointer(admin, web, photo):
-    """White where it was painted and black elsewhere; undone stroke by stroke, cleared, and cleared undone."""
+    """White where it was painted and black elsewhere; undone stroke by stroke, also amid one, cleared, and cleared undone."""
     page = admin
     canvas = choose(page, photo)
     undo, clear = page.get_by_role("button", name="Undo"), page.get_by_role("button", name="Clear mask")
@@ -38,6 +40,12 @@ def test_a_mask_is_painted_with_the_pointer(admin, web, photo):
     clear.click()
     assert value(page, "mask") == ""
     undo.click()
+    assert np.array_equal(mask(page), one)
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.keyboard.press("Control+z")
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] * 0.9)
+    page.mouse.up()
     assert np.array_equal(mask(page), one)
     generate(page, "a gate redrawn in part")
     picture(page)
@@ -71,14 +79,14 @@ def test_a_mask_is_painted_by_keyboard(admin, photo):
 
 
 def test_a_mask_is_painted_by_touch_on_a_phone(open_page, web, photo):
-    """A dab and a line by a finger, which does not scroll the page away, undone by taps; the words for keys are not shown."""
+    """A dab and a line by one finger, which does not scroll the page away, undone by taps; the words for keys are not shown."""
     page = enter(open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True))
     canvas = choose(page, photo)
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     page.touchscreen.tap(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.25)
-    dab = mask(page)
-    assert (dab[150, 200], dab[450, 200]) == (255, 0)
+    assert (mask(page)[150, 200], mask(page)[450, 200]) == (255, 0)
+    dab = value(page, "mask")
     finger = page.context.new_cdp_session(page)
 
     def touch(kind, *shares):
@@ -94,16 +102,26 @@ def test_a_mask_is_painted_by_touch_on_a_phone(open_page, web, photo):
     assert canvas.bounding_box() == box
     assert page.get_by_text("Space paints").is_hidden()
     undo, clear = page.get_by_role("button", name="Undo"), page.get_by_role("button", name="Clear mask")
-    undo.tap()
-    assert np.array_equal(mask(page), dab)
-    undo.tap()
-    assert (value(page, "mask"), undo.is_disabled(), clear.is_disabled()) == ("", True, True)
+
+    def tap(button, left):
+        """Until its click has left this mask: a busy machine makes long presses of taps, which are no clicks."""
+        for _ in range(5):
+            button.tap()
+            with contextlib.suppress(AssertionError):
+                until(lambda: value(page, "mask") == left, within_s=5)
+                return
+        assert value(page, "mask") == left
+
+    tap(undo, dab)
+    canvas.dispatch_event("pointerdown", {"button": 0, "isPrimary": False, "pointerId": 9})  # a second finger
+    assert value(page, "mask") == dab
+    tap(undo, "")
+    assert (undo.is_disabled(), clear.is_disabled()) == (True, True)
     canvas.tap()
-    painted = mask(page)
-    clear.tap()
-    assert value(page, "mask") == ""
-    undo.tap()
-    assert np.array_equal(mask(page), painted)
+    until(lambda: value(page, "mask"))
+    painted = value(page, "mask")
+    tap(clear, "")
+    tap(undo, painted)
     assert page.locator("#said").inner_text() == "Undone"
     generate(page, "a gate by touch")
     picture(page)
