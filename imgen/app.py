@@ -31,13 +31,14 @@ from imgen.services.retention import Sweeper
 from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.settings import Settings
-from imgen.surfaces import action, files, health, operators, reference, web
+from imgen.surfaces import action, files, forge, health, operators, reference, web
 from imgen.surfaces.acting import TENANT
 from imgen.surfaces.surface import SERVER_ERROR, Problem, Surface, surface_at
 from imgen.threads import CLOSING
 
 SURFACES: tuple[Surface, ...] = (
     action.SURFACE,
+    forge.SURFACE,
     operators.SURFACE,
     health.SURFACE,
     files.SURFACE,

@@ -124,6 +124,7 @@ class View(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Place among the views of the job; see `rank_of`."""
     code: str = ""
     """Code of the failure of an ended job."""
+    ended_at: float | None = None
 
     @property
     def fence(self) -> int:
@@ -148,6 +149,7 @@ def view_of(job: Job) -> View:
         outcome=job.outcome,
         rank=rank_of(job.state, job.fence),
         code=job.error_code if job.state in ENDED else "",
+        ended_at=job.ended_at,
     )
 
 

@@ -9,6 +9,9 @@ from msgspec import UNSET, Struct, UnsetType
 RECIPE_VERSION = 2
 """Rises with each field or value that changes the picture: workers leave recipes of a higher version to newer workers."""
 
+ENHANCEMENT_FAILED, NEGATIVE_IGNORED = "enhancement_failed", "negative_ignored"
+"""Notes of a recipe."""
+
 REDRAWN = 128
 """Least level of a mask that counts as white: it is redrawn."""
 
@@ -158,4 +161,6 @@ class Recipe(
     """Longest time of the job from its first step to its end; unset: the model's own limit of a render alone."""
     plain_prompt: str | UnsetType = UNSET
     """Prompt as it was sent, where `@` and `-` mean nothing in it; unset: it is in the syntax of prompt.py."""
+    notes: tuple[str, ...] = ()
+    """Facts about how the request became this recipe, for its caller: ENHANCEMENT_FAILED, NEGATIVE_IGNORED."""
     version: int = RECIPE_VERSION

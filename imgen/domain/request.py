@@ -249,6 +249,10 @@ class ResolvedRequest(Struct, frozen=True, kw_only=True):
     """Longest time of a job from its first step to its end; None: the model's own limit of a render alone."""
     plain_prompt: str | None = None
     """Prompt as it was sent, where `@` and `-` mean nothing in it; None: it is in the syntax of prompt.py."""
+    notes: tuple[str, ...] = ()
+    """Of the recipe."""
+    must_optimize: bool = True
+    """Whether a failure of the enhancer fails the request, else the prompt is drawn as it was sent."""
     optimize: bool
     use_cache: bool
     cache_only: bool

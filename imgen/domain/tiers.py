@@ -113,6 +113,12 @@ def unavailable(entry: Selectable, catalog: Catalog) -> str:
     return "" if entry.model in catalog.models else f"Model {entry.model} is not configured"
 
 
+def tier_size(tier: Tier, model: Model) -> Size:
+    """Returns the size that a model draws in a tier where none is asked for: the tier's, or the model's nearest."""
+    sizes = model.all_sizes
+    return tier.size if tier.size in sizes else nearest_size(*tier.size, sizes)
+
+
 def within_tier(order: ResolvedRequest, tier: Tier, *, pinned: str = "") -> ResolvedRequest:
     """Gives an order what its tier says and it does not: size, steps, credits, time limit, and whether its negatives count.
 
@@ -121,10 +127,10 @@ def within_tier(order: ResolvedRequest, tier: Tier, *, pinned: str = "") -> Reso
         tier: the tier.
         pinned: name by which the model was pinned: its credits and its use of a negative prompt are its own; empty: the tier's.
     """
-    model, sizes = order.model, order.model.all_sizes
+    model = order.model
     width, height = order.width, order.height
     if order.sent.isdisjoint(("width", "height")):
-        width, height = tier.size if tier.size in sizes else nearest_size(*tier.size, sizes)
+        width, height = tier_size(tier, model)
     steps = order.num_inference_steps
     if "steps" not in order.sent:
         steps = clamp(tier.steps.get(model.key, steps), model.steps.min, model.steps.max)

@@ -71,6 +71,13 @@ class SignedFile(NamedTuple):
 class ServedStore(Protocol):
     """Object store whose pre-signed URLs lead to our API (imgen/surfaces/files.py), not to a server of the store's own."""
 
+    def file_of(self, key: str) -> tuple[Path, os.stat_result]:
+        """Returns the file of a key, and its state.
+
+        Raises:
+            ObjectNotFound: it is not stored.
+        """
+
     def open_signed(self, key: str, query: Mapping[str, str]) -> SignedFile:
         """Opens the file of a URL that `url` made; checks the signature before anything else.
 

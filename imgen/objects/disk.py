@@ -149,6 +149,15 @@ class DiskStore:
             path, stat = self._find(key)
         return SignedFile(path=path, stat=stat, filename=grant.filename or path.name, expires_in_s=grant.expires_in_s)
 
+    def file_of(self, key: str) -> tuple[Path, os.stat_result]:
+        """Returns the file of a key, and its state.
+
+        Raises:
+            ObjectNotFound: it is not stored.
+        """
+        with _translated(key):
+            return self._find(key)
+
     def check(self) -> str:
         """Writes, reads and deletes an object. Returns one line with the folder and its free space."""
         probe(self)

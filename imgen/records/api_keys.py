@@ -143,6 +143,12 @@ def find_key(connection: Connection, name_or_prefix: str, *, tenant_id: str = ""
     return _only(exact or found, f"No key goes by {name_or_prefix!r}", name_or_prefix)
 
 
+def find_key_named(connection: Connection, tenant_id: str, name: str) -> ApiKey | None:
+    """Finds a tenant's key of that name; None: there is none."""
+    row = connection.execute(_keys_of(tenant_id).where(api_keys.c.name == name)).first()
+    return None if row is None else _tenant_key(row).key
+
+
 def find_key_exactly(connection: Connection, name_or_prefix: str, *, tenant_id: str = "") -> ApiKey:
     """Finds a key by its whole name, or by its visible prefix or more of the raw key: for what cannot be undone.
 

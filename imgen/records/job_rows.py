@@ -94,6 +94,7 @@ def view_of_row(row: RowMapping) -> View:
         outcome=outcome,
         rank=rank_of(_state(row), row["fence"]),
         code=row["error_code"] if row["ended_at"] is not None else "",
+        ended_at=row["ended_at"],
     )
 
 

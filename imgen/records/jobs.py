@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable
 
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, Double, bindparam, insert, select
+from sqlalchemy import ColumnElement, Connection, Double, bindparam, func, insert, select
 
 from imgen.domain.errors import JobNotFound, UnreadableRow
 from imgen.domain.job import Job, State, View
@@ -98,6 +98,11 @@ def list_jobs(
     streams: list[Stream] = [{**own, jobs.c.state: state} for state in sorted(states)] if states else [own]
     places = newest_ids(connection, streams, before=before, limit=limit)
     return [listed(row) for row in rows_at(connection, places)]
+
+
+def count_of_tenant(connection: Connection, tenant_id: str) -> int:
+    """Counts the stored jobs of a tenant."""
+    return connection.execute(select(func.count()).where(jobs.c.tenant_id == tenant_id)).scalar_one()
 
 
 def of_batch(connection: Connection, batch_id: str) -> list[Job]:

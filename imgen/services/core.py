@@ -20,6 +20,7 @@ from imgen.services.accounts.request_counts import RequestCounts
 from imgen.services.accounts.strangers import Strangers
 from imgen.services.awaiting import Awaiting
 from imgen.services.enhance import Enhancer
+from imgen.services.job_facts import JobFactsCache
 from imgen.services.listed import ListedPictures
 from imgen.services.open_streams import OpenStreams
 from imgen.services.publishing import MessageSender
@@ -54,6 +55,7 @@ class Core:
     """Digests of the models' files, for the cache."""
     listed: ListedPictures = field(init=False)
     """Match lists, for sources and masks."""
+    job_facts: JobFactsCache = field(default_factory=JobFactsCache)
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.SystemRandom)
     average_seconds: dict[str, float] = field(default_factory=dict)

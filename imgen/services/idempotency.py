@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from imgen.domain.errors import RequestInProgress, Retryable
 from imgen.domain.idempotency import Once
-from imgen.domain.principal import Principal
 from imgen.records import idempotency as records
 from imgen.records.idempotency import Claim, KeyTaken, Made
 from imgen.services.core import Core
@@ -20,7 +19,7 @@ TRIES = 3
 
 async def run_once(
     core: Core,
-    principal: Principal,
+    owner: str,
     once: Once,
     *,
     make: Callable[[Claim], Awaitable[T]],
@@ -31,7 +30,7 @@ async def run_once(
 
     Args:
         core: the core.
-        principal: whose key it is.
+        owner: whose key it is: `quota_owner` of a principal, or the id of a user.
         once: the request.
         make: carries it out, and calls `records.finish` in the transaction that makes something.
         replay: makes the result from what was made.
@@ -42,7 +41,6 @@ async def run_once(
         RequestInProgress: the request is being carried out.
         Retryable: the database does not answer.
     """
-    owner = principal.quota_owner
     for _ in range(TRIES):
         made = await core.database.reading(records.find, owner, once)
         if made is not None:

@@ -78,6 +78,7 @@ def make_recipe(
         tier=resolved.tier or UNSET,
         pinned=resolved.pinned or UNSET,
         time_limit_s=resolved.time_limit_s or UNSET,
+        notes=resolved.notes,
         plain_prompt=UNSET if resolved.plain_prompt is None else resolved.plain_prompt,
     )
 

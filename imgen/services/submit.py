@@ -8,11 +8,12 @@ from msgspec import UNSET, Struct, structs
 from sqlalchemy import Connection
 
 from imgen.domain.capabilities import heeding
-from imgen.domain.errors import InvalidField
+from imgen.domain.errors import EnhancementFailed, InvalidField
 from imgen.domain.idempotency import Once
 from imgen.domain.job import Job
 from imgen.domain.principal import Principal
 from imgen.domain.prompt import Parsed
+from imgen.domain.recipe import ENHANCEMENT_FAILED
 from imgen.domain.request import ResolvedRequest, in_order
 from imgen.domain.resolution import fit_source
 from imgen.records import idempotency as idempotency_records
@@ -63,7 +64,7 @@ async def submit(
         return await _submit(core, principal, resolved, surface)
     return await idempotency.run_once(
         core,
-        principal,
+        principal.quota_owner,
         once,
         make=partial(_submit, core, principal, resolved, surface),
         replay=partial(_replay, core, principal),
@@ -94,7 +95,7 @@ async def _submit(
         await limits.check_queue(core, jobs=number, cache_hits=hits)
     final = resolved.parsed
     if resolved.optimize and hits < number:
-        final = await enhance(core.enhancer, final, resolved.model, resolved.model.styles[resolved.style])
+        resolved, final = await _enhanced(core, resolved)
     visible_watermark = resolved.visible_watermark
     if logo is not None:  # stored last: a refused request leaves no file
         image_key = await logos.store_logo(core, principal, logo)
@@ -134,6 +135,21 @@ async def _submit(
     for one in stored:
         _log(core, one)
     return Submitted(jobs=tuple(stored), warnings=warnings)
+
+
+async def _enhanced(core: Core, resolved: ResolvedRequest) -> tuple[ResolvedRequest, Parsed]:
+    """Returns an order, with a note if its prompt stays as it was sent, and the prompt to draw.
+
+    Raises:
+        EnhancementFailed: the enhancer did not answer, and the request must not go on without it.
+    """
+    try:
+        style = resolved.model.styles[resolved.style]
+        return resolved, await enhance(core.enhancer, resolved.parsed, resolved.model, style)
+    except EnhancementFailed:
+        if resolved.must_optimize:
+            raise
+        return structs.replace(resolved, notes=(*resolved.notes, ENHANCEMENT_FAILED)), resolved.parsed
 
 
 def _note_made(claim: Claim, warnings: tuple[str, ...], connection: Connection, made: Sequence[Job]) -> None:

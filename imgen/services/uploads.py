@@ -66,7 +66,7 @@ async def upload(core: Core, principal: Principal, read: ReadPicture, *, once: O
             raise JobNotFound("Upload not found")
         return Uploaded(upload=found, is_replayed=True)
 
-    return await idempotency.run_once(core, principal, once, make=make, replay=replay, takes_long=True)
+    return await idempotency.run_once(core, principal.quota_owner, once, make=make, replay=replay, takes_long=True)
 
 
 async def _upload(core: Core, principal: Principal, read: ReadPicture, claim: Claim | None = None) -> Upload:

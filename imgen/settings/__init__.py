@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -22,7 +23,7 @@ from pydantic_settings import (
 )
 
 from imgen.domain.errors import ConfigurationError
-from imgen.settings.addresses import base_url
+from imgen.settings.addresses import base_url, is_loopback
 from imgen.settings.layers import Layers, nearest, read_layers
 from imgen.settings.sections import (
     Accounts,
@@ -109,6 +110,18 @@ class Settings(_Base):
     def public_url(self) -> str:
         """Returns the URL of the API for clients, without a slash at the end."""
         return (self.http.public_url or base_url(self.http.host, self.http.port)).rstrip("/")
+
+    @property
+    def serves_anonymous(self) -> bool:
+        """Returns whether callers without a credential are served: as set, else where both addresses of the API are loopback."""
+        if isinstance(self.forge.anonymous, bool):
+            return self.forge.anonymous
+        return is_loopback(self.http.host) and is_loopback(urlsplit(self.public_url).hostname or "")
+
+    @property
+    def enhances_for_forge(self) -> bool:
+        """Returns whether prompts of Forge are improved: by a configured enhancer alone, not by the built-in one."""
+        return self.forge.enhance and bool(self.enhancer.base_url)
 
     def with_address(self, host: str, port: int) -> "Settings":
         """Returns the settings with another host and port; empty and 0 change nothing."""

@@ -41,7 +41,6 @@ class Http(_Section):
 class Accounts(_Section):
     """Callers that are served, and people with their tenants."""
 
-    anonymous: bool = False
     sign_up: Literal["closed", "open"] = "closed"
     sign_up_plan: str = "free"
     tenants_per_person: Annotated[int, Interval(ge=0, le=1_000_000)] = 3
@@ -50,6 +49,9 @@ class Accounts(_Section):
 class Forge(_Section):
     """Surface with quality tiers and content-addressed assets."""
 
+    anonymous: bool | Literal["loopback"] = "loopback"
+    enhance: bool = True
+    sync_wait_s: TimeLimit = 55
     assets: Literal["public", "private"] = "public"
     shared_inputs: bool = False
 

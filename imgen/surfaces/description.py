@@ -67,6 +67,7 @@ class Description(Struct, frozen=True, kw_only=True):
     operations_intro: str = ""
     failures: tuple[FailureRow, ...] = ()
     failures_intro: str = ""
+    failures_title: str = "Errors"
     page: str = ""
     """Page of docs/, of which llms-full.txt repeats some sections."""
     sections: tuple[str, ...] = ()

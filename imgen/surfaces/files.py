@@ -13,6 +13,7 @@ from imgen.domain.errors import Forbidden, ObjectNotFound, Retryable
 from imgen.objects import ServedStore
 from imgen.objects.signed_urls import PREFIX
 from imgen.services.core import Core
+from imgen.surfaces.file_headers import SAFE_HEADERS
 from imgen.surfaces.surface import Surface, status_of
 from imgen.threads import FILES
 
@@ -27,11 +28,6 @@ CONTENT_TYPES = {
 }
 """Media types by the key's suffix; any other is `application/octet-stream`, which no browser runs. The system's own table
 differs between machines and has .html."""
-
-SAFE_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-}
 
 
 def routes(core: Core) -> list[Route]:

@@ -1,19 +1,23 @@
-"""Cookie of the web face's sessions, for surfaces beside it: read, never written."""
+"""Cookies of the web face, its session's and its CSRF token, for surfaces beside it: read, never written."""
 
 import base64
 import binascii
 import json
+import secrets
 
 import itsdangerous
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from imgen.asgi.endpoint import header
 from imgen.records import installation
 from imgen.services.accounts import sessions
 from imgen.services.core import Core
 from imgen.threads import LOADING
 
 COOKIE = "imgen_session"
+CSRF_COOKIE, CSRF_HEADER = "csrftoken", b"x-csrftoken"
+"""Cookie and header of the token, which asgi-csrf signs."""
 
 
 class SessionCookies:
@@ -21,18 +25,33 @@ class SessionCookies:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._signer: itsdangerous.TimestampSigner | None = None
+        self._secret = ""
 
     async def token(self, scope: Scope) -> str:
         """Returns the session's token of a request; empty: it has no cookie of ours."""
         sent = HTTPConnection(scope).cookies.get(COOKIE, "")
         if not sent:
             return ""
-        if self._signer is None:
-            secret = await LOADING.run(installation.secret, self._core.database, installation.WEB)
-            self._signer = itsdangerous.TimestampSigner(secret.hex())
+        signer = itsdangerous.TimestampSigner(await self._read_secret())
         try:  # as starlette.middleware.sessions writes it
-            kept = json.loads(base64.b64decode(self._signer.unsign(sent, max_age=sessions.SESSION_S)))
+            kept = json.loads(base64.b64decode(signer.unsign(sent, max_age=sessions.SESSION_S)))
         except (itsdangerous.BadData, binascii.Error, ValueError, RecursionError):
             return ""
         return str(kept.get("token", "")) if isinstance(kept, dict) else ""
+
+    async def has_csrf_token(self, scope: Scope) -> bool:
+        """Returns whether the header of a request repeats its CSRF cookie, which this server signed."""
+        cookie = HTTPConnection(scope).cookies.get(CSRF_COOKIE, "")
+        if not secrets.compare_digest(cookie.encode(), header(scope, CSRF_HEADER).encode()):
+            return False
+        try:
+            itsdangerous.URLSafeSerializer(await self._read_secret()).loads(cookie, CSRF_COOKIE)
+        except itsdangerous.BadData:
+            return False
+        return True
+
+    async def _read_secret(self) -> str:
+        if not self._secret:
+            secret = await LOADING.run(installation.secret, self._core.database, installation.WEB)
+            self._secret = secret.hex()
+        return self._secret

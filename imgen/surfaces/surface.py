@@ -25,6 +25,7 @@ STATUSES: dict[type[errors.ImgenError], int] = {
     errors.CacheMiss: 404,
     errors.CacheExpired: 404,
     errors.RequestInProgress: 409,
+    errors.KeyShownBefore: 409,
     errors.TooLarge: 413,
     errors.KeyReused: 422,
     errors.RateLimited: 429,

@@ -53,7 +53,7 @@ ENDED_VIEW = '{"tenant_id":"ten_1","state":"completed","model":"eros","outcome":
 BLOCKED_VIEW = '{"tenant_id":"ten_1","state":"blocked","model":"eros","outcome":' + BLOCKED + "}"
 
 
-LATER = (',"inputs":[],"upscale":1', ',"upscale":1,"upscaler":""', ',"credits":1')
+LATER = (',"inputs":[],"upscale":1', ',"upscale":1,"upscaler":""', ',"credits":1', ',"notes":[]')
 """Keys that came later, as they are written of a row that has none."""
 
 

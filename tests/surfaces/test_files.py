@@ -1,6 +1,7 @@
 """The disk store's addresses over real HTTP: what is refused, what headers say, and what partial requests get."""
 
 import http.client
+import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -241,6 +242,10 @@ class Shelf:
         if query.get("word") != "open":
             raise Forbidden("Forbidden")
         return SignedFile(path=self.path, stat=self.path.stat(), filename=key, expires_in_s=9)
+
+    def file_of(self, _key: str) -> tuple[Path, os.stat_result]:
+        """The one file."""
+        return self.path, self.path.stat()
 
 
 def test_any_store_that_opens_signed_urls_is_served(tmp_path):

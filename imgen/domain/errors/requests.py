@@ -111,6 +111,7 @@ class InvalidField(Invalid):
     def __init__(self, field: str, reason: str = "") -> None:
         """Takes the field's name, and a sentence for its caller if there is more to say."""
         super().__init__(reason or f"Invalid {field}")
+        self.reason = reason
         self.field = field
 
 
@@ -130,6 +131,12 @@ class KeyReused(ImgenError):
     """Idempotency key reused."""
 
     code = "idempotency_key_reused"
+
+
+class KeyShownBefore(ImgenError):
+    """The request was carried out before, and its key was shown then."""
+
+    code = "key_shown_before"
 
 
 class TenantNotFound(ImgenError):

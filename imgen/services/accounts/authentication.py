@@ -92,7 +92,7 @@ async def _by_session(core: Core, credential: SessionCredential, _remote_ip: str
 
 
 async def _by_address(core: Core, credential: AddressCredential, _remote_ip: str, note: NoteRate) -> Principal:
-    if not core.settings.accounts.anonymous or not credential.remote_ip:
+    if not core.settings.serves_anonymous or not credential.remote_ip:
         raise Unauthorized
     now = core.clock()
     principal = anonymous_principal(credential.remote_ip, await _anonymous_tenant(core))

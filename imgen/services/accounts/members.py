@@ -21,22 +21,27 @@ async def make_tenant(core: Core, user: User, name: str) -> Tenant:
         Invalid: the name is taken, empty or too long.
         TooManyTenants: the user owns as many as a person may.
     """
-
-    def write(connection: Connection) -> Tenant:
-        if not user.is_admin:
-            memberships.check_may_own(connection, user.id, limit=core.settings.accounts.tenants_per_person)
-        if tenants.find_tenant(connection, name) is not None:
-            raise Invalid(f"The name {name!r} is taken")
-        made = tenants.ensure_tenant(connection, name, core.settings.accounts.sign_up_plan)
-        memberships.join(connection, user.id, made.id, OWNER)
-        detail = audit.change(made.name, after={"plan": made.plan, "owner": user.name})
-        audit.by_person(connection, user, action="made tenant", tenant_id=made.id, subject=made.id, detail=detail)
-        return made
-
     try:
-        return await core.database.writing(write)
+        return await core.database.writing(add_tenant, core, user, name)
     except IntegrityError as exc:
         raise Invalid(f"The name {name!r} is taken") from exc
+
+
+def add_tenant(connection: Connection, core: Core, user: User, name: str) -> Tenant:
+    """Adds a tenant that the user owns, in a transaction.
+
+    Raises:
+        Invalid, TooManyTenants: as for `make_tenant`.
+    """
+    if not user.is_admin:
+        memberships.check_may_own(connection, user.id, limit=core.settings.accounts.tenants_per_person)
+    if tenants.find_tenant(connection, name) is not None:
+        raise Invalid(f"The name {name!r} is taken")
+    made = tenants.ensure_tenant(connection, name, core.settings.accounts.sign_up_plan)
+    memberships.join(connection, user.id, made.id, OWNER)
+    detail = audit.change(made.name, after={"plan": made.plan, "owner": user.name})
+    audit.by_person(connection, user, action="made tenant", tenant_id=made.id, subject=made.id, detail=detail)
+    return made
 
 
 async def rename_tenant(core: Core, user: User, tenant_id: str, name: str) -> None:

@@ -7,7 +7,7 @@ from msgspec import UNSET, structs
 
 from imgen.domain.catalog import SIZES, Catalog, Model
 from imgen.domain.failure import CODES
-from imgen.domain.ids import is_cached
+from imgen.domain.ids import is_cached, written_id
 from imgen.domain.job import Job, State, state_for_owner, utc_text
 from imgen.domain.outcome import Outcome
 from imgen.records.uploads import Upload
@@ -116,12 +116,13 @@ def ended_answer(
 
 def told_answer(core: Core, job: Job) -> CompletedData | BlockedData | EndedData:
     """Makes the data of a webhook: the answer to `status` with the job's id; a withheld picture's URL goes to who asks for it."""
+    job_id = written_id(job.id, job.surface)
     answer = ended_answer(core, job.id, job.state, job.outcome or Outcome(), code=job.error_code)
     if isinstance(answer, BlockedAnswer):
-        return BlockedData(id=job.id, **structs.asdict(answer) | {"unsafe_url": UNSET})
+        return BlockedData(id=job_id, **structs.asdict(answer) | {"unsafe_url": UNSET})
     if isinstance(answer, CompletedAnswer):
-        return CompletedData(id=job.id, **structs.asdict(answer))
-    return EndedData(id=job.id, **structs.asdict(answer))
+        return CompletedData(id=job_id, **structs.asdict(answer))
+    return EndedData(id=job_id, **structs.asdict(answer))
 
 
 def listed_job(job: Job) -> ListedJob:

@@ -91,7 +91,7 @@ def _answers(descriptions: Sequence[Description], schemas: dict[str, Any]) -> It
 def _failures(description: Description) -> Iterator[str]:
     if not description.failures:
         return
-    yield f"\n## Errors\n\n{description.failures_intro}\n"
+    yield f"\n## {description.failures_title}\n\n{description.failures_intro}\n"
     yield "| status | error | when | what to do |\n|---|---|---|---|"
     for row in description.failures:
         yield f"| {row.status} | `{row.text}` | {row.when} | {row.advice} |"

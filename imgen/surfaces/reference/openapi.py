@@ -6,6 +6,7 @@ from typing import Any
 from imgen import __version__
 from imgen.services.core import Core
 from imgen.surfaces.description import Description
+from imgen.surfaces.session_cookie import COOKIE
 
 
 def document(core: Core, descriptions: Sequence[Description]) -> dict[str, Any]:
@@ -28,7 +29,24 @@ def document(core: Core, descriptions: Sequence[Description]) -> dict[str, Any]:
         "webhooks": {event: item for each in descriptions for event, item in each.webhooks.items()},
         "components": {
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "An API key, `imgen_` and 64 hex digits."}
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key: `imgen_` or `imgf_` and 64 hex digits.",
+                },
+                "x_api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": COOKIE,
+                    "description": "Cookie of a person who signed in at `/sign-in`.",
+                },
+                "csrf": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "x-csrftoken",
+                    "description": "With a session, for changes: the value of the cookie `csrftoken`.",
+                },
             },
             "schemas": {name: schema for each in descriptions for name, schema in each.schemas.items()},
             "headers": {

@@ -26,7 +26,7 @@ from imgen.records import audit, job_transitions, ledger, tenants
 from imgen.services.accounts.authentication import authenticate
 from imgen.services.accounts.usage import usage
 
-SERVED = "[accounts]\nanonymous = true\n"
+SERVED = "[forge]\nanonymous = true\n"
 
 
 def with_free(core, **limits):
@@ -50,14 +50,30 @@ async def made(core, remote_ip, number=1):
 
 
 def test_nobody_is_served_unless_the_operator_says_so(core):
-    """Off by default; a caller without an address cannot be counted."""
+    """Switched off; a caller without an address cannot be counted."""
 
     async def work(opened):
         with pytest.raises(Unauthorized):
             await authenticate(opened, AddressCredential("192.0.2.1"))
         assert await opened.database.reading(tenants.all_tenants) == []
 
-    core(work)
+    core(work, "[forge]\nanonymous = false\n")
+
+
+@pytest.mark.parametrize(
+    ("http", "is_served"),
+    [
+        ("", True),
+        ('host = "127.0.0.1"\npublic_url = "https://img.example.com"', False),
+        ('host = "0.0.0.0"\npublic_url = "http://127.0.0.1:8000"', False),
+        ('host = "::1"', True),
+        ('host = "localhost"', True),
+    ],
+)
+def test_by_default_they_are_served_on_loopback_alone(tmp_path, http, is_served):
+    """Behind a proxy of the same machine the public address says that others come."""
+    loaded = prepare(tmp_path / "var", "unix:///none", f"[http]\n{http}\n")
+    assert loaded.serves_anonymous == is_served
 
 
 def test_the_first_caller_makes_the_tenant(core):

@@ -1,0 +1,171 @@
+"""One call of Forge: its body, and its caller, who has an API key in either header, a session, or nothing but an address."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from msgspec import structs
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from imgen.asgi.answer_headers import answer_context
+from imgen.asgi.endpoint import (
+    AUTHORIZATION,
+    X_API_KEY,
+    Answer,
+    Endpoint,
+    header,
+    read_body,
+    remote_ip,
+    sent_key,
+)
+from imgen.domain.credential import AddressCredential, Credential, KeyCredential
+from imgen.domain.errors import Forbidden, ImgenError, Unauthorized
+from imgen.domain.idempotency import HEADER, parse_key
+from imgen.domain.principal import Kind, Principal, hash_key
+from imgen.domain.user import User
+from imgen.services.accounts import authentication, sessions
+from imgen.services.core import Core
+from imgen.surfaces.acting import acting
+from imgen.surfaces.forge import failures
+from imgen.surfaces.session_cookie import SessionCookies
+
+SURFACE = "forge"
+KEY_HEADERS = (AUTHORIZATION, X_API_KEY)
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Call:
+    """Call of one route."""
+
+    def __init__(self, core: Core, cookies: SessionCookies, scope: Scope, receive: Receive) -> None:
+        self.core = core
+        self.scope = scope
+        self._cookies = cookies
+        self._receive = receive
+        self._principal: Principal | None = None
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Returns whether the caller is known to have no credential."""
+        return self._principal is not None and self._principal.kind is Kind.ANONYMOUS
+
+    def path(self, name: str) -> str:
+        """Returns a part of the path by its name in the route."""
+        return str(self.scope["path_params"][name])
+
+    async def principal(self, *, needs: str = "") -> Principal:
+        """Authenticates the caller; the call is counted once.
+
+        Args:
+            needs: the scope that the route needs; empty: none.
+
+        Raises:
+            Unauthorized, InvalidKey, KeyDisabled, RateLimited: see `authenticate`; anonymous callers may not be served.
+            Forbidden: a session without its CSRF token, or for a tenant of others.
+            SurfaceNotInPlan: the tenant's plan does not include the surface.
+            OutOfScope: the caller lacks the scope.
+        """
+        if self._principal is None:
+            self._principal = await authentication.authenticate(
+                self.core,
+                await self._credential(),
+                remote_ip=remote_ip(self.scope),
+                note=answer_context(self.scope).note_rate,
+            )
+        self.core.plan_of(self._principal.tenant.plan).require_surface(SURFACE)
+        self._principal.require(needs)
+        return self._principal
+
+    async def user(self) -> User:
+        """Returns the signed-in user.
+
+        Raises:
+            Unauthorized: there is none, or the password has to be changed first.
+            Forbidden: a call that changes something lacks its CSRF token.
+        """
+        user = None if self.has_key else await self.signed_in()
+        if user is None:
+            raise Unauthorized
+        return user
+
+    @property
+    def has_key(self) -> bool:
+        """Returns whether a key was sent, in whatever form."""
+        return any(name in KEY_HEADERS for name, _ in self.scope["headers"])
+
+    async def body(self) -> bytes:
+        """Reads the body.
+
+        Raises:
+            TooLarge: it is over the limit.
+        """
+        max_bytes = int(self.core.settings.http.max_body_mib * 1024 * 1024)
+        return await read_body(self.scope, self._receive, max_bytes=max_bytes)
+
+    async def while_connected(self, work: Awaitable[object]) -> None:
+        """Awaits something as long as the client is there.
+
+        Raises:
+            starlette.requests.ClientDisconnect: it has gone away; the work is given up.
+        """
+        gone = asyncio.ensure_future(_disconnection(self._receive))
+        done = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait((gone, done), return_when=asyncio.FIRST_COMPLETED)
+            if not done.done():
+                raise ClientDisconnect
+            await done
+        finally:
+            gone.cancel()
+            done.cancel()
+
+    def idempotency_key(self) -> str:
+        """Returns the idempotency key of the header; empty: there is none.
+
+        Raises:
+            InvalidField: the header holds no key.
+        """
+        sent = header(self.scope, HEADER.lower().encode())
+        return parse_key(sent) if sent else ""
+
+    async def _credential(self) -> Credential:
+        if self.has_key:
+            return KeyCredential(hash_key(sent_key(self.scope, KEY_HEADERS)))
+        user = await self.signed_in()
+        if user is None:
+            return AddressCredential(remote_ip(self.scope))
+        return acting(self.scope, user)
+
+    async def signed_in(self) -> User | None:
+        """Returns the user of the session's cookie; None: there is no session.
+
+        Raises:
+            Unauthorized: the password has to be changed first.
+            Forbidden: a call that changes something lacks its CSRF token.
+        """
+        user = await sessions.signed_in(self.core, await self._cookies.token(self.scope))
+        if user is None:
+            return None
+        if user.must_change_password:
+            raise Unauthorized
+        if self.scope["method"] not in SAFE_METHODS and not await self._cookies.has_csrf_token(self.scope):
+            raise Forbidden("The header x-csrftoken has to repeat the cookie csrftoken")
+        return structs.replace(user, remote_ip=remote_ip(self.scope))
+
+
+async def _disconnection(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def endpoint(core: Core, cookies: SessionCookies, handler: Callable[[Call], Awaitable[Answer]]) -> Endpoint:
+    """Makes the ASGI application of a route; errors are answered in the form of the surface."""
+
+    async def answer(scope: Scope, receive: Receive) -> Answer:
+        call = Call(core, cookies, scope, receive)
+        try:
+            return await handler(call)
+        except ImgenError as exc:
+            return failures.failure(exc, is_anonymous=call.is_anonymous)
+
+    return Endpoint(answer)

@@ -1,0 +1,72 @@
+"""Answers that tell the state of a job: made of its view, which a poll reads from Redis, and of facts that never change."""
+
+from imgen.domain.ids import uuid_form
+from imgen.domain.job import ENDED, Job, State, View, view_of
+from imgen.domain.outcome import Outcome
+from imgen.domain.recipe import ENHANCEMENT_FAILED, NEGATIVE_IGNORED
+from imgen.services.job_facts import JobFacts, facts_of
+from imgen.services.jobs import JobStatus
+from imgen.surfaces.forge.answers import ForgeJob, JobState
+from imgen.surfaces.forge.times import utc_text_ms
+
+_NOTES = {
+    ENHANCEMENT_FAILED: "The prompt could not be improved; it is drawn as it was sent.",
+    NEGATIVE_IGNORED: "The negative prompt is ignored: the model does not use it.",
+}
+ASSETS = "/v2/assets/"
+_STATES: dict[State, JobState] = {
+    State.QUEUED: "queued",
+    State.RENDERING: "processing",
+    State.RENDERED: "processing",
+    State.FINISHING: "processing",
+    State.COMPLETED: "completed",
+    State.BLOCKED: "failed",
+    State.FAILED: "failed",
+    State.TIMED_OUT: "failed",
+    State.CANCELLED: "failed",
+}
+
+
+def of_status(job_id: str, status: JobStatus, facts: JobFacts) -> ForgeJob:
+    """Makes the answer to a poll."""
+    is_loading = status.view.state is State.RENDERING and status.progress == 0
+    return _answer(job_id, status.view, facts, "queued" if is_loading else _STATES[status.view.state])
+
+
+def of_job(job: Job) -> ForgeJob:
+    """Makes the entry of a job in a list, or the data of its webhook."""
+    view = view_of(job)
+    return _answer(job.id, view, facts_of(job), _STATES[view.state])
+
+
+def _answer(job_id: str, view: View, facts: JobFacts, state: JobState) -> ForgeJob:
+    outcome = view.outcome or Outcome()
+    meta = outcome.meta
+    has_asset = meta is not None and any(image.type == "signed" for image in outcome.images)
+    return ForgeJob(
+        job_id=uuid_form(job_id),
+        state=state,
+        original_prompt=facts.original_prompt,
+        final_prompt=facts.final_prompt,
+        enhancement_logic=_enhancement(facts),
+        quality_tier=facts.tier or None,
+        model=facts.model,
+        seed=facts.seed,
+        asset_url=ASSETS + meta.sha256 if meta is not None and has_asset else None,
+        error=_error(outcome) if state == "failed" else None,
+        created_at=utc_text_ms(facts.created_at),
+        completed_at=utc_text_ms(view.ended_at) if view.state in ENDED and view.ended_at else None,
+    )
+
+
+def _enhancement(facts: JobFacts) -> str | None:
+    """Returns what was done to the prompt, in sentences; None: nothing."""
+    told = ["The prompt was improved."] if facts.optimized else []
+    return " ".join([*told, *(_NOTES[note] for note in facts.notes if note in _NOTES)]) or None
+
+
+def _error(outcome: Outcome) -> str:
+    """Returns the reason of a failure, in words for the caller."""
+    if outcome.blocked is not None:
+        return f"Content blocked — flagged for: {', '.join(outcome.blocked.names)}"
+    return outcome.error

@@ -1,0 +1,95 @@
+"""Forge over a real Redis and both databases, served in the test's process, with a worker that draws when it is told to."""
+
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+import redis
+from servers.local import LocalApi, start_local_api, start_local_worker
+from sqlalchemy import create_engine, make_url, text
+
+from imgen.domain.ids import stored_id
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass(frozen=True)
+class Forge:
+    """A served API, its worker, and the key of an unlimited tenant."""
+
+    api: LocalApi
+    work: Callable[[str], None]
+
+    def call(self, method: str, path: str, *, key: str | None = "", **more) -> httpx2.Response:
+        """Sends a request with this key; empty: the first tenant's, None: none."""
+        headers = {} if key is None else {"X-API-Key": key or self.api.key}
+        return httpx2.request(
+            method, self.api.url + path, headers=headers | more.pop("headers", {}), timeout=30, verify=False, **more
+        )
+
+    def generate(self, *, key: str | None = "", status: int = 202, **fields) -> dict:
+        """The answer to a request for a picture, which must have this status."""
+        answer = self.call("POST", "/v2/generate", key=key, json={"prompt": "a red coat on the beach"} | fields)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def job(self, job_id: str, *, key: str | None = "") -> dict:
+        """The answer to a poll, which must be 200."""
+        answer = self.call("GET", f"/v2/jobs/{job_id}", key=key)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def draw(self, *, key: str | None = "", **fields) -> dict:
+        """A job that the worker has ended."""
+        made = self.generate(key=key, **fields)
+        self.work(stored_id(made["job_id"]))
+        return self.job(made["job_id"], key=key)
+
+    def new_key(self, tenant: str, *, plan: str = "unlimited", **options: str) -> str:
+        """A key of a tenant."""
+        more = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return self.api.imgen("keys", "create", f"k{secrets.token_hex(4)}", "--tenant", tenant, "--plan", plan, *more)
+
+    @contextmanager
+    def person(self, name: str) -> Iterator[httpx2.Client]:
+        """A new person who has signed in, with the CSRF token in each request."""
+        first = self.api.imgen("users", "add", name)
+        with httpx2.Client(base_url=self.api.url, timeout=30, verify=False) as client:
+            page = client.get("/sign-in").text
+            token = re.search(r'name="csrftoken" value="([^"]+)"', page)[1]
+            client.post("/sign-in", data={"name": name, "password": first, "csrftoken": token})
+            client.headers["x-csrftoken"] = client.cookies["csrftoken"]
+            client.post("/panel/account", data={"old": first, "new": PASSWORD, "again": PASSWORD})
+            yield client
+
+
+@contextmanager
+def start_forge(data, redis_url: str, settings: str = "", *, database_url: str = "", **more) -> Iterator[Forge]:
+    """Serves Forge over a new data folder."""
+    database = f'[database]\nurl = "{database_url}"\n' if database_url else ""
+    with (
+        start_local_api(data, redis_url, settings + database, **more) as api,
+        start_local_worker(api.settings) as work,
+    ):
+        yield Forge(api, work)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def forge(request, tmp_path_factory, redis_url) -> Iterator[Forge]:
+    """Forge over each database."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    url = ""
+    if request.param == "postgres":
+        shared, name = request.getfixturevalue("postgres_url"), f"forge_{secrets.token_hex(4)}"
+        engine = create_engine(shared, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        url = make_url(shared).set(database=name).render_as_string(hide_password=False)
+    with start_forge(tmp_path_factory.mktemp("forge") / "var", redis_url, database_url=url) as running:
+        yield running
