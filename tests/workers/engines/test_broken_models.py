@@ -105,6 +105,16 @@ def take_another_component(folder, models):
     shutil.copy(models / "sdxl" / "vae" / "diffusion_pytorch_model.safetensors", folder / UNET)
 
 
+def take_the_denoiser_of_another(folder, models):
+    shutil.rmtree(folder / "unet")
+    shutil.copytree(models / "sd15" / "unet", folder / "unet")
+
+
+def take_the_vae_of_another(folder, models):
+    shutil.rmtree(folder / "vae")
+    shutil.copytree(models / "sd3" / "vae", folder / "vae")
+
+
 def take_an_architecture_without_its_parts(folder, _models):
     index = json.loads((folder / "model_index.json").read_text())
     (folder / "model_index.json").write_text(json.dumps(index | {"_class_name": "StableDiffusion3Pipeline"}))
@@ -132,6 +142,8 @@ KINDS = {
     lose_names: "CLIPTextModel: it lacks text_model.embeddings.position_embedding.weight",
     take_shapes_of_another: "broken/unet does not fit the model's UNet2DConditionModel: it lacks",
     take_another_component: "broken/unet does not fit the model's UNet2DConditionModel: it lacks",
+    take_the_denoiser_of_another: "cross_attention_dim 32 of unet does not fit hidden_size 32 of text_encoder and hidden_size",
+    take_the_vae_of_another: "out_channels 4 of unet does not fit latent_channels 16 of vae",
     take_an_architecture_without_its_parts: "lacks text_encoder_3, tokenizer_3, transformer, which StableDiffusion3Pi",
     take_an_unknown_architecture: "diffusers has no FancyPipeline",
     spoil_the_tokenizer: "broken/tokenizer cannot be loaded",
@@ -158,9 +170,11 @@ def test_a_whole_folder_takes_the_room(pool, named, broken, loads):
     assert loads == [*HEALTHY, "broken"]
 
 
-@pytest.mark.parametrize("family", ["sd3", "flux", "sdxl-inpainting", "lcm", "qwen", "starter"])
+@pytest.mark.parametrize(
+    "family", ["sd15", "sd3", "flux", "sd15-inpainting", "sdxl-inpainting", "lcm", "qwen", "starter"]
+)
 def test_a_whole_folder_passes_its_trial(family, models, entry):
-    """Whatever its architecture; the whole file of one as well."""
+    """Whatever its architecture."""
     engines.try_out(entry(family), EngineContext(folders=(models,)))
 
 

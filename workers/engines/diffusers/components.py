@@ -170,7 +170,7 @@ def _check_single_file(path: Path, name: str) -> None:
 
 def _refuse_other_sizes(path: Path, own: Path) -> None:
     """Raises ModelError if a component takes or gives tensors of another size than the model's own, where both tell theirs."""
-    there, here = _config(path), _config(own)
+    there, here = config_of_part(path), config_of_part(own)
     for size in _SIZES:
         if size in there and size in here and there[size] != here[size]:
             raise ModelError(
@@ -178,7 +178,8 @@ def _refuse_other_sizes(path: Path, own: Path) -> None:
             )
 
 
-def _config(path: Path) -> dict[str, object]:
+def config_of_part(path: Path) -> dict[str, object]:
+    """Returns the configuration of a component's folder, or of the one beside a single file; empty: it has none that is read."""
     folder = path if path.is_dir() else path.with_suffix("")
     try:
         found = json.loads((folder / "config.json").read_bytes())

@@ -28,7 +28,8 @@ from workers.engines.diffusers.component_loading import (
     refuse_misfits,
     renamed,
 )
-from workers.engines.diffusers.components import CONFIGS, LIBRARIES, class_of
+from workers.engines.diffusers.components import CONFIGS, LIBRARIES, class_of, config_of_part
+from workers.engines.diffusers.fitting_sizes import refuse_misfits_between
 from workers.engines.diffusers.model_files import read_index
 from workers.engines.diffusers.variants import variant_of
 from workers.meta_weights import on_meta
@@ -70,7 +71,11 @@ def try_out(
     if config is None:
         return
     index = read_index(config)
-    _refuse_incomplete(config, pipeline or str(index["_class_name"]), index, leave_out, components)
+    drawn_by = pipeline or str(index["_class_name"])
+    _refuse_incomplete(config, drawn_by, index, leave_out, components)
+    loaded = {name for name, value in index.items() if isinstance(value, list) and value[1] is not None} - {*leave_out}
+    folders = {name: components.get(name, config / name) for name in loaded | components.keys()}
+    refuse_misfits_between(str(path), drawn_by, {name: config_of_part(part) for name, part in folders.items()})
     for name, value in index.items():
         if name in leave_out or name.startswith("_") or not isinstance(value, list):
             continue
