@@ -20,6 +20,7 @@ from imgen.records import users
 from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.cache import cache_lookups
 from imgen.records.tables.ledger import counters
+from imgen.records.tables.operations import audit
 from imgen.records.tables.webhooks import webhook_endpoints
 from tests.servers.postgres import find_binaries, start_postgres
 
@@ -35,6 +36,7 @@ PAGES = (
 FOR_ADMINISTRATORS = (
     "/panel/workers", "/panel/cache", "/panel/cache?words=studio+5", "/panel/people", "/panel/people?words=owner+42",
     "/panel/webhooks?tenant=studio+77777", "/panel/webhooks?state=dead", "/panel/audit",
+    "/panel/audit?words=nothing+of+the+kind",
 )  # fmt: skip
 ACTIONS: tuple[dict[str, object], ...] = (
     {"action": "models"},
@@ -85,7 +87,7 @@ def percentiles(fixture: Fixture, server: Server, job_id: str, *, rounds: int) -
 
 
 def add_tenants(fixture: Fixture, number: int) -> None:
-    """Stores tenants with a key, an owner and an endpoint each, counts of this month and look-ups in the cache."""
+    """Stores tenants with a key, an owner, an endpoint and a row of the audit each, counts of this month and of look-ups."""
     now = time.time()
     day = time.strftime("%Y-%m-%d", time.gmtime(now))
     owners = [f"usr_{secrets.token_hex(8)}" for _ in range(number)]
@@ -127,6 +129,16 @@ def add_tenants(fixture: Fixture, number: int) -> None:
                     {
                         "id": f"we_{secrets.token_hex(8)}", "tenant_id": one, "url": f"https://studio-{at}.example/hook",
                         "events": " job.completed ", "secret": "whsec_", "enabled": True, "created_at": now - at,
+                    }
+                    for at, one in enumerate(names)
+                ],
+            ),
+            (
+                audit,
+                [
+                    {
+                        "id": f"aud_{secrets.token_hex(8)}", "at": now - 2_000_000 - at, "actor": f"owner {at}",
+                        "action": "made tenant", "tenant_id": one, "subject": one, "detail": '{"address": "127.0.0.1"}',
                     }
                     for at, one in enumerate(names)
                 ],

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, insert, literal, or_, select, tuple_
+from sqlalchemy import Connection, RowMapping, Select, insert, literal, or_, select, tuple_
 
 from imgen.domain.account import Tenant
 from imgen.domain.principal import ApiKey
@@ -17,6 +17,9 @@ from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.operations import audit
 from imgen.records.tables.users import users
 from imgen.records.tenants import names as tenant_names
+
+LOOKED_AT = 5000
+"""Rows that one search looks at: some 40 ms."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +32,16 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str
     subject: str
     detail: dict[str, object]
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that a search found."""
+
+    entries: list[Entry]
+    before: str
+    """Id of the row at which the search goes on; empty: there is no older row."""
+    searched_to: float | None = None
+    """Time of the oldest row that was looked at, if there are older ones and the page is not full."""
 
 
 def note(
@@ -106,21 +119,37 @@ def reasons(connection: Connection, subjects: Sequence[str]) -> dict[str, str]:
     return {subject: reason for subject, reason in found.items() if reason}
 
 
-def page(connection: Connection, *, limit: int, before: str = "", words: str = "") -> list[Entry]:
-    """Lists rows, newest first, older than the row `before`; `words` are searched in all columns, `detail` included."""
-    query = select(audit).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
-    if before:
-        place = select(audit.c.at).where(audit.c.id == before).scalar_subquery()
-        query = query.where(tuple_(audit.c.at, audit.c.id) < tuple_(place, literal(before)))
-    if words:
-        written = msgspec.json.encode(words).decode()[1:-1]  # as JSON in `detail`: a quote has a backslash
-        columns = (audit.c.actor, words), (audit.c.action, words), (audit.c.subject, words), (audit.c.detail, written)
-        if connection.dialect.name == "sqlite":  # its LIKE ignores case, in half the time of lower()
-            query = query.where(or_(*(column.contains(wanted, autoescape=True) for column, wanted in columns)))
-        else:
-            plain = ((column.collate("C"), wanted) for column, wanted in columns)  # collation C: a language's is slow
-            query = query.where(or_(*(column.icontains(wanted, autoescape=True) for column, wanted in plain)))
-    return [_entry(row) for row in connection.execute(query).mappings()]
+def page(connection: Connection, *, limit: int, before: str = "") -> list[Entry]:
+    """Lists rows, newest first, older than the row `before`."""
+    return [_entry(row) for row in connection.execute(_older(before).limit(limit)).mappings()]
+
+
+def search(connection: Connection, words: str, *, limit: int, before: str = "", looks_at: int = LOOKED_AT) -> Found:
+    """Searches all columns, `detail` included, of the next `looks_at` rows that are older than `before`, newest first.
+
+    No index finds words: a search of all rows would take seconds where there are many tenants.
+    """
+    rows = _older(before).limit(looks_at).subquery()
+    written = msgspec.json.encode(words).decode()[1:-1]  # as JSON in `detail`: a quote has a backslash
+    columns = (rows.c.actor, words), (rows.c.action, words), (rows.c.subject, words), (rows.c.detail, written)
+    if connection.dialect.name == "sqlite":  # its LIKE ignores case, in half the time of lower()
+        fits = [column.contains(wanted, autoescape=True) for column, wanted in columns]
+    else:  # collation C: a language's is slow
+        fits = [column.collate("C").icontains(wanted, autoescape=True) for column, wanted in columns]
+    query = select(rows).where(or_(*fits)).order_by(rows.c.at.desc(), rows.c.id.desc()).limit(limit + 1)
+    entries = [_entry(row) for row in connection.execute(query).mappings()]
+    if len(entries) > limit:
+        return Found(entries=entries[:limit], before=entries[limit - 1].id)
+    last = connection.execute(_older(before).offset(looks_at - 1).limit(1)).mappings().first()
+    return Found(entries=entries, before=last["id"] if last else "", searched_to=last["at"] if last else None)
+
+
+def _older(before: str) -> Select[tuple[object, ...]]:
+    query = select(audit).order_by(audit.c.at.desc(), audit.c.id.desc())
+    if not before:
+        return query
+    place = select(audit.c.at).where(audit.c.id == before).scalar_subquery()
+    return query.where(tuple_(audit.c.at, audit.c.id) < tuple_(place, literal(before)))
 
 
 def names(connection: Connection, subjects: Iterable[str]) -> dict[str, str]:

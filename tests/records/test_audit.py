@@ -90,11 +90,28 @@ def test_a_search_looks_at_all_of_a_row(database):
         "10.0": [1],
         "0%_e": [2],
         "1_0": [],
-        "": [2, 1, 0],
     }
     with database.read() as connection:
-        found = {words: audit.page(connection, limit=10, words=words) for words in wanted}
+        found = {words: audit.search(connection, words, limit=10).entries for words in wanted}
     assert {words: [int(one.at) - 1 for one in entries] for words, entries in found.items()} == wanted
+
+
+def test_a_search_goes_on_where_it_ended(database):
+    """It looks at some rows at a time and says how far it came; a full page ends at its last row."""
+    with database.write() as connection:
+        for number in range(10):
+            action = "made key" if number in (0, 1, 9) else "signed in"
+            audit.note(connection, actor="ada", action=action, tenant_id="", subject="", detail={}, now=1.0 + number)
+    with database.read() as connection:
+        first = audit.search(connection, "made", limit=5, looks_at=6)
+        assert ([one.at for one in first.entries], first.searched_to) == ([10.0], 5.0)
+        second = audit.search(connection, "made", limit=5, looks_at=6, before=first.before)
+        assert ([one.at for one in second.entries], second.before, second.searched_to) == ([2.0, 1.0], "", None)
+        full = audit.search(connection, "signed", limit=3, looks_at=6)
+        assert ([one.at for one in full.entries], full.searched_to) == ([9.0, 8.0, 7.0], None)
+        after = audit.search(connection, "signed", limit=3, looks_at=6, before=full.before)
+        assert [one.at for one in after.entries] == [6.0, 5.0, 4.0]
+        assert audit.search(connection, "nothing", limit=3).entries == []
 
 
 def test_ids_have_the_names_that_are_known(database):

@@ -34,12 +34,17 @@ class Audit:
         ]
 
     async def audit(self, request: Request, _user: User) -> Response:
-        """Lists rows of the audit, newest first."""
+        """Lists rows of the audit, newest first; a search looks at some thousand rows at a time."""
         given = request.query_params
         words, before = given.get("words", "").strip()[:200], given.get("before", "")
         database = self._shell.core.database
-        entries = await database.reading(audit.page, limit=ROWS + 1, before=before, words=words)
-        shown = entries[:ROWS]
+        if words:
+            found = await database.reading(audit.search, words, limit=ROWS, before=before)
+            shown, older, searched_to = found.entries, found.before, found.searched_to
+        else:
+            entries = await database.reading(audit.page, limit=ROWS + 1, before=before)
+            shown, searched_to = entries[:ROWS], None
+            older = shown[-1].id if len(entries) > ROWS else ""
         known = await database.reading(audit.names, {one.subject for one in shown})
         return self._shell.page(
             request,
@@ -48,7 +53,8 @@ class Audit:
                 (one, one.detail.get("name") or known.get(one.subject, ""), detail_lines(one.detail)) for one in shown
             ],
             words=words,
-            before=shown[-1].id if len(entries) > ROWS else "",
+            before=older,
+            searched_to=searched_to,
         )
 
 

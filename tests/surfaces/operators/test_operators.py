@@ -45,7 +45,7 @@ def audited(api, reference):
     """Rows of the audit that name a payment or a tenant."""
     database = Database(f"sqlite:///{api.settings.data_dir / 'imgen.db'}")
     with database.read() as connection:
-        found = audit.page(connection, limit=50, words=reference)
+        found = audit.search(connection, reference, limit=50).entries
     database.close()
     return found
 
