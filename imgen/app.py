@@ -30,6 +30,7 @@ from imgen.services.reconcile import Reconciler
 from imgen.services.retention import Sweeper
 from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.semantic_cache.embeddings import Embedder
+from imgen.services.tenants.emptying import TenantDeleter
 from imgen.settings import Settings
 from imgen.surfaces import action, files, forge, health, operators, reference, web
 from imgen.surfaces.acting import TENANT
@@ -82,7 +83,7 @@ def create_app(settings: Settings) -> Starlette:
         gc.collect()
         gc.freeze()  # loaded modules live to the end of the process: the collector may skip them
         gc.set_threshold(*GC_THRESHOLDS)
-        background = (Reconciler(core).run(), Sweeper(core).run(), core.cache.warm())
+        background = (Reconciler(core).run(), Sweeper(core).run(), TenantDeleter(core).run(), core.cache.warm())
         tasks = [asyncio.create_task(part) for part in background]
         try:
             yield

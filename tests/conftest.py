@@ -89,19 +89,28 @@ def postgres_url(tmp_path_factory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def empty_postgres(postgres_url) -> str:
+    """URL of the PostgreSQL with our tables, empty."""
+    opened = Database(postgres_url)
+    schema.upgrade(opened)
+    with opened.write() as connection:
+        connection.execute(text("ALTER TABLE audit DISABLE TRIGGER USER"))  # it refuses to lose rows
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+        connection.execute(text("ALTER TABLE audit ENABLE TRIGGER USER"))
+    opened.close()
+    return postgres_url
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request, tmp_path) -> str:
     """URL of a database with our tables, empty; each test that takes it runs on both kinds."""
-    is_sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path / 'imgen.db'}" if is_sqlite else request.getfixturevalue("postgres_url")
+    if request.param != "sqlite":
+        return request.getfixturevalue("empty_postgres")
+    url = f"sqlite:///{tmp_path / 'imgen.db'}"
     opened = Database(url)
     schema.upgrade(opened)
-    if not is_sqlite:  # whose file is new; the PostgreSQL is one for all tests
-        with opened.write() as connection:
-            connection.execute(text("ALTER TABLE audit DISABLE TRIGGER USER"))  # it refuses to lose rows
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(table.delete())
-            connection.execute(text("ALTER TABLE audit ENABLE TRIGGER USER"))
     opened.close()
     return url
 

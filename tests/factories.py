@@ -4,7 +4,7 @@ import time
 
 from msgspec import structs
 
-from imgen.domain.account import Plan
+from imgen.domain.account import Plan, Tenant
 from imgen.domain.ids import new_gen_id, new_job_id, new_watermark_id
 from imgen.domain.job import Job, State
 from imgen.domain.recipe import Diffusion, PromptParts, Recipe
@@ -14,6 +14,8 @@ from imgen.domain.review.ruleset import CompiledRuleset
 from imgen.domain.review.verdict import Verdict, combine
 from imgen.provenance.history import WATERMARKED, created
 from imgen.provenance.manifest import Manifest
+from imgen.records.database import dialect_insert
+from imgen.records.tables.accounts import tenants
 
 PLAN = Plan(key="standard", label="Standard")
 
@@ -58,6 +60,14 @@ def make_job(**changes) -> Job:
         deadline_at=now + 600,
     )
     return structs.replace(job, **changes)
+
+
+def add_tenant(connection, tenant_id: str = "ten_1", *, name: str = "", plan: str = "standard") -> Tenant:
+    """Stores the tenant of that id, unless it is there."""
+    tenant = Tenant(id=tenant_id, name=name or tenant_id, plan=plan)
+    row = {"id": tenant.id, "name": tenant.name, "plan": tenant.plan, "created_at": time.time()}
+    connection.execute(dialect_insert(connection, tenants).values(row).on_conflict_do_nothing())
+    return tenant
 
 
 def make_manifest(**changes) -> Manifest:

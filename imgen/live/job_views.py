@@ -8,7 +8,7 @@ Views of open jobs expire within seconds, so a missed update does not last.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -99,6 +99,16 @@ def request_cancel(job_id: str) -> Command[None]:
 def delete_view(job_id: str) -> Command[None]:
     """Deletes the views and the progress of a job."""
     return Command(lambda run_id: (_deletion(job_id, run_id),), ignore)
+
+
+def delete_all(job_ids: Collection[str]) -> Command[None]:
+    """Deletes everything that is kept of jobs, at least one: views, progress, cancel flags and previews."""
+
+    def calls(run_id: str) -> Calls:
+        flags = (_key(kind, job_id) for job_id in job_ids for kind in ("cancel", "watched", "preview"))
+        return (("DEL", *flags, *(key for job_id in job_ids for key in _view_keys(job_id, run_id))),)
+
+    return Command(calls, ignore)
 
 
 def _key(kind: str, job_id: str, run_id: str = "") -> str:

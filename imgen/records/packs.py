@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Integer, Select, bindparam, func, insert, sel
 
 from imgen.domain.account import Pack, Tenant
 from imgen.domain.errors import Invalid
+from imgen.records import tenants
 from imgen.records.database import dialect_insert
 from imgen.records.tables.ledger import HAS_CREDITS, pack_entries, packs
 
@@ -43,9 +44,11 @@ def grant(
 
     Raises:
         Invalid: the reference is empty, too long or not printable, or the payment was for another pack or tenant.
+        TenantClosed: the tenant was deleted.
     """
     if not reference.strip() or len(reference) > MAX_REFERENCE_CHARS or not reference.isprintable():
         raise Invalid(f"A payment's reference has 1 to {MAX_REFERENCE_CHARS} printable characters")
+    tenants.require(connection, tenant.id)
     row = {
         "id": "pck_" + secrets.token_hex(8),
         "tenant_id": tenant.id,

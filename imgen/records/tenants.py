@@ -4,10 +4,10 @@ import secrets
 import time
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from imgen.domain.account import ANONYMOUS_TENANT_ID, Tenant
-from imgen.domain.errors import Invalid
+from imgen.domain.errors import Invalid, TenantClosed
 from imgen.records import name_pages
 from imgen.records.database import dialect_insert
 from imgen.records.name_pages import NamePlace
@@ -15,6 +15,8 @@ from imgen.records.tables.accounts import tenants
 
 MAX_NAME_CHARS = 200
 """Longer names break the tables that show them."""
+_PRESENT = select(tenants.c.id).where(tenants.c.id == bindparam("wanted")).with_for_update(read=True, key_share=True)
+"""Made once: every submission runs it."""
 
 
 def find_tenant(connection: Connection, name: str) -> Tenant | None:
@@ -39,6 +41,16 @@ def named_tenant(connection: Connection, name: str) -> Tenant:
     if tenant is None:
         raise Invalid(f"There is no tenant {name!r}")
     return tenant
+
+
+def require(connection: Connection, tenant_id: str) -> None:
+    """Checks that a tenant is there, and keeps it there until the transaction ends: its deletion waits.
+
+    Raises:
+        TenantClosed: it was deleted.
+    """
+    if connection.execute(_PRESENT, {"wanted": tenant_id}).first() is None:
+        raise TenantClosed
 
 
 def ensure_tenant(connection: Connection, name: str, plan: str) -> Tenant:

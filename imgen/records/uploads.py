@@ -7,7 +7,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, insert, or_, select
 from sqlalchemy import delete as sql_delete
 
-from imgen.domain.errors import QuotaExceeded, TooLarge
+from imgen.domain.errors import QuotaExceeded, TenantClosed, TooLarge
 from imgen.domain.job import Job
 from imgen.records.database import locked_in_order
 from imgen.records.tables.accounts import tenants
@@ -39,10 +39,13 @@ def add(connection: Connection, upload: Upload, *, space_bytes: float = math.inf
     Raises:
         QuotaExceeded: it does not fit now.
         TooLarge: it would not even alone.
+        TenantClosed: the tenant was deleted.
     """
     if upload.size_bytes > space_bytes:
         raise TooLarge
-    connection.execute(select(tenants.c.id).where(tenants.c.id == upload.tenant_id).with_for_update(key_share=True))
+    owner = select(tenants.c.id).where(tenants.c.id == upload.tenant_id).with_for_update(key_share=True)
+    if connection.execute(owner).first() is None:
+        raise TenantClosed
     check_space(connection, upload.tenant_id, space_bytes=space_bytes, since=since, more_bytes=upload.size_bytes)
     connection.execute(insert(uploads).values({name: getattr(upload, name) for name in upload.__struct_fields__}))
 

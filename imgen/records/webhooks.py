@@ -7,7 +7,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from imgen.domain.errors import Invalid
 from imgen.domain.webhook import OVERLAP_S, DeliveryState, Endpoint, Secrets, new_endpoint_id, new_secret
-from imgen.records import clock
+from imgen.records import clock, tenants
 from imgen.records.database import dialect_insert
 from imgen.records.tables.webhooks import webhook_attempts, webhook_deliveries, webhook_endpoints, webhook_secrets
 
@@ -94,9 +94,14 @@ def delete_endpoint(connection: Connection, endpoint_id: str) -> None:
 
 
 def tenant_secrets(connection: Connection, tenant_id: str) -> Secrets:
-    """Returns a tenant's own secrets, made at first use."""
+    """Returns a tenant's own secrets, made at first use.
+
+    Raises:
+        TenantClosed: the tenant was deleted.
+    """
     row = _find_secret(connection, tenant_id)
     if row is None:
+        tenants.require(connection, tenant_id)
         made = {"tenant_id": tenant_id, "secret": new_secret().get_secret_value(), "created_at": clock.at()}
         connection.execute(dialect_insert(connection, webhook_secrets).values(made).on_conflict_do_nothing())
         row = _find_secret(connection, tenant_id)

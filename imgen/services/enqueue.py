@@ -13,7 +13,7 @@ from imgen.domain.errors import GenerationFailed, Retryable, Unavailable
 from imgen.domain.job import Job
 from imgen.live import news, waiting
 from imgen.records import cache as cache_records
-from imgen.records import job_transitions, jobs, ledger
+from imgen.records import job_transitions, jobs, ledger, tenants
 from imgen.records.cache import PendingEntry
 from imgen.services.core import Core
 from imgen.services.publishing import Message
@@ -50,6 +50,7 @@ async def enqueue(
 
     Raises:
         QueueFull, QuotaExceeded: see ledger.hold.
+        TenantClosed: the tenant was deleted since the request came.
         CacheEntryPurged: an entry to reuse is purged; look the request up again.
         Retryable: the database does not answer, or its disk is full; no job is made.
         GenerationFailed: no id was free.
@@ -70,6 +71,7 @@ async def _insert(
     note_made: NoteMade | None,
 ) -> list[Job]:
     def write(connection: Connection, batch: Sequence[Job]) -> list[Job]:
+        tenants.require(connection, batch[0].tenant_id)
         if note_made is not None:  # first: a request that came before holds its row until its jobs are stored
             note_made(connection, batch)
         stored = [jobs.add_now(connection, job) for job in batch]

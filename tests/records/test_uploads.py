@@ -2,7 +2,8 @@
 
 import threading
 
-from factories import make_job
+import pytest
+from factories import add_tenant, make_job
 from msgspec import structs
 from sqlalchemy import select, text
 
@@ -15,6 +16,14 @@ from imgen.records.tables.uploads import job_inputs
 from imgen.records.uploads import Upload
 
 NOW, DAY_S = 1_800_000_000.0, 86400
+
+
+@pytest.fixture(autouse=True)
+def owners(database):
+    """Tenants of the uploads."""
+    with database.write() as connection:
+        for tenant_id in ("ten_1", "ten_2"):
+            add_tenant(connection, tenant_id)
 
 
 def upload(key="inputs/a", *, tenant_id="ten_1", created_at=NOW, size_bytes=10):

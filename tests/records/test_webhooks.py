@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from factories import add_tenant
 from records.webhook_rows import TENANT, register
 
 from imgen.domain.errors import Invalid
@@ -24,6 +25,7 @@ def test_a_rotated_secret_signs_beside_its_successor(database):
 def test_a_tenants_own_secret_is_shown_once(database):
     """It is made at first use; a later showing needs a new one, which signs beside it for a day."""
     with database.write() as connection:
+        add_tenant(connection, TENANT)
         used = webhooks.tenant_secrets(connection, TENANT).current
         assert webhooks.show_tenant_secret(connection, TENANT, new=False) == used
         with pytest.raises(Invalid, match="shown already"):

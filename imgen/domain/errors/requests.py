@@ -15,6 +15,12 @@ class InvalidKey(Unauthorized):
     code = "invalid_key"
 
 
+class TenantClosed(InvalidKey):
+    """Invalid API key."""
+
+    code = "tenant_closed"
+
+
 class KeyDisabled(Unauthorized):
     """API key is disabled."""
 

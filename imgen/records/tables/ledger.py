@@ -46,7 +46,7 @@ packs = Table(
     "packs",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("tenant_id", Text, ForeignKey("tenants.id"), nullable=False),
+    Column("tenant_id", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("credits", Integer, nullable=False),
     Column("held", Integer, nullable=False, server_default="0"),
@@ -56,7 +56,8 @@ packs = Table(
     Index(None, "tenant_id", "granted_at", "id"),
     Index("ix_packs_left", "tenant_id", "granted_at", "id", sqlite_where=HAS_CREDITS, postgresql_where=HAS_CREDITS),
 )
-"""Credits that were bought. `held` and `used` are sums of `pack_entries`; `reference` is that of the payment."""
+"""Credits that were bought. `held` and `used` are sums of `pack_entries`; `reference` is that of the payment. They outlive their
+tenant, like the ledger: no payment counts twice."""
 
 pack_entries = Table(
     "pack_entries",

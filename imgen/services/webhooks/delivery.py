@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import structlog
 from msgspec import Struct
 
-from imgen.domain.errors import JobNotFound, NoAnswer, UnreadableRow, UnsafeUrl
+from imgen.domain.errors import JobNotFound, NoAnswer, TenantClosed, UnreadableRow, UnsafeUrl
 from imgen.domain.job import Job
 from imgen.domain.webhook import (
     GONE,
@@ -70,8 +70,9 @@ class Sender:
             if receiver.endpoint is not None and not receiver.endpoint.enabled and delivery.event != TEST_EVENT:
                 return await self._end(delivery, DeliveryState.DEAD, receiver.endpoint.reason)
             body = await self._body(delivery)
-        except JobNotFound:
-            return await self._end(delivery, DeliveryState.CANCELLED, "The job was deleted")
+        except (JobNotFound, TenantClosed) as exc:
+            gone = "tenant" if isinstance(exc, TenantClosed) else "job"
+            return await self._end(delivery, DeliveryState.CANCELLED, f"The {gone} was deleted")
         except UnreadableRow:
             return await database.writing(webhook_outbox.put_back, delivery, pause_s=UNREADABLE_PAUSE_S)
         attempt, retry_after_s = await self._try(delivery, receiver, body)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from factories import PLAN, make_job
+from factories import PLAN, add_tenant, make_job
 
 from imgen.dispatcher import forms
 from imgen.domain.errors import GenerationFailed
@@ -70,6 +70,7 @@ def end_job(core, state=State.FAILED, outcome=None, **fields):
     made = make_job(**{"tenant_id": TENANT, **fields})
 
     def write(connection):
+        add_tenant(connection, made.tenant_id)
         jobs.add(connection, made)
         ledger.hold(connection, made, PLAN)
         return job_transitions.end(connection, made, state, outcome or Outcome(error=str(GenerationFailed())))
