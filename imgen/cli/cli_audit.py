@@ -17,8 +17,12 @@ def note(
 ) -> None:
     """Adds an audit row, in the transaction of the write that it records."""
     told = {"host": platform.node(), **detail}
-    actor = f"command line: {_account()}"
-    audit.note(connection, actor=actor, action=action, tenant_id=tenant_id, subject=subject, detail=told)
+    audit.note(connection, actor=actor(), action=action, tenant_id=tenant_id, subject=subject, detail=told)
+
+
+def actor() -> str:
+    """Returns the actor of the rows: the operating system's account."""
+    return f"command line: {_account()}"
 
 
 def tenant(connection: Connection, name: str, plan: str) -> Tenant:

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from imgen import settings
-from imgen.cli import cli_audit, tenant_members
+from imgen.cli import cli_audit, tenant_leaving, tenant_members
 from imgen.cli.database import opened, writing
 from imgen.cli.options import Data
 from imgen.cli.table import show
@@ -16,9 +16,10 @@ from imgen.domain.errors import Invalid
 from imgen.records import api_keys, audit, ledger, packs, tenants
 
 app = typer.Typer(
-    help="Make and list tenants; change plan, name and members; grant packs of credits.", no_args_is_help=True
+    help="Make, list and delete tenants; change plan, name and members; grant packs of credits.", no_args_is_help=True
 )
 app.add_typer(tenant_members.app)
+app.add_typer(tenant_leaving.app)
 
 Name = Annotated[str, typer.Argument(help="The tenant's name.")]
 

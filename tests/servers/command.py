@@ -18,10 +18,15 @@ class Done(NamedTuple):
     stderr: str
 
 
-def run_command(*arguments: str, environ: Mapping[str, str] | None = None, obj: object = None) -> Done:
-    """Runs one command to its end; `environ` is laid over the test's own environment, `obj` is the command's context's."""
+def run_command(
+    *arguments: str, environ: Mapping[str, str] | None = None, obj: object = None, typed: str | None = None
+) -> Done:
+    """Runs one command to its end; `environ` is laid over the test's own environment, `obj` is the command's context's.
+
+    `typed` is its stdin.
+    """
     logs = structlog.get_config()
-    with CliRunner().isolation(env=environ) as (stdout, stderr, _):
+    with CliRunner().isolation(input=typed, env=environ) as (stdout, stderr, _):
         code: object = 0
         try:
             main(arguments, obj=obj)

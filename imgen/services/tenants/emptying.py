@@ -52,13 +52,20 @@ class TenantDeleter:
         finally:
             await self.release()
 
-    async def round(self) -> int:
-        """Makes the passes that are due, if this process holds the lock; returns the number of clean ones."""
-        if not await self._core.database.reading(tenant_deletions.due) or not await self._lock.acquire():
+    async def round(self) -> int | None:
+        """Makes the passes that are due; returns the number of clean ones. None: another process does it."""
+        if not await self._core.database.reading(tenant_deletions.due):
             return 0
+        if not await self._lock.acquire():
+            return None
         async with self._lock.renewed():
             found = await self._core.database.reading(tenant_deletions.due)
             return sum([await empty(self._core, one) for one in found])
+
+    async def find(self, tenant_id: str) -> TenantDeletion | None:
+        """Finds the deletion of a tenant; None: it is over."""
+        found = await self._core.database.reading(tenant_deletions.due, tenant_id=tenant_id)
+        return found[0] if found else None
 
     async def release(self) -> None:
         """Leaves the work to the other processes."""
