@@ -99,6 +99,8 @@ LOADING = Pool("loading", threads=2, timeout_s=60)
 """Operator's files, and modules that are imported at first use."""
 SWEEPING = Pool("sweeping", threads=2, timeout_s=600)
 """Batches of objects past their time."""
+EXPORTS = Pool("exports", threads=2, timeout_s=120)
+"""Steps of exports: a page of rows or a picture, which is read and packed."""
 RESOLVING = Pool("resolving", threads=32, timeout_s=10)
 """Names of addresses that tenants name: their name servers may be slow."""
 READINESS = Pool("readiness", threads=4, timeout_s=3, stalled_s=3)
@@ -115,6 +117,7 @@ POOLS = (
     PASSWORDS,
     LOADING,
     SWEEPING,
+    EXPORTS,
     RESOLVING,
     READINESS,
     CLOSING,

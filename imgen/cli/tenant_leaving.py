@@ -1,10 +1,13 @@
-"""Command `imgen tenants delete`: closes a tenant for good, and deletes everything that is its own."""
+"""Commands `imgen tenants delete` and `export`: a tenant leaves, with its data or without."""
 
 import asyncio
+import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from sqlalchemy import Connection
 
 from imgen import composition, settings
@@ -13,9 +16,10 @@ from imgen.cli.database import opened
 from imgen.cli.options import Data
 from imgen.domain.account import Tenant
 from imgen.domain.errors import Invalid
-from imgen.records import memberships, tenants
+from imgen.records import audit, memberships, tenant_data, tenants
 from imgen.records.tenant_deletions import Closed
 from imgen.services.tenants import closing, emptying
+from imgen.services.tenants.export import Export
 from imgen.settings import Settings
 
 app = typer.Typer()
@@ -46,6 +50,50 @@ def delete(
             if typer.prompt("Type the tenant's name") != name:
                 raise Invalid("That is another name; nothing is deleted")
     asyncio.run(_delete(loaded, tenant, with_people=people))
+
+
+@app.command()
+def export(
+    name: Name,
+    to: Annotated[
+        Path | None, typer.Option(help="The file to write; default: tenant-DAY.zip here.", show_default=False)
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Write a ZIP with a tenant's members, keys, books, jobs with prompts, and pictures; no secret, none that was withheld."""
+    loaded, now = settings.load(data), time.time()
+    path = to or Path(f"tenant-{time.strftime('%Y-%m-%d', time.gmtime(now))}.zip")
+    if path.exists():
+        raise Invalid(f"{path} exists already")
+    with opened(loaded) as database:
+        with database.write() as connection:
+            tenant = tenants.named_tenant(connection, name)
+            detail = audit.change(tenant.name)
+            cli_audit.note(connection, "exported tenant", tenant_id=tenant.id, subject=tenant.id, detail=detail)
+        with database.read() as connection:
+            number = tenant_data.count_jobs(connection, tenant.id)
+        made = Export(database, composition.open_objects(loaded, database), tenant, now=now)
+        _write(made, path, number)
+    typer.echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB, {made.jobs_done:,} jobs")
+    if made.has_problems:
+        typer.echo("Some pictures could not be read: problems.jsonl in it names them.", err=True)
+
+
+def _write(made: Export, path: Path, number: int) -> None:
+    """Writes an archive aside and renames it; readable by its owner alone."""
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        aside.touch(mode=0o600)
+        with aside.open("wb") as file, Progress(console=Console(stderr=True)) as progress:
+            bar = progress.add_task("jobs", total=number)
+            for chunk in made:
+                file.write(chunk)
+                progress.update(bar, completed=made.jobs_done)
+        aside.rename(path)
+    except OSError as exc:
+        raise Invalid(f"{path} cannot be written: {exc.strerror}") from exc
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 async def _delete(loaded: Settings, tenant: Tenant, *, with_people: bool) -> None:

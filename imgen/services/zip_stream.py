@@ -14,7 +14,7 @@ MISSING = "missing.txt"
 """Name of the list of files that were gone."""
 
 
-class _Pipe(io.RawIOBase):
+class Pipe(io.RawIOBase):
     """File that can only be written to; the bytes are taken out at its other end."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ async def zip_pictures(core: Core, images: Sequence[StoredImage], *, now: float)
     Raises:
         Retryable: the object store does not answer; the archive breaks off.
     """
-    pipe, missing, at = _Pipe(), [], time.gmtime(now)[:6]
+    pipe, missing, at = Pipe(), [], time.gmtime(now)[:6]
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
         for image in images:
             try:
