@@ -1,5 +1,7 @@
 """`imgen tenants delete`: it asks, closes, empties, and tells."""
 
+import zipfile
+
 import pytest
 from servers.command import run_command
 from servers.local import prepare
@@ -47,3 +49,16 @@ def test_nothing_is_deleted_without_the_name(imgen):
     assert (unknown.returncode, "no tenant 'nobody'" in unknown.stderr) == (1, True)
     assert "studio" in imgen("tenants", "list").stdout
     assert imgen("tenants", "delete", "studio", typed="studio\n").returncode == 0
+
+
+def test_an_export_is_a_whole_archive(imgen, tmp_path):
+    """It is readable by its owner alone; a file that is there is not replaced, and nothing is left beside it."""
+    path = tmp_path / "studio.zip"
+    assert imgen("tenants", "export", "studio", "--to", str(path)).stdout.startswith(f"{path}: 0.0 MB, 0 jobs")
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert {"README", "tenant.json", "keys.jsonl", "jobs.jsonl"} <= set(archive.namelist())
+    assert path.stat().st_mode & 0o777 == 0o600
+    refused = imgen("tenants", "export", "studio", "--to", str(path), check=False)
+    assert (refused.returncode, "exists already" in refused.stderr) == (1, True)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["studio.zip", "var"]

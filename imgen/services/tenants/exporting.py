@@ -14,7 +14,7 @@ from imgen.services.tenants.export import Export
 from imgen.threads import EXPORTS
 
 MOST = 4
-"""Exports of one process at a time: the list of an archive's files takes about 0.7 kB of memory for each of them."""
+"""Exports of one process at a time: the list of an archive's files takes half a kilobyte of memory for each of them."""
 RETRY_AFTER_S = 60
 
 

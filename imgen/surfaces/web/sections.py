@@ -16,6 +16,7 @@ from imgen.surfaces.web.chosen import Chosen
 from imgen.surfaces.web.job_list import JobList
 from imgen.surfaces.web.jobs import Jobs
 from imgen.surfaces.web.keys import Keys
+from imgen.surfaces.web.leaving import Leaving
 from imgen.surfaces.web.links import Links
 from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.overview import Overview
@@ -46,6 +47,7 @@ class Section(Protocol):
 
 SECTIONS: tuple[type[Section], ...] = (
     Account,
+    Leaving,
     Links,
     SignUp,
     Playground,

@@ -8,8 +8,8 @@ import pytest
 from services.tenants.furnished import furnish
 
 from imgen.domain.errors import Forbidden, ObjectStoreUnavailable, RateLimited, TenantNotFound
-from imgen.domain.user import User
-from imgen.records import tenants
+from imgen.domain.user import MEMBER, User
+from imgen.records import memberships, tenants
 from imgen.services.tenants import export
 from imgen.services.tenants.exporting import Exports
 
@@ -130,8 +130,6 @@ def test_owners_and_administrators_may_export(core, caller, admin):
 
 def test_members_may_not(core, caller):
     """Only owners see what a tenant is billed."""
-    from imgen.domain.user import MEMBER
-    from imgen.records import memberships
 
     async def work(core):
         own = await furnish(core, caller(core, "leaver"))
