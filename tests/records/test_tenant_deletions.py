@@ -8,8 +8,9 @@ from sqlalchemy import text
 from imgen.domain.account import Pack
 from imgen.domain.errors import Invalid, TenantClosed
 from imgen.records import packs, schema, tenant_deletions, tenants
+from imgen.records.tables import metadata
 
-BEFORE = "0018"
+BEFORE = "0021"
 PACK = Pack(key="pack_40", label="Forty", credits=40)
 
 
@@ -47,3 +48,13 @@ def test_packs_keep_their_rows_through_both_directions(database):
     assert names == ["deleted ten_1"]
     assert (kept.id, kept.held, kept.reference) == (granted.id, 7, "inv-1")
     assert [tuple(row) for row in entries] == [("run_1", "hold", granted.id, 7)]
+
+
+def test_every_table_of_tenants_is_thought_of():
+    """A table with a column of tenants is emptied by the closing or a pass, goes with the jobs, or is kept for the books."""
+    emptied = {table.name for table, _ in tenant_deletions.ROWS.values()}
+    apart = {"jobs", "assets", "cache_entries", "tenant_deletions"}
+    kept = {"audit", "ledger", "packs", "counters"}
+    columns = {"tenant_id", "owner"}
+    of_tenants = {table.name for table in metadata.sorted_tables if columns & set(table.columns.keys())} - {"locks"}
+    assert of_tenants == emptied | apart | kept
