@@ -10,6 +10,7 @@ from factories import PLAN, make_job, make_recipe
 from msgspec import structs
 from services.webhooks.calls import register
 from sqlalchemy import insert, select
+from submitting import submit_repaired
 
 from imgen.domain.idempotency import Once
 from imgen.domain.job import FINISH_QUEUE, State
@@ -38,7 +39,6 @@ from imgen.records.cache import PendingEntry, new_entry_id
 from imgen.records.tables import metadata
 from imgen.records.tables.webhooks import webhook_attempts, webhook_deliveries
 from imgen.records.uploads import Upload
-from imgen.services import submit
 
 KEPT = {"audit", "ledger", "counters", "packs", "pack_entries", "tenant_deletions"}
 """Tables that have a deleted tenant's id: books and records of what was done, without a prompt or a picture."""
@@ -69,7 +69,7 @@ async def furnish(core, principal, *, queued: int = 2) -> Furnished:
     once = Once(route="/api/v2", key="again", fingerprint="ab")
     request = GenerateRequest(prompt=prompt, webhook_url="https://hooks.example.com/own")
     for number in range(queued):
-        await submit.submit(core, principal, request, surface="action", once=None if number else once)
+        await submit_repaired(core, principal, request, surface="action", once=None if number else once)
 
     def write(connection):
         user = users.add(

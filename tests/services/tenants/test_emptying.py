@@ -3,12 +3,12 @@
 import pytest
 from services.tenants.furnished import KEPT, furnish, objects_of, rows_with, told, traces_of
 from sqlalchemy import update
+from submitting import submit_repaired
 
 from imgen.domain.errors import Unavailable
 from imgen.domain.request import GenerateRequest
 from imgen.records import books, tenant_deletions, tenants
 from imgen.records.tables.deletions import tenant_deletions as deletion_rows
-from imgen.services import submit
 from imgen.services.tenants import closing, emptying
 
 
@@ -118,7 +118,7 @@ def test_the_name_is_free_at_once_for_a_tenant_that_sees_nothing(core, caller, a
         gone = await furnish(core, caller(core, "studio"))
         await begin(core, admin, gone)
         anew = caller(core, "studio")
-        made = await submit.submit(core, anew, GenerateRequest(prompt="red coat"), surface="action")
+        made = await submit_repaired(core, anew, GenerateRequest(prompt="red coat"), surface="action")
         await emptying.TenantDeleter(core).round()
         left = rows_with(core.database, [anew.tenant.id])
         return gone.tenant_id, anew.tenant.id, left_of(core, gone), made.job.id in str(left["jobs"])
@@ -166,7 +166,7 @@ async def unavailable(_command):
 
 
 def test_passes_follow_for_a_day(core, caller, admin):
-    """What was written at the moment of the deletion goes with them; with the last one goes the mark."""
+    """They take things that were written at the moment of the deletion; with the last one goes the mark."""
 
     async def work(core):
         gone = await furnish(core, caller(core, "leaver"))

@@ -8,6 +8,7 @@ from factories import make_job, make_recipe
 from PIL import Image
 from services.tenants.furnished import Furnished, furnish, objects_of, rows_with
 from services.tenants.test_emptying import begin, deletion_of, left_of, make_due
+from submitting import submit_repaired
 
 from imgen.app import close_core, open_core
 from imgen.domain.account import ANONYMOUS_TENANT_ID
@@ -18,7 +19,7 @@ from imgen.domain.principal import hash_key, new_raw_key
 from imgen.domain.request import GenerateRequest
 from imgen.domain.user import User
 from imgen.records import api_keys, job_transitions, jobs, memberships, tenants, users
-from imgen.services import submit, uploads
+from imgen.services import uploads
 from imgen.services.accounts import authentication
 from imgen.services.tenants import closing, emptying
 from workers import tasks
@@ -36,7 +37,7 @@ def test_a_worker_that_is_just_publishing_leaves_nothing(core, caller, admin):
 
     async def work(core):
         principal = caller(core, "leaver")
-        made = await submit.submit(core, principal, GenerateRequest(prompt="red coat"), surface="action")
+        made = await submit_repaired(core, principal, GenerateRequest(prompt="red coat"), surface="action")
         gone = Furnished(principal.tenant.id, "leaver", "red coat", (made.job.id,), (made.job.gen_id,), "none", "")
         loop, resources = asyncio.get_running_loop(), open_resources(core.settings)
         put = resources.objects.put
@@ -72,7 +73,7 @@ def test_requests_under_way_are_refused(core, caller, admin):
         principal = caller(core, "leaver")
         await closing.delete_tenant(core, admin, principal.tenant.id, typed="leaver")
         with pytest.raises(TenantClosed):
-            await submit.submit(core, principal, GenerateRequest(prompt="red coat"), surface="action")
+            await submit_repaired(core, principal, GenerateRequest(prompt="red coat"), surface="action")
         with pytest.raises(TenantClosed):
             await uploads.upload(core, principal, png)
         return set(rows_with(core.database, [principal.tenant.id]))
@@ -105,7 +106,7 @@ def test_a_key_ends_at_once_in_every_process(core, admin):
 
 
 def test_a_master_that_another_tenants_job_reads_stays_for_it(core, caller, admin):
-    """Where tenants share cached pictures, the entry is found no more at once, and its file goes when that job has ended."""
+    """Of cached pictures that tenants share, the entry is found no more at once, and its file goes when that job has ended."""
 
     async def work(core):
         gone, other = await furnish(core, caller(core, "leaver")), caller(core, "stayer")
