@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 from bombs import END, chunk, many_scans, pixels, png, saved
 from color_profiles import linear_grey, odd_press, wide_rgb
-from PIL import Image
+from PIL import Image, ImageCms
 
 RED, BLUE, WHITE, BLACK = (200, 30, 30), (30, 30, 200), (255, 255, 255), (0, 0, 0)
 SMALLER = ("flat png of 4100²", "JPEG of 25 megapixels", "WEBP of 25 megapixels", "PNG of 25 megapixels")
@@ -20,6 +20,12 @@ def halves(left, right, mode="RGB", size=(96, 64)):
     image = Image.new(mode, size, left)
     image.paste(right, (size[0] // 2, 0, *size))
     return image
+
+
+def deep_halves(kind, left, right, *chunks):
+    """A PNG of 16 bits in two colours, side by side."""
+    row = b"\0" + struct.pack(f">{len(left)}H", *left) * 48 + struct.pack(f">{len(right)}H", *right) * 48
+    return png(96, 64, *chunks, chunk(b"IDAT", zlib.compress(row * 64)), END, depth=16, kind=kind)
 
 
 def exif_with(orientation):
@@ -56,6 +62,16 @@ def make_refused(bombs):
         "JPEG with 40 scans of 8 megapixels": many_scans(4_000, 2_000, 40),
         "PNG with two headers": png(40, 40, good["PNG"][8:33], pixels(41 * 40 * 3), END),
         "PNG with pixels of another file": png(96, 64, chunk(b"IDAT", good["JPEG"]), END),
+        "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(300),
+        "AVIF that moves": saved(plain, "AVIF", save_all=True, append_images=[halves(BLUE, RED)]),
+        **{
+            f"JPEG of {name}": good["JPEG"].replace(b"\xff\xc0\0\x11\x08", start)
+            for name, start in (("12 bits", b"\xff\xc1\0\x11\x0c"), ("differences", b"\xff\xc3\0\x11\x08"), ("layers", b"\xff\xc5\0\x11\x08"))
+        },
+        "PNG whose palette has 257 colours": png(40, 40, chunk(b"PLTE", bytes(771)), pixels(41 * 40), END, kind=3),
+        "PNG with a transparent colour cut off": png(40, 40, chunk(b"tRNS", b"\0"), pixels(121 * 40), END),
+        "PNG of an unknown filter": png(40, 40, pixels(121 * 40, 9), END),
+        "PNG with a text that unfolds to 30 MB": good["PNG"][:33] + chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(30_000_000))) + good["PNG"][33:],
         "HTML after a JPEG's signature": b"\xff\xd8\xff<html><script>alert(1)</script></html>",
         "SVG after a declaration": b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script/></svg>',
         "PHP in a PNG's place": b"\x89PNG\r\n\x1a\n<?php system($_GET['c']); ?>",
@@ -74,8 +90,9 @@ def make_unusual(bombs):
     inks = halves((0, 255, 255, 0), (0, 0, 0, 0), "CMYK")
     press = halves((255, 0, 0, 0), (0, 0, 0, 0), "CMYK")
     frames = [halves(RED, BLUE), halves(BLUE, RED)]
-    row = b"\0" + struct.pack(">3H", 0xC8FF, 0x1E00, 0x1E80) * 48 + struct.pack(">3H", 0x1E00, 0x1EFF, 0xC801) * 48
-    deep = png(96, 64, chunk(b"IDAT", zlib.compress(row * 64)), END, depth=16)
+    links = [wide_rgb()[:12] + kind + wide_rgb()[16:] for kind in (b"link", b"abst", b"nmcl")]
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    deep = deep_halves(2, (0xC8FF, 0x1E00, 0x1E80), (0x1E00, 0x1EFF, 0xC801))
     png_of = saved(halves(RED, BLUE), "PNG")
     broken_exif = b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\xff" * 40
     pair = (RED, BLUE)
@@ -83,6 +100,23 @@ def make_unusual(bombs):
         "PNG": (png_of, *pair, 0),
         "PNG of 16 bits": (deep, *pair, 0),
         "PNG of 16 bits in grey": (saved(halves(0x2800, 0xC8FF, "I;16"), "PNG"), (40,) * 3, (200,) * 3, 0),
+        "PNG of 16 bits with alpha": (deep_halves(6, (0xC8FF, 0x1EFF, 0x1EFF, 0), (0x1EFF, 0x1EFF, 0xC8FF, 0xFFFF)), WHITE, BLUE, 0),
+        "PNG of 16 bits in grey with alpha": (deep_halves(4, (0x28FF, 0), (0xC8FF, 0xFFFF)), WHITE, (200,) * 3, 0),
+        "PNG of 16 bits with a transparent grey": (
+            deep_halves(0, (0x28FF,), (0xC8FF,), chunk(b"tRNS", b"\x28\xff")), WHITE, (200,) * 3, 0,
+        ),
+        "PNG of 16 bits whose transparent grey is another": (
+            deep_halves(0, (0x28FF,), (0xC8FF,), chunk(b"tRNS", b"\x28\0")), (40,) * 3, (200,) * 3, 0,
+        ),
+        "PNG that moves, with frames beyond its sides": (
+            png_of[:33] + chunk(b"acTL", struct.pack(">II", 2**32 - 1, 0))
+            + chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 9999, 9999, 0, 0, 1, 100, 0, 0)) + png_of[33:], *pair, 0,
+        ),
+        **{
+            f"PNG with a profile of the class {profile[12:16].decode()}": (saved(halves(RED, BLUE), "PNG", icc_profile=profile), *pair, 0)
+            for profile in links
+        },
+        "PNG with a profile of Lab": (saved(halves(RED, BLUE), "PNG", icc_profile=lab), *pair, 0),
         "PNG of one bit": (saved(halves(0, 1, "1"), "PNG"), BLACK, WHITE, 0),
         "PNG of grey and alpha": (saved(halves((40, 0), (200, 255), "LA"), "PNG"), WHITE, (200,) * 3, 0),
         "PNG with alpha": (saved(clear, "PNG"), WHITE, BLUE, 0),
@@ -105,6 +139,12 @@ def make_unusual(bombs):
         "PNG with broken EXIF": (png_of[:33] + chunk(b"eXIf", broken_exif) + png_of[33:], *pair, 0),
         "JPEG": (jpeg, *pair, 6),
         "JPEG progressive": (saved(halves(RED, BLUE), "JPEG", quality=98, progressive=True), *pair, 12),
+        "JPEG of several pictures": (
+            saved(halves(RED, BLUE), "MPO", save_all=True, append_images=[halves(BLUE, RED)], quality=98), *pair, 12,
+        ),
+        "JPEG with EXIF beyond its end": (
+            jpeg[:2] + segment(0xE1, b"Exif\0\0MM\0*\xff\xff\xff\xf0" + bytes(10)) + jpeg[2:], *pair, 6,
+        ),
         "JPEG in grey": (saved(halves(40, 200, "L"), "JPEG", quality=98), (40,) * 3, (200,) * 3, 6),
         "JPEG in CMYK": (saved(inks, "JPEG", quality=98), (255, 0, 0), WHITE, 12),
         "JPEG of a press": (saved(press, "JPEG", quality=98, icc_profile=odd_press()), (255, 51, 46), WHITE, 16),
