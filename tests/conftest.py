@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 import redis
 from bombs import make_bombs
@@ -21,6 +22,12 @@ from imgen.records.tables import metadata
 from imgen.services.core import Core
 from imgen.settings import Settings
 from imgen.stack.redis import find_server
+
+# A busy machine is no failure, and the same commit has the same examples.
+hypothesis.settings.register_profile(
+    "imgen", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("imgen")
 
 
 @pytest.fixture(scope="session")

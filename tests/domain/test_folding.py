@@ -85,6 +85,6 @@ def test_folding_is_idempotent_on_words(text):
 def test_folding_takes_linear_time(piece):
     """100,000 characters of the worst kind are folded within two seconds on a slow core."""
     text = (piece * 100_000)[:100_000]
-    started = time.perf_counter()
+    started = time.process_time()
     readings(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

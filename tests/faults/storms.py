@@ -19,6 +19,7 @@ from sqlalchemy import select
 from imgen.records import tenants
 from imgen.records.tables.jobs import jobs as job_rows
 from imgen.records.tables.webhooks import webhook_deliveries
+from imgen.stack.supervisor import RESTART_WINDOW_S
 
 KINDS = (
     {"prompt": "red coat", "model": "dear"},
@@ -80,6 +81,13 @@ def told_storm(stack: Stack, truth: Truth, jobs: int, kills: int) -> Iterator[St
             f"{time.monotonic() - started:.0f} s"
         )
         yield Storm(tenant.id, ids, receiver, canary)
+
+
+def await_settled(stack: Stack) -> None:
+    """Waits until the supervisor counts no part's restarts any more: storms in a row are not to look like a part that always falls."""
+    for part in PARTS:
+        while (lived_s := time.time() - main_of(stack, part).create_time()) < RESTART_WINDOW_S:
+            time.sleep(RESTART_WINDOW_S - lived_s)
 
 
 def kill(stack: Stack, part: str) -> None:

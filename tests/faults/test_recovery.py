@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from faults.storms import await_settled
 from faults.truth import (
     FAST,
     MODELS,
@@ -164,6 +165,7 @@ def test_workers_that_were_stopped_past_their_lease_change_nothing(stack: Stack,
 @pytest.mark.faults
 def test_a_storm_of_kills(stack: Stack, truth: Truth):
     """300 jobs under 32 SIGKILLs of whole workers: all complete, each committed once, within 15 s of the last kill."""
+    await_settled(stack)
     rng = random.Random(7)
     ids: list[str] = []
     for number in range(32):

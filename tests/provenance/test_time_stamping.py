@@ -76,7 +76,7 @@ def test_authority_that_accepts_and_never_answers_costs_its_limit(authority, ope
     began = time.monotonic()
     with pytest.raises(errors.Retryable, match=r"did not answer within 1 s"):
         signer.sign(PICTURE, "image/jpeg", MANIFEST)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert authority.stalled.is_set()
 
 

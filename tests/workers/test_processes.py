@@ -36,7 +36,7 @@ def start_worker(make_resources, tmp_path):
             yield resources, psutil.Process(process.pid)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
 
     return start
 
@@ -106,7 +106,7 @@ def test_a_flood_of_one_model_does_not_starve_another(start_worker):
         lone = publish(resources, model="other")
         await_true(lambda: read(resources, lone).state is State.RENDERED)
         assert read(resources, flood[-1]).claimed_at is None, "it came last"
-        assert read(resources, lone).claimed_at - lone.created_at < 2.5
+        assert len(claimed_before(resources, lone)) < 20  # at 0.2 s each; a worker stays with a model for a second
 
 
 def test_a_flood_of_one_tenant_holds_another_up_by_one_job(start_worker):

@@ -104,9 +104,9 @@ def test_other_numbers_are_no_ages(text):
 def test_judging_takes_linear_time(part, piece):
     """20,000 characters of the worst kinds are judged within three seconds on a slow core."""
     text = (piece * 20_000)[:20_000]
-    started = time.perf_counter()
+    started = time.process_time()
     judge_floor({part: text})
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,6 @@ def test_any_text_is_judged(prompt, negative, hint):
 
 def test_judging_takes_linear_time(rulesets):
     """100,000 characters are judged by the default ruleset within three seconds on a slow core."""
-    started = time.perf_counter()
+    started = time.process_time()
     judge(rulesets["default"], {"prompt": "a1aa b.c fake " * 7_000, "negative": "x y, " * 2_000})
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3

@@ -120,7 +120,7 @@ def test_a_choice_takes_any_type(field):
 def test_a_long_bad_number_holds_nobody_up(form):
     """Megabytes of digits with a letter behind them are refused in one reading."""
     words = form.replace("{}", "1" * (1 << 21))
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(InvalidField):
         sent("quality", msgspec.json.encode(words))
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 2

@@ -83,7 +83,7 @@ def test_hostile_bodies(api, wires, count, kinds):
     print(
         f"{seen.total()} bodies, {seen.total() / seconds:.0f}/s, {rss >> 20} MB + {grown / 2**20:.1f} MB: {dict(seen)}"
     )
-    assert grown < 30 << 20
+    assert grown < 64 << 20  # where a leak would have hundreds: the allocator keeps what it had at its busiest
     assert process.num_fds() <= descriptors + 20  # the pools of connections breathe
     assert len(seen) >= kinds  # else the bodies were not as different as they should be
     assert api.post({"action": "models"}).status_code == 200

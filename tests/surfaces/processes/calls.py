@@ -31,7 +31,7 @@ def status(api, job_id):
     return api.post({"action": "status", "id": job_id})
 
 
-def await_answer(ask, wanted, within_s=15):
+def await_answer(ask, wanted, within_s=60):
     """Asks until the answer is the wanted one; seconds it took."""
     started = time.monotonic()
     while (answer := ask()) != wanted:

@@ -31,6 +31,14 @@ class Caller(threading.Thread):
         return set(found)
 
 
+def await_asked(callers):
+    """Until each caller has an answer to a request that began from now on."""
+    since, deadline = time.monotonic(), time.monotonic() + 60
+    while not all(caller.seen and caller.seen[-1][0] > since for caller in callers):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @contextlib.contextmanager
 def calling(pair, key):
     """A caller for each process, for the length of the block."""
@@ -52,11 +60,11 @@ def test_a_disabled_key_is_refused_everywhere_at_once(pair):
     moments = []
     with calling(pair, key) as callers:
         for command in ("disable", "enable"):
-            time.sleep(0.3)
+            await_asked(callers)
             moments.append(time.monotonic())
             api.imgen("keys", command, "switched")
             moments.append(time.monotonic())
-        time.sleep(0.3)
+        await_asked(callers)
     disabling, disabled, enabling, enabled = moments
     for caller in callers:
         assert caller.between(0, disabling) == {(200, "")}

@@ -9,15 +9,19 @@ import shutil
 import signal
 from pathlib import Path
 
+import httpx2
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from servers.stack import start_stack, stop_between_writes
+from surfaces.web import signing_in
+from surfaces.web.signing_in import PASSWORD
 
 AXE = Path(__file__).parents[2] / "servers" / "vendor" / "axe-4.14.1.min.js"
-PASSWORD = "correct horse battery"
 SETTINGS = '[review]\nfree_blocks = 100000\n[accounts]\nsign_up = "open"\n'
 PLANS = '[three]\nlabel = "Three a day"\npictures_per_day = 3\n'
+TIMEOUT_MS = 30_000
+"""Of what is expected of a page: a busy machine takes its time."""
 FLAGS = (
     "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
@@ -26,14 +30,27 @@ FLAGS = (
 
 @pytest.fixture(scope="session")
 def web(tmp_path_factory):
-    """The whole stack with an instant engine; its first administrator has chosen PASSWORD."""
+    """The whole stack with an instant engine; its first administrator has chosen PASSWORD: `first_run` has the answers."""
     data = tmp_path_factory.mktemp("web") / "var"
     data.mkdir()
     (data / "plans.toml").write_text(PLANS)
     with start_stack(data, settings=SETTINGS) as stack:
-        stack.first_password = re.search(r"sign in as admin with (\S+)", "\n".join(stack.lines))[1]
-        stack.imgen("users", "password", "admin", "--password", PASSWORD)
+        stack.first_run = begin(stack, re.search(r"sign in as admin with (\S+)", "\n".join(stack.lines))[1])
         yield stack
+
+
+def begin(stack, first):
+    """Statuses and addresses that are answered to the first administrator, by step."""
+    with httpx2.Client(base_url=stack.url, timeout=30) as client:
+        answers = {
+            "signed in": signing_in.enter(client, "admin", first),
+            "asked for keys": client.get("/panel/keys"),
+            "changed it": signing_in.post(client, "/panel/account", {"old": first, "new": PASSWORD, "again": PASSWORD}),
+            "asked for keys again": client.get("/panel/keys"),
+        }
+        client.cookies.clear()
+        answers["signed in as at first"] = signing_in.enter(client, "admin", first)
+    return {step: (answer.status_code, answer.headers.get("location")) for step, answer in answers.items()}
 
 
 @pytest.fixture(scope="package")
@@ -42,6 +59,7 @@ def chromium():
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium: `make test` installs it where it may")
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield browser
@@ -56,7 +74,7 @@ def watched(chromium):
     def make(url, **options):
         context = chromium.new_context(**{"base_url": url, "viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
         page.expected = []  # substrings of console errors that the test provokes itself
         page.on(

@@ -175,7 +175,7 @@ def test_an_open_list_follows_what_happens_and_else_stays_as_it_is(web, admin):
         admin.locator("#list img").first.evaluate("image => { image.isTheSame = true; }")
         web.generate(f"{view} heron three")
         admin.clock.fast_forward(ENDED_MS)
-        expect(admin.get_by_text(f"{view} heron three", exact=True)).to_be_visible(timeout=15_000)
+        expect(admin.get_by_text(f"{view} heron three", exact=True)).to_be_visible()
         assert (
             admin.locator("#list img[id^=picture]").evaluate_all("all => all.filter(one => one.isTheSame).length") == 1
         )

@@ -15,7 +15,9 @@ def two_models(tmp_path_factory):
         'label = "Luna"', 'label = "Luna"\ncharacters = ["bella"]\nsizes = [[512, 768], [1024, 1024]]'
     )
     second = second.replace("step_s = 0.0", "step_s = 0.7")
-    with start_stack(tmp_path_factory.mktemp("two") / "var", models=INSTANT_MODELS + second) as stack:
+    with start_stack(
+        tmp_path_factory.mktemp("two") / "var", settings="[cache]\nenabled = false\n", models=INSTANT_MODELS + second
+    ) as stack:
         stack.imgen("users", "password", "admin", "--password", PASSWORD)
         yield stack
 

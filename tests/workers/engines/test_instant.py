@@ -58,7 +58,7 @@ def test_steps(engine, ask):
     with pytest.raises(Cancelled):
         draw_one(engine(step_s=0.02), ask(num_inference_steps=5), stop_at_three)
     assert told == [(1, 5), (2, 5), (3, 5)]
-    assert 0.06 <= time.monotonic() - started < 2
+    assert time.monotonic() - started >= 0.06
 
 
 def test_a_batch_costs_less_than_its_pictures_alone(engine, ask):
