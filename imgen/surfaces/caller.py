@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Collection
 from starlette.types import Scope
 
 from imgen.asgi.answer_headers import answer_context
-from imgen.asgi.endpoint import AUTHORIZATION, headers, is_short, remote_ip, sent_key
+from imgen.asgi.endpoint import AUTHORIZATION, is_short, remote_ip, sent_key
 from imgen.domain.credential import KeyCredential
-from imgen.domain.errors import Forbidden, InvalidField, Retryable, Unauthorized
-from imgen.domain.idempotency import HEADER, parse_key
+from imgen.domain.errors import Forbidden, Retryable, Unauthorized
 from imgen.domain.principal import Principal, hash_key
 from imgen.services.accounts import authentication, known_keys
 from imgen.services.core import Core
+from imgen.surfaces.idempotency_key import idempotency_key
 
 SHORT_BODY_BYTES = 64 * 1024
 """Length of a body that may be read first: a known key's poll then reads key and job in one round trip."""
@@ -70,10 +70,7 @@ class Caller:
         Raises:
             InvalidField: the header holds no key, or there are different ones.
         """
-        sent = set(headers(self._scope, HEADER.lower().encode()))
-        if len(sent) > 1:
-            raise InvalidField(HEADER)
-        return parse_key(sent.pop()) if sent else ""
+        return idempotency_key(self._scope)
 
     def may_still(self, scope: str) -> Callable[[], Awaitable[bool]]:
         """Returns a function that tells whether the key may still act with a scope, for long answers; it counts nothing."""

@@ -13,20 +13,19 @@ from imgen.asgi.endpoint import (
     X_API_KEY,
     Answer,
     Endpoint,
-    header,
     read_body,
     remote_ip,
     sent_key,
 )
 from imgen.domain.credential import AddressCredential, Credential, KeyCredential
 from imgen.domain.errors import Forbidden, ImgenError, Unauthorized
-from imgen.domain.idempotency import HEADER, parse_key
 from imgen.domain.principal import Kind, Principal, hash_key
 from imgen.domain.user import User
 from imgen.services.accounts import authentication, sessions
 from imgen.services.core import Core
 from imgen.surfaces.acting import acting
 from imgen.surfaces.forge import failures
+from imgen.surfaces.idempotency_key import idempotency_key
 from imgen.surfaces.session_cookie import SessionCookies
 
 SURFACE = "forge"
@@ -123,10 +122,9 @@ class Call:
         """Returns the idempotency key of the header; empty: there is none.
 
         Raises:
-            InvalidField: the header holds no key.
+            InvalidField: the header holds no key, or there are different ones.
         """
-        sent = header(self.scope, HEADER.lower().encode())
-        return parse_key(sent) if sent else ""
+        return idempotency_key(self.scope)
 
     async def _credential(self) -> Credential:
         if self.has_key:
