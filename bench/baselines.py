@@ -1,6 +1,7 @@
-"""Baseline servers for `status`: a bare echo, and the same `status` with sync redis-py in the thread pool.
+"""Baseline servers: a bare echo, `status` with sync redis-py in the thread pool, and Starlette's own response of a file.
 
-`python -m bench.baselines echo --port PORT` or `… sync --port PORT --data FOLDER`; uvicorn is set as in `imgen api`.
+`python -m bench.baselines echo --port PORT`, `… sync --port PORT --data FOLDER` or `… file --port PORT --data FILE`; uvicorn is
+set as in `imgen api`.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from imgen import settings
@@ -39,6 +40,15 @@ def echo() -> Starlette:
         return JSONResponse(await request.json())
 
     return Starlette(routes=[Route("/api/v2", endpoint, methods=["POST"])])
+
+
+def file(path: Path) -> Starlette:
+    """Makes a server that answers with one file."""
+
+    async def endpoint(_request: Request) -> Response:
+        return FileResponse(path, media_type="image/png")
+
+    return Starlette(routes=[Route("/file", endpoint)])
 
 
 def sync(data: Path) -> Starlette:
@@ -79,12 +89,12 @@ def sync(data: Path) -> Starlette:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("which", choices=["echo", "sync"])
+    parser.add_argument("which", choices=["echo", "file", "sync"])
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data", type=Path)
     given = parser.parse_args()
     uvicorn.run(
-        echo() if given.which == "echo" else sync(given.data),
+        {"echo": echo, "file": partial(file, given.data), "sync": partial(sync, given.data)}[given.which](),
         port=given.port,
         loop="uvloop",
         http="httptools",

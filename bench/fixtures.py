@@ -113,6 +113,11 @@ def request(fixture: Fixture, path: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
+def get_request(fixture: Fixture, path: str) -> bytes:
+    """Formats a GET as bytes on the wire, keep-alive."""
+    return f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {fixture.raw_key}\r\n\r\n".encode()
+
+
 @contextlib.contextmanager
 def run_process(command: list[str], core: int) -> Iterator[int]:
     """Runs a process on one core until the block ends; yields its id."""
