@@ -9,7 +9,7 @@ from imgen.domain.errors import Invalid
 from imgen.domain.webhook import OVERLAP_S, DeliveryState, Endpoint, Secrets, new_endpoint_id, new_secret
 from imgen.records import clock, tenants
 from imgen.records.database import dialect_insert
-from imgen.records.tables.webhooks import webhook_attempts, webhook_deliveries, webhook_endpoints, webhook_secrets
+from imgen.records.tables.webhooks import webhook_deliveries, webhook_endpoints, webhook_secrets
 
 MAX_ENDPOINTS = 20
 """Endpoints of one tenant; each is a row with every end of a job."""
@@ -131,14 +131,6 @@ def show_tenant_secret(connection: Connection, tenant_id: str, *, new: bool) -> 
         connection.execute(update(webhook_secrets).where(is_own).values(secret=secret.get_secret_value(), **replaced))
     connection.execute(update(webhook_secrets).where(is_own).values(shown_at=clock.at()))
     return secret
-
-
-def delete_tenant(connection: Connection, tenant_id: str) -> None:
-    """Deletes all that a tenant has of webhooks."""
-    own = select(webhook_deliveries.c.id).where(webhook_deliveries.c.tenant_id == tenant_id)
-    connection.execute(delete(webhook_attempts).where(webhook_attempts.c.delivery_id.in_(own)))
-    for table in (webhook_deliveries, webhook_endpoints, webhook_secrets):
-        connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
 
 
 def _end_waiting(connection: Connection, endpoint_id: str, state: DeliveryState, reason: str) -> None:

@@ -226,18 +226,3 @@ def test_pages_of_the_log_go_on_where_the_last_one_ended(database):
         assert {one.job_id for one in (*first.deliveries, *second.deliveries, *third.deliveries)} == set(ids)
         assert webhook_log.page(connection, ["ten_2"], limit=2).deliveries == []
         assert webhook_log.page(connection, None, limit=2, state=DeliveryState.DEAD).deliveries == []
-
-
-def test_all_of_a_tenant_can_be_deleted(database):
-    """Endpoints, secret, deliveries and tries; another tenant's stay."""
-    with database.write() as connection:
-        register(connection)
-        other = register(connection, tenant_id="ten_2")
-        webhooks.tenant_secrets(connection, TENANT)
-        end_job(connection)
-    settle(database, claim(database)[0])
-    with database.write() as connection:
-        webhooks.delete_tenant(connection, TENANT)
-        assert webhooks.endpoints_of(connection, None) == [other]
-        assert webhooks.secret_shown_at(connection, TENANT) is None
-    assert deliveries(database) == []

@@ -1,11 +1,11 @@
 """Address of a request: taken with the job, or refused before anything is made."""
 
 import pytest
+from submitting import submit_repaired
 
 from imgen.domain.errors import InvalidField
 from imgen.domain.request import GenerateRequest
 from imgen.records import jobs
-from imgen.services.submit import submit
 
 
 def ask(caller, **fields):
@@ -14,7 +14,7 @@ def ask(caller, **fields):
     async def main(core):
         principal = caller(core)
         request = GenerateRequest(prompt="red coat", **fields)
-        submitted = await submit(core, principal, request, surface="action")
+        submitted = await submit_repaired(core, principal, request, surface="action")
         return [await core.database.reading(jobs.find, job.id) for job in submitted.jobs]
 
     return main
