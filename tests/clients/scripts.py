@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +85,15 @@ one_of_each = pytest.mark.parametrize("client", ONE_OF_EACH, indirect=True)
 """For behaviour that does not depend on the HTTP or JSON tool underneath."""
 
 
-def installed(kinds: Iterable[str], tmp_path: Path) -> dict[str, Client]:
+def installed(
+    kinds: Iterable[str], tmp_path: Path, makers: Mapping[str, Callable[[Path], Client]] = KINDS
+) -> dict[str, Client]:
     """Those of these clients that can run here, for tests that run them side by side because they mostly wait."""
     clients = {}
     for kind in kinds:
         (tmp_path / kind).mkdir()
         with suppress(pytest.skip.Exception):  # what is not installed is told by the other tests
-            clients[kind] = KINDS[kind](tmp_path / kind)
+            clients[kind] = makers[kind](tmp_path / kind)
     return clients
 
 

@@ -62,6 +62,8 @@ class Stub:
     def __init__(self, url: str) -> None:
         self.url = url
         self.key = KEY
+        self.poll = "status"
+        """Action, or path of a GET, that counts as a poll."""
         self.seen: list[Seen] = []
         self.most_polls_at_once = 0
         self._polls = 0
@@ -115,11 +117,11 @@ class Stub:
             replies = self.plan.get(what, [error(404, "Not Found")])
             step = min(self._used[what], len(replies) - 1)
             self._used[what] += 1
-            self._polls += what == "status"
+            self._polls += what == self.poll
             self.most_polls_at_once = max(self.most_polls_at_once, self._polls)
         time.sleep(replies[step].delay_s)
         with self._lock:
-            self._polls -= what == "status"
+            self._polls -= what == self.poll
         return replies[step]
 
 
@@ -136,7 +138,7 @@ def start_stub() -> Iterator[Stub]:
             data = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             headers = dict(self.headers.items())
             if self.path != "/api/v2":
-                self.send(stub.reply(self.path, {}, headers))
+                self.send(stub.reply(self.path, json.loads(data), headers))
                 return
             body, refusal = checked(data, headers.get("Authorization", ""))
             self.send(refusal or stub.reply(str(body["action"]), body, headers))

@@ -33,7 +33,7 @@ class Page(NamedTuple):
     """Page made from a file of docs/."""
 
     name: str
-    """Path under /docs: the file's name; for a README that of its folder."""
+    """Path under /docs: the file's name; for a README those of its folders, such as `clients-forge`."""
     title: str
     summary: str
     """The text's first sentence, without markup."""
@@ -45,7 +45,7 @@ class Page(NamedTuple):
 
 def pages(folder: Path = DOCS) -> dict[str, Page]:
     """Returns all pages by name, in reading order; none if the folder is missing."""
-    names = {path: _name(path) for path in folder.rglob("*.md")}
+    names = {path: _name(path.relative_to(folder)) for path in folder.rglob("*.md")}
     ordered = sorted(names, key=lambda path: (names[path] != FIRST, names[path]))
     return {names[path]: _page(path, names) for path in ordered}
 
@@ -68,7 +68,8 @@ def section(page: Page, title: str) -> str:
 
 
 def _name(path: Path) -> str:
-    return path.parent.name if path.stem == "README" else path.stem
+    """Names a file of docs/ by its path there."""
+    return "-".join(path.parent.parts) if path.stem == "README" else path.stem
 
 
 def _page(path: Path, names: dict[Path, str]) -> Page:
@@ -84,7 +85,7 @@ def _page(path: Path, names: dict[Path, str]) -> Page:
     tokens = markdown.parse(text)
     headings = _anchor(tokens)
     return Page(
-        name=_name(path),
+        name=names[path],
         title=headings[0].text,
         summary=_first_sentence(tokens),
         text=text,
