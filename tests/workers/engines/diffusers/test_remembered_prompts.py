@@ -82,7 +82,8 @@ def test_a_prompt_that_comes_again_is_not_encoded_again(make_engine, encoded, as
     assert first > 0
     again = draw_one(engine, ask(negative="blurry", seed=8))
     assert len(encoded) == first
-    assert np.array_equal(again, draw_one(make_engine(), ask(negative="blurry", seed=8)))
+    anew = draw_one(make_engine(), ask(negative="blurry", seed=8))
+    assert np.abs(again.astype(int) - anew).max() <= 1  # how matrices of two rows are rounded depends on where they lie
     assert len(encoded) == 2 * first
 
 
