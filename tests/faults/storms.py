@@ -101,7 +101,7 @@ def kill(stack: Stack, part: str) -> None:
 
 def answered(stack: Stack, key: str, body: dict) -> dict:
     """Sends a request until a part that is away is back."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         try:
             answer = stack.post(body, key=key)

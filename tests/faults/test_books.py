@@ -10,7 +10,7 @@ from imgen.records import packs
 from imgen.records.tables.ledger import packs as pack_rows
 
 
-@pytest.mark.timeout(600)  # the storm included
+@pytest.mark.timeout(1200)  # the storm included
 def test_the_books_balance_after_a_storm(storm: Storm, truth: Truth):
     """Every part was killed while six clients submitted: each end settled its hold once, at the source that gave the credits."""
     states = {job.state for job in truth.jobs(storm.ids)}

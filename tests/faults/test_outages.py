@@ -137,7 +137,7 @@ def check(part: Part, data, outage_s: float, every_s: float) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)  # of which a busy machine may need many
+@pytest.mark.timeout(1200)  # of which a busy machine may need many
 def test_parts_that_are_away_for_a_minute_fail_no_job(tmp_path):
     """Jobs of before, of the minute and of afterwards: all of them complete, each charged once, whichever part is away."""
 

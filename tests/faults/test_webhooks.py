@@ -11,7 +11,7 @@ from imgen.records.tables.webhooks import webhook_deliveries
 from imgen.services.webhooks.body import time_text
 
 
-@pytest.mark.timeout(600)  # the storm included
+@pytest.mark.timeout(1200)  # the storm included
 def test_each_end_is_told_once_and_nothing_else(storm: Storm, truth: Truth):
     """Every part was killed, dispatcher included: each end arrived at each address under one id, and none that did not happen."""
     receiver = storm.receiver

@@ -108,7 +108,7 @@ def test_a_mask_is_painted_by_touch_on_a_phone(open_page, web, photo):
         for _ in range(5):
             button.tap()
             with contextlib.suppress(AssertionError):
-                until(lambda: value(page, "mask") == left, within_s=5)
+                until(lambda: value(page, "mask") == left)
                 return
         assert value(page, "mask") == left
 
