@@ -246,7 +246,7 @@ def stop_group(data: Path, main: psutil.Process) -> None:
     stop_between_writes(data, [main.pid, *(child.pid for child in main.children(recursive=True))])
 
 
-def await_true(asked: Callable[[], bool], within_s: float = 60) -> None:
+def await_true(asked: Callable[[], bool], within_s: float = 150) -> None:
     """Asks until the answer is yes."""
     deadline = time.monotonic() + within_s
     while not asked():

@@ -105,7 +105,7 @@ class Truth:
         """Number of them that have ended."""
         return sum(job.state in ENDED for job in self.jobs(ids))
 
-    def await_state(self, job_id: str, *states: State, within_s: float = 60) -> Job:
+    def await_state(self, job_id: str, *states: State, within_s: float = 120) -> Job:
         """Waits until the job is in one of the states."""
         deadline = time.monotonic() + within_s
         while (job := self.jobs([job_id])[0]).state not in states:
@@ -114,7 +114,7 @@ class Truth:
             time.sleep(0.005)
         return job
 
-    def await_ended(self, ids: Collection[str], within_s: float = 90) -> float:
+    def await_ended(self, ids: Collection[str], within_s: float = 180) -> float:
         """Waits until all have ended; seconds it took."""
         started = time.monotonic()
         while (ended := self.ended(ids)) < len(ids):
@@ -182,7 +182,7 @@ def child_of(stack: Stack, part: str) -> psutil.Process:
     return next(process for process in map(psutil.Process, pids(stack, part)) if process.pid != main.pid)
 
 
-def pids(stack: Stack, part: str, within_s: float = 30) -> list[int]:
+def pids(stack: Stack, part: str, within_s: float = 90) -> list[int]:
     """Process ids of a part once it runs; a worker runs when it has forked a child."""
     deadline = time.monotonic() + within_s
     wanted = 2 if part in ("render", FINISH_QUEUE) else 1
@@ -209,7 +209,7 @@ def left_behind(data: Path) -> list[str]:
     return found
 
 
-def await_gone(data: Path, within_s: float = 90) -> float:
+def await_gone(data: Path, within_s: float = 180) -> float:
     """Waits until no process of the stack is left; seconds it took."""
     started = time.monotonic()
     while left := left_behind(data):
