@@ -1,4 +1,4 @@
-"""Catalog: the configured models, characters and rulesets with samples, and the reload of the configuration."""
+"""Catalog: configured models, quality tiers, characters and rulesets with samples, and the reload of the configuration."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -9,17 +9,19 @@ from starlette.routing import BaseRoute, Route
 
 from imgen import configuration
 from imgen.domain import errors
+from imgen.domain.tiers import tier_size
 from imgen.domain.user import User
 from imgen.live import epochs
 from imgen.records import audit, job_search
 from imgen.services.links import thumbnail_url
+from imgen.services.tiers import model_offers, tier_offers
 from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.shell import Shell
 from imgen.threads import LOADING
 
 
 class Catalog:
-    """Section of models, characters and rulesets."""
+    """Section of models, tiers, characters and rulesets."""
 
     nav: ClassVar[Sequence[NavEntry]] = (NavEntry("/panel/catalog", "Catalog"),)
 
@@ -35,7 +37,7 @@ class Catalog:
         ]
 
     async def catalog(self, request: Request, user: User) -> Response:
-        """Shows models with their styles, characters and rulesets, each with a sample picture that the user may see."""
+        """Shows models with their styles, characters and rulesets, each with a sample that the user may see; and tiers."""
         core = self._shell.core
         found = await core.database.reading(job_search.samples, scope=user.scope)
         samples = {name: thumbnail_url(core, job.outcome) for name, job in found.items() if job.outcome is not None}
@@ -45,6 +47,9 @@ class Catalog:
             catalog=core.catalog,
             rulesets=core.configured.rules,
             samples=samples,
+            tiers=await tier_offers(core),
+            selectable=await model_offers(core),
+            size_of=tier_size,
             shadows=await self._shadows() if user.is_admin else [],
         )
 

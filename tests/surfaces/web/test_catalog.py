@@ -1,4 +1,6 @@
-"""The catalog page: weights in the data folder that have a shipped name are told to administrators."""
+"""The catalog page: tiers, models by name, and weights in the data folder that have a shipped name."""
+
+import re
 
 from servers.panel import open_panel
 from weights_files import write_model
@@ -17,5 +19,21 @@ def test_a_shadow_of_shipped_weights_is_told(core, tmp_path):
             assert "var/models/starter is not used" in page
             (tmp_path / "var" / "models.toml").write_text("[eros\n")
             assert (await browser.get("/panel/catalog")).status_code == 200
+
+    core(work)
+
+
+def test_tiers_and_models_by_name_are_listed(core):
+    """Each tier with the model that draws it now and why it is another; models that cannot be pinned with the reason."""
+
+    async def work(opened):
+        async with open_panel(opened, [Catalog]) as browser:
+            page = " ".join(re.sub(r"<[^>]+>", " ", (await browser.get("/panel/catalog")).text).split())
+        for tier in opened.tiers.tiers.values():
+            assert f"{tier.label} {tier.key} " in page
+        assert "1024 × 768 2 60 s Drawn by" in page
+        assert "Drawn by Eros (eros): none of flux-2-klein-4b, sdxl-base is configured" in page
+        assert "FLUX.2 Klein 4B @cf/black-forest-labs/flux-2-klein-4b flux-2-klein-4b" in page
+        assert "Model flux-2-klein-4b is not configured" in page
 
     core(work)
