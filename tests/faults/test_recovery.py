@@ -30,6 +30,9 @@ from servers.stack import Stack, stop_between_writes
 from imgen.domain.job import FINISH_QUEUE, State, render_queue
 from imgen.settings import socket_path
 
+PATIENT = FAST.replace("lease_s = 4", "lease_s = 12")
+"""For fifty processes on few cores, which are not to lose their jobs before they are stopped."""
+
 
 @pytest.mark.faults
 def test_a_job_that_kills_its_worker_is_given_up(stack: Stack, truth: Truth):
@@ -223,7 +226,7 @@ def slow_worker(stack: Stack, folder: Path, *, processes: int) -> Iterator[SlowW
     data, ready = folder / "var", folder / "ready"
     data.mkdir()
     shared = f'[redis]\nurl = "unix://{socket_path(stack.data, "redis")}?db=0"\n[objects]\nfolder = "{stack.data / "objects"}"\n'
-    (data / "imgen.toml").write_text(f'{FAST}{shared}[database]\nurl = "sqlite:///{stack.data / "imgen.db"}"\n')
+    (data / "imgen.toml").write_text(f'{PATIENT}{shared}[database]\nurl = "sqlite:///{stack.data / "imgen.db"}"\n')
     (data / "models.toml").write_text(MODELS.replace("step_s = 0.0", "step_s = 0.5"))
     (data / "characters.toml").write_text((stack.data / "characters.toml").read_text())
     command = [sys.executable, "-m", "imgen.cli", "worker", "--queues", "render.eros", "--processes", str(processes)]
