@@ -12,8 +12,8 @@ from imgen.records import jobs
 if TYPE_CHECKING:
     from imgen.services.core import Core
 
-CAPACITY = 20_000
-"""Jobs to remember; their texts take a few kilobytes each at most."""
+CAPACITY = 4_000
+"""Jobs to remember; the texts of one take 30 KB at most."""
 
 
 class JobFacts(Struct, frozen=True, kw_only=True):
