@@ -86,7 +86,7 @@ class ForgeTenantUsage(Struct, frozen=True, kw_only=True):
 
 
 class ForgeCapabilities(Struct, frozen=True, kw_only=True):
-    """Modes and parameters that a model heeds."""
+    """Modes and parameters that a model heeds; all false: it is not available."""
 
     negative_prompt: bool
     img2img: bool
@@ -105,7 +105,7 @@ class ForgeTier(Struct, frozen=True, kw_only=True):
     aspect_ratios: Annotated[tuple[str, ...], Meta(description="Values of `aspect_ratio`.")]
     credits: Annotated[int, Meta(description="Credits that a picture costs.")]
     time_limit_s: Annotated[int, Meta(description="Longest time in `processing`, in seconds.")]
-    capabilities: ForgeCapabilities | None
+    capabilities: ForgeCapabilities
     available: bool
     note: Annotated[str | None, Meta(description="Why it is not available, or what draws in its place; else null.")]
 
@@ -120,7 +120,7 @@ class ForgeModel(Struct, frozen=True, kw_only=True):
     default_size: Annotated[str | None, Meta(description="Width and height of the model; null: it is not configured.")]
     aspect_ratios: tuple[str, ...]
     credits: Annotated[int | None, Meta(description="Credits that a picture costs; null: it is not configured.")]
-    capabilities: ForgeCapabilities | None
+    capabilities: ForgeCapabilities
     available: bool
     reason: Annotated[str | None, Meta(description="Why it is not available; else null.")]
 

@@ -117,7 +117,7 @@ def _model(core: Core) -> Schema:
         "default_size": None,
         "aspect_ratios": [],
         "credits": None,
-        "capabilities": None,
+        "capabilities": dict.fromkeys(_ABLE, False),
         "available": False,
         "reason": "Model flux-1-schnell is not configured",
     }

@@ -57,9 +57,9 @@ def _model(offer: ModelOffer) -> ForgeModel:
     )
 
 
-def _capabilities(able: Capabilities | None, *, heeds_negative: bool = True) -> ForgeCapabilities | None:
+def _capabilities(able: Capabilities | None, *, heeds_negative: bool = True) -> ForgeCapabilities:
     if able is None:
-        return None
+        return ForgeCapabilities(negative_prompt=False, img2img=False, inpaint=False, seed=False)
     return ForgeCapabilities(
         negative_prompt=able.negative and heeds_negative,
         img2img=able.image,
