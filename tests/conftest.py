@@ -11,9 +11,11 @@ import pytest
 import redis
 from bombs import make_bombs
 from groups import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401 - pytest's hooks
+from servers.bucket import bucket
 from servers.local import prepare, run_with_core
 from servers.postgres import start_postgres
 from servers.stack import Stack, start_stack
+from servers.swift import start_swift
 from sqlalchemy import text
 
 from imgen.records import schema
@@ -108,6 +110,13 @@ def empty_postgres(postgres_url) -> str:
         connection.execute(text("ALTER TABLE audit ENABLE TRIGGER USER"))
     opened.close()
     return postgres_url
+
+
+@pytest.fixture(scope="session")
+def s3_settings(tmp_path_factory) -> Iterator[str]:
+    """Settings of a real S3 server with an empty bucket."""
+    with start_swift(tmp_path_factory.mktemp("swift")) as server:
+        yield bucket(server)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -15,7 +15,14 @@ FOLDERS = {"surfaces/web": "web", "surfaces/cache": "cache", "surfaces/processes
 """Folder → group of all its files but those of `ALONE`."""
 ALONE = ("faults/test_outages.py", "faults/test_secrets.py", "faults/test_stop_and_start.py")
 """Files in such a folder that start stacks of their own."""
-FIXTURES = {"server": "stack", "models": "engines", "store": "objects", "database": "databases", "bombs": "bombs"}
+FIXTURES = {
+    "server": "stack",
+    "models": "engines",
+    "store": "objects",
+    "database": "databases",
+    "bombs": "bombs",
+    "site": "sites",
+}
 """Fixture → group of the files whose tests take it; the first that a file has decides."""
 LONGEST_FIRST = (
     "web",

@@ -57,10 +57,9 @@ async def job_status(core: Core, principal: Principal, job_id: str, cached: Awai
     except Unavailable:
         found = CachedView(None, None)
     view, run_id = found.view, core.live.run_id
-    if view is None or (view.state in OPEN and core.live.has_failed_within(job_views.OPEN_VIEW_S)):
+    is_own = view is not None and view.tenant_id == principal.tenant.id  # another's is looked up like an unknown one
+    if view is None or not is_own or (view.state in OPEN and core.live.has_failed_within(job_views.OPEN_VIEW_S)):
         view = await view_from_record(core, principal, job_id, run_id)
-    if view.tenant_id != principal.tenant.id:
-        raise CacheExpired if is_cached(job_id) else JobNotFound
     return await status_of_view(core, job_id, CachedView(view, found.progress))
 
 

@@ -55,9 +55,11 @@ async def make(core: Core, user: User, name: str, *, surface: str, note_made: No
         return TenantWithKey(tenant=tenant, key=_add(connection, user, tenant, raw), raw=raw)
 
     try:
-        return await core.database.writing(write)
+        made = await core.database.writing(write)
     except IntegrityError as exc:
         raise Invalid(f"The name {name!r} is taken") from exc
+    await _keys_changed(core)
+    return made
 
 
 async def replace(
@@ -89,9 +91,14 @@ async def replace(
         return TenantWithKey(tenant=tenant, key=key, raw=raw)
 
     made = await core.database.writing(write)
+    await _keys_changed(core)
+    return made
+
+
+async def _keys_changed(core: Core) -> None:
+    """Has every process read keys again: a new one works at once even where unknown keys are throttled."""
     with contextlib.suppress(Unavailable):  # without Redis no process uses its cache of keys
         await core.live.run(epochs.bump(epochs.KEYS))
-    return made
 
 
 def _add(connection: Connection, user: User, tenant: Tenant, raw: str) -> ApiKey:

@@ -1,12 +1,13 @@
 """`/v2/assets/<sha256>`: files of finished pictures by their digest, with Range and ETag."""
 
 import contextlib
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, MalformedRangeHeader, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -51,9 +52,8 @@ class AssetsEndpoint:
             if _is_known(Headers(scope=scope), headers["ETag"]):
                 await Response(status_code=304, headers=headers)(scope, receive, send)
                 return
-            async with _file(self._core.objects, asset) as path:
-                stat = path.stat()
-                response = FileResponse(path, headers=headers, media_type=asset.media_type, stat_result=stat)
+            async with _file(self._core.objects, asset) as (path, stat):
+                response = _AssetFile(path, headers=headers, media_type=asset.media_type, stat_result=stat)
                 await response(scope, receive, send)
         except ImgenError as exc:
             status, body, more = failures.failure(exc, is_anonymous=call.is_anonymous)
@@ -61,25 +61,38 @@ class AssetsEndpoint:
             await refusal(scope, receive, send)
 
 
+class _AssetFile(FileResponse):
+    """File, or a part of it; a `Range` that is none is ignored (RFC 9110, 14.2): Starlette's 400 has a form of its own."""
+
+    @classmethod
+    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        try:
+            return super()._parse_range_header(http_range, file_size)
+        except MalformedRangeHeader:
+            return []
+
+
 @contextlib.asynccontextmanager
-async def _file(store: ObjectStore, asset: Asset) -> AsyncIterator[Path]:
-    """Opens the file of an asset; one of a store elsewhere is copied for a while, so that parts of it can be read.
+async def _file(store: ObjectStore, asset: Asset) -> AsyncIterator[tuple[Path, os.stat_result]]:
+    """Opens the file of an asset, with its state; one of a store elsewhere is copied for a while, so that parts can be read.
 
     Raises:
         ObjectNotFound: it is not stored.
         Retryable: the store does not answer.
     """
     if isinstance(store, ServedStore):
-        path, _ = await FILES.run(store.file_of, asset.key)
-        yield path
+        yield await FILES.run(store.file_of, asset.key)
         return
     with tempfile.NamedTemporaryFile(prefix="imgen-asset-") as copy:
-        await OBJECTS.run(_copy, store, asset.key, Path(copy.name))
-        yield Path(copy.name)
+        path = Path(copy.name)
+        yield path, await OBJECTS.run(_copy, store, asset, path)
 
 
-def _copy(store: ObjectStore, key: str, path: Path) -> None:
-    path.write_bytes(store.get(key))
+def _copy(store: ObjectStore, asset: Asset, path: Path) -> os.stat_result:
+    """Copies the file; all copies are of the same time, so that `Last-Modified` does not change."""
+    path.write_bytes(store.get(asset.key))
+    os.utime(path, (asset.created_at, asset.created_at))
+    return path.stat()
 
 
 def _is_known(headers: Headers, etag: str) -> bool:

@@ -175,12 +175,16 @@ def _sha256(call: Call, url: str) -> str:
     Raises:
         InvalidField: it is no address of an asset of this server.
     """
-    parts = urlsplit(url)
+    refusal = InvalidField("input_asset_url", "input_asset_url is the asset_url of a job here")
+    try:
+        parts = urlsplit(url)
+    except ValueError as exc:  # such as half of an IPv6 address
+        raise refusal from exc
     own = {urlsplit(call.core.settings.public_url).netloc, header(call.scope, b"host")} - {""}
     named = parts.path.removeprefix(job_answers.ASSETS)
     is_here = not parts.netloc or (parts.scheme in ("http", "https") and parts.netloc in own)
     if not (is_here and parts.path.startswith(job_answers.ASSETS)):
-        raise InvalidField("input_asset_url", "input_asset_url is the asset_url of a job here")
+        raise refusal
     return named
 
 

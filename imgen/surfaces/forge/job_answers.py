@@ -1,5 +1,7 @@
 """Answers that tell the state of a job: made of its view, which a poll reads from Redis, and of facts that never change."""
 
+from msgspec import UNSET
+
 from imgen.domain.ids import uuid_form
 from imgen.domain.job import ENDED, Job, State, View, view_of
 from imgen.domain.outcome import Outcome
@@ -34,9 +36,11 @@ def of_status(job_id: str, status: JobStatus, facts: JobFacts) -> ForgeJob:
 
 
 def of_job(job: Job) -> ForgeJob:
-    """Makes the entry of a job in a list, or the data of its webhook."""
+    """Makes the entry of a job in a list, or the answer to its cancelling."""
     view = view_of(job)
-    return _answer(job.id, view, facts_of(job), _STATES[view.state])
+    has_limit, is_first = job.recipe.time_limit_s is not UNSET, job.fence <= 1
+    is_loading = view.state is State.RENDERING and is_first and has_limit and job.first_step_at is None
+    return _answer(job.id, view, facts_of(job), "queued" if is_loading else _STATES[view.state])
 
 
 def _answer(job_id: str, view: View, facts: JobFacts, state: JobState) -> ForgeJob:
@@ -62,7 +66,7 @@ def _answer(job_id: str, view: View, facts: JobFacts, state: JobState) -> ForgeJ
 def _enhancement(facts: JobFacts) -> str | None:
     """Returns what was done to the prompt, in sentences; None: nothing."""
     told = ["The prompt was improved."] if facts.optimized else []
-    return " ".join([*told, *(_NOTES[note] for note in facts.notes if note in _NOTES)]) or None
+    return " ".join([*told, *(text for note, text in _NOTES.items() if note in facts.notes)]) or None
 
 
 def _error(outcome: Outcome) -> str:

@@ -46,19 +46,19 @@ async def list_own(call: Call) -> Answer:
     if call.is_anonymous:
         raise Unauthorized
     query = parse_qs(call.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    limit, cursor = _limit(query.get("limit", [str(PAGE)])), _last(query.get("cursor", [""]))
+    limit, cursor = _limit(query.get("limit", [str(PAGE)])), _only("cursor", query.get("cursor", [""]))
     page = await job_service.list_jobs(call.core, principal, limit=limit, cursor=cursor, states=frozenset())
     return json_answer(ForgeJobs(jobs=tuple(map(job_answers.of_job, page.jobs)), cursor=page.cursor or None))
 
 
 def _limit(sent: list[str]) -> int:
-    text = _last(sent)
+    text = _only("limit", sent)
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PAGE)) and 1 <= int(text) <= MAX_PAGE):
         raise InvalidField("limit", f"limit is a whole number from 1 to {MAX_PAGE}")
     return int(text)
 
 
-def _last(sent: list[str]) -> str:
+def _only(name: str, sent: list[str]) -> str:
     if len(sent) != 1 or len(sent[0]) > MAX_CURSOR_CHARS:
-        raise InvalidField("cursor")
+        raise InvalidField(name)
     return sent[0]

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from imgen.asgi.endpoint import Answer, json_answer
 from imgen.domain.account import Tenant
-from imgen.domain.errors import KeyShownBefore, TenantNotFound, Unauthorized
+from imgen.domain.errors import Invalid, InvalidField, KeyShownBefore, TenantNotFound, Unauthorized
 from imgen.domain.idempotency import Once, json_fingerprint
 from imgen.domain.principal import READ
 from imgen.domain.user import User
@@ -30,19 +30,22 @@ async def create(call: Call) -> Answer:
     """Makes a tenant, and shows its key once."""
     user, body = await call.user(), await call.body()
     wanted = decode(body, ForgeTenantRequest) if body.strip() else ForgeTenantRequest()
-    made = await _once(
-        call,
-        user,
-        PATH,
-        body,
-        lambda note: tenant_keys.make(call.core, user, wanted.name or "", surface=SURFACE, note_made=note),
-    )
-    return json_answer(_new_tenant(made), CREATED)
+    name = (wanted.name or "").strip()
+    if not name.isprintable():
+        raise InvalidField("name", "name has characters that cannot be shown")
+
+    async def make(note: NoteMade | None) -> TenantWithKey:
+        try:
+            return await tenant_keys.make(call.core, user, name, surface=SURFACE, note_made=note)
+        except Invalid as exc:
+            raise InvalidField("name", str(exc)) from exc
+
+    return json_answer(_new_tenant(await _once(call, user, PATH, body, make)), CREATED)
 
 
 async def rotate(call: Call) -> Answer:
     """Replaces the key that a tenant was made with, and shows the new one once."""
-    user, tenant_id = await call.user(), call.path("tenant_id")
+    user, tenant_id = await call.user(), _named(call)
     made = await _once(
         call,
         user,
@@ -86,16 +89,27 @@ async def _tenant(call: Call) -> Tenant:
     Raises:
         TenantNotFound: there is none of that id, or the caller does not belong to it.
     """
-    tenant_id = call.path("tenant_id")
     if not call.has_key and (user := await call.signed_in()) is not None:
-        tenant, _ = await call.core.database.reading(tenant_access.seen, user, tenant_id)
+        tenant, _ = await call.core.database.reading(tenant_access.seen, user, _named(call))
         return tenant
     principal = await call.principal(needs=READ)
     if call.is_anonymous:
         raise Unauthorized
-    if principal.tenant.id != tenant_id:
+    if principal.tenant.id != call.path("tenant_id"):
         raise TenantNotFound
     return principal.tenant
+
+
+def _named(call: Call) -> str:
+    """Returns the id of the path.
+
+    Raises:
+        TenantNotFound: it has characters that no id has; SQL cannot be asked for a NUL.
+    """
+    tenant_id = call.path("tenant_id")
+    if not tenant_id.isprintable():
+        raise TenantNotFound
+    return tenant_id
 
 
 async def _once(

@@ -2,15 +2,6 @@
 
 import pytest
 from servers.local import prepare, run_with_core
-from servers.swift import start_swift
-from services.tenants.furnished import bucket
-
-
-@pytest.fixture(scope="session")
-def s3_settings(tmp_path_factory) -> str:
-    """Settings of a real S3 server with an empty bucket."""
-    with start_swift(tmp_path_factory.mktemp("swift")) as server:
-        yield bucket(server)
 
 
 @pytest.fixture(params=["sqlite and disk", "postgres and s3"])

@@ -3,9 +3,7 @@
 import json
 from dataclasses import dataclass
 
-import boto3
 import redis
-from botocore.config import Config
 from factories import PLAN, make_job, make_recipe
 from msgspec import structs
 from services.webhooks.calls import register
@@ -237,16 +235,3 @@ def told(core, tenant_id, action):
     with core.database.read() as connection:
         rows = connection.execute(select(metadata.tables["audit"])).mappings()
         return [json.loads(row["detail"]) for row in rows if (row["tenant_id"], row["action"]) == (tenant_id, action)]
-
-
-def bucket(server) -> str:
-    """Settings of a new, empty bucket of a server."""
-    name = "imgen-tenants"
-    session = boto3.session.Session(server.access_key_id, server.secret_access_key, region_name=server.region)
-    client = session.client("s3", endpoint_url=server.endpoint_url, config=Config(s3={"addressing_style": "path"}))
-    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": server.region})
-    return (
-        f'[objects]\nstore = "s3"\n[objects.s3]\nendpoint_url = "{server.endpoint_url}"\nbucket = "{name}"\n'
-        f'region = "{server.region}"\naccess_key_id = "{server.access_key_id}"\n'
-        f'secret_access_key = "{server.secret_access_key}"\naddressing = "path"\n'
-    )

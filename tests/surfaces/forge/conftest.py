@@ -1,18 +1,21 @@
 """Forge over a real Redis and both databases, served in the test's process, with a worker that draws when it is told to."""
 
+import functools
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx2
 import pytest
 import redis
-from servers.local import LocalApi, start_local_api, start_local_worker
+from servers.local import LocalApi, prepare, start_local_api, start_local_worker
 from sqlalchemy import create_engine, make_url, text
+from surfaces.forge.site import Site, run_on_site
 
 from imgen.domain.ids import stored_id
+from imgen.settings import Settings
 
 PASSWORD = "correct horse battery"
 
@@ -68,28 +71,67 @@ class Forge:
 
 
 @contextmanager
-def start_forge(data, redis_url: str, settings: str = "", *, database_url: str = "", **more) -> Iterator[Forge]:
+def start_forge(data, redis_url: str, settings: str = "") -> Iterator[Forge]:
     """Serves Forge over a new data folder."""
-    database = f'[database]\nurl = "{database_url}"\n' if database_url else ""
     with (
-        start_local_api(data, redis_url, settings + database, **more) as api,
+        start_local_api(data, redis_url, settings) as api,
         start_local_worker(api.settings) as work,
     ):
         yield Forge(api, work)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def forge(request, tmp_path_factory, redis_url) -> Iterator[Forge]:
-    """Forge over each database."""
-    with redis.Redis.from_url(redis_url) as client:
-        client.flushall()
-    url = ""
-    if request.param == "postgres":
+@pytest.fixture(scope="session")
+def database_section(request) -> Callable[[str], str]:
+    """Makes the settings of a new database of a kind."""
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            return ""
         shared, name = request.getfixturevalue("postgres_url"), f"forge_{secrets.token_hex(4)}"
         engine = create_engine(shared, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name}"))
         engine.dispose()
-        url = make_url(shared).set(database=name).render_as_string(hide_password=False)
-    with start_forge(tmp_path_factory.mktemp("forge") / "var", redis_url, database_url=url) as running:
+        return f'[database]\nurl = "{make_url(shared).set(database=name).render_as_string(hide_password=False)}"\n'
+
+    return make
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def forge(request, database_section, tmp_path_factory, redis_url) -> Iterator[Forge]:
+    """Forge over each database."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    with start_forge(tmp_path_factory.mktemp("forge") / "var", redis_url, database_section(request.param)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def homes(database_section, tmp_path_factory, redis_url) -> Callable[[str], Settings]:
+    """Makes the installation of each kind of database, once: its tests have addresses, people and tenants of their own."""
+
+    @functools.cache
+    def make(kind: str) -> Settings:
+        settings = f"[forge]\nanonymous = true\n{database_section(kind)}"
+        return prepare(tmp_path_factory.mktemp(kind) / "var", redis_url, settings)
+
+    return make
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def home(request, homes) -> Settings:
+    """Settings of an installation over each database, which serves callers without a credential."""
+    return homes(request.param)
+
+
+@pytest.fixture(scope="module")
+def work(home) -> Iterator[Callable[[str], None]]:
+    """Does both phases of a job of the installation."""
+    with start_local_worker(home) as does:
+        yield does
+
+
+@pytest.fixture
+def site(home) -> Callable[[Callable[[Site], Awaitable[None]]], None]:
+    """Runs a coroutine function with a site over the installation."""
+    return lambda steps: run_on_site(home, steps)

@@ -145,6 +145,8 @@ WRONG = [
     ({"input_strength": -0.01}, "input_strength"),
     ({"input_asset_url": "https://example.com/v2/assets/" + "0" * 64}, "input_asset_url"),
     ({"input_asset_url": "/etc/passwd"}, "input_asset_url"),
+    ({"input_asset_url": "http://[::1/v2/assets/" + "0" * 64}, "input_asset_url"),
+    ({"input_asset_url": "http://[x]/v2/assets/" + "0" * 64}, "input_asset_url"),
     ({"input_asset_url": "/v2/assets/" + "0" * 64, "input_job_id": "x"}, "input_job_id"),
     ({"mask_image": "iVBORw0KGgo="}, "mask_image"),
     ({"idempotency_key": ""}, "idempotency_key"),
@@ -234,7 +236,13 @@ def test_jobs_are_listed_by_page(forge):
     assert [job["job_id"] for job in first["jobs"] + rest["jobs"]] == made[::-1]
     assert rest["cursor"] is None
     assert list(first["jobs"][0]) == FIELDS
-    for query, field in (("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("cursor=x", "cursor")):
+    for query, field in (
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=x", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("cursor=x", "cursor"),
+    ):
         assert failure(forge.call("GET", f"/v2/jobs?{query}", key=key)) == (400, "VALIDATION_ERROR", field)
 
 
