@@ -50,6 +50,8 @@ class JobFilter(Struct, frozen=True, kw_only=True):
     """Id of a batch: only the jobs that one request made together."""
     model: str = ""
     character: str = ""
+    surface: str = ""
+    """Surface that made the job."""
     words: str = ""
     """Text within the prompt's first 300 characters; case is ignored."""
     review: Review | None = None
@@ -146,7 +148,11 @@ def _streams(job_filter: JobFilter) -> list[Stream]:
         return [{jobs.c.tenant_id: tenant, **state} for tenant in sorted(scope) for state in each_state]
     if states is not None and State.COMPLETED not in states:
         return each_state
-    for column, value in ((jobs.c.character, job_filter.character), (jobs.c.model, job_filter.model)):
+    for column, value in (
+        (jobs.c.character, job_filter.character),
+        (jobs.c.surface, job_filter.surface),
+        (jobs.c.model, job_filter.model),
+    ):
         if value:
             return [{column: value}]
     return each_state
@@ -167,6 +173,7 @@ def _conditions(job_filter: JobFilter) -> list[ColumnElement[bool]]:
     equal = (
         (jobs.c.model, job_filter.model),
         (jobs.c.character, job_filter.character),
+        (jobs.c.surface, job_filter.surface),
         (jobs.c.ruleset, job_filter.blocked_under),
     )
     found = [hidden(column) == value for column, value in equal if value]

@@ -52,7 +52,7 @@ def test_each_filter_narrows(stored, search):
     """Newest first; what is empty lets everything pass."""
     lamp = stored("a Green lamp", 30)
     kite = stored("a kite", 20, character="aya", tenant_id="ten_2", counted_as="key_2")
-    boat = stored("100% a boat", 10, model="other", state=State.FAILED)
+    boat = stored("100% a boat", 10, model="other", state=State.FAILED, surface="forge")
     assert ids(search()) == [boat, kite, lamp]
     assert ids(search(words="green LAMP")) == [lamp]
     assert ids(search(words="100%")) == [boat]
@@ -64,6 +64,8 @@ def test_each_filter_narrows(stored, search):
         == [kite]
     )
     assert ids(search(model="other")) == ids(search(states=frozenset({State.FAILED}))) == [boat]
+    assert ids(search(surface="forge")) == ids(search(surface="forge", words="boat")) == [boat]
+    assert ids(search(surface="forge", model="eros")) == ids(search(surface="x")) == []
     assert ids(search(since=NOW - 25, until=NOW - 15)) == [kite]
     assert ids(search(scope=frozenset())) == []
 

@@ -73,6 +73,7 @@ QUERIES = {
     "a key": search(key_ids=frozenset({"key_1"}), states=frozenset({State.FAILED})),
     "a model": search(model="eros", since=1.0, until=NOW + 1),
     "a character": search(character="aya", states=frozenset({State.COMPLETED})),
+    "a surface": search(surface="forge", model="eros"),
     "a batch": search(batch_id="run_" + "x" * 22, scope=TENANTS, words="nothing"),
     "words": search(words="nothing", model="eros"),
     "samples": lambda connection: job_search.samples(connection, scope=TENANTS),

@@ -69,6 +69,7 @@ jobs = Table(
     Index("ix_jobs_key", "key_id", "created_at", "id", "tenant_id"),
     Index("ix_jobs_model", "model", "created_at", "id"),
     Index("ix_jobs_character", "character", "created_at", "id"),
+    Index("ix_jobs_surface", "surface", "created_at", "id"),
     # Open jobs, for the reconciler: partial, so that they do not grow with history
     _where("ix_jobs_leases", "lease_until", where="lease_until IS NOT NULL"),
     _where("ix_jobs_deadlines", "deadline_at", where="ended_at IS NULL"),

@@ -41,6 +41,13 @@ REVIEWS: dict[str, str] = {
     job_search.Review.FLOOR: "withheld by the floor",
 }
 """Result of the review → choice of the filter."""
+SURFACES: dict[str, str] = {
+    "action": "Action API",
+    "forge": "Forge",
+    "playground": "playground",
+    "panel": "panel, made again",
+}
+"""Surface that made a job → choice of the filter."""
 UNDER = "under "
 """Prefix of a ruleset's name in the same filter."""
 
@@ -81,6 +88,7 @@ class JobList:
             batch_id=given.get("batch", ""),
             model=given.get("model", ""),
             character=given.get("character", ""),
+            surface=given.get("surface", ""),
             review=job_search.Review(review) if review in REVIEWS else None,
             blocked_under=review.removeprefix(UNDER) if review.startswith(UNDER) else "",
             words=given.get("words", "").strip()[:300],
@@ -119,6 +127,7 @@ class JobList:
             reasons=await database.reading(audit.reasons, blocked) if blocked else {},
             states=list(STATES),
             reviews=REVIEWS | {f"{UNDER}{name}": f"blocked under {name}" for name in sorted(self._shell.core.rulesets)},
+            surfaces=SURFACES,
             state=state,
             view=view,
             given=given,

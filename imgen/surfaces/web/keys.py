@@ -23,7 +23,7 @@ from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.shell import Shell
 
-EXAMPLE: snippets.Fields = {"prompt": POSITIVE, "seed": 7}
+EXAMPLE = snippets.action_body({"prompt": POSITIVE, "seed": 7})
 GRACE_DAYS = 1
 """Default of the form for a rotation."""
 PAGE = 100
@@ -160,7 +160,7 @@ class Keys:
         self, request: Request, key: ApiKey, raw: str, title: str, *, grace_days: int | None = None
     ) -> Response:
         url = f"{self._shell.core.settings.public_url}/api/v2"
-        texts = {name: (label, write(url, EXAMPLE)) for name, (label, write) in snippets.LANGUAGES.items()}
+        texts = snippets.in_each_language(url, EXAMPLE)
         return self._shell.page(
             request, "key_made.html", key=key, raw=raw, title=title, texts=texts, grace_days=grace_days
         )

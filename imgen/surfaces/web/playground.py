@@ -34,7 +34,7 @@ from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.services.orders import repaired_order
 from imgen.services.submit import submit
 from imgen.surfaces.surface import status_of
-from imgen.surfaces.web import playground_form, playground_history, playground_tenant, snippets
+from imgen.surfaces.web import playground_forge, playground_form, playground_history, playground_tenant, snippets
 from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.playground_shown import values_of, with_batch
@@ -94,6 +94,7 @@ class Playground:
             strength=playground_form.DEFAULT_STRENGTH,
             counts=COUNTS,
             languages=snippets.LANGUAGES,
+            apis=snippets.APIS,
             **self._thumbnails(here, with_keys),
             fill=json.dumps(playground_form.filling(opened, with_seed=True)) if opened else "",
             source=json.dumps(await self._as_source(user, source)) if source else "",
@@ -150,15 +151,19 @@ class Playground:
         return self._shell.page(request, "playground_history.html", **self._thumbnails(*await self._history(user)))
 
     async def code(self, request: Request, _user: User) -> Response:
-        """Shows the form's request as code in every language."""
-        url = f"{self._core.settings.public_url}/api/v2"
+        """Shows the form's request as code of every API in every language."""
+        root = self._core.settings.public_url
         try:
             async with self._form(request) as form:
                 fields = playground_form.fields_of(form)
         except errors.ImgenError as exc:
             return self._problem(request, exc)
-        texts = {key: (label, write(url, fields)) for key, (label, write) in snippets.LANGUAGES.items()}
-        return self._shell.page(request, "playground_code.html", texts=texts)
+        forge, unsaid = await playground_forge.forge_request(self._core, fields)
+        texts = {
+            "action": snippets.in_each_language(f"{root}/api/v2", snippets.action_body(fields)),
+            "forge": snippets.in_each_language(root + playground_forge.PATH, forge),
+        }
+        return self._shell.page(request, "playground_code.html", texts=texts, unsaid=unsaid)
 
     def _problem(self, request: Request, error: errors.ImgenError) -> Response:
         text, status = playground_form.sentence(error), status_of(type(error))

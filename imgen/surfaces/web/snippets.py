@@ -1,4 +1,4 @@
-"""Snippets: a `generate` request as code, a function for each language. They never have the key.
+"""Snippets: a request with a JSON body as code, a function for each language. They never have the key.
 
 Every value is a literal of its language, so quotes, `$`, backticks and line breaks of a prompt arrive as typed.
 """
@@ -23,11 +23,16 @@ Value = str | float | bool | File
 Fields = Mapping[str, Value]
 
 
+def action_body(fields: Fields) -> Fields:
+    """Returns the body of the Action API's `generate`."""
+    return {"action": "generate", **fields}
+
+
 def curl(url: str, fields: Fields) -> str:
     """Writes code for any POSIX shell. A file goes through a pipe, because arguments are limited in size."""
     files = {name: value for name, value in fields.items() if isinstance(value, File)}
     plain = {name: value for name, value in fields.items() if name not in files}
-    body = json.dumps({"action": "generate"} | plain, ensure_ascii=False, indent=2)
+    body = json.dumps(plain, ensure_ascii=False, indent=2)
     call = (
         f"curl --silent --show-error {shlex.quote(url)} \\\n"
         '  -H "Authorization: Bearer $IMGEN_KEY" \\\n'
@@ -55,7 +60,7 @@ def python(url: str, fields: Fields) -> str:
     has_file = any(isinstance(value, File) for value in fields.values())
     imports = ["import base64"] * has_file + ["import json", "import os", "import urllib.request"]
     imports += ["from pathlib import Path"] * has_file
-    lines = [f'    "{name}": {literal(value)},' for name, value in _request(fields)]
+    lines = [f'    "{name}": {literal(value)},' for name, value in fields.items()]
     return "\n".join(
         [
             *imports,
@@ -84,7 +89,7 @@ def javascript(url: str, fields: Fields) -> str:
         return _json(value)
 
     has_file = any(isinstance(value, File) for value in fields.values())
-    lines = [f"  {name}: {literal(value)}," for name, value in _request(fields)]
+    lines = [f"  {name}: {literal(value)}," for name, value in fields.items()]
     return "\n".join(
         [
             *['import { readFile } from "node:fs/promises";', ""] * has_file,
@@ -110,7 +115,7 @@ def php(url: str, fields: Fields) -> str:
             return f"{_php(DATA_URI)} . base64_encode(file_get_contents({_php(value.name)}))"
         return _php(value) if isinstance(value, str) else _json(value)
 
-    lines = [f"    '{name}' => {literal(value)}," for name, value in _request(fields)]
+    lines = [f"    '{name}' => {literal(value)}," for name, value in fields.items()]
     return "\n".join(
         [
             "<?php",
@@ -136,10 +141,13 @@ LANGUAGES: Mapping[str, tuple[str, Callable[[str, Fields], str]]] = {
     "php": ("PHP", php),
 }
 """Key → label and function."""
+APIS: Mapping[str, str] = {"action": "Action API", "forge": "Forge"}
+"""Key → label of the APIs that a request can be written for."""
 
 
-def _request(fields: Fields) -> list[tuple[str, Value]]:
-    return [("action", "generate"), *fields.items()]
+def in_each_language(url: str, body: Fields) -> dict[str, tuple[str, str]]:
+    """Returns language → label and code."""
+    return {key: (label, write(url, body)) for key, (label, write) in LANGUAGES.items()}
 
 
 def _json(value: str | float) -> str:

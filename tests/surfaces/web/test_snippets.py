@@ -67,7 +67,7 @@ def sent(listener, folder, language, fields):
     """The request that the code makes; its answer must be printed."""
     url = f"http://127.0.0.1:{listener.server_port}/api/v2"
     _, write = snippets.LANGUAGES[language]
-    assert run(language, write(url, fields), folder) == SAID
+    assert run(language, write(url, snippets.action_body(fields)), folder) == SAID
     return listener.asked
 
 
@@ -132,3 +132,16 @@ def test_the_playground_shows_the_same_request(web, open_page, tmp_path, languag
     assert meta["prompt"] == web.generate(prompt)["prompt"]
     assert "💃🏽" in meta["prompt"]
     assert (meta["seed"], meta["format"], meta["width"], meta["height"]) == (77, "png", 896, 1152)
+
+
+def test_the_playground_shows_the_request_to_forge(web, open_page, tmp_path):
+    """Chosen beside the language; copied and run with a key it makes a job, and the rest of the form is told below it."""
+    page = enter(open_page())
+    page.get_by_label("Prompt", exact=True).fill('it\'s a "red" coat, -hat')
+    page.get_by_role("radio", name="Forge").check()
+    page.locator("#code-forge-curl", has_text="coat").wait_for()
+    assert page.locator("#code-curl").is_hidden()
+    page.get_by_text("Left out, because Forge cannot say it: ").wait_for()
+    made = run("curl", page.locator("#code-forge-curl").inner_text(), tmp_path, key=web.key)
+    assert made["original_prompt"] == 'it\'s a "red" coat'
+    assert made["state"] == "queued"
