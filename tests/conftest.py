@@ -9,6 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 import redis
+import structlog
 from bombs import make_bombs
 from groups import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401 - pytest's hooks
 from servers.bucket import bucket
@@ -30,6 +31,14 @@ hypothesis.settings.register_profile(
     "imgen", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("imgen")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Undoes what a test, or a program that it runs in its own process, does to the log: others look into it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")
