@@ -39,7 +39,7 @@ class Http(_Section):
 
 
 class Accounts(_Section):
-    """Callers that are served, and people with their tenants."""
+    """People, and the tenants that they make for themselves."""
 
     sign_up: Literal["closed", "open"] = "closed"
     sign_up_plan: str = "free"

@@ -55,7 +55,7 @@ def close(connection: Connection, tenant: Tenant, *, begun_by: str, with_people:
         Invalid: it is that of callers without a credential.
     """
     if tenant.id == ANONYMOUS_TENANT_ID:
-        raise Invalid("The tenant of anonymous callers cannot be deleted; [accounts] anonymous = false closes it")
+        raise Invalid("The tenant of anonymous callers cannot be deleted; [forge] anonymous = false closes it")
     return tenant_deletions.close(connection, tenant, begun_by=begun_by, with_people=with_people, now=now)
 
 

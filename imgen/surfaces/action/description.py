@@ -15,7 +15,6 @@ from imgen.surfaces.action.actions import ACTIONS, POLLING, Action
 from imgen.surfaces.action.events import event_items, event_schemas
 from imgen.surfaces.action.failures import EVENTS_FAILURES, FAILURES, UPLOAD_FAILURES
 from imgen.surfaces.action.fields import REQUIRED, fields
-from imgen.surfaces.action.idempotency_headers import ONCE, REPLAYED
 from imgen.surfaces.description import (
     REF,
     Description,
@@ -26,6 +25,7 @@ from imgen.surfaces.description import (
     json_content,
     schemas_of,
 )
+from imgen.surfaces.idempotency_headers import REPLAYED, once
 
 REASONS = {
     400: "The request is wrong.",
@@ -211,7 +211,7 @@ def _operation(
         "tags": ["Action API"],
         "summary": "Call an action",
         "description": "\n".join(f"- `{name}`: {action.description}" for name, action in ACTIONS.items()),
-        "parameters": [ONCE],
+        "parameters": [_once()],
         "requestBody": {
             "required": True,
             "content": json_content(request, examples_of_requests),
@@ -238,7 +238,7 @@ def _upload(answered: tuple[Schema, ...]) -> Schema:
         "summary": "Upload a picture",
         "description": "Keeps a picture for a day, like the action `upload`. The body is the file: a PNG, JPEG or WebP of at "
         f"most {uploads.MAX_BYTES // 2**20} MiB. Its type is told by its content; `Content-Type` does not count.",
-        "parameters": [ONCE],
+        "parameters": [_once()],
         "requestBody": {"required": True, "content": dict.fromkeys(types, picture)},
         "responses": {
             "200": {
@@ -249,6 +249,11 @@ def _upload(answered: tuple[Schema, ...]) -> Schema:
             **_failures(UPLOAD_FAILURES),
         },
     }
+
+
+def _once() -> Schema:
+    """Returns the parameter of idempotency keys, with the actions that heed it."""
+    return once(f", for {' and '.join(f'`{name}`' for name, action in ACTIONS.items() if action.is_once)}")
 
 
 def _by_name(name: str, values: tuple[Schema, ...]) -> dict[str, Schema]:

@@ -1,12 +1,12 @@
 """Description of Forge for the reference, made from its table of routes and the Structs of its wire."""
 
-from imgen.domain.idempotency import HEADER, KEPT_S, LONGEST
 from imgen.services.core import Core
 from imgen.surfaces.description import REF, Description, Schema, json_content, schemas_of
 from imgen.surfaces.forge import assets, examples, failures
 from imgen.surfaces.forge.failure_rows import FAILURES, REASONS
 from imgen.surfaces.forge.jobs import MAX_PAGE, PAGE
 from imgen.surfaces.forge.table import ROUTES, ForgeRoute
+from imgen.surfaces.idempotency_headers import REPLAYED, once
 
 TAG = "Forge"
 ALWAYS = (401, 405, 408, 429, 500, 503)
@@ -22,20 +22,6 @@ PATH_PARAMETERS: dict[str, Schema] = {
     "job_id": {"description": "Id of the job.", "example": examples.JOB_ID},
     "tenant_id": {"description": "Id of the tenant.", "example": examples.TENANT_ID},
     "sha256": {"description": "SHA-256 digest of the file, 64 hex digits.", "example": examples.SHA256},
-}
-ONCE: Schema = {
-    "name": HEADER,
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
-    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
-    "description": f"Random text. The same request with the same key within {KEPT_S // 3600} hours makes nothing again.",
-}
-REPLAYED = {
-    "Idempotency-Replayed": {
-        "description": "`true`: an earlier request with the same idempotency key made what is answered.",
-        "schema": {"type": "string", "const": "true"},
-    }
 }
 FILE = {"type": "string", "format": "binary"}
 WAITING = (409, 429, 503)
@@ -108,7 +94,7 @@ def _parameters(route: ForgeRoute) -> list[Schema]:
             for name in in_path
         ),
         *({"name": name, "in": "query", "required": False, **QUERY[name]} for name in route.query),
-        *([ONCE] if route.is_once else []),
+        *([once("")] if route.is_once else []),
     ]
 
 

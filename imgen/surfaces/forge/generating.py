@@ -144,11 +144,11 @@ async def _source(call: Call, principal: Principal, sent: ForgeGenerate) -> Pict
         InvalidField: two are named, an address is none of an asset here, or a job has no picture.
         JobNotFound, ObjectNotFound: the tenant has none of that name.
     """
-    if sent.input_asset_url and sent.input_job_id:
+    if sent.input_asset_url is not None and sent.input_job_id is not None:
         raise InvalidField("input_job_id", "input_asset_url and input_job_id exclude each other")
-    if sent.input_job_id:
+    if sent.input_job_id is not None:
         return await _picture_of_job(call, principal, stored_id(sent.input_job_id))
-    if sent.input_asset_url:
+    if sent.input_asset_url is not None:
         return await _picture_of_asset(call, principal, _sha256(call, sent.input_asset_url))
     return None
 
@@ -189,7 +189,7 @@ def _sha256(call: Call, url: str) -> str:
 
 
 def _mask(sent: ForgeGenerate) -> ReadPicture | None:
-    if not sent.mask_image:
+    if sent.mask_image is None:
         return None
     text = sent.mask_image.strip()
     uri = text if text[:5].casefold() == "data:" else DATA_URI + text
@@ -233,7 +233,7 @@ def _in_words_of_the_wire(exc: InvalidField, sent: ForgeGenerate) -> InvalidFiel
     """Returns an error of the core with the name that the field has here."""
     name = _NAMES.get(exc.field, exc.field)
     if exc.field == "image":
-        name = "input_job_id" if sent.input_job_id else "input_asset_url"
+        name = "input_job_id" if sent.input_job_id is not None else "input_asset_url"
     if exc.field == "model" and sent.model is None and sent.cf_model is not None:
         name = "cf_model"
     if name == "quality_tier" and not exc.reason:

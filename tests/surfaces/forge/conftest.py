@@ -1,7 +1,6 @@
 """Forge over a real Redis and both databases, served in the test's process, with a worker that draws when it is told to."""
 
 import functools
-import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +15,6 @@ from surfaces.forge.site import Site, run_on_site
 
 from imgen.domain.ids import stored_id
 from imgen.settings import Settings
-
-PASSWORD = "correct horse battery"
 
 
 @dataclass(frozen=True)
@@ -56,18 +53,6 @@ class Forge:
         """A key of a tenant."""
         more = [word for name, value in options.items() for word in (f"--{name}", value)]
         return self.api.imgen("keys", "create", f"k{secrets.token_hex(4)}", "--tenant", tenant, "--plan", plan, *more)
-
-    @contextmanager
-    def person(self, name: str) -> Iterator[httpx2.Client]:
-        """A new person who has signed in, with the CSRF token in each request."""
-        first = self.api.imgen("users", "add", name)
-        with httpx2.Client(base_url=self.api.url, timeout=30, verify=False) as client:
-            page = client.get("/sign-in").text
-            token = re.search(r'name="csrftoken" value="([^"]+)"', page)[1]
-            client.post("/sign-in", data={"name": name, "password": first, "csrftoken": token})
-            client.headers["x-csrftoken"] = client.cookies["csrftoken"]
-            client.post("/panel/account", data={"old": first, "new": PASSWORD, "again": PASSWORD})
-            yield client
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from servers.local import run_with_core
 from servers.panel import PASSWORD
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
+from surfaces.forge import answered
 
 from imgen.app import SURFACES, close_core, open_core
 from imgen.asgi.answer_headers import AnswerHeaders
@@ -138,8 +139,4 @@ async def draw(client: httpx2.AsyncClient, work: Callable[[str], None], **fields
 
 def failure(answer: httpx2.Response) -> tuple[int, str]:
     """Status and code of a failure, whose form is checked."""
-    error = answer.json()["error"]
-    assert set(answer.json()) == {"error"}
-    assert set(error) - {"field"} == {"code", "message"}
-    assert error["message"]
-    return answer.status_code, error["code"]
+    return answered.failure(answer)[:2]

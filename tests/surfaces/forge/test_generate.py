@@ -1,4 +1,4 @@
-"""`POST /v2/generate` and polls, line by line of the contract's section, on both databases."""
+"""`POST /v2/generate`, line by line of the contract's section, on both databases."""
 
 import base64
 import re
@@ -7,25 +7,13 @@ import time
 
 import pytest
 from surfaces.action.calls import data_uri, png
+from surfaces.forge.answered import FIELDS, failure, usage
 
 from imgen.domain.ids import stored_id
 from imgen.services.job_facts import JobFactsCache
 
-FIELDS = [
-    "job_id", "state", "original_prompt", "final_prompt", "enhancement_logic", "quality_tier", "model", "seed",
-    "asset_url", "error", "created_at", "completed_at",
-]  # fmt: skip
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
-
-
-def failure(answer):
-    """Status, code and field of a failure, whose form is checked."""
-    error = answer.json()["error"]
-    assert set(answer.json()) == {"error"}
-    assert set(error) - {"field"} == {"code", "message"}
-    assert error["message"]
-    return answer.status_code, error["code"], error.get("field")
 
 
 def test_a_job_from_request_to_picture(forge):
@@ -86,10 +74,6 @@ def test_tiers_have_their_size_and_credits(forge, tier, size, credits):  # noqa:
     assert usage(forge)["credits"] - before == credits
 
 
-def usage(forge):
-    return forge.api.post({"action": "usage"}).json()["tenant"]["month"]
-
-
 @pytest.mark.parametrize(
     ("ratio", "size"),
     [
@@ -145,6 +129,8 @@ WRONG = [
     ({"input_strength": -0.01}, "input_strength"),
     ({"input_asset_url": "https://example.com/v2/assets/" + "0" * 64}, "input_asset_url"),
     ({"input_asset_url": "/etc/passwd"}, "input_asset_url"),
+    ({"input_asset_url": ""}, "input_asset_url"),
+    ({"mask_image": ""}, "mask_image"),
     ({"input_asset_url": "http://[::1/v2/assets/" + "0" * 64}, "input_asset_url"),
     ({"input_asset_url": "http://[x]/v2/assets/" + "0" * 64}, "input_asset_url"),
     ({"input_asset_url": "/v2/assets/" + "0" * 64, "input_job_id": "x"}, "input_job_id"),
@@ -207,45 +193,6 @@ def latest(forge, seed):
     raise AssertionError("no such job")
 
 
-def test_a_cancelled_job_is_failed_and_free(forge):
-    """DELETE ends it; once more it stays as it is; an ended one does not change."""
-    before, made = usage(forge), forge.generate()
-    cancelled = forge.call("DELETE", f"/v2/jobs/{made['job_id']}")
-    assert (cancelled.status_code, cancelled.json()["state"], cancelled.json()["error"]) == (200, "failed", "Cancelled")
-    assert forge.call("DELETE", f"/v2/jobs/{made['job_id']}").json() == cancelled.json() == forge.job(made["job_id"])
-    assert usage(forge)["pictures"] == before["pictures"]
-    ended = forge.draw()
-    assert forge.call("DELETE", f"/v2/jobs/{ended['job_id']}").json() == ended
-
-
-def test_a_blocked_picture_is_failed_with_the_rules(forge):
-    """No asset, and no more than the names of the rules."""
-    made = forge.generate(prompt="a naked child")
-    forge.work(stored_id(made["job_id"]))
-    ended = forge.job(made["job_id"])
-    assert (ended["state"], ended["asset_url"]) == ("failed", None)
-    assert ended["error"].startswith("Content blocked — flagged for: ")
-
-
-def test_jobs_are_listed_by_page(forge):
-    """Newest first, in pages that a cursor joins; wrong limits and cursors are refused."""
-    key = forge.new_key("pages")
-    made = [forge.generate(key=key)["job_id"] for _ in range(5)]
-    first = forge.call("GET", "/v2/jobs?limit=3", key=key).json()
-    rest = forge.call("GET", f"/v2/jobs?limit=3&cursor={first['cursor']}", key=key).json()
-    assert [job["job_id"] for job in first["jobs"] + rest["jobs"]] == made[::-1]
-    assert rest["cursor"] is None
-    assert list(first["jobs"][0]) == FIELDS
-    for query, field in (
-        ("limit=0", "limit"),
-        ("limit=101", "limit"),
-        ("limit=x", "limit"),
-        ("limit=1&limit=2", "limit"),
-        ("cursor=x", "cursor"),
-    ):
-        assert failure(forge.call("GET", f"/v2/jobs?{query}", key=key)) == (400, "VALIDATION_ERROR", field)
-
-
 def test_a_repetition_makes_no_second_job(forge):
     """By header or by field, with the same answer; another body is a 422, and header and field may not differ."""
     body = {"prompt": "a vase", "seed": 1}
@@ -281,20 +228,6 @@ def test_from_a_picture_of_ones_own(forge):
         "POST", "/v2/generate", json={"prompt": "a vase", "input_job_id": source["job_id"], "mask_image": "nonsense"}
     )
     assert failure(wrong) == (400, "VALIDATION_ERROR", "mask_image")
-
-
-def test_ids_of_the_action_api_are_taken(forge):
-    """Both dialects know the same job by their own form of its id."""
-    made = forge.draw()
-    assert forge.job(stored_id(made["job_id"])) == made
-    assert forge.api.post({"action": "status", "id": stored_id(made["job_id"])}).json()["status"] == "COMPLETED"
-
-
-def test_unknown_jobs_and_paths_are_not_found(forge):
-    """A well-formed id, a malformed one, and a path that is none."""
-    for path in ("/v2/jobs/59fde0ab-4bfc-4721-9d6c-2d7509a2fb64", "/v2/jobs/x", "/v2/nothing", "/v2"):
-        assert failure(forge.call("GET", path)) == (404, "NOT_FOUND", None)
-    assert failure(forge.call("PUT", "/v2/jobs/x")) == (405, "METHOD_NOT_ALLOWED", None)
 
 
 def test_a_body_over_the_limit_is_refused(forge):
