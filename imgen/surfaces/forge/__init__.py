@@ -1,41 +1,39 @@
 """Forge, `/v2/*`: REST with quality tiers, tenants and pictures by their digest. It refuses wrong values and repairs nothing."""
 
-from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.routing import BaseRoute
 
-from imgen.asgi.endpoint import Endpoint
+from imgen.asgi.endpoint import Answer
+from imgen.domain.errors import ImgenError
 from imgen.services.core import Core
+from imgen.surfaces.by_method import routes_by_method
+from imgen.surfaces.call import Call, endpoint
 from imgen.surfaces.description import Description
 from imgen.surfaces.forge import assets, failures
-from imgen.surfaces.forge.call import SURFACE as NAME
-from imgen.surfaces.forge.call import endpoint
 from imgen.surfaces.forge.table import ROUTES
 from imgen.surfaces.session_cookie import SessionCookies
 from imgen.surfaces.surface import Surface
 
+NAME = "forge"
+"""Name that plans, jobs and keys have for the surface."""
 PREFIX = "/v2"
 
 
 def routes(core: Core) -> list[BaseRoute]:
     """Returns the routes of the surface."""
     cookies = SessionCookies(core)
-    by_path: dict[str, dict[str, Endpoint]] = {}
-    for row in ROUTES:
-        by_path.setdefault(row.path, {})[row.method] = endpoint(core, cookies, row.handler)
-    rows = [Route(path, _ByMethod(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
-    return [*rows, *assets.routes(core, cookies)]
+    rows = routes_by_method(
+        (
+            row.path,
+            row.method,
+            endpoint(core, cookies, row.handler, surface=NAME, failed=_failed, serves_anonymous=True),
+        )
+        for row in ROUTES
+    )
+    return [*rows, *assets.routes(core, cookies, surface=NAME)]
 
 
-class _ByMethod:
-    """ASGI application of a path that has several methods."""
-
-    def __init__(self, endpoints: dict[str, Endpoint]) -> None:
-        self._endpoints = endpoints
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request to the endpoint of its method."""
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        await self._endpoints[method](scope, receive, send)
+def _failed(error: ImgenError, call: Call) -> Answer:
+    return failures.failure(error, is_anonymous=call.is_anonymous)
 
 
 def describe(core: Core) -> Description:

@@ -17,9 +17,9 @@ from imgen.objects import ObjectStore, ServedStore
 from imgen.records.assets import Asset
 from imgen.services.assets import find_asset
 from imgen.services.core import Core
+from imgen.surfaces.call import Call
 from imgen.surfaces.file_headers import SAFE_HEADERS
 from imgen.surfaces.forge import failures
-from imgen.surfaces.forge.call import Call
 from imgen.surfaces.session_cookie import SessionCookies
 from imgen.threads import FILES, OBJECTS
 
@@ -28,23 +28,24 @@ MAX_AGE_S = 3600
 CONTENT_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif")
 
 
-def routes(core: Core, cookies: SessionCookies) -> list[Route]:
+def routes(core: Core, cookies: SessionCookies, *, surface: str) -> list[Route]:
     """Returns the route: GET and HEAD."""
-    return [Route(PATH, AssetsEndpoint(core, cookies), methods=["GET"], name="forge_asset")]
+    return [Route(PATH, AssetsEndpoint(core, cookies, surface), methods=["GET"], name="forge_asset")]
 
 
 class AssetsEndpoint:
     """ASGI application of the route."""
 
-    def __init__(self, core: Core, cookies: SessionCookies) -> None:
+    def __init__(self, core: Core, cookies: SessionCookies, surface: str) -> None:
         self._core = core
+        self._surface = surface
         self._cookies = cookies
         self._is_public = core.settings.forge.assets == "public"
         self._lasts = f"public, max-age={MAX_AGE_S}" if self._is_public else "private, no-store"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers with the file, a part of it, or 304 where the caller has it."""
-        call = Call(self._core, self._cookies, scope, receive)
+        call = Call(self._core, self._cookies, scope, receive, surface=self._surface, serves_anonymous=True)
         try:
             principal = None if self._is_public else await call.principal(needs=READ)
             asset = await find_asset(self._core, call.path("sha256"), principal)

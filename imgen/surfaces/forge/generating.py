@@ -24,10 +24,10 @@ from imgen.services.assets import find_input
 from imgen.services.inputs import MAX_INLINE_BYTES
 from imgen.services.orders import tier_order
 from imgen.services.submit import submit
+from imgen.surfaces.call import Call
 from imgen.surfaces.forge import job_answers
-from imgen.surfaces.forge.call import SURFACE, Call
-from imgen.surfaces.forge.strict import decode, one_of
 from imgen.surfaces.forge.wire import MAX_PROMPT_CHARS, ForgeGenerate
+from imgen.surfaces.strict import decode, one_of
 
 PATH = "/v2/generate"
 FORMAT = "png"
@@ -55,7 +55,7 @@ async def generate(call: Call) -> Answer:
     once = Once(route=PATH, key=key, fingerprint=json_fingerprint(body)) if key else None
     try:
         order = await _order(call, principal, sent)
-        submitted = await submit(call.core, principal, order, surface=SURFACE, once=once)
+        submitted = await submit(call.core, principal, order, surface=call.surface, once=once)
     except PromptRequired as exc:
         raise InvalidField("prompt", "prompt has no words") from exc
     except InvalidField as exc:

@@ -8,9 +8,9 @@ from imgen.domain.ids import stored_id
 from imgen.domain.principal import GENERATE, READ
 from imgen.services import job_facts
 from imgen.services import jobs as job_service
+from imgen.surfaces.call import Call
 from imgen.surfaces.forge import job_answers
 from imgen.surfaces.forge.answers import ForgeJobs
-from imgen.surfaces.forge.call import Call
 
 PATH = "/v2/jobs"
 PAGE, MAX_PAGE = 20, 100

@@ -6,8 +6,8 @@ from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import RATIOS, Model, Size, size_of_ratio
 from imgen.domain.tiers import tier_size
 from imgen.services.tiers import ModelOffer, TierOffer, model_offers, tier_offers
+from imgen.surfaces.call import Call
 from imgen.surfaces.forge.answers import ForgeCapabilities, ForgeHealth, ForgeModel, ForgeModels, ForgeTier
-from imgen.surfaces.forge.call import Call
 
 PATH, HEALTH_PATH = "/v2/models", "/v2/health"
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from imgen.asgi.endpoint import Answer
+from imgen.surfaces.call import Call
 from imgen.surfaces.forge import answers, generating, jobs, models, tenants, wire
-from imgen.surfaces.forge.call import Call
 
 OK, CREATED, ACCEPTED = 200, 201, 202
 

@@ -16,11 +16,11 @@ from imgen.services.accounts import entitlements, tenant_access, tenant_keys
 from imgen.services.accounts.entitlements import Entitlement
 from imgen.services.accounts.tenant_keys import NoteMade, TenantWithKey
 from imgen.services.idempotency import run_once
+from imgen.surfaces.call import Call
 from imgen.surfaces.forge.answers import ForgeEntitlement, ForgeNewTenant, ForgeTenant, ForgeTenants, ForgeTenantUsage
-from imgen.surfaces.forge.call import SURFACE, Call
-from imgen.surfaces.forge.strict import decode
 from imgen.surfaces.forge.times import utc_text_ms
 from imgen.surfaces.forge.wire import ForgeTenantRequest
+from imgen.surfaces.strict import decode
 
 PATH = "/v2/tenants"
 CREATED = 201
@@ -36,7 +36,7 @@ async def create(call: Call) -> Answer:
 
     async def make(note: NoteMade | None) -> TenantWithKey:
         try:
-            return await tenant_keys.make(call.core, user, name, surface=SURFACE, note_made=note)
+            return await tenant_keys.make(call.core, user, name, surface=call.surface, note_made=note)
         except Invalid as exc:
             raise InvalidField("name", str(exc)) from exc
 
@@ -51,7 +51,7 @@ async def rotate(call: Call) -> Answer:
         user,
         f"{PATH}/{tenant_id}/rotate",
         await call.body(),
-        lambda note: tenant_keys.replace(call.core, user, tenant_id, surface=SURFACE, note_made=note),
+        lambda note: tenant_keys.replace(call.core, user, tenant_id, surface=call.surface, note_made=note),
     )
     return json_answer(_new_tenant(made))
 

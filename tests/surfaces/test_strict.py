@@ -3,8 +3,8 @@
 import pytest
 
 from imgen.domain.errors import InvalidField, InvalidJson
-from imgen.surfaces.forge.strict import decode
 from imgen.surfaces.forge.wire import ForgeGenerate
+from imgen.surfaces.strict import decode
 
 
 @pytest.mark.parametrize(

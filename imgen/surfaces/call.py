@@ -1,4 +1,4 @@
-"""One call of Forge: its body, and its caller, who has an API key in either header, a session, or nothing but an address."""
+"""Call of a REST surface: its body, and its caller, who has an API key in either header, a session, or nothing but an address."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,11 +24,9 @@ from imgen.domain.user import User
 from imgen.services.accounts import authentication, sessions
 from imgen.services.core import Core
 from imgen.surfaces.acting import acting
-from imgen.surfaces.forge import failures
 from imgen.surfaces.idempotency_key import idempotency_key
 from imgen.surfaces.session_cookie import SessionCookies
 
-SURFACE = "forge"
 KEY_HEADERS = (AUTHORIZATION, X_API_KEY)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -36,11 +34,32 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 class Call:
     """Call of one route."""
 
-    def __init__(self, core: Core, cookies: SessionCookies, scope: Scope, receive: Receive) -> None:
+    def __init__(
+        self,
+        core: Core,
+        cookies: SessionCookies,
+        scope: Scope,
+        receive: Receive,
+        *,
+        surface: str,
+        serves_anonymous: bool = False,
+    ) -> None:
+        """Takes a request of a surface.
+
+        Args:
+            core: the core.
+            cookies: of sessions.
+            scope: the request's head.
+            receive: reads its body.
+            surface: name that plans have for the surface.
+            serves_anonymous: whether it may serve callers without a credential, where the server is set so.
+        """
         self.core = core
         self.scope = scope
+        self.receive = receive
         self._cookies = cookies
-        self._receive = receive
+        self.surface = surface
+        self._serves_anonymous = serves_anonymous
         self._principal: Principal | None = None
 
     @property
@@ -71,7 +90,7 @@ class Call:
                 remote_ip=remote_ip(self.scope),
                 note=answer_context(self.scope).note_rate,
             )
-        self.core.plan_of(self._principal.tenant.plan).require_surface(SURFACE)
+        self.core.plan_of(self._principal.tenant.plan).require_surface(self.surface)
         self._principal.require(needs)
         return self._principal
 
@@ -99,7 +118,7 @@ class Call:
             TooLarge: it is over the limit.
         """
         max_bytes = int(self.core.settings.http.max_body_mib * 1024 * 1024)
-        return await read_body(self.scope, self._receive, max_bytes=max_bytes)
+        return await read_body(self.scope, self.receive, max_bytes=max_bytes)
 
     async def while_connected(self, work: Awaitable[object]) -> None:
         """Awaits something as long as the client is there.
@@ -107,7 +126,7 @@ class Call:
         Raises:
             starlette.requests.ClientDisconnect: it has gone away; the work is given up.
         """
-        gone = asyncio.ensure_future(_disconnection(self._receive))
+        gone = asyncio.ensure_future(_disconnection(self.receive))
         done = asyncio.ensure_future(work)
         try:
             await asyncio.wait((gone, done), return_when=asyncio.FIRST_COMPLETED)
@@ -130,8 +149,10 @@ class Call:
         if self.has_key:
             return KeyCredential(hash_key(sent_key(self.scope, KEY_HEADERS)))
         user = await self.signed_in()
-        if user is None:
+        if user is None and self._serves_anonymous:
             return AddressCredential(remote_ip(self.scope))
+        if user is None:
+            raise Unauthorized
         return acting(self.scope, user)
 
     async def signed_in(self) -> User | None:
@@ -156,14 +177,22 @@ async def _disconnection(receive: Receive) -> None:
         pass
 
 
-def endpoint(core: Core, cookies: SessionCookies, handler: Callable[[Call], Awaitable[Answer]]) -> Endpoint:
-    """Makes the ASGI application of a route; errors are answered in the form of the surface."""
+def endpoint(
+    core: Core,
+    cookies: SessionCookies,
+    handler: Callable[[Call], Awaitable[Answer]],
+    *,
+    surface: str,
+    failed: Callable[[ImgenError, Call], Answer],
+    serves_anonymous: bool = False,
+) -> Endpoint:
+    """Makes the ASGI application of a route; `failed` answers errors in the form of the surface."""
 
     async def answer(scope: Scope, receive: Receive) -> Answer:
-        call = Call(core, cookies, scope, receive)
+        call = Call(core, cookies, scope, receive, surface=surface, serves_anonymous=serves_anonymous)
         try:
             return await handler(call)
         except ImgenError as exc:
-            return failures.failure(exc, is_anonymous=call.is_anonymous)
+            return failed(exc, call)
 
     return Endpoint(answer)
