@@ -1,5 +1,6 @@
 """Sources and masks that must be refused, and unusual ones that must be taken with the colours that they mean."""
 
+import gzip
 import struct
 import zlib
 
@@ -38,9 +39,16 @@ def segment(marker, content):
     return b"\xff" + bytes([marker]) + struct.pack(">H", len(content) + 2) + content
 
 
+def resized_avif(body, side):
+    """The same AVIF, saying in its property `ispe` that it is a square of that side."""
+    at = body.index(b"ispe") + 8
+    return body[:at] + struct.pack(">II", side, side) + body[at + 8 :]
+
+
 def make_refused(bombs):
     """Name → file: the bombs of logos that are bombs for sources too, and those of shape and size."""
     plain = halves(RED, BLUE)
+    flat_avif = saved(Image.new("RGB", (5_000, 5_000)), "AVIF", speed=10)
     good = {name: saved(plain, name) for name in ("PNG", "JPEG", "WEBP")}
     moving = {name: saved(plain, name, save_all=True, append_images=[halves(BLUE, RED)]) for name in ("GIF", "TIFF")}
     cut = {
@@ -63,6 +71,16 @@ def make_refused(bombs):
         "PNG with two headers": png(40, 40, good["PNG"][8:33], pixels(41 * 40 * 3), END),
         "PNG with pixels of another file": png(96, 64, chunk(b"IDAT", good["JPEG"]), END),
         "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(300),
+        "AVIF of 25 megapixels": flat_avif,
+        "AVIF of 25 megapixels, cut": flat_avif[: len(flat_avif) // 2],
+        "AVIF that says 65,535²": resized_avif(flat_avif, 65_535),
+        "AVIF that says 2³¹ pixels": resized_avif(flat_avif, 1 << 31),
+        "PDF with a PNG in it": b"%PDF-1.7\n" + good["PNG"],
+        "ZIP before a PNG": b"PK\x03\x04" + bytes(26) + good["PNG"],
+        "script that is a GIF as well": b"GIF89a/*" + bytes(20) + b"*/=1;alert(1)//",
+        "JPEG behind a page": b"<html><!--" + good["JPEG"] + b"--></html>",
+        "PNG in gzip": gzip.compress(good["PNG"], mtime=0),
+        "two signatures": good["PNG"][:8] + good["JPEG"],
         "AVIF that moves": saved(plain, "AVIF", save_all=True, append_images=[halves(BLUE, RED)]),
         **{
             f"JPEG of {name}": good["JPEG"].replace(b"\xff\xc0\0\x11\x08", start)
