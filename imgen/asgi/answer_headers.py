@@ -71,6 +71,19 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in _headers(answer_context(scope))}
 
 
+def begin_answer() -> AnswerContext:
+    """Makes the context of an answer that is given before the middleware has the request."""
+    context = AnswerContext()
+    _current.set(context)
+    return context
+
+
+def current_request_id() -> str:
+    """Returns the id of the present request, that of its `X-Request-Id`; a new one where the middleware is not used."""
+    context = _current.get()
+    return new_request_id() if context is None else context.request_id
+
+
 def note_warning(text: str) -> None:
     """Adds a warning, in ASCII, to the answer of the present request; does nothing where the middleware is not used."""
     if (context := _current.get()) is not None:

@@ -12,7 +12,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from imgen.asgi.answer_headers import new_request_id
+from imgen.asgi.answer_headers import begin_answer
 from imgen.asgi.connection import KEY, ConnectionControl
 from imgen.asgi.endpoint import Answer, header
 from imgen.asgi.linger import Linger
@@ -219,13 +219,14 @@ class TimeoutProtocol(HttpToolsProtocol):
         cycle = self.cycle
         is_told = not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started)
         if is_told:
+            context = begin_answer()
             path = self.url.partition(b"?")[0].decode("ascii", "replace")
             status, body, more = self._refusal(path, status, text)
             headers = {
                 "content-type": "application/json",
                 "content-length": str(len(body)),
                 **more,
-                "x-request-id": new_request_id(),
+                "x-request-id": context.request_id,
                 "connection": "close",
             }
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

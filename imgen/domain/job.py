@@ -106,6 +106,8 @@ class Job(Struct, frozen=True, kw_only=True):
     """Address that its end is sent to, beside the tenant's endpoints; empty: none."""
     first_step_at: float | None = None
     """Time at which its tier's time limit began, with the first step of its first render; None: not yet, or it has none."""
+    request_id: str = ""
+    """Id of the request that made it, on surfaces that tell it with the job; empty: another one made it."""
 
     @property
     def quota_owner(self) -> str:

@@ -23,6 +23,12 @@ def picture_links(core: Core, outcome: Outcome) -> tuple[Link, ...]:
     )
 
 
+def picture_url(core: Core, outcome: Outcome, *, expires_s: int) -> str:
+    """Signs the URL of a finished picture for so many seconds; empty: there is none, or retention has removed it."""
+    pictures = (image for image in outcome.images if image.type == "signed")
+    return next((core.objects.url(image.key, expires_s=expires_s, filename=image.filename) for image in pictures), "")
+
+
 def thumbnail_url(core: Core, outcome: Outcome | None) -> str:
     """Signs the URL of the thumbnail; empty: there is none."""
     images = () if outcome is None else outcome.images

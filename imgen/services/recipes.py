@@ -84,7 +84,14 @@ def make_recipe(
 
 
 def make_job(
-    core: Core, principal: Principal, recipe: Recipe, plan: Plan, surface: str, *, webhook_url: str = ""
+    core: Core,
+    principal: Principal,
+    recipe: Recipe,
+    plan: Plan,
+    surface: str,
+    *,
+    webhook_url: str = "",
+    request_id: str = "",
 ) -> Job:
     """Makes a new job that waits to be rendered; its ids are empty until it is enqueued."""
     now = core.clock()
@@ -106,6 +113,7 @@ def make_job(
         published_at=now,
         deadline_at=now + core.settings.jobs.deadline_s,
         webhook_url=webhook_url,
+        request_id=request_id,
     )
 
 

@@ -46,9 +46,17 @@ class Submitted(Struct, frozen=True, kw_only=True):
 
 
 async def submit(
-    core: Core, principal: Principal, resolved: ResolvedRequest, *, surface: str, once: Once | None = None
+    core: Core,
+    principal: Principal,
+    resolved: ResolvedRequest,
+    *,
+    surface: str,
+    once: Once | None = None,
+    request_id: str = "",
 ) -> Submitted:
     """Makes a job for each picture of an order, all or none; with `once` a repetition gets the jobs of the first request.
+
+    The jobs keep `request_id`.
 
     Raises:
         RequestInProgress, KeyReused: see idempotency.run_once.
@@ -61,19 +69,25 @@ async def submit(
         GenerationFailed: the jobs could not be handed on.
     """
     if once is None:
-        return await _submit(core, principal, resolved, surface)
+        return await _submit(core, principal, resolved, surface, request_id=request_id)
     return await idempotency.run_once(
         core,
         principal.quota_owner,
         once,
-        make=partial(_submit, core, principal, resolved, surface),
+        make=partial(_submit, core, principal, resolved, surface, request_id=request_id),
         replay=partial(_replay, core, principal),
         takes_long=_is_dear(resolved),
     )
 
 
 async def _submit(
-    core: Core, principal: Principal, resolved: ResolvedRequest, surface: str, claim: Claim | None = None
+    core: Core,
+    principal: Principal,
+    resolved: ResolvedRequest,
+    surface: str,
+    claim: Claim | None = None,
+    *,
+    request_id: str,
 ) -> Submitted:
     order, plan = resolved, core.plan_of(principal.tenant.plan)
     plan.require_surface(surface)
@@ -113,7 +127,7 @@ async def _submit(
             is_kept=is_kept,
             weights=found.weights,
         )
-        return recipes.make_job(core, principal, recipe, plan, surface, webhook_url=webhook_url)
+        return recipes.make_job(core, principal, recipe, plan, surface, webhook_url=webhook_url, request_id=request_id)
 
     batch = [recipes.cache_hit_job(new_job(at, resolved.parsed), entry) for at, entry in enumerate(found.entries)]
     batch += [new_job(at, final, is_kept=found.pending is not None) for at in range(hits, number)]
@@ -131,7 +145,7 @@ async def _submit(
             note_made=None if claim is None else partial(_note_made, claim, warnings),
         )
     except CacheEntryPurged:  # the next look-up does not find it
-        return await _submit(core, principal, order, surface, claim)
+        return await _submit(core, principal, order, surface, claim, request_id=request_id)
     for one in stored:
         _log(core, one)
     return Submitted(jobs=tuple(stored), warnings=warnings)

@@ -58,6 +58,7 @@ jobs = Table(
     Column("batch_index", Integer, nullable=False, server_default="0"),
     Column("webhook_url", Text, nullable=False, server_default=""),
     Column("first_step_at", Double),
+    Column("request_id", Text, nullable=False, server_default=""),
     # Pages, newest first: all jobs, and those of one value of a column
     Index(
         "ix_jobs_gallery",

@@ -1,16 +1,14 @@
 """Description of Forge for the reference, made from its table of routes and the Structs of its wire."""
 
 from imgen.services.core import Core
-from imgen.surfaces.description import REF, Description, Schema, json_content, schemas_of
+from imgen.surfaces.description import Description, FailureRow, Schema
 from imgen.surfaces.forge import assets, examples, failures
 from imgen.surfaces.forge.failure_rows import FAILURES, REASONS
 from imgen.surfaces.forge.jobs import MAX_PAGE, PAGE
-from imgen.surfaces.forge.table import ROUTES, ForgeRoute
-from imgen.surfaces.idempotency_headers import REPLAYED, once
+from imgen.surfaces.forge.table import ROUTES
+from imgen.surfaces.rest_description import FILE, RestWords, failures_of, paths_of, schemas_of_routes
 
 TAG = "Forge"
-ALWAYS = (401, 405, 408, 429, 500, 503)
-"""Statuses of failures of every route."""
 QUERY: dict[str, Schema] = {
     "limit": {
         "description": "Jobs of a page.",
@@ -23,9 +21,6 @@ PATH_PARAMETERS: dict[str, Schema] = {
     "tenant_id": {"description": "Id of the tenant.", "example": examples.TENANT_ID},
     "sha256": {"description": "SHA-256 digest of the file, 64 hex digits.", "example": examples.SHA256},
 }
-FILE = {"type": "string", "format": "binary"}
-WAITING = (409, 429, 503)
-"""Statuses with `Retry-After`."""
 OVERVIEW = """\
 **Forge**, `/v2/*`: REST with quality tiers. `POST /v2/generate` answers a job; poll `GET /v2/jobs/{job_id}` every 3 seconds \
 until its state is `completed` or `failed`, or send `sync: true`. The picture is at `asset_url`. Send the key as \
@@ -35,16 +30,14 @@ until its state is `completed` or `failed`, or send `sync: true`. The picture is
 
 def describe(core: Core) -> Description:
     """Describes routes, bodies and failures, with examples from the running configuration."""
-    url = core.settings.public_url
-    paths: dict[str, Schema] = {}
-    for route in ROUTES:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(core, route)
-    paths[assets.PATH] = {"get": _asset(), "head": _asset(is_head=True)}
+    url, words = core.settings.public_url, _words(core)
+    paths = paths_of(ROUTES, words)
+    paths[assets.PATH] = {"get": _asset(words), "head": _asset(words, is_head=True)}
     return Description(
         tag=TAG,
         about="REST with quality tiers, tenants and pictures by their digest.",
         paths=paths,
-        schemas=_schemas(),
+        schemas=schemas_of_routes(ROUTES, words),
         overview=OVERVIEW,
         summary=(
             f"Forge is REST over the same jobs (/docs/forge): `POST {url}/v2/generate` with `prompt` and `quality_tier`.",
@@ -58,58 +51,26 @@ def describe(core: Core) -> Description:
     )
 
 
-def _schemas() -> dict[str, Schema]:
-    kinds = [route.request for route in ROUTES if route.request is not None]
-    answers = [answer for route in ROUTES for answer in route.answers.values()]
-    return schemas_of(dict.fromkeys((*kinds, *answers, failures.ForgeFailure)))
+def _words(core: Core) -> RestWords:
+    return RestWords(
+        tag=TAG,
+        prefix="forge",
+        failure=failures.ForgeFailure,
+        failures=FAILURES,
+        failure_example=_failure_example,
+        reasons=REASONS,
+        requests=examples.requests(core),
+        answers=examples.answers(core),
+        path_parameters=PATH_PARAMETERS,
+        query=QUERY,
+    )
 
 
-def _operation(core: Core, route: ForgeRoute) -> Schema:
-    words = f"{route.description}\n\n{route.caller}" if route.caller else route.description
-    described: Schema = {
-        "operationId": f"forge_{route.name}",
-        "tags": [TAG],
-        "summary": route.summary,
-        "description": words,
-        "security": route.security,
-        "parameters": _parameters(route),
-        "responses": {
-            **{str(status): _answer(core, route, status) for status in route.answers},
-            **_failures((*ALWAYS, *route.failures)),
-        },
-    }
-    if route.request is not None:
-        described["requestBody"] = {
-            "required": route.needs_body,
-            "content": json_content({"$ref": REF + route.request.__name__}, examples.requests(core)[route.name]),
-        }
-    return described
+def _failure_example(row: FailureRow) -> Schema:
+    return {"error": {"code": row.text, "message": row.when}}
 
 
-def _parameters(route: ForgeRoute) -> list[Schema]:
-    in_path = [name for name in PATH_PARAMETERS if f"{{{name}}}" in route.path]
-    return [
-        *(
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, **PATH_PARAMETERS[name]}
-            for name in in_path
-        ),
-        *({"name": name, "in": "query", "required": False, **QUERY[name]} for name in route.query),
-        *([once("")] if route.is_once else []),
-    ]
-
-
-def _answer(core: Core, route: ForgeRoute, status: int) -> Schema:
-    example = examples.answers(core)[route.name][status]
-    return {
-        "description": route.answers[status].__doc__,
-        "content": json_content(
-            {"$ref": REF + route.answers[status].__name__}, {route.name: {"summary": route.summary, "value": example}}
-        ),
-        "headers": _headers(status) | (REPLAYED if route.is_once else {}),
-    }
-
-
-def _asset(*, is_head: bool = False) -> Schema:
+def _asset(words: RestWords, *, is_head: bool = False) -> Schema:
     """Describes the route of files."""
     content = {} if is_head else {"content": {kind: {"schema": FILE} for kind in assets.CONTENT_TYPES}}
     headers = {
@@ -133,32 +94,6 @@ def _asset(*, is_head: bool = False) -> Schema:
             "206": {"description": "A part of the file.", "headers": headers, **content},
             "304": {"description": "The file that the caller has.", "headers": headers},
             "416": {"description": "The file has no such part."},
-            **_failures((400, 401, 404, 405, 408, 429, 500, 503)),
+            **failures_of((400, 401, 404, 405, 408, 429, 500, 503), words),
         },
     }
-
-
-def _failures(statuses: tuple[int, ...]) -> Schema:
-    return {
-        str(status): {
-            "description": REASONS[status],
-            "content": json_content(
-                {"$ref": REF + failures.ForgeFailure.__name__},
-                {
-                    row.text.lower(): {
-                        "summary": row.text,
-                        "value": {"error": {"code": row.text, "message": row.when}},
-                    }
-                    for row in FAILURES
-                    if row.status == status
-                },
-            ),
-            "headers": _headers(status),
-        }
-        for status in sorted(set(statuses))
-    }
-
-
-def _headers(status: int) -> Schema:
-    names = (*(["Retry-After"] if status in WAITING else []), "X-Request-Id", "RateLimit")
-    return {name: {"$ref": f"#/components/headers/{name.replace('-', '')}"} for name in names}
