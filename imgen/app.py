@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -34,7 +35,8 @@ from imgen.services.tenants.emptying import TenantDeleter
 from imgen.settings import Settings
 from imgen.surfaces import action, files, forge, health, operators, reference, web
 from imgen.surfaces.acting import TENANT
-from imgen.surfaces.surface import SERVER_ERROR, Problem, Surface, surface_at
+from imgen.surfaces.session_cookie import CSRF_HEADER
+from imgen.surfaces.surface import Problem, Surface, surface_at
 from imgen.threads import CLOSING
 
 SURFACES: tuple[Surface, ...] = (
@@ -55,6 +57,7 @@ CORS_REQUEST_HEADERS = (
     "Last-Event-ID",
     TENANT,
     "X-API-Key",
+    CSRF_HEADER.decode(),
 )
 CORS_ANSWER_HEADERS = (
     "Retry-After",
@@ -97,7 +100,7 @@ def create_app(settings: Settings) -> Starlette:
         routes=[route for surface in SURFACES for route in surface.routes(core)],
         middleware=_middleware(core),
         lifespan=lifespan,
-        exception_handlers=dict.fromkeys(_TEXTS, _failed),
+        exception_handlers=dict.fromkeys(_TEXTS, _failed) | {500: _failed_outside},
     )
 
 
@@ -150,13 +153,18 @@ def _middleware(core: Core) -> list[Middleware]:
         allow_headers=CORS_REQUEST_HEADERS,
         expose_headers=CORS_ANSWER_HEADERS,
     )
-    return [headers, cors]
+    return [headers, cors, Middleware(ServerErrorMiddleware, handler=_failed)]
 
 
 async def _failed(request: Request, exc: Exception) -> Response:
     known = exc if isinstance(exc, HTTPException) else HTTPException(500)
     problem = Problem(known.status_code, _TEXTS[known.status_code], dict(known.headers or {}))
     status, body, headers = surface_at(request.url.path, SURFACES).error(problem)
-    if status == SERVER_ERROR:  # answered outside all middleware
-        headers = {**headers, **headers_of(request.scope)}
     return Response(body, status, headers, media_type="application/json")
+
+
+async def _failed_outside(request: Request, exc: Exception) -> Response:
+    """Answers a fault outside all middleware, whose headers it adds."""
+    response = await _failed(request, exc)
+    response.headers.update(headers_of(request.scope))
+    return response

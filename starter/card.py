@@ -9,7 +9,8 @@ and without a download. For anything else, configure a larger model.
 
 - **Format**: StableDiffusion3Pipeline of diffusers, float16 safetensors. Load it with `text_encoder_3=None,
   tokenizer_3=None` and call it with `max_sequence_length=0` (it has no T5).
-- **Sizes**: 1344×768, 768×1344, 1024×1024, 1216×832, 832×1216, 1152×896, 896×1152.
+- **Sizes**: 1344×768, 768×1344, 1024×1024, 1216×832, 832×1216, 1152×896, 896×1152, on which it was trained; 1024×768 and
+  768×1024, on which it was not, come out as well.
 - **LoRA**: `loras/` has three invented characters, rank 8, attention only. Each trigger word is the file's name.
 
 ## Data
@@ -43,7 +44,7 @@ same weights.
 ## Limits
 - Vocabulary: the words in `starter/wording.py` and almost no others. Other words neither help nor do much harm.
 - One figure, in the middle, seen from the front. Edges are soft, and small objects blur. No text, no detailed hands, no
-  photographic styles, no other sizes.
+  photographic styles, no sizes beside those above.
 - The two styles differ in light, colours and backdrop; figures and objects are drawn the same way in both.
 - Colours apply to outfit and hair; the colours of places and objects are fixed.
 - The face of a full figure is small. A character's features close to it, such as Aaliyah's gold, reduce its quality.

@@ -80,6 +80,21 @@ async def submit(
     )
 
 
+async def find_submitted(core: Core, principal: Principal, once: Once | None) -> Submitted | None:
+    """Finds the jobs that an earlier request made under the same key; None: none, or there is no key.
+
+    For surfaces whose orders name what may be gone since, such as a job to start from: ask before the order is made.
+
+    Raises:
+        RequestInProgress, KeyReused: see records.idempotency.find.
+        JobNotFound: one of the jobs has been deleted since.
+    """
+    if once is None:
+        return None
+    made = await core.database.reading(idempotency_records.find, principal.quota_owner, once)
+    return None if made is None else await _replay(core, principal, made)
+
+
 async def _submit(
     core: Core,
     principal: Principal,

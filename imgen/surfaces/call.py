@@ -100,10 +100,23 @@ class Call:
         Raises:
             Unauthorized: there is none, or the password has to be changed first.
             Forbidden: a call that changes something lacks its CSRF token.
+            RateLimited: as for `person`.
         """
-        user = None if self.has_key else await self.signed_in()
+        user = None if self.has_key else await self.person()
         if user is None:
             raise Unauthorized
+        return user
+
+    async def person(self) -> User | None:
+        """Returns the user of the session's cookie, and counts the call; None: there is no session.
+
+        Raises:
+            Unauthorized, Forbidden: as for `user`; or the session has ended.
+            RateLimited: more requests in a minute than the plan allows.
+        """
+        user = await self._signed_in()
+        if user is not None:
+            await authentication.count_person(self.core, user, note=answer_context(self.scope).note_rate)
         return user
 
     @property
@@ -148,24 +161,25 @@ class Call:
     async def _credential(self) -> Credential:
         if self.has_key:
             return KeyCredential(hash_key(sent_key(self.scope, KEY_HEADERS)))
-        user = await self.signed_in()
+        user = await self._signed_in()
         if user is None and self._serves_anonymous:
             return AddressCredential(remote_ip(self.scope))
         if user is None:
             raise Unauthorized
         return acting(self.scope, user)
 
-    async def signed_in(self) -> User | None:
+    async def _signed_in(self) -> User | None:
         """Returns the user of the session's cookie; None: there is no session.
 
         Raises:
-            Unauthorized: the password has to be changed first.
+            Unauthorized: the session has ended, or the password has to be changed first.
             Forbidden: a call that changes something lacks its CSRF token.
         """
-        user = await sessions.signed_in(self.core, await self._cookies.token(self.scope))
-        if user is None:
+        token = await self._cookies.token(self.scope)
+        if not token:
             return None
-        if user.must_change_password:
+        user = await sessions.signed_in(self.core, token)
+        if user is None or user.must_change_password:
             raise Unauthorized
         if self.scope["method"] not in SAFE_METHODS and not await self._cookies.has_csrf_token(self.scope):
             raise Forbidden("The header x-csrftoken has to repeat the cookie csrftoken")

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from imgen.asgi.endpoint import header
+from imgen.domain.errors import Unauthorized
 from imgen.records import installation
 from imgen.services.accounts import sessions
 from imgen.services.core import Core
@@ -28,15 +29,19 @@ class SessionCookies:
         self._secret = ""
 
     async def token(self, scope: Scope) -> str:
-        """Returns the session's token of a request; empty: it has no cookie of ours."""
+        """Returns the session's token of a request; empty: it has no cookie of ours, or one of a visitor who is not signed in.
+
+        Raises:
+            Unauthorized: the cookie has expired, or is forged.
+        """
         sent = HTTPConnection(scope).cookies.get(COOKIE, "")
         if not sent:
             return ""
         signer = itsdangerous.TimestampSigner(await self._read_secret())
         try:  # as starlette.middleware.sessions writes it
             kept = json.loads(base64.b64decode(signer.unsign(sent, max_age=sessions.SESSION_S)))
-        except (itsdangerous.BadData, binascii.Error, ValueError, RecursionError):
-            return ""
+        except (itsdangerous.BadData, binascii.Error, ValueError, RecursionError) as exc:
+            raise Unauthorized from exc
         return str(kept.get("token", "")) if isinstance(kept, dict) else ""
 
     async def has_csrf_token(self, scope: Scope) -> bool:

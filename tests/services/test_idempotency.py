@@ -5,13 +5,16 @@ import asyncio
 import pytest
 from msgspec import structs
 from submitting import submit_repaired
+from surfaces.action.calls import png
 
-from imgen.domain.errors import JobNotFound, KeyReused, PromptRequired, QuotaExceeded, RequestInProgress
+from imgen.domain.errors import InvalidField, JobNotFound, KeyReused, PromptRequired, QuotaExceeded, RequestInProgress
 from imgen.domain.idempotency import Once
 from imgen.domain.request import GenerateRequest
 from imgen.records import idempotency, jobs, ledger, retention
+from imgen.records import uploads as upload_records
 from imgen.records.idempotency import Claim
 from imgen.services import jobs as service
+from imgen.services import uploads
 
 ONCE = Once(route="/api/v2", key="k", fingerprint="f")
 COAT = GenerateRequest(prompt="red coat", width=5)
@@ -114,6 +117,23 @@ def test_a_running_request_is_not_carried_out_twice(core, caller):
         assert counts(opened, principal) == (0, 0)
         await opened.database.writing(idempotency.release, claim)
         assert not (await send(opened, principal)).is_replayed
+
+    core(work)
+
+
+def test_a_repetition_does_not_look_for_its_source(core, caller):
+    """The upload that it began from has gone since: the first job comes again."""
+
+    async def work(opened):
+        principal = caller(opened)
+        kept = await uploads.upload(opened, principal, lambda: png(64, 64))
+        request = structs.replace(COAT, image=kept.upload.id)
+        made = await send(opened, principal, request)
+        await opened.database.writing(upload_records.delete, kept.upload.id)
+        again = await send(opened, principal, request)
+        assert (again.job.id, again.is_replayed) == (made.job.id, True)
+        with pytest.raises(InvalidField):
+            await send(opened, principal, request, once=None)
 
     core(work)
 

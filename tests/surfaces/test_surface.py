@@ -3,6 +3,7 @@
 import gc
 import json
 import tomllib
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from imgen.records import schema
 from imgen.surfaces.surface import STATUSES, Problem, Surface, json_error, problem_of, status_of, surface_at
 
 ROOT_FOLDER = Path(__file__).parents[2]
+SHOP = "https://shop.example.com"
 
 
 def surface(*prefixes, **changes):
@@ -108,6 +110,13 @@ def test_every_route_is_under_a_prefix_of_its_surface(loaded):
 @pytest.fixture
 def client(loaded, monkeypatch):
     """The application with one more surface, whose errors have a form of their own."""
+    with serve(loaded, monkeypatch) as client:
+        yield client
+
+
+@contextmanager
+def serve(loaded, monkeypatch):
+    """Serves the application with one more surface, whose errors have a form of their own."""
 
     def broken(_request):
         raise RuntimeError("nobody foresaw this")
@@ -121,6 +130,17 @@ def client(loaded, monkeypatch):
     with TestClient(app.create_app(loaded), raise_server_exceptions=False) as client:  # closes the core at its end
         yield client
     gc.unfreeze()  # a serving process never ends what it has frozen; this one goes on
+
+
+@pytest.mark.parametrize("path", ["/forge/x", "/openapi.json", "/forge/nope"])
+def test_a_configured_origin_may_read_failures(loaded, monkeypatch, path):
+    """A fault too, whose answer has each header once."""
+    open_to_shop = loaded.http.model_copy(update={"cors_origins": (SHOP,)})
+    with serve(loaded.model_copy(update={"http": open_to_shop}), monkeypatch) as client:
+        answer = client.get(path, headers={"Origin": SHOP})
+        assert answer.status_code == (404 if path == "/forge/nope" else 500)
+        assert answer.headers.get_list("access-control-allow-origin") == [SHOP]
+        assert len(answer.headers.get_list("x-request-id")) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from imgen.domain.account import ANONYMOUS_TENANT_ID, Tenant
 from imgen.domain.credential import AddressCredential, Credential, KeyCredential, SessionCredential
 from imgen.domain.errors import Forbidden, Unauthorized
 from imgen.domain.principal import Principal, anonymous_principal, key_principal, user_principal
+from imgen.domain.user import User
 from imgen.live.request_gate import RateCheck
 from imgen.records import audit, memberships, tenants
 from imgen.services.accounts import known_keys, rates
@@ -68,6 +69,21 @@ async def session_principal(core: Core, credential: SessionCredential) -> Princi
     if tenant is None:
         raise Forbidden
     return user_principal(user, tenant)
+
+
+async def count_person(core: Core, user: User, *, note: NoteRate = rates.ignore) -> None:
+    """Counts a request of a person that is for no tenant: under the user's own id, like those for one.
+
+    The rate is that of the tenant that the user acts for without naming one; without any, of the plan that a new one gets.
+
+    Raises:
+        RateLimited: more requests in a minute than the plan allows.
+    """
+    tenant, now = await core.database.reading(memberships.default_tenant, user), core.clock()
+    check = await rates.hit(core, user.id, now)
+    if check is not None:
+        plan = core.plan_of(core.settings.accounts.sign_up_plan if tenant is None else tenant.plan)
+        rates.keep(check, user.id, plan, now=now, note=note)
 
 
 async def _by_key(core: Core, credential: KeyCredential, remote_ip: str, note: NoteRate) -> Principal:

@@ -67,7 +67,7 @@ async def replace(
 ) -> TenantWithKey:
     """Replaces the secret of a tenant's first key: the old one is refused at once in every process. Other keys stay.
 
-    A first key that was revoked is made anew.
+    The new one works: a first key that was switched off is switched on, one that was revoked is made anew.
 
     Raises:
         TenantNotFound, Forbidden: the user does not manage the tenant.
@@ -85,8 +85,10 @@ async def replace(
             return TenantWithKey(tenant=tenant, key=_add(connection, user, tenant, raw), raw=raw)
         api_keys.rotate_key(connection, old, raw, old_until=core.clock())
         api_keys.end_old_secret(connection, old.id)
-        key = structs.replace(old, prefix=visible_prefix(raw))
-        detail = audit.change(old.name, before={"prefix": old.prefix}, after={"prefix": key.prefix})
+        api_keys.set_enabled(connection, old.id, enabled=True)
+        key = structs.replace(old, prefix=visible_prefix(raw), enabled=True)
+        before, after = ({"prefix": one.prefix, "enabled": one.enabled} for one in (old, key))
+        detail = audit.change(old.name, before=before, after=after)
         audit.by_person(connection, user, action="rotated key", tenant_id=tenant.id, subject=old.id, detail=detail)
         return TenantWithKey(tenant=tenant, key=key, raw=raw)
 

@@ -12,7 +12,7 @@ from imgen.asgi.answer_headers import answer_context
 from imgen.asgi.endpoint import AUTHORIZATION, Answer, Endpoint, header
 from imgen.asgi.event_stream import HEADERS, frame, send_events
 from imgen.domain.credential import SessionCredential
-from imgen.domain.errors import BadId, ImgenError, InvalidField, JobNotFound, Retryable, Unauthorized
+from imgen.domain.errors import BadId, Forbidden, ImgenError, InvalidField, JobNotFound, Retryable, Unauthorized
 from imgen.domain.ids import is_job_id
 from imgen.domain.principal import READ, Principal
 from imgen.domain.user import User
@@ -78,6 +78,7 @@ class EventsEndpoint:
 
         Raises:
             Unauthorized, InvalidKey, KeyDisabled, OutOfScope, RateLimited: see Caller.
+            SurfaceNotInPlan: the tenant's plan does not include the surface.
             Forbidden, InvalidField, JobNotFound: see `_credential`.
         """
         token = "" if header(scope, AUTHORIZATION) else await self._cookies.token(scope)
@@ -90,13 +91,20 @@ class EventsEndpoint:
         credential = await self._credential(scope, _query(scope), user)
         note = answer_context(scope).note_rate
         principal = await authentication.authenticate(self._core, credential, note=note)
+        self._core.plan_of(principal.tenant.plan).require_surface(SURFACE)
 
         async def may_read() -> bool:
             try:
                 now = await sessions.signed_in(self._core, token)
+                if now is None:
+                    return False
+                again = await authentication.session_principal(self._core, SessionCredential(now, principal.tenant.id))
+                self._core.plan_of(again.tenant.plan).require_surface(SURFACE)
+            except Forbidden:
+                return False
             except Retryable:  # not known now
                 return True
-            return now is not None and (now.scope is None or principal.tenant.id in now.scope)
+            return True
 
         return _Reader(principal, may_read)
 

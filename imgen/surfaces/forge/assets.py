@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, MalformedRangeHeader, Response
+from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from imgen.asgi.endpoint import Answer
 from imgen.domain.errors import ImgenError
 from imgen.domain.principal import READ
 from imgen.objects import ObjectStore, ServedStore
@@ -21,6 +22,7 @@ from imgen.surfaces.call import Call
 from imgen.surfaces.file_headers import SAFE_HEADERS
 from imgen.surfaces.forge import failures
 from imgen.surfaces.session_cookie import SessionCookies
+from imgen.surfaces.surface import Problem
 from imgen.threads import FILES, OBJECTS
 
 PATH = "/v2/assets/{sha256}"
@@ -57,13 +59,24 @@ class AssetsEndpoint:
                 response = _AssetFile(path, headers=headers, media_type=asset.media_type, stat_result=stat)
                 await response(scope, receive, send)
         except ImgenError as exc:
-            status, body, more = failures.failure(exc, is_anonymous=call.is_anonymous)
-            refusal = Response(body, status, {**SAFE_HEADERS, **more}, media_type="application/json")
-            await refusal(scope, receive, send)
+            await _refusal(failures.failure(exc, is_anonymous=call.is_anonymous))(scope, receive, send)
+
+
+def _refusal(answer: Answer) -> Response:
+    status, body, more = answer
+    return Response(body, status, {**SAFE_HEADERS, **more}, media_type="application/json")
 
 
 class _AssetFile(FileResponse):
-    """File, or a part of it; a `Range` that is none is ignored (RFC 9110, 14.2): Starlette's 400 has a form of its own."""
+    """File, or a part of it; a `Range` that is none is ignored (RFC 9110, 14.2). Starlette's 400 and 416 are plain text."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers with the file, a part of it, or 416 where it has none of the asked-for parts."""
+        try:
+            await super().__call__(scope, receive, send)
+        except _NoSuchPart as exc:
+            problem = Problem(416, "The file has no such part", {"Content-Range": f"bytes */{exc.size_bytes}"})
+            await _refusal(failures.refusal(problem))(scope, receive, send)
 
     @classmethod
     def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
@@ -71,6 +84,16 @@ class _AssetFile(FileResponse):
             return super()._parse_range_header(http_range, file_size)
         except MalformedRangeHeader:
             return []
+        except RangeNotSatisfiable as exc:
+            raise _NoSuchPart(file_size) from exc
+
+
+class _NoSuchPart(Exception):
+    """Range that lies beyond the end of a file of that size."""
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(size_bytes)
+        self.size_bytes = size_bytes
 
 
 @contextlib.asynccontextmanager

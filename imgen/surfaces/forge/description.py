@@ -93,7 +93,6 @@ def _asset(words: RestWords, *, is_head: bool = False) -> Schema:
             "200": {"description": "The file.", "headers": headers, **content},
             "206": {"description": "A part of the file.", "headers": headers, **content},
             "304": {"description": "The file that the caller has.", "headers": headers},
-            "416": {"description": "The file has no such part."},
-            **failures_of((400, 401, 404, 405, 408, 429, 500, 503), words),
+            **failures_of((400, 401, 404, 405, 408, 416, 429, 500, 503), words),
         },
     }

@@ -17,6 +17,7 @@ CODES: Mapping[int, str] = {
     408: "TIMEOUT",
     409: "CONFLICT",
     413: "TOO_LARGE",
+    416: "RANGE_NOT_SATISFIABLE",
     422: "CONFLICT",
     429: "RATE_LIMITED",
     500: "INTERNAL",

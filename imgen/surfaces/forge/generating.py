@@ -23,7 +23,7 @@ from imgen.services import jobs as job_service
 from imgen.services.assets import find_input
 from imgen.services.inputs import MAX_INLINE_BYTES
 from imgen.services.orders import tier_order
-from imgen.services.submit import submit
+from imgen.services.submit import Submitted, find_submitted, submit
 from imgen.surfaces.call import Call
 from imgen.surfaces.forge import job_answers
 from imgen.surfaces.forge.wire import MAX_PROMPT_CHARS, ForgeGenerate
@@ -53,13 +53,7 @@ async def generate(call: Call) -> Answer:
     sent = decode(body, ForgeGenerate)
     key = _idempotency_key(call, sent)
     once = Once(route=PATH, key=key, fingerprint=json_fingerprint(body)) if key else None
-    try:
-        order = await _order(call, principal, sent)
-        submitted = await submit(call.core, principal, order, surface=call.surface, once=once)
-    except PromptRequired as exc:
-        raise InvalidField("prompt", "prompt has no words") from exc
-    except InvalidField as exc:
-        raise _in_words_of_the_wire(exc, sent) from exc
+    submitted = await find_submitted(call.core, principal, once) or await _submitted(call, principal, sent, once)
     if submitted.is_replayed:
         note_replay()
     job = submitted.job
@@ -69,6 +63,16 @@ async def generate(call: Call) -> Answer:
     if not await call.core.is_served(job.queue):
         note_warning(f"no worker serves the queue {job.queue}")
     return json_answer(job_answers.of_job(job), ACCEPTED)
+
+
+async def _submitted(call: Call, principal: Principal, sent: ForgeGenerate, once: Once | None) -> Submitted:
+    try:
+        order = await _order(call, principal, sent)
+        return await submit(call.core, principal, order, surface=call.surface, once=once)
+    except PromptRequired as exc:
+        raise InvalidField("prompt", "prompt has no words") from exc
+    except InvalidField as exc:
+        raise _in_words_of_the_wire(exc, sent) from exc
 
 
 async def _awaited(call: Call, principal: Principal, job: Job) -> Answer:

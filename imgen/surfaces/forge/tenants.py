@@ -89,7 +89,7 @@ async def _tenant(call: Call) -> Tenant:
     Raises:
         TenantNotFound: there is none of that id, or the caller does not belong to it.
     """
-    if not call.has_key and (user := await call.signed_in()) is not None:
+    if not call.has_key and (user := await call.person()) is not None:
         tenant, _ = await call.core.database.reading(tenant_access.seen, user, _named(call))
         return tenant
     principal = await call.principal(needs=READ)

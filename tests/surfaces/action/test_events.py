@@ -19,8 +19,11 @@ PASSWORD = "a password of my own"
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory, redis_url):
-    """An API without workers, with two streams at most for each caller."""
-    with start_local_api(tmp_path_factory.mktemp("events") / "var", redis_url, "[http]\nevent_streams = 2\n") as api:
+    """An API without workers, with two streams at most for each caller, and a plan of pages alone."""
+    data = tmp_path_factory.mktemp("events") / "var"
+    data.mkdir()
+    (data / "plans.toml").write_text('[pages]\nlabel = "Pages"\nsurfaces = ["web"]\n')
+    with start_local_api(data, redis_url, "[http]\nevent_streams = 2\n") as api:
         yield api
 
 
@@ -144,6 +147,21 @@ def test_a_signed_in_browser_needs_no_key(local):
     assert get(local, headers={"Cookie": "imgen_session=nonsense"}, id=job_id).status_code == 401
     forged = cookies["mira"][:-2] + ("AA" if not cookies["mira"].endswith("AA") else "BB")
     assert get(local, headers={"Cookie": forged}, id=job_id).status_code == 401
+
+
+def test_a_session_has_the_surfaces_of_its_plan(local):
+    """A plan without this API refuses the session like a key."""
+    key = local.imgen("keys", "create", "pages", "--tenant", "of-pages", "--plan", "standard")
+    local.imgen("users", "add", "olga")
+    local.imgen("users", "tenants", "olga", "--tenant", "of-pages")
+    local.imgen("users", "password", "olga", "--password", PASSWORD)
+    session = {"Cookie": signed_in(local, "olga")}
+    job_id = local.post({"action": "generate", "prompt": "red coat"}, key).json()["id"]
+    with read_events(local.url, "", job_id, headers=session) as stream:
+        assert stream.next()["status"] == "IN_QUEUE"
+    local.imgen("tenants", "plan", "of-pages", "pages")
+    for refused in (get(local, headers=session, id=job_id), get(local, key, id=job_id)):
+        assert (refused.status_code, refused.json()) == (403, {"error": "Plan does not include this surface"})
 
 
 def assert_tenant_is_named(local, cookies, job_id):

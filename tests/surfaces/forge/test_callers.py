@@ -8,6 +8,7 @@ from surfaces.forge.site import draw, failure, generate
 
 from imgen.domain.principal import hash_key, new_raw_key
 from imgen.live.executors import PipeliningExecutor
+from imgen.records import users
 from imgen.records.tables.accounts import api_keys
 
 UNKNOWN_JOB = "59fde0ab-4bfc-4721-9d6c-2d7509a2fb64"
@@ -195,6 +196,36 @@ def test_a_first_password_has_to_be_changed(site):
             ):
                 answer = await client.request(method, path, json={"prompt": "a vase"} if method == "POST" else None)
                 assert failure(answer) == UNAUTHORIZED, path
+
+    site(steps)
+
+
+def test_a_session_that_has_ended_is_no_anonymous_caller(site):
+    """Signed out elsewhere, expired or forged: 401 on every route, although nobody would be served; a mere visitor is nobody."""
+
+    async def steps(site):
+        async with site.person() as (user, client):
+            site.tenant("unlimited", user)
+            ended = client.cookies["imgen_session"]
+            assert (await client.get("/v2/models")).status_code == 200
+            site.core.database.attempt(users.close_sessions, user.id, but="")
+            for cookie in (ended, ended[:-2], "forged"):
+                head = {"Cookie": f"imgen_session={cookie}"}
+                async with site.client(**head) as late:
+                    for method, path in (
+                        ("POST", "/v2/generate"),
+                        ("GET", "/v2/jobs"),
+                        ("GET", "/v2/models"),
+                        ("GET", "/v2/tenants"),
+                        ("GET", f"/v2/jobs/{UNKNOWN_JOB}"),
+                    ):
+                        body = {"prompt": "a vase"} if method == "POST" else None
+                        assert failure(await late.request(method, path, json=body)) == UNAUTHORIZED, (cookie, path)
+                    assert (await late.get("/v2/health")).status_code == 200
+        async with site.client() as visitor:
+            await visitor.get("/panel")  # whose cookie keeps the page to go to after the sign-in
+            assert visitor.cookies["imgen_session"]
+            assert (await visitor.get("/v2/models")).status_code == 200
 
     site(steps)
 

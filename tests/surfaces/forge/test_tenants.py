@@ -2,12 +2,14 @@
 
 import re
 import secrets
+import time
 
 from surfaces.forge.site import draw, failure, generate, second_process
 
-from imgen.records import memberships, packs, tenants
+from imgen.records import api_keys, audit, memberships, packs, tenants
 from imgen.records.tables.ledger import counters
 from imgen.services.accounts.strangers import BURST, LOOKUPS_BURST, Strangers
+from imgen.services.accounts.tenant_keys import FIRST_KEY
 
 FIELDS = ["tenant_id", "name", "api_key", "api_key_prefix", "scopes", "tier"]
 DECEMBER_ENDS = 1798761600.0
@@ -116,6 +118,53 @@ def test_the_old_key_is_dead_at_once_in_every_process(site):
                 site.core.database.attempt(memberships.join, user.id, made["tenant_id"], "member")
                 assert failure(await member.post(f"{path}/rotate")) == (403, "FORBIDDEN")
                 assert (await member.get(f"{path}/usage")).status_code == 200
+
+    site(steps)
+
+
+def test_a_new_key_works_where_the_old_one_was_switched_off(site):
+    """Switched off in the panel, or by the command: who replaces a key wants one that works, in every process."""
+
+    async def steps(site):
+        async with site.person() as (_, client), second_process(site) as other:
+            made = (await client.post("/v2/tenants")).json()
+            key = site.core.database.attempt(api_keys.find_key_named, made["tenant_id"], FIRST_KEY)
+            site.core.database.attempt(api_keys.set_enabled, key.id, enabled=False)
+            new = (await client.post(f"/v2/tenants/{made['tenant_id']}/rotate")).json()
+            async with site.client() as here, other.client() as there:
+                for one in (here, there):
+                    statuses = [
+                        (await one.get("/v2/jobs", headers={"X-API-Key": raw})).status_code
+                        for raw in (made["api_key"], new["api_key"])
+                    ]
+                    assert statuses == [401, 200]
+            entry = next(
+                one for one in site.core.database.attempt(audit.of_subject, key.id) if one.action == "rotated key"
+            )
+            assert (entry.detail["before"]["enabled"], entry.detail["after"]["enabled"]) == (False, True)
+
+    site(steps)
+
+
+def test_requests_for_tenants_have_a_rate(site):
+    """They count under the person, with those for a tenant: at the rate of sign-ups without a tenant, else at its plan's."""
+
+    async def steps(site):
+        now = time.time()
+        site.core.clock = lambda: now
+        site.set_plan(site.core.settings.accounts.sign_up_plan, requests_per_minute=3)
+        async with site.person() as (user, client):
+            routes = [("GET", "/v2/tenants"), ("POST", "/v2/tenants/ten_unknown/rotate")]
+            routes += [("GET", "/v2/tenants/ten_unknown/usage"), ("POST", "/v2/tenants")]
+            answers = [await client.request(*route) for route in routes]
+            assert [one.status_code for one in answers] == [200, 404, 404, 429]
+            assert failure(answers[-1]) == (429, "RATE_LIMITED")
+            assert [one.headers["ratelimit"].partition(";t=")[0] for one in answers] == [
+                f'"default";r={remaining}' for remaining in (2, 1, 0, 0)
+            ]
+            assert failure(await client.get("/v2/tenants")) == (429, "RATE_LIMITED")
+            site.tenant("unlimited", user)
+            assert "ratelimit" not in (await client.get("/v2/tenants")).headers
 
     site(steps)
 

@@ -8,7 +8,7 @@ from servers.api import start_api
 from surfaces.processes.calls import error
 
 SHOP = "https://shop.example.com"
-SENT = "authorization, content-type, idempotency-key, last-event-id, x-api-key, x-imgen-tenant"
+SENT = "authorization, content-type, idempotency-key, last-event-id, x-api-key, x-csrftoken, x-imgen-tenant"
 EXPOSED = {"Retry-After", "WWW-Authenticate", "ETag", "X-Request-Id", "Idempotency-Replayed", "RateLimit"}
 
 
