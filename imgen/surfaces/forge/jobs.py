@@ -8,8 +8,8 @@ from imgen.domain.ids import stored_id
 from imgen.domain.principal import GENERATE, READ
 from imgen.services import job_facts
 from imgen.services import jobs as job_service
+from imgen.surfaces import tier_jobs
 from imgen.surfaces.call import Call
-from imgen.surfaces.forge import job_answers
 from imgen.surfaces.forge.answers import ForgeJobs
 
 PATH = "/v2/jobs"
@@ -27,7 +27,7 @@ async def read(call: Call) -> Answer:
         facts = await job_facts.read(call.core, principal, job_id)
     except BadId as exc:
         raise JobNotFound from exc
-    return json_answer(job_answers.of_status(job_id, status, facts))
+    return json_answer(tier_jobs.of_status(job_id, status, facts))
 
 
 async def cancel(call: Call) -> Answer:
@@ -37,7 +37,7 @@ async def cancel(call: Call) -> Answer:
         job = await job_service.cancel(call.core, principal, stored_id(call.path("job_id")))
     except BadId as exc:
         raise JobNotFound from exc
-    return json_answer(job_answers.of_job(job))
+    return json_answer(tier_jobs.of_job(job))
 
 
 async def list_own(call: Call) -> Answer:
@@ -48,7 +48,7 @@ async def list_own(call: Call) -> Answer:
     query = parse_qs(call.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     limit, cursor = _limit(query.get("limit", [str(PAGE)])), _only("cursor", query.get("cursor", [""]))
     page = await job_service.list_jobs(call.core, principal, limit=limit, cursor=cursor, states=frozenset())
-    return json_answer(ForgeJobs(jobs=tuple(map(job_answers.of_job, page.jobs)), cursor=page.cursor or None))
+    return json_answer(ForgeJobs(jobs=tuple(map(tier_jobs.of_job, page.jobs)), cursor=page.cursor or None))
 
 
 def _limit(sent: list[str]) -> int:

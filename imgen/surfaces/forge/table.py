@@ -2,6 +2,8 @@
 
 from imgen.surfaces.forge import answers, generating, jobs, models, tenants, wire
 from imgen.surfaces.rest_route import BY_KEY, BY_NOBODY, BY_SESSION, RestRoute
+from imgen.surfaces.tier_jobs import TierJob
+from imgen.surfaces.tier_offers import TiersAndModels
 
 OK, CREATED, ACCEPTED = 200, 201, 202
 BY_ANY = (*BY_KEY, *BY_SESSION, *BY_NOBODY)
@@ -20,7 +22,7 @@ ROUTES: tuple[RestRoute, ...] = (
         request=wire.ForgeGenerate,
         needs_body=True,
         security=BY_ANY,
-        answers={ACCEPTED: answers.ForgeJob, CREATED: answers.ForgeJob},
+        answers={ACCEPTED: TierJob, CREATED: TierJob},
         failures=(400, 403, 404, 409, 413, 422, 502),
         is_once=True,
     ),
@@ -45,7 +47,7 @@ ROUTES: tuple[RestRoute, ...] = (
         description="Returns the state of a job. Poll every 3 seconds, at most 120 times. The id of an anonymous caller's job is "
         "all that it takes.",
         security=BY_ANY,
-        answers={OK: answers.ForgeJob},
+        answers={OK: TierJob},
         failures=(403, 404),
     ),
     RestRoute(
@@ -56,7 +58,7 @@ ROUTES: tuple[RestRoute, ...] = (
         summary="Cancel a job",
         description="Cancels a job; it is not charged. One that has ended does not change, and is answered as it is.",
         security=BY_ANY,
-        answers={OK: answers.ForgeJob},
+        answers={OK: TierJob},
         failures=(403, 404),
     ),
     RestRoute(
@@ -67,7 +69,7 @@ ROUTES: tuple[RestRoute, ...] = (
         summary="List tiers and models",
         description="Lists the quality tiers, and the models that `model` may name; those that are not there with the reason.",
         security=BY_ANY,
-        answers={OK: answers.ForgeModels},
+        answers={OK: TiersAndModels},
         failures=(403,),
     ),
     RestRoute(

@@ -18,9 +18,9 @@ from imgen.services.accounts.tenant_keys import NoteMade, TenantWithKey
 from imgen.services.idempotency import run_once
 from imgen.surfaces.call import Call
 from imgen.surfaces.forge.answers import ForgeEntitlement, ForgeNewTenant, ForgeTenant, ForgeTenants, ForgeTenantUsage
-from imgen.surfaces.forge.times import utc_text_ms
 from imgen.surfaces.forge.wire import ForgeTenantRequest
 from imgen.surfaces.strict import decode
+from imgen.surfaces.times import utc_text_ms
 
 PATH = "/v2/tenants"
 CREATED = 201

@@ -1,4 +1,4 @@
-"""Times of Forge's answers."""
+"""Times of answers, for surfaces that tell milliseconds."""
 
 from datetime import UTC, datetime
 

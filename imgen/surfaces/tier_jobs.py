@@ -1,6 +1,8 @@
-"""Answers that tell the state of a job: made of its view, which a poll reads from Redis, and of facts that never change."""
+"""State of a job as surfaces with tiers tell it: made of its view, which a poll reads from Redis, and of facts that stay."""
 
-from msgspec import UNSET
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct
 
 from imgen.domain.ids import uuid_form
 from imgen.domain.job import ENDED, Job, State, View, view_of
@@ -8,14 +10,14 @@ from imgen.domain.outcome import Outcome
 from imgen.domain.recipe import ENHANCEMENT_FAILED, NEGATIVE_IGNORED
 from imgen.services.job_facts import JobFacts, facts_of
 from imgen.services.jobs import JobStatus
-from imgen.surfaces.forge.answers import ForgeJob, JobState
-from imgen.surfaces.forge.times import utc_text_ms
+from imgen.surfaces.times import utc_text_ms
 
 _NOTES = {
     ENHANCEMENT_FAILED: "The prompt could not be improved; it is drawn as it was sent.",
     NEGATIVE_IGNORED: "The negative prompt is ignored: the model does not use it.",
 }
 ASSETS = "/v2/assets/"
+JobState = Literal["queued", "processing", "completed", "failed"]
 _STATES: dict[State, JobState] = {
     State.QUEUED: "queued",
     State.RENDERING: "processing",
@@ -29,13 +31,37 @@ _STATES: dict[State, JobState] = {
 }
 
 
-def of_status(job_id: str, status: JobStatus, facts: JobFacts) -> ForgeJob:
+class TierJob(Struct, frozen=True, kw_only=True):
+    """State of a job."""
+
+    job_id: Annotated[str, Meta(description="UUID of the job.")]
+    state: Annotated[JobState, Meta(description="`completed` and `failed` are final.")]
+    original_prompt: Annotated[str, Meta(description="Prompt as it was sent.")]
+    final_prompt: Annotated[str, Meta(description="Prompt that is drawn.")]
+    enhancement_logic: Annotated[
+        str | None,
+        Meta(description="What was done to the prompt, and what of the request has no effect; null: nothing."),
+    ]
+    quality_tier: Annotated[str | None, Meta(description="Tier that was asked for; null: a job of another surface.")]
+    model: Annotated[str, Meta(description="Model that draws the picture.")]
+    seed: Annotated[int | None, Meta(description="Seed of the picture; null: the engine does not tell it.")]
+    asset_url: Annotated[
+        str | None, Meta(description="Path of the finished picture, under this server; null until then.")
+    ]
+    error: Annotated[str | None, Meta(description="Reason of a failure; else null.")]
+    created_at: Annotated[str, Meta(description="UTC, with milliseconds.")]
+    completed_at: Annotated[
+        str | None, Meta(description="Time of the job's end, UTC, with milliseconds; null until then.")
+    ]
+
+
+def of_status(job_id: str, status: JobStatus, facts: JobFacts) -> TierJob:
     """Makes the answer to a poll."""
     is_loading = status.view.state is State.RENDERING and status.progress == 0
     return _answer(job_id, status.view, facts, "queued" if is_loading else _STATES[status.view.state])
 
 
-def of_job(job: Job) -> ForgeJob:
+def of_job(job: Job) -> TierJob:
     """Makes the entry of a job in a list, or the answer to its cancelling."""
     view = view_of(job)
     has_limit, is_first = job.recipe.time_limit_s is not UNSET, job.fence <= 1
@@ -43,11 +69,11 @@ def of_job(job: Job) -> ForgeJob:
     return _answer(job.id, view, facts_of(job), "queued" if is_loading else _STATES[view.state])
 
 
-def _answer(job_id: str, view: View, facts: JobFacts, state: JobState) -> ForgeJob:
+def _answer(job_id: str, view: View, facts: JobFacts, state: JobState) -> TierJob:
     outcome = view.outcome or Outcome()
     meta = outcome.meta
     has_asset = meta is not None and any(image.type == "signed" for image in outcome.images)
-    return ForgeJob(
+    return TierJob(
         job_id=uuid_form(job_id),
         state=state,
         original_prompt=facts.original_prompt,
