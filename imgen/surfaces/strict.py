@@ -1,7 +1,7 @@
 """Strict decoding of bodies: a value of a wrong type or out of range is refused, with the name of its field."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -38,6 +38,18 @@ def decode(body: bytes, kind: type[S]) -> S:
         raise _error(str(exc), kind) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise InvalidJson from exc
+
+
+def convert(texts: Mapping[str, str], kind: type[S]) -> S:
+    """Converts the fields of a form, all of which are text.
+
+    Raises:
+        InvalidField: a field is missing, none of its type or out of range.
+    """
+    try:
+        return msgspec.convert(texts, kind, strict=False)
+    except msgspec.ValidationError as exc:
+        raise _error(str(exc), kind) from exc
 
 
 def one_of(field: str, values: Iterable[str]) -> InvalidField:
