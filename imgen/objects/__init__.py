@@ -30,6 +30,16 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> bytes:
         """Returns the whole object."""
 
+    def size_of(self, key: str) -> int:
+        """Returns the size of an object in bytes."""
+
+    def get_part(self, key: str, start: int, size_bytes: int) -> bytes:
+        """Returns so many bytes of an object, at least one, from `start` on; all of them are within it.
+
+        Raises:
+            ObjectStoreUnavailable: the object is shorter.
+        """
+
     def exists(self, key: str) -> bool:
         """Returns whether the key is stored."""
 

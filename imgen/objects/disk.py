@@ -23,7 +23,7 @@ from imgen.domain.errors import (
     Retryable,
 )
 from imgen.objects import ObjectInfo, SignedFile
-from imgen.objects.keys import checked_key, checked_prefix, probe
+from imgen.objects.keys import checked_key, checked_part, checked_prefix, probe
 from imgen.objects.signed_urls import UrlSigner
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -83,6 +83,16 @@ class DiskStore:
             if not self._parts.is_dir():  # a lost mount has no file at all
                 raise ObjectStoreUnavailable(f"The object folder {self._root} is not there") from exc
             raise
+
+    def size_of(self, key: str) -> int:
+        """Returns the size of an object in bytes."""
+        return self.file_of(key)[1].st_size
+
+    def get_part(self, key: str, start: int, size_bytes: int) -> bytes:
+        """Returns a part of an object."""
+        with _translated(key), self._find(key)[0].open("rb") as file:
+            file.seek(start)
+            return checked_part(key, file.read(size_bytes), size_bytes)
 
     def exists(self, key: str) -> bool:
         """Returns whether the key is stored."""

@@ -51,6 +51,17 @@ def checked_expiry(expires_s: int) -> int:
     return expires_s
 
 
+def checked_part(key: str, part: bytes, size_bytes: int) -> bytes:
+    """Returns the part of an object if it is whole.
+
+    Raises:
+        ObjectStoreUnavailable: it is not.
+    """
+    if len(part) != size_bytes:
+        raise ObjectStoreUnavailable(f"{key}: {len(part)} bytes came instead of {size_bytes}")
+    return part
+
+
 def probe(store: "ObjectStore") -> bool:
     """Writes, writes again, reads and removes an object of its own. True: the second write changed nothing.
 

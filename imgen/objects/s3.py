@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from imgen.domain.errors import ConfigurationError, ImgenError, ObjectNotFound, ObjectStoreFull, ObjectStoreUnavailable
 from imgen.objects import ObjectInfo
-from imgen.objects.keys import checked_expiry, checked_key, checked_prefix, probe
+from imgen.objects.keys import checked_expiry, checked_key, checked_part, checked_prefix, probe
 from imgen.objects.s3_client import S3Options, make_client, make_signer
 from imgen.objects.sigv4 import presign_get
 
@@ -116,6 +116,22 @@ class S3Store:
             with contextlib.closing(answer["Body"]) as stream:
                 body: bytes = stream.read()
         return body
+
+    def size_of(self, key: str) -> int:
+        """Returns the size of an object in bytes."""
+        with self._translated():
+            answer = self._client.head_object(Bucket=self._bucket, Key=self._prefix + checked_key(key))
+        return int(answer["ContentLength"])
+
+    def get_part(self, key: str, start: int, size_bytes: int) -> bytes:
+        """Returns a part of an object, in one request."""
+        wanted = f"bytes={start}-{start + size_bytes - 1}"
+        with self._translated():
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + checked_key(key), Range=wanted)
+            with contextlib.closing(answer["Body"]) as stream:
+                if answer["ResponseMetadata"]["HTTPStatusCode"] != HTTPStatus.PARTIAL_CONTENT:
+                    raise ObjectStoreUnavailable(f"The S3 {self._place} does not know `Range`")
+                return checked_part(key, stream.read(size_bytes), size_bytes)
 
     def exists(self, key: str) -> bool:
         """Returns whether the key is stored."""

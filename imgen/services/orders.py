@@ -6,7 +6,7 @@ from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import RATIOS, Model, size_of_ratio
 from imgen.domain.errors import InvalidField
 from imgen.domain.principal import Principal
-from imgen.domain.prompt import parse, plain
+from imgen.domain.prompt import Parsed, parse, plain
 from imgen.domain.recipe import Recipe
 from imgen.domain.repair import resolve
 from imgen.domain.request import GenerateRequest, ResolvedRequest
@@ -32,7 +32,13 @@ def repaired_order(core: Core, principal: Principal, request: GenerateRequest) -
 
 
 def strict_order(
-    core: Core, principal: Principal, request: GenerateRequest, *, is_plain: bool = False
+    core: Core,
+    principal: Principal,
+    request: GenerateRequest,
+    *,
+    is_plain: bool = False,
+    max_prompt_chars: int | None = None,
+    needs_prompt: bool = True,
 ) -> ResolvedRequest:
     """Makes an order of right values.
 
@@ -41,17 +47,22 @@ def strict_order(
         principal: acts for the tenant.
         request: as it was sent.
         is_plain: whether `@` and `-` mean nothing in its prompt, which is then kept as it was sent.
+        max_prompt_chars: limit of the prompt; None: that of the settings.
+        needs_prompt: whether an empty prompt is refused; else the picture is drawn from its source alone.
 
     Raises:
         PromptRequired, InvalidCharacter, TooManyCharacters: see prompt.parse and prompt.plain.
         InvalidField: see strict.resolve_strictly; or the prompt is too long.
     """
-    prompt, limit = request.prompt or "", core.settings.jobs.max_prompt_chars
+    prompt, limit = request.prompt or "", max_prompt_chars or core.settings.jobs.max_prompt_chars
     if not isinstance(prompt, str) or len(prompt) > limit:
         raise InvalidField("prompt")
+    parsed = Parsed()
+    if prompt.strip() or needs_prompt:
+        parsed = plain(prompt) if is_plain else parse(prompt, core.catalog.characters)
     order = resolve_strictly(
         request,
-        plain(prompt) if is_plain else parse(prompt, core.catalog.characters),
+        parsed,
         core.catalog,
         core.rulesets,
         max_prompt_chars=limit,

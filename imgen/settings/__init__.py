@@ -37,6 +37,7 @@ from imgen.settings.sections import (
     Logs,
     Models,
     Objects,
+    OpenAI,
     RedisSettings,
     Review,
     Webhooks,
@@ -76,6 +77,7 @@ class Settings(_Base):
     http: Http = Http()
     accounts: Accounts = Accounts()
     forge: Forge = Forge()
+    openai: OpenAI = OpenAI()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     objects: Objects = Objects()
@@ -122,6 +124,11 @@ class Settings(_Base):
     def enhances_for_forge(self) -> bool:
         """Returns whether prompts of Forge are improved: by a configured enhancer alone, not by the built-in one."""
         return self.forge.enhance and bool(self.enhancer.base_url)
+
+    @property
+    def enhances_for_openai(self) -> bool:
+        """Returns whether prompts of OpenAI's clients are improved: as for Forge."""
+        return self.openai.enhance and bool(self.enhancer.base_url)
 
     def with_address(self, host: str, port: int) -> "Settings":
         """Returns the settings with another host and port; empty and 0 change nothing."""

@@ -56,6 +56,16 @@ class Forge(_Section):
     shared_inputs: bool = False
 
 
+class OpenAI(_Section):
+    """Surface for OpenAI's client libraries."""
+
+    aliases: tuple[str, ...] = ("gpt-image-*", "chatgpt-image-*", "dall-e-*")
+    enhance: bool = True
+    wait_s: TimeLimit = 540
+    max_prompt_chars: Annotated[int, Interval(ge=1, le=1_000_000)] = 32_000
+    max_upload_mib: Annotated[float, Interval(gt=0, le=1024)] = 64
+
+
 class DatabaseSettings(_Section):
     """SQL connection; the system of record."""
 

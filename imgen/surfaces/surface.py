@@ -21,6 +21,7 @@ STATUSES: dict[type[errors.ImgenError], int] = {
     errors.Invalid: 400,
     errors.TenantNotFound: 404,
     errors.JobNotFound: 404,
+    errors.ModelNotFound: 404,
     errors.ObjectNotFound: 404,
     errors.CacheMiss: 404,
     errors.CacheExpired: 404,
@@ -34,6 +35,7 @@ STATUSES: dict[type[errors.ImgenError], int] = {
     errors.GenerationFailed: 502,
     errors.EnhancementFailed: 502,
     errors.Retryable: 503,
+    errors.NotFinished: 504,
     errors.UnreadableRow: 503,
     errors.ConfigurationError: 503,
 }

@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from imgen.domain.errors import ObjectNotFound
+from imgen.domain.errors import ObjectNotFound, ObjectStoreUnavailable
 
 BAD_KEYS = [
     "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/..", "a/../b", "a/./b", "a\\b", "a b", "a\n", "a\x00b", "ä", "a~b",
@@ -27,6 +27,21 @@ def test_gives_back_the_bytes_that_were_put(store, body):
     """Every body comes back as it was."""
     store.put("work/x.bin", body, "application/octet-stream")
     assert store.get("work/x.bin") == body
+
+
+def test_gives_parts_of_an_object(store):
+    """Each part is what lies there; one that is not all there is an error, and a missing object has neither part nor size."""
+    body = bytes(range(251)) * 400
+    store.put("work/x.bin", body, "application/octet-stream")
+    assert store.size_of("work/x.bin") == len(body)
+    for start, size in ((0, 1), (0, len(body)), (17, 9_000), (len(body) - 5, 5)):
+        assert store.get_part("work/x.bin", start, size) == body[start : start + size]
+    for start, size in ((0, len(body) + 1), (len(body), 1), (len(body) + 9, 1)):
+        with pytest.raises(ObjectStoreUnavailable):
+            store.get_part("work/x.bin", start, size)
+    for use in (store.size_of, lambda key: store.get_part(key, 0, 1)):
+        with pytest.raises(ObjectNotFound):
+            use("never")
 
 
 def test_takes_every_key_of_the_alphabet(store, http):

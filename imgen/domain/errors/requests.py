@@ -157,6 +157,18 @@ class JobNotFound(ImgenError):
     code = "job_not_found"
 
 
+class ModelNotFound(ImgenError):
+    """There is no such model."""
+
+    code = "model_not_found"
+
+
+class NotFinished(ImgenError):
+    """The pictures are not finished yet: send the same request again to go on waiting for them."""
+
+    code = "not_finished"
+
+
 class CacheMiss(ImgenError):
     """No cached result found."""
 

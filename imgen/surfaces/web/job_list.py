@@ -44,6 +44,7 @@ REVIEWS: dict[str, str] = {
 SURFACES: dict[str, str] = {
     "action": "Action API",
     "forge": "Forge",
+    "openai": "OpenAI images",
     "playground": "playground",
     "panel": "panel, made again",
 }
