@@ -10,7 +10,6 @@ import httpx2
 import pytest
 import redis
 from servers.local import LocalApi, prepare, start_local_api, start_local_worker
-from sqlalchemy import create_engine, make_url, text
 from surfaces.forge.site import Site, run_on_site
 
 from imgen.domain.ids import stored_id
@@ -63,23 +62,6 @@ def start_forge(data, redis_url: str, settings: str = "") -> Iterator[Forge]:
         start_local_worker(api.settings) as work,
     ):
         yield Forge(api, work)
-
-
-@pytest.fixture(scope="session")
-def database_section(request) -> Callable[[str], str]:
-    """Makes the settings of a new database of a kind."""
-
-    def make(kind: str) -> str:
-        if kind == "sqlite":
-            return ""
-        shared, name = request.getfixturevalue("postgres_url"), f"forge_{secrets.token_hex(4)}"
-        engine = create_engine(shared, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        engine.dispose()
-        return f'[database]\nurl = "{make_url(shared).set(database=name).render_as_string(hide_password=False)}"\n'
-
-    return make
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
