@@ -4,7 +4,7 @@ Plain ASGI instead of Starlette's Request and Response: a poll takes a tenth of 
 add a fifth. The time-out of a body is in protocol.py.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
@@ -115,12 +115,9 @@ async def spool_body(scope: Scope, receive: Receive, *, max_bytes: int) -> IO[by
         TooLarge, starlette.requests.ClientDisconnect: as for `read_body`.
         Unavailable: the disk is full.
     """
-    _check_declared(scope, max_bytes)
     file = SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 - the caller closes it
     try:
-        is_last = False
-        while not is_last:
-            chunk, is_last = await _next_chunk(receive, max_bytes - file.tell())
+        async for chunk in body_chunks(scope, receive, max_bytes=max_bytes):
             file.write(chunk)
         file.seek(0)
     except OSError as exc:
@@ -130,6 +127,20 @@ async def spool_body(scope: Scope, receive: Receive, *, max_bytes: int) -> IO[by
         file.close()
         raise
     return file
+
+
+async def body_chunks(scope: Scope, receive: Receive, *, max_bytes: int) -> AsyncIterator[bytes]:
+    """Yields the body as it comes.
+
+    Raises:
+        TooLarge, starlette.requests.ClientDisconnect: as for `read_body`.
+    """
+    _check_declared(scope, max_bytes)
+    read, is_last = 0, False
+    while not is_last:
+        chunk, is_last = await _next_chunk(receive, max_bytes - read)
+        read += len(chunk)
+        yield chunk
 
 
 def _check_declared(scope: Scope, max_bytes: int) -> None:

@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from imgen.domain import errors
 from imgen.domain.recipe import REDRAWN
@@ -84,6 +84,44 @@ def take_mask(body: bytes, field: str, *, size: tuple[int, int]) -> TakenPicture
         scaled = untrusted_image.turned(grey, source=image).resize(size, Image.Resampling.BILINEAR)
         is_black = bool(scaled.point(lambda level: level >= REDRAWN).getbbox() is None)
         return TakenPicture(body=_png(scaled), width=scaled.width, height=scaled.height, is_black=is_black)
+
+
+def size_of(body: bytes, field: str) -> tuple[int, int]:
+    """Returns width and height of a picture as it is to be seen; reads its header alone.
+
+    Args:
+        body: the file.
+        field: the request's field that held it, for the message.
+
+    Raises:
+        errors.InvalidField: as for `take_source`, but a file that is broken further on is not noticed.
+    """
+    with untrusted_image.open_untrusted(body, field, OUTSIDE_FORMATS, MAX_PIXELS) as image:
+        _check_shape(image, field)
+        return untrusted_image.turned_size(image)
+
+
+def mask_of_alpha(body: bytes, field: str) -> bytes:
+    """Makes a mask as `take_mask` takes it of one whose transparent pixels are redrawn; returns a grey PNG.
+
+    Args:
+        body: the file.
+        field: the request's field that held it, for the message.
+
+    Raises:
+        errors.InvalidField: as for `take_mask`, or it can have no transparent pixels.
+    """
+    with untrusted_image.open_untrusted(body, field, OUTSIDE_FORMATS, MAX_PIXELS) as image:
+        _check_shape(image, field)
+        if not _has_alpha(image):
+            raise errors.InvalidField(field, f"{field} has no transparent pixels, which say what is redrawn")
+        image.load()
+        clear = _by_bands(image, "L", lambda band: ImageChops.invert(_alpha(band)))
+        return _png(untrusted_image.turned(clear, source=image))
+
+
+def _alpha(band: Image.Image) -> Image.Image:
+    return untrusted_image.convert(band, "RGBA").getchannel("A")
 
 
 def _check_shape(image: Image.Image, field: str) -> None:

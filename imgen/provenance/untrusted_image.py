@@ -68,9 +68,19 @@ def convert(image: Image.Image, mode: str) -> Image.Image:
 
 def turned(image: Image.Image, source: Image.Image) -> Image.Image:
     """Rotates and flips an image as the EXIF of its source says, if that can be read."""
-    exif = source.info.get("exif") or b""
-    transpose = _TRANSPOSES.get(containers.orientation(exif.removeprefix(containers.EXIF)))
+    transpose = _transposition(source)
     return image if transpose is None else image.transpose(transpose)
+
+
+def turned_size(image: Image.Image) -> tuple[int, int]:
+    """Returns width and height that an image has once it is turned as its EXIF says."""
+    width, height = image.size
+    return (height, width) if _transposition(image) in _QUARTER_TURNS else (width, height)
+
+
+def _transposition(source: Image.Image) -> Image.Transpose | None:
+    exif = source.info.get("exif") or b""
+    return _TRANSPOSES.get(containers.orientation(exif.removeprefix(containers.EXIF)))
 
 
 def media_type(body: bytes) -> str:
@@ -142,3 +152,13 @@ _TRANSPOSES: dict[int, Image.Transpose] = {
     8: Image.Transpose.ROTATE_90,
 }
 """Transposition by the value of the tag that undoes the camera's orientation (EXIF 2.32, tag 0x0112)."""
+
+_QUARTER_TURNS = frozenset(
+    {
+        Image.Transpose.TRANSPOSE,
+        Image.Transpose.ROTATE_270,
+        Image.Transpose.TRANSVERSE,
+        Image.Transpose.ROTATE_90,
+    }
+)
+"""Transpositions that swap width and height."""

@@ -19,6 +19,8 @@ def routes(core: Core) -> list[BaseRoute]:
     """Returns the routes of the surface."""
     return [
         Route(asked.GENERATIONS, PicturesEndpoint(core, asked.read_generation), methods=["POST"]),
+        Route(asked.EDITS, PicturesEndpoint(core, asked.read_edit), methods=["POST"]),
+        Route(asked.VARIATIONS, PicturesEndpoint(core, asked.read_variation), methods=["POST"]),
         Route(MODELS, Endpoint(_Models(core)), methods=["GET"]),
         Route(MODELS + "/{model:path}", Endpoint(_Models(core)), methods=["GET"]),
     ]

@@ -20,6 +20,7 @@ from imgen.surfaces.caller import Caller
 from imgen.surfaces.openai import body, failures, results
 from imgen.surfaces.openai.asked import Asked, Read
 from imgen.surfaces.openai.order import in_words_of_the_wire, make_order, note_warnings
+from imgen.surfaces.openai.pictures import check_references
 
 NAME = "openai"
 """Name that plans and jobs have for the surface."""
@@ -67,6 +68,7 @@ class PicturesEndpoint:
         key = caller.idempotency_key()
         once = Once(route=asked.route, key=key, fingerprint=asked.fingerprint) if key else None
         order = await make_order(core, principal, asked)
+        await check_references(core, principal, asked.pictures)
         try:
             submitted = await submit(core, principal, order, surface=NAME, once=once)
         except InvalidField as exc:
