@@ -1,4 +1,4 @@
-"""Operator's files that may change while the service runs: models, characters, plans, tiers, rulesets, word lists, instructions.
+"""Operator's files that may change while the service runs: models, characters, plans, tiers, Studio, rulesets, word lists.
 
 `imgen.toml` is read once, when a process starts; these are read again on request: the API and the workers share the reloader.
 """
@@ -26,6 +26,7 @@ from imgen.domain.catalog import (
 from imgen.domain.errors import ConfigurationError, Invalid
 from imgen.domain.lexical_guard import GuardWords
 from imgen.domain.review.ruleset import CompiledRuleset, Ruleset, compile_ruleset, parse_ruleset
+from imgen.domain.studio import MODES, Preset, StudioConfig, StudioMode, parse_mode, parse_preset
 from imgen.domain.tiers import TIERS, Selectable, Tier, Tiers, doubled_names, parse_selectable, parse_tier
 from imgen.domain.wordlists import Wordlists, parse_wordlists
 from imgen.settings import Settings
@@ -40,6 +41,8 @@ _PACKS = "packs"
 """Table of plans.toml that is no plan."""
 _SELECTABLE = "selectable"
 """Table of tiers.toml that is no tier."""
+_MODES, _PRESETS = "modes", "presets"
+"""Tables of studio.toml."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,8 @@ class Configuration:
     """Packs of credits that can be granted."""
     tiers: Tiers
     """Quality tiers, and the names by which models can be pinned."""
+    studio: StudioConfig
+    """Modes and presets of Studio."""
     rulesets: Mapping[str, str]
     """Values of `compliance_ruleset`, each with a digest of its rules."""
     rules: Mapping[str, Ruleset]
@@ -80,6 +85,7 @@ def load(settings: Settings) -> Configuration:
             plans=plans,
             packs=load_packs(settings),
             tiers=load_tiers(settings),
+            studio=load_studio(settings),
             rulesets={path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in rulesets},
             rules={path.stem: load_file(path, partial(parse_ruleset, path.stem)) for path in rulesets},
             words=load_file(prompts / "words.toml", parse_wordlists),
@@ -189,12 +195,7 @@ def load_tiers(settings: Settings) -> Tiers:
     """
     files = layers_of(settings, "tiers.toml")
     names = tables_below(files, _SELECTABLE)
-    for key in files.tables:
-        if key not in (*TIERS, _SELECTABLE):
-            known = ", ".join(TIERS)
-            raise ConfigurationError(
-                f"{files.file_of(key)}: there is no tier {key!r}, only {known}{nearest(key, (*TIERS, _SELECTABLE))}"
-            )
+    _refuse_others(files, TIERS, "tier", beside=(_SELECTABLE,))
     if missing := [key for key in TIERS if key not in files.tables]:
         raise ConfigurationError(f"{files.shipped_file}: no table for {', '.join(missing)}")
     tiers = {key: parse_table(files, key, parse_tier, Tier.__struct_fields__) for key in TIERS}
@@ -202,6 +203,32 @@ def load_tiers(settings: Settings) -> Tiers:
     if doubled := doubled_names(selectable):
         raise ConfigurationError(f"{files.file_of(_SELECTABLE)}: more than one model is called {', '.join(doubled)}")
     return Tiers(tiers=tiers, selectable=selectable)
+
+
+def load_studio(settings: Settings) -> StudioConfig:
+    """Reads modes and presets of Studio: config/studio.toml, overlaid by the operator's in the data folder.
+
+    Raises:
+        ConfigurationError: a table is wrong, missing or no mode's; the message has the path of the file that says so.
+    """
+    files = layers_of(settings, "studio.toml")
+    _refuse_others(files, (_MODES, _PRESETS), "table")
+    modes, presets = tables_below(files, _MODES), tables_below(files, _PRESETS)
+    _refuse_others(modes, MODES, "mode")
+    if missing := [key for key in MODES if key not in modes.tables]:
+        raise ConfigurationError(f"{files.shipped_file}: no table for {', '.join(missing)}")
+    return StudioConfig(
+        modes={key: parse_table(modes, key, parse_mode, StudioMode.__struct_fields__) for key in MODES},
+        presets={key: parse_table(presets, key, parse_preset, Preset.__struct_fields__) for key in presets.tables},
+    )
+
+
+def _refuse_others(files: Layers, known: tuple[str, ...], kind: str, beside: tuple[str, ...] = ()) -> None:
+    """Raises ConfigurationError if a table is none of the known ones, nor of those beside them."""
+    for key in files.tables:
+        if key not in (*known, *beside):
+            told = f"there is no {kind} {key!r}, only {', '.join(known)}{nearest(key, (*known, *beside))}"
+            raise ConfigurationError(f"{files.file_of(key)}: {told}")
 
 
 def known_pack(settings: Settings, pack: str) -> Pack:

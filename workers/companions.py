@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 from imgen.domain.errors import NoTimeLeft
 from imgen.domain.job import Job, State
 from imgen.domain.recipe import RECIPE_VERSION, Recipe
+from imgen.domain.studio import ENHANCE
 from imgen.live import waiting
 from imgen.records import jobs
 from workers import engines
@@ -25,7 +26,8 @@ def find(resources: WorkerResources, job: Job) -> list[str]:
         Unavailable, Retryable: Redis or the database does not answer.
     """
     model = resources.catalog.models.get(job.recipe.model)
-    if model is None or job.attempts > 1 or job.error_code == NoTimeLeft.code:
+    is_drawn = job.recipe.mode != ENHANCE
+    if model is None or not is_drawn or job.attempts > 1 or job.error_code == NoTimeLeft.code:
         return []
     limit = min(engines.batch_max(model), resources.batch_limits.get(model.key, LOOKED_AT))
     if limit <= 1:
@@ -64,6 +66,7 @@ def _shape(recipe: Recipe) -> tuple[object, ...]:
     inputs = sorted((one.role, one.strength) for one in diffusion.inputs)
     return (
         recipe.model,
+        recipe.mode == ENHANCE,
         (diffusion.width, diffusion.height, diffusion.upscale),
         diffusion.num_inference_steps,
         recipe.time_limit_s,

@@ -44,6 +44,8 @@ class Picture:
     """(height, width, 3) uint8, sRGB."""
     drawn_at: float | None = None
     """Seconds since the epoch at which the engine had drawn the pixels, for this job or another; None: an old master."""
+    is_resumed: bool = False
+    """Whether an earlier attempt of the render phase made the pixels, of the finished size; nothing is done to them again."""
     idle: tuple[str, ...] = ()
     """Those of `negative` and `guidance` that changed nothing in the pixels."""
     upscaler: str = ""

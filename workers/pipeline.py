@@ -9,7 +9,9 @@ from workers.stages import (
     brand,
     diffuse,
     encode,
+    enhance,
     fingerprint,
+    frame,
     master,
     origin,
     review,
@@ -41,7 +43,10 @@ RENDER: tuple[Stage, ...] = (
     Stage(review.inputs, "review"),  # pictures from outside are used only after their review
     Stage(source.fit, "render"),
     Stage(diffuse.diffuse, "render"),
+    Stage(enhance.enhance, "render"),
+    Stage(frame.cut, "render"),
     Stage(upscale.upscale, "render"),
+    Stage(frame.resize, "render"),
     Stage(master.keep, "render", is_off_device=True),
 )
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from imgen.domain.errors import SurfaceNotInPlan, TierNotInPlan
+from imgen.domain.errors import ExportNotInPlan, SurfaceNotInPlan, TierNotInPlan
 
 ANONYMOUS_TENANT_ID = "ten_anonymous"
 """Tenant of all callers without a credential, made with the first of them."""
@@ -57,6 +57,11 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Raises TierNotInPlan if the plan does not include the tier; an empty one is none."""
         if tier and self.tiers and tier not in self.tiers:
             raise TierNotInPlan
+
+    def require_export(self, long_side: int) -> None:
+        """Raises ExportNotInPlan if a long side that was asked for is beyond the plan's; 0 is none that was asked for."""
+        if self.max_export_px and long_side > self.max_export_px:
+            raise ExportNotInPlan
 
     @property
     def shortfall(self) -> str:

@@ -6,10 +6,10 @@ a default, which is read into older recipes.
 
 from msgspec import UNSET, Struct, UnsetType
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 """Rises with each field or value that changes the picture: workers leave recipes of a higher version to newer workers."""
 
-ENHANCEMENT_FAILED, NEGATIVE_IGNORED = "enhancement_failed", "negative_ignored"
+ENHANCEMENT_FAILED, NEGATIVE_IGNORED, NO_PLAIN_GROUND = "enhancement_failed", "negative_ignored", "no_plain_ground"
 """Notes of a recipe."""
 
 REDRAWN = 128
@@ -49,6 +49,9 @@ class Diffusion(Struct, frozen=True, kw_only=True):
     """None: text to image; a source: image to image; a source and a mask: inpainting."""
     upscale: int = 1
     """Factor by which the drawn picture is enlarged before its review: 1, 2 or 4. `width` and `height` are those before it."""
+    seam_px: int | UnsetType = UNSET
+    """Width in pixels of the seam between what a mask keeps and what is redrawn, all of it within the redrawn part: what is kept
+    stays exact. Unset: the usual soft one, on both sides of the mask's edge."""
 
     def input(self, role: str) -> Input | None:
         """Returns the input of a role; None: there is none."""
@@ -59,6 +62,13 @@ def strength_of(diffusion: Diffusion) -> float:
     """Returns how far the picture may leave its source, 0–1; 1 without a source."""
     source = diffusion.input("source")
     return 1.0 if source is None else source.strength
+
+
+class Frame(Struct, frozen=True, kw_only=True):
+    """Exact size of the finished picture: cut out of the middle of the drawn one, and enlarged."""
+
+    width: int
+    height: int
 
 
 class PromptParts(Struct, frozen=True, kw_only=True):
@@ -161,6 +171,11 @@ class Recipe(
     """Longest time of the job from its first step to its end; unset: the model's own limit of a render alone."""
     plain_prompt: str | UnsetType = UNSET
     """Prompt as it was sent, where `@` and `-` mean nothing in it; unset: it is in the syntax of prompt.py."""
+    mode: str | UnsetType = UNSET
+    """Mode of Studio that was asked for (see studio.py). `enhance` is made by no model: its picture is the source, of the size of
+    `diffusion`, denoised, toned and sharpened."""
+    frame: Frame | UnsetType = UNSET
+    """Unset: the picture is as it was drawn, enlarged by the factor."""
     notes: tuple[str, ...] = ()
-    """Facts about how the request became this recipe, for its caller: ENHANCEMENT_FAILED, NEGATIVE_IGNORED."""
+    """Facts about how the request became this recipe, for its caller: ENHANCEMENT_FAILED, NEGATIVE_IGNORED, NO_PLAIN_GROUND."""
     version: int = RECIPE_VERSION

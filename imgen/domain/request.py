@@ -10,7 +10,8 @@ from msgspec import Meta, Struct, structs
 
 from imgen.domain.catalog import SIZES, Model
 from imgen.domain.prompt import Parsed
-from imgen.domain.recipe import Attribution, Output, VisibleWatermark
+from imgen.domain.recipe import Attribution, Frame, Output, VisibleWatermark
+from imgen.domain.studio import ENHANCE, PRODUCT
 
 FORMATS = ("jpeg", "png", "webp", "avif")
 LOSSLESS_FORMATS = frozenset({"webp", "avif"})
@@ -18,6 +19,8 @@ POSITIONS = ("bottom-right", "top-left", "top-right", "center", "bottom-left")
 MAX_SEED = 2**32 - 1
 MAX_PRECOMPLIANCE_CHARS = 2000
 MAX_ATTRIBUTION_CHARS = 1000
+PRODUCT_MASK = "product_mask"
+"""Warning of Studio that is no field's: the product could not be told from its ground, so all of its picture is restyled."""
 UPSCALES = (1, 2, 4)
 """Factors by which a drawn picture can be enlarged."""
 
@@ -223,6 +226,15 @@ RANGES = {
 """Field → its range, unless the model has its own."""
 
 
+class Export(Struct, frozen=True, kw_only=True):
+    """Shape and size that a picture is cut and enlarged to."""
+
+    aspect: str
+    """One of studio.ASPECTS."""
+    long_side: int
+    """Pixels of its long side; 0: as it is drawn."""
+
+
 class ResolvedRequest(Struct, frozen=True, kw_only=True):
     """Finished order of pictures: the prompt parsed, every value within its limits. Services take it from any dialect."""
 
@@ -249,6 +261,16 @@ class ResolvedRequest(Struct, frozen=True, kw_only=True):
     """Longest time of a job from its first step to its end; None: the model's own limit of a render alone."""
     plain_prompt: str | None = None
     """Prompt as it was sent, where `@` and `-` mean nothing in it; None: it is in the syntax of prompt.py."""
+    mode: str = ""
+    """Mode of Studio; empty: none."""
+    export: Export | None = None
+    """Shape and size of the finished picture; None: as it is drawn, `upscale` times."""
+    frame: Frame | None = None
+    """Exact size of the finished picture, of the export, once its source is known."""
+    restyle_strength: float = 0.0
+    """Greatest `image_strength` where a product is not told from its ground."""
+    seam_px: int | None = None
+    """Of the recipe; None: the usual seam of a mask."""
     notes: tuple[str, ...] = ()
     """Of the recipe."""
     must_optimize: bool = True
@@ -280,7 +302,17 @@ class ResolvedRequest(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     """Fields that were repaired or have no effect, in the contract's order."""
 
+    @property
+    def is_enhance(self) -> bool:
+        """Returns whether no model draws it: the source is made better."""
+        return self.mode == ENHANCE
+
+    @property
+    def keeps_product(self) -> bool:
+        """Returns whether a mask that keeps the product is made of its source."""
+        return self.mode == PRODUCT
+
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Returns names of fields in the contract's order, each once."""
-    return tuple(sorted(set(names), key=list(FIELDS).index))
+    """Returns names of fields in the contract's order, each once, and PRODUCT_MASK after them."""
+    return tuple(sorted(set(names), key=[*FIELDS, PRODUCT_MASK].index))

@@ -61,6 +61,13 @@ CROPPED = Action(name="c2pa.cropped", source_type=ENHANCED)
 RESIZED = Action(name="c2pa.resized", source_type=ENHANCED)
 
 
+ENHANCEMENT = (
+    Action(name="c2pa.edited", source_type=ENHANCED, description="Denoised and sharpened"),
+    Action(name="c2pa.color_adjustments", source_type=ENHANCED, description="Tones spread over the whole range"),
+)
+"""Actions of a picture that was made better without a model."""
+
+
 def created(model: str, when: str) -> Action:
     """Returns the action of a picture that a model drew from words alone."""
     return Action(name="c2pa.created", source_type=DRAWN, software_agent=model, when=when)

@@ -19,12 +19,15 @@ from imgen.provenance.color_management import to_srgb
 MAX_PIXELS = 32_000_000
 MIN_SIDE = 32
 """Pixels of the shorter side, at least; a smaller picture is no source of anything."""
+OPAQUE = 255
 MAX_RATIO = 16
 """Longer side to the shorter one, at most: scaled to cover a picture, a strip would become a hundred megapixels."""
 OUTSIDE_FORMATS = ("PNG", "JPEG", "WEBP")
 OWN_FORMATS = (*OUTSIDE_FORMATS, "AVIF")
 """Formats of pictures that this service signed."""
 
+ALPHA_SIDE = 2048
+"""Long side of the kept transparency: masks of products are made at a smaller size."""
 _BAND_PIXELS = 1 << 18
 """Pixels of a strip: a picture is converted strip by strip, so that no third copy of it is held."""
 _COMPRESS_LEVEL = 1
@@ -39,6 +42,8 @@ class TakenPicture:
     """PNG without metadata: 8-bit sRGB of a source, 8-bit grey of a mask."""
     width: int
     height: int
+    alpha: bytes = b""
+    """PNG of a source's transparency, 8-bit grey, at most ALPHA_SIDE long: white is opaque; empty: all of it is."""
     original: bytes = b""
     """File as it was sent, if it holds a C2PA manifest store; else empty."""
     is_black: bool = False
@@ -61,7 +66,8 @@ def take_source(body: bytes, field: str, *, formats: tuple[str, ...] = OUTSIDE_F
         image.load()
         plain = untrusted_image.turned(_flattened(image, body), source=image)
         original = body if embedded_parts.has_manifest(body) else b""
-        return TakenPicture(body=_png(plain), width=plain.width, height=plain.height, original=original)
+        alpha = _transparency(image)
+        return TakenPicture(body=_png(plain), width=plain.width, height=plain.height, original=original, alpha=alpha)
 
 
 def take_mask(body: bytes, field: str, *, size: tuple[int, int]) -> TakenPicture:
@@ -152,6 +158,17 @@ def _flattened(image: Image.Image, body: bytes) -> Image.Image:
 
 def _has_alpha(image: Image.Image) -> bool:
     return image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or image.info.get("transparency") is not None
+
+
+def _transparency(image: Image.Image) -> bytes:
+    """Encodes the transparency of an image, turned as its EXIF says; empty: it is opaque."""
+    if not _has_alpha(image):
+        return b""
+    levels = _by_bands(image, "L", _alpha)
+    if levels.getextrema() == (OPAQUE, OPAQUE):
+        return b""
+    levels.thumbnail((ALPHA_SIDE, ALPHA_SIDE))
+    return _png(untrusted_image.turned(levels, source=image))
 
 
 def _on_white(band: Image.Image, has_alpha: bool) -> Image.Image:  # noqa: FBT001 - it is a fact, not a mode

@@ -9,6 +9,7 @@ from imgen.configuration import Configuration, applied_plan
 from imgen.domain.account import Plan
 from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import Catalog, Model
+from imgen.domain.studio import StudioConfig
 from imgen.domain.tiers import Tiers
 from imgen.domain.wordlists import Wordlists
 from imgen.live.executors import PipeliningExecutor
@@ -88,6 +89,11 @@ class Core:
     def tiers(self) -> Tiers:
         """Quality tiers, and the names by which models can be pinned."""
         return self.configured.tiers
+
+    @property
+    def studio(self) -> StudioConfig:
+        """Modes and presets of Studio."""
+        return self.configured.studio
 
     @property
     def rulesets(self) -> Mapping[str, str]:

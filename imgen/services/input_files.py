@@ -1,7 +1,8 @@
 """Files of sources and masks: stored under their hash, once a day for each tenant, and deleted when unneeded.
 
 The key has the day, so that a sweep never deletes a file that a new request has found there and refers to. A file that was sent
-with a C2PA manifest store lies beside its own, for the ingredient of the new picture's manifest.
+with a C2PA manifest store lies beside its own, for the ingredient of the new picture's manifest, and so does the transparency of
+one that has some, for the mask of a product.
 """
 
 import contextlib
@@ -40,7 +41,12 @@ class StoredFile(NamedTuple):
     original_key: str = ""
     """Key of the file as it was sent; empty: it holds no C2PA manifest store."""
     size_bytes: int = 0
-    """Of both."""
+    """Of all that belongs to it."""
+
+
+def alpha_key(key: str) -> str:
+    """Returns the key of the transparency of the picture under a key; there is none under it if all of it is opaque."""
+    return f"{key}.alpha"
 
 
 def sha256_of(key: str) -> str:
@@ -54,17 +60,19 @@ def planned(core: Core, principal: Principal, picture: "TakenPicture") -> Stored
     original_key = ""
     if picture.original:
         original_key = f"{key}.{hashlib.sha256(picture.original).hexdigest()[:16]}.original"
-    return StoredFile(key, original_key, len(picture.body) + len(picture.original))
+    return StoredFile(key, original_key, len(picture.body) + len(picture.original) + len(picture.alpha))
 
 
 async def store(core: Core, picture: "TakenPicture", file: StoredFile) -> None:
-    """Stores a picture as it was planned, and its original.
+    """Stores a picture as it was planned, its original and its transparency.
 
     Raises:
         Retryable: the object store does not answer.
     """
     if file.original_key:  # first: a file without its original would be taken for one that has none
         await OBJECTS.run(core.objects.put, file.original_key, picture.original, "application/octet-stream")
+    if picture.alpha:
+        await OBJECTS.run(core.objects.put, alpha_key(file.key), picture.alpha, "image/png")
     await OBJECTS.run(core.objects.put, file.key, picture.body, "image/png")
 
 

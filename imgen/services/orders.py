@@ -107,7 +107,10 @@ async def tier_order(
 
 
 def credits_of(core: Core, recipe: Recipe) -> int:
-    """Returns the credits that a picture of a recipe costs now: its tier's, or its model's own if it was pinned or has none."""
+    """Returns the credits that a picture of a recipe costs now: its mode's or tier's, else its model's own."""
+    mode = core.studio.modes.get(recipe.mode or "")
+    if mode is not None and mode.credits is not None:
+        return mode.credits
     tier = core.tiers.tiers.get(recipe.tier or "")
     return core.catalog.models[recipe.model].credits if tier is None or recipe.pinned else tier.credits
 

@@ -43,6 +43,8 @@ def make_recipe(
     positive_text, negative_text = compose(
         final, model=model, style=model.styles[resolved.style], character=character, negative=negative
     )
+    if resolved.is_enhance:  # nothing is drawn
+        positive_text = negative_text = ""
     return Recipe(
         model=model.key,
         style=resolved.style,
@@ -66,6 +68,7 @@ def make_recipe(
             lora_scale=resolved.lora_scale,
             inputs=inputs,
             upscale=resolved.upscale,
+            seam_px=UNSET if resolved.seam_px is None else resolved.seam_px,
         ),
         output=resolved.output,
         visible_watermark=visible_watermark,
@@ -78,6 +81,8 @@ def make_recipe(
         tier=resolved.tier or UNSET,
         pinned=resolved.pinned or UNSET,
         time_limit_s=resolved.time_limit_s or UNSET,
+        mode=resolved.mode or UNSET,
+        frame=resolved.frame or UNSET,
         notes=resolved.notes,
         plain_prompt=UNSET if resolved.plain_prompt is None else resolved.plain_prompt,
     )

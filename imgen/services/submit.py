@@ -7,8 +7,11 @@ import structlog
 from msgspec import UNSET, Struct, structs
 from sqlalchemy import Connection
 
+from imgen.domain.account import Plan
 from imgen.domain.capabilities import heeding
+from imgen.domain.catalog import Size
 from imgen.domain.errors import EnhancementFailed, InvalidField
+from imgen.domain.framing import exported_px, fit_export
 from imgen.domain.idempotency import Once
 from imgen.domain.job import Job
 from imgen.domain.principal import Principal
@@ -24,6 +27,7 @@ from imgen.services.core import Core
 from imgen.services.enhance import enhance
 from imgen.services.enqueue import CacheEntryPurged, enqueue
 from imgen.services.orders import credits_of
+from imgen.services.product_masks import with_product_mask
 from imgen.services.semantic_cache.lookup import look_up
 from imgen.services.webhooks.addresses import own_url
 
@@ -63,7 +67,7 @@ async def submit(
         InvalidField: a picture of the order cannot be used.
         EnhancementFailed: the request has `optimize` and the enhancer did not answer; no job is made.
         CacheMiss: the request has `cache_only` and nothing was found.
-        SurfaceNotInPlan, TierNotInPlan: the tenant's plan does not include the surface or the tier.
+        SurfaceNotInPlan, TierNotInPlan, ExportNotInPlan: the tenant's plan does not include the surface, tier or size.
         QueueFull, QuotaExceeded, RateLimited: try again later; the last after too many blocked pictures.
         Retryable: Redis, the database or, with a picture, the object store does not answer or is full; no job is made.
         GenerationFailed: the jobs could not be handed on.
@@ -107,16 +111,18 @@ async def _submit(
     order, plan = resolved, core.plan_of(principal.tenant.plan)
     plan.require_surface(surface)
     plan.require_tier(resolved.tier)
+    plan.require_export(resolved.export.long_side if resolved.export else 0)
     webhook_url = own_url(core.settings.webhooks, resolved.webhook_url)
     await limits.check_penalty(core, principal)
     if _is_dear(resolved):
         await limits.check_quota(core, principal, jobs=resolved.n, cost=resolved.n * resolved.credits)
     await limits.check_queue(core, jobs=resolved.n, cache_hits=None if resolved.use_cache else 0)
-    resolved = heeding(resolved, await core.capabilities(resolved.model))
+    if not resolved.is_enhance:  # which no model draws
+        resolved = heeding(resolved, await core.capabilities(resolved.model))
     logo = await logos.read_logo(resolved.logo, field="wm_image") if resolved.logo else None
     pictures = await inputs.read_inputs(core, principal, resolved)
     if pictures.size:
-        resolved = fit_source(resolved, pictures.size)
+        resolved, pictures = await _fitted(core, resolved, pictures, pictures.size, plan)
     found = await look_up(core, principal, resolved)
     hits = len(found.entries)
     number = hits if resolved.use_cache and resolved.cache_only else resolved.n
@@ -166,6 +172,23 @@ async def _submit(
     return Submitted(jobs=tuple(stored), warnings=warnings)
 
 
+async def _fitted(
+    core: Core, resolved: ResolvedRequest, pictures: inputs.ReadInputs, size: Size, plan: Plan
+) -> tuple[ResolvedRequest, inputs.ReadInputs]:
+    """Gives an order the sizes that follow from its source's, and a product its mask.
+
+    Raises:
+        InvalidField, Retryable: see product_masks.
+    """
+    export = resolved.export
+    if export is None:
+        return fit_source(resolved, size), pictures
+    able = await core.capabilities(resolved.model)
+    if resolved.keeps_product:
+        resolved, pictures = await with_product_mask(core, resolved, pictures, able)
+    return fit_export(resolved, export, size, able, longest_px=plan.max_export_px), pictures
+
+
 async def _enhanced(core: Core, resolved: ResolvedRequest) -> tuple[ResolvedRequest, Parsed]:
     """Returns an order, with a note if its prompt stays as it was sent, and the prompt to draw.
 
@@ -200,7 +223,8 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     """Makes a job with the recipe of an earlier one, seed included; it is rendered, reviewed and charged again.
 
     Raises:
-        SurfaceNotInPlan, TierNotInPlan, QueueFull, QuotaExceeded, RateLimited, Retryable, GenerationFailed: as for `submit`.
+        SurfaceNotInPlan, TierNotInPlan, ExportNotInPlan, QueueFull, QuotaExceeded, RateLimited, Retryable, GenerationFailed: as
+            for `submit`.
         InvalidField: its model or ruleset is not configured any more.
         Invalid: its logo, source or mask is not stored any more.
     """
@@ -210,6 +234,7 @@ async def resubmit(core: Core, principal: Principal, job: Job, *, surface: str) 
     plan = core.plan_of(principal.tenant.plan)
     plan.require_surface(surface)
     plan.require_tier(recipe.tier or "")
+    plan.require_export(exported_px(recipe))
     recipe = structs.replace(recipe, credits=credits_of(core, recipe))
     await limits.check_penalty(core, principal)
     await limits.check_quota(core, principal, cost=recipe.credits)

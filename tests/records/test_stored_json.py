@@ -81,7 +81,7 @@ def test_what_is_stored_is_read_and_written_again_to_the_letter(type_, stored):
 
 def test_the_version_is_stored():
     """A worker of an older version leaves what it does not know."""
-    assert msgspec.json.encode(msgspec.json.decode(RECIPE, type=Recipe)).endswith(b',"version":2}')
+    assert msgspec.json.encode(msgspec.json.decode(RECIPE, type=Recipe)).endswith(b',"version":3}')
     assert msgspec.json.encode(msgspec.json.decode(FAILED, type=Outcome)).endswith(b',"version":3}')
 
 

@@ -27,7 +27,7 @@ from imgen.domain.catalog import InstantOptions, Model
 from imgen.domain.errors import ModelError, PictureFlagged, Retryable
 from imgen.domain.recipe import Diffusion, strength_of
 from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot, batch_max
-from workers.engines.paste_back import paste_back
+from workers.engines.paste_back import pasted_back
 
 CRASH_STEP = 2
 WAVES = 8
@@ -145,7 +145,9 @@ class InstantEngine:
             return Drawn(pixels=pixels, idle=idle)
         strength = strength_of(shot.diffusion)
         mixed = np.rint(shot.source * (1 - strength) + pixels * strength).astype(uint8)
-        return Drawn(pixels=mixed if shot.mask is None else paste_back(mixed, shot.source, shot.mask), idle=idle)
+        if shot.mask is not None:
+            mixed = pasted_back(shot.diffusion, mixed, shot.source, shot.mask)
+        return Drawn(pixels=mixed, idle=idle)
 
     @staticmethod
     def _is_said(shots: Sequence[Shot], word: str) -> bool:

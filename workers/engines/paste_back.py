@@ -1,11 +1,15 @@
-"""Paste-back: outside its mask an inpainted picture is the source again, pixel by pixel, but for a soft seam around the mask."""
+"""Paste-back: outside its mask an inpainted picture is the source again, pixel by pixel, but for a soft seam around the mask.
+
+The seam lies on both sides of the mask's edge, or, where what is kept must stay exact, within what is redrawn.
+"""
 
 import numpy as np
+from msgspec import UNSET
 from numpy import uint8
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from imgen.domain.recipe import REDRAWN
+from imgen.domain.recipe import REDRAWN, Diffusion
 
 SEAM_PX = 16
 """Greatest distance from the mask, along rows or columns, at which the picture may differ from the source."""
@@ -16,6 +20,32 @@ _SOFTNESS = SEAM_PX // 2 - 1  # less than the growth: inside the mask nothing of
 def redraws(mask: NDArray[uint8]) -> bool:
     """Returns whether a mask (height, width) lets anything be redrawn."""
     return bool((mask >= REDRAWN).any())
+
+
+def pasted_back(
+    diffusion: Diffusion, drawn: NDArray[uint8], source: NDArray[uint8], mask: NDArray[uint8]
+) -> NDArray[uint8]:
+    """Returns the drawn picture with what its mask keeps, by the seam that the parameters ask for; see `paste_back`."""
+    if diffusion.seam_px is UNSET:
+        return paste_back(drawn, source, mask)
+    return keep_exact(drawn, source, mask, seam_px=diffusion.seam_px)
+
+
+def keep_exact(drawn: NDArray[uint8], source: NDArray[uint8], mask: NDArray[uint8], *, seam_px: int) -> NDArray[uint8]:
+    """Returns the source, to the pixel, where the mask is black, and the drawn picture elsewhere, behind a seam around the black.
+
+    Args:
+        drawn: (height, width, 3).
+        source: (height, width, 3).
+        mask: (height, width); levels from REDRAWN on are white.
+        seam_px: width of the seam, in which the source shows through, less and less.
+    """
+    kept = Image.fromarray(np.where(mask >= REDRAWN, 0, 255).astype(uint8))
+    near = np.asarray(kept.filter(ImageFilter.BoxBlur(seam_px)), np.float32)[..., None] / 255
+    # Beside a straight edge the blur falls from seam / (2 seam + 1) to 0; there the source shows by seam / (seam + 1)
+    share = np.clip(near * (2 * seam_px + 1) / (seam_px + 1), 0, 1)
+    mixed = np.rint(source * share + drawn * (1 - share)).astype(uint8)
+    return np.where((mask >= REDRAWN)[..., None], mixed, source)
 
 
 def paste_back(drawn: NDArray[uint8], source: NDArray[uint8], mask: NDArray[uint8]) -> NDArray[uint8]:

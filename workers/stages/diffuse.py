@@ -8,6 +8,7 @@ import structlog
 
 from imgen.domain.errors import PictureFlagged
 from imgen.domain.review.verdict import PictureBlocked
+from imgen.domain.studio import ENHANCE
 from imgen.live import weights
 from imgen.records import cache
 from imgen.weights.identity import identity
@@ -25,7 +26,8 @@ def diffuse(picture: Picture, context: Context) -> Picture:
     """Renders with the model's engine, in one call with the other jobs of the batch, and reports every step.
 
     The time limit begins when the model is loaded.
-    An earlier attempt's pixels are taken where the object store did not take them (see `master.keep`).
+    An earlier attempt's pixels are taken where the object store did not take them (see `master.keep`). For `enhance` nothing is
+    drawn: the pixels are the source's, and whoever waits for the device needs not wait for this job.
 
     Raises:
         ModelError, Retryable: see workers.engines.Engine.render.
@@ -34,7 +36,12 @@ def diffuse(picture: Picture, context: Context) -> Picture:
     """
     kept = spool.load(context.resources.settings.data_dir, context.job.id)
     if kept is not None:
-        return decoded(picture, kept)
+        return replace(decoded(picture, kept), is_resumed=True)
+    if context.job.recipe.mode == ENHANCE:
+        if picture.source is None:
+            raise AssertionError("nothing to enhance: the recipe has no source")
+        context.release()
+        return replace(picture, pixels=picture.source)
     order = Order(
         model=context.model,
         shot=Shot(diffusion=context.job.recipe.diffusion, source=picture.source, mask=picture.mask),

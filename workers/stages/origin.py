@@ -8,17 +8,31 @@ from dataclasses import replace
 
 import numpy as np
 import structlog
+from msgspec import UNSET
 from PIL import Image
 
 from imgen.domain.errors import ObjectNotFound, SourceLost
+from imgen.domain.framing import drawn_window
 from imgen.domain.job import utc_text
-from imgen.domain.recipe import Diffusion, Input, strength_of
+from imgen.domain.recipe import Input, Recipe, strength_of
+from imgen.domain.studio import ENHANCE
 from imgen.objects import ObjectStore
 from imgen.provenance import encoding
-from imgen.provenance.history import CROPPED, OPENED, RESIZED, SOURCE, Action, Ingredient, created, enlarged, redrawn
+from imgen.provenance.history import (
+    CROPPED,
+    ENHANCEMENT,
+    OPENED,
+    RESIZED,
+    SOURCE,
+    Action,
+    Ingredient,
+    created,
+    enlarged,
+    redrawn,
+)
 from workers.engines.paste_back import redraws
 from workers.picture import Context, Picture
-from workers.stages.source import cover, open_input
+from workers.stages.source import open_input, used_part
 
 THUMBNAIL_PIXELS = 256
 """Long edge of a source's thumbnail in the credentials: about 10 KB, which all that is made from the picture carries on."""
@@ -29,31 +43,36 @@ log = structlog.get_logger(__name__)
 def origin(picture: Picture, context: Context) -> Picture:
     """Notes the steps of the render phase. A source is the picture's parent, with a thumbnail and the credentials that it has.
 
-    A source that no model drew over, because its strength is 0 or its mask keeps all, was cropped and resized at most.
+    A source that no model drew over, because its strength is 0 or its mask keeps all, was cropped and resized at most; one of
+    `enhance` was made better by plain arithmetic besides.
 
     Raises:
         SourceLost: the file of a source that was only cropped or resized is gone.
         Retryable: the object store does not answer.
     """
-    diffusion, model = context.job.recipe.diffusion, context.model.label
+    recipe, model = context.job.recipe, context.model.label
+    diffusion = recipe.diffusion
     source, objects = diffusion.input("source"), context.resources.objects
     when = "" if picture.drawn_at is None else utc_text(picture.drawn_at)
-    larger = (enlarged(picture.upscaler),) if picture.upscaler else ()
+    larger = (enlarged(picture.upscaler),) if picture.upscaler else _reduced(recipe)
     if source is None:
         return replace(picture, actions=(created(model, when), *larger))
-    if _is_redrawn(diffusion, objects):
+    if recipe.mode == ENHANCE:
+        steps: tuple[Action, ...] = (*_fitted(recipe, _size(objects, source)), *ENHANCEMENT, *larger)
+    elif _is_redrawn(recipe, objects):
         how = "Image to image" if diffusion.input("mask") is None else "Inpainting"
-        steps: tuple[Action, ...] = (redrawn(model, when, how), *larger)
+        steps = (*_cut(recipe, objects, source), redrawn(model, when, how), *larger)
     else:
-        steps = (*_fitted(diffusion, _size(objects, source)), *larger)
+        steps = (*_fitted(recipe, _size(objects, source)), *larger)
     parent = Ingredient(
         label=SOURCE, relationship="parentOf", thumbnail=_thumbnail(objects, source), file=_original(objects, source)
     )
     return replace(picture, actions=(OPENED, *steps), ingredients=(parent,))
 
 
-def _is_redrawn(diffusion: Diffusion, objects: ObjectStore) -> bool:
+def _is_redrawn(recipe: Recipe, objects: ObjectStore) -> bool:
     """Returns whether a model drew over the source. A mask that is gone counts as one that let it."""
+    diffusion = recipe.diffusion
     mask = diffusion.input("mask")
     if strength_of(diffusion) == 0 or mask is None:
         return strength_of(diffusion) > 0
@@ -61,7 +80,7 @@ def _is_redrawn(diffusion: Diffusion, objects: ObjectStore) -> bool:
         levels = np.asarray(open_input(objects, mask).convert("L"))
     except SourceLost:
         return True
-    return redraws(cover(levels, diffusion.width, diffusion.height))
+    return redraws(used_part(levels, recipe))
 
 
 def _thumbnail(objects: ObjectStore, source: Input) -> bytes:
@@ -84,10 +103,30 @@ def _original(objects: ObjectStore, source: Input) -> bytes:
         return b""
 
 
-def _fitted(diffusion: Diffusion, source: tuple[int, int]) -> tuple[Action, ...]:
-    """Returns the steps from a source of this width and height to the size asked for (see `source.fit`)."""
-    scale = max(diffusion.width / source[0], diffusion.height / source[1])
-    is_cropped = source[0] * scale - diffusion.width >= 1 or source[1] * scale - diffusion.height >= 1
+def _cut(recipe: Recipe, objects: ObjectStore, source: Input) -> tuple[Action, ...]:
+    """Returns the step that gives a redrawn source the ratio of a frame; without a frame the whole picture is the model's."""
+    if recipe.frame is UNSET:
+        return ()
+    try:
+        return tuple(step for step in _fitted(recipe, _size(objects, source)) if step is CROPPED)
+    except SourceLost:
+        return ()
+
+
+def _reduced(recipe: Recipe) -> tuple[Action, ...]:
+    """Returns the step from what was drawn to a frame of another size that nothing enlarged."""
+    frame = recipe.frame
+    if frame is UNSET or (frame.width, frame.height) == drawn_window(recipe.diffusion, frame):
+        return ()
+    return (RESIZED,)
+
+
+def _fitted(recipe: Recipe, source: tuple[int, int]) -> tuple[Action, ...]:
+    """Returns the steps from a source of this width and height to the size that is drawn of it (see `source.fit`)."""
+    diffusion, frame = recipe.diffusion, recipe.frame
+    width, height = (diffusion.width, diffusion.height) if frame is UNSET else drawn_window(diffusion, frame)
+    scale = max(width / source[0], height / source[1])
+    is_cropped = source[0] * scale - width >= 1 or source[1] * scale - height >= 1
     return (*((CROPPED,) if is_cropped else ()), *((RESIZED,) if scale != 1 else ()))
 
 

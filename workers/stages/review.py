@@ -21,7 +21,7 @@ from imgen.domain.review.verdict import PictureBlocked, Verdict, combine, floor_
 from imgen.provenance.outside import changed_part
 from workers.picture import Context, Picture
 from workers.reviewers import ReviewInput
-from workers.stages.source import cover
+from workers.stages.source import used_part
 
 log = structlog.get_logger(__name__)
 
@@ -101,8 +101,7 @@ def inputs(picture: Picture, context: Context) -> Picture:
     if picture.source is None:
         return picture
     subject, reviewers = _subject(context), context.resources.reviewers
-    diffusion = context.job.recipe.diffusion
-    used = cover(picture.source, diffusion.width, diffusion.height)
+    used = used_part(picture.source, context.job.recipe)
     whole = _reduced(picture.source)
     is_cut = abs(math.log(whole.shape[1] * used.shape[0] / (whole.shape[0] * used.shape[1]))) > LEAST_CUT
     verdicts = [reviewers.review_outside(subject, view) for view in ((whole, used) if is_cut else (whole,))]

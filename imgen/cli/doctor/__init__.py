@@ -31,6 +31,7 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "upscalers": (weights.upscalers, "put the files under <data>/models, or mend [workers] upscalers"),
     "plans": (files.plans, "mend the file that is named"),
     "tiers": (files.tiers, "mend the file that is named"),
+    "studio": (files.studio, "mend the file that is named"),
     "rulesets": (files.rulesets, "mend the file that is named"),
     "match lists": (files.match_lists, "mend the row that is named"),
     "database": (stores.database, "run `imgen migrate`; check [database] url"),

@@ -1,7 +1,8 @@
-"""Checks of the operator's tables: plans, tiers, rulesets, match lists."""
+"""Checks of the operator's tables: plans, tiers, Studio, rulesets, match lists."""
 
 from imgen.cli.doctor.finding import Warned
-from imgen.configuration import load_catalog, load_plans, load_rulesets, load_tiers
+from imgen.configuration import load_catalog, load_plans, load_rulesets, load_studio, load_tiers
+from imgen.domain.studio import missing_names
 from imgen.domain.tiers import candidates, tier_note, unavailable
 from imgen.provenance import matchlist
 from imgen.settings import Settings
@@ -27,6 +28,14 @@ def tiers(loaded: Settings) -> str:
     missing = sum(bool(unavailable(entry, catalog)) for entry in read.selectable.values())
     lines.append(f"{len(read.selectable) - missing} of {len(read.selectable)} selectable models are configured")
     return "\n".join(lines) if drawn else Warned("\n".join(lines))
+
+
+def studio(loaded: Settings) -> str:
+    """Reads modes and presets of Studio; warns of models and styles that do not exist."""
+    read = load_studio(loaded)
+    told = f"{len(read.modes)} modes; presets {', '.join(read.presets)}"
+    missing = missing_names(read, load_catalog(loaded))
+    return Warned("\n".join([told, *missing])) if missing else told
 
 
 def rulesets(loaded: Settings) -> str:

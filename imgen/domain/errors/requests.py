@@ -61,6 +61,12 @@ class TierNotInPlan(Forbidden):
     code = "tier_not_in_plan"
 
 
+class ExportNotInPlan(Forbidden):
+    """Plan does not include pictures of this size."""
+
+    code = "export_not_in_plan"
+
+
 class Invalid(ImgenError):
     """Invalid request."""
 

@@ -217,7 +217,7 @@ def test_every_error_is_in_it(document):
     reachable = {kind for parent in surface.STATUSES for kind in kin(parent)} - {errors.Invalid}
     reachable -= {errors.Forbidden, errors.ObjectNotFound}  # answered by pages and files alone, as are
     reachable -= {errors.TenantNotFound, errors.TooManyTenants}
-    reachable -= {errors.TierNotInPlan, errors.KeyShownBefore}  # this surface has no tiers and makes no keys
+    reachable -= {errors.TierNotInPlan, errors.ExportNotInPlan, errors.KeyShownBefore}  # of other surfaces and of none
     reachable -= {errors.InvalidField, errors.OutOfScope}  # one names the field, both take an argument
     ours = {kind for kind in reachable if surface.status_of(kind) == surface.UNAVAILABLE}  # whose text is never shown
     assert {(surface.status_of(kind), str(kind())) for kind in reachable - ours} <= told

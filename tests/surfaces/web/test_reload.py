@@ -24,6 +24,7 @@ BROKEN = {
     "rulesets/default.toml": ("name =", "nam ="),
     "plans.toml": ("[", "[[["),
     "tiers.toml": ("credits =", "credit ="),
+    "studio.toml": ("strength =", "strenght ="),
 }
 """File → a text in it and what to put in its place; for the one without such a text, all of it."""
 

@@ -18,7 +18,7 @@ from workers.engines import Drawn, Shot
 from workers.engines.diffusers.architectures import Mode, architecture_of
 from workers.engines.diffusers.latent_blending import LatentBlending
 from workers.engines.diffusers.speed import settle_device
-from workers.engines.paste_back import paste_back, redraws
+from workers.engines.paste_back import pasted_back, redraws
 
 diffusers: Any = untyped_diffusers
 
@@ -57,7 +57,7 @@ def finished(shot: Shot, pixels: NDArray[uint8], *, idle: tuple[str, ...]) -> Dr
     """Makes the picture of what was drawn for a shot: outside its mask it is the source again. `idle`: see `Drawn`."""
     if shot.source is None or shot.mask is None:
         return Drawn(pixels=pixels, idle=idle)
-    return Drawn(pixels=paste_back(pixels, shot.source, shot.mask), idle=idle)
+    return Drawn(pixels=pasted_back(shot.diffusion, pixels, shot.source, shot.mask), idle=idle)
 
 
 def _keeps_all(shot: Shot) -> bool:

@@ -1,0 +1,75 @@
+"""Framing of an export: the size to draw, the window of it that has the asked ratio, and the finished picture's exact size."""
+
+import math
+
+from msgspec import structs
+
+from imgen.domain.capabilities import Capabilities
+from imgen.domain.catalog import LEAST_PIXELS, RATIOS, Size, clamp, nearest_size
+from imgen.domain.recipe import Diffusion, Frame, Recipe
+from imgen.domain.request import UPSCALES, Export, ResolvedRequest
+from imgen.domain.studio import LONG_SIDES, SOURCE_ASPECT
+
+LEAST_ENHANCED_PX, MOST_ENHANCED_PX = 1024, 4096
+"""Long side of an enhanced picture where no size is asked for: its source's, within these."""
+
+
+def fit_export(
+    resolved: ResolvedRequest, export: Export, source: Size, able: Capabilities, *, longest_px: int = 0
+) -> ResolvedRequest:
+    """Gives an order the size to draw, the factor of its enlargement and the exact size of its picture.
+
+    Args:
+        resolved: the order.
+        export: its own.
+        source: width and height of its source.
+        able: what its model can draw.
+        longest_px: limit of the plan, 0: none; an enhanced picture of no asked size is at most so long.
+    """
+    ratio = source if export.aspect == SOURCE_ASPECT else RATIOS[export.aspect]
+    if resolved.is_enhance:
+        whole = window(source, ratio)
+        longest = min(longest_px or MOST_ENHANCED_PX, MOST_ENHANCED_PX)
+        frame = _of_long_side(ratio, export.long_side or clamp(max(whole), min(LEAST_ENHANCED_PX, longest), longest))
+        drawn = cut = min(whole, frame)
+    else:
+        sizes = resolved.model.all_sizes
+        drawn = nearest_size(*ratio, tuple(filter(able.draws, sizes)) or sizes)
+        cut = window(drawn, ratio)
+        frame = _of_long_side(ratio, export.long_side) if export.long_side else cut
+    frame = _large_enough(frame)
+    factor = next((one for one in UPSCALES if max(cut) * one >= max(frame)), UPSCALES[-1])
+    return structs.replace(
+        resolved, width=drawn[0], height=drawn[1], upscale=factor, frame=Frame(width=frame[0], height=frame[1])
+    )
+
+
+def window(size: Size, ratio: Size) -> Size:
+    """Returns width and height of the largest part of a picture that has a ratio."""
+    width, height = size
+    across, down = ratio
+    if width * down <= height * across:
+        return width, max(1, round(width * down / across))
+    return max(1, round(height * across / down)), height
+
+
+def drawn_window(diffusion: Diffusion, frame: Frame) -> Size:
+    """Returns width and height of the part of a drawn picture that the finished one shows."""
+    return window((diffusion.width, diffusion.height), (frame.width, frame.height))
+
+
+def exported_px(recipe: Recipe) -> int:
+    """Returns the long side of a recipe's export; 0: none was asked for."""
+    longest = max(recipe.frame.width, recipe.frame.height) if recipe.frame else 0
+    return longest if longest in LONG_SIDES.values() else 0
+
+
+def _of_long_side(ratio: Size, long_side: int) -> Size:
+    short_side = max(1, round(long_side * min(ratio) / max(ratio)))
+    return (long_side, short_side) if ratio[0] >= ratio[1] else (short_side, long_side)
+
+
+def _large_enough(size: Size) -> Size:
+    """Returns a size with the area that the watermark needs: a narrow strip becomes larger."""
+    scale = math.sqrt(LEAST_PIXELS / (size[0] * size[1]))
+    return size if scale <= 1 else (math.ceil(size[0] * scale), math.ceil(size[1] * scale))
