@@ -19,6 +19,12 @@ _ESCAPED_LENGTH = 3
 _BLOCK = 1 << 16
 
 
+def as_data_uri(text: str) -> str:
+    """Returns a data URI of a text that is one, or bare base64."""
+    bare = text.strip()
+    return bare if bare[:5].casefold() == "data:" else "data:;base64," + bare
+
+
 def decode_data_uri(text: str, *, field: str, max_bytes: int) -> bytes:
     """Decodes a data URI of any media type: base64 in either alphabet, with padding or without, or percent-encoded bytes.
 

@@ -114,6 +114,14 @@ def settle(connection: Connection, job: Job, *, charge: bool, now: float) -> Non
         packs.settle(connection, job.id, charge=charge)
 
 
+def takes_packs(connection: Connection, job_ids: Collection[str]) -> bool:
+    """Returns whether credits of packs were held for one of these jobs."""
+    beyond = select(ledger.c.job_id).where(
+        ledger.c.job_id.in_(job_ids), ledger.c.kind == "hold", ledger.c.plan_credits < ledger.c.credits
+    )
+    return connection.execute(beyond.limit(1)).first() is not None
+
+
 def add_requests(connection: Connection, requests: Iterable[tuple[str, int]], *, now: float) -> None:
     """Adds (owner, number) to the request counts of today and this month."""
     _add(connection, {(owner, period): Count(requests=n) for owner, n in requests for period in periods(now)})

@@ -33,6 +33,8 @@ class JobFacts(Struct, frozen=True, kw_only=True):
     """Name by which it was pinned, else its key."""
     seed: int
     created_at: float
+    credits: int
+    """Credits that it costs."""
     request_id: str
     """Id of the request that made it; empty: of another surface, which does not tell it."""
 
@@ -72,6 +74,7 @@ def facts_of(job: Job) -> JobFacts:
         model=recipe.pinned or recipe.model,
         seed=recipe.diffusion.seed,
         created_at=job.created_at,
+        credits=recipe.credits,
         request_id=job.request_id,
     )
 

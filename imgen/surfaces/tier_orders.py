@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from imgen.domain.capabilities import without_effect
-from imgen.domain.data_uri import decode_data_uri
+from imgen.domain.data_uri import as_data_uri, decode_data_uri
 from imgen.domain.errors import InvalidField, JobNotFound, PromptRequired
 from imgen.domain.idempotency import Once
 from imgen.domain.ids import is_job_id, stored_id
@@ -28,8 +28,6 @@ from imgen.surfaces.tier_jobs import ASSETS
 from imgen.surfaces.tier_request import MAX_PROMPT_CHARS, TierRequest
 
 FORMAT = "png"
-DATA_URI = "data:;base64,"
-"""Head that makes a data URI of bare base64."""
 _NAMES = {
     "tier": "quality_tier",
     "ratio": "aspect_ratio",
@@ -189,9 +187,7 @@ def _sha256(core: Core, url: str, host: str) -> str:
 def _mask(sent: TierRequest) -> ReadPicture | None:
     if sent.mask_image is None:
         return None
-    text = sent.mask_image.strip()
-    uri = text if text[:5].casefold() == "data:" else DATA_URI + text
-    return partial(decode_data_uri, uri, field="mask", max_bytes=MAX_INLINE_BYTES)
+    return partial(decode_data_uri, as_data_uri(sent.mask_image), field="mask", max_bytes=MAX_INLINE_BYTES)
 
 
 def _pinned(sent: TierRequest) -> str:
