@@ -1,19 +1,16 @@
 """Forge over a real Redis and both databases, served in the test's process, with a worker that draws when it is told to."""
 
-import functools
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx2
 import pytest
 import redis
-from servers.local import LocalApi, prepare, start_local_api, start_local_worker
-from surfaces.forge.site import Site, run_on_site
+from servers.local import LocalApi, start_local_api, start_local_worker
 
 from imgen.domain.ids import stored_id
-from imgen.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -71,34 +68,3 @@ def forge(request, database_section, tmp_path_factory, redis_url) -> Iterator[Fo
         client.flushall()
     with start_forge(tmp_path_factory.mktemp("forge") / "var", redis_url, database_section(request.param)) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def homes(database_section, tmp_path_factory, redis_url) -> Callable[[str], Settings]:
-    """Makes the installation of each kind of database, once: its tests have addresses, people and tenants of their own."""
-
-    @functools.cache
-    def make(kind: str) -> Settings:
-        settings = f"[forge]\nanonymous = true\n{database_section(kind)}"
-        return prepare(tmp_path_factory.mktemp(kind) / "var", redis_url, settings)
-
-    return make
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def home(request, homes) -> Settings:
-    """Settings of an installation over each database, which serves callers without a credential."""
-    return homes(request.param)
-
-
-@pytest.fixture(scope="module")
-def work(home) -> Iterator[Callable[[str], None]]:
-    """Does both phases of a job of the installation."""
-    with start_local_worker(home) as does:
-        yield does
-
-
-@pytest.fixture
-def site(home) -> Callable[[Callable[[Site], Awaitable[None]]], None]:
-    """Runs a coroutine function with a site over the installation."""
-    return lambda steps: run_on_site(home, steps)

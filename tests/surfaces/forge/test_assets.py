@@ -4,7 +4,8 @@ import hashlib
 import time
 
 from servers.local import prepare, start_local_worker
-from surfaces.forge.site import draw, failure, generate, run_on_site, second_process
+from surfaces.forge.site import draw, failure, generate
+from surfaces.site import run_on_site, second_process
 
 from imgen.domain.ids import stored_id
 from imgen.domain.job import State

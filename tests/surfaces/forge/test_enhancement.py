@@ -4,7 +4,8 @@ import pytest
 from servers.chat import ADDED, FAULTS, improve, start_chat
 from servers.faulty_http import hang
 from servers.local import prepare
-from surfaces.forge.site import generate, run_on_site
+from surfaces.forge.site import generate
+from surfaces.site import run_on_site
 
 SENT = "a red coat on the beach"
 AS_SENT = f"{SENT}, clean lines"

@@ -2,26 +2,11 @@
 
 from sqlalchemy import event
 from surfaces.forge.site import draw, generate
-
-from imgen.live.command import calls_for
-from imgen.live.executors import PipeliningExecutor
+from surfaces.recorder import Recorder
 
 UNKNOWN_JOB = "59fde0ab-4bfc-4721-9d6c-2d7509a2fb64"
 UNKNOWN_DIGEST = "c0" * 32
 GENERATE = "/v2/generate"
-
-
-class Recorder(PipeliningExecutor):
-    """Executor that notes the names of the commands that it sends."""
-
-    def __init__(self, url, noted):
-        super().__init__(url, timeout_s=30)
-        self._noted = noted
-
-    def run(self, command):
-        names = [call[0] for call in calls_for(command, self.run_id)]
-        self._noted += [name for name in names if name != "EXPIRE"]  # of a caller's first request in each minute
-        return super().run(command)
 
 
 async def cost(client, noted, method, path, body=None, **headers):

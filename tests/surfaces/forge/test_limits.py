@@ -5,7 +5,8 @@ import time
 import pytest
 from servers.local import prepare, start_local_worker
 from servers.stack import INSTANT_MODELS
-from surfaces.forge.site import draw, failure, generate, run_on_site
+from surfaces.forge.site import draw, failure, generate
+from surfaces.site import run_on_site
 
 from imgen.records import ledger
 from imgen.records.tables.ledger import counters

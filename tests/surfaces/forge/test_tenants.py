@@ -4,7 +4,8 @@ import re
 import secrets
 import time
 
-from surfaces.forge.site import draw, failure, generate, second_process
+from surfaces.forge.site import draw, failure, generate
+from surfaces.site import second_process
 
 from imgen.records import api_keys, audit, memberships, packs, tenants
 from imgen.records.tables.ledger import counters
