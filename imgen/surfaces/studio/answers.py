@@ -63,8 +63,8 @@ class StudioAccepted(Struct, frozen=True, kw_only=True, rename="camel"):
         Annotated[
             tuple[str, ...],
             Meta(
-                description="Fields that have no effect; `product_mask`: no plain ground was found, and the whole picture is restyled "
-                "gently. Absent if there are none."
+                description="Fields that have no effect; `product_mask`: no plain ground was found, and the whole picture is "
+                "restyled gently. Absent if there are none."
             ),
         ]
         | UnsetType
@@ -86,12 +86,17 @@ class StudioJob(Struct, frozen=True, kw_only=True, rename="camel"):
     request_id: Annotated[
         str | None, Meta(description="Id of the request that made the job; null: it came over another API.")
     ]
-    progress: Annotated[float, Meta(description="Part of the work that is done, of an open job.", ge=0, le=1)] | UnsetType = UNSET
+    progress: (
+        Annotated[float, Meta(description="Part of the work that is done, of an open job.", ge=0, le=1)] | UnsetType
+    ) = UNSET
     quota: StudioQuota | UnsetType = UNSET
     error: StudioJobError | UnsetType = UNSET
     download_url: (
         Annotated[
-            str, Meta(description="The picture, signed anew at each poll and good for 15 minutes; fetch it without the key.")
+            str,
+            Meta(
+                description="The picture, signed anew at each poll and good for 15 minutes; fetch it without the key."
+            ),
         ]
         | UnsetType
     ) = UNSET

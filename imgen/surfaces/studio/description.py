@@ -37,8 +37,7 @@ def describe(core: Core) -> Description:
         overview=OVERVIEW,
         summary=(
             f"Studio makes pictures of a source (/docs/studio): `POST {url}/api/v1/generate` with `mode` and `imageBase64`.",
-            f"Its jobs: `GET {url}/api/v1/jobs/<jobId>` until `status` is `succeeded`, `failed` or `canceled`; the picture is at "
-            "`downloadUrl`.",
+            f"Its jobs: `GET {url}/api/v1/jobs/<jobId>` until `status` is final; the picture is at `downloadUrl`.",
         ),
         failures=FAILURES,
         failures_intro='Studio: `{"error": {"code", "message"}, "requestId"}`.',

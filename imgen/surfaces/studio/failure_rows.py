@@ -36,7 +36,9 @@ _ADVICE = {
 }
 FAILURES: tuple[FailureRow, ...] = (
     *(FailureRow(status, code, REASONS[status], _ADVICE.get(status, CORRECT)) for status, code in CODES.items()),
-    FailureRow(403, PLAN_REQUIRED, "The tenant's plan does not include Studio, or pictures of that size.", "Use another plan."),
+    FailureRow(
+        403, PLAN_REQUIRED, "The tenant's plan does not include Studio, or pictures of that size.", "Use another plan."
+    ),
     FailureRow(429, QUOTA_EXCEEDED, "The tenant's pictures or credits are used up.", f"{WAIT} Or buy a pack."),
 )
 """Rows of the reference; `text` is the code."""

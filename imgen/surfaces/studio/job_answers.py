@@ -27,7 +27,13 @@ STATUSES: dict[State, JobStatusWord] = {
 
 
 def of_view(
-    core: Core, job_id: str, view: View, *, request_id: str, progress: float | None = None, quota: StudioQuota | None = None
+    core: Core,
+    job_id: str,
+    view: View,
+    *,
+    request_id: str,
+    progress: float | None = None,
+    quota: StudioQuota | None = None,
 ) -> StudioJob:
     """Makes the answer for the state of a job.
 

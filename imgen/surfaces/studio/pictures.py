@@ -8,7 +8,9 @@ from imgen.domain.request import ReadPicture
 from imgen.services.inputs import MAX_INLINE_BYTES
 
 FIELD = "imageBase64"
-REFUSAL = f"{FIELD} is no picture that can be used: PNG, JPEG or WebP of at most {MAX_INLINE_BYTES // 1024**2} MiB, in base64"
+REFUSAL = (
+    f"{FIELD} is no picture that can be used: PNG, JPEG or WebP of at most {MAX_INLINE_BYTES // 1024**2} MiB, in base64"
+)
 
 
 def picture_of(text: str) -> ReadPicture:

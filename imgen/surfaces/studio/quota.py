@@ -8,7 +8,9 @@ from imgen.services.core import Core
 from imgen.surfaces.studio.answers import StudioQuota
 
 
-async def quota_of(core: Core, principal: Principal, job_ids: Sequence[str], *, cost: int, charged: bool) -> StudioQuota:
+async def quota_of(
+    core: Core, principal: Principal, job_ids: Sequence[str], *, cost: int, charged: bool
+) -> StudioQuota:
     """Makes the quota object of the jobs of a request.
 
     Args:

@@ -20,9 +20,9 @@ class StudioGenerate(Struct, frozen=True, kw_only=True, rename="camel"):
     mode: Annotated[
         Mode,
         Meta(
-            description="`style`: the picture is drawn anew by the prompt. `avatar`: by a preset. `product`: the product on a plain or "
-            "transparent ground is kept, and the ground is drawn anew. `enhance`: nothing is drawn; noise, sharpness, tone and size "
-            "are improved."
+            description="`style`: the picture is drawn anew by the prompt. `avatar`: by a preset. `product`: the product on a "
+            "plain or transparent ground is kept, and the ground is drawn anew. `enhance`: nothing is drawn; noise, sharpness, "
+            "tone and size are improved."
         ),
     ]
     image_base64: Annotated[
@@ -37,9 +37,7 @@ class StudioGenerate(Struct, frozen=True, kw_only=True, rename="camel"):
     ] = None
     export_size: Annotated[
         ExportSize | None,
-        Meta(
-            description="Long side: as the model draws (`base`, by default), 2048 pixels (`2k`) or 4096 (`4k`), as the plan allows."
-        ),
+        Meta(description="Long side: as the model draws (`base`, by default), 2048 (`2k`) or 4096 pixels (`4k`)."),
     ] = None
     output_aspect: Annotated[
         OutputAspect | None,
@@ -69,6 +67,4 @@ class StudioGenerate(Struct, frozen=True, kw_only=True, rename="camel"):
 class StudioUpload(Struct, frozen=True, kw_only=True, rename="camel"):
     """Source to keep. Its bytes may be the body as well, of at most 32 MiB."""
 
-    image_base64: Annotated[
-        str, Meta(description="PNG, JPEG or WebP of at most 8 MiB, in base64 or as a data URI.")
-    ]
+    image_base64: Annotated[str, Meta(description="PNG, JPEG or WebP of at most 8 MiB, in base64 or as a data URI.")]

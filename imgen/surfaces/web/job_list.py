@@ -45,6 +45,7 @@ SURFACES: dict[str, str] = {
     "action": "Action API",
     "forge": "Forge",
     "openai": "OpenAI images",
+    "studio": "Studio",
     "playground": "playground",
     "panel": "panel, made again",
 }

@@ -218,7 +218,7 @@ def test_every_error_is_in_it(document):
     reachable -= {errors.Forbidden, errors.ObjectNotFound}  # answered by pages and files alone, as are
     reachable -= {errors.TenantNotFound, errors.TooManyTenants}
     reachable -= {errors.TierNotInPlan, errors.ExportNotInPlan, errors.KeyShownBefore}  # of other surfaces and of none
-    reachable -= {errors.InvalidField, errors.OutOfScope}  # one names the field, both take an argument
+    reachable -= {*kin(errors.InvalidField), errors.OutOfScope}  # they name the field, and take an argument
     ours = {kind for kind in reachable if surface.status_of(kind) == surface.UNAVAILABLE}  # whose text is never shown
     assert {(surface.status_of(kind), str(kind())) for kind in reachable - ours} <= told
     assert {(400, "Invalid <field>"), (403, "API key may not do this.")} <= told
