@@ -23,6 +23,7 @@ from imgen.live.queue import Publisher
 from imgen.services.accounts import rates
 from imgen.services.accounts.principal_cache import PrincipalCache
 from imgen.services.accounts.request_counts import RequestCounts
+from imgen.services.awaited_answers import Abandonment
 from imgen.services.awaiting import Awaiting
 from imgen.services.core import Core
 from imgen.services.enhance import open_enhancer
@@ -88,7 +89,13 @@ def create_app(settings: Settings) -> Starlette:
         gc.collect()
         gc.freeze()  # loaded modules live to the end of the process: the collector may skip them
         gc.set_threshold(*GC_THRESHOLDS)
-        background = (Reconciler(core).run(), Sweeper(core).run(), TenantDeleter(core).run(), core.cache.warm())
+        background = (
+            Reconciler(core).run(),
+            Sweeper(core).run(),
+            TenantDeleter(core).run(),
+            Abandonment(core).run(),
+            core.cache.warm(),
+        )
         tasks = [asyncio.create_task(part) for part in background]
         try:
             yield

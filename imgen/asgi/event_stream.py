@@ -28,6 +28,10 @@ def frame(*, event: str = "", data: bytes = b"", event_id: str = "") -> bytes:
     return b"\n".join(lines) + b"\n\n"
 
 
+class Unfinished(bytes):
+    """Part of a frame that the next parts belong to: nothing may come between them."""
+
+
 class Pace(NamedTuple):
     """Intervals of a stream, in seconds."""
 
@@ -50,16 +54,18 @@ async def send_events(
     *,
     may_read: Callable[[], Awaitable[bool]],
     pace: Pace = PACE,
-) -> None:
-    """Sends the frames until they end; closes their generator.
+    reconnect_ms: int = RECONNECT_MS,
+) -> bool:
+    """Sends the frames until they end; closes their generator. Returns whether the client was there to the last byte.
 
     Args:
         scope: the request.
         receive: of its connection; it tells when the client has gone.
         send: of its connection.
-        frames: encoded events.
+        frames: encoded events, whole or in parts.
         may_read: whether the caller may still read, asked now and then.
         pace: intervals.
+        reconnect_ms: pause before a client comes again by itself; 0: none is told.
     """
     control = connection_control(scope)
     stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -76,18 +82,23 @@ async def send_events(
 
     try:
         await write({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        await write(_part(b"retry: %d\n\n" % RECONNECT_MS))
+        if reconnect_ms:
+            await write(_part(b"retry: %d\n\n" % reconnect_ms))
         while (chunk := await stream.next_chunk()) is not None:
             await write(_part(chunk))
+        await asyncio.sleep(0)  # the end of the connection is seen in the loop's next turn
+        is_whole = stream.has_ended and not gone.done()
         if not gone.done():
             await write({"type": "http.response.body", "body": b""})
     except _TooSlow:
+        is_whole = False
         control.abort()
         await asyncio.wait((gone,), timeout=1)  # the server then knows that nothing can be sent any more
     finally:
         control.when_stopping(None)
         gone.cancel()
         await stream.close()
+    return is_whole
 
 
 class _TooSlow(Exception):
@@ -112,20 +123,27 @@ class _Stream:
         self._clock = asyncio.get_running_loop().time
         self._sent_at = self._checked_at = self._clock()
         self._pending: asyncio.Task[bytes | None] | None = None
+        self._is_within = False
+        """Whether the last part belongs to a frame that goes on."""
+        self.has_ended = False
+        """Whether the source has come to its end."""
 
     async def next_chunk(self) -> bytes | None:
         """Waits for the next frame, or for the time of a comment; None: the stream ends."""
         while True:
             self._pending = self._pending or asyncio.create_task(_next(self._frames))
-            due_at = min(self._sent_at + self._pace.comment_s, self._checked_at + self._pace.check_s)
+            due_at = self._checked_at + self._pace.check_s
+            if not self._is_within:
+                due_at = min(due_at, self._sent_at + self._pace.comment_s)
             waited = (self._pending, *self._ends)
             await asyncio.wait(waited, timeout=max(0.0, due_at - self._clock()), return_when=asyncio.FIRST_COMPLETED)
             if any(end.done() for end in self._ends) or not await self._is_allowed():
                 return None
             if self._pending.done():
                 frame, self._pending, self._sent_at = self._pending.result(), None, self._clock()
+                self._is_within, self.has_ended = isinstance(frame, Unfinished), frame is None
                 return frame
-            if self._clock() >= self._sent_at + self._pace.comment_s:
+            if not self._is_within and self._clock() >= self._sent_at + self._pace.comment_s:
                 self._sent_at = self._clock()
                 return _COMMENT
 

@@ -57,6 +57,13 @@ def thumbnail(pixels: NDArray[np.uint8], file_format: str, *, side: int = THUMBN
     return encode(np.asarray(image), file_format, quality=_THUMBNAIL_QUALITY)
 
 
+def enlarge(body: bytes, file_format: str, *, size: tuple[int, int], quality: int) -> bytes:
+    """Encodes a small file of ours, such as a preview, anew at another size (width, height)."""
+    with Image.open(io.BytesIO(body), formats=tuple(MIME)) as image:
+        large = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    return encode(np.asarray(large), file_format, quality=quality)
+
+
 def _jpeg(quality: int) -> dict[str, Any]:
     return {"quality": quality, "subsampling": "4:4:4" if quality >= _FULL_CHROMA else "4:2:0"}
 

@@ -19,6 +19,7 @@ from imgen.domain.job import ENDED, OPEN, Job
 from imgen.records import clock, job_transitions, retention, users
 from imgen.records.database import locked_in_order
 from imgen.records.tables.accounts import api_keys, tenants
+from imgen.records.tables.answers import awaited_answers
 from imgen.records.tables.cache import cache_entries, cache_lookups
 from imgen.records.tables.deletions import tenant_deletions
 from imgen.records.tables.events import event_numbers, job_events
@@ -35,6 +36,7 @@ ROWS: Mapping[str, tuple[Table, Column[Any]]] = {
     "webhook messages": (webhook_deliveries, webhook_deliveries.c.tenant_id),
     "events": (job_events, job_events.c.tenant_id),
     "idempotency keys": (idempotency_keys, idempotency_keys.c.owner),
+    "awaited answers": (awaited_answers, awaited_answers.c.tenant_id),
     "uploads": (uploads, uploads.c.tenant_id),
     "days of the cache": (cache_lookups, cache_lookups.c.tenant_id),
     "numbers of events": (event_numbers, event_numbers.c.tenant_id),

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -50,6 +51,8 @@ class Core:
     request_counts: RequestCounts
     awaiting: Awaiting
     open_streams: OpenStreams
+    awaited_ids: Counter[str] = field(default_factory=Counter)
+    """Answers that requests of this process wait for → number of requests; see awaited_answers.py."""
     strangers: Strangers = field(default_factory=Strangers)
     served_queues: ServedQueues = field(default_factory=ServedQueues)
     weights: WeightDigests = field(default_factory=WeightDigests)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from imgen.domain.errors import ImgenError, Unavailable
 from imgen.domain.job import Job
 from imgen.live import epochs, job_views
-from imgen.records import cache, idempotency, job_events, retention, users, webhook_log
+from imgen.records import awaited_answers, cache, idempotency, job_events, retention, users, webhook_log
 from imgen.services import input_files, logos, rounds
 from imgen.services.core import Core
 from imgen.services.object_folders import delete_folders, folders_of
@@ -110,6 +110,12 @@ async def _idempotency_keys(core: Core) -> int:
     return 0
 
 
+async def _awaited_answers(core: Core) -> int:
+    while await core.database.writing(awaited_answers.delete_old, limit=KEYS_AT_ONCE) >= KEYS_AT_ONCE:
+        pass
+    return 0
+
+
 async def _cache_entries(core: Core) -> int:
     await core.cache.sweep(core.objects, now=core.clock(), job_deadline_s=core.settings.jobs.deadline_s)
     return 0
@@ -146,6 +152,7 @@ PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "sessions": _sessions,
     "events": _events,
     "idempotency keys": _idempotency_keys,
+    "awaited answers": _awaited_answers,
     "cache": _cache_entries,
     "masters": _orphaned_masters,
     "logos": logos.sweep_logos,

@@ -1,6 +1,6 @@
 """Submission of an order: check load, look up, enhance, make the recipes, enqueue. Read `submit` from top to bottom."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -32,6 +32,7 @@ from imgen.services.semantic_cache.lookup import look_up
 from imgen.services.webhooks.addresses import own_url
 
 log = structlog.get_logger(__name__)
+Note = Callable[[Connection, Made], None]
 
 
 class Submitted(Struct, frozen=True, kw_only=True):
@@ -57,10 +58,11 @@ async def submit(
     surface: str,
     once: Once | None = None,
     request_id: str = "",
+    note: Note | None = None,
 ) -> Submitted:
     """Makes a job for each picture of an order, all or none; with `once` a repetition gets the jobs of the first request.
 
-    The jobs keep `request_id`.
+    The jobs keep `request_id`. `note` is called in the transaction that makes them.
 
     Raises:
         RequestInProgress, KeyReused: see idempotency.run_once.
@@ -73,13 +75,13 @@ async def submit(
         GenerationFailed: the jobs could not be handed on.
     """
     if once is None:
-        return await _submit(core, principal, resolved, surface, request_id=request_id)
+        return await _submit(core, principal, resolved, surface, request_id=request_id, note=note)
     return await idempotency.run_once(
         core,
         principal.quota_owner,
         once,
-        make=partial(_submit, core, principal, resolved, surface, request_id=request_id),
-        replay=partial(_replay, core, principal),
+        make=partial(_submit, core, principal, resolved, surface, request_id=request_id, note=note),
+        replay=partial(replay, core, principal),
         takes_long=_is_dear(resolved),
     )
 
@@ -96,7 +98,7 @@ async def find_submitted(core: Core, principal: Principal, once: Once | None) ->
     if once is None:
         return None
     made = await core.database.reading(idempotency_records.find, principal.quota_owner, once)
-    return None if made is None else await _replay(core, principal, made)
+    return None if made is None else await replay(core, principal, made)
 
 
 async def _submit(
@@ -107,6 +109,7 @@ async def _submit(
     claim: Claim | None = None,
     *,
     request_id: str,
+    note: Note | None = None,
 ) -> Submitted:
     order, plan = resolved, core.plan_of(principal.tenant.plan)
     plan.require_surface(surface)
@@ -163,10 +166,10 @@ async def _submit(
             plan,
             pending=found.pending,
             is_looked_up=resolved.use_cache and not given,
-            note_made=None if claim is None else partial(_note_made, claim, warnings),
+            note_made=partial(_note_made, claim, note, warnings),
         )
     except CacheEntryPurged:  # the next look-up does not find it
-        return await _submit(core, principal, order, surface, claim, request_id=request_id)
+        return await _submit(core, principal, order, surface, claim, request_id=request_id, note=note)
     for one in stored:
         _log(core, one)
     return Submitted(jobs=tuple(stored), warnings=warnings)
@@ -204,11 +207,17 @@ async def _enhanced(core: Core, resolved: ResolvedRequest) -> tuple[ResolvedRequ
         return structs.replace(resolved, notes=(*resolved.notes, ENHANCEMENT_FAILED)), resolved.parsed
 
 
-def _note_made(claim: Claim, warnings: tuple[str, ...], connection: Connection, made: Sequence[Job]) -> None:
-    idempotency_records.finish(connection, claim, Made(ids=tuple(job.id for job in made), warnings=warnings))
+def _note_made(
+    claim: Claim | None, note: Note | None, warnings: tuple[str, ...], connection: Connection, stored: Sequence[Job]
+) -> None:
+    made = Made(ids=tuple(job.id for job in stored), warnings=warnings)
+    if claim is not None:
+        idempotency_records.finish(connection, claim, made)
+    if note is not None:
+        note(connection, made)
 
 
-async def _replay(core: Core, principal: Principal, made: Made) -> Submitted:
+async def replay(core: Core, principal: Principal, made: Made) -> Submitted:
     """Returns the jobs that an earlier request made.
 
     Raises:

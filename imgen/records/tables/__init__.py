@@ -6,6 +6,7 @@ Times are seconds since the epoch. Recipes and outcomes are JSON text made from 
 
 from imgen.records.tables import (
     accounts,
+    answers,
     assets,
     cache,
     deletions,
@@ -22,6 +23,7 @@ from imgen.records.tables.base import metadata
 
 __all__ = [
     "accounts",
+    "answers",
     "assets",
     "cache",
     "deletions",

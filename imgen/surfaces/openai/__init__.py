@@ -9,7 +9,8 @@ from imgen.domain.principal import READ
 from imgen.services.core import Core
 from imgen.surfaces.caller import Caller
 from imgen.surfaces.openai import asked, failures, models
-from imgen.surfaces.openai.endpoint import NAME, PicturesEndpoint
+from imgen.surfaces.openai.endpoint import PicturesEndpoint
+from imgen.surfaces.openai.submitting import NAME
 from imgen.surfaces.surface import Surface
 
 PREFIX, MODELS = "/v1", "/v1/models"

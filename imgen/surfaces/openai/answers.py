@@ -57,6 +57,38 @@ class OpenAIImages(Struct, frozen=True, kw_only=True):
     ) = UNSET
 
 
+class _Event(Struct, frozen=True, kw_only=True):
+    """Fields of every event with a picture."""
+
+    type: Annotated[str, Meta(description="`image_generation.…`, or `image_edit.…` where a picture was sent.")]
+    b64_json: Annotated[str, Meta(description="The file in base64.")]
+    created_at: Annotated[int, Meta(description="Unix time.")]
+    size: str
+    quality: str
+    background: Literal["opaque"] = "opaque"
+    output_format: str
+    image_index: Annotated[int, Meta(description="Its place among the pictures asked for, from 0; not OpenAI's.")]
+
+
+class OpenAIPartialImage(_Event, frozen=True, kw_only=True):
+    """Event with a preview, which is blurred: it was not reviewed."""
+
+    partial_image_index: Annotated[int, Meta(description="From 0.")]
+
+
+class OpenAICompleted(_Event, frozen=True, kw_only=True):
+    """Event with a finished picture."""
+
+    usage: OpenAIUsage
+    revised_prompt: Annotated[str, Meta(description="Prompt that was drawn, if it was improved.")] | UnsetType = UNSET
+
+
+class OpenAILost(OpenAILoss, frozen=True, kw_only=True):
+    """Event of a picture that is missing, where others are not."""
+
+    type: Annotated[str, Meta(description="`image_generation.missing`, or `image_edit.missing`.")]
+
+
 class OpenAIModel(Struct, frozen=True, kw_only=True):
     """Model."""
 
@@ -83,6 +115,6 @@ class OpenAIError(Struct, frozen=True, kw_only=True):
 
 
 class OpenAIFailure(Struct, frozen=True, kw_only=True):
-    """Answer to a request that failed."""
+    """Answer to a request that failed, or the event `error` of a stream."""
 
     error: OpenAIError

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from msgspec import UNSET
+from sqlalchemy import Connection
 
 from imgen.asgi.answer_headers import note_warning
 from imgen.domain.errors import GenerationFailed, ImgenError, NotFinished
 from imgen.domain.job import ENDED, Job, State
 from imgen.domain.outcome import Meta
+from imgen.records import jobs as records
 from imgen.services.core import Core
 from imgen.surfaces.openai import failures
 from imgen.surfaces.openai.answers import OpenAIImages, OpenAILoss, OpenAIPicture
@@ -31,6 +33,20 @@ class Result(NamedTuple):
 
     answer: OpenAIImages
     embedded: list[Embedded]
+
+
+async def read_jobs(core: Core, tenant_id: str, ids: Sequence[str]) -> list[Job]:
+    """Reads jobs of a tenant.
+
+    Raises:
+        JobNotFound: one was deleted.
+        Retryable: the database does not answer.
+    """
+
+    def read(connection: Connection) -> list[Job]:
+        return [records.find(connection, job_id, tenant_id=tenant_id) for job_id in ids]
+
+    return await core.database.reading(read)
 
 
 def finished(job: Job) -> Finished | None:

@@ -1,20 +1,25 @@
 """OpenAI's dialect over a real Redis and both databases, served in the test's process, with a worker that draws what comes."""
 
+import http.client
+import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx2
 import pytest
 import redis
+from servers.asgi import start_asgi
 from servers.local import LocalApi, start_local_api, start_local_worker
 from sqlalchemy import select
 
 from imgen import composition
+from imgen.app import create_app
 from imgen.domain.job import OPEN
+from imgen.records.tables.answers import awaited_answers
 from imgen.records.tables.jobs import jobs
 
 PROMPT = "a red coat on the beach"
@@ -62,12 +67,45 @@ class OpenAI:
 
     def rows(self) -> list:
         """All jobs, oldest first."""
+        return sorted(self.read(jobs), key=lambda row: (row.created_at, row.id))
+
+    def read(self, table) -> list:
+        """All rows of a table."""
         database = composition.open_database(self.api.settings)
         try:
             with database.read() as connection:
-                return connection.execute(select(jobs).order_by(jobs.c.created_at, jobs.c.id)).all()
+                return connection.execute(select(table)).all()
         finally:
             database.close()
+
+    def until(self, is_so: Callable[[], object]) -> None:
+        """Waits for something that another thread brings about."""
+        for _ in range(3000):
+            if is_so():
+                return
+            threading.Event().wait(0.02)
+        raise AssertionError("it did not come to be")
+
+    def abandon(self, *, key: str = "", **fields) -> str:
+        """Sends a request for a picture, and goes away once its job is made; returns its id."""
+        before = {row.id for row in self.rows()}
+        url = httpx2.URL(self.api.url)
+        connection = http.client.HTTPConnection(url.host, url.port, timeout=60)
+        headers = {"Authorization": f"Bearer {key or self.api.key}", "Content-Type": "application/json"}
+        connection.request("POST", "/v1/images/generations", json.dumps({"prompt": PROMPT} | fields), headers)
+        self.until(lambda: {row.id for row in self.rows()} - before)
+        connection.close()
+        (job_id,) = {row.id for row in self.rows()} - before
+        self.until(lambda: all(row.left_at for row in self.read(awaited_answers) if row.id == job_id))
+        return job_id
+
+    @contextmanager
+    def another(self, **changes) -> Iterator["OpenAI"]:
+        """Another API process over the same database and Redis, with other settings of the section."""
+        section = self.api.settings.openai.model_copy(update=changes)
+        loaded = self.api.settings.model_copy(update={"openai": section})
+        with start_asgi(lambda _url: create_app(loaded), lifespan="on") as url:
+            yield replace(self, api=replace(self.api, url=url))
 
     def new_key(self, tenant: str, *, plan: str = "unlimited", **options: str) -> str:
         """A key of a tenant."""
