@@ -34,7 +34,7 @@ from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.services.tenants.emptying import TenantDeleter
 from imgen.settings import Settings
-from imgen.surfaces import action, files, forge, health, openai, operators, reference, studio, web
+from imgen.surfaces import action, files, forge, health, oauth, openai, operators, reference, studio, web
 from imgen.surfaces.acting import TENANT
 from imgen.surfaces.session_cookie import CSRF_HEADER
 from imgen.surfaces.surface import Problem, Surface, surface_at
@@ -43,6 +43,7 @@ from imgen.threads import CLOSING
 SURFACES: tuple[Surface, ...] = (
     action.SURFACE,
     forge.SURFACE,
+    oauth.SURFACE,
     openai.SURFACE,
     studio.SURFACE,
     operators.SURFACE,

@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from imgen.domain.oauth.grants import hash_token, is_access_token
+from imgen.domain.principal import hash_key
 from imgen.domain.user import User
 
 
@@ -10,6 +12,15 @@ class KeyCredential(Struct, frozen=True):
 
     key_hash: str
     """`hash_key` of the key as sent."""
+
+
+class TokenCredential(Struct, frozen=True):
+    """OAuth access token, and the resource that it is to be good for."""
+
+    key_hash: str
+    """`hash_token` of the token as sent."""
+    resource: str
+    """One of `grants.RESOURCES`."""
 
 
 class SessionCredential(Struct, frozen=True):
@@ -26,4 +37,16 @@ class AddressCredential(Struct, frozen=True):
     remote_ip: str
 
 
-Credential = KeyCredential | SessionCredential | AddressCredential
+Credential = KeyCredential | TokenCredential | SessionCredential | AddressCredential
+
+
+def secret_credential(raw: str, *, resource: str) -> KeyCredential | TokenCredential:
+    """Makes the credential of a Bearer header: an access token, or an API key.
+
+    Args:
+        raw: the key or token as sent.
+        resource: one of `grants.RESOURCES`, the one that a token has to be good for.
+    """
+    if is_access_token(raw):
+        return TokenCredential(hash_token(raw), resource)
+    return KeyCredential(hash_key(raw))

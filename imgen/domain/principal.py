@@ -58,6 +58,8 @@ class Kind(StrEnum):
     API_KEY = "api_key"
     USER = "user"
     """Session of a user of the web face."""
+    CONNECTED_APP = "connected_app"
+    """Application that a person allowed to act for a tenant, by its OAuth access token."""
     ANONYMOUS = "anonymous"
     """IP address of a caller without a credential."""
 
@@ -67,7 +69,7 @@ class Principal(Struct, frozen=True, kw_only=True):
 
     kind: Kind
     counted_as: str
-    """Owner of its counts and jobs: the id of the key or user, or `ip_` and the network of an address."""
+    """Owner of its counts and jobs: the id of the key, user or connected application, or `ip_` and the network of an address."""
     tenant: Tenant
     scopes: tuple[str, ...]
 
@@ -96,6 +98,11 @@ def user_principal(user: User, tenant: Tenant) -> Principal:
     if user.scope is not None and tenant.id not in user.scope:
         raise Forbidden
     return Principal(kind=Kind.USER, counted_as=user.id, tenant=tenant, scopes=SCOPES)
+
+
+def connected_principal(connection_id: str, tenant: Tenant, scopes: tuple[str, ...]) -> Principal:
+    """Makes the principal of a connected application: counted by itself, over all of its tokens."""
+    return Principal(kind=Kind.CONNECTED_APP, counted_as=connection_id, tenant=tenant, scopes=scopes)
 
 
 def anonymous_principal(remote_ip: str, tenant: Tenant) -> Principal:

@@ -15,7 +15,7 @@ from imgen.outgoing.network import CheckedNetwork, Resolve, resolve
 from imgen.outgoing.urls import parse_url
 
 MAX_ANSWER_BYTES = 4096
-"""Bytes of an answer's body that are read; nobody keeps them."""
+"""Bytes of the answer's body to a POST that are read; nobody keeps them."""
 MAX_REASON_CHARS = 200
 _FAILURES = (
     httpcore2.NetworkError,
@@ -32,6 +32,8 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     """By name in lower case."""
+    body: bytes = b""
+    """Empty where nobody asked for it."""
 
 
 class OutgoingClient:
@@ -59,12 +61,29 @@ class OutgoingClient:
         self._given_tls = tls
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Sends a request and reads the answer's status, headers and the beginning of its body.
+        """Sends a request and reads the answer's status, headers and the beginning of its body, which is dropped.
 
         Raises:
             UnsafeUrl: the URL, or an address of its name, is none that may be connected to.
             NoAnswer: there is no whole answer in time; the message has the reason.
         """
+        answer = await self._send("POST", url, headers, body, max_bytes=MAX_ANSWER_BYTES)
+        return answer._replace(body=b"")
+
+    async def get(self, url: str, headers: Mapping[str, str], *, max_bytes: int) -> Answer:
+        """Reads what is at a URL.
+
+        Raises:
+            UnsafeUrl: as for `post`.
+            NoAnswer: there is no whole answer in time, or its body is longer than `max_bytes`.
+        """
+        answer = await self._send("GET", url, headers, b"", max_bytes=max_bytes)
+        if len(answer.body) > max_bytes:
+            raise NoAnswer(f"The answer is longer than {max_bytes} bytes")
+        return answer
+
+    async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, max_bytes: int) -> Answer:
+        """Sends a request, and reads its answer until the body is over the limit."""
         wanted = parse_url(url, allow=self._allow)
         network = CheckedNetwork(self._resolve, allow=self._allow, opened_only=wanted.scheme != "https")
         target = httpcore2.URL(
@@ -79,15 +98,15 @@ class OutgoingClient:
             async with (
                 asyncio.timeout(self._timeout_s),
                 pool,
-                pool.stream("POST", target, headers=named, content=body) as response,
+                pool.stream(method, target, headers=named, content=body) as response,
             ):
-                size = 0
+                gathered = bytearray()
                 async for chunk in response.aiter_stream():
-                    size += len(chunk)
-                    if size > MAX_ANSWER_BYTES:
+                    gathered += chunk
+                    if len(gathered) > max_bytes:
                         break
                 told = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-                return Answer(response.status, told)
+                return Answer(response.status, told, bytes(gathered))
         except TimeoutError as exc:
             raise NoAnswer(f"No whole answer within {self._timeout_s:g} s") from exc
         except _FAILURES as exc:

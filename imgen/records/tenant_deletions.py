@@ -26,11 +26,14 @@ from imgen.records.tables.events import event_numbers, job_events
 from imgen.records.tables.idempotency import idempotency_keys
 from imgen.records.tables.jobs import jobs
 from imgen.records.tables.ledger import ledger
+from imgen.records.tables.oauth import oauth_codes, oauth_connections, oauth_tokens
 from imgen.records.tables.uploads import uploads
 from imgen.records.tables.users import memberships, one_time_links
 from imgen.records.tables.webhooks import webhook_attempts, webhook_deliveries, webhook_endpoints, webhook_secrets
 
-AT_CLOSING = (api_keys, one_time_links, memberships, webhook_endpoints, webhook_secrets)
+AT_CLOSING = (
+    api_keys, one_time_links, memberships, webhook_endpoints, webhook_secrets, oauth_connections, oauth_codes, oauth_tokens,
+)  # fmt: skip
 """Tables of a tenant that its closing empties: they let people and programs in, or send something out."""
 ROWS: Mapping[str, tuple[Table, Column[Any]]] = {
     "webhook messages": (webhook_deliveries, webhook_deliveries.c.tenant_id),

@@ -12,6 +12,7 @@ from imgen.domain.user import ADMIN, MEMBER, OWNER, User
 from imgen.records import name_pages, one_time_links
 from imgen.records.database import locked_in_order
 from imgen.records.name_pages import NamePlace
+from imgen.records.tables.oauth import oauth_codes, oauth_connections, oauth_tokens
 from imgen.records.tables.users import memberships, sessions, stars, users
 
 USERS_AT_ONCE = 500
@@ -89,7 +90,7 @@ def set_password(connection: Connection, user_id: str, new_hash: str, *, must_ch
 
 
 def remove(connection: Connection, user: User) -> None:
-    """Deletes a user with all sessions, memberships and stars; links by the user and for the user are revoked.
+    """Deletes a user with all sessions, memberships, stars and connected applications; links by and for the user are revoked.
 
     Raises:
         Invalid: it is the last administrator. Removals by two administrators at once are serialized.
@@ -100,7 +101,7 @@ def remove(connection: Connection, user: User) -> None:
     now = time.time()
     one_time_links.revoke_made_by(connection, user.id, now=now)
     one_time_links.revoke_resets(connection, user.id, now=now)
-    for table in (sessions, memberships, stars):
+    for table in (oauth_connections, oauth_codes, oauth_tokens, sessions, memberships, stars):
         connection.execute(delete(table).where(table.c.user_id == user.id))
     connection.execute(delete(users).where(users.c.id == user.id))
 

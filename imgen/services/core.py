@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from imgen.configuration import Configuration, applied_plan
 from imgen.domain.account import Plan
@@ -30,6 +31,9 @@ from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.served_queues import ServedQueues
 from imgen.settings import Settings
 from imgen.weights.digest import WeightDigests
+
+if TYPE_CHECKING:
+    from imgen.outgoing.client import OutgoingClient
 
 
 @dataclass(kw_only=True)
@@ -60,6 +64,8 @@ class Core:
     listed: ListedPictures = field(init=False)
     """Match lists, for sources and masks."""
     job_facts: JobFactsCache = field(default_factory=JobFactsCache)
+    outgoing: "OutgoingClient | None" = None
+    """Client for documents of applications; None: they are read from public addresses, with the system's trust."""
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.SystemRandom)
     average_seconds: dict[str, float] = field(default_factory=dict)

@@ -14,7 +14,17 @@ from sqlalchemy import Connection
 from imgen.domain.errors import ImgenError, Unavailable
 from imgen.domain.job import Job
 from imgen.live import epochs, job_views
-from imgen.records import awaited_answers, cache, idempotency, job_events, retention, users, webhook_log
+from imgen.records import (
+    awaited_answers,
+    cache,
+    idempotency,
+    job_events,
+    oauth_clients,
+    oauth_tokens,
+    retention,
+    users,
+    webhook_log,
+)
 from imgen.services import input_files, logos, rounds
 from imgen.services.core import Core
 from imgen.services.object_folders import delete_folders, folders_of
@@ -31,6 +41,7 @@ BATCH = 250
 """Jobs in one transaction: a few milliseconds of SQLite's only writer, and two or three requests to delete the files."""
 EVENTS_AT_ONCE = 1000
 KEYS_AT_ONCE = 1000
+TOKENS_AT_ONCE = 1000
 
 
 class Sweeper:
@@ -116,6 +127,14 @@ async def _awaited_answers(core: Core) -> int:
     return 0
 
 
+async def _oauth(core: Core) -> int:
+    """Deletes codes and tokens past their time, and clients that nobody uses."""
+    for delete in (oauth_tokens.delete_expired, oauth_clients.delete_unused):
+        while await core.database.writing(delete, now=core.clock(), limit=TOKENS_AT_ONCE) >= TOKENS_AT_ONCE:
+            pass
+    return 0
+
+
 async def _cache_entries(core: Core) -> int:
     await core.cache.sweep(core.objects, now=core.clock(), job_deadline_s=core.settings.jobs.deadline_s)
     return 0
@@ -153,6 +172,7 @@ PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "events": _events,
     "idempotency keys": _idempotency_keys,
     "awaited answers": _awaited_answers,
+    "oauth": _oauth,
     "cache": _cache_entries,
     "masters": _orphaned_masters,
     "logos": logos.sweep_logos,

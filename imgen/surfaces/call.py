@@ -17,14 +17,15 @@ from imgen.asgi.endpoint import (
     remote_ip,
     sent_key,
 )
-from imgen.domain.credential import AddressCredential, Credential, KeyCredential
-from imgen.domain.errors import Forbidden, ImgenError, Unauthorized
-from imgen.domain.principal import Kind, Principal, hash_key
+from imgen.domain.credential import AddressCredential, Credential, KeyCredential, secret_credential
+from imgen.domain.errors import Forbidden, ImgenError, InvalidToken, OutOfScope, Unauthorized
+from imgen.domain.principal import SCOPES, Kind, Principal, hash_key
 from imgen.domain.user import User
 from imgen.services.accounts import authentication, sessions
 from imgen.services.core import Core
 from imgen.surfaces.acting import acting
 from imgen.surfaces.idempotency_key import idempotency_key
+from imgen.surfaces.public_address import base_of, challenge
 from imgen.surfaces.session_cookie import SessionCookies
 
 KEY_HEADERS = (AUTHORIZATION, X_API_KEY)
@@ -43,6 +44,7 @@ class Call:
         *,
         surface: str,
         serves_anonymous: bool = False,
+        resource: str | None = None,
     ) -> None:
         """Takes a request of a surface.
 
@@ -53,6 +55,7 @@ class Call:
             receive: reads its body.
             surface: name that plans have for the surface.
             serves_anonymous: whether it may serve callers without a credential, where the server is set so.
+            resource: resource that access tokens must be good for; None: the surface takes none.
         """
         self.core = core
         self.scope = scope
@@ -60,6 +63,7 @@ class Call:
         self._cookies = cookies
         self.surface = surface
         self._serves_anonymous = serves_anonymous
+        self._resource = resource
         self._principal: Principal | None = None
 
     @property
@@ -150,6 +154,25 @@ class Call:
             gone.cancel()
             done.cancel()
 
+    def challenge(self, error: ImgenError) -> dict[str, str]:
+        """Returns the header of a failure that leads OAuth clients to the authorization server; none for other failures."""
+        if self._resource is None:
+            return {}
+        if isinstance(error, InvalidToken):
+            reason = "invalid_token"
+        elif isinstance(error, OutOfScope) and self._is_application:
+            reason = "insufficient_scope"
+        elif type(error) is Unauthorized:
+            reason = ""
+        else:
+            return {}
+        base = base_of(self.core.settings, self.scope)
+        return {"WWW-Authenticate": challenge(base, self._resource, " ".join(SCOPES), error=reason)}
+
+    @property
+    def _is_application(self) -> bool:
+        return self._principal is not None and self._principal.kind is Kind.CONNECTED_APP
+
     def idempotency_key(self) -> str:
         """Returns the idempotency key of the header; empty: there is none.
 
@@ -160,7 +183,11 @@ class Call:
 
     async def _credential(self) -> Credential:
         if self.has_key:
-            return KeyCredential(hash_key(sent_key(self.scope, KEY_HEADERS)))
+            raw = sent_key(self.scope, KEY_HEADERS)
+            is_plain = any(name == X_API_KEY for name, _ in self.scope["headers"])
+            if self._resource is None or is_plain:  # access tokens come as Bearer alone
+                return KeyCredential(hash_key(raw))
+            return secret_credential(raw, resource=self._resource)
         user = await self._signed_in()
         if user is None and self._serves_anonymous:
             return AddressCredential(remote_ip(self.scope))
@@ -199,14 +226,18 @@ def endpoint(
     surface: str,
     failed: Callable[[ImgenError, Call], Answer],
     serves_anonymous: bool = False,
+    resource: str | None = None,
 ) -> Endpoint:
     """Makes the ASGI application of a route; `failed` answers errors in the form of the surface."""
 
     async def answer(scope: Scope, receive: Receive) -> Answer:
-        call = Call(core, cookies, scope, receive, surface=surface, serves_anonymous=serves_anonymous)
+        call = Call(
+            core, cookies, scope, receive, surface=surface, serves_anonymous=serves_anonymous, resource=resource
+        )
         try:
             return await handler(call)
         except ImgenError as exc:
-            return failed(exc, call)
+            status, body, headers = failed(exc, call)
+            return status, body, {**headers, **call.challenge(exc)}
 
     return Endpoint(answer)

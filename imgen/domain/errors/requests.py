@@ -21,6 +21,12 @@ class TenantClosed(InvalidKey):
     code = "tenant_closed"
 
 
+class InvalidToken(InvalidKey):
+    """The access token is unknown, expired, revoked or for another resource."""
+
+    code = "invalid_token"
+
+
 class KeyDisabled(Unauthorized):
     """API key is disabled."""
 

@@ -9,13 +9,21 @@ from typing import Any
 from sqlalchemy import Connection
 
 from imgen.domain.account import ANONYMOUS_TENANT_ID, Tenant
-from imgen.domain.credential import AddressCredential, Credential, KeyCredential, SessionCredential
+from imgen.domain.credential import AddressCredential, Credential, KeyCredential, SessionCredential, TokenCredential
 from imgen.domain.errors import Forbidden, Unauthorized
-from imgen.domain.principal import Principal, anonymous_principal, key_principal, user_principal
+from imgen.domain.principal import (
+    Principal,
+    TenantKey,
+    anonymous_principal,
+    connected_principal,
+    key_principal,
+    user_principal,
+)
 from imgen.domain.user import User
 from imgen.live.request_gate import RateCheck
 from imgen.records import audit, memberships, tenants
 from imgen.services.accounts import known_keys, rates
+from imgen.services.accounts.known_keys import Known, Secret
 from imgen.services.accounts.rates import NoteRate
 from imgen.services.core import Core
 
@@ -37,6 +45,7 @@ async def authenticate(
     Raises:
         InvalidKey: there is no such key.
         KeyDisabled: it is disabled or has expired.
+        InvalidToken: the access token is unknown, expired, revoked, or for another resource.
         Forbidden: the user is no member of the tenant.
         Unauthorized: callers without a credential are not served.
         RateLimited: more requests in a minute than the plan allows, or too many unknown keys from this IP.
@@ -44,14 +53,14 @@ async def authenticate(
     return await _AUTHENTICATORS[type(credential)](core, credential, remote_ip, note)
 
 
-async def authenticate_again(core: Core, credential: KeyCredential) -> Principal:
-    """Makes the principal of a key once more, in the middle of a long answer; the request is not counted again.
+async def authenticate_again(core: Core, credential: Secret) -> Principal:
+    """Makes the principal of a key or token once more, in the middle of a long answer; the request is not counted again.
 
     Raises:
-        InvalidKey, KeyDisabled: the key is not valid any more.
+        InvalidKey, KeyDisabled, InvalidToken: the key or token is not valid any more.
         Retryable: the database does not answer.
     """
-    return key_principal(await known_keys.find_again(core, credential.key_hash, now=core.clock()))
+    return _principal_of(await known_keys.find_again(core, credential, now=core.clock()))
 
 
 async def session_principal(core: Core, credential: SessionCredential) -> Principal:
@@ -86,19 +95,19 @@ async def count_person(core: Core, user: User, *, note: NoteRate = rates.ignore)
         rates.keep(check, user.id, plan, now=now, note=note)
 
 
-async def _by_key(core: Core, credential: KeyCredential, remote_ip: str, note: NoteRate) -> Principal:
-    now, key_hash = core.clock(), credential.key_hash
-    found = await known_keys.find(core, key_hash, remote_ip=remote_ip, now=now)
-    check = await rates.hit(core, found.key.id, now)
+async def _by_key(core: Core, credential: Secret, remote_ip: str, note: NoteRate) -> Principal:
+    now = core.clock()
+    principal = _principal_of(await known_keys.find(core, credential, remote_ip=remote_ip, now=now))
+    check = await rates.hit(core, principal.counted_as, now)
     if check is None:
         # Without Redis changes of keys are not visible, so SQL is read each time. The cache is emptied, because the epoch
         # may be the old one afterwards.
         core.principal_cache.clear(UNKNOWN_EPOCH)
-        return key_principal(await known_keys.read(core, key_hash, now=now))
+        return _principal_of(await known_keys.read(core, credential, now=now))
     if check.epoch != core.principal_cache.epoch:
         known_keys.begin_epoch(core, check.epoch)
-        found = await known_keys.find(core, key_hash, remote_ip=remote_ip, now=now)
-    return _counted(core, key_principal(found), check, now, note)
+        principal = _principal_of(await known_keys.find(core, credential, remote_ip=remote_ip, now=now))
+    return _counted(core, principal, check, now, note)
 
 
 async def _by_session(core: Core, credential: SessionCredential, _remote_ip: str, note: NoteRate) -> Principal:
@@ -124,9 +133,16 @@ async def _by_address(core: Core, credential: AddressCredential, _remote_ip: str
 
 _AUTHENTICATORS: dict[type[Credential], Callable[[Core, Any, str, NoteRate], Awaitable[Principal]]] = {
     KeyCredential: _by_key,
+    TokenCredential: _by_key,
     SessionCredential: _by_session,
     AddressCredential: _by_address,
 }
+
+
+def _principal_of(found: Known) -> Principal:
+    if isinstance(found, TenantKey):
+        return key_principal(found)
+    return connected_principal(found.grant.connection_id, found.tenant, found.grant.scopes)
 
 
 def _counted(core: Core, principal: Principal, check: RateCheck, now: float, note: NoteRate) -> Principal:

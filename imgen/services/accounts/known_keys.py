@@ -1,12 +1,28 @@
-"""API keys by their hash: from the memory of this process, else from SQL, which strangers may read a limited number of times."""
+"""API keys and access tokens by their hash: from the memory of this process, else from SQL, which strangers may read rarely."""
 
+import contextlib
 import math
+from collections.abc import Callable, Mapping
 
-from imgen.domain.errors import InvalidKey, KeyDisabled, RateLimited, Unavailable
+from sqlalchemy import Connection
+
+from imgen.domain.credential import KeyCredential, TokenCredential
+from imgen.domain.errors import InvalidKey, InvalidToken, KeyDisabled, RateLimited, Unavailable
+from imgen.domain.oauth.grants import TenantToken, covers
 from imgen.domain.principal import TenantKey
 from imgen.live import epochs
-from imgen.records import api_keys
+from imgen.records import api_keys, oauth_tokens
 from imgen.services.core import Core
+
+Secret = KeyCredential | TokenCredential
+Known = TenantKey | TenantToken
+"""Key or token with its tenant, as it is remembered."""
+_READERS: Mapping[type[Secret], Callable[[Connection, str], Known | None]] = {
+    KeyCredential: api_keys.find_key_by_hash,
+    TokenCredential: oauth_tokens.find_access_token,
+}
+_UNKNOWN: Mapping[type[Secret], type[InvalidKey]] = {KeyCredential: InvalidKey, TokenCredential: InvalidToken}
+"""Kind of credential → function that finds it in SQL, and the error where there is none."""
 
 
 def is_known(core: Core, key_hash: str) -> bool:
@@ -14,39 +30,46 @@ def is_known(core: Core, key_hash: str) -> bool:
     return core.principal_cache.get(key_hash) is not None
 
 
-async def find(core: Core, key_hash: str, *, remote_ip: str, now: float) -> TenantKey:
-    """Finds an enabled key, and remembers the result for this epoch.
+async def find(core: Core, secret: Secret, *, remote_ip: str, now: float) -> Known:
+    """Finds an enabled key or a good token, and remembers the result for this epoch.
 
     Raises:
         InvalidKey: there is no such key.
         KeyDisabled: it is disabled or has expired.
+        InvalidToken: there is no such token, it has expired, or it is for another resource.
         RateLimited: too many unknown keys came from this IP.
     """
-    found = core.principal_cache.get(key_hash) or await _look_up(core, key_hash, remote_ip)
-    return _unexpired(found, now)
+    found = core.principal_cache.get(secret.key_hash) or await _look_up(core, secret, remote_ip)
+    return _good(found, secret, now)
 
 
-async def find_again(core: Core, key_hash: str, *, now: float) -> TenantKey:
-    """Finds an enabled key that was valid before, as it is now: in memory if no key has changed, else in SQL.
+async def find_again(core: Core, secret: Secret, *, now: float) -> Known:
+    """Finds a key or token that was valid before, as it is now: in memory if no key has changed, else in SQL.
 
     Raises:
-        InvalidKey, KeyDisabled: as for `find`.
+        InvalidKey, KeyDisabled, InvalidToken: as for `find`.
     """
-    found = None if await _keys_changed(core, otherwise=True) else core.principal_cache.get(key_hash)
+    found = None if await _keys_changed(core, otherwise=True) else core.principal_cache.get(secret.key_hash)
     if found is None:
-        epoch, found = core.principal_cache.epoch, await _read(core, key_hash)
+        epoch, found = core.principal_cache.epoch, await _read(core, secret)
         if epoch == core.principal_cache.epoch:
-            core.principal_cache.put(key_hash, found)
-    return _unexpired(found, now)
+            core.principal_cache.put(secret.key_hash, found)
+    return _good(found, secret, now)
 
 
-async def read(core: Core, key_hash: str, *, now: float) -> TenantKey:
-    """Reads an enabled key from SQL.
+async def read(core: Core, secret: Secret, *, now: float) -> Known:
+    """Reads an enabled key or a good token from SQL.
 
     Raises:
-        InvalidKey, KeyDisabled: as for `find`.
+        InvalidKey, KeyDisabled, InvalidToken: as for `find`.
     """
-    return _unexpired(await _read(core, key_hash), now)
+    return _good(await _read(core, secret), secret, now)
+
+
+async def forget(core: Core) -> None:
+    """Has every process read keys, tokens and tenants anew, after a change. Without Redis they trust no memory."""
+    with contextlib.suppress(Unavailable):
+        await core.live.run(epochs.bump(epochs.KEYS))
 
 
 def begin_epoch(core: Core, epoch: bytes | None) -> None:
@@ -55,11 +78,11 @@ def begin_epoch(core: Core, epoch: bytes | None) -> None:
     core.strangers.reset()
 
 
-async def _look_up(core: Core, key_hash: str, remote_ip: str) -> TenantKey:
-    cache = core.principal_cache
+async def _look_up(core: Core, secret: Secret, remote_ip: str) -> Known:
+    cache, key_hash = core.principal_cache, secret.key_hash
     refusal = cache.refusal(key_hash)
     if refusal is not None and not await _keys_changed(core, otherwise=True):
-        if refusal is InvalidKey:
+        if issubclass(refusal, InvalidKey):
             core.strangers.count_unknown(remote_ip, is_repeated=True)
         raise refusal
     if not cache.has_seen(key_hash):
@@ -70,7 +93,7 @@ async def _look_up(core: Core, key_hash: str, remote_ip: str) -> TenantKey:
                 raise
     epoch = cache.epoch
     try:
-        found = await _read(core, key_hash)
+        found = await _read(core, secret)
     except (InvalidKey, KeyDisabled) as exc:
         if epoch == cache.epoch:
             cache.put_refusal(key_hash, type(exc))
@@ -83,11 +106,11 @@ async def _look_up(core: Core, key_hash: str, remote_ip: str) -> TenantKey:
     return found
 
 
-async def _read(core: Core, key_hash: str) -> TenantKey:
-    found = await core.database.reading(api_keys.find_key_by_hash, key_hash)
+async def _read(core: Core, secret: Secret) -> Known:
+    found = await core.database.reading(_READERS[type(secret)], secret.key_hash)
     if found is None:
-        raise InvalidKey
-    if not found.key.enabled:
+        raise _UNKNOWN[type(secret)]
+    if isinstance(found, TenantKey) and not found.key.enabled:
         raise KeyDisabled
     return found
 
@@ -104,7 +127,12 @@ async def _keys_changed(core: Core, *, otherwise: bool) -> bool:
     return True
 
 
-def _unexpired(found: TenantKey, now: float) -> TenantKey:
-    if (found.key.expires_at or math.inf) <= now:
-        raise KeyDisabled
+def _good(found: Known, secret: Secret, now: float) -> Known:
+    if isinstance(found, TenantKey):
+        if (found.key.expires_at or math.inf) <= now:
+            raise KeyDisabled
+        return found
+    is_for = isinstance(secret, TokenCredential) and covers(found.grant.resource, secret.resource)
+    if found.expires_at <= now or not is_for:
+        raise InvalidToken
     return found

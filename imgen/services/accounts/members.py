@@ -1,16 +1,15 @@
 """Members of tenants, and tenants that people make for themselves: each change with its row in the audit."""
 
-import contextlib
+import secrets
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from imgen.domain.account import Tenant
-from imgen.domain.errors import Invalid, Unavailable
+from imgen.domain.errors import Invalid
 from imgen.domain.user import MEMBER, OWNER, TENANT_ROLES, User
-from imgen.live import epochs
 from imgen.records import audit, memberships, tenants, users
-from imgen.services.accounts import tenant_access
+from imgen.services.accounts import known_keys, tenant_access
 from imgen.services.core import Core
 
 
@@ -44,6 +43,12 @@ def add_tenant(connection: Connection, core: Core, user: User, name: str) -> Ten
     return made
 
 
+def free_name(connection: Connection, user: User) -> str:
+    """Returns a free name for a tenant of a person's own: the person's, or one like it."""
+    is_taken = tenants.find_tenant(connection, user.name) is not None
+    return f"{user.name[:180]} ({secrets.token_hex(4)})" if is_taken else user.name
+
+
 async def rename_tenant(core: Core, user: User, tenant_id: str, name: str) -> None:
     """Gives a tenant another name.
 
@@ -66,8 +71,7 @@ async def rename_tenant(core: Core, user: User, tenant_id: str, name: str) -> No
         await core.database.writing(write)
     except IntegrityError as exc:
         raise Invalid(f"The name {name!r} is taken") from exc
-    with contextlib.suppress(Unavailable):  # without Redis no process uses its memory of tenants
-        await core.live.run(epochs.bump(epochs.KEYS))
+    await known_keys.forget(core)
 
 
 async def set_role(core: Core, by: User, tenant_id: str, user_id: str, role: str) -> None:
@@ -99,7 +103,7 @@ async def set_role(core: Core, by: User, tenant_id: str, user_id: str, role: str
 
 
 async def remove(core: Core, by: User, tenant_id: str, user_id: str) -> None:
-    """Takes a member out of a tenant; everybody may leave. The member's sessions lose the tenant at once.
+    """Takes a member out of a tenant; everybody may leave. The member's sessions and applications lose the tenant at once.
 
     Raises:
         Invalid: there is no such member, or it is the last owner.
@@ -116,6 +120,7 @@ async def remove(core: Core, by: User, tenant_id: str, user_id: str) -> None:
         _note(connection, by, action, tenant, audit.change(member.name, before={"role": before}))
 
     await core.database.writing(write)
+    await known_keys.forget(core)
 
 
 def _member(connection: Connection, tenant: Tenant, user_id: str) -> tuple[User, str]:

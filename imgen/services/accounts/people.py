@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from imgen.domain.errors import Invalid
 from imgen.domain.user import ROLES, User
 from imgen.records import audit, tenants, users
-from imgen.services.accounts import passwords, seats
+from imgen.services.accounts import known_keys, passwords, seats
 from imgen.services.core import Core
 
 
@@ -54,6 +54,7 @@ async def new_first_password(core: Core, by: User, name: str) -> str:
         _note(connection, by, "set password", detail, subject=user.id)
 
     await core.database.writing(write)
+    await known_keys.forget(core)
     return first
 
 
@@ -73,6 +74,7 @@ async def remove(core: Core, by: User, name: str) -> None:
         _note(connection, by, "removed person", detail, subject=user.id)
 
     await core.database.writing(write)
+    await known_keys.forget(core)
 
 
 def _find(connection: Connection, name: str) -> User:

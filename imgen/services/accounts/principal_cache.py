@@ -1,4 +1,4 @@
-"""Cache of keys and tenants in an API process: read from SQL once, dropped when the epoch of keys changes.
+"""Cache of keys, access tokens and tenants in an API process: read from SQL once, dropped when the epoch of keys changes.
 
 The epoch is read with every request, so a disabled key stops working in every process at once. Refused keys are remembered
 as well, for a shorter time, so that they do not cost a read of SQL each.
@@ -9,6 +9,7 @@ from collections import OrderedDict
 from typing import Generic, TypeVar
 
 from imgen.domain.account import Tenant
+from imgen.domain.oauth.grants import TenantToken
 from imgen.domain.principal import TenantKey
 
 CAPACITY = 10_000
@@ -19,16 +20,16 @@ T = TypeVar("T")
 
 
 class PrincipalCache:
-    """Maps of hash → enabled key with its tenant, of hash → error of a refused key, and of id → tenant."""
+    """Maps of hash → enabled key or access token with its tenant, of hash → error of a refused key, and of id → tenant."""
 
     def __init__(self) -> None:
         self.epoch: bytes | None = None
-        self._known = _Recent[TenantKey](TTL_S)
+        self._known = _Recent[TenantKey | TenantToken](TTL_S)
         self._refused = _Recent[type[Exception]](REFUSED_TTL_S)
         self._tenants = _Recent[Tenant](TTL_S)
 
-    def get(self, key_hash: str) -> TenantKey | None:
-        """Returns the key; None: it is not cached, or too old."""
+    def get(self, key_hash: str) -> TenantKey | TenantToken | None:
+        """Returns the key or token; None: it is not cached, or too old."""
         return self._known.get(key_hash)
 
     def has_seen(self, key_hash: str) -> bool:
@@ -39,8 +40,8 @@ class PrincipalCache:
         """Returns the error of a key that was refused a moment ago; None: it was not."""
         return self._refused.get(key_hash)
 
-    def put(self, key_hash: str, found: TenantKey) -> None:
-        """Caches a key read from SQL."""
+    def put(self, key_hash: str, found: TenantKey | TenantToken) -> None:
+        """Caches a key or token read from SQL."""
         self._known.put(key_hash, found)
 
     def put_refusal(self, key_hash: str, error: type[Exception]) -> None:

@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute
 
 from imgen.asgi.endpoint import Answer
 from imgen.domain.errors import ImgenError
+from imgen.domain.oauth.grants import FORGE
 from imgen.services.core import Core
 from imgen.surfaces.by_method import routes_by_method
 from imgen.surfaces.call import Call, endpoint
@@ -25,7 +26,7 @@ def routes(core: Core) -> list[BaseRoute]:
         (
             row.path,
             row.method,
-            endpoint(core, cookies, row.handler, surface=NAME, failed=_failed, serves_anonymous=True),
+            endpoint(core, cookies, row.handler, surface=NAME, failed=_failed, serves_anonymous=True, resource=FORGE),
         )
         for row in ROUTES
     )

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from imgen.asgi.endpoint import Answer
 from imgen.domain.errors import ImgenError
+from imgen.domain.oauth.grants import FORGE
 from imgen.domain.principal import READ
 from imgen.objects import ObjectStore, ServedStore
 from imgen.records.assets import Asset
@@ -47,7 +48,9 @@ class AssetsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers with the file, a part of it, or 304 where the caller has it."""
-        call = Call(self._core, self._cookies, scope, receive, surface=self._surface, serves_anonymous=True)
+        call = Call(
+            self._core, self._cookies, scope, receive, surface=self._surface, serves_anonymous=True, resource=FORGE
+        )
         try:
             principal = None if self._is_public else await call.principal(needs=READ)
             asset = await find_asset(self._core, call.path("sha256"), principal)

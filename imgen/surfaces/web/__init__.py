@@ -15,7 +15,8 @@ from imgen.services.core import Core
 from imgen.surfaces.surface import Surface, surface_at
 
 PREFIXES = (
-    "/", "/account", "/invitation", "/panel", "/password-reset", "/play", "/sign-in", "/sign-out", "/sign-up", "/static",
+    "/", "/account", "/authorize", "/invitation", "/panel", "/password-reset", "/play", "/sign-in", "/sign-out", "/sign-up",
+    "/static",
 )  # fmt: skip
 """Prefixes of the pages; `/` is the home page alone."""
 

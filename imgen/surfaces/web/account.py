@@ -11,10 +11,11 @@ from imgen.domain import errors
 from imgen.domain.user import MIN_PASSWORD_CHARS, OWNER, User
 from imgen.records import memberships, users
 from imgen.services.accounts import members, sessions
+from imgen.services.oauth import connections
 from imgen.surfaces.web.entering import enter
 from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.shell import Shell
+from imgen.surfaces.web.shell import ANYWHERE, AUTHORIZE, NEXT, Shell
 
 
 class Account:
@@ -43,7 +44,7 @@ class Account:
         """Shows the form for name and password."""
         if user is not None:
             return self._shell.redirect(request, "/panel")
-        return self._shell.page(request, "sign_in.html", name="", problem="")
+        return self._sign_in_page(request)
 
     async def sign_in(self, request: Request, _user: User | None) -> Response:
         """Signs in; the cookie keeps nothing of an earlier session."""
@@ -53,7 +54,12 @@ class Account:
             return await enter(self._shell, request, name, password)
         except (errors.Invalid, errors.RateLimited) as exc:
             status = 429 if isinstance(exc, errors.RateLimited) else 401
-            return self._shell.page(request, "sign_in.html", status=status, name=name, problem=str(exc))
+            return self._sign_in_page(request, status=status, name=name, problem=str(exc))
+
+    def _sign_in_page(self, request: Request, *, status: int = 200, name: str = "", problem: str = "") -> Response:
+        is_for_application = str(request.session.get(NEXT, "")).startswith(AUTHORIZE)  # which may be answered at once
+        policy = self._shell.policy_towards(ANYWHERE) if is_for_application else ""
+        return self._shell.page(request, "sign_in.html", status=status, policy=policy, name=name, problem=problem)
 
     async def sign_out(self, request: Request, user: User) -> Response:
         """Ends the session; every copy of its cookie becomes invalid."""
@@ -62,7 +68,7 @@ class Account:
         return self._shell.redirect(request, "/sign-in", "You are signed out.")
 
     async def account(self, request: Request, user: User, problem: str = "", status: int = 400) -> Response:
-        """Shows the user's account: sessions, tenants, and the form for a new password."""
+        """Shows the user's account: sessions, tenants, connected applications, and the form for a new password."""
         core = self._shell.core
         open_sessions = await core.database.reading(users.session_count, user.id, now=core.clock())
         own = await core.database.reading(memberships.tenants_of, user.id)
@@ -72,6 +78,7 @@ class Account:
             status=status if problem else 200,
             open_sessions=open_sessions,
             own=[(one, core.plan_of(one.tenant.plan)) for one in own],
+            applications=await connections.of_user(core, user),
             owned=sum(one.role == OWNER for one in own),
             may_own=core.settings.accounts.tenants_per_person,
             problem=problem,

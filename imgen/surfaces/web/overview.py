@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain.job import FINISH_QUEUE, render_queue
 from imgen.domain.user import User
 from imgen.live import workers
-from imgen.records import job_search, job_statistics
+from imgen.records import job_search, job_statistics, oauth_connections
 from imgen.services.links import thumbnail_url
 from imgen.settings.advice import unseen_pictures
 from imgen.surfaces.web import charts, filters
@@ -62,6 +62,7 @@ class Overview:
             parts=[(part, *done.seconds[part]) for part in PARTS if part in done.seconds],
             depths=await self._depths() if user.is_admin else {},
             heartbeats=await core.live.run(workers.list_workers()) if user.is_admin else [],
+            applications=await core.database.reading(oauth_connections.count) if user.is_admin else 0,
             latest=[(job, thumbnail_url(core, job.outcome)) for job in page.jobs if job.outcome is not None],
             warning=unseen_pictures(core.settings) if user.is_admin else "",
             minutes=MINUTES,

@@ -9,10 +9,12 @@ from starlette.routing import BaseRoute, Mount
 from imgen.services.core import Core
 from imgen.surfaces.static import static_files
 from imgen.surfaces.web.account import Account
+from imgen.surfaces.web.applications import Applications
 from imgen.surfaces.web.audit import Audit
 from imgen.surfaces.web.cache import Cache
 from imgen.surfaces.web.catalog import Catalog
 from imgen.surfaces.web.chosen import Chosen
+from imgen.surfaces.web.consent import Consent
 from imgen.surfaces.web.job_list import JobList
 from imgen.surfaces.web.jobs import Jobs
 from imgen.surfaces.web.keys import Keys
@@ -47,6 +49,8 @@ class Section(Protocol):
 
 SECTIONS: tuple[type[Section], ...] = (
     Account,
+    Applications,
+    Consent,
     Leaving,
     Links,
     SignUp,

@@ -29,8 +29,12 @@ from imgen.surfaces.web.navigation import NavEntry, navigation
 
 FLASH, NEXT = "flash", "then"
 """Keys of the cookie: a line for the next page, and the page to show after sign-in."""
-MAX_NEXT_CHARS = 1000
-"""Limit of the path in the cookie, which holds 4 KiB."""
+MAX_NEXT_CHARS = 2000
+"""Limit of the path in the cookie, which holds 4 KiB: 2.7 KiB of it with this."""
+AUTHORIZE = "/authorize"
+"""Page at which people allow applications (consent.py)."""
+ANYWHERE = "'self' https: http:"
+"""Targets of a form whose answer may lead to an application."""
 Handler = Callable[[Request, User], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -56,14 +60,20 @@ class Shell:
         self._templates.filters |= filters.FILTERS
         self._templates.globals |= {"is_sign_up_open": sign_up.is_open(core)}
 
-    def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """Renders a page. A line that `redirect` left is shown once."""
+    def page(
+        self, request: Request, template: str, *, status: int = 200, policy: str = "", **values: Any
+    ) -> HTMLResponse:
+        """Renders a page, under a policy of its own where one is given. A line that `redirect` left is shown once."""
         user, left = getattr(request.state, "user", None), request.session.pop(FLASH, None)
         path = request.url.path
         nav = navigation(self._nav, user, path) if user else None
         around = {"user": user, "path": path, "nav": nav, "flash": left and Flash(*left)}
         text = self._render(template, csrf=request.scope["csrftoken"](), **around | values)
-        return HTMLResponse(text, status, headers=self.headers())
+        return HTMLResponse(text, status, headers=self.headers(policy))
+
+    def policy_towards(self, targets: str) -> str:
+        """Returns the policy of a page whose forms may lead to other addresses: browsers hold redirects after them to it."""
+        return self._policy.replace("form-action 'self'", f"form-action {targets}")
 
     def headers(self, policy: str = "") -> dict[str, str]:
         """Returns the headers of every page."""

@@ -12,6 +12,8 @@ from submitting import submit_repaired
 
 from imgen.domain.idempotency import Once
 from imgen.domain.job import FINISH_QUEUE, State
+from imgen.domain.oauth.clients import ClientMetadata, make_client, new_client_id
+from imgen.domain.oauth.grants import ACCESS, REFRESH, Grant
 from imgen.domain.one_time_link import LinkKind
 from imgen.domain.outcome import Blocked, Outcome, StoredImage
 from imgen.domain.recipe import Input, VisibleWatermark
@@ -26,6 +28,9 @@ from imgen.records import (
     jobs,
     ledger,
     memberships,
+    oauth_clients,
+    oauth_connections,
+    oauth_tokens,
     one_time_links,
     packs,
     stars,
@@ -34,6 +39,7 @@ from imgen.records import (
     webhooks,
 )
 from imgen.records.cache import PendingEntry, new_entry_id
+from imgen.records.oauth_tokens import Code
 from imgen.records.tables import metadata
 from imgen.records.tables.webhooks import webhook_attempts, webhook_deliveries
 from imgen.records.uploads import Upload
@@ -78,6 +84,7 @@ async def furnish(core, principal, *, queued: int = 2) -> Furnished:
             connection, f"hash {tenant.id}", LinkKind.INVITATION, tenant_id=tenant.id, role=OWNER, made_by="", now=now
         )
         webhooks.tenant_secrets(connection, tenant.id)
+        _connect_application(connection, user.id, tenant.id, now)
         packs.grant(connection, tenant, core.configured.packs["pack_500"], reference=f"invoice of {tenant.name}")
         upload = Upload(
             id=f"upl_{tenant.id}", tenant_id=tenant.id, key=f"inputs/{tenant.id}/2026-11-27/ab", original_key="",
@@ -122,6 +129,27 @@ async def furnish(core, principal, *, queued: int = 2) -> Furnished:
         entry_id=entry_id,
         user_id=user_id,
     )
+
+
+def _connect_application(connection, user_id, tenant_id, now):
+    metadata = ClientMetadata(redirect_uris=["https://app.example.com/callback"], client_name="Kite")
+    client = make_client(new_client_id(), metadata, now=now)
+    oauth_clients.add(connection, client)
+    connection_id = oauth_connections.connect(
+        connection, client, user_id=user_id, tenant_id=tenant_id, scopes=("read",), now=now
+    )
+    grant = Grant(
+        connection_id=connection_id,
+        client_id=client.id,
+        user_id=user_id,
+        tenant_id=tenant_id,
+        scopes=("read",),
+        resource="",
+    )
+    code = Code(hash=f"code {tenant_id}", family_id="fam_1", grant=grant, redirect_uri="", challenge="")
+    oauth_tokens.add_code(connection, code, now=now)
+    for kind in (ACCESS, REFRESH):
+        oauth_tokens.add_token(connection, f"{kind} {tenant_id}", kind, "fam_1", grant, now=now)
 
 
 def keys_of(made, tenant_id, entry_id):

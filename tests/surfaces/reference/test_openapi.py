@@ -217,6 +217,7 @@ def test_every_error_is_in_it(document):
     reachable = {kind for parent in surface.STATUSES for kind in kin(parent)} - {errors.Invalid}
     reachable -= {errors.Forbidden, errors.ObjectNotFound}  # answered by pages and files alone, as are
     reachable -= {errors.TenantNotFound, errors.TooManyTenants}
+    reachable -= {errors.InvalidToken, *kin(errors.OAuthError)}  # this surface takes keys alone
     reachable -= {errors.TierNotInPlan, errors.ExportNotInPlan, errors.KeyShownBefore}  # of other surfaces and of none
     reachable -= {*kin(errors.InvalidField), errors.OutOfScope}  # they name the field, and take an argument
     ours = {kind for kind in reachable if surface.status_of(kind) == surface.UNAVAILABLE}  # whose text is never shown

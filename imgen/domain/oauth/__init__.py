@@ -1,0 +1,1 @@
+"""Values and rules of OAuth 2.1: clients, redirect URIs, proofs, scopes, resources, lifetimes."""
