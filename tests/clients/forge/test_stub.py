@@ -16,12 +16,12 @@ from clients.forge.conftest import (
     JOB_ID,
     KINDS,
     PICTURE,
-    node_program,
     refusal,
     told,
 )
 from clients.scripts import Client, files_in, installed
 from servers.action_stub import Reply, Stub, start_stub
+from servers.node import node_program
 
 WORDS = ["@aya red coat,", "-hat", 'a "b" é\\']
 REQUEST = "/v2/generate"
@@ -224,7 +224,7 @@ def test_the_module_runs_in_a_page(stub: Stub, tmp_path: Path) -> None:
         """
     )
     done = subprocess.run(
-        [node_program(), str(page)], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False
+        [str(node_program()), str(page)], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [ASSET, True, 1, "HTTP 404"]
