@@ -17,6 +17,7 @@ from starlette.responses import Response
 from imgen import composition, configuration
 from imgen.asgi.answer_headers import AnswerHeaders, headers_of
 from imgen.asgi.endpoint import Answer
+from imgen.asgi.running_route import running
 from imgen.domain.idempotency import HEADER
 from imgen.live.executors import PipeliningExecutor
 from imgen.live.queue import Publisher
@@ -34,7 +35,7 @@ from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.services.tenants.emptying import TenantDeleter
 from imgen.settings import Settings
-from imgen.surfaces import action, files, forge, health, oauth, openai, operators, reference, studio, web
+from imgen.surfaces import action, files, forge, health, mcp, oauth, openai, operators, reference, studio, web
 from imgen.surfaces.acting import TENANT
 from imgen.surfaces.session_cookie import CSRF_HEADER
 from imgen.surfaces.surface import Problem, Surface, surface_at
@@ -46,6 +47,7 @@ SURFACES: tuple[Surface, ...] = (
     oauth.SURFACE,
     openai.SURFACE,
     studio.SURFACE,
+    mcp.SURFACE,
     operators.SURFACE,
     health.SURFACE,
     files.SURFACE,
@@ -61,6 +63,10 @@ CORS_REQUEST_HEADERS = (
     "Last-Event-ID",
     TENANT,
     "X-API-Key",
+    "MCP-Protocol-Version",
+    "Mcp-Method",
+    "Mcp-Name",
+    "Mcp-Session-Id",
     CSRF_HEADER.decode(),
 )
 CORS_ANSWER_HEADERS = (
@@ -70,6 +76,7 @@ CORS_ANSWER_HEADERS = (
     "X-Request-Id",
     "Idempotency-Replayed",
     "RateLimit",
+    "Mcp-Session-Id",
 )
 """Parts of requests and answers for browsers of configured origins (contract, the table of surfaces)."""
 GC_THRESHOLDS = (10_000, 20, 20)
@@ -84,6 +91,7 @@ def create_app(settings: Settings) -> Starlette:
         ConfigurationError: a setting or file is wrong; no port is open yet.
     """
     core = open_core(settings)
+    routes = [route for surface in SURFACES for route in surface.routes(core)]
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -99,7 +107,8 @@ def create_app(settings: Settings) -> Starlette:
         )
         tasks = [asyncio.create_task(part) for part in background]
         try:
-            yield
+            async with running(routes):
+                yield
         finally:
             for task in tasks:
                 task.cancel()
@@ -107,7 +116,7 @@ def create_app(settings: Settings) -> Starlette:
             await close_core(core)
 
     return Starlette(
-        routes=[route for surface in SURFACES for route in surface.routes(core)],
+        routes=routes,
         middleware=_middleware(core),
         lifespan=lifespan,
         exception_handlers=dict.fromkeys(_TEXTS, _failed) | {500: _failed_outside},

@@ -19,7 +19,7 @@ UPLOAD_FORM = r"up_[A-Za-z0-9_-]{22}"
 """Regular expression of a whole upload's id."""
 UUID_FORM = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 """Regular expression of the UUID form of a job id."""
-UUID_SURFACES = frozenset({"forge", "studio"})
+UUID_SURFACES = frozenset({"forge", "mcp", "studio"})
 """Surfaces that write the ids of jobs as UUIDs."""
 _RUN, _RUN_CHARS = "run_", 22
 _CACHED_VERSION = 8

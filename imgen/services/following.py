@@ -5,7 +5,7 @@ an earlier time, or from nowhere, begins with the present state of the jobs.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -69,7 +69,7 @@ class Following:
         """Returns whether all named jobs have ended and their follower knows it."""
         return bool(self._start.views) and not self._open
 
-    async def updates(self) -> AsyncIterator[Update]:
+    async def updates(self) -> AsyncGenerator[Update, None]:
         """Yields what happens, until all named jobs have ended; if none are named, for ever.
 
         Raises:

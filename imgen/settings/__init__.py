@@ -35,6 +35,7 @@ from imgen.settings.sections import (
     Http,
     Jobs,
     Logs,
+    Mcp,
     Models,
     Objects,
     OpenAI,
@@ -78,6 +79,7 @@ class Settings(_Base):
     accounts: Accounts = Accounts()
     forge: Forge = Forge()
     openai: OpenAI = OpenAI()
+    mcp: Mcp = Mcp()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     objects: Objects = Objects()

@@ -66,6 +66,13 @@ class OpenAI(_Section):
     max_upload_mib: Annotated[float, Interval(gt=0, le=1024)] = 64
 
 
+class Mcp(_Section):
+    """Surface of agents."""
+
+    wait_s: TimeLimit = 55
+    tool_names: Literal["plain", "image"] = "plain"
+
+
 class DatabaseSettings(_Section):
     """SQL connection; the system of record."""
 

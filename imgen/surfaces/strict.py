@@ -1,8 +1,8 @@
-"""Strict decoding of bodies: a value of a wrong type or out of range is refused, with the name of its field."""
+"""Strict decoding of bodies and arguments: a value of a wrong type or out of range is refused, with the name of its field."""
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -48,6 +48,18 @@ def convert(texts: Mapping[str, str], kind: type[S]) -> S:
     """
     try:
         return msgspec.convert(texts, kind, strict=False)
+    except msgspec.ValidationError as exc:
+        raise _error(str(exc), kind) from exc
+
+
+def convert_object(value: Any, kind: type[S]) -> S:
+    """Converts a decoded JSON object.
+
+    Raises:
+        InvalidJson, InvalidField: as for `decode`.
+    """
+    try:
+        return msgspec.convert(value, type=kind)
     except msgspec.ValidationError as exc:
         raise _error(str(exc), kind) from exc
 

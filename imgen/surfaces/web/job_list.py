@@ -46,6 +46,7 @@ SURFACES: dict[str, str] = {
     "forge": "Forge",
     "openai": "OpenAI images",
     "studio": "Studio",
+    "mcp": "MCP",
     "playground": "playground",
     "panel": "panel, made again",
 }
