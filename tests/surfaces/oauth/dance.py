@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx2
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
-from surfaces.forge.site import Site
+from surfaces.site import Site
 
 from imgen.app import SURFACES, close_core, open_core
 from imgen.asgi.answer_headers import AnswerHeaders
