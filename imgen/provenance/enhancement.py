@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-_Plane = NDArray[np.float32]
+from imgen.provenance.plane_filters import Plane, box
 
 _TO_YCC = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
@@ -66,7 +66,7 @@ def estimate_noise(pixels: NDArray[np.uint8]) -> float:
     tops = np.arange(0, pixels.shape[0] - 2, step)
     above, middle, below = (pixels[tops + row].astype(np.float32) @ _TO_YCC[0] for row in range(3))
 
-    def across(row: _Plane) -> _Plane:
+    def across(row: Plane) -> Plane:
         return row[:, :-2] - 2 * row[:, 1:-1] + row[:, 2:]
 
     response = across(above) - 2 * across(middle) + across(below)
@@ -94,35 +94,21 @@ def _enhanced(band: NDArray[np.uint8], *, noise: float, low: float, high: float)
     return np.clip(np.rint(planes @ _TO_RGB.T), 0, 255).astype(np.uint8)
 
 
-def _guided(plane: _Plane, guide: _Plane, radius: int, spread: float) -> _Plane:
+def _guided(plane: Plane, guide: Plane, radius: int, spread: float) -> Plane:
     """Smooths a plane where its guide varies by less than `spread` levels (He, Sun and Tang 2010, the guided filter)."""
-    mean_guide, mean_plane = _box(guide, radius), _box(plane, radius)
-    variance = np.maximum(_box(guide * guide, radius) - mean_guide**2, 0)
-    covariance = _box(guide * plane, radius) - mean_guide * mean_plane
+    mean_guide, mean_plane = box(guide, radius), box(plane, radius)
+    variance = np.maximum(box(guide * guide, radius) - mean_guide**2, 0)
+    covariance = box(guide * plane, radius) - mean_guide * mean_plane
     slope = covariance / (variance + np.float32(spread**2))
     offset = mean_plane - slope * mean_guide
-    return _box(slope, radius) * guide + _box(offset, radius)
+    return box(slope, radius) * guide + box(offset, radius)
 
 
-def _sharpened(plane: _Plane, *, core: float) -> _Plane:
+def _sharpened(plane: Plane, *, core: float) -> Plane:
     """Adds fine detail beyond the noise; no pixel leaves the range of its neighbours by more than the overshoot."""
-    detail = plane - _box(_box(plane, 1), 1)
+    detail = plane - box(box(plane, 1), 1)
     detail = np.sign(detail) * np.maximum(np.abs(detail) - np.float32(core / 2), 0)
     padded = np.pad(plane, 1, mode="edge")
     around = [padded[y : y + plane.shape[0], x : x + plane.shape[1]] for y in range(3) for x in range(3)]
     least, most = np.minimum.reduce(around) - _OVERSHOOT, np.maximum.reduce(around) + _OVERSHOOT
     return np.asarray(np.clip(plane + np.float32(_AMOUNT) * detail, least, most), np.float32)
-
-
-def _box(plane: _Plane, radius: int) -> _Plane:
-    """Returns the mean of each pixel's square window; the edge is repeated beyond the picture."""
-    padded = np.pad(plane, radius, mode="edge")
-    width = 2 * radius + 1
-    rows = np.zeros((plane.shape[0], padded.shape[1]), np.float32)
-    for at in range(width):
-        rows += padded[at : at + plane.shape[0]]
-    total = np.zeros(plane.shape, np.float32)
-    for at in range(width):
-        total += rows[:, at : at + plane.shape[1]]
-    total /= np.float32(width**2)
-    return total

@@ -189,6 +189,11 @@ def _by_bands(image: Image.Image, mode: str, convert: Callable[[Image.Image], Im
     return converted
 
 
+def grey_png(image: Image.Image) -> bytes:
+    """Encodes a mask, 8-bit grey."""
+    return _png(image)
+
+
 def _png(image: Image.Image) -> bytes:
     image.info = {}  # of which Pillow would write the profile and the texts again
     file = io.BytesIO()

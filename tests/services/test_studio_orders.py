@@ -1,19 +1,24 @@
 """Orders of Studio, from the arguments to the recipe of a job."""
 
+import io
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 from bombs import saved
 from msgspec import json, structs
 from PIL import Image
+from product_shots import NOT_PLAIN, PLAIN
 from submitting import submit_repaired
 
 from imgen.domain.errors import ExportNotInPlan, InvalidField
-from imgen.domain.recipe import RECIPE_VERSION, Frame, Recipe
-from imgen.domain.request import GenerateRequest
+from imgen.domain.recipe import NO_PLAIN_GROUND, RECIPE_VERSION, Frame, Recipe
+from imgen.domain.request import PRODUCT_MASK, GenerateRequest
+from imgen.services.product_masks import SEAM_PX
 from imgen.services.studio_orders import studio_order
 from imgen.services.submit import resubmit, submit
+from imgen.services.uploads import upload
 
 
 def picture(size=(960, 640), colour=(200, 30, 30)):
@@ -83,6 +88,42 @@ def test_an_enhanced_picture_is_drawn_by_nothing(core, caller):
         assert (recipe.mode, recipe.prompt_parts.prompt, recipe.diffusion.positive) == ("enhance", "", "")
         assert (recipe.diffusion.num_inference_steps, recipe.diffusion.upscale) == (0, 1)
         assert recipe.frame == Frame(width=1500, height=1000)
+
+    core(work)
+
+
+@pytest.mark.parametrize("is_uploaded", [False, True])
+@pytest.mark.parametrize("name", ["mug on white", "transparent white mug"])
+def test_a_product_is_kept_by_a_mask_of_its_own(core, caller, name, is_uploaded):
+    """Made of its ground or its transparency, which an upload keeps; all else is drawn anew with the prompt."""
+
+    async def work(opened):
+        principal, made = caller(opened), PLAIN[name]()
+        source = lambda: made.body  # noqa: E731 - reads a body, as surfaces have it
+        if is_uploaded:
+            source = (await upload(opened, principal, source)).upload.id
+        submitted = await submit(opened, principal, await ask(opened, principal, "product", source), surface="studio")
+        recipe = submitted.job.recipe
+        assert (submitted.warnings, recipe.notes, recipe.diffusion.seam_px) == ((), (), SEAM_PX)
+        assert [(one.role, one.strength) for one in recipe.diffusion.inputs] == [("source", 1.0), ("mask", 1.0)]
+        mask = Image.open(io.BytesIO(opened.objects.get(recipe.diffusion.inputs[1].key)))
+        kept = np.asarray(mask) < 128
+        assert (kept & made.truth).sum() / (kept | made.truth).sum() >= 0.9
+
+    core(work)
+
+
+def test_a_product_before_no_plain_ground_is_restyled_gently(core, caller):
+    """That is told, and kept with the job; a strength below the gentle one stays."""
+
+    async def work(opened):
+        principal, body = caller(opened), NOT_PLAIN["stripes"]().body
+        for strength, expected in ((None, 0.3), (1.0, 0.3), (0.1, 0.1)):
+            order = await ask(opened, principal, "product", lambda: body, strength=strength)
+            submitted = await submit(opened, principal, order, surface="studio")
+            recipe = submitted.job.recipe
+            assert (submitted.warnings, recipe.notes) == ((PRODUCT_MASK,), (NO_PLAIN_GROUND,))
+            assert [(one.role, one.strength) for one in recipe.diffusion.inputs] == [("source", expected)]
 
     core(work)
 
