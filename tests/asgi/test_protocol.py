@@ -7,12 +7,13 @@ import pytest
 from servers.asgi import start_asgi
 from servers.wire import Wire
 
+from imgen.asgi.answer_headers import current_request_id
 from imgen.asgi.endpoint import json_answer
 from imgen.asgi.protocol import MAX_HEAD_BYTES, TimeoutProtocol
 
 
 def refusal(path, status, text):
-    return json_answer([path, text], status, {"x-form": "own"})
+    return json_answer([path, text], status, {"x-form": "own", "x-told-id": current_request_id()})
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def port():
     ],
 )
 def test_a_refusal_has_the_form_that_its_path_asks_for(port, sent, status, body):
-    """Status, further headers and body are the given function's; the connection ends."""
+    """Status, further headers and body are the given function's, which knows the request's id; the connection ends."""
     wire = Wire(port)
     wire.send(sent)
     answer = wire.receive()
@@ -45,5 +46,6 @@ def test_a_refusal_has_the_form_that_its_path_asks_for(port, sent, status, body)
     assert (
         answer.headers | {"content-type": "application/json", "x-form": "own", "connection": "close"} == answer.headers
     )
+    assert answer.headers["x-told-id"] == answer.headers["x-request-id"]
     assert wire.is_closed()
     wire.close()

@@ -1,43 +1,25 @@
 """Failures of Forge for the reference: status, code, cause and advice."""
 
+from imgen.surfaces import rest_failures
 from imgen.surfaces.description import FailureRow
 from imgen.surfaces.forge.failures import CODES, QUOTA_EXCEEDED
+from imgen.surfaces.rest_failures import WAIT, rows_of
 
-CORRECT, WAIT = "Correct the request.", "Wait `Retry-After` seconds."
 REASONS = {
+    **rest_failures.REASONS,
     400: "The request is wrong; `field` names the field.",
-    401: "The key is missing, unknown, disabled, or sent twice and different; or nobody is signed in.",
-    403: "The key's scope or the tenant's plan does not cover it, or a session lacks its CSRF token.",
     404: "There is no such job, picture or tenant, or it is another tenant's.",
-    405: "The method is another one.",
-    408: "The request did not arrive completely in time.",
     409: "The same request is being answered; or a key was shown in an earlier answer to it.",
-    413: "The request is too large.",
     416: "The picture's file has no such part.",
-    422: "The idempotency key was used for another request.",
-    429: "A limit is reached.",
-    500: "A fault of the server.",
-    502: "A part behind the server failed.",
-    503: "A part of the server is down.",
 }
 """Status → its meaning."""
 _ADVICE = {
-    401: "Send one key, or sign in.",
-    403: "Use another key or plan; send `x-csrftoken`.",
-    404: "Check the id.",
-    405: "Use another method.",
-    408: "Send it again.",
+    **rest_failures.ADVICE,
     409: "Wait a second; of a key, rotate it.",
-    413: "Send less, or upload the picture.",
     416: "Ask for a part within the size that `Content-Range` tells.",
-    422: "Use a new key.",
-    429: WAIT,
-    500: "Tell the operator the `X-Request-Id`.",
-    502: "Send it again later.",
-    503: WAIT,
 }
 FAILURES: tuple[FailureRow, ...] = (
-    *(FailureRow(status, code, REASONS[status], _ADVICE.get(status, CORRECT)) for status, code in CODES.items()),
+    *rows_of(CODES, REASONS, _ADVICE),
     FailureRow(429, QUOTA_EXCEEDED, "The tenant's pictures or credits are used up.", f"{WAIT} Or buy a pack."),
 )
-"""Rows of the reference; `text` is the code."""
+"""Rows of the reference."""

@@ -25,6 +25,7 @@ CODES: Mapping[int, str] = {
     503: "unavailable",
 }
 """Status → code, where no class of errors has its own."""
+BAD_REQUEST = 400
 PLAN_REQUIRED, QUOTA_EXCEEDED = "plan_required", "quota_exceeded"
 _CODES_OF: Mapping[type[errors.ImgenError], str] = {
     errors.SurfaceNotInPlan: PLAN_REQUIRED,
@@ -63,7 +64,7 @@ def refusal(problem: Problem) -> Answer:
 
 
 def _code(status: int) -> str:
-    return CODES.get(status, CODES[SERVER_ERROR])
+    return CODES.get(status, CODES[BAD_REQUEST if status < SERVER_ERROR else SERVER_ERROR])
 
 
 def _answer(problem: Problem, code: str) -> Answer:

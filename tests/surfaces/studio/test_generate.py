@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from bombs import saved
+from PIL import Image
 from surfaces.studio.requests import (
     GENERATE,
     JOBS,
@@ -212,13 +214,16 @@ def test_five_variations_of_one_picture(site, work):
 
 
 def test_what_has_no_effect_is_told(site):
-    """In `warnings`, by the names of the wire; a request of which all counts has none."""
+    """In `warnings`, by the names of the wire, as is a product without a plain ground; else there are none."""
 
     async def steps(site):
         async with site.by_key(site.key()) as client:
             made = await generate(client, mode="enhance", strength=0.4, seed=7)
             assert made["warnings"] == ["prompt", "strength", "seed"]
             assert "warnings" not in await generate(client, mode="enhance", prompt=None)
+            noise = saved(Image.effect_noise((200, 200), 90).convert("RGB"), "PNG")
+            made = await generate(client, mode="product", imageBase64=base64_of(noise))
+            assert made["warnings"] == ["product_mask"]
 
     site(steps)
 

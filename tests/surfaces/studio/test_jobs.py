@@ -5,10 +5,23 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
+import pytest
 from msgspec import to_builtins
 from PIL import Image
-from surfaces.studio.requests import GENERATE, JOBS, UNKNOWN_JOB, body, draw, failure, generate, month_of, poll
+from surfaces.studio.requests import (
+    GENERATE,
+    JOBS,
+    REQUEST_ID,
+    UNKNOWN_JOB,
+    body,
+    draw,
+    failure,
+    generate,
+    month_of,
+    poll,
+)
 
+from imgen import app
 from imgen.domain.errors import TimedOut
 from imgen.domain.failure import failure_of
 from imgen.domain.ids import stored_id
@@ -173,19 +186,23 @@ def test_unknown_jobs_are_not_found(site):
     site(steps)
 
 
-def test_other_paths_and_methods_fail_in_studios_form(site):
-    """404 and 405 before any handler, with the id of the request."""
-
-    async def steps(site):
-        from imgen.app import refusal
-
-        for status, code in ((404, "not_found"), (405, "method_not_allowed"), (408, "timeout"), (500, "internal")):
-            told, content, _ = refusal("/api/v1/nothing", status, "Words")
-            answer = httpx2.Response(told, content=content)
-            assert re.fullmatch("req_[0-9a-f]{32}", answer.json()["requestId"])
-            assert (told, answer.json()["error"]) == (status, {"code": code, "message": "Words"})
-
-    site(steps)
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (404, "not_found"),
+        (405, "method_not_allowed"),
+        (408, "timeout"),
+        (431, "invalid_request"),
+        (500, "internal"),
+        (507, "internal"),
+    ],
+)
+def test_failures_before_a_handler_have_studios_form(status, code):
+    """Unknown paths, other methods, broken connections and faults, with the id of the request."""
+    told, content, _ = app.refusal("/api/v1/nothing", status, "Words")
+    answer = httpx2.Response(told, content=content).json()
+    assert re.fullmatch(REQUEST_ID, answer.pop("requestId"))
+    assert (told, answer) == (status, {"error": {"code": code, "message": "Words"}})
 
 
 def test_webhooks_have_the_answer_of_a_poll(site, work):
