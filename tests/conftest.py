@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -32,6 +33,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("imgen")
 
+# Where nothing else is configured, servers in threads of the test process log: not into the output of a command that a test reads.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 SMALL_PLANS = """
 [one]
