@@ -10,6 +10,7 @@ from typing import NamedTuple
 from starlette.types import Message, Receive, Scope, Send
 
 from imgen.asgi.connection import connection_control
+from imgen.asgi.presence import disconnection
 
 RECONNECT_MS = 2000
 HEADERS = [
@@ -70,7 +71,7 @@ async def send_events(
     control = connection_control(scope)
     stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     control.when_stopping(lambda: None if stopped.done() else stopped.set_result(None))
-    gone = asyncio.create_task(_disconnected(receive))
+    gone = asyncio.create_task(disconnection(receive))
     stream = _Stream(frames, gone, stopped, may_read, pace)
 
     async def write(message: Message) -> None:
@@ -163,12 +164,6 @@ class _Stream:
 
 def _part(chunk: bytes) -> Message:
     return {"type": "http.response.body", "body": chunk, "more_body": True}
-
-
-async def _disconnected(receive: Receive) -> None:
-    """Waits until the client has gone; its request has no body that matters."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _next(frames: AsyncGenerator[bytes, None]) -> bytes | None:

@@ -22,7 +22,7 @@ class Presence:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.control = connection_control(scope)
-        self._gone = asyncio.ensure_future(_disconnection(receive))
+        self._gone = asyncio.ensure_future(disconnection(receive))
         self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -69,6 +69,7 @@ def presence(scope: Scope, receive: Receive) -> Iterator[Presence]:
         watched.end()
 
 
-async def _disconnection(receive: Receive) -> None:
+async def disconnection(receive: Receive) -> None:
+    """Waits until the client has gone; what else it sends does not matter."""
     while (await receive())["type"] != "http.disconnect":
         pass

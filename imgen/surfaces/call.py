@@ -17,6 +17,7 @@ from imgen.asgi.endpoint import (
     remote_ip,
     sent_key,
 )
+from imgen.asgi.presence import disconnection
 from imgen.domain.credential import AddressCredential, Credential, KeyCredential, secret_credential
 from imgen.domain.errors import Forbidden, ImgenError, InvalidToken, OutOfScope, Unauthorized
 from imgen.domain.principal import SCOPES, Kind, Principal, hash_key
@@ -143,7 +144,7 @@ class Call:
         Raises:
             starlette.requests.ClientDisconnect: it has gone away; the work is given up.
         """
-        gone = asyncio.ensure_future(_disconnection(self.receive))
+        gone = asyncio.ensure_future(disconnection(self.receive))
         done = asyncio.ensure_future(work)
         try:
             await asyncio.wait((gone, done), return_when=asyncio.FIRST_COMPLETED)
@@ -211,11 +212,6 @@ class Call:
         if self.scope["method"] not in SAFE_METHODS and not await self._cookies.has_csrf_token(self.scope):
             raise Forbidden("The header x-csrftoken has to repeat the cookie csrftoken")
         return structs.replace(user, remote_ip=remote_ip(self.scope))
-
-
-async def _disconnection(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def endpoint(

@@ -8,6 +8,7 @@ from imgen.domain.errors import ImgenError
 from imgen.domain.principal import READ
 from imgen.services.core import Core
 from imgen.surfaces.caller import Caller
+from imgen.surfaces.description import Description
 from imgen.surfaces.openai import asked, failures, models
 from imgen.surfaces.openai.endpoint import PicturesEndpoint
 from imgen.surfaces.openai.submitting import NAME
@@ -43,4 +44,11 @@ class _Models:
             return failures.failure(exc)
 
 
-SURFACE = Surface(prefixes=(PREFIX,), routes=routes, name=NAME, error=failures.refusal)
+def describe(core: Core) -> Description:
+    """Describes the surface for the reference."""
+    from imgen.surfaces.openai import description
+
+    return description.describe(core)
+
+
+SURFACE = Surface(prefixes=(PREFIX,), routes=routes, name=NAME, error=failures.refusal, describe=describe)

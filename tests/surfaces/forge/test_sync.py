@@ -56,7 +56,7 @@ def test_a_client_that_goes_away_leaves_the_job_and_nothing_else(site):
             assert sent == []
             assert [job["state"] for job in await listed(client)] == ["queued", "queued"]
             left = [repr(task.get_coro()) for task in asyncio.all_tasks()]
-            assert [name for name in left if "_disconnection" in name or "Awaiting.ends" in name] == []
+            assert [name for name in left if " disconnection " in name or "Awaiting.ends" in name] == []
 
     site(steps)
 
