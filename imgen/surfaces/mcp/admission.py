@@ -56,7 +56,12 @@ async def admit(core: Core, scope: Scope, receive: Receive, *, spawn: Spawn) -> 
         principal.require(_scope_of(envelope))
     except ImgenError as exc:
         return refusals.failure(exc, base_of(core.settings, scope))
-    return Admitted(McpCall(core, scope, receive, principal=principal, envelope=envelope, spawn=spawn), body)
+    return Admitted(McpCall(core, _trimmed(scope), receive, principal=principal, envelope=envelope, spawn=spawn), body)
+
+
+def _trimmed(scope: Scope) -> Scope:
+    """Returns the head without space around values, which the server leaves at their ends (RFC 9110, section 5.5)."""
+    return {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
 
 
 async def _principal(core: Core, scope: Scope) -> Principal:

@@ -94,7 +94,9 @@ class McpRoute(BaseRoute):
 
     def _make_manager(self) -> "StreamableHTTPSessionManager":
         from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+        from sse_starlette.sse import AppStatus
 
+        AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # waits end by themselves (waiting.py)
         server = self._make(self._core)
         return StreamableHTTPSessionManager(server, stateless=True, max_request_body_size=max_body_bytes(self._core))
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from imgen.domain.ids import stored_id
 from imgen.domain.job import Job
 from imgen.records import jobs
 
-MODERN, LEGACY = "2026-07-28", "legacy"
+MODERN, LEGACY, OLDER = "2026-07-28", "legacy", "2025-11-25"
 VERSIONS = (MODERN, LEGACY)
 PROMPT = {"prompt": "a red coat on the beach"}
 WAIT_S = 60
@@ -37,13 +37,19 @@ class Agents:
 
     def run(self, steps: Callable[[], Awaitable[Any]]) -> Any:
         """Runs a coroutine function in a loop of its own: in the test's thread Playwright may keep one."""
+        return self.start(steps).result()
+
+    def start(self, steps: Callable[[], Awaitable[Any]]) -> Future[Any]:
+        """Starts it."""
 
         async def main() -> Any:
             async with asyncio.timeout(WAIT_S * 2):
                 return await steps()
 
-        with ThreadPoolExecutor(1) as other:
-            return other.submit(asyncio.run, main()).result()
+        other = ThreadPoolExecutor(1)
+        started = other.submit(asyncio.run, main())
+        other.shutdown(wait=False)
+        return started
 
     @contextlib.asynccontextmanager
     async def client(self, mode: str, *, key: str = "", **headers: str) -> AsyncIterator[Client]:
@@ -125,3 +131,19 @@ def text_of(answer: Any) -> str:
 def message(method: str, request_id: Any = 1, **params: Any) -> dict:
     """A request of JSON-RPC."""
     return {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
+
+
+def generate(request_id: Any, version: str) -> dict:
+    """A call of generate_image that asks for progress."""
+    meta = {"progressToken": "told"}
+    if version == MODERN:
+        meta |= {
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+    return message("tools/call", request_id, name="generate_image", arguments=PROMPT, _meta=meta)
+
+
+def named(version: str) -> dict[str, str]:
+    """Headers that repeat the method and the tool of such a call, as the version demands."""
+    return {"Mcp-Method": "tools/call", "Mcp-Name": "generate_image"} if version == MODERN else {}
