@@ -13,7 +13,12 @@ from xdist.scheduler import LoadScopeScheduling
 ROOT = Path(__file__).parent
 FOLDERS = {"surfaces/web": "web", "surfaces/cache": "cache", "surfaces/processes": "processes", "faults": "faults"}
 """Folder → group of all its files but those of `ALONE`."""
-ALONE = ("faults/test_outages.py", "faults/test_secrets.py", "faults/test_stop_and_start.py")
+ALONE = (
+    "faults/test_described.py",
+    "faults/test_outages.py",
+    "faults/test_secrets.py",
+    "faults/test_stop_and_start.py",
+)
 """Files in such a folder that start stacks of their own."""
 FIXTURES = {
     "server": "stack",
@@ -28,6 +33,7 @@ LONGEST_FIRST = (
     "web",
     "faults",
     "faults/test_outages.py",
+    "faults/test_described.py",
     "stack",
     "cache",
     "engines",

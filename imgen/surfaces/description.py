@@ -97,6 +97,19 @@ def _with_types(schema: Any) -> Any:
     return typed
 
 
+def event_schema(name: str, data: Schema) -> Schema:
+    """Returns the schema of an event of a stream, as its readers get it: OpenAPI 3.1 has none for the whole of a stream."""
+    return {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"type": "string", "const": name},
+            "id": {"type": "string", "description": "Its place in the stream."},
+            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": data},
+        },
+    }
+
+
 def json_content(schema: Schema, examples: Schema | None = None) -> Schema:
     """Returns the OpenAPI `content` of a JSON body."""
     return {"application/json": {"schema": schema} | ({} if examples is None else {"examples": examples})}

@@ -18,7 +18,7 @@ def once(about: str) -> Schema:
         "name": HEADER,
         "in": "header",
         "required": False,
-        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[\\x21-\\x7e][\\x20-\\x7e]*$"},
         "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
         "description": f"Random text, bare or quoted{about}. The same request with the same key within {KEPT_S // 3600} hours "
         "makes nothing again and gets the first answer: it is safe to repeat after a broken connection.",

@@ -10,6 +10,8 @@ from imgen.surfaces.rest_route import RestRoute
 
 ALWAYS = (401, 405, 408, 429, 500, 503)
 """Statuses of failures of every route."""
+ONCE = (400, 409, 413, 422)
+"""Statuses of failures of routes with idempotency keys: of a wrong key, of the body that it is for, and of repetitions."""
 WAITING = (409, 429, 503)
 """Statuses with `Retry-After`."""
 FILE = {"type": "string", "format": "binary"}
@@ -79,7 +81,7 @@ def _operation(route: RestRoute, words: RestWords) -> Schema:
         "parameters": _parameters(route, words),
         "responses": {
             **{str(status): _answer(route, status, words) for status in route.answers},
-            **failures_of((*ALWAYS, *route.failures), words),
+            **failures_of((*ALWAYS, *route.failures, *(ONCE if route.is_once else ())), words),
         },
     }
     if route.request is not None:

@@ -28,7 +28,7 @@ class RestRoute(NamedTuple):
     answers: dict[int, type[Struct]]
     """Status → answer."""
     failures: tuple[int, ...]
-    """Statuses of failures, beside those of every route."""
+    """Statuses of failures, beside those of every route and of idempotency keys."""
     security: Security
     request: type[Struct] | None = None
     file_types: tuple[str, ...] = ()

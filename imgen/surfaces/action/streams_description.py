@@ -6,7 +6,7 @@ from imgen.services.core import Core
 from imgen.services.following import MOST_JOBS
 from imgen.surfaces.acting import TENANT
 from imgen.surfaces.action import answers, examples
-from imgen.surfaces.description import REF, Schema
+from imgen.surfaces.description import REF, Schema, event_schema
 
 SUMMARY = (
     "Or wait by events: `GET {url}/api/v2/events?id=<id>` sends each change as a server-sent event, up to the end."
@@ -45,14 +45,22 @@ def operation(core: Core, *, failures: Schema, headers: Schema) -> Schema:
             _parameter("last_event_id", "The same as the header `Last-Event-ID`.", "41"),
             _parameter("Last-Event-ID", "Latest `id:` that you have.", "41", where="header"),
             _parameter(
-                TENANT, "With a session, not a key: the tenant, if there are several.", "ten_5f2d", where="header"
+                TENANT,
+                "With a session, not a key: the tenant, if there are several.",
+                "ten_5f2d9c3a1b7e8d04",
+                where="header",
             ),
-            _parameter("tenant", f"The same as the header `{TENANT}`.", "ten_5f2d"),
+            _parameter("tenant", f"The same as the header `{TENANT}`.", "ten_5f2d9c3a1b7e8d04"),
         ],
         "responses": {
             "200": {
                 "description": f"Events; the `data` of each is a `{STATUS_EVENT}`.",
-                "content": {"text/event-stream": {"schema": {"type": "string"}, "examples": _examples(core)}},
+                "content": {
+                    "text/event-stream": {
+                        "schema": event_schema("status", {"$ref": REF + STATUS_EVENT}),
+                        "examples": _examples(core),
+                    }
+                },
                 "headers": headers,
             },
             "204": {"description": "All named jobs have ended, and you were told.", "headers": headers},
@@ -83,6 +91,11 @@ def _parameter(name: str, text: str, example: str, *, where: str = "query", many
 
 def _examples(core: Core) -> Schema:
     waiting, completed, *_ = examples.status(core).answers
-    told = [{"id": examples.JOB_ID} | answer for answer in (waiting, completed)]
-    frames = (f"event: status\nid: {number}\ndata: {json.dumps(data)}\n\n" for number, data in enumerate(told, 41))
-    return {"events": {"summary": "A job that waits, and its end", "value": "".join(frames)}}
+    told = {"A job that waits": waiting, "Its end": completed}
+    return {
+        f"event_{number}": {
+            "summary": summary,
+            "value": {"event": "status", "id": str(number), "data": json.dumps({"id": examples.JOB_ID} | answer)},
+        }
+        for number, (summary, answer) in enumerate(told.items(), 41)
+    }

@@ -34,13 +34,41 @@ _TOKEN_FIELDS = {
     **_CLIENT,
 }
 _REVOKE_FIELDS = {"token": "An access token, or a refresh token, which ends all that came of it.", **_CLIENT}
+CLIENT_ID, REFRESH_TOKEN = "imgc_q3Wf0v8hYxQ2d1mC7LkZAg", "imgr_Hq2mV8xT0bYc4dWf6gLk1A"
+_EXAMPLES: dict[str, dict[str, Schema]] = {
+    REGISTER: {
+        "public": {
+            "client_name": "Kite",
+            "redirect_uris": ["https://app.example.com/callback"],
+            "token_endpoint_auth_method": "none",
+        }
+    },
+    TOKEN: {
+        "authorization_code": {
+            "grant_type": "authorization_code",
+            "client_id": CLIENT_ID,
+            "code": "imgz_7LkZAgq3Wf0v8hYxQ2d1mC",
+            "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+            "redirect_uri": "https://app.example.com/callback",
+        },
+        "refresh_token": {"grant_type": "refresh_token", "client_id": CLIENT_ID, "refresh_token": REFRESH_TOKEN},
+    },
+    REVOKE: {"refresh_token": {"client_id": CLIENT_ID, "token": REFRESH_TOKEN}},
+}
+"""Path → examples of its bodies by name."""
 _FAILURES = {
     400: "The request is wrong, or the code or token is not good any more.",
     401: "The client is unknown or has not proven itself.",
+    405: "The method is another one.",
+    408: "The request did not arrive completely in time.",
+    413: "The request is too large.",
     429: "Too many requests.",
+    500: "A fault of the server.",
     503: "A part of the server is down.",
 }
 """Status → its meaning."""
+_OF_METADATA = (405, 408, 500)
+"""Statuses of failures of routes that say where the others are."""
 
 
 def describe(_core: Core) -> Description:
@@ -68,11 +96,11 @@ def describe(_core: Core) -> Description:
                     "register_client",
                     "Register an application",
                     {201: RegisteredClient},
-                    json_content({"$ref": REF + ClientMetadata.__name__}),
+                    json_content({"$ref": REF + ClientMetadata.__name__}, _examples(REGISTER)),
                 )
             },
-            TOKEN: {"post": _operation("token", "Get tokens", {200: TokenAnswer}, {FORM: {"schema": token_form}})},
-            REVOKE: {"post": _operation("revoke", "Revoke a token", {200: None}, {FORM: {"schema": revoke_form}})},
+            TOKEN: {"post": _operation("token", "Get tokens", {200: TokenAnswer}, _form_content(token_form, TOKEN))},
+            REVOKE: {"post": _operation("revoke", "Revoke a token", {200: None}, _form_content(revoke_form, REVOKE))},
         },
         schemas=schemas_of(
             (ClientMetadata, ServerMetadata, ResourceMetadata, RegisteredClient, TokenAnswer, OAuthFailure)
@@ -87,16 +115,19 @@ def describe(_core: Core) -> Description:
 def _operation(
     name: str, summary: str, answers: dict[int, type[Struct] | None], body: dict[str, Any] | None = None
 ) -> Schema:
-    failures = _FAILURES if body else {}
+    headers = {"X-Request-Id": {"$ref": "#/components/headers/XRequestId"}}
+    failures = _FAILURES if body else {status: _FAILURES[status] for status in _OF_METADATA}
     told: dict[str, Any] = {
-        str(status): {"description": text, "content": json_content({"$ref": REF + OAuthFailure.__name__})}
+        str(status): {"description": text, "headers": headers}
+        | {"content": json_content({"$ref": REF + OAuthFailure.__name__})}
         for status, text in failures.items()
     }
     for status in told.keys() & {"429", "503"}:
-        told[status]["headers"] = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+        told[status]["headers"] = headers | {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
     for number, kind in answers.items():
         content = json_content({"$ref": REF + kind.__name__} if kind else {"type": "object"})
-        told[str(number)] = {"description": (kind.__doc__ if kind else None) or "Done.", "content": content}
+        about = (kind.__doc__ if kind else None) or "Done."
+        told[str(number)] = {"description": about, "content": content, "headers": headers}
     return {
         "operationId": name,
         "tags": [TAG],
@@ -105,6 +136,14 @@ def _operation(
         **({"requestBody": {"required": True, "content": body}} if body else {}),
         "responses": told,
     }
+
+
+def _examples(path: str) -> Schema:
+    return {name: {"summary": name.replace("_", " "), "value": value} for name, value in _EXAMPLES[path].items()}
+
+
+def _form_content(schema: Schema, path: str) -> Schema:
+    return {FORM: {"schema": schema, "examples": _examples(path)}}
 
 
 def _form(fields: dict[str, str], *needed: str) -> Schema:

@@ -10,19 +10,20 @@ from imgen.surfaces.operators.wire import PackAnswer, PackRequest, PlanRequest, 
 from imgen.surfaces.surface import status_of
 
 TAG = "Operators' API"
+TENANT_ID = "ten_5f2d0c9e7b1a4836"
 _TENANT = {
     "name": "tenant",
     "in": "path",
     "required": True,
     "description": "Id of the tenant, or its name.",
     "schema": {"type": "string"},
-    "example": "ten_5f2d0c9e7b1a4836",
+    "example": TENANT_ID,
 }
 _EXAMPLE_TENANT = {
-    "id": "ten_5f2d0c9e7b1a4836", "name": "studio", "plan": "pro", "pictures": 41, "credits": 41, "packs_left": 500,
+    "id": TENANT_ID, "name": "studio", "plan": "pro", "pictures": 41, "credits": 41, "packs_left": 500,
 }  # fmt: skip
 _EXAMPLE_PACK = {
-    "id": "pck_0a1b2c3d4e5f6071", "tenant_id": "ten_5f2d0c9e7b1a4836", "pack": "pack_500", "label": "Starter",
+    "id": "pck_0a1b2c3d4e5f6071", "tenant_id": TENANT_ID, "pack": "pack_500", "label": "Starter",
     "reference": "pi_3Oq1", "credits": 500, "left": 500, "granted": "2026-11-27T09:15:00Z",
 }  # fmt: skip
 _FAILURES: tuple[tuple[errors.ImgenError, str], ...] = (
