@@ -8,7 +8,7 @@ import time
 import uvicorn
 from servers.event_loop import until
 
-from imgen.asgi.event_stream import Pace, frame, send_events
+from imgen.asgi.event_stream import Pace, Unfinished, frame, send_events
 from imgen.asgi.protocol import TimeoutProtocol
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -19,6 +19,7 @@ class App:
 
     def __init__(self, source, pace, may_read=True):
         self.source, self.pace, self.may_read = source, pace, may_read
+        self.is_delivered = None
         self.open = 0
         self.closed = 0
 
@@ -35,7 +36,7 @@ class App:
 
         self.open += 1
         try:
-            await send_events(scope, receive, send, frames(), may_read=may_read, pace=self.pace)
+            self.is_delivered = await send_events(scope, receive, send, frames(), may_read=may_read, pace=self.pace)
         finally:
             self.open -= 1
 
@@ -95,6 +96,29 @@ def test_a_stream_has_its_headers_and_ends_with_its_source():
         assert line in head
     assert b'event: status\nid: 7\ndata: {"a":1}\n\n' in body
     assert b"\nid: 8\n\n" in body
+
+
+def test_nothing_comes_between_the_parts_of_a_frame():
+    """A frame that takes its time is one line at the client; the whole is told as delivered."""
+
+    async def source():
+        yield Unfinished(b"event: picture\ndata: ")
+        await asyncio.sleep(0.3)
+        yield Unfinished(b"12")
+        yield b"34\n\n"
+
+    async def main():
+        app = App(source, Pace(comment_s=0.02, check_s=0.02))
+        async with served(app) as (_, address):
+            reader, writer, _ = await connected(address)
+            body = await reader.readuntil(b"\r\n0\r\n\r\n")
+            writer.close()
+        return body, app.is_delivered
+
+    body, is_delivered = run(main())
+    pieces = body.split(b"\r\n")[1::2]
+    assert b"event: picture\ndata: 1234\n\n" in b"".join(pieces)
+    assert is_delivered is True
 
 
 def test_silence_is_broken_by_comments():
