@@ -15,6 +15,7 @@ from surfaces.site import Site
 
 from imgen.app import SURFACES, close_core, open_core
 from imgen.asgi.answer_headers import AnswerHeaders
+from imgen.live import sign_in_limits
 from imgen.services.accounts import rates
 from imgen.services.core import Core
 from imgen.surfaces import forge, oauth, web
@@ -35,7 +36,8 @@ class OAuthSite(Site):
         self.app = application(core)
 
     async def register(self, *, status: int = 201, remote_ip: str = "", **fields) -> dict:
-        """The answer to a registration, by default of a public client from an address of its own."""
+        """The answer to a registration, by default of a public client from an address of its own; other tests' do not count."""
+        await self.core.live.run(sign_in_limits.reset("oauth-clients"))
         metadata = {"redirect_uris": [REDIRECT], "client_name": "Kite", "token_endpoint_auth_method": "none"} | fields
         async with self.client(remote_ip or some_ip()) as client:
             answer = await client.post("/register", json=metadata)
