@@ -11,6 +11,7 @@ from imgen.surfaces.call import Call
 Security = tuple[dict[str, list[Any]], ...]
 """Credentials that a route takes, as OpenAPI has them: any one of the entries, all names of which are needed."""
 BY_KEY: Security = ({"key": []}, {"x_api_key": []})
+BY_APPLICATION: Security = ({"oauth": []},)
 BY_SESSION: Security = ({"session": [], "csrf": []},)
 BY_NOBODY: Security = ({},)
 

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from servers import time_stamp
 from servers.chat import better, completion, refuse, start_chat
 from servers.command import run_command
-from servers.faulty_http import answer
+from servers.faulty_http import answer, start_faulty_http
 from structlog.testing import capture_logs
 
 from imgen import configuration, settings
@@ -203,3 +203,28 @@ def test_a_plan_that_locks_its_pollers_out_is_a_warning(tmp_path):
     with capture_logs() as logged:
         configuration.load(settings.load(tmp_path, environ={}))
     assert "plan trial" in str(logged)
+
+
+def test_the_public_address_is_asked_for_what_applications_need(found):
+    """Unset, away, with another issuer behind a wrong proxy, and as it has to be."""
+
+    def documents(own):
+        def behaviour(exchange):
+            path = "/mcp" if exchange.path.endswith("/mcp") else ""
+            field = "resource" if path else "issuer"
+            answer(200, json.dumps({field: own + path}).encode())(exchange)
+
+        return behaviour
+
+    assert found("public address").startswith("ok: not set")
+    with start_faulty_http(answer(404)) as server:
+        settings_ = f'[http]\npublic_url = "{server.url}/"\n'
+        assert "status 404" in found("public address", settings_)
+        server.standing = documents("http://127.0.0.1:8000")
+        assert found("public address", settings_).startswith("wrong: ")
+        assert "issuer 'http://127.0.0.1:8000' instead" in found("public address", settings_)
+        server.standing = documents(server.url)
+        assert found("public address", settings_) == f"ok: {server.url} serves the metadata of OAuth"
+        server.standing = answer(302, headers={"Location": f"{server.url}/x"})
+        assert "status 302" in found("public address", settings_)
+    assert found("public address", settings_).startswith("warning: ")

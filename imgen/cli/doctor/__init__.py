@@ -17,6 +17,7 @@ from imgen import settings
 from imgen.cli.doctor import credentials, endpoints, files, stores, weights
 from imgen.cli.doctor.books import check_books
 from imgen.cli.doctor.finding import Fresh, Warned
+from imgen.cli.doctor.public_address import public_address
 from imgen.cli.options import Data
 from imgen.cli.table import show
 from imgen.domain.errors import ImgenError
@@ -46,6 +47,10 @@ CHECKS: dict[str, tuple[Check, str]] = {
         "check [enhancer]: base_url, api_key and model; without base_url the built-in one answers",
     ),
     "cache": (endpoints.cache, "check [cache]: base_url, api_key and model; enabled = false switches the cache off"),
+    "public address": (
+        public_address,
+        "[http] public_url is the address that clients use; have the proxy pass /.well-known/oauth-… on, with its Host",
+    ),
     "pictures": (
         lambda loaded: Warned(text) if (text := unseen_pictures(loaded)) else "seen, or for this machine alone",
         "",

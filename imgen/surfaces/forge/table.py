@@ -1,12 +1,12 @@
 """Table of Forge's routes: path, handler, request, answers and words of each, for serving them and for the reference."""
 
 from imgen.surfaces.forge import answers, generating, jobs, models, tenants, wire
-from imgen.surfaces.rest_route import BY_KEY, BY_NOBODY, BY_SESSION, RestRoute
+from imgen.surfaces.rest_route import BY_APPLICATION, BY_KEY, BY_NOBODY, BY_SESSION, RestRoute
 from imgen.surfaces.tier_jobs import TierJob
 from imgen.surfaces.tier_offers import TiersAndModels
 
 OK, CREATED, ACCEPTED = 200, 201, 202
-BY_ANY = (*BY_KEY, *BY_SESSION, *BY_NOBODY)
+BY_ANY = (*BY_KEY, *BY_APPLICATION, *BY_SESSION, *BY_NOBODY)
 SESSION = (
     "A signed-in person: the session's cookie, and for changes the header `x-csrftoken` with the cookie `csrftoken`."
 )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from imgen import __version__
+from imgen.domain.principal import GENERATE, READ
 from imgen.services.core import Core
 from imgen.surfaces.description import Description
 from imgen.surfaces.session_cookie import COOKIE
@@ -35,6 +36,18 @@ def document(core: Core, descriptions: Sequence[Description]) -> dict[str, Any]:
                     "description": "An API key: `imgen_` or `imgf_` and 64 hex digits.",
                 },
                 "x_api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+                "oauth": {
+                    "type": "oauth2",
+                    "description": "An access token of an application that a person allowed.",
+                    "flows": {
+                        "authorizationCode": {
+                            "authorizationUrl": f"{url}/authorize",
+                            "tokenUrl": f"{url}/token",
+                            "refreshUrl": f"{url}/token",
+                            "scopes": {GENERATE: "Make pictures.", READ: "See jobs, pictures and use."},
+                        }
+                    },
+                },
                 "session": {
                     "type": "apiKey",
                     "in": "cookie",

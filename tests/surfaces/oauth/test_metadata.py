@@ -58,7 +58,7 @@ def test_each_resource_names_the_server(oauth_sqlite):
 
 
 def test_a_host_is_believed_on_loopback_alone(oauth_sqlite):
-    """Where no public address is set, callers of this machine see their own; a foreign `Host` changes nothing."""
+    """Without a public address callers of this machine see their own; a foreign `Host` changes nothing."""
 
     async def steps(site):
         own = site.core.settings.public_url
