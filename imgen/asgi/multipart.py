@@ -44,7 +44,7 @@ class Form:
     """Form, whose files are closed with it."""
 
     texts: dict[str, str] = field(default_factory=dict)
-    """Name of a field → its text; of several the last."""
+    """Name of a field → its text; of a list, `name[]`, the last."""
     files: list[FormFile] = field(default_factory=list)
     digest: str = ""
     """Digest of names and contents, in hex: the boundary between the parts does not count."""
@@ -68,7 +68,7 @@ async def read_form(scope: Scope, receive: Receive, *, max_bytes: int) -> Form:
 
     Raises:
         Invalid: the body is no form, is cut off, or has too many parts.
-        InvalidField: a text is no UTF-8, or the texts are too long.
+        InvalidField: a text is no UTF-8 or comes more than once, or the texts are too long.
         TooLarge: the body is over the limit.
         Unavailable: the disk is full.
         starlette.requests.ClientDisconnect: the client disconnected.
@@ -131,7 +131,7 @@ class _Reader:
 
         Raises:
             Invalid: its end is missing.
-            InvalidField: a text is no UTF-8.
+            InvalidField: a text is no UTF-8, or comes more than once.
         """
         if not self._is_complete:
             raise Invalid("The form has no end")
@@ -141,6 +141,8 @@ class _Reader:
             if part.file is not None:
                 files.append(FormFile(name=part.name, body=part.file))
                 continue
+            if part.name in texts and not part.name.endswith("[]"):
+                raise InvalidField(part.name, f"{part.name} comes more than once")
             try:
                 texts[part.name] = part.text.decode()
             except UnicodeDecodeError as exc:

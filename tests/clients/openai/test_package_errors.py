@@ -111,3 +111,11 @@ def test_a_stream_that_is_refused(server: Stack, key: str) -> None:
     """Failures before the stream begins are the same exceptions as without one."""
     counted = Counted(server, key)
     assert counted.refusal(openai.NotFoundError, model="nobody/has-this", stream=True).code == "model_not_found"
+
+
+def test_a_stream_of_a_blocked_picture(client: openai.OpenAI) -> None:
+    """It ends with an event that the package raises; no picture comes before."""
+    events = client.images.generate(prompt=BLOCKED_PROMPT, stream=True, partial_images=3)
+    with pytest.raises(openai.APIError) as failed:
+        next(events)
+    assert failed.value.code == "moderation_blocked"

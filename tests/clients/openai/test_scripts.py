@@ -62,6 +62,13 @@ def test_a_picture_is_edited(script: Client, server: Stack, key: str, files: lis
     assert len(told) == 1
 
 
+def test_a_stream_ends_with_the_picture(script: Client, server: Stack, key: str, tmp_path: Path) -> None:
+    """With `--stream` the finished picture is saved as without."""
+    told, said = lines(script, server, key, tmp_path / "out", "--stream")
+    assert len(told) == 1
+    assert all(line.startswith("imgen: partial picture ") for line in said.splitlines())
+
+
 @pytest.mark.parametrize(
     ("given", "code", "text"),
     [

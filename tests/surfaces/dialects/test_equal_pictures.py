@@ -54,13 +54,18 @@ def by_forge(shop: Workshop, key: str, source: Source) -> None:
     shop.post("/v2/generate", key, **fields, input_asset_url=source.asset_url, input_strength=STRENGTH)
 
 
+def by_studio(shop: Workshop, key: str, source: Source) -> None:
+    fields = {"mode": "style", "prompt": PROMPT, "seed": SEED, "strength": STRENGTH, "outputAspect": "1:1"}
+    shop.post("/api/v1/generate", key, **fields, imageBase64=source.base64)
+
+
 def by_openai(shop: Workshop, key: str, source: Source) -> None:
     fields = {"prompt": PROMPT, "model": MODEL, "size": SIDE, "seed": str(SEED), "strength": str(STRENGTH)}
     files = {"image": ("source.png", source.file, "image/png")}
     shop.call("POST", "/v1/images/edits", key, data=fields, files=files)
 
 
-DIALECTS = {"action": by_action, "forge": by_forge, "openai": by_openai}
+DIALECTS = {"action": by_action, "forge": by_forge, "studio": by_studio, "openai": by_openai}
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +125,7 @@ def test_the_credentials_say_the_same(workshop: Workshop, drawn: dict[str, Job],
     chain = SimpleNamespace(anchor=composition.trust_anchors(workshop.api.settings))
     statements = {}
     for name, job in drawn.items():
-        active, *_ = read(workshop.picture(job), "image/png", chain)
+        active, *_ = read(workshop.picture(job), f"image/{job.outcome.meta.format}", chain)
         statements[name] = statement(active)
     assert all_equal(statements), statements
     actions, ingredients = statements["action"]
