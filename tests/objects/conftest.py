@@ -102,7 +102,7 @@ def s3_place(s3_options: Callable[..., S3Options]) -> Place:
     def open_store(*, wrong_secret: bool = False, clock: Callable[[], float] = time.time) -> S3Store:
         secret = options.secret_access_key[::-1] if wrong_secret else options.secret_access_key
         chosen = s3_options(prefix=options.prefix, secret_access_key=secret)
-        return S3Store(chosen, clock=clock)
+        return S3Store(chosen, clock=clock, read_timeout_s=120)  # Swift deletes a thousand keys one by one
 
     return Place(open=open_store, name=BUCKET)
 
