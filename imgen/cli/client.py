@@ -1,5 +1,6 @@
 """Client of the Action API for the command line: generate, poll with a progress bar, download."""
 
+import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from imgen.domain.errors import ImgenError
+from imgen.domain.idempotency import HEADER
 
 POLL_S = 0.5
 """Seconds between polls of a local server; reference clients wait 3 s."""
+PAUSES_S = (0.5, 1.0, 2.0, 4.0)
+"""Pauses before a request that had no proper answer is sent again."""
+AGAIN = frozenset({httpx2.codes.CONFLICT, httpx2.codes.SERVICE_UNAVAILABLE})
+"""Statuses after which the same request may succeed soon."""
 FINAL = frozenset({"COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED"})
 
 
@@ -19,8 +25,16 @@ class ServerError(ImgenError):
     """The server refused."""
 
 
+class _NoServer(ServerError):
+    """Nobody listens at the address."""
+
+
+class _NoAnswer(ServerError):
+    """A request may have arrived, but its answer has not; or the server asks to send it again."""
+
+
 class Client:
-    """Connection to one server with one key."""
+    """Connection to one server with one key. What is lost on the way is sent again, under one idempotency key."""
 
     def __init__(self, url: str, key: str) -> None:
         self.warning = ""
@@ -44,20 +58,35 @@ class Client:
         return str(self._post("/api/v2/upload", content=body)["image"])
 
     def _post(self, path: str, **content: Any) -> dict[str, Any]:
+        once = {HEADER: secrets.token_hex(16)}
         try:
-            response = self._http.post(path, **content)
+            return self._try(path, once, **content)
+        except _NoAnswer as exc:
+            failed: ServerError = exc
+        for pause_s in PAUSES_S:
+            time.sleep(pause_s)
+            try:
+                return self._try(path, once, **content)
+            except (_NoAnswer, _NoServer) as exc:  # it may be starting again
+                failed = exc
+        raise failed
+
+    def _try(self, path: str, headers: dict[str, str], **content: Any) -> dict[str, Any]:
+        try:
+            response = self._http.post(path, headers=headers, **content)
             answer: dict[str, Any] = response.json()
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as exc:
-            raise ServerError(
+            raise _NoServer(
                 f"No server answers at {self._http.base_url} ({exc}). Start one with `imgen up`, or set IMGEN_URL to another"
             ) from exc
         except httpx2.HTTPError as exc:
-            raise ServerError(f"{self._http.base_url}: {exc or type(exc).__name__}") from exc
+            raise _NoAnswer(f"{self._http.base_url}: {exc or type(exc).__name__}") from exc
         except ValueError as exc:
             raise ServerError(f"{self._http.base_url} is no Imgen server: its answer is not JSON") from exc
         self.warning = response.headers.get("x-imgen-warnings", "")
         if response.status_code != httpx2.codes.OK:
-            raise ServerError(f"{answer.get('error', response.text)} (HTTP {response.status_code})")
+            kind = _NoAnswer if response.status_code in AGAIN else ServerError
+            raise kind(f"{answer.get('error', response.text)} (HTTP {response.status_code})")
         return answer
 
     def wait(self, job: dict[str, Any], console: Console) -> dict[str, Any]:

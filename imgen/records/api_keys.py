@@ -16,6 +16,7 @@ from imgen.records import name_pages
 from imgen.records.database import locked_in_order
 from imgen.records.name_pages import NamePlace
 from imgen.records.tables.accounts import IS_KEPT, api_keys, tenants
+from imgen.records.tenants import keep
 
 MAX_NAMED = 10
 """Tenants that an error names."""
@@ -35,12 +36,14 @@ def add_key(
 
     Raises:
         Invalid: the tenant has a key of that name, the name is empty or too long, or there is no such scope, or none.
+        TenantNotFound: the tenant was deleted.
     """
     wanted = tuple(scope for scope in ALL_SCOPES if scope in set(scopes))
     if not wanted or set(scopes) - set(ALL_SCOPES):
         raise Invalid(f"A key's scopes are {', '.join(ALL_SCOPES)}: one or more of them")
     if not name.strip() or len(name) > 200:  # noqa: PLR2004 - longer names break the tables that show them
         raise Invalid("A key needs a name of 1 to 200 characters")
+    keep(connection, tenant.id)
     same = select(api_keys.c.id).where(api_keys.c.tenant_id == tenant.id, api_keys.c.name == name)
     if connection.execute(same).first():
         raise Invalid(f"There is a key named {name!r} already in the tenant {tenant.name!r}")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from imgen.domain.account import ANONYMOUS_TENANT_ID, Tenant
-from imgen.domain.errors import Invalid, TenantClosed
+from imgen.domain.errors import Invalid, TenantClosed, TenantNotFound
 from imgen.records import name_pages
 from imgen.records.database import dialect_insert
 from imgen.records.name_pages import NamePlace
@@ -51,6 +51,18 @@ def require(connection: Connection, tenant_id: str) -> None:
     """
     if connection.execute(_PRESENT, {"wanted": tenant_id}).first() is None:
         raise TenantClosed
+
+
+def keep(connection: Connection, tenant_id: str) -> None:
+    """Keeps a tenant there as `require` does, for people who change something of it.
+
+    Raises:
+        TenantNotFound: it was deleted.
+    """
+    try:
+        require(connection, tenant_id)
+    except TenantClosed as exc:
+        raise TenantNotFound from exc
 
 
 def ensure_tenant(connection: Connection, name: str, plan: str) -> Tenant:

@@ -1,13 +1,16 @@
 """Deletions of tenants in SQL: packs outlive their tenant, and the upgrade that lets them."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from alembic import command
 from factories import add_tenant
 from sqlalchemy import text
 
 from imgen.domain.account import Pack
-from imgen.domain.errors import Invalid, TenantClosed
-from imgen.records import packs, schema, tenant_deletions, tenants
+from imgen.domain.errors import Invalid, TenantClosed, TenantNotFound
+from imgen.domain.principal import new_raw_key
+from imgen.records import api_keys, packs, schema, tenant_deletions, tenants
 from imgen.records.tables import metadata
 
 BEFORE = "0021"
@@ -30,6 +33,19 @@ def test_a_payment_of_a_deleted_tenant_counts_for_no_other(database):
         with pytest.raises(TenantClosed):
             packs.grant(connection, gone, PACK, reference="inv-2")
         assert tenants.ensure_tenant(connection, "studio", "free").id != gone.id
+
+
+def test_a_key_that_is_made_at_the_closing_is_refused(database):
+    """Whoever makes it waits for the closing, and is told that the tenant is gone; no key is left."""
+    with database.write() as connection:
+        gone = add_tenant(connection, "ten_1")
+    with ThreadPoolExecutor(1) as other, database.write() as connection:
+        close(connection, gone)
+        late = other.submit(database.attempt, api_keys.add_key, new_raw_key(), tenant=gone, name="late")
+    with pytest.raises(TenantNotFound):
+        late.result()
+    with database.read() as connection:
+        assert api_keys.all_keys(connection) == []
 
 
 def test_packs_keep_their_rows_through_both_directions(database):

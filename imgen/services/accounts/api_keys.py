@@ -41,6 +41,7 @@ async def create(
 
     Raises:
         Invalid: the name is taken, a number is out of range, or there is no such scope, or none.
+        TenantNotFound: the tenant is deleted at that moment.
         Forbidden: the user does not own the tenant, or only administrators make a key of that scope.
     """
     if OPERATE in scopes and not user.is_admin:
