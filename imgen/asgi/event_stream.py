@@ -56,6 +56,7 @@ async def send_events(
     may_read: Callable[[], Awaitable[bool]],
     pace: Pace = PACE,
     reconnect_ms: int = RECONNECT_MS,
+    farewell: bytes = b"",
 ) -> bool:
     """Sends the frames until they end; closes their generator. Returns whether the client was there to the last byte.
 
@@ -67,6 +68,7 @@ async def send_events(
         may_read: whether the caller may still read, asked now and then.
         pace: intervals.
         reconnect_ms: pause before a client comes again by itself; 0: none is told.
+        farewell: frame that ends the stream where its source has not; in the middle of a frame the connection is ended instead.
     """
     control = connection_control(scope)
     stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -89,8 +91,10 @@ async def send_events(
             await write(_part(chunk))
         await asyncio.sleep(0)  # the end of the connection is seen in the loop's next turn
         is_whole = stream.has_ended and not gone.done()
-        if not gone.done():
-            await write({"type": "http.response.body", "body": b""})
+        if stream.is_within:
+            control.abort()
+        elif not gone.done():
+            await write({"type": "http.response.body", "body": b"" if is_whole else farewell})
     except _TooSlow:
         is_whole = False
         control.abort()
@@ -124,7 +128,7 @@ class _Stream:
         self._clock = asyncio.get_running_loop().time
         self._sent_at = self._checked_at = self._clock()
         self._pending: asyncio.Task[bytes | None] | None = None
-        self._is_within = False
+        self.is_within = False
         """Whether the last part belongs to a frame that goes on."""
         self.has_ended = False
         """Whether the source has come to its end."""
@@ -134,7 +138,7 @@ class _Stream:
         while True:
             self._pending = self._pending or asyncio.create_task(_next(self._frames))
             due_at = self._checked_at + self._pace.check_s
-            if not self._is_within:
+            if not self.is_within:
                 due_at = min(due_at, self._sent_at + self._pace.comment_s)
             waited = (self._pending, *self._ends)
             await asyncio.wait(waited, timeout=max(0.0, due_at - self._clock()), return_when=asyncio.FIRST_COMPLETED)
@@ -142,9 +146,9 @@ class _Stream:
                 return None
             if self._pending.done():
                 frame, self._pending, self._sent_at = self._pending.result(), None, self._clock()
-                self._is_within, self.has_ended = isinstance(frame, Unfinished), frame is None
+                self.is_within, self.has_ended = isinstance(frame, Unfinished), frame is None
                 return frame
-            if not self._is_within and self._clock() >= self._sent_at + self._pace.comment_s:
+            if not self.is_within and self._clock() >= self._sent_at + self._pace.comment_s:
                 self._sent_at = self._clock()
                 return _COMMENT
 

@@ -17,8 +17,8 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 class App:
     """Application that streams one source, and what became of it."""
 
-    def __init__(self, source, pace, may_read=True):
-        self.source, self.pace, self.may_read = source, pace, may_read
+    def __init__(self, source, pace, may_read=True, farewell=b""):
+        self.source, self.pace, self.may_read, self.farewell = source, pace, may_read, farewell
         self.is_delivered = None
         self.open = 0
         self.closed = 0
@@ -36,7 +36,9 @@ class App:
 
         self.open += 1
         try:
-            self.is_delivered = await send_events(scope, receive, send, frames(), may_read=may_read, pace=self.pace)
+            self.is_delivered = await send_events(
+                scope, receive, send, frames(), may_read=may_read, pace=self.pace, farewell=self.farewell
+            )
         finally:
             self.open -= 1
 
@@ -191,6 +193,33 @@ def test_a_client_that_does_not_read_is_cut_off():
 
     run(main())
     assert given < 1000  # 64 MB
+
+
+def test_a_stream_that_is_ended_before_its_source_says_so():
+    """Its last frame is the farewell; in the middle of a frame the connection breaks off instead."""
+
+    async def halved():
+        yield Unfinished(b"event: picture\ndata: 12")
+        await asyncio.Event().wait()
+
+    async def ended(source):
+        app = App(source, Pace(), farewell=b"event: error\n\n")
+        async with served(app) as (server, address):
+            reader, writer, _ = await connected(address)
+            if source is halved:
+                await reader.readuntil(b"12")
+            server.should_exit = True
+            rest = b""
+            with contextlib.suppress(ConnectionError):
+                while chunk := await reader.read(1000):
+                    rest += chunk
+            writer.close()
+        return rest, app.is_delivered
+
+    rest, is_delivered = run(ended(silence))
+    assert b"event: error\n\n\r\n0\r\n\r\n" in rest
+    assert is_delivered is False
+    assert b"0\r\n\r\n" not in run(ended(halved))[0]
 
 
 def test_a_server_that_stops_ends_its_streams():

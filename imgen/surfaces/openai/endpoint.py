@@ -22,7 +22,7 @@ from imgen.services.core import Core
 from imgen.surfaces.caller import Caller
 from imgen.surfaces.openai import body, failures, results
 from imgen.surfaces.openai.asked import Asked, Read
-from imgen.surfaces.openai.streams import BrokenOff, PictureStream
+from imgen.surfaces.openai.streams import BrokenOff, PictureStream, farewell
 from imgen.surfaces.openai.submitting import NAME, jobs_of
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ class _Exchange(NamedTuple):
 async def _stream(stream: PictureStream, exchange: _Exchange, may_read: Callable[[], Awaitable[bool]]) -> bool:
     """Answers with events; returns whether the client got all that there will be."""
     try:
-        is_sent = await send_events(*exchange, stream.frames(), may_read=may_read, reconnect_ms=0)
+        is_sent = await send_events(*exchange, stream.frames(), may_read=may_read, reconnect_ms=0, farewell=farewell())
     except BrokenOff as exc:
         log.warning("a stream broke off", reason=str(exc.__cause__))
         connection_control(exchange.scope).abort()

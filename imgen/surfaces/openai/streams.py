@@ -30,6 +30,11 @@ ERROR = "error"
 _encode = msgspec.json.Encoder().encode
 
 
+def farewell() -> bytes:
+    """Returns the event that ends a stream when the server stops."""
+    return frame(event=ERROR, data=_encode(OpenAIFailure(error=failures.describe(Unavailable()))))
+
+
 class PictureStream:
     """Stream of one request."""
 
