@@ -49,6 +49,11 @@ def finish(resources, job):
     """Runs both phases; returns the job as it is then."""
     tasks.run_phase(resources, tasks.RENDER, job.id)
     tasks.run_phase(resources, tasks.FINISH, job.id)
+    return found(resources, job)
+
+
+def found(resources, job):
+    """The job as it is now."""
     with resources.database.read() as connection:
         return jobs.find(connection, job.id)
 
