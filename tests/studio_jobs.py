@@ -8,7 +8,7 @@ from factories import PLAN, make_job, make_recipe
 from msgspec import structs
 from PIL import Image
 
-from imgen.domain.recipe import Frame, Input
+from imgen.domain.recipe import Frame, Input, PromptParts
 from imgen.provenance.inspection import inspect_picture
 from imgen.records import jobs, ledger
 from workers import tasks
@@ -35,6 +35,9 @@ def studio_job(resources, source, *, mode="style", size=(384, 256), frame, mask=
     if mask is not None:
         inputs.append(put(resources, "mask", mask))
     recipe = make_recipe(mode=mode, frame=Frame(width=frame[0], height=frame[1]))
+    if mode == "enhance":
+        recipe = structs.replace(recipe, prompt_parts=PromptParts(prompt="", original_prompt=""))
+        diffusion = {"positive": "", "negative": "", "num_inference_steps": 0, **diffusion}
     changes = {"width": size[0], "height": size[1], "inputs": tuple(inputs), **diffusion}
     job = make_job(
         recipe=structs.replace(recipe, diffusion=structs.replace(recipe.diffusion, **changes)), surface="studio"

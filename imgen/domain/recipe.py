@@ -179,3 +179,10 @@ class Recipe(
     notes: tuple[str, ...] = ()
     """Facts about how the request became this recipe, for its caller: ENHANCEMENT_FAILED, NEGATIVE_IGNORED, NO_PLAIN_GROUND."""
     version: int = RECIPE_VERSION
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Returns width and height of the finished picture."""
+        if self.frame is not UNSET:
+            return self.frame.width, self.frame.height
+        return self.diffusion.width * self.diffusion.upscale, self.diffusion.height * self.diffusion.upscale

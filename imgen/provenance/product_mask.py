@@ -64,8 +64,8 @@ def mask_of(body: bytes, alpha: bytes) -> TakenPicture | None:
     """
     with Image.open(io.BytesIO(body), formats=("PNG",)) as image:
         size = image.size
+        image.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
         small = image.convert("RGB")
-    small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
     product = _of_alpha(alpha, small.size) if alpha else None
     if product is None:
         product = find_product(np.asarray(small))

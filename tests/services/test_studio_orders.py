@@ -70,7 +70,6 @@ def test_an_avatar_has_the_look_of_its_preset(core, caller):
         look = opened.studio.presets["oil-paint"]
         recipe = await recipe_of(opened, principal, mode="avatar", preset="oil-paint")
         assert look.words in recipe.diffusion.positive
-        assert look.negative in recipe.diffusion.negative
         assert (recipe.style, recipe.plain_prompt) == (look.style, "")
         assert recipe.diffusion.inputs[0].strength == look.strength
         recipe = await recipe_of(opened, principal, mode="avatar", preset="anime", prompt="green hat", strength=0.2)

@@ -49,9 +49,7 @@ def test_a_picture_has_the_exact_size_of_its_frame(resources, frame, upscale, to
 
 def test_an_enhanced_picture_is_drawn_by_no_model(resources):
     """None is loaded; no statement says that one drew; the source is the parent."""
-    job = studio_job(
-        resources, noise(300, 300), mode="enhance", size=(300, 225), frame=(400, 300), upscale=2, num_inference_steps=0
-    )
+    job = studio_job(resources, noise(300, 300), mode="enhance", size=(300, 225), frame=(400, 300), upscale=2)
     job = finish(resources, job)
     assert (job.state, job.outcome.meta.width, job.outcome.meta.height) == (State.COMPLETED, 400, 300)
     assert resources.models.memory.entries == ()

@@ -70,9 +70,8 @@ class ModerationReviewer:
 
     def review(self, subject: ReviewInput) -> Verdict:
         """See Reviewer."""
-        inputs: list[Any] = [
-            {"type": "text", "text": "\n".join(text for _, text in split_roles(subject.parts).positive if text)}
-        ]
+        words = "\n".join(text for _, text in split_roles(subject.parts).positive if text)
+        inputs: list[Any] = [{"type": "text", "text": words}] if words else []  # an enhanced picture may have none
         if subject.pixels is not None:
             inputs.append({"type": "image_url", "image_url": {"url": data_uri(subject.pixels)}})
         body = self._upstream.ask(

@@ -169,12 +169,13 @@ def _rows(left: Job, right: Job) -> list[tuple[str, Any, Any]]:
 
 def _facts(job: Job) -> list[tuple[str, object]]:
     words, diffusion, output = job.recipe.prompt_parts, job.recipe.diffusion, job.recipe.output
+    width, height = job.recipe.size
     return [
         ("Prompt", words.prompt),
         ("Negative", words.negative),
         ("Model", job.recipe.model),
         ("Style", job.recipe.style),
-        ("Size", f"{diffusion.width} × {diffusion.height}"),
+        ("Size", f"{width} × {height}"),
         ("Seed", diffusion.seed),
         ("Steps", diffusion.num_inference_steps),
         ("Guidance", diffusion.guidance_scale),
