@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from servers.node import node_program
 
 CLIENTS = Path(__file__).parents[2] / "docs" / "clients"
 POLL_S = 0.01
@@ -59,10 +60,14 @@ def without_curl(tmp_path: Path) -> Client:
 
 
 def with_curl(tmp_path: Path) -> Client:
-    php = program("php")
-    if "curl" not in subprocess.run([php, "-m"], capture_output=True, text=True, check=True).stdout.split():
+    _needs_curl()
+    return Client((program("php"), str(CLIENTS / "generate.php")), os.environ["PATH"])
+
+
+def _needs_curl() -> None:
+    """Skips where PHP has no curl extension."""
+    if "curl" not in subprocess.run([program("php"), "-m"], capture_output=True, text=True, check=True).stdout.split():
         pytest.skip("php has no curl extension: only its streams were tried")
-    return Client((php, str(CLIENTS / "generate.php")), os.environ["PATH"])
 
 
 def shell_with(tmp_path: Path, **json_tools: str) -> Client:
@@ -78,6 +83,25 @@ KINDS = {
     "sh-jq": lambda tmp: shell_with(tmp, jq=program("jq")),
     "sh-python": lambda tmp: shell_with(tmp, python3=os.path.realpath(sys.executable)),
 }
+
+
+def rest_kinds(folder: Path, *tools: str) -> dict[str, Callable[[Path], Client]]:
+    """The clients of a REST surface in a folder of docs/clients; `tools` are those of its shell script beside curl and jq."""
+
+    def php(*options: str) -> Client:
+        return Client((program("php"), *options, str(folder / "generate.php")), os.environ["PATH"])
+
+    def shell(tmp_path: Path) -> Client:
+        found = {name: program(name) for name in (*SHELL_TOOLS, "jq", *tools)}
+        return Client((found["sh"], str(folder / "generate.sh")), folder_with(tmp_path / "bin", found))
+
+    return {
+        "node": lambda _tmp: Client((str(node_program()), str(folder / "generate.ts")), os.environ["PATH"]),
+        "python": lambda _tmp: Client((sys.executable, str(folder / "generate.py")), os.environ["PATH"]),
+        "php-curl": lambda _tmp: _needs_curl() or php(),
+        "php-streams": lambda _tmp: php("-d", "disable_functions=curl_init"),
+        "sh": shell,
+    }
 
 
 ONE_OF_EACH = ("node", "python", "php-curl", "sh-jq")

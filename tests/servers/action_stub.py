@@ -54,6 +54,8 @@ class Seen:
     body: dict[str, object]
     headers: dict[str, str]
     at_s: float
+    data: bytes
+    """Body as it came."""
 
 
 class Stub:
@@ -110,10 +112,10 @@ class Stub:
         """The requests for one action or GET path, in order."""
         return [seen for seen in self.seen if seen.what == what]
 
-    def reply(self, what: str, body: dict[str, object], headers: dict[str, str]) -> Reply:
+    def reply(self, what: str, body: dict[str, object], headers: dict[str, str], data: bytes = b"") -> Reply:
         """Notes the request and takes the next planned answer."""
         with self._lock:
-            self.seen.append(Seen(what, body, headers, time.monotonic()))
+            self.seen.append(Seen(what, body, headers, time.monotonic(), data))
             replies = self.plan.get(what, [error(404, "Not Found")])
             step = min(self._used[what], len(replies) - 1)
             self._used[what] += 1
@@ -138,7 +140,8 @@ def start_stub() -> Iterator[Stub]:
             data = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             headers = dict(self.headers.items())
             if self.path != "/api/v2":
-                self.send(stub.reply(self.path, json.loads(data), headers))
+                is_json = headers.get("Content-Type") == "application/json"
+                self.send(stub.reply(self.path, json.loads(data) if is_json else {}, headers, data))
                 return
             body, refusal = checked(data, headers.get("Authorization", ""))
             self.send(refusal or stub.reply(str(body["action"]), body, headers))

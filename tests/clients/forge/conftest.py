@@ -1,16 +1,12 @@
 """The clients of Forge one after another, and a stub that answers as Forge does."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clients.scripts import CLIENTS, SHELL_TOOLS, Client, folder_with, program
+from clients.scripts import CLIENTS, Client, rest_kinds
 from servers.action_stub import Reply, Stub, start_stub
-from servers.node import node_program
 
 FOLDER = CLIENTS / "forge"
 JOB_ID = "59fde0ab-4bfc-4721-9d6c-2d7509a2fb64"
@@ -19,28 +15,7 @@ DIGEST = hashlib.sha256(PICTURE).hexdigest()
 ASSET, JOB = f"/v2/assets/{DIGEST}", f"/v2/jobs/{JOB_ID}"
 
 
-def php(script: str, *options: str) -> Client:
-    return Client((program("php"), *options, str(FOLDER / script)), os.environ["PATH"])
-
-
-def php_with_curl(_tmp: Path) -> Client:
-    if "curl" not in subprocess.run([program("php"), "-m"], capture_output=True, text=True, check=True).stdout.split():
-        pytest.skip("php has no curl extension: only its streams were tried")
-    return php("generate.php")
-
-
-def shell(tmp_path: Path) -> Client:
-    tools = {name: program(name) for name in (*SHELL_TOOLS, "jq", "sha256sum")}
-    return Client((tools["sh"], str(FOLDER / "generate.sh")), folder_with(tmp_path / "bin", tools))
-
-
-KINDS = {
-    "node": lambda _tmp: Client((str(node_program()), str(FOLDER / "generate.ts")), os.environ["PATH"]),
-    "python": lambda _tmp: Client((sys.executable, str(FOLDER / "generate.py")), os.environ["PATH"]),
-    "php-curl": php_with_curl,
-    "php-streams": lambda _tmp: php("generate.php", "-d", "disable_functions=curl_init"),
-    "sh": shell,
-}
+KINDS = rest_kinds(FOLDER, "sha256sum")
 
 
 def told(state: str, **more: object) -> dict[str, object]:
