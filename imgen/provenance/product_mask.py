@@ -44,8 +44,8 @@ _GAP = 2
 """Radius of a gap in an outline that the flood does not pass."""
 _BAND = 8
 """Pixels around the flooded ground in which the edge is looked for."""
-_MIDDLE = 0.5
-"""Share of the product in a pixel at which its edge lies."""
+_MIDDLE = 0.65
+"""Share of the product in a pixel at which its edge lies: a pixel of the edge has less of the old ground than of the product."""
 _ENCLOSED = 1.2
 """Distance from the ground's colour of what is enclosed by the product."""
 _SPECK_WINDOW, _SPECK = 15, 60

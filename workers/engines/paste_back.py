@@ -34,18 +34,23 @@ def pasted_back(
 def keep_exact(drawn: NDArray[uint8], source: NDArray[uint8], mask: NDArray[uint8], *, seam_px: int) -> NDArray[uint8]:
     """Returns the source, to the pixel, where the mask is black, and the drawn picture elsewhere, behind a seam around the black.
 
+    In the seam the colours of what is kept fade out; those of the old ground beside it appear nowhere.
+
     Args:
         drawn: (height, width, 3).
         source: (height, width, 3).
         mask: (height, width); levels from REDRAWN on are white.
-        seam_px: width of the seam, in which the source shows through, less and less.
+        seam_px: width of the seam.
     """
-    kept = Image.fromarray(np.where(mask >= REDRAWN, 0, 255).astype(uint8))
-    near = np.asarray(kept.filter(ImageFilter.BoxBlur(seam_px)), np.float32)[..., None] / 255
-    # Beside a straight edge the blur falls from seam / (2 seam + 1) to 0; there the source shows by seam / (seam + 1)
-    share = np.clip(near * (2 * seam_px + 1) / (seam_px + 1), 0, 1)
-    mixed = np.rint(source * share + drawn * (1 - share)).astype(uint8)
-    return np.where((mask >= REDRAWN)[..., None], mixed, source)
+    kept = (mask < REDRAWN)[..., None]
+    blur = ImageFilter.BoxBlur(seam_px)
+    near = np.asarray(Image.fromarray(kept[..., 0].astype(uint8) * 255).filter(blur), np.float32)[..., None] / 255
+    spread = np.asarray(Image.fromarray(np.where(kept, source, 0).astype(uint8)).filter(blur), np.float32)
+    # Beside a straight edge the blur falls from seam / (2 seam + 1) to 0: there what is kept shows by seam / (seam + 1)
+    factor = (2 * seam_px + 1) / (seam_px + 1)
+    share = np.clip(near * factor, 0, 1)
+    mixed = drawn * (1 - share) + spread * np.minimum(factor, 1 / np.maximum(near, 1e-6))
+    return np.where(kept, source, np.clip(np.rint(mixed), 0, 255).astype(uint8))
 
 
 def paste_back(drawn: NDArray[uint8], source: NDArray[uint8], mask: NDArray[uint8]) -> NDArray[uint8]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workers.engines.paste_back import SEAM_PX, paste_back
+from workers.engines.paste_back import SEAM_PX, keep_exact, paste_back
 
 SIZE = 160, 224
 BOX = slice(40, 90), slice(60, 130)
@@ -58,3 +58,21 @@ def test_black_and_white_masks():
     drawn, source = pictures()
     assert np.array_equal(paste_back(drawn, source, mask_of(BOX, level=127)), source)
     assert np.array_equal(paste_back(drawn, source, np.full(SIZE, 128, np.uint8)), drawn)
+
+
+@pytest.mark.parametrize("seam_px", [1, 2, 4])
+def test_what_must_stay_exact_has_its_seam_outside(seam_px):
+    """Black pixels are the source's, all beyond the seam is drawn; between them no colour of the old ground is left."""
+    kept = mask_of(BOX) > 0
+    source = np.where(kept[..., None], (200, 0, 0), (255, 255, 255)).astype(np.uint8)
+    drawn = np.full((*SIZE, 3), (0, 0, 200), np.uint8)
+    done = keep_exact(drawn, source, np.where(kept, 0, 255).astype(np.uint8), seam_px=seam_px)
+    assert np.array_equal(done[kept], source[kept])
+    rows, columns = BOX
+    around = np.s_[rows.start - seam_px : rows.stop + seam_px, columns.start - seam_px : columns.stop + seam_px]
+    beyond = np.ones(SIZE, bool)
+    beyond[around] = False
+    assert np.array_equal(done[beyond], drawn[beyond])
+    assert done[..., 1].max() <= 2
+    fading = done[60, columns.stop : columns.stop + seam_px, 0].astype(int)
+    assert (np.diff([200, *fading, 0]) < 0).all()
