@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 
 from imgen.asgi.answer_headers import note_warning
@@ -105,13 +105,13 @@ async def result(core: Core, asked: Asked, jobs: Sequence[Job]) -> Result:
     found = [one for one in map(finished, jobs) if one is not None]
     pictures, embedded = [], []
     for one in found:
-        picture = OpenAIPicture(revised_prompt=one.meta.prompt if one.meta.optimized else UNSET)
+        revised = revised_prompt(one.meta)
         if asked.sent.response_format == "url":
             url = core.objects.url(one.key, expires_s=core.settings.objects.url_expires_s, filename=one.filename)
-            pictures.append(OpenAIPicture(url=url, revised_prompt=picture.revised_prompt))
+            pictures.append(OpenAIPicture(url=url, revised_prompt=revised))
         else:
             embedded.append(await embed(core.objects, one.key))
-            pictures.append(OpenAIPicture(b64_json=embedded[-1].mark, revised_prompt=picture.revised_prompt))
+            pictures.append(OpenAIPicture(b64_json=embedded[-1].mark, revised_prompt=revised))
     answer = OpenAIImages(
         created=int(core.clock()),
         data=tuple(pictures),
@@ -123,6 +123,11 @@ async def result(core: Core, asked: Asked, jobs: Sequence[Job]) -> Result:
         failed=failed or UNSET,
     )
     return Result(answer, embedded)
+
+
+def revised_prompt(meta: Meta) -> str | UnsetType:
+    """Returns the prompt that was drawn, with the tags of the style, if it was improved."""
+    return meta.positive if meta.optimized else UNSET
 
 
 def size_text(meta: Meta) -> str:

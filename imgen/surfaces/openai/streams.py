@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 import structlog
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from imgen.asgi.event_stream import Unfinished, frame
 from imgen.domain.errors import ImgenError, NotFinished, Retryable, Unavailable
@@ -102,7 +102,7 @@ class PictureStream:
             output_format=format_of(asked.sent),
             image_index=self._jobs[job.id][0],
             usage=usage(asked.prompt or "", asked.pictures.sizes, [(meta.width, meta.height)]),
-            revised_prompt=meta.prompt if meta.optimized else UNSET,
+            revised_prompt=results.revised_prompt(meta),
         )
         yield Unfinished(b"event: %s\ndata: " % event.type.encode())
         try:

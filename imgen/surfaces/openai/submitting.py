@@ -14,7 +14,7 @@ from imgen.records.idempotency import Made
 from imgen.services import awaited_answers
 from imgen.services.awaited_answers import Wait
 from imgen.services.core import Core
-from imgen.services.submit import Submitted, replay, submit
+from imgen.services.submit import Submitted, find_submitted, replay, submit
 from imgen.surfaces.openai.asked import Asked
 from imgen.surfaces.openai.order import in_words_of_the_wire, make_order, note_warnings
 from imgen.surfaces.openai.pictures import check_references
@@ -58,14 +58,18 @@ def is_retry(scope: Scope) -> bool:
 async def _submitted(
     core: Core, principal: Principal, asked: Asked, wait: Wait, *, scope: Scope, key: str
 ) -> Submitted:
-    order = await make_order(core, principal, asked)
-    await check_references(core, principal, asked.pictures)
     once = Once(route=asked.route, key=key, fingerprint=asked.fingerprint) if key else None
-    request_id = answer_context(scope).request_id
-    try:
-        submitted = await submit(core, principal, order, surface=NAME, once=once, request_id=request_id, note=wait.note)
-    except InvalidField as exc:
-        raise in_words_of_the_wire(exc) from exc
+    submitted = await find_submitted(core, principal, once)
+    if submitted is None:
+        order = await make_order(core, principal, asked)
+        await check_references(core, principal, asked.pictures)
+        request_id = answer_context(scope).request_id
+        try:
+            submitted = await submit(
+                core, principal, order, surface=NAME, once=once, request_id=request_id, note=wait.note
+            )
+        except InvalidField as exc:
+            raise in_words_of_the_wire(exc) from exc
     if submitted.is_replayed:
         note_replay()
         ids = tuple(job.id for job in submitted.jobs)
