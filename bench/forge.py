@@ -1,38 +1,34 @@
-"""Forge over HTTP beside the Action API and a bare echo; assets from disk beside Starlette's own response of a file.
+"""Forge over HTTP beside the Action API and a bare echo; assets from disk beside Starlette's own response of a file; isolation.
 
 The servers take turns, and medians of the turns' ratios are told. No worker runs.
 """
 
 import contextlib
-import hashlib
-import secrets
 import statistics
 import sys
 
 import msgspec
-from msgspec import structs
 
+from bench import forge_isolation
 from bench.figure import Figure
-from bench.fixtures import LOAD_CORE, Fixture, Server, get_request, open_fixture, request, serve, serve_api
+from bench.fixtures import LOAD_CORE, Server, get_request, open_fixture, request, serve, serve_api
+from bench.forge_samples import SETTINGS, finished_job
 from bench.load import Load, drive
-from bench.samples import POSITIVE, PROMPT, outcome_of, queued_job
-from imgen import composition, settings
+from bench.samples import POSITIVE, PROMPT
 from imgen.domain.ids import uuid_form
-from imgen.domain.job import Job, State, view_of
-from imgen.live import job_views
-from imgen.records import assets, jobs
 
 CONNECTIONS = 32
 LEAST_OF_STATUS, LEAST_OF_GENERATE, LEAST_OF_FILE = 0.9, 0.8, 0.8
-PICTURE_BYTES = 800_000
-"""Size of a PNG of the starter's."""
-SETTINGS = 'default_plan = "unlimited"\n[jobs]\nmax_queued = 1000000\n'
 
 
-def measure(*, rounds: int = 7, seconds: float = 1.5) -> list[Figure]:
-    """Measures rates at 32 connections."""
+def measure(*, rounds: int = 7, seconds: float = 1.5, pairs: int = 600) -> list[Figure]:
+    """Measures rates at 32 connections, and the time of `pairs` of answers about what is another's and what is not there."""
+    return _rates(rounds, seconds) + forge_isolation.figures(rounds=pairs)
+
+
+def _rates(rounds: int, seconds: float) -> list[Figure]:
     with open_fixture(SETTINGS) as fixture, contextlib.ExitStack() as servers:
-        job, path = _finished_job(fixture)
+        job, path = finished_job(fixture)
         baseline = [sys.executable, "-m", "bench.baselines"]
         api = servers.enter_context(serve_api(fixture))
         echo = servers.enter_context(serve([*baseline, "echo"]))
@@ -68,26 +64,3 @@ def _figure(what: str, names: tuple[str, ...], loads: dict[str, list[Load]], at_
         at_least=at_least,
         detail="; ".join(f"{name} {statistics.median(load.per_s for load in loads[name]):,.0f}/s" for name in names),
     )
-
-
-def _finished_job(fixture: Fixture) -> tuple[Job, str]:
-    """Stores a completed job with its asset and its file; returns it, and the path of the file."""
-    body = secrets.token_bytes(PICTURE_BYTES)
-    waiting = queued_job(fixture.principal, queue="render.eros")
-    outcome = outcome_of(waiting)
-    meta = structs.replace(outcome.meta, sha256=hashlib.sha256(body).hexdigest(), format="png")
-    job = structs.replace(
-        waiting,
-        state=State.COMPLETED,
-        outcome=structs.replace(outcome, meta=meta),
-        ended_at=waiting.created_at + 7,
-    )
-    store = composition.open_objects(settings.load(fixture.data), fixture.database)
-    key = next(image.key for image in job.outcome.images if image.type == "signed")
-    store.put(key, body, "image/png")
-    with fixture.database.write() as connection:
-        jobs.add(connection, job)
-        assets.add(connection, job, size_bytes=len(body))
-    fixture.live.run(job_views.set_view(job.id, view_of(job), fixture.live.run_id))
-    path, _ = store.file_of(key)
-    return job, str(path)

@@ -39,7 +39,7 @@ SHORT = {
     status: {"rounds": 1, "seconds": 0.2},
     enqueue: {"queued": 50, "rounds": 1, "seconds": 0.2},
     waiting: {"waiters": 20, "rounds": 1, "seconds": 0.2},
-    forge: {"rounds": 1, "seconds": 0.2},
+    forge: {"rounds": 1, "seconds": 0.2, "pairs": 5},
     history: {"stored": 400, "few": 100, "turns": 1, "expired": 10},
 }
 if importlib.util.find_spec("pdqhash"):  # which this one compares with
