@@ -58,6 +58,8 @@ class Description(Struct, frozen=True, kw_only=True):
     """Schemas by name: requests, then answers."""
     webhooks: dict[str, Schema] = {}
     """Path items of the requests that are sent to addresses of tenants, by event."""
+    webhook_data: str = ""
+    """Schema of the data of webhooks of its own jobs, in place of the usual one; empty: it has none."""
     overview: str = ""
     """Markdown for the head of the document."""
     summary: tuple[str, ...] = ()

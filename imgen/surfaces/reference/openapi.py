@@ -6,7 +6,7 @@ from typing import Any
 from imgen import __version__
 from imgen.domain.principal import GENERATE, READ
 from imgen.services.core import Core
-from imgen.surfaces.description import Description
+from imgen.surfaces.description import REF, Description, Schema
 from imgen.surfaces.session_cookie import COOKIE
 
 
@@ -61,7 +61,7 @@ def document(core: Core, descriptions: Sequence[Description]) -> dict[str, Any]:
                     "description": "With a session, for changes: the value of the cookie `csrftoken`.",
                 },
             },
-            "schemas": {name: schema for each in descriptions for name, schema in each.schemas.items()},
+            "schemas": _schemas(descriptions),
             "headers": {
                 "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
                 "XRequestId": {
@@ -77,3 +77,15 @@ def document(core: Core, descriptions: Sequence[Description]) -> dict[str, Any]:
             },
         },
     }
+
+
+def _schemas(descriptions: Sequence[Description]) -> dict[str, Schema]:
+    """Merges the schemas; the data of an event may be that of any surface that has its own."""
+    schemas = {name: schema for each in descriptions for name, schema in each.schemas.items()}
+    own = [{"$ref": REF + each.webhook_data} for each in descriptions if each.webhook_data]
+    for item in [item for each in descriptions for item in each.webhooks.values()]:
+        content = item["post"]["requestBody"]["content"]["application/json"]
+        name = content["schema"]["$ref"].removeprefix(REF)
+        properties = schemas[name]["properties"]
+        schemas[name] = schemas[name] | {"properties": properties | {"data": {"anyOf": [properties["data"], *own]}}}
+    return schemas

@@ -1,9 +1,10 @@
 """Description of Studio for the reference, made from its table of routes and the Structs of its wire."""
 
 from imgen.services.core import Core
-from imgen.surfaces.description import Description, FailureRow, Schema
+from imgen.surfaces.description import Description, FailureRow, Schema, schemas_of
 from imgen.surfaces.rest_description import RestWords, paths_of, schemas_of_routes
 from imgen.surfaces.studio import examples, failures
+from imgen.surfaces.studio.answers import StudioEnded
 from imgen.surfaces.studio.failure_rows import FAILURES, REASONS
 from imgen.surfaces.studio.table import ROUTES
 
@@ -33,7 +34,8 @@ def describe(core: Core) -> Description:
         tag=TAG,
         about="REST that restyles or enhances a source.",
         paths=paths_of(ROUTES, words),
-        schemas=schemas_of_routes(ROUTES, words),
+        schemas=schemas_of_routes(ROUTES, words) | schemas_of((StudioEnded,)),
+        webhook_data=StudioEnded.__name__,
         overview=OVERVIEW,
         summary=(
             f"Studio makes pictures of a source (/docs/studio): `POST {url}/api/v1/generate` with `mode` and `imageBase64`.",

@@ -28,13 +28,14 @@ def validator(document, schema):
     return Draft202012Validator({**schema, "components": document["components"]})
 
 
+@pytest.mark.parametrize("surface", ["action", "studio"])
 @pytest.mark.parametrize("state", OUTCOMES)
-def test_real_bodies_are_as_told(core, document, state):
-    """Each end without a picture, as the dispatcher sends it."""
+def test_real_bodies_are_as_told(core, document, state, surface):
+    """Each end without a picture, as the dispatcher sends it for a job of each surface with a form of its own."""
     job = structs.replace(make_job(), state=state, outcome=OUTCOMES[state], error_code=CODES.get(state, ""))
 
     async def main(core):
-        return make_body(EVENT_OF[state], 0, forms()["action"](core, job))
+        return make_body(EVENT_OF[state], 0, forms()[surface](core, job))
 
     schema = document["webhooks"][EVENT_OF[state]]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert list(validator(document, schema).iter_errors(json.loads(core(main, SETTINGS)))) == []

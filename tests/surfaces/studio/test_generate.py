@@ -4,7 +4,7 @@ import re
 
 import pytest
 from bombs import saved
-from PIL import Image
+from PIL import Image, ImageDraw
 from surfaces.studio.requests import (
     GENERATE,
     JOBS,
@@ -224,6 +224,10 @@ def test_what_has_no_effect_is_told(site):
             noise = saved(Image.effect_noise((200, 200), 90).convert("RGB"), "PNG")
             made = await generate(client, mode="product", imageBase64=base64_of(noise))
             assert made["warnings"] == ["product_mask"]
+            on_white = Image.new("RGB", (240, 240), "white")
+            ImageDraw.Draw(on_white).ellipse((70, 60, 170, 190), fill=(180, 40, 30))
+            made = await generate(client, mode="product", imageBase64=base64_of(saved(on_white, "PNG")))
+            assert "warnings" not in made
 
     site(steps)
 
