@@ -5,10 +5,14 @@ import time
 
 import numpy as np
 import pytest
-from factories import make_job
+from factories import PLAN, make_job, make_recipe
 from PIL import Image
 
+from imgen.domain.job import State
+from imgen.domain.recipe import PromptParts
 from imgen.live import previews
+from imgen.records import jobs, ledger
+from workers import tasks
 from workers.preview import EVERY_S, Preview
 
 
@@ -88,3 +92,20 @@ def test_without_redis_the_work_goes_on(make_resources, draw_preview, monkeypatc
     monkeypatch.setattr(resources, "live", type(resources.live)("redis://127.0.0.1:1/0"))
     Preview(resources, make_job()).offer(draw_preview)
     assert draw_preview.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("prompt", "is_seen"), [("marble statue of a woman", True), ("nude marble statue of a woman", False)]
+)
+def test_words_that_withhold_a_picture_withhold_its_previews(resources, prompt, is_seen):
+    """A rule with release has it drawn all the same, for its owner alone and after the review."""
+    parts = PromptParts(prompt=prompt, original_prompt=prompt, positive=prompt)
+    job = make_job(recipe=make_recipe(prompt_parts=parts))
+    with resources.database.write() as connection:
+        jobs.add(connection, job)
+        ledger.hold(connection, job, PLAN)
+    resources.live.run(previews.watch(job.id))
+    tasks.run_phase(resources, tasks.RENDER, job.id)
+    with resources.database.read() as connection:
+        assert jobs.find(connection, job.id).state is State.RENDERED
+    assert (resources.live.run(previews.watch(job.id)) is not None) is is_seen

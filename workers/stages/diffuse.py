@@ -14,7 +14,7 @@ from imgen.records import cache
 from imgen.weights.identity import identity
 from workers import spool
 from workers.batch import Order
-from workers.engines import Shot
+from workers.engines import OnStep, Shot
 from workers.picture import Context, Picture
 from workers.stages import review, upscale
 from workers.stages.master import decoded
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 def diffuse(picture: Picture, context: Context) -> Picture:
     """Renders with the model's engine, in one call with the other jobs of the batch, and reports every step.
 
-    The time limit begins when the model is loaded.
+    The time limit begins when the model is loaded. Nobody sees a preview of a picture that its words alone withhold.
     An earlier attempt's pixels are taken where the object store did not take them (see `master.keep`). For `enhance` nothing is
     drawn: the pixels are the source's, and whoever waits for the device needs not wait for this job.
 
@@ -46,7 +46,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         model=context.model,
         shot=Shot(diffusion=context.job.recipe.diffusion, source=picture.source, mask=picture.mask),
         prepare=partial(_prepare, context),
-        report=upscale.drawing_report(context),
+        report=_report(picture, context),
         loading=context.loading,
         limited=context.limited,
     )
@@ -56,6 +56,13 @@ def diffuse(picture: Picture, context: Context) -> Picture:
     for note in drawn.notes:
         log.info("drawn otherwise than asked", note=note)
     return replace(picture, pixels=drawn.pixels, drawn_at=time.time(), idle=drawn.idle)
+
+
+def _report(picture: Picture, context: Context) -> OnStep:
+    report = upscale.drawing_report(context)
+    if picture.verdict is None or picture.verdict.safe:
+        return report
+    return lambda done, total, _preview: report(done, total, lambda _number=0: None)
 
 
 def _prepare(context: Context) -> None:
