@@ -3,6 +3,7 @@
 Both are 404; a ratio of medians far from 1 would tell them apart.
 """
 
+import contextlib
 import http.client
 import json
 import secrets
@@ -29,8 +30,11 @@ def figures(*, rounds: int) -> list[Figure]:
         job, _ = finished_job(fixture)
         ids, unknown = (uuid_form(job.id), job.outcome.meta.sha256), (str(uuid.uuid4()), secrets.token_hex(32))
         key = _other_key(fixture)
-        with serve_api(fixture) as server:
-            client = _Client(http.client.HTTPConnection(HOST, server.port, timeout=30), key)
+        with (
+            serve_api(fixture) as server,
+            contextlib.closing(http.client.HTTPConnection(HOST, server.port, timeout=30)) as connection,
+        ):
+            client = _Client(connection, key)
             return [
                 _figure(client, what, foreign, absent, rounds=rounds)
                 for what, foreign, absent in (
