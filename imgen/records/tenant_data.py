@@ -10,6 +10,7 @@ from imgen.records.job_rows import listed
 from imgen.records.tables.accounts import api_keys
 from imgen.records.tables.jobs import jobs
 from imgen.records.tables.ledger import counters, ledger, packs
+from imgen.records.tables.oauth import oauth_connections
 from imgen.records.tables.users import memberships, users
 from imgen.records.tables.webhooks import webhook_endpoints
 
@@ -42,6 +43,13 @@ LISTINGS: Mapping[str, Listing] = {
         api_keys.c.tenant_id,
         api_keys.c.name,
         where=api_keys.c.deleted_at.is_(None),
+    ),
+    "applications": _of(
+        oauth_connections,
+        "id user_id client_id client_name scopes created_at used_at",
+        oauth_connections.c.tenant_id,
+        oauth_connections.c.id,
+        where=oauth_connections.c.revoked_at.is_(None),
     ),
     "webhooks": _of(
         webhook_endpoints,

@@ -80,3 +80,17 @@ def test_a_name_without_an_address_is_told():
     """RFC 6761 keeps `.invalid` from ever having one."""
     with pytest.raises(NoAnswer, match="no address|in time"):
         post("https://hooks.invalid/")
+
+
+def test_what_is_at_a_url_is_read_up_to_a_limit():
+    """A longer body is no answer; one of the very length is."""
+
+    def get(url, max_bytes):
+        client = OutgoingClient(allow=LOOPBACK, timeout_s=20)
+        return asyncio.run(client.get(url, {"Accept": "text/plain"}, max_bytes=max_bytes))
+
+    with start_faulty_http(answer(200, b"words")) as server:
+        assert get(f"{server.url}/page", 5).body == b"words"
+        with pytest.raises(NoAnswer, match="longer than 4 bytes"):
+            get(f"{server.url}/page", 4)
+        assert (server.requests[0].method, server.requests[0].headers["Accept"]) == ("GET", "text/plain")

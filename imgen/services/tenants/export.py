@@ -29,16 +29,17 @@ PROBLEMS = "problems.jsonl"
 README = """\
 Data of the tenant {name} ({id}), {at} UTC.
 
-tenant.json        name, plan, time of the beginning
-members.jsonl      names and roles of its members
-keys.jsonl         API keys: name, beginning, scopes; a key itself is stored nowhere
-webhooks.jsonl     endpoints and their events, without secrets
-packs.jsonl        packs of credits, with the references of their payments
-ledger.jsonl       each hold, charge and release of pictures and credits
-usage.jsonl        sums by day and month
-jobs.jsonl         jobs with prompts, settings and facts about their pictures
-pictures/          signed pictures and thumbnails; `files` of a job names its own
-{problems:18} pictures and rows that could not be read; only where there are any
+tenant.json         name, plan, time of the beginning
+members.jsonl       names and roles of its members
+keys.jsonl          API keys: name, beginning, scopes; a key itself is stored nowhere
+applications.jsonl  applications that its members connected, without their tokens
+webhooks.jsonl      endpoints and their events, without secrets
+packs.jsonl         packs of credits, with the references of their payments
+ledger.jsonl        each hold, charge and release of pictures and credits
+usage.jsonl         sums by day and month
+jobs.jsonl          jobs with prompts, settings and facts about their pictures
+pictures/           signed pictures and thumbnails; `files` of a job names its own
+{problems:19} pictures and rows that could not be read; only where there are any
 
 JSON Lines: an object a line, UTF-8. Times are seconds since 1970, UTC.
 Left out: secrets, pictures that were withheld, sources and masks (kept for a day), and jobs that were made after the beginning.

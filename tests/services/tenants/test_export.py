@@ -52,6 +52,7 @@ def test_all_data_of_a_tenant_and_of_no_other(any_core, caller, monkeypatch):
         assert len(lines(archive, "ledger.jsonl")) == 9
         assert [one["credits"] for one in lines(archive, "packs.jsonl")] == [500]
         assert lines(archive, "usage.jsonl")
+        assert [one["client_name"] for one in lines(archive, "applications.jsonl")] == ["Kite"]
         assert [one["url"] for one in lines(archive, "webhooks.jsonl")] == ["https://hooks.example.com/all"]
         assert json.loads(archive.read("tenant.json"))["name"] == "leaver"
         assert all(name in archive.read("README").decode() for name in ("jobs.jsonl", "withheld", "leaver"))

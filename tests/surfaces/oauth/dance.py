@@ -117,6 +117,12 @@ async def ask(browser: httpx2.AsyncClient, application: str, /, **changes) -> ht
     return await browser.get(f"/authorize?{urlencode(request_of(application, **changes))}")
 
 
+async def ask_at(browser: httpx2.AsyncClient, url: str) -> httpx2.Response:
+    """The answer to a request as an application has written it, at the whole address."""
+    assert url.startswith(f"{BASE}/authorize?"), url
+    return await browser.get(url.removeprefix(BASE))
+
+
 async def decide(
     browser: httpx2.AsyncClient, page: httpx2.Response, decision: str = "allow", **changes
 ) -> httpx2.Response:
