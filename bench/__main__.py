@@ -10,7 +10,7 @@ from pathlib import Path
 
 BENCHMARKS = (
     *("finish", "render", "engine", "first_step", "pdq", "matchlist", "cache"),
-    *("pages", "tenants", "api", "status", "submit", "enqueue", "waiting", "forge", "history"),
+    *("pages", "tenants", "api", "status", "submit", "enqueue", "waiting", "forge", "mcp", "history"),
 )
 """Benchmarks of a run without names; `gpu` is run by its name alone."""
 

@@ -37,7 +37,7 @@ def measure(*, waiters: int = WAITERS, rounds: int = 5, seconds: float = 3) -> l
     """Measures the share of the polls' rate that is left beside the waiters, and the memory of one."""
     _allow_files(2 * waiters + 1000)
     with open_fixture(SETTINGS) as fixture, serve_api(fixture) as server:
-        polled, awaited = _polled_job(fixture), _running_jobs(fixture, waiters)
+        polled, awaited = polled_job(fixture), _running_jobs(fixture, waiters)
         asked = request(fixture, "/api/v2", msgspec.json.encode({"action": "status", "id": polled.id}))
 
         def polls_per_s() -> float:
@@ -47,9 +47,9 @@ def measure(*, waiters: int = WAITERS, rounds: int = 5, seconds: float = 3) -> l
         kib: list[float] = []
         for _ in range(rounds):
             rates["alone"].append(polls_per_s())
-            before = _memory(server)
+            before = memory(server)
             with _streams(fixture, server, awaited), _news(fixture, awaited):
-                kib.append((_memory(server) - before) / waiters / 1024)
+                kib.append((memory(server) - before) / waiters / 1024)
                 rates["beside"].append(polls_per_s())
     told = "; ".join(f"{name} {statistics.median(taken):,.0f}/s" for name, taken in rates.items())
     return [
@@ -62,7 +62,8 @@ def measure(*, waiters: int = WAITERS, rounds: int = 5, seconds: float = 3) -> l
     ]
 
 
-def _polled_job(fixture: Fixture) -> Job:
+def polled_job(fixture: Fixture) -> Job:
+    """Stores a completed job with its view."""
     waiting = queued_job(fixture.principal, queue="render.eros")
     job = structs.replace(waiting, state=State.COMPLETED, outcome=outcome_of(waiting), ended_at=waiting.created_at + 7)
     fixture.database.attempt(jobs.add, job)
@@ -146,7 +147,8 @@ def _news(fixture: Fixture, awaited: Sequence[Job]) -> Iterator[None]:
         teller.join()
 
 
-def _memory(server: Server) -> int:
+def memory(server: Server) -> int:
+    """Returns the resident memory of a server, in bytes."""
     return psutil.Process(server.pid).memory_info().rss
 
 

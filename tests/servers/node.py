@@ -27,14 +27,14 @@ def run_node(script: str, stdin: str) -> str:
     return done.stdout.strip()
 
 
-def installed() -> Path:
-    """The folder with the packages; made by `npm ci` for the first test that asks."""
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(FOLDER.iterdir()))).hexdigest()[:16]
+def installed(source: Path = FOLDER) -> Path:
+    """The folder with the packages of another; made by `npm ci` for the first test that asks."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(source.iterdir()))).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"imgen-tests-node-{os.getuid()}-{digest}"
     if folder.is_dir():
         return folder
     made = Path(tempfile.mkdtemp(prefix="imgen-tests-node-"))
-    shutil.copytree(FOLDER, made, dirs_exist_ok=True)
+    shutil.copytree(source, made, dirs_exist_ok=True)
     npm = [node_program(), _node() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
     try:
