@@ -208,8 +208,12 @@ def test_a_plan_that_locks_its_pollers_out_is_a_warning(tmp_path):
 def test_the_public_address_is_asked_for_what_applications_need(found):
     """Unset, away, with another issuer behind a wrong proxy, and as it has to be."""
 
-    def documents(own):
+    def documents(own, *, has_mcp=True):
         def behaviour(exchange):
+            if exchange.path == "/mcp":
+                challenge = f'Bearer resource_metadata="{own}/.well-known/oauth-protected-resource/mcp"'
+                answer(401, headers={"WWW-Authenticate": challenge} if has_mcp else {})(exchange)
+                return
             path = "/mcp" if exchange.path.endswith("/mcp") else ""
             field = "resource" if path else "issuer"
             answer(200, json.dumps({field: own + path}).encode())(exchange)
@@ -224,7 +228,9 @@ def test_the_public_address_is_asked_for_what_applications_need(found):
         assert found("public address", settings_).startswith("wrong: ")
         assert "issuer 'http://127.0.0.1:8000' instead" in found("public address", settings_)
         server.standing = documents(server.url)
-        assert found("public address", settings_) == f"ok: {server.url} serves the metadata of OAuth"
+        assert found("public address", settings_) == f"ok: {server.url} serves MCP and the metadata of OAuth"
+        server.standing = documents(server.url, has_mcp=False)
+        assert "/mcp: status 401 instead of" in found("public address", settings_)
         server.standing = answer(302, headers={"Location": f"{server.url}/x"})
         assert "status 302" in found("public address", settings_)
     assert found("public address", settings_).startswith("warning: ")
