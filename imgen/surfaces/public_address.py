@@ -14,14 +14,9 @@ PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
 
 def base_of(settings: Settings, scope: Scope) -> str:
     """Returns the URL of this server without a slash at its end; a `Host` of a request is believed on loopback alone."""
-    if not settings.http.public_url:
-        host = header(scope, b"host")
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            name = ""
-        if is_loopback(name) and is_loopback(urlsplit(settings.public_url).hostname or ""):
-            return f"{scope['scheme']}://{host.lower()}"
+    host = _loopback_host(header(scope, b"host"))
+    if host and not settings.http.public_url and is_loopback(urlsplit(settings.public_url).hostname or ""):
+        return f"{scope['scheme']}://{host}"
     return settings.public_url
 
 
@@ -37,3 +32,15 @@ def challenge(base: str, resource: str, scopes: str, *, error: str = "") -> str:
     parts = {"resource_metadata": f"{base}{PROTECTED_RESOURCE}{resource}", "scope": scopes}
     named = ({"error": error} if error else {}) | parts
     return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in named.items())
+
+
+def _loopback_host(sent: str) -> str:
+    """Returns name and port of a `Host` of this machine, written anew; empty: it is none."""
+    try:
+        parts = urlsplit(f"//{sent}")
+        name, port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    if not is_loopback(name) or parts.netloc != sent or parts.username is not None:
+        return ""
+    return (f"[{name}]" if ":" in name else name) + ("" if port is None else f":{port}")

@@ -64,7 +64,18 @@ def test_a_host_is_believed_on_loopback_alone(oauth_sqlite):
         own = site.core.settings.public_url
         assert await issuer(site, "localhost:8123") == "http://localhost:8123"
         assert await issuer(site, "[::1]:8123") == "http://[::1]:8123"
-        for foreign in ("evil.example", "127.0.0.1.evil.example", "127.0.0.1@evil.example", "[::1", "10.0.0.1:8000"):
+        for foreign in (
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "127.0.0.1@evil.example",
+            "[::1",
+            "10.0.0.1:8000",
+            'localhost:80"x',
+            "evil@localhost",
+            "localhost/x",
+            "localhost?x",
+            "",
+        ):
             assert await issuer(site, foreign) == own, foreign
         site.core.settings = with_public_url(site.core.settings, "https://pictures.example.com/")
         for host in ("localhost:8123", "evil.example"):
