@@ -12,6 +12,8 @@ from imgen.domain.studio import LONG_SIDES, SOURCE_ASPECT
 
 LEAST_ENHANCED_PX, MOST_ENHANCED_PX = 1024, 4096
 """Long side of an enhanced picture where no size is asked for: its source's, within these."""
+_NEARLY = 1.25
+"""Enlargement that needs no upscaler."""
 
 
 def fit_export(
@@ -38,7 +40,7 @@ def fit_export(
         cut = window(drawn, ratio)
         frame = _of_long_side(ratio, export.long_side) if export.long_side else cut
     frame = _large_enough(frame)
-    factor = next((one for one in UPSCALES if max(cut) * one >= max(frame)), UPSCALES[-1])
+    factor = next((one for one in UPSCALES if max(cut) * max(one, _NEARLY) >= max(frame)), UPSCALES[-1])
     return structs.replace(
         resolved, width=drawn[0], height=drawn[1], upscale=factor, frame=Frame(width=frame[0], height=frame[1])
     )

@@ -3,6 +3,7 @@
 A source comes with the request, or is an upload or a finished picture of the same tenant; a mask comes with it or is an upload.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
@@ -160,6 +161,9 @@ async def _picture_key(core: Core, principal: Principal, job_id: str) -> str:
 
 
 async def _store(core: Core, principal: Principal, picture: "TakenPicture") -> StoredFile:
+    picture = replace(
+        picture, alpha=b""
+    )  # which is of use to uploads alone: no mask is made of a job's own source again
     file = input_files.planned(core, principal, picture)
     await input_files.store(core, picture, file)
     return file

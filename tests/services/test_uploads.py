@@ -3,6 +3,8 @@
 import asyncio
 import functools
 import hashlib
+import os
+import time
 
 import pytest
 from bombs import saved
@@ -17,7 +19,8 @@ from imgen.live import block_penalty
 from imgen.objects.disk import DiskStore
 from imgen.provenance import intake
 from imgen.records.tables.uploads import uploads as table
-from imgen.services import uploads
+from imgen.services import input_files, uploads
+from imgen.services.input_files import alpha_key
 
 
 def picture(shade=0, size=(96, 64)):
@@ -50,6 +53,23 @@ def test_an_upload_is_a_record_and_a_file(core, caller):
             assert upload.size_bytes == len(opened.objects.get(upload.key))
         assert made[0].id != made[1].id
         assert (stored(opened), rows(opened)) == ([made[0].key], 2)
+
+    core(work)
+
+
+def test_the_transparency_of_an_upload_lies_beside_it(core, caller):
+    """And counts in its size; it is swept with it."""
+
+    async def work(opened):
+        body = saved(Image.new("RGBA", (96, 64), (9, 9, 9, 100)), "PNG")
+        upload = (await uploads.upload(opened, caller(opened), lambda: body)).upload
+        assert stored(opened) == [upload.key, alpha_key(upload.key)]
+        assert upload.size_bytes == sum(len(opened.objects.get(key)) for key in stored(opened))
+        for key in stored(opened):
+            os.utime(opened.settings.data_dir / "objects" / key, (0, 0))
+        opened.clock = lambda: time.time() + 2 * input_files.KEPT_S
+        await input_files.sweep(opened)
+        assert stored(opened) == []
 
     core(work)
 

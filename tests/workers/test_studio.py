@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from product_shots import PLAIN
 from studio_jobs import finish, found, inspected, noise, signed_file, studio_job, told_actions
+from upscaling import save_esrgan
 
 from imgen.domain.job import State
 from imgen.domain.recipe import REDRAWN
@@ -45,6 +46,18 @@ def test_a_picture_has_the_exact_size_of_its_frame(resources, frame, upscale, to
     seen = inspected(resources, job)
     assert seen.credentials.state == "Trusted"
     assert told_actions(seen) == told
+
+
+@pytest.mark.parametrize(("size", "upscaler"), [((256, 192), "x4.safetensors"), ((1640, 1230), "lanczos")])
+def test_a_network_enlarges_what_is_as_small_as_a_drawn_picture(make_resources, size, upscaler):
+    """Beyond that it would take minutes; either way the size is exact."""
+    resources = make_resources('[workers]\nupscale_tile = 128\nupscalers = { 4 = "x4.safetensors" }\n')
+    save_esrgan(resources.settings.data_dir / "models" / "x4.safetensors", scale=4)
+    frame = round(size[0] * 1.3), round(size[1] * 1.3)
+    job = studio_job(resources, noise(*size), mode="enhance", size=size, frame=frame, upscale=2)
+    tasks.run_phase(resources, tasks.RENDER, job.id)
+    master = decoded(Picture(), resources.objects.get(found(resources, job).master_key))
+    assert (master.pixels.shape[1::-1], master.upscaler) == (frame, upscaler)
 
 
 def test_an_enhanced_picture_is_drawn_by_no_model(resources):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from imgen.domain.catalog import MOST_PIXELS
 from imgen.domain.errors import (
     DeadlinePassed,
     ModelError,
@@ -52,7 +53,7 @@ def check(picture: Picture, context: Context) -> Picture:
 
 
 def upscale(picture: Picture, context: Context) -> Picture:
-    """Enlarges the pixels; those of an earlier attempt are enlarged already.
+    """Enlarges the pixels, without a network to their exact size; those of an earlier attempt are enlarged already.
 
     Raises:
         ModelNotLoaded: the network cannot be loaded.
@@ -60,13 +61,14 @@ def upscale(picture: Picture, context: Context) -> Picture:
         Cancelled, TimedOut, LeaseLost: the work is to stop; asked between two tiles.
         NoTimeLeft: the other jobs of its task took the time that it needed.
     """
-    factor = context.job.recipe.diffusion.upscale
-    if factor == 1 or picture.upscaler:
+    recipe = context.job.recipe
+    if recipe.diffusion.upscale == 1 or picture.upscaler:
         return picture
     plan = _plan(context)
     if plan is None:
         context.release()  # the next render needs not wait for the CPU
-        return replace(picture, pixels=resampling.enlarge(picture.pixels, factor), upscaler=resampling.NAME)
+        enlarged = resampling.enlarge_to(picture.pixels, recipe.size)
+        return replace(picture, pixels=enlarged, upscaler=resampling.NAME)
     try:
         with context.resources.device, context.limited(_left_s(context)):
             context.checkpoint()
@@ -164,8 +166,11 @@ def _found(plan: Plan, context: Context) -> Path:
 
 
 def _plan(context: Context) -> Plan | None:
-    factor = context.job.recipe.diffusion.upscale
-    return upscalers.plan(factor, context.resources.settings.workers.upscalers) if factor > 1 else None
+    """Returns the network's plan; None: there is none, or the picture is a source of more pixels than any model draws."""
+    diffusion = context.job.recipe.diffusion
+    if diffusion.upscale == 1 or diffusion.width * diffusion.height > MOST_PIXELS:
+        return None
+    return upscalers.plan(diffusion.upscale, context.resources.settings.workers.upscalers)
 
 
 def _key(plan: Plan) -> str:

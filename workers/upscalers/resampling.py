@@ -17,7 +17,13 @@ _THRESHOLD = 2
 def enlarge(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     """Enlarges (H, W, 3) uint8, sRGB, by a whole factor."""
     height, width = pixels.shape[:2]
-    image = Image.fromarray(pixels).resize((width * factor, height * factor), Image.Resampling.LANCZOS)
+    return enlarge_to(pixels, (width * factor, height * factor))
+
+
+def enlarge_to(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Enlarges (H, W, 3) uint8, sRGB, to a width and height."""
+    factor = size[0] / pixels.shape[1]
+    image = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
     sharpened = image.filter(ImageFilter.UnsharpMask(_RADIUS * factor, _PERCENT, _THRESHOLD))
     return np.asarray(sharpened)
 
