@@ -16,6 +16,8 @@ from imgen.domain import errors
 MAX_FORM_BYTES = 64 * 1024
 UPLOAD_PATH = "/play/upload"
 """Path whose body is a file: only its endpoint reads it, so the token must be in a header."""
+MAKING = ("/play", "/studio")
+"""Beginnings of the paths whose forms may be long: prompts, and files in those of the playground."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -84,13 +86,13 @@ class Csrf:
         await self.app({**scope, "headers": shown, "all_headers": headers}, receive, send)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        """Reads the body. The playground's may have a file, which a stranger's may not: it checks the size itself.
+        """Reads the body. Of a page that makes pictures it may be long, which a stranger's may not.
 
         Raises:
             TooLarge: it is over the limit.
-            Unauthorized: it is a long one of the playground without a session.
+            Unauthorized: it is a long one of such a page without a session.
         """
-        if not scope["path"].startswith("/play") or is_short(scope, MAX_FORM_BYTES):
+        if not scope["path"].startswith(MAKING) or is_short(scope, MAX_FORM_BYTES):
             return await read_body(scope, receive, max_bytes=MAX_FORM_BYTES)
         if not await self._is_signed_in(scope):
             raise errors.Unauthorized

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from msgspec import structs
 from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -20,24 +19,21 @@ from starlette.routing import BaseRoute, Route
 from imgen.asgi.answer_headers import answer_context
 from imgen.asgi.endpoint import read_body, replay_body
 from imgen.domain import errors
-from imgen.domain.credential import SessionCredential
 from imgen.domain.example_prompt import example_prompt
 from imgen.domain.job import ENDED, Job
 from imgen.domain.request import FORMATS, POSITIONS, RANGES, UPSCALES
 from imgen.domain.user import User
-from imgen.records import job_search
-from imgen.services import jobs as job_service
 from imgen.services import uploads
 from imgen.services.accounts import authentication
-from imgen.services.links import urls_by_kind
 from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.services.orders import repaired_order
 from imgen.services.submit import submit
-from imgen.surfaces.surface import status_of
 from imgen.surfaces.web import playground_forge, playground_form, playground_history, playground_tenant, snippets
 from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
-from imgen.surfaces.web.playground_shown import values_of, with_batch
+from imgen.surfaces.web.playground_asked import as_source, asked_for
+from imgen.surfaces.web.playground_problem import problem
+from imgen.surfaces.web.playground_shown import with_batch
 from imgen.surfaces.web.shell import Shell
 
 SURFACE = "playground"
@@ -62,15 +58,13 @@ class Playground:
             Route("/play", signed_in(self.generate), methods=["POST"]),
             Route("/play/history", signed_in(self.history), methods=["GET"]),
             Route("/play/code", signed_in(self.code), methods=["POST"]),
-            Route("/play/jobs/{id}", signed_in(self.job), methods=["GET"]),
-            Route("/play/jobs/{id}/cancel", signed_in(self.cancel), methods=["POST"]),
         ]
 
     async def home(self, request: Request, user: User) -> Response:
         """Shows the form, filled from a job or with its picture as source, and the job that was asked for or the latest one."""
         here, with_keys = await self._history(user)
-        opened = await self._asked_for(request, user, "job")
-        source = await self._asked_for(request, user, "source")
+        opened = await asked_for(self._core, request, user, "job")
+        source = await asked_for(self._core, request, user, "source")
         shown = opened if opened and opened.state in ENDED else next(iter(here or with_keys), None)
         models = self._models()
         sizes = dict.fromkeys(size for model in self._core.catalog.models.values() for size in model.sizes)
@@ -97,7 +91,7 @@ class Playground:
             apis=snippets.APIS,
             **self._thumbnails(here, with_keys),
             fill=json.dumps(playground_form.filling(opened, with_seed=True)) if opened else "",
-            source=json.dumps(await self._as_source(user, source)) if source else "",
+            source=json.dumps(await as_source(self._core, user, source)) if source else "",
             **(await with_batch(self._core, user, shown) if shown else {"job": None}),
         )
 
@@ -114,35 +108,9 @@ class Playground:
                     self._core, principal, repaired_order(self._core, principal, asked), surface=SURFACE
                 )
         except errors.ImgenError as exc:
-            return self._problem(request, exc)
+            return problem(self._shell, request, exc, playground_form.sentence(exc))
         shown = await with_batch(self._core, user, submitted.job)
         response = self._shell.page(request, "playground_answer.html", warnings=submitted.warnings, **shown)
-        response.headers.update(playground_history.CHANGED)
-        return response
-
-    async def job(self, request: Request, user: User) -> Response:
-        """Shows a job of the user. The answer to a poll is the state alone while the job is open, then the whole."""
-        job = await self._own(request, user)
-        if "poll" not in request.query_params:
-            return self._shell.page(request, "playground_shown.html", **await with_batch(self._core, user, job))
-        shown = await values_of(self._core, user, job)
-        if shown["outcome"] is None:
-            response = self._shell.page(request, "playground_status.html", **shown)
-            if request.query_params.get("shown") != shown["state"]:
-                response.headers.update(playground_history.CHANGED)
-            return response
-        response = self._shell.page(request, "playground_job.html", **shown)
-        response.headers.update(
-            playground_history.CHANGED | {"HX-Retarget": "closest article", "HX-Reswap": "outerHTML"}
-        )
-        return response
-
-    async def cancel(self, request: Request, user: User) -> Response:
-        """Cancels a job of the user."""
-        job = await self._own(request, user)
-        principal = await authentication.session_principal(self._core, SessionCredential(user, job.tenant_id))
-        ended = await job_service.cancel(self._core, principal, job.id)
-        response = self._shell.page(request, "playground_job.html", **await values_of(self._core, user, ended))
         response.headers.update(playground_history.CHANGED)
         return response
 
@@ -157,19 +125,13 @@ class Playground:
             async with self._form(request) as form:
                 fields = playground_form.fields_of(form)
         except errors.ImgenError as exc:
-            return self._problem(request, exc)
+            return problem(self._shell, request, exc, playground_form.sentence(exc))
         forge, unsaid = await playground_forge.forge_request(self._core, fields)
         texts = {
             "action": snippets.in_each_language(f"{root}/api/v2", snippets.action_body(fields)),
             "forge": snippets.in_each_language(root + playground_forge.PATH, forge),
         }
         return self._shell.page(request, "playground_code.html", texts=texts, unsaid=unsaid)
-
-    def _problem(self, request: Request, error: errors.ImgenError) -> Response:
-        text, status = playground_form.sentence(error), status_of(type(error))
-        response = self._shell.page(request, "playground_problem.html", status=status, problem=text, warnings=())
-        response.headers.update({"HX-Retarget": "#problem", "HX-Reswap": "innerHTML"})
-        return response
 
     def _refuse_unknown(self, model: object) -> None:
         """Raises Invalid if a model is not configured: a page that was opened before a reload may have it still."""
@@ -195,29 +157,10 @@ class Playground:
         )
         return here, with_keys
 
-    async def _asked_for(self, request: Request, user: User, name: str) -> Job | None:
-        """Returns the job that the query names, if the user may see it."""
-        job_id = request.query_params.get(name, "")
-        if not job_id:
-            return None
-        return await self._core.database.reading(job_search.find_visible, job_id, scope=user.scope)
-
-    async def _as_source(self, user: User, job: Job) -> dict[str, str]:
-        """Returns the values with which the page takes a job's picture as source; one without a picture is told there."""
-        url = urls_by_kind(self._core, job.outcome).get("signed", "")
-        chosen = await playground_tenant.choice(self._core, user, job.tenant_id)
-        return {"source": job.id, "tenant": chosen["tenant_value"], "url": url}
-
-    async def _own(self, request: Request, user: User) -> Job:
-        """Returns the job of the path. Raises 404: it is not a job of the user, or the user left its tenant."""
-        job = await playground_history.find_own(self._core, user, request.path_params["id"])
-        if job is None:
-            raise HTTPException(404)
-        return job
-
     def _thumbnails(self, here: list[Job], with_keys: list[Job]) -> dict[str, Any]:
         rows = {"here": here, "with_keys": with_keys}
-        return {name: [playground_history.thumbnail(self._core, job) for job in row] for name, row in rows.items()}
+        shown = {name: [playground_history.thumbnail(self._core, job) for job in row] for name, row in rows.items()}
+        return {"root": "/play", **shown}
 
     def _models(self) -> list[dict[str, Any]]:
         """Returns the models of the form, each with its styles and characters."""

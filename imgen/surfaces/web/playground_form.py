@@ -11,6 +11,7 @@ from imgen.domain import errors
 from imgen.domain.data_uri import decode_data_uri
 from imgen.domain.job import Job
 from imgen.domain.prompt import parse
+from imgen.domain.recipe import PromptParts
 from imgen.domain.request import RANGES, GenerateRequest, ReadPicture
 from imgen.services import uploads
 from imgen.services.inputs import MAX_INLINE_BYTES
@@ -112,7 +113,7 @@ def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
     """Returns the form's fields for a job: the prompt as typed, the seed only if requested."""
     recipe = job.recipe
     words, source = recipe.prompt_parts, recipe.diffusion.input("source")
-    typed = ", ".join(parse(words.original_prompt, (words.character,) if words.character else ()).negative)
+    typed = ", ".join(_negatives(words))
     return {
         "tenant": job.tenant_id,
         "prompt": words.original_prompt,
@@ -134,6 +135,14 @@ def filling(job: Job, *, with_seed: bool = False) -> dict[str, str | bool]:
         "wm_scale": str(recipe.visible_watermark.scale),
         "wm_transparency": str(recipe.visible_watermark.transparency),
     }
+
+
+def _negatives(words: PromptParts) -> tuple[str, ...]:
+    """Returns the negative terms of a prompt as it was typed; none of one that was made without words."""
+    try:
+        return parse(words.original_prompt, (words.character,) if words.character else ()).negative
+    except errors.PromptRequired:
+        return ()
 
 
 def _fields(form: FormData) -> dict[str, Value]:

@@ -13,8 +13,10 @@ from imgen.services import jobs as job_service
 from imgen.services.accounts import authentication
 from imgen.services.core import Core
 from imgen.services.links import picture_links, withheld_url
-from imgen.surfaces.web.playground_batch import batch_of
+from imgen.surfaces.web.playground_batch import BatchPlace, batch_of
 from imgen.surfaces.web.playground_states import state_text
+
+PLACE = BatchPlace("/play", "every 1s")
 
 
 async def values_of(core: Core, user: User, job: Job) -> dict[str, Any]:
@@ -29,7 +31,7 @@ async def values_of(core: Core, user: User, job: Job) -> dict[str, Any]:
 
 async def with_batch(core: Core, user: User, job: Job) -> dict[str, Any]:
     """Returns the values of a job, and those of the batch that it was made with."""
-    return await values_of(core, user, job) | {"batch": await batch_of(core, job)}
+    return await values_of(core, user, job) | await batch_of(core, job, PLACE)
 
 
 async def _preview(core: Core, job: Job) -> str:

@@ -24,10 +24,11 @@ from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.overview import Overview
 from imgen.surfaces.web.people import People
 from imgen.surfaces.web.playground import Playground
-from imgen.surfaces.web.playground_batch import PlaygroundBatch
+from imgen.surfaces.web.playground_jobs import PlaygroundJobs
 from imgen.surfaces.web.playground_upload import PlaygroundUpload
 from imgen.surfaces.web.shell import Shell
 from imgen.surfaces.web.sign_up import SignUp
+from imgen.surfaces.web.studio import Studio
 from imgen.surfaces.web.suggestions import Suggestions
 from imgen.surfaces.web.tenant_members import TenantMembers
 from imgen.surfaces.web.tenants import Tenants
@@ -55,8 +56,9 @@ SECTIONS: tuple[type[Section], ...] = (
     Links,
     SignUp,
     Playground,
-    PlaygroundBatch,
+    PlaygroundJobs,
     PlaygroundUpload,
+    Studio,
     Overview,
     JobList,
     Jobs,

@@ -1,4 +1,4 @@
-// The playground without the server: names after @, styles of the chosen model, old settings put back, errors put beside the form.
+// The playground without the server: names after @, styles of the chosen model, old settings put back.
 "use strict";
 
 (() => {
@@ -10,14 +10,7 @@
 
   const say = (text) => { if (said.textContent !== text) said.textContent = text; };
 
-  const complain = (text) => {
-    const line = document.createElement("p");
-    line.className = "problem";
-    line.setAttribute("role", "alert");
-    line.textContent = text;
-    document.getElementById("problem").replaceChildren(line);
-  };
-  form.addEventListener("problem", (event) => complain(event.detail)); // of the other scripts
+  const complain = (text) => form.dispatchEvent(new CustomEvent("problem", { detail: text }));
 
   const chosenModel = () => form.elements.model.selectedOptions[0];
 
@@ -42,14 +35,6 @@
       size.parentElement.hidden = size.disabled = !own.includes(size.value);
     }
     if (!form.querySelector("[name=size]:checked:enabled")) form.querySelector(`[name=size][value="${own[0]}"]`).checked = true;
-  };
-
-  const markShown = () => {
-    const shown = document.getElementById("job")?.dataset.job;
-    for (const thumb of document.querySelectorAll(".thumb")) {
-      if (thumb.dataset.job === shown) thumb.setAttribute("aria-current", "true");
-      else thumb.removeAttribute("aria-current");
-    }
   };
 
   const showRange = (input) => {
@@ -197,43 +182,5 @@
     }
   });
 
-  markShown();
   if (form.dataset.fillNow) fill(JSON.parse(form.dataset.fillNow)); // opened from a job's page
-
-  // What comes back.
-
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    const { xhr, elt } = event.detail;
-    if (xhr.status < 400) return;
-    if (xhr.getResponseHeader("HX-Retarget")) {
-      event.detail.shouldSwap = true;
-      event.detail.isError = false;
-    } else if (elt === form) {
-      complain("This could not be sent. Load the page anew and try again.");
-    } else if (xhr.status === 404 && elt.classList.contains("standing")) {
-      elt.closest("article").remove();
-      complain("This picture is no longer there.");
-    } else if (xhr.status === 404 && elt.id === "batch") {
-      elt.remove();
-    }
-  });
-  document.addEventListener("htmx:beforeRequest", (event) => { // what comes next is another picture
-    if (event.detail.elt !== form) return;
-    const empty = document.createElement("div");
-    empty.className = "empty";
-    document.getElementById("result").replaceChildren(empty);
-    markShown();
-  });
-  document.addEventListener("htmx:sendError", (event) => {
-    if (event.detail.elt === form) complain("The server does not answer. Try again in a moment.");
-  });
-  document.addEventListener("htmx:afterSwap", (event) => {
-    markShown();
-    const now = document.querySelector("#result [data-say]");
-    if (now && !["code", "history"].includes(event.detail.target.id)) say(now.dataset.say); // those say nothing of the picture
-    const asked = event.detail.requestConfig?.elt;
-    if (event.detail.target.id === "result" && (asked === form || asked?.classList.contains("thumb"))) {
-      event.detail.target.scrollIntoView({ block: asked === form ? "nearest" : "start" });
-    }
-  });
 })();

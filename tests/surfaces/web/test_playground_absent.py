@@ -7,6 +7,7 @@ from servers.panel import open_panel
 
 from imgen.records import tenants
 from imgen.surfaces.web.playground import Playground
+from imgen.surfaces.web.playground_jobs import PlaygroundJobs
 
 
 def test_it_is_told(core):
@@ -14,7 +15,7 @@ def test_it_is_told(core):
 
     async def work(opened):
         tenant = opened.database.attempt(tenants.ensure_tenant, "studio", "unlimited")
-        async with open_panel(opened, [Playground]) as browser:
+        async with open_panel(opened, [Playground, PlaygroundJobs]) as browser:
             await browser.get("/")
             refused = await browser.post("/play", prompt="red coat", model="gone", tenant=tenant.id)
             assert refused.status_code == 400
