@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 
 from imgen.domain.job import OPEN, Job
+from imgen.records import cache_days
 from imgen.records.database import locked_in_order, upsert
 from imgen.records.paging import hidden
 from imgen.records.tables.cache import IS_LIVE
@@ -228,15 +229,13 @@ def count_lookups(connection: Connection, tenant_id: str, *, hits: int, misses: 
     upsert(connection, lookups, row, update={"hits": lookups.c.hits + hits, "misses": lookups.c.misses + misses})
 
 
-def statistics(connection: Connection, *, tenant_id: str | None = None, since_day: str = "") -> Statistics:
-    """Returns the statistics of one tenant or of all, with look-ups since a day."""
-    own: Sequence[ColumnElement[bool]] = () if tenant_id is None else (entries.c.tenant_id == tenant_id,)
-    asked = [lookups.c.day >= since_day]
+def statistics(connection: Connection, *, tenant_id: str | None = None) -> Statistics:
+    """Returns the statistics of one tenant or of all."""
     if tenant_id is not None:
-        asked.append(lookups.c.tenant_id == tenant_id)
-    number, size_bytes = connection.execute(select(*_KEPT).where(_is_live(), *own)).one()
-    hits, misses = connection.execute(select(*_ASKED).where(*asked)).one()
-    return Statistics(entries=number, size_bytes=int(size_bytes), hits=int(hits), misses=int(misses))
+        return statistics_of(connection, [tenant_id])[tenant_id]
+    number, size_bytes = connection.execute(select(*_KEPT).where(_is_live())).one()
+    hits, misses = cache_days.totals(connection)
+    return Statistics(entries=number, size_bytes=int(size_bytes), hits=hits, misses=misses)
 
 
 def statistics_of(connection: Connection, tenant_ids: Sequence[str]) -> dict[str, Statistics]:

@@ -17,6 +17,7 @@ from imgen.live import epochs, job_views
 from imgen.records import (
     awaited_answers,
     cache,
+    cache_days,
     idempotency,
     job_events,
     oauth_clients,
@@ -140,6 +141,12 @@ async def _cache_entries(core: Core) -> int:
     return 0
 
 
+async def _cache_days(core: Core) -> int:
+    """Sums up the look-ups of days that are over."""
+    await core.database.writing(cache_days.roll_up, now=core.clock())
+    return 0
+
+
 async def _orphaned_masters(core: Core) -> int:
     """Deletes masters of jobs cancelled between rendering and finishing, and of abandoned attempts."""
     before = core.clock() - 2 * core.settings.jobs.deadline_s
@@ -174,6 +181,7 @@ PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "awaited answers": _awaited_answers,
     "oauth": _oauth,
     "cache": _cache_entries,
+    "days of the cache": _cache_days,
     "masters": _orphaned_masters,
     "logos": logos.sweep_logos,
     "inputs": input_files.sweep,

@@ -1,18 +1,18 @@
 """The semantic cache's rows on both kinds of database."""
 
-import time
-
 import pytest
 from factories import make_job
 from msgspec import structs
+from sqlalchemy import delete
 
 from imgen.domain.job import State
 from imgen.domain.outcome import Outcome
 from imgen.domain.review.floor import FLOOR_VERSION
-from imgen.records import cache, job_transitions, jobs
+from imgen.records import cache, cache_days, job_transitions, jobs
 from imgen.records.cache import PendingEntry
+from imgen.records.tables.cache import cache_lookups
 
-NOW = 1_800_000_000.0
+NOW, DAY_S = 1_800_000_000.0, 86_400
 
 
 def draft(**changes):
@@ -166,7 +166,6 @@ def test_statistics(keep, ask):
     keep("ent_a")
     keep("ent_b", tenant_id="ten_2")
     keep("ent_c", ready_at=None)
-    today = time.strftime("%Y-%m-%d", time.gmtime(NOW))
     for tenant, is_hit, at in (
         ("ten_1", True, NOW),
         ("ten_1", True, NOW),
@@ -181,5 +180,19 @@ def test_statistics(keep, ask):
 
     assert told() == (2, 200, 2, 2)
     assert told(tenant_id="ten_1") == (1, 100, 2, 1)
-    assert told(tenant_id="ten_1", since_day=today) == (1, 100, 2, 0)
     assert told(tenant_id="nobody") == (0, 0, 0, 0)
+    for now in (NOW, NOW + DAY_S, NOW + DAY_S, NOW + 3 * DAY_S):  # a day is summed up once, when it is over
+        ask(cache_days.roll_up, now=now)
+        assert told() == (2, 200, 2, 2)
+    ask(cache.count_lookups, "ten_2", hits=1, misses=4, now=NOW + 4 * DAY_S)
+    assert told() == (2, 200, 3, 6)
+    assert told(tenant_id="ten_2") == (1, 100, 1, 5)
+
+
+def test_totals_outlive_their_tenants(ask):
+    """Rows of a day that is over go with their tenant: what they added to it stays; those of today go whole."""
+    for days in (0, 2):
+        ask(cache.count_lookups, "ten_1", hits=1, misses=1, now=NOW - days * DAY_S)
+    ask(cache_days.roll_up, now=NOW)
+    ask(lambda connection: connection.execute(delete(cache_lookups)))
+    assert ask(cache_days.totals) == (1, 1)

@@ -1,6 +1,6 @@
-"""Tables of the semantic cache: its entries, and look-ups by tenant and day."""
+"""Tables of the semantic cache: its entries, look-ups by tenant and day, and by day."""
 
-from sqlalchemy import Column, Double, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text, text
 
 from imgen.records.tables.base import metadata
 
@@ -52,5 +52,15 @@ cache_lookups = Table(
     Column("hits", Integer, nullable=False, server_default="0"),
     Column("misses", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("tenant_id", "day"),
+    Index(None, "day", "hits", "misses"),
 )
-"""Counts of look-ups, by tenant and day (`2026-11-21`, UTC)."""
+"""Counts of look-ups, by tenant and day (`2026-11-21`, UTC). The index holds all that a sum over a day needs."""
+
+cache_days = Table(
+    "cache_days",
+    metadata,
+    Column("day", Text, primary_key=True),
+    Column("hits", BigInteger, nullable=False),
+    Column("misses", BigInteger, nullable=False),
+)
+"""Sums of `cache_lookups` over all tenants, by day that is over."""
