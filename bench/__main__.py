@@ -10,7 +10,20 @@ from pathlib import Path
 
 BENCHMARKS = (
     *("finish", "render", "engine", "first_step", "pdq", "matchlist", "cache"),
-    *("pages", "tenants", "api", "status", "submit", "enqueue", "waiting", "forge", "mcp", "history"),
+    *(
+        "pages",
+        "tenants",
+        "api",
+        "status",
+        "submit",
+        "enqueue",
+        "waiting",
+        "forge",
+        "mcp",
+        "openai",
+        "hostile",
+        "history",
+    ),
 )
 """Benchmarks of a run without names; `gpu` is run by its name alone."""
 

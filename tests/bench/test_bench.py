@@ -16,7 +16,9 @@ from bench import (
     first_step,
     forge,
     history,
+    hostile,
     matchlist,
+    openai,
     pages,
     pdq,
     render,
@@ -40,14 +42,16 @@ SHORT = {
     enqueue: {"queued": 50, "rounds": 1, "seconds": 0.2},
     waiting: {"waiters": 20, "rounds": 1, "seconds": 0.2},
     forge: {"rounds": 1, "seconds": 0.2, "pairs": 5},
+    openai: {"answers": 2, "pictures": 1},
+    hostile: {"rounds": 1, "most": 2},
     history: {"stored": 400, "few": 100, "turns": 1, "expired": 10},
 }
 if importlib.util.find_spec("pdqhash"):  # which this one compares with
     SHORT[pdq] = {"pictures": 1}
 
 
-LONG = {render, engine, first_step, cache, pages, tenants}
-"""Those that draw with the starter, start a stack or store thousands of rows before they measure."""
+LONG = {render, engine, first_step, cache, pages, tenants, openai, hostile}
+"""Those that draw, start a stack, make bombs or store thousands of rows before they measure."""
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # NumPy's, of schedulers in diffusers

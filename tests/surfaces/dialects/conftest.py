@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 import httpx2
 import psutil
 import pytest
-from bombs import saved
-from hostile_pictures import BLACK, BLUE, RED, WHITE, halves
 from servers.api import Api, start_api
 from servers.local import start_local_worker
 from servers.redis_server import start_redis
@@ -29,11 +27,6 @@ max_upload_mib = 8
 level = "WARNING"
 """
 """No worker draws for it: a request over OpenAI's dialect is taken, and its wait is soon over."""
-
-
-GOOD = saved(halves(RED, BLUE), "PNG")
-GOOD_MASK = saved(halves((*WHITE, 0), (*BLACK, 255), "RGBA"), "PNG")
-"""Its left half is transparent."""
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import httpx2
+from bombs import saved
+from hostile_pictures import BLACK, BLUE, RED, WHITE, halves
 from surfaces.dialects.multipart import FORM, file, form, text
 
 PROMPT, EDITS = "a vase", "/v1/images/edits"
+GOOD = saved(halves(RED, BLUE), "PNG")
+GOOD_MASK = saved(halves((*WHITE, 0), (*BLACK, 255), "RGBA"), "PNG")
+"""Its left half is transparent."""
+EVERYWHERE = (
+    *("nothing", "svg", "gif", "pdf", "png of 4 gigapixels", "jpeg that says 65,535²", "jpeg with 2,000 scans"),
+    *("webp that says 16,384² in VP8L", "webp with a lying length", "AVIF of 25 megapixels", "AVIF that says 65,535²"),
+    *("PNG of 20000 × 10", "PNG of 10 × 20000", "PNG of 33 megapixels", "PNG cut at 50 %", "WEBP cut at 90 %"),
+    *("JPEG cut at 10 %", "PDF with a PNG in it", "HTML after a JPEG's signature", "script that is a GIF as well"),
+    "png with text that unfolds to 30 MB",
+)
+"""Pictures that every way of sending meets."""
+PARTS = 3
+"""Least number of parts into which the other pictures are divided between the ways of a dialect."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +110,16 @@ ODD_BASE64: dict[str, Callable[[str], str]] = {
     "other alphabet": lambda text: text.replace("+", "-").replace("/", "_"),
     "no padding": lambda text: text.rstrip("="),
 }
+
+
+WAYS = tuple(sends(b"", ""))
+
+
+def share(way: str, names: list[str]) -> list[str]:
+    """The pictures of a way: some that all have, and a part of the others, another one for each way of a dialect."""
+    ways = [one for one in WAYS if dialect_of(one) == dialect_of(way)]
+    others = [name for name in names if name not in EVERYWHERE]
+    return [*EVERYWHERE, *others[ways.index(way) :: max(PARTS, len(ways))]]
 
 
 def dialect_of(way: str) -> str:

@@ -8,28 +8,11 @@ from hostile_pictures import make_refused
 from servers.api import Api
 from servers.wire import Wire, post
 from surfaces.dialects import multipart, sending
-from surfaces.dialects.conftest import GOOD, GOOD_MASK
-from surfaces.dialects.sending import EDITS, Request, check_refusal, dialect_of, sends
+from surfaces.dialects.sending import EDITS, GOOD, GOOD_MASK, WAYS, Request, check_refusal, dialect_of, sends, share
 
-WAYS = tuple(sends(b"", ""))
 PASSES, FLAT_BYTES = 8, 16 << 20
 """Bytes that a pass may add; a leak of what these pictures unfold to would add hundreds of megabytes."""
-EVERYWHERE = (
-    *("nothing", "svg", "gif", "pdf", "png of 4 gigapixels", "jpeg that says 65,535²", "jpeg with 2,000 scans"),
-    *("webp that says 16,384² in VP8L", "webp with a lying length", "AVIF of 25 megapixels", "AVIF that says 65,535²"),
-    *("PNG of 20000 × 10", "PNG of 10 × 20000", "PNG of 33 megapixels", "PNG cut at 50 %", "WEBP cut at 90 %"),
-    *("JPEG cut at 10 %", "PDF with a PNG in it", "HTML after a JPEG's signature", "script that is a GIF as well"),
-    "png with text that unfolds to 30 MB",
-)
-"""Pictures that every way of sending meets."""
-LEAST, PARTS = 40, 3
-
-
-def share(way: str, names: list[str]) -> list[str]:
-    """The pictures of a way: some that all have, and a part of the others, another one for each way of a dialect."""
-    ways = [one for one in WAYS if dialect_of(one) == dialect_of(way)]
-    others = [name for name in names if name not in EVERYWHERE]
-    return [*EVERYWHERE, *others[ways.index(way) :: max(PARTS, len(ways))]]
+LEAST = 40
 
 
 @pytest.fixture(scope="module")
