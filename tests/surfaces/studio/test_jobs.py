@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from msgspec import to_builtins
 from PIL import Image
+from surfaces.site import second_process
 from surfaces.studio.requests import (
     GENERATE,
     JOBS,
@@ -203,6 +204,34 @@ def test_failures_before_a_handler_have_studios_form(status, code):
     answer = httpx2.Response(told, content=content).json()
     assert re.fullmatch(REQUEST_ID, answer.pop("requestId"))
     assert (told, answer) == (status, {"error": {"code": code, "message": "Words"}})
+
+
+def test_unknown_paths_and_other_methods_of_a_server(server):
+    """404 and 405 with the id of the request, which is that of the header."""
+    for method, path, expected in (
+        ("GET", "/api/v1", (404, "not_found")),
+        ("GET", "/api/v1/generate/x", (404, "not_found")),
+        ("PUT", GENERATE, (405, "method_not_allowed")),
+        ("POST", f"{JOBS}/{UNKNOWN_JOB}", (405, "method_not_allowed")),
+        ("GET", f"{JOBS}/{UNKNOWN_JOB}", (401, "unauthorized")),
+    ):
+        assert failure(httpx2.request(method, server.url + path)) == expected, path
+
+
+def test_another_process_tells_the_same(site, work):
+    """Facts that a process does not know come from the row, the id of the request among them."""
+
+    async def steps(site):
+        key = site.key(site.tenant("business"))
+        async with site.by_key(key) as client, second_process(site) as elsewhere, elsewhere.by_key(key) as other:
+            made = await generate(client)
+            assert await poll(other, made["jobId"]) == await poll(client, made["jobId"])
+            work(stored_id(made["jobId"]))
+            told = [await poll(one, made["jobId"]) for one in (other, client)]
+            assert told[0] | {"downloadUrl": ""} == told[1] | {"downloadUrl": ""}
+            assert told[0]["requestId"] == made["requestId"]
+
+    site(steps)
 
 
 def test_webhooks_have_the_answer_of_a_poll(site, work):
