@@ -38,7 +38,8 @@ def test_a_serving_api_has_no_engine_in_memory():
     """After the app is made, neither torch nor workers nor what only workers need is loaded."""
     code = (
         "import sys; from imgen import settings; from imgen.app import create_app; create_app(settings.load(sys.argv[1]));"
-        "print([name for name in ('torch', 'diffusers', 'workers', 'numpy', 'PIL', 'boto3', 'openai', 'alembic') if name in sys.modules])"
+        "heavy = ('torch', 'diffusers', 'workers', 'numpy', 'PIL', 'boto3', 'openai', 'alembic', 'mcp');"
+        "print([name for name in heavy if name in sys.modules])"
     )
     import tempfile
 

@@ -10,6 +10,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
@@ -32,6 +33,8 @@ from imgen.surfaces.mcp.call import McpCall, call_of
 from imgen.surfaces.mcp.tools import BY_NAME, TOOLS, Tool
 from imgen.surfaces.mcp.waiting import TellProgress
 from imgen.surfaces.strict import convert_object
+
+log = structlog.get_logger(__name__)
 
 LIST_TTL_MS = 300_000
 """Time for which clients may keep the list of tools, which changes with the configuration alone."""
@@ -91,6 +94,9 @@ async def _answer(call: McpCall, tool: Tool, arguments: dict[str, Any], tell: Te
         return await tool.handler(call, convert_object(arguments, tool.arguments), tell)
     except ImgenError as exc:
         return ToolAnswer(text=failures.words_of(exc, call), is_error=True)
+    except Exception as exc:  # the package would tell the caller its text
+        log.exception("a tool failed", tool=tool.name)
+        raise MCPError(INTERNAL_ERROR, "Internal error") from exc
 
 
 def _progress(context: Context) -> TellProgress | None:

@@ -12,13 +12,17 @@ PLANS = """
 label = "REST"
 surfaces = ["action", "forge"]
 
+[slow]
+label = "Slow"
+requests_per_minute = 2
+
 [tiny]
 label = "Tiny"
 pictures_per_month = 1
 open_jobs = 1
 tiers = ["draft", "standard"]
 """
-"""Plans beside those that ship: without MCP, and with hardly anything."""
+"""Plans beside those that ship: without MCP, slow, and with hardly anything."""
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Admission to MCP: who is let in, from where, and where clients are sent that are not."""
 
 import pytest
-from surfaces.mcp.agents import MODERN, VERSIONS, message
+from surfaces.mcp.agents import MODERN, OLDER, VERSIONS, message
 
 LIST = message("tools/list")
 READ_ONLY = {"scopes": "read"}
@@ -45,7 +45,7 @@ def test_a_token_in_the_address_is_refused(agents, name):
     assert agents.post(LIST, query=f"?{name}={agents.api.key}").status_code == 401
 
 
-@pytest.mark.parametrize("version", ["", MODERN, "2025-11-25"])
+@pytest.mark.parametrize("version", ["", MODERN, OLDER])
 def test_a_caller_without_the_scope_is_told_all_that_are_needed(agents, reader, version):
     """Generating and cancelling need `generate`; asking for it once more gets both scopes at once."""
     for tool in ("generate_image", "image_generate", "cancel_job"):
@@ -74,6 +74,17 @@ def test_a_plan_without_the_surface_is_refused(agents):
     assert "www-authenticate" not in answer.headers
 
 
+def test_requests_over_the_rate_are_told_when_to_come_again(agents):
+    """As on every surface: with the rate in the head, and without counting those that are refused."""
+    key = agents.new_key("slow", plan="slow")
+    answers = [agents.post(LIST, key=key, version=OLDER) for _ in range(5)]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(refused) == 3
+    assert int(refused[0].headers["retry-after"]) > 0
+    assert refused[0].json()["error"]["message"] == "Rate limit exceeded"
+    assert "ratelimit" in answers[0].headers
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -94,11 +105,11 @@ def test_foreign_pages_and_names_are_refused_before_anything_else(agents, header
 @pytest.mark.parametrize("origin", ["http://localhost:6274", "http://127.0.0.1", "http://[::1]:80"])
 def test_pages_of_this_machine_may_call(agents, origin):
     """Inspectors run there."""
-    assert agents.post(LIST, version="2025-11-25", headers={"Origin": origin}).status_code == 200
+    assert agents.post(LIST, version=OLDER, headers={"Origin": origin}).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
-@pytest.mark.parametrize("version", ["", MODERN, "2025-11-25"])
+@pytest.mark.parametrize("version", ["", MODERN, OLDER])
 def test_other_methods_are_not_allowed(agents, method, version):
     """There is no stream beside a request, and no session to delete."""
     answer = agents.post(method=method, version=version)
