@@ -18,6 +18,7 @@ ALONE = (
     "faults/test_outages.py",
     "faults/test_secrets.py",
     "faults/test_stop_and_start.py",
+    "faults/test_tenant_deletion.py",
 )
 """Files in such a folder that start stacks of their own."""
 FIXTURES = {
