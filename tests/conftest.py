@@ -38,8 +38,8 @@ structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 SMALL_PLANS = """
 [one]
-label = "One picture a day"
-pictures_per_day = 1
+label = "One picture a month"
+pictures_per_month = 1
 
 [slow]
 label = "Two requests a minute"

@@ -11,7 +11,13 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent
-FOLDERS = {"surfaces/web": "web", "surfaces/cache": "cache", "surfaces/processes": "processes", "faults": "faults"}
+FOLDERS = {
+    "clients/openai": "stack",
+    "surfaces/web": "web",
+    "surfaces/cache": "cache",
+    "surfaces/processes": "processes",
+    "faults": "faults",
+}
 """Folder → group of all its files but those of `ALONE`."""
 ALONE = (
     "faults/test_described.py",

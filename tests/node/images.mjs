@@ -58,11 +58,11 @@ const slow = new OpenAI({ baseURL: `${url}/v1`, apiKey: slowKey });
 await slow.models.list();
 await slow.models.list();
 const failures = {
+  rate: await failure(slowKey, {}), // within the minute of the two above
   key: await failure("imgen_unknown", {}),
   model: await failure(key, { model: "nobody/has-this" }),
   blocked: await failure(key, { prompt: "nude marble statue of a woman" }),
   value: await failure(key, { n: 11 }),
   quota: await failure(oneKey, {}),
-  rate: await failure(slowKey, {}),
 };
 console.log(JSON.stringify({ outcomes, failures }));

@@ -87,7 +87,7 @@ def test_a_file_that_is_no_picture(client: openai.OpenAI) -> None:
 
 
 def test_a_spent_quota_is_not_tried_again(server: Stack, new_key: Callable[..., str]) -> None:
-    """After the day's only picture it is a RateLimitError that the package does not try again."""
+    """After the month's only picture it is a RateLimitError that the package does not try again."""
     key = new_key("one")
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key=key) as client:
         client.images.generate(prompt=PROMPT)

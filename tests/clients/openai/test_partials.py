@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import queue
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -79,5 +80,5 @@ def test_two_partial_pictures_come_before_the_finished_one(
 def open_job(api: LocalApi) -> str:
     """The id of the job that a request makes."""
     while not (jobs := api.post({"action": "jobs", "status": "IN_QUEUE"}).json()["jobs"]):
-        pass
+        time.sleep(0.02)
     return jobs[0]["id"]

@@ -45,7 +45,11 @@ def edit(client: openai.OpenAI) -> list[str]:
     return [made.b64_json for made in client.images.edit(prompt=PROMPT, image=SOURCES[:2], n=2).data]
 
 
-@pytest.mark.parametrize("send", [generate, edit])
+def stream(client: openai.OpenAI) -> list[str]:
+    return [event.b64_json for event in client.images.generate(prompt=PROMPT, n=2, stream=True)]
+
+
+@pytest.mark.parametrize("send", [generate, edit, stream])
 def test_a_retry_joins_the_first_job(
     server: Stack, own_key: str, jobs: Callable, charged: Callable, cut_when: CutWhen, send: Callable
 ) -> None:
@@ -61,20 +65,6 @@ def test_a_retry_joins_the_first_job(
     assert all(opened(base64.b64decode(one)).format == "PNG" for one in made)
     assert [job["status"] for job in jobs()] == ["COMPLETED"] * 2
     assert charged(own_key) == 2
-
-
-def test_a_stream_that_broke_before_its_first_event_is_joined(
-    server: Stack, own_key: str, jobs: Callable, charged: Callable
-) -> None:
-    """The package sends a stream again while it has no answer; it gets the same job's picture."""
-    with (
-        start_cutting_proxy(server.url, cut_when=lambda _server: None) as proxy,
-        openai.OpenAI(base_url=f"{proxy.url}/v1", api_key=own_key) as client,
-    ):
-        events = list(client.images.generate(prompt=PROMPT, stream=True, partial_images=0))
-    assert [event.type for event in events] == ["image_generation.completed"]
-    assert proxy.connections == 2
-    assert len([job for job in jobs() if job["status"] == "COMPLETED"]) >= 1
 
 
 def test_two_honest_equal_requests_make_two_jobs(
