@@ -6,7 +6,7 @@ from starlette.types import Scope
 
 from imgen.asgi.answer_headers import answer_context, note_replay
 from imgen.asgi.endpoint import header
-from imgen.domain.errors import InvalidField
+from imgen.domain.errors import InvalidField, JobNotFound
 from imgen.domain.idempotency import Once
 from imgen.domain.job import Job
 from imgen.domain.principal import Principal
@@ -41,9 +41,8 @@ async def jobs_of(
     Raises:
         ImgenError: there is none.
     """
-    if not key and is_retry(scope) and (joined := await awaited_answers.join(core, wait)) is not None:
-        submitted = await replay(core, principal, joined)
-    else:
+    submitted = await _joined(core, principal, wait) if is_retry(scope) and not key else None
+    if submitted is None:
         submitted = await _submitted(core, principal, asked, wait, scope=scope, key=key)
     note_warnings(submitted.warnings)
     return submitted.jobs
@@ -53,6 +52,15 @@ def is_retry(scope: Scope) -> bool:
     """Returns whether a client says that it sends a request again."""
     count = header(scope, RETRY_COUNT)
     return count.isascii() and count.isdecimal() and bool(count.strip("0"))
+
+
+async def _joined(core: Core, principal: Principal, wait: Wait) -> Submitted | None:
+    """Returns the jobs of the request that this one repeats; None: there is none, or a job of it was deleted."""
+    made = await awaited_answers.join(core, wait)
+    try:
+        return None if made is None else await replay(core, principal, made)
+    except JobNotFound:
+        return None
 
 
 async def _submitted(

@@ -7,6 +7,8 @@ from servers.local import run_with_core
 from surfaces.openai.answered import failure
 from surfaces.openai.test_edits import EDITS, png
 
+from imgen import composition
+from imgen.records import retention
 from imgen.records.awaited_answers import LEFT_S
 from imgen.records.tables.answers import awaited_answers
 from imgen.services.awaited_answers import Abandonment
@@ -44,6 +46,20 @@ def test_a_finished_answer_that_nobody_got_is_joined(openai):
     before = ids(openai)
     assert openai.generate(user="finished", headers=RETRY).result().status_code == 200
     assert ids(openai) == before
+
+
+def test_a_job_that_was_deleted_is_made_anew(openai):
+    """Its retry makes another one."""
+    job_id = openai.abandon(user="deleted")
+    openai.work(job_id)
+    database = composition.open_database(openai.api.settings)
+    try:
+        database.attempt(retention.delete_jobs, [job_id])
+    finally:
+        database.close()
+    before = ids(openai)
+    assert openai.drawn(openai.generate(user="deleted", headers=RETRY)).status_code == 200
+    assert len(ids(openai) - before) == 1
 
 
 def test_first_requests_and_others_keys_join_nothing(openai):
