@@ -1,8 +1,10 @@
 """Plans over Studio: who may use it, how often, how large, and what each answer tells of it."""
 
 import time
+from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from surfaces.studio.requests import GENERATE, IMAGES, JOBS, UNKNOWN_JOB, body, failure, generate, keep, month_of, poll
 
 from imgen.domain.account import Pack
@@ -142,6 +144,28 @@ def test_packs_give_what_the_plan_has_no_more(site):
             assert failure(await client.post(GENERATE, json=body())) == (429, "quota_exceeded")
             await client.delete(both["statusUrl"])
             assert (await poll(client, both["jobId"]))["quota"]["remaining"] == 1
+
+    site(steps)
+
+
+def test_the_narrowest_limit_is_told(site):
+    """Pictures of a day, or of dear pictures as many as the credits of a month still pay; the sums of the books agree."""
+
+    async def steps(site):
+        async with site.by_key(site.key(site.tenant("trial"))) as client:
+            assert (await generate(client))["quota"]["remaining"] == 19
+        site.set_plan("standard", credits_per_month=10)
+        studio = site.core.configured.studio
+        dear = {**studio.modes, "style": structs.replace(studio.modes["style"], credits=3)}
+        site.core.configured = replace(site.core.configured, studio=structs.replace(studio, modes=dear))
+        tenant = site.tenant("standard")
+        async with site.by_key(site.key(tenant)) as client:
+            told = [(await generate(client))["quota"]["remaining"] for _ in range(3)]
+            assert told == [2, 1, 0]
+            assert failure(await client.post(GENERATE, json=body())) == (429, "quota_exceeded")
+            cheap = await generate(client, mode="avatar", preset="anime")
+            assert cheap["quota"]["remaining"] == 0
+        assert (month_of(site, tenant.id).held, month_of(site, tenant.id).credits_held) == (4, 10)
 
     site(steps)
 
