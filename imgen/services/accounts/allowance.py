@@ -21,7 +21,7 @@ class Allowance(Struct, frozen=True, kw_only=True):
 
 
 async def allowance(core: Core, principal: Principal, job_ids: Sequence[str], *, cost: int) -> Allowance:
-    """Returns the allowance of a principal's tenant.
+    """Returns the allowance of a principal's tenant. On a plan without limits nothing is read: a poll tells it too.
 
     Args:
         core: the core.
@@ -33,6 +33,8 @@ async def allowance(core: Core, principal: Principal, job_ids: Sequence[str], *,
         Retryable: the database does not answer.
     """
     plan = core.plan_of(principal.tenant.plan)
+    if not (_limits_credits(plan) or plan.pictures_per_day or plan.pictures_per_month):
+        return Allowance(pictures=None, is_of_pack=False)
     return await core.database.reading(_read, principal, plan, job_ids, cost=cost, now=core.clock())
 
 
@@ -54,5 +56,10 @@ def _read(
         left.append((max(0, min(credits_left)) + of_packs) // cost)
     return Allowance(
         pictures=max(0, min(left)) if left else None,
-        is_of_pack=ledger.takes_packs(connection, job_ids),
+        is_of_pack=_limits_credits(plan) and ledger.takes_packs(connection, job_ids),
     )
+
+
+def _limits_credits(plan: Plan) -> bool:
+    """Returns whether a plan has credits that can be used up; only then packs give some."""
+    return bool(plan.credits_per_day or plan.credits_per_month)
