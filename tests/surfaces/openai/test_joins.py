@@ -27,9 +27,9 @@ def ids(openai):
 
 def test_a_retry_joins_in_another_process(openai):
     """It gets the picture of the first request's job; once that is delivered, a retry makes a job of its own."""
-    job_id = openai.abandon(seed=1, user="joined")
-    before = ids(openai)
     with openai.another() as other:
+        job_id = openai.abandon(seed=1, user="joined")
+        before = ids(openai)
         answer = openai.drawn(other.generate(seed=1, user="joined", headers=RETRY))
         assert answer.status_code == 200, answer.text
         assert base64.b64decode(answer.json()["data"][0]["b64_json"])
@@ -94,7 +94,7 @@ def test_a_form_is_the_same_with_another_boundary(openai):
         late = hasty.post(EDITS, **form).result()
         assert failure(late) == (504, "timeout", None)
         assert late.headers["retry-after-ms"] == "1000"
-    assert openai.drawn(openai.post(EDITS, headers=RETRY, **form)).status_code == 200
+        assert openai.drawn(openai.post(EDITS, headers=RETRY, **form)).status_code == 200
     assert len(ids(openai) - before) == 1
 
 
