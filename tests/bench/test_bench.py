@@ -18,6 +18,7 @@ from bench import (
     history,
     hostile,
     matchlist,
+    mcp,
     openai,
     pages,
     pdq,
@@ -44,6 +45,7 @@ SHORT = {
     forge: {"rounds": 1, "seconds": 0.2, "pairs": 5},
     openai: {"answers": 2, "pictures": 1},
     hostile: {"rounds": 1, "most": 2},
+    mcp: {"agents": 4, "rounds": 1, "seconds": 0.2},
     history: {"stored": 400, "few": 100, "turns": 1, "expired": 10},
 }
 if importlib.util.find_spec("pdqhash"):  # which this one compares with

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -88,6 +89,8 @@ class McpRoute(BaseRoute):
         except Exception as exc:  # noqa: BLE001 - whoever waits for it gets the error
             manager.set_exception(exc)
             return
+        gc.collect()
+        gc.freeze()  # as at the process's start: each look for cycles through the package would take a tenth of a second
         async with made.run():
             manager.set_result(made)
             await asyncio.Event().wait()
