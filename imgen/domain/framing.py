@@ -8,7 +8,7 @@ from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import LEAST_PIXELS, RATIOS, Size, clamp, nearest_size
 from imgen.domain.recipe import Diffusion, Frame, Recipe
 from imgen.domain.request import UPSCALES, Export, ResolvedRequest
-from imgen.domain.studio import LONG_SIDES, SOURCE_ASPECT
+from imgen.domain.studio import ENHANCE, LONG_SIDES, SOURCE_ASPECT
 
 LEAST_ENHANCED_PX, MOST_ENHANCED_PX = 1024, 4096
 """Long side of an enhanced picture where no size is asked for: its source's, within these."""
@@ -40,10 +40,29 @@ def fit_export(
         cut = window(drawn, ratio)
         frame = _of_long_side(ratio, export.long_side) if export.long_side else cut
     frame = _large_enough(frame)
-    factor = next((one for one in UPSCALES if max(cut) * max(one, _NEARLY) >= max(frame)), UPSCALES[-1])
     return structs.replace(
-        resolved, width=drawn[0], height=drawn[1], upscale=factor, frame=Frame(width=frame[0], height=frame[1])
+        resolved,
+        width=drawn[0],
+        height=drawn[1],
+        upscale=_factor(cut, frame),
+        frame=Frame(width=frame[0], height=frame[1]),
     )
+
+
+def in_another_size(recipe: Recipe, long_side: int) -> Recipe:
+    """Returns the recipe of the same drawn picture in another size of export; one that nothing is drawn for stays as it is.
+
+    Args:
+        recipe: with a frame.
+        long_side: pixels of the finished picture; 0: as it is drawn.
+    """
+    if not isinstance(recipe.frame, Frame) or recipe.mode == ENHANCE:
+        return recipe
+    cut = drawn_window(recipe.diffusion, recipe.frame)
+    width, height = _large_enough(_of_long_side(cut, long_side) if long_side else cut)
+    upscale = _factor(cut, (width, height))
+    diffusion = structs.replace(recipe.diffusion, upscale=upscale)
+    return structs.replace(recipe, diffusion=diffusion, frame=Frame(width=width, height=height))
 
 
 def window(size: Size, ratio: Size) -> Size:
@@ -64,6 +83,11 @@ def exported_px(recipe: Recipe) -> int:
     """Returns the long side of a recipe's export; 0: none was asked for."""
     longest = max(recipe.frame.width, recipe.frame.height) if recipe.frame else 0
     return longest if longest in LONG_SIDES.values() else 0
+
+
+def _factor(cut: Size, frame: Size) -> int:
+    """Returns the factor by which the cut part is enlarged before it is scaled to the frame."""
+    return next((one for one in UPSCALES if max(cut) * max(one, _NEARLY) >= max(frame)), UPSCALES[-1])
 
 
 def _of_long_side(ratio: Size, long_side: int) -> Size:

@@ -1,11 +1,12 @@
 """Framing of exports: sizes to draw, factors and exact sizes."""
 
 import pytest
+from factories import make_recipe
 from msgspec import structs
 
 from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import LEAST_PIXELS, parse_catalog
-from imgen.domain.framing import fit_export, window
+from imgen.domain.framing import fit_export, in_another_size, window
 from imgen.domain.recipe import Frame
 from imgen.domain.repair import resolve
 from imgen.domain.request import Export, GenerateRequest
@@ -85,3 +86,18 @@ def test_a_window_is_the_largest_part_of_a_ratio():
     assert window((1344, 768), (16, 9)) == (1344, 756)
     assert window((768, 1344), (16, 9)) == (768, 432)
     assert window((1024, 1024), (9, 16)) == (576, 1024)
+
+
+@pytest.mark.parametrize(
+    ("long_side", "factor", "frame"), [(0, 1, (768, 1024)), (2048, 2, (1536, 2048)), (4096, 4, (3072, 4096))]
+)
+def test_a_picture_is_exported_in_another_size(long_side, factor, frame):
+    """From the same drawing, whose part it shows; what is not drawn is left as it is."""
+    recipe = make_recipe(mode="style", frame=Frame(width=1536, height=2048))
+    drawing = structs.replace(recipe.diffusion, width=768, height=1024, upscale=2)
+    recipe = structs.replace(recipe, diffusion=drawing)
+    made = in_another_size(recipe, long_side)
+    assert (made.diffusion.upscale, made.frame) == (factor, Frame(width=frame[0], height=frame[1]))
+    assert structs.replace(made.diffusion, upscale=2) == drawing
+    enhanced = structs.replace(recipe, mode="enhance")
+    assert in_another_size(enhanced, long_side) == enhanced

@@ -28,10 +28,18 @@ from imgen.services.accounts import authentication
 from imgen.services.logos import MAX_LOGO_BYTES
 from imgen.services.orders import repaired_order
 from imgen.services.submit import submit
-from imgen.surfaces.web import playground_forge, playground_form, playground_history, playground_tenant, snippets
+from imgen.surfaces.web import (
+    playground_forge,
+    playground_form,
+    playground_history,
+    playground_openai,
+    playground_tenant,
+    snippets,
+)
 from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.nul import form_of
 from imgen.surfaces.web.playground_asked import as_source, asked_for
+from imgen.surfaces.web.playground_openai import openai_request
 from imgen.surfaces.web.playground_problem import problem
 from imgen.surfaces.web.playground_shown import with_batch
 from imgen.surfaces.web.shell import Shell
@@ -126,12 +134,15 @@ class Playground:
                 fields = playground_form.fields_of(form)
         except errors.ImgenError as exc:
             return problem(self._shell, request, exc, playground_form.sentence(exc))
-        forge, unsaid = await playground_forge.forge_request(self._core, fields)
+        forge = await playground_forge.forge_request(self._core, fields)
+        openai = openai_request(self._core, fields)
         texts = {
             "action": snippets.in_each_language(f"{root}/api/v2", snippets.action_body(fields)),
-            "forge": snippets.in_each_language(root + playground_forge.PATH, forge),
+            "forge": snippets.in_each_language(root + playground_forge.PATH, forge.fields),
+            "openai": snippets.in_each_language(root + playground_openai.PATH, openai.fields),
         }
-        return self._shell.page(request, "playground_code.html", texts=texts, unsaid=unsaid)
+        unsaid = {"forge": forge.unsaid, "openai": openai.unsaid}
+        return self._shell.page(request, "playground_code.html", texts=texts, apis=snippets.APIS, unsaid=unsaid)
 
     def _refuse_unknown(self, model: object) -> None:
         """Raises Invalid if a model is not configured: a page that was opened before a reload may have it still."""

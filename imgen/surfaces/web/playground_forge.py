@@ -31,17 +31,17 @@ UNSAID: Mapping[str, str] = {
 """Fields without a counterpart → words for them."""
 
 
-class ForgeRequest(NamedTuple):
-    """Body of a request to Forge."""
+class SaidRequest(NamedTuple):
+    """Body of a request to another API."""
 
     fields: Fields
     unsaid: tuple[str, ...]
     """Parts of the playground's request that are not in it, in words."""
 
 
-async def forge_request(core: Core, fields: Fields) -> ForgeRequest:
+async def forge_request(core: Core, fields: Fields) -> SaidRequest:
     """Says a request of the playground, in the Action API's names, in those of Forge as far as it goes."""
-    said, unsaid = _words(core, fields)
+    said, unsaid = plain_words(core, fields, max_chars=MAX_CHARS)
     model = core.catalog.models.get(str(fields.get("model", "")))
     named = None if model is None else await _naming(core, model)
     if model is None or named is None:
@@ -67,10 +67,10 @@ async def forge_request(core: Core, fields: Fields) -> ForgeRequest:
     if fields.get("format") != FORMAT:
         unsaid.append("format (its pictures are PNG)")
     unsaid += [words for name, words in UNSAID.items() if name in fields]
-    return ForgeRequest(said, tuple(unsaid))
+    return SaidRequest(said, tuple(unsaid))
 
 
-def _words(core: Core, fields: Fields) -> tuple[dict[str, Value], list[str]]:
+def plain_words(core: Core, fields: Fields, *, max_chars: int) -> tuple[dict[str, Value], list[str]]:
     """Returns prompt and negative prompt as plain text, and the words for their parts that are left out."""
     prompt, negative, unsaid = str(fields["prompt"]), str(fields.get("negative", "")), []
     try:
@@ -82,10 +82,10 @@ def _words(core: Core, fields: Fields) -> tuple[dict[str, Value], list[str]]:
             unsaid.append(f"character @{parsed.character}")
     except ImgenError:
         pass  # an unfinished prompt: it stays as it was typed
-    if max(len(prompt.strip()), len(negative)) > MAX_CHARS:
-        unsaid.append(f"all beyond {MAX_CHARS:,} characters of a prompt")
-    said: dict[str, Value] = {"prompt": prompt.strip()[:MAX_CHARS]}
-    return said | ({"negative_prompt": negative[:MAX_CHARS]} if negative else {}), unsaid
+    if max(len(prompt.strip()), len(negative)) > max_chars:
+        unsaid.append(f"all beyond {max_chars:,} characters of a prompt")
+    said: dict[str, Value] = {"prompt": prompt.strip()[:max_chars]}
+    return said | ({"negative_prompt": negative[:max_chars]} if negative else {}), unsaid
 
 
 async def _naming(core: Core, model: Model) -> tuple[Tier, dict[str, Value]] | None:

@@ -141,7 +141,7 @@ LANGUAGES: Mapping[str, tuple[str, Callable[[str, Fields], str]]] = {
     "php": ("PHP", php),
 }
 """Key → label and function."""
-APIS: Mapping[str, str] = {"action": "Action API", "forge": "Forge"}
+APIS: Mapping[str, str] = {"action": "Action API", "forge": "Forge", "openai": "OpenAI images"}
 """Key → label of the APIs that a request can be written for."""
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
+from msgspec import structs
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -12,13 +14,15 @@ from starlette.routing import BaseRoute, Route
 from imgen.asgi.answer_headers import answer_context
 from imgen.domain import errors
 from imgen.domain.catalog import RATIOS
+from imgen.domain.credential import SessionCredential
+from imgen.domain.framing import in_another_size
 from imgen.domain.job import ENDED, Job
-from imgen.domain.studio import ASPECTS, MOST_COUNT, NEEDS_PROMPT
+from imgen.domain.studio import ASPECTS, LONG_SIDES, MOST_COUNT, NEEDS_PROMPT
 from imgen.domain.user import User
 from imgen.services import uploads
 from imgen.services.accounts import authentication
 from imgen.services.studio_orders import studio_order
-from imgen.services.submit import submit
+from imgen.services.submit import resubmit, submit
 from imgen.surfaces.static import FOLDER
 from imgen.surfaces.web import (
     playground_form,
@@ -63,6 +67,7 @@ class Studio:
             Route(ROOT, signed_in(self.home), methods=["GET"]),
             Route(ROOT, signed_in(self.generate), methods=["POST"]),
             Route(f"{ROOT}/plan", signed_in(self.plan), methods=["GET"]),
+            Route(ROOT + "/jobs/{id}/export", signed_in(self.export), methods=["POST"]),
             Route(f"{ROOT}/history", signed_in(self.history), methods=["GET"]),
             Route(f"{ROOT}/code", signed_in(self.code), methods=["POST"]),
         ]
@@ -114,10 +119,22 @@ class Studio:
             return problem(self._shell, request, exc, f"Studio needs the plan {studio_plan.needed_plan(core, plan)}.")
         except errors.ImgenError as exc:
             return problem(self._shell, request, exc, studio_form.sentence(exc))
-        shown = await with_batch(core, user, submitted.job)
-        response = self._shell.page(request, "studio_answer.html", **shown)
-        response.headers.update(playground_history.CHANGED)
-        return response
+        return await self._made(request, user, submitted.job)
+
+    async def export(self, request: Request, user: User) -> Response:
+        """Makes a job's picture once more, in another size."""
+        core, job = self._core, await playground_history.find_own(self._core, user, request.path_params["id"])
+        size = LONG_SIDES.get(str((await form_of(request)).get("export", "")))
+        if job is None or size is None or not job.recipe.mode:
+            raise HTTPException(404)
+        try:
+            note = answer_context(request.scope).note_rate
+            principal = await authentication.authenticate(core, SessionCredential(user, job.tenant_id), note=note)
+            resized = structs.replace(job, recipe=in_another_size(job.recipe, size))
+            made = await resubmit(core, principal, resized, surface=studio_plan.SURFACE)
+        except errors.ImgenError as exc:
+            return problem(self._shell, request, exc, studio_form.sentence(exc))
+        return await self._made(request, user, made)
 
     async def plan(self, request: Request, user: User) -> Response:
         """Shows what the plan of the chosen tenant includes and has left; nothing while a name is being typed."""
@@ -139,7 +156,12 @@ class Studio:
         except errors.ImgenError as exc:
             return problem(self._shell, request, exc, studio_form.sentence(exc))
         texts = {"studio": snippets.in_each_language(self._core.settings.public_url + studio_form.PATH, fields)}
-        return self._shell.page(request, "playground_code.html", texts=texts, unsaid=())
+        return self._shell.page(request, "playground_code.html", texts=texts, apis={}, unsaid={})
+
+    async def _made(self, request: Request, user: User, job: Job) -> Response:
+        response = self._shell.page(request, "studio_answer.html", **await with_batch(self._core, user, job))
+        response.headers.update(playground_history.CHANGED)
+        return response
 
     async def _plan(self, request: Request, user: User, tenant: str, export: str) -> dict[str, Any]:
         credential = await playground_tenant.acting_for(self._core, request.scope, user, tenant)

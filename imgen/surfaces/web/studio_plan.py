@@ -13,6 +13,7 @@ from imgen.services.core import Core
 SURFACE = "studio"
 LABELS = {"base": "As drawn", "2k": "2K", "4k": "4K"}
 """Export → its name on the page."""
+AIMS = {"base": "as drawn", "2k": "2K", "4k": "4K"}
 
 
 class SizeOffer(NamedTuple):
@@ -21,6 +22,8 @@ class SizeOffer(NamedTuple):
     key: str
     label: str
     detail: str
+    says: str
+    """Words for it as the aim of a button."""
     needs: str
     """Name of a plan that includes it; empty: the tenant's own does."""
 
@@ -59,7 +62,7 @@ def sizes(core: Core, plan: Plan) -> list[SizeOffer]:
         return _first(core, lambda one: _includes(one) and _has_size(one, long_side))
 
     details = {key: f"{side:,} px" if side else "usual size" for key, side in LONG_SIDES.items()}
-    return [SizeOffer(key, LABELS[key], details[key], needs(side)) for key, side in LONG_SIDES.items()]
+    return [SizeOffer(key, LABELS[key], details[key], AIMS[key], needs(side)) for key, side in LONG_SIDES.items()]
 
 
 def _includes(plan: Plan) -> bool:

@@ -2,13 +2,17 @@
 
 from typing import Any, NamedTuple
 
+from imgen.domain.framing import exported_px
 from imgen.domain.job import Job, State
 from imgen.domain.recipe import NO_PLAIN_GROUND, Frame
+from imgen.domain.studio import ENHANCE, LONG_SIDES
 from imgen.domain.user import User
+from imgen.records import tenants
 from imgen.services import input_files
 from imgen.services.core import Core
 from imgen.surfaces.web import playground_shown
 from imgen.surfaces.web.playground_batch import BatchPlace, batch_of
+from imgen.surfaces.web.studio_plan import SizeOffer, sizes
 
 PLACE = BatchPlace("/studio", "news, every 3s")
 NOTES = {
@@ -33,6 +37,7 @@ async def values_of(core: Core, user: User, job: Job) -> dict[str, Any]:
     return shown | {
         "before": _before(core, job, shown["state"]),
         "mode_label": mode.label if mode else "",
+        "other_sizes": await _other_sizes(core, job) if shown["state"] is State.COMPLETED else (),
         "notes": [NOTES[note] for note in job.recipe.notes if note in NOTES],
     }
 
@@ -40,6 +45,15 @@ async def values_of(core: Core, user: User, job: Job) -> dict[str, Any]:
 async def with_batch(core: Core, user: User, job: Job) -> dict[str, Any]:
     """Returns the values of a job, and those of the batch that it was made with."""
     return await values_of(core, user, job) | await batch_of(core, job, PLACE)
+
+
+async def _other_sizes(core: Core, job: Job) -> list[SizeOffer]:
+    """Returns the sizes within the tenant's plan that a picture can be made in as well; an enhanced one has its own alone."""
+    tenant = await core.database.reading(tenants.find_tenant_by_id, job.tenant_id)
+    if tenant is None or job.recipe.mode == ENHANCE:
+        return []
+    has = exported_px(job.recipe)
+    return [one for one in sizes(core, core.plan_of(tenant.plan)) if not one.needs and LONG_SIDES[one.key] != has]
 
 
 def _before(core: Core, job: Job, state: State) -> Before | None:

@@ -1,5 +1,7 @@
 """The playground's request in the words of Forge, without a browser."""
 
+import re
+
 import pytest
 from servers.panel import open_panel
 
@@ -70,19 +72,21 @@ def test_a_request_is_said_as_far_as_it_goes(core, fields, body, unsaid):
     assert said(core, **fields) == (body, unsaid)
 
 
-def test_the_page_has_the_code_of_both(core):
-    """Each in every language, Forge's with its address, without `action`, and with what it leaves out."""
+def test_the_page_has_the_code_of_every_api(core):
+    """Each in every language, with its own address, and with what it leaves out; `action` is of the Action API alone."""
 
     async def work(opened):
         async with open_panel(opened, [Playground]) as browser:
             await browser.get("/")
             page = (await browser.post("/play/code", prompt="@aya a coat", model="eros", format="png", n="2")).text
-        assert page.count("<code ") == 8
-        action, forge = page.split('data-api="forge"')
+        assert page.count("<code ") == 12
+        action, forge, openai = re.split('data-api="(?:forge|openai)"', page)
         assert "/api/v2" in action
         assert "action" in action.partition("<code")[2]
         assert "/v2/generate" in forge
-        assert "action" not in forge
+        assert "/v1/images/generations" in openai
+        assert "action" not in forge + openai
         assert "Left out, because Forge cannot say it: character @aya, number of pictures." in forge
+        assert "Left out, because OpenAI images cannot say it: character @aya." in openai
 
     core(work)

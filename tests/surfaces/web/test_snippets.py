@@ -145,3 +145,14 @@ def test_the_playground_shows_the_request_to_forge(web, open_page, tmp_path):
     made = run("curl", page.locator("#code-forge-curl").inner_text(), tmp_path, key=web.key)
     assert made["original_prompt"] == 'it\'s a "red" coat'
     assert made["state"] == "queued"
+
+
+def test_studio_shows_the_request_to_its_api(web, open_page, photo):
+    """The code of its page, run beside the chosen file with a key, makes a job."""
+    page = enter(open_page(), path="/studio")
+    page.get_by_label("Choose a picture").set_input_files(photo)
+    page.get_by_label("Prompt").fill("it's a $HOME \\ woodcut")
+    page.locator("#code-studio-curl", has_text="woodcut").filter(has_text="photo.png").wait_for()
+    made = run("curl", page.locator("#code-studio-curl").inner_text(), photo.parent, key=web.key)
+    assert made["status"] == "queued"
+    assert made["statusUrl"] == f"/api/v1/jobs/{made['jobId']}"

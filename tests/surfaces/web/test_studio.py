@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 from surfaces.web.conftest import PASSWORD, enter, nobody_renders, violations
 from surfaces.web.playground import drawn, refused, until, value
@@ -94,14 +94,22 @@ def test_an_avatar_needs_no_words(page, photo):
     page.locator("#code-studio-php", has_text="oil-paint").wait_for(state="attached")
 
 
-def test_a_product_that_cannot_be_told_from_its_ground_is_restyled(page, photo):
-    """A sentence says so, and what helps."""
-    Image.effect_noise((400, 600), 90).convert("RGB").save(photo)
+def test_a_product_is_kept_or_the_page_says_why_not(page, photo):
+    """On plain ground nothing is said; without one a sentence tells that all of it was restyled, and what helps."""
+    image = Image.new("RGB", (600, 400), "white")
+    ImageDraw.Draw(image).ellipse((200, 100, 400, 300), fill=(180, 60, 20))
+    image.save(photo)
     choose_mode(page, "Product")
     choose(page, photo)
     page.get_by_label("Prompt").fill("on a marble table")
     make(page)
-    expect(page.get_by_text("No plain ground was found")).to_be_visible()
+    note = page.get_by_text("No plain ground was found")
+    expect(note).to_have_count(0)
+    page.get_by_role("button", name="Other picture").click()
+    Image.effect_noise((400, 600), 90).convert("RGB").save(photo)
+    choose(page, photo)
+    make(page)
+    expect(note).to_be_visible()
 
 
 def test_enhancement_asks_for_neither_words_nor_strength(page, photo):
@@ -181,6 +189,19 @@ def test_a_plan_without_studio_is_told_what_it_needs(open_page, web, photo):
     expect(page.locator("#left")).to_have_text(
         "Pro: 100 of 100 pictures left this month, 1,000 of 1,000 credits left this month"
     )
+
+
+def test_a_picture_is_made_in_another_size(page, photo):
+    """With the same seed and shape, beside its source; the size that it has is not offered again."""
+    choose(page, photo)
+    page.get_by_label("Prompt").fill("a fresco")
+    make(page)
+    seed = fact(page, "Seed").inner_text()
+    page.get_by_role("button", name="Make it 2K").click()
+    expect(fact(page, "Size")).to_have_text("1366 × 2048")
+    expect(fact(page, "Seed")).to_have_text(seed)
+    expect(page.get_by_role("button", name="Make it 2K")).to_have_count(0)
+    expect(page.get_by_role("button", name="Make it as drawn")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
