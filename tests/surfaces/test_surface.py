@@ -13,7 +13,6 @@ from starlette.testclient import TestClient
 
 from imgen import app, composition, settings
 from imgen.asgi.endpoint import json_answer
-from imgen.asgi.lazy import LazyApp
 from imgen.domain import errors
 from imgen.records import schema
 from imgen.surfaces.surface import STATUSES, Problem, Surface, json_error, problem_of, status_of, surface_at
@@ -100,7 +99,7 @@ def test_every_route_is_under_a_prefix_of_its_surface(loaded):
     async def check(core):
         for each in app.SURFACES:
             for route in each.routes(core):
-                for path in each.prefixes if isinstance(route, LazyApp) else [route.path]:
+                for path in [route.path] if isinstance(route, Route) else each.prefixes:
                     assert surface_at(path, app.SURFACES) is each, path
                     assert route.matches({"type": "http", "path": path, "method": "GET"})[0] is not Match.NONE, path
 
