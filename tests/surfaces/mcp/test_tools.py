@@ -1,11 +1,13 @@
 """Tools over MCP, called by the client of the `mcp` package in both kinds of protocol versions."""
 
 import base64
+import logging
 
 import httpx2
 import pytest
 from jsonschema import Draft202012Validator
 from mcp.shared.exceptions import MCPError
+from structlog.testing import capture_logs
 from surfaces.mcp.agents import PROMPT, VERSIONS, text_of
 
 from imgen.domain.ids import stored_id
@@ -198,3 +200,20 @@ def test_an_idempotency_key_makes_one_job(agents, mode):
     assert first.structured_content["job_id"] == again.structured_content["job_id"]
     assert other.is_error
     assert "Idempotency-Key" in text_of(other)
+
+
+def test_no_log_has_a_prompt(agents, mode, caplog):
+    """Neither ours nor the package's, whether the call succeeds or not."""
+    secret = "a kite over nowhere"
+
+    async def steps():
+        async with agents.client(mode) as client:
+            await agents.draw(client, prompt=secret)
+            await client.call_tool("generate_image", {"prompt": secret, "quality_tier": secret})
+            with pytest.raises(MCPError):
+                await client.call_tool("paint", {"prompt": secret})
+
+    with caplog.at_level(logging.INFO), capture_logs() as logged:
+        agents.run(steps)
+    assert any(line["event"] == "job submitted" for line in logged)
+    assert secret not in str(logged) + caplog.text
