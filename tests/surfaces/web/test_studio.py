@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 from surfaces.web.conftest import PASSWORD, enter, nobody_renders, violations
-from surfaces.web.playground import drawn, refused, until, value
+from surfaces.web.playground import drawn, generate, picture, refused, until, value
 
 
 @pytest.fixture
@@ -146,6 +146,19 @@ def test_a_picture_is_dropped_or_pasted(page, photo):
     body.evaluate(give, ["drop", "text.png", "image/png", base64.b64encode(b"no picture").decode()])
     page.locator("#problem .problem", has_text="Invalid source").wait_for()
     expect(page.get_by_alt_text("Your picture")).to_be_hidden()
+
+
+def test_a_picture_of_the_playground_is_taken_to_studio(page):
+    """It is the source there, and is compared with what it becomes."""
+    page.goto("/")
+    generate(page, "a lighthouse for Studio")
+    job_id = picture(page) and page.locator("#job").get_attribute("data-job")
+    page.get_by_role("button", name="Take to Studio").click()
+    until(lambda: page.url.endswith(job_id) and value(page, "image") == job_id)
+    choose_mode(page, "Enhance")
+    make(page)
+    drawn(page.locator(".compare .before"))
+    assert page.locator(f"#history [data-job='{job_id}']").count() == 0
 
 
 def test_what_is_missing_is_told_beside_the_form(page, photo):
