@@ -25,6 +25,8 @@ from imgen.surfaces.oauth import description as oauth
 from imgen.surfaces.operators import description as operators
 
 REQUESTS = 5_000
+UNDRAWN = {f"POST /v1/images/{name}" for name in ("generations", "edits", "variations")}
+"""Operations that answer with a finished picture, which no worker makes here: tests/surfaces/openai has their successes."""
 SETTINGS = """
 [accounts]
 tenants_per_person = 1000000
@@ -41,6 +43,9 @@ max_queued = 1000000
 
 [logs]
 level = "ERROR"
+
+[openai]
+wait_s = 0.05
 """
 
 
@@ -62,6 +67,7 @@ def test_every_answer_is_described(api: Api):
     document = with_real_ids(httpx2.get(f"{api.url}/openapi.json", verify=False).text, real_ids(api, person))
     every = api.imgen("keys", "create", "every", "--tenant", "first", *(f"--scope={one}" for one in ALL_SCOPES))
     secrets = {"key": every, "x_api_key": every, "session": person["imgen_session"], "csrf": person["csrftoken"]}
+    secrets["oauth"] = asyncio.run(connected(api, person))[1]["access_token"]
     requests = Requests(
         api.url, document, secrets=secrets, cookies={"csrftoken": person["csrftoken"]}, file=png(64, 64)
     )
@@ -69,7 +75,7 @@ def test_every_answer_is_described(api: Api):
     seen = requests.seen
     assert seen.failures == {}, "\n\n".join(f"{name}\n{first}" for name, first in seen.failures.items())
     assert seen.requests >= REQUESTS
-    assert seen.without_success() == []
+    assert set(seen.without_success()) <= UNDRAWN
 
 
 def signed_in(api: Api) -> dict[str, str]:
@@ -97,7 +103,7 @@ def real_ids(api: Api, person: Mapping[str, str]) -> dict[str, str]:
         f"{api.url}/api/v2/upload", content=png(64, 64), headers={"Authorization": f"Bearer {api.key}"}, verify=False
     )
     api.imgen("tenants", "add", "second", "--plan", "unlimited")
-    application, token = asyncio.run(connected(api, person))
+    application, tokens = asyncio.run(connected(api, person))
     return {
         forge.TENANT_ID: tenant_id(api, "first"),
         operators.TENANT_ID: tenant_id(api, "second"),
@@ -106,19 +112,19 @@ def real_ids(api: Api, person: Mapping[str, str]) -> dict[str, str]:
         action.JOB_ID: stored_id(job),
         action.UPLOAD_ID: upload.json()["image"],
         oauth.CLIENT_ID: application,
-        oauth.REFRESH_TOKEN: token,
+        oauth.REFRESH_TOKEN: tokens["refresh_token"],
     }
 
 
-async def connected(api: Api, person: Mapping[str, str]) -> tuple[str, str]:
-    """Id and refresh token of an application that a person allows."""
+async def connected(api: Api, person: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Id and tokens of a new application that a person allows."""
     async with httpx2.AsyncClient(base_url=api.url, cookies=dict(person), verify=False) as browser:
         metadata = {"redirect_uris": [REDIRECT], "client_name": "Kite", "token_endpoint_auth_method": "none"}
         client_id = (await browser.post("/register", json=metadata)).json()["client_id"]
         answer = await decide(browser, await ask(browser, client_id))
         (code,) = parse_qs(urlsplit(answer.headers["location"]).query)["code"]
         form = {"grant_type": "authorization_code", "client_id": client_id, "code": code, "code_verifier": VERIFIER}
-        return client_id, (await browser.post("/token", data=form)).json()["refresh_token"]
+        return client_id, (await browser.post("/token", data=form)).json()
 
 
 def tenant_id(api: Api, name: str) -> str:
