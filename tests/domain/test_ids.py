@@ -59,11 +59,11 @@ def test_an_old_id_is_written_so_that_it_is_found_again(job_id, written):
 
 
 def test_each_surface_writes_its_own_form():
-    """Forge and Studio a UUID, all others the stored form."""
+    """Forge, Studio and MCP a UUID, all others the stored form."""
     job_id = new_job_id()
-    for surface in ("action", "mcp", "openai", "panel", "playground", ""):
+    for surface in ("action", "openai", "panel", "playground", ""):
         assert written_id(job_id, surface) == job_id
-    for surface in ("forge", "studio"):
+    for surface in ("forge", "mcp", "studio"):
         assert written_id(job_id, surface) == str(uuid.UUID(uuid_form(job_id)))
 
 

@@ -109,7 +109,17 @@ def _schemas() -> dict[str, Schema]:
         wire.OpenAIVariations,
     )
     told = (answers.OpenAIImages, answers.OpenAIModels, answers.OpenAIModel, answers.OpenAIFailure, *_EVENTS)
-    return schemas_of((*requests, *told))
+    schemas = schemas_of((*requests, *told))
+    for route in _MAKING:
+        if route.form is not None:
+            schemas[route.form.__name__] = _with_files(schemas[route.form.__name__], route.files)
+    return schemas
+
+
+def _with_files(form: Schema, files: tuple[str, ...]) -> Schema:
+    """Returns the schema of a form with its files; the first one is required."""
+    required = [*form.get("required", ()), files[0]]
+    return {**form, "properties": {**dict.fromkeys(files, FILE), **form["properties"]}, "required": required}
 
 
 def _making(route: _Making, words: RestWords) -> Schema:
@@ -120,9 +130,7 @@ def _making(route: _Making, words: RestWords) -> Schema:
             {"$ref": REF + route.json_request.__name__}, {route.name: {"summary": route.summary, "value": example}}
         )
     if route.form is not None:
-        files = dict.fromkeys(route.files, FILE)
-        fields = {"type": "object", "properties": files, "required": ["image"]}
-        content["multipart/form-data"] = {"schema": {"allOf": [{"$ref": REF + route.form.__name__}, fields]}}
+        content["multipart/form-data"] = {"schema": {"$ref": REF + route.form.__name__}}
     example = examples.images(is_edit=route.form is not None)
     events = [{"$ref": REF + kind.__name__} for kind in (*_EVENTS, answers.OpenAIFailure)]
     return {

@@ -9,7 +9,15 @@ from surfaces.processes.calls import error
 
 SHOP = "https://shop.example.com"
 SENT = "authorization, content-type, idempotency-key, last-event-id, x-api-key, x-csrftoken, x-imgen-tenant"
-EXPOSED = {"Retry-After", "WWW-Authenticate", "ETag", "X-Request-Id", "Idempotency-Replayed", "RateLimit"}
+EXPOSED = {
+    "Retry-After",
+    "WWW-Authenticate",
+    "ETag",
+    "X-Request-Id",
+    "Idempotency-Replayed",
+    "RateLimit",
+    "Mcp-Session-Id",
+}
 
 
 @pytest.fixture(scope="module")
