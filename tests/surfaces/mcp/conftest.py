@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-import redis
 from servers.local import start_local_api, start_local_worker
+from servers.redis_server import start_redis
 from surfaces.mcp.agents import Agents
 
 PLANS = """
@@ -26,12 +26,18 @@ tiers = ["draft", "standard"]
 
 
 @pytest.fixture(scope="session")
-def agents(tmp_path_factory, redis_url) -> Iterator[Agents]:
-    """A served API; its tests have tenants of their own where they count."""
-    with redis.Redis.from_url(redis_url) as client:
-        client.flushall()
-    data = tmp_path_factory.mktemp("mcp") / "var"
+def agents(tmp_path_factory) -> Iterator[Agents]:
+    """A served API; its tests have tenants of their own where they count.
+
+    Its Redis is its own: in one with others it would take their jobs out of the order, for it does not know them.
+    """
+    folder = tmp_path_factory.mktemp("mcp")
+    data = folder / "var"
     data.mkdir()
     (data / "plans.toml").write_text(PLANS)
-    with start_local_api(data, redis_url) as api, start_local_worker(api.settings) as work:
+    with (
+        start_redis(folder) as redis,
+        start_local_api(data, redis.url) as api,
+        start_local_worker(api.settings) as work,
+    ):
         yield Agents(api, work)
