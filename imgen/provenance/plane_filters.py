@@ -45,25 +45,30 @@ def shrink(region: Region, radius: int) -> Region:
 def flood(seeds: Region, within: Region) -> Region:
     """Returns the pixels of a region that are connected, by their sides, to a seed within it.
 
-    Each round fills whole runs of rows, then of columns, so that a plain ground takes a few.
+    Runs of rows are joined with those below them, whose groups double in each round: a maze takes no longer than plain ground.
     """
-    filled = seeds & within
-    while True:
-        before = int(filled.sum())
-        filled = _along_rows(filled, within)
-        filled = _along_rows(filled.T, within.T).T
-        if int(filled.sum()) == before:
-            return filled
-
-
-def _along_rows(filled: Region, within: Region) -> Region:
-    """Fills each run of a row that has a filled pixel."""
     starts = within.copy()
     starts[:, 1:] &= ~within[:, :-1]
     runs = np.cumsum(starts.ravel()).reshape(within.shape)  # a number for each run; of no meaning beyond them
-    has_filled = np.zeros(int(runs[-1, -1]) + 1, np.bool_)
-    has_filled[runs[filled]] = True
-    return np.asarray(has_filled[runs] & within)
+    meets = within[1:] & within[:-1]
+    meets[:, 1:] &= ~meets[:, :-1]  # once for each pair of runs
+    groups = _groups(runs[:-1][meets], runs[1:][meets], number=int(runs[-1, -1]) + 1)
+    has_seed = np.zeros(len(groups), np.bool_)
+    has_seed[groups[runs[seeds & within]]] = True
+    return np.asarray(has_seed[groups[runs]] & within)
+
+
+def _groups(ones: NDArray[np.int64], others: NDArray[np.int64], *, number: int) -> NDArray[np.int64]:
+    """Returns for each of so many things the least one that is connected to it, by pairs of things that touch."""
+    least = np.arange(number)
+    while len(ones):
+        ones, others = least[ones], least[others]
+        apart = ones != others
+        ones, others = ones[apart], others[apart]
+        np.minimum.at(least, np.maximum(ones, others), np.minimum(ones, others))
+        while not np.array_equal(further := least[least], least):
+            least = further
+    return least
 
 
 def _means(plane: NDArray[np.floating], radius: int) -> NDArray[np.float64]:
