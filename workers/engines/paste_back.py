@@ -15,6 +15,8 @@ SEAM_PX = 16
 """Greatest distance from the mask, along rows or columns, at which the picture may differ from the source."""
 _GROWTH = SEAM_PX // 2
 _SOFTNESS = SEAM_PX // 2 - 1  # less than the growth: inside the mask nothing of the source shows
+_BAND_PIXELS = 1 << 18
+"""Pixels of a band of rows, which is worked on at a time: of an export's 16 million, floats would take a gigabyte."""
 
 
 def redraws(mask: NDArray[uint8]) -> bool:
@@ -42,9 +44,23 @@ def keep_exact(drawn: NDArray[uint8], source: NDArray[uint8], mask: NDArray[uint
         mask: (height, width); levels from REDRAWN on are white.
         seam_px: width of the seam.
     """
-    kept = (mask < REDRAWN)[..., None]
+    height, width = mask.shape
+    rows = max(1, _BAND_PIXELS // width)
+    result = np.empty_like(source)
+    for top in range(0, height, rows):
+        above, bottom = max(0, top - seam_px), min(height, top + rows)
+        seen = np.s_[above : bottom + seam_px]
+        band = _kept_exact(drawn[seen], source[seen], mask[seen] < REDRAWN, seam_px)
+        result[top:bottom] = band[top - above : bottom - above]
+    return result
+
+
+def _kept_exact(
+    drawn: NDArray[uint8], source: NDArray[uint8], keeps: NDArray[np.bool_], seam_px: int
+) -> NDArray[uint8]:
+    kept = keeps[..., None]
     blur = ImageFilter.BoxBlur(seam_px)
-    near = np.asarray(Image.fromarray(kept[..., 0].astype(uint8) * 255).filter(blur), np.float32)[..., None] / 255
+    near = np.asarray(Image.fromarray(keeps.astype(uint8) * 255).filter(blur), np.float32)[..., None] / 255
     spread = np.asarray(Image.fromarray(np.where(kept, source, 0).astype(uint8)).filter(blur), np.float32)
     # Beside a straight edge the blur falls from seam / (2 seam + 1) to 0: there what is kept shows by seam / (seam + 1)
     factor = (2 * seam_px + 1) / (seam_px + 1)

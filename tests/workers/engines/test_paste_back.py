@@ -1,5 +1,7 @@
 """Paste-back of an inpainted picture: what may differ from the source, and what never does."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -76,3 +78,23 @@ def test_what_must_stay_exact_has_its_seam_outside(seam_px):
     assert done[..., 1].max() <= 2
     fading = done[60, columns.stop : columns.stop + seam_px, 0].astype(int)
     assert (np.diff([200, *fading, 0]) < 0).all()
+
+
+def test_a_large_picture_is_worked_on_in_bands():
+    """Its rows are those of the picture as a whole, and it takes little memory beside itself."""
+    random = np.random.default_rng(3)
+    drawn, source = (random.integers(0, 256, (1500, 1024, 3), np.uint8) for _ in range(2))
+    mask = np.full((1500, 1024), 255, np.uint8)
+    mask[100:1400, 300:700] = 0
+    mask[640:660, 450:550] = 255
+    tracemalloc.start()
+    try:
+        done = keep_exact(drawn, source, mask, seam_px=2)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 6 * done.nbytes
+    for top in range(0, 1500, 100):  # each within less than a band
+        above, below = max(0, top - 2), min(1500, top + 102)
+        alone = keep_exact(drawn[above:below], source[above:below], mask[above:below], seam_px=2)
+        assert np.array_equal(done[top : top + 100], alone[top - above : top - above + 100])
