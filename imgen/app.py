@@ -68,6 +68,7 @@ CORS_REQUEST_HEADERS = (
     "Mcp-Name",
     "Mcp-Session-Id",
     CSRF_HEADER.decode(),
+    *openai.CLIENT_HEADERS,
 )
 CORS_ANSWER_HEADERS = (
     "Retry-After",
@@ -77,6 +78,7 @@ CORS_ANSWER_HEADERS = (
     "Idempotency-Replayed",
     "RateLimit",
     "Mcp-Session-Id",
+    *openai.RETRY_HEADERS,
 )
 """Parts of requests and answers for browsers of configured origins (contract, the table of surfaces)."""
 GC_THRESHOLDS = (10_000, 20, 20)

@@ -15,6 +15,27 @@ from imgen.surfaces.openai.submitting import NAME
 from imgen.surfaces.surface import Surface
 
 PREFIX, MODELS = "/v1", "/v1/models"
+CLIENT_HEADERS = (
+    *(
+        f"X-Stainless-{name}"
+        for name in (
+            "Lang",
+            "Package-Version",
+            "OS",
+            "Arch",
+            "Runtime",
+            "Runtime-Version",
+            "Retry-Count",
+            "Timeout",
+            "Helper-Method",
+        )
+    ),
+    "OpenAI-Organization",
+    "OpenAI-Project",
+)
+"""Headers that OpenAI's client for JavaScript sends, of which a browser asks before the first request."""
+RETRY_HEADERS = ("x-should-retry", "retry-after-ms")
+"""Headers of failures that it reads."""
 
 
 def routes(core: Core) -> list[BaseRoute]:

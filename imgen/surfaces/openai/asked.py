@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
 from starlette.types import Receive, Scope
 
 from imgen.asgi.endpoint import read_body
@@ -39,6 +40,10 @@ class Asked:
     def fingerprint(self) -> str:
         """Digest of route and body: that of a retry is the same."""
         return hashlib.sha256(f"{self.route}\n{self.body_digest}".encode()).hexdigest()
+
+    def without_files(self) -> "Asked":
+        """Returns the request as it waits for its jobs: of its pictures it keeps the sizes, not the megabytes for minutes."""
+        return replace(self, pictures=SentPictures(sizes=self.pictures.sizes))
 
 
 Read = Callable[[Core, Scope, Receive], AbstractAsyncContextManager[Asked]]
@@ -77,7 +82,8 @@ async def read_edit(core: Core, scope: Scope, receive: Receive) -> AsyncIterator
         return
     body = await read_body(scope, receive, max_bytes=json_bytes(core))
     sent = decode(body, OpenAIJsonEdit)
-    yield _edit(sent, json_fingerprint(body), await pictures.of_json(sent))
+    bare = structs.replace(sent, images=(), mask=None)
+    yield _edit(bare, json_fingerprint(body), await pictures.of_json(sent))
 
 
 @asynccontextmanager

@@ -55,6 +55,7 @@ class PicturesEndpoint:
                 wait = new_wait(principal, asked.fingerprint)
                 key = caller.idempotency_key()
                 jobs = await jobs_of(core, principal, asked, wait, scope=scope, key=key)
+                asked = asked.without_files()  # noqa: PLW2901 - else they are held while the jobs are waited for
             async with awaited_answers.waiting(core, wait, jobs[0].id):
                 exchange = _Exchange(scope, receive, send)
                 if asked.sent.stream:

@@ -1,12 +1,17 @@
 """Edits and variations over OpenAI's dialect: forms and JSON, masks by their transparency, references."""
 
 import base64
+import gc
 import io
+import secrets
 
 import pytest
 from PIL import Image
 from surfaces.openai.answered import failure, opened
 from surfaces.openai.conftest import PROMPT
+
+from imgen.surfaces.openai.asked import Asked
+from imgen.surfaces.openai.wire import OpenAIJsonEdit
 
 EDITS, VARIATIONS = "/v1/images/edits", "/v1/images/variations"
 LEFT_HALF = (0, 0, 512, 1024)
@@ -75,6 +80,26 @@ def test_json_edits_hold_data_uris(openai):
     for images in ([{"image_url": "https://example.com/a.png"}], [{"image_url": "data:,"}], []):
         answer = openai.call("POST", EDITS, json=sent | {"images": images})
         assert failure(answer)[:2] == (400, "invalid_value")
+
+
+@pytest.mark.parametrize("is_json", [True, False], ids=["json", "form"])
+def test_a_request_that_waits_holds_no_picture(openai, is_json):
+    """Its pictures are stored with its job: in memory they would add up over minutes."""
+    prompt = f"a barn, {secrets.token_hex(4)}"
+    if is_json:
+        uri = {"image_url": "data:image/png;base64," + base64.b64encode(png()).decode()}
+        answer = openai.post(EDITS, json={"prompt": prompt, "images": [uri, uri]})
+    else:
+        answer = openai.post(EDITS, files={"image": ("a.png", png())}, data={"prompt": prompt})
+    openai.until(openai.open_jobs)
+    openai.until(lambda: [one.pictures.source for one in held(Asked, prompt)] == [None])
+    assert not any(one.images for one in held(OpenAIJsonEdit, prompt))
+    assert openai.drawn(answer).json()["usage"]["input_tokens_details"]["image_tokens"] == 1024 * (1 + is_json)
+
+
+def held(kind, prompt):
+    """All objects of a class in this process, the server's, with a prompt."""
+    return [one for one in gc.get_objects() if type(one) is kind and one.prompt == prompt]
 
 
 def test_variations_need_no_prompt(openai):

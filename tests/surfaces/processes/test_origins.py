@@ -9,15 +9,14 @@ from surfaces.processes.calls import error
 
 SHOP = "https://shop.example.com"
 SENT = "authorization, content-type, idempotency-key, last-event-id, x-api-key, x-csrftoken, x-imgen-tenant"
-EXPOSED = {
-    "Retry-After",
-    "WWW-Authenticate",
-    "ETag",
-    "X-Request-Id",
-    "Idempotency-Replayed",
-    "RateLimit",
-    "Mcp-Session-Id",
-}
+OPENAI = (
+    "authorization, content-type, openai-organization, x-stainless-arch, x-stainless-lang, x-stainless-os, "
+    "x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout"
+)
+"""Headers of the npm package in a browser."""
+EXPOSED = {"Retry-After", "WWW-Authenticate", "ETag", "X-Request-Id", "Idempotency-Replayed", "RateLimit"}
+FOR_CLIENTS = {"Mcp-Session-Id", "x-should-retry", "retry-after-ms"}
+"""Headers that libraries of MCP and OpenAI read."""
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +28,9 @@ def open_to_shop(pair, redis):
         yield third
 
 
-def preflight(api, origin, method="POST", headers=SENT):
+def preflight(api, origin, method="POST", headers=SENT, path="/api/v2"):
     asked = {"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers}
-    return httpx2.options(f"{api.url}/api/v2", headers=asked)
+    return httpx2.options(api.url + path, headers=asked)
 
 
 def access_headers(response):
@@ -68,9 +67,16 @@ def test_a_configured_origin_may_call(open_to_shop):
     ):
         assert answer.status_code == code
         assert answer.headers["Access-Control-Allow-Origin"] == SHOP
-        assert set(answer.headers["Access-Control-Expose-Headers"].split(", ")) == EXPOSED
+        assert set(answer.headers["Access-Control-Expose-Headers"].split(", ")) == EXPOSED | FOR_CLIENTS
         assert "Origin" in answer.headers["Vary"]
         assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+def test_clients_of_openai_pass(open_to_shop):
+    """A browser lets the npm package send the headers that it sends."""
+    allowed = preflight(open_to_shop, SHOP, headers=OPENAI, path="/v1/images/generations")
+    assert allowed.status_code == 200, allowed.text
+    assert set(OPENAI.split(", ")) <= set(allowed.headers["Access-Control-Allow-Headers"].lower().split(", "))
 
 
 @pytest.mark.parametrize(
