@@ -115,7 +115,8 @@ async def delete_unused(core: Core, job: Job) -> None:
     for given in job.recipe.diffusion.inputs:
         if not await core.database.reading(records.is_used, given.key):
             with contextlib.suppress(Retryable):
-                await OBJECTS.run(core.objects.delete_many, [given.key, *filter(None, [given.original_key])])
+                files = [given.key, alpha_key(given.key), *filter(None, [given.original_key])]
+                await OBJECTS.run(core.objects.delete_many, files)
 
 
 def _key_of_today(core: Core, principal: Principal, sha256: str) -> str:

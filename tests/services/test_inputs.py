@@ -19,6 +19,7 @@ from imgen.records import job_transitions, jobs, uploads
 from imgen.records.tables.jobs import jobs as table
 from imgen.records.uploads import Upload
 from imgen.services import retention, submit
+from imgen.services.input_files import alpha_key
 
 DAY_S = 86400
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -276,6 +277,11 @@ def test_the_last_job_takes_its_files_along(core, caller):
         upload = keep_upload(opened, principal, picture())
         await retention.delete_job(opened, end(opened, (await make(opened, principal, image=upload.id)).job))
         assert stored(opened) == [upload.key]
+        opened.objects.put(alpha_key(upload.key), picture(), "image/png")
+        job = end(opened, (await make(opened, principal, image=upload.id)).job)
+        opened.database.attempt(uploads.delete, upload.id)
+        await retention.delete_job(opened, job)
+        assert stored(opened) == []
 
     core(work)
 

@@ -147,6 +147,8 @@ def _status_url(job: Job) -> str:
 def _warnings(sent: StudioGenerate, submitted: Submitted) -> tuple[str, ...]:
     """Returns the fields that have no effect, in the names of the wire."""
     idle = [name for name in _IDLE_IN_ENHANCE if sent.mode == ENHANCE and getattr(sent, name) is not None]
+    if sent.mode == ENHANCE and len(submitted.jobs) > 1:  # each is the same picture
+        idle.append("count")
     return tuple(dict.fromkeys((*idle, *(_NAMES.get(name, name) for name in submitted.warnings))))
 
 

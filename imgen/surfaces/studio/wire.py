@@ -37,7 +37,10 @@ class StudioGenerate(Struct, frozen=True, kw_only=True, rename="camel"):
     ] = None
     export_size: Annotated[
         ExportSize | None,
-        Meta(description="Long side: as the model draws (`base`, by default), 2048 (`2k`) or 4096 pixels (`4k`)."),
+        Meta(
+            description="Long side: as the model draws, or the source's own for `enhance` (`base`, by default), 2048 (`2k`) or "
+            "4096 pixels (`4k`)."
+        ),
     ] = None
     output_aspect: Annotated[
         OutputAspect | None,
@@ -47,7 +50,9 @@ class StudioGenerate(Struct, frozen=True, kw_only=True, rename="camel"):
     ] = None
     count: Annotated[
         Annotated[int, Meta(ge=1, le=MOST_COUNT)] | None,
-        Meta(description="Number of pictures, each a job of its own with another seed; 1 by default."),
+        Meta(
+            description="Number of pictures, each a job of its own with another seed; 1 by default. `enhance` makes equal ones."
+        ),
     ] = None
     preset: Annotated[
         str | None, Meta(description="Look of an `avatar`: `anime`, `soft-3d`, `oil-paint`, or one of the operator's.")

@@ -53,7 +53,7 @@ def arguments_of(form: FormData, studio: StudioConfig) -> dict[str, Any]:
         "preset": _text(form, "preset") if mode == AVATAR else "",
         "export": _text(form, "export") or EXPORTS[0],
         "aspect": _text(form, "aspect") or SOURCE_ASPECT,
-        "count": _number(form, "count") or 1,
+        "count": _count(form),
         "strength": _strength(form, studio),
         "seed": _number(form, "seed"),
     }
@@ -81,7 +81,7 @@ def fields_of(form: FormData, studio: StudioConfig) -> Fields:
         body["exportSize"] = export
     if (aspect := _text(form, "aspect")) not in ("", SOURCE_ASPECT):
         body["outputAspect"] = aspect
-    if (count := _number(form, "count")) not in (None, 1):
+    if (count := _count(form)) != 1:
         body["count"] = count
     if (seed := _number(form, "seed")) is not None:
         body["seed"] = seed
@@ -115,6 +115,11 @@ def _strength(form: FormData, studio: StudioConfig) -> float | None:
         return None
     look = studio.presets.get(_text(form, "preset")) if mode.key == AVATAR else None
     return None if percent == round(100 * (look or mode).strength) else percent / 100
+
+
+def _count(form: FormData) -> int:
+    """Returns the number of pictures; where nothing is drawn all would be the same."""
+    return 1 if _mode(form) == ENHANCE else _number(form, "count") or 1
 
 
 def _number(form: FormData, name: str) -> int | None:

@@ -220,7 +220,9 @@ def test_what_has_no_effect_is_told(site):
         async with site.by_key(site.key()) as client:
             made = await generate(client, mode="enhance", strength=0.4, seed=7)
             assert made["warnings"] == ["prompt", "strength", "seed"]
-            assert "warnings" not in await generate(client, mode="enhance", prompt=None)
+            assert "warnings" not in await generate(client, mode="enhance", prompt=None, count=1)
+            made = await generate(client, mode="enhance", prompt=None, count=2)
+            assert (made["warnings"], len(made["jobs"])) == (["count"], 2)
             noise = saved(Image.effect_noise((200, 200), 90).convert("RGB"), "PNG")
             made = await generate(client, mode="product", imageBase64=base64_of(noise))
             assert made["warnings"] == ["product_mask"]

@@ -113,11 +113,12 @@ def test_a_product_is_kept_or_the_page_says_why_not(page, photo):
 
 
 def test_enhancement_asks_for_neither_words_nor_strength(page, photo):
-    """Both fields go with the mode; the size that was asked for is made, and can be downloaded."""
+    """Both fields go with the mode, as does the number of pictures, all the same; the size that was asked for is made."""
     choose(page, photo)
     choose_mode(page, "Enhance")
     expect(page.get_by_label("Prompt")).to_be_hidden()
     expect(page.get_by_label("Strength")).to_be_hidden()
+    expect(page.get_by_text("Variations")).to_be_hidden()
     page.get_by_role("group", name="Export size").get_by_label("2K").check()
     make(page)
     expect(fact(page, "Size")).to_have_text("1365 × 2048")

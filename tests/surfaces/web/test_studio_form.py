@@ -44,12 +44,13 @@ def test_what_cannot_be_sent_is_refused(studio, form, error):
 
 
 def test_fields_of_another_mode_do_not_count(studio):
-    """The form keeps them while they are hidden: a look, words and a strength of the mode before."""
-    form = {"image": UPLOAD, "prompt": "a barn", "preset": "anime", "strength": "11", "seed": "7"}
+    """The form keeps them while they are hidden: a look, words, a strength and a number of pictures of the mode before."""
+    form = {"image": UPLOAD, "prompt": "a barn", "preset": "anime", "strength": "11", "count": "5", "seed": "7"}
     enhanced = studio_form.arguments_of(FormData({"mode": "enhance", **form}), studio)
     assert (enhanced["prompt"], enhanced["preset"], enhanced["strength"], enhanced["seed"]) == ("", "", None, 7)
+    assert enhanced["count"] == 1
     styled = studio_form.arguments_of(FormData(form), studio)
-    assert (styled["mode"], styled["preset"], styled["strength"]) == ("style", "", 0.11)
+    assert (styled["mode"], styled["preset"], styled["strength"], styled["count"]) == ("style", "", 0.11, 5)
 
 
 def test_a_usual_strength_is_left_to_the_mode_or_the_look(studio):
@@ -76,7 +77,7 @@ def test_a_usual_strength_is_left_to_the_mode_or_the_look(studio):
             {"mode": "avatar", "imageBase64": File(name="me.png"), "preset": "anime", "strength": 0.2, "exportSize": "2k",
              "outputAspect": "3:4", "count": 3, "seed": 0},
         ),
-        ({"mode": "enhance", "prompt": "x"}, {"mode": "enhance", "imageBase64": File(name="picture.jpg")}),
+        ({"mode": "enhance", "prompt": "x", "count": "5"}, {"mode": "enhance", "imageBase64": File(name="picture.jpg")}),
     ],
 )  # fmt: skip
 def test_the_request_is_said_in_the_words_of_the_api(studio, form, body):
