@@ -1,38 +1,29 @@
 """Failures of the dialect for the reference: status, code, cause and advice."""
 
+from imgen.surfaces import rest_failures
 from imgen.surfaces.description import FailureRow
 from imgen.surfaces.openai.failures import CANCELLED, INSUFFICIENT_QUOTA, KINDS, MODERATION_BLOCKED, UNSUPPORTED
+from imgen.surfaces.rest_failures import CORRECT, rows_of
 
-CORRECT, WAIT = "Correct the request.", "Wait `Retry-After` seconds; OpenAI's clients do it by themselves."
+WAIT = "Wait `Retry-After` seconds; OpenAI's clients do it by themselves."
 REASONS = {
+    **rest_failures.REASONS,
     400: "The request is wrong, and `param` names the field; or there is no picture that may be shown.",
     401: "The key is missing, unknown or disabled.",
     403: "The key's scope or the tenant's plan does not cover it.",
     404: "There is no such model, or no such path.",
-    405: "The method is another one.",
-    408: "The request did not arrive completely in time.",
-    409: "The same request is being answered.",
-    413: "The request is too large.",
-    422: "The idempotency key was used for another request.",
-    429: "A limit is reached.",
-    500: "A fault of the server.",
     502: "The pictures could not be made.",
-    503: "A part of the server is down.",
     504: "The pictures are not finished yet.",
 }
 """Status → its meaning."""
 _ADVICE = {
+    **rest_failures.ADVICE,
     401: "Send a valid key as a Bearer token.",
     403: "Use another key or plan.",
     404: "See `GET /v1/models`.",
-    405: "Use another method.",
-    408: "Send it again.",
-    409: "Wait a second.",
     413: "Send less.",
-    422: "Use a new key.",
     429: WAIT,
     500: "Tell the operator the `x-request-id`.",
-    502: "Send it again later.",
     503: WAIT,
     504: "Send it again within half a minute: the retry of OpenAI's clients goes on with the same jobs.",
 }
@@ -47,13 +38,7 @@ _MORE = (
 )
 FAILURES: tuple[FailureRow, ...] = tuple(
     sorted(
-        (
-            *(
-                FailureRow(status, kind.code or "", REASONS[status], _ADVICE.get(status, CORRECT))
-                for status, kind in KINDS.items()
-            ),
-            *_MORE,
-        ),
+        (*rows_of({status: kind.code or "" for status, kind in KINDS.items()}, REASONS, _ADVICE), *_MORE),
         key=lambda row: row.status,
     )
 )

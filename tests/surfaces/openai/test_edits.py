@@ -93,7 +93,7 @@ def test_a_request_that_waits_holds_no_picture(openai, is_json):
         answer = openai.post(EDITS, files={"image": ("a.png", png())}, data={"prompt": prompt})
     openai.until(openai.open_jobs)
     openai.until(lambda: [one.pictures.source for one in held(Asked, prompt)] == [None])
-    assert not any(one.images for one in held(OpenAIJsonEdit, prompt))
+    openai.until(lambda: not any(one.images for one in held(OpenAIJsonEdit, prompt)))
     assert openai.drawn(answer).json()["usage"]["input_tokens_details"]["image_tokens"] == 1024 * (1 + is_json)
 
 
