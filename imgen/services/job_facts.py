@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from imgen.services.core import Core
 
 CAPACITY = 4_000
-"""Jobs to remember; the texts of one take 30 KB at most."""
+"""Jobs to remember."""
+MOST_CHARS = 16_000_000
+"""Characters of the prompts of all of them, of four bytes at most: one alone may have 32,000."""
 
 
 class JobFacts(Struct, frozen=True, kw_only=True):
@@ -42,9 +44,11 @@ class JobFacts(Struct, frozen=True, kw_only=True):
 class JobFactsCache:
     """Facts of the jobs that were asked for last."""
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+    def __init__(self, capacity: int = CAPACITY, *, most_chars: int = MOST_CHARS) -> None:
         self._capacity = capacity
+        self._most_chars = most_chars
         self._facts: OrderedDict[str, JobFacts] = OrderedDict()
+        self._chars = 0
 
     def get(self, job_id: str) -> JobFacts | None:
         """Returns the facts of a job; None: they are not known."""
@@ -54,11 +58,17 @@ class JobFactsCache:
         return facts
 
     def put(self, job_id: str, facts: JobFacts) -> None:
-        """Remembers the facts of a job."""
+        """Remembers the facts of a job, and forgets those that were asked for longest ago where there are too many."""
+        if job_id in self._facts:
+            self._chars -= _chars_of(self._facts.pop(job_id))
         self._facts[job_id] = facts
-        self._facts.move_to_end(job_id)
-        if len(self._facts) > self._capacity:
-            self._facts.popitem(last=False)
+        self._chars += _chars_of(facts)
+        while len(self._facts) > self._capacity or self._chars > self._most_chars:
+            self._chars -= _chars_of(self._facts.popitem(last=False)[1])
+
+
+def _chars_of(facts: JobFacts) -> int:
+    return len(facts.original_prompt) + len(facts.final_prompt)
 
 
 def facts_of(job: Job) -> JobFacts:
