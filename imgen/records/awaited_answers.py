@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from imgen.domain.errors import JobNotFound
 from imgen.domain.job import Job, State
@@ -18,6 +18,8 @@ LEFT_S = 30
 """Time after which the jobs of a client that has gone are cancelled (contract, section 6)."""
 JOINED_S = 900
 """Time since its end within which the wait of a request can be gone on with."""
+UNSETTLED_S = 86_400
+"""Time after which a row that could not be settled goes."""
 _columns = awaited_answers.c
 _made = msgspec.json.Decoder(Made)
 
@@ -122,8 +124,13 @@ def settle(connection: Connection, answer_id: str, *, now: float | None = None) 
 
 
 def delete_old(connection: Connection, *, limit: int, now: float | None = None) -> int:
-    """Deletes rows that can be joined no more, at most so many; returns their number."""
-    is_old = _columns.waited_until < clock.at(now) - (JOINED_S - LEFT_S)
+    """Deletes rows that can be joined no more, at most so many; returns their number.
+
+    Those that are not settled stay: after a night without a server their jobs are still to be cancelled.
+    """
+    time = clock.at(now)
+    is_settled = or_(_columns.settled_at.is_not(None), _columns.waited_until < time - UNSETTLED_S)
+    is_old = and_(_columns.waited_until < time - (JOINED_S - LEFT_S), is_settled)
     found = connection.execute(locked_in_order(_columns.id, is_old).limit(limit)).scalars().all()
     connection.execute(delete(awaited_answers).where(_columns.id.in_(found)))
     return len(found)

@@ -6,7 +6,7 @@ from msgspec import structs
 from sqlalchemy import select
 
 from imgen.records import awaited_answers as records
-from imgen.records.awaited_answers import JOINED_S, LEFT_S, Asker
+from imgen.records.awaited_answers import JOINED_S, LEFT_S, UNSETTLED_S, Asker
 from imgen.records.idempotency import Made
 from imgen.records.tables.answers import awaited_answers
 
@@ -44,7 +44,17 @@ def test_a_wait_can_be_joined_for_a_quarter_of_an_hour(database):
         records.add(connection, ASKER, MADE, now=0)
         assert records.join(connection, retry(), now=JOINED_S - 1) == MADE
         assert records.join(connection, retry("later"), now=2 * JOINED_S + 1) is None
+        assert records.delete_old(connection, limit=9, now=2 * JOINED_S + 1) == 0
+        records.settle(connection, "run_1", now=2 * JOINED_S + 1)
         assert records.delete_old(connection, limit=9, now=2 * JOINED_S + 1) == 1
+
+
+def test_what_is_not_settled_goes_after_a_day(database):
+    """So that one whose jobs cannot be read does not stay for ever."""
+    with database.write() as connection:
+        records.add(connection, ASKER, MADE, now=0)
+        assert records.delete_old(connection, limit=9, now=UNSETTLED_S) == 0
+        assert records.delete_old(connection, limit=9, now=UNSETTLED_S + LEFT_S + 1) == 1
 
 
 def test_equal_requests_are_joined_one_each(database):
