@@ -49,7 +49,8 @@ def flood(seeds: Region, within: Region) -> Region:
     """
     starts = within.copy()
     starts[:, 1:] &= ~within[:, :-1]
-    runs = np.cumsum(starts.ravel()).reshape(within.shape)  # a number for each run; of no meaning beyond them
+    numbers = np.cumsum(starts.ravel(), dtype=np.int64)
+    runs = numbers.reshape(within.shape)  # a number for each run; of no meaning beyond them
     meets = within[1:] & within[:-1]
     meets[:, 1:] &= ~meets[:, :-1]  # once for each pair of runs
     groups = _groups(runs[:-1][meets], runs[1:][meets], number=int(runs[-1, -1]) + 1)
