@@ -1,23 +1,28 @@
 """Conformance suite of the Model Context Protocol (npm, 0.2.0-alpha.12), by its own account of what a revision requires.
 
 Scenarios that need no fixtures run against Imgen, all others against a server with the suite's fixtures behind the same admission and
-transport. The suite sends no token, so one is added on the way. Not scored by the suite, and left out: scenarios of extensions (tasks),
-and those that are pending in a revision.
+transport. The suite sends no token to servers, so one is added on the way. Not scored by the suite, and left out: scenarios of
+extensions (tasks), and those that are pending in a revision. Scenarios of authorization servers, which belong to no revision's
+requirements, all run against Imgen.
 """
 
+import asyncio
 import contextlib
 import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from servers.asgi import start_asgi
 from servers.mcp_fixture import make_fixture
 from servers.node import installed, node_program
+from servers.stack import free_port
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
-from surfaces.mcp.agents import MODERN, OLDER
+from surfaces.mcp.agents import MODERN, OLDER, WAIT_S
+from surfaces.mcp.people import allow, await_listening, signed_in
 
 from imgen.app import close_core, create_app, open_core
 from imgen.asgi.running_route import running
@@ -78,6 +83,12 @@ UNSCORED = {
 }
 """Revision → pending scenarios that ask for fixtures which no tool of Imgen resembles."""
 
+AUTHORIZATION = {
+    "authorization-server-metadata-endpoint": {"authorization-server-metadata", "authorization-server-metadata-cimd"},
+    "authorization-code-grant": {"authorization-code-grant"},
+}
+"""Scenario of authorization servers → its checks; the suite has no other."""
+
 
 class WithKey:
     """Application whose callers have a key, since the suite sends none."""
@@ -127,15 +138,24 @@ def fixtures(agents) -> Iterator[str]:
 
 def results(url: str, revision: str, folder: Path) -> dict[str, list[str]]:
     """Scenario → its failed checks, of all that a revision requires."""
-    program = installed(SUITE) / "node_modules" / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"
-    command = [node_program(), program, "server", "--url", url, "--requirements", revision, "-o", folder]
+    command = [*suite(), "server", "--url", url, "--requirements", revision, "-o", folder]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=False, timeout=RUN_TIMEOUT_S)
-    found = {}
-    for path in folder.glob("server-*/checks.json"):
-        name = path.parent.name.removeprefix("server-").rpartition("-20")[0]
-        checks = json.loads(path.read_text())
-        found[name] = [f"{one['id']}: {one.get('errorMessage')}" for one in checks if one["status"] == "FAILURE"]
-    return found
+    return {
+        name: [f"{one['id']}: {one.get('errorMessage')}" for one in found if one["status"] == "FAILURE"]
+        for name, found in checks(folder, "server-").items()
+    }
+
+
+def suite() -> list[Path]:
+    """The suite's command."""
+    folder = installed(SUITE) / "node_modules" / "@modelcontextprotocol" / "conformance"
+    return [node_program(), folder / "dist" / "index.js"]
+
+
+def checks(folder: Path, prefix: str) -> dict[str, list[dict]]:
+    """Scenario → its checks, of a run of the suite."""
+    found = folder.glob(f"{prefix}*/checks.json")
+    return {path.parent.name.removeprefix(prefix).rpartition("-20")[0]: json.loads(path.read_text()) for path in found}
 
 
 @pytest.mark.parametrize("revision", [MODERN, OLDER])
@@ -152,3 +172,29 @@ def test_the_fixtures_pass_behind_the_same_admission_and_transport(fixtures, rev
     scored = {name: failed for name, failed in found.items() if not name.startswith("tasks-")}
     assert set(scored) - UNSCORED[revision] == ON_FIXTURES[revision] | set(NOT_SERVED[revision])
     assert {name: scored[name] for name in ON_FIXTURES[revision] if scored[name]} == {}
+
+
+def test_the_authorization_server_passes(agents, tmp_path):
+    """Each check of each scenario, advice included: the suite asks for consent, a person allows it, and a code becomes a token."""
+    port = free_port()
+    metadata = {"redirect_uris": [f"http://127.0.0.1:{port}/callback"], "token_endpoint_auth_method": "none"}
+    client_id = httpx2.post(f"{agents.api.url}/register", json=metadata, timeout=WAIT_S).json()["client_id"]
+    options = ["--url", agents.api.url, "--client-id", client_id, "--resource", agents.url, "-p", str(port)]
+    command = [*suite(), "authorization", *options, "-o", tmp_path]
+
+    async def consent(address):
+        async with signed_in(agents) as browser, httpx2.AsyncClient(timeout=WAIT_S) as application:
+            location = await allow(browser, address)
+            await asyncio.to_thread(await_listening, address)
+            assert (await application.get(location)).status_code == 200
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            address = next(line.strip() for line in running.stdout if line.startswith(f"{agents.api.url}/authorize?"))
+            agents.run(lambda: consent(address))
+            running.communicate(timeout=RUN_TIMEOUT_S)
+        finally:
+            running.kill()
+    found = checks(tmp_path, "authorization-server-")
+    assert {name: {one["id"] for one in made} for name, made in found.items()} == AUTHORIZATION
+    assert [one for made in found.values() for one in made if one["status"] != "SUCCESS"] == []

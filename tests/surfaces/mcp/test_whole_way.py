@@ -1,9 +1,6 @@
 """The whole way of an agent that has nothing but the address: from a 401 to a picture, by the client of the `mcp` package."""
 
 import asyncio
-import contextlib
-import secrets
-from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
@@ -12,40 +9,13 @@ from mcp.client.auth.oauth2 import AuthorizationCodeResult
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientMetadata
-from servers.panel import PASSWORD
 from sqlalchemy import text
 from surfaces.mcp.agents import PROMPT, VERSIONS, WAIT_S, message, text_of
-from surfaces.oauth.dance import INPUT, LOOPBACK
-from surfaces.oauth.test_mcp_client import Memory
+from surfaces.mcp.people import allow, query_of, signed_in
+from surfaces.oauth.dance import LOOPBACK
+from surfaces.oauth.memory import Memory
 
 from imgen import composition
-from imgen.records import users
-from imgen.services.accounts import passwords
-
-
-@contextlib.asynccontextmanager
-async def signed_in(agents):
-    """A new person's browser."""
-    name = f"p{secrets.token_hex(6)}"
-    database = composition.open_database(agents.api.settings)
-    hashed = passwords.hash_password(PASSWORD)
-    database.attempt(users.add, name=name, role="member", password_hash=hashed, must_change_password=False)
-    database.close()
-    async with httpx2.AsyncClient(base_url=agents.api.url, timeout=WAIT_S) as browser:
-        fields = dict(INPUT.findall((await browser.get("/sign-in")).text))
-        answer = await browser.post("/sign-in", data=fields | {"name": name, "password": PASSWORD})
-        assert answer.status_code == 303, answer.text
-        yield browser
-
-
-async def allow(browser, url):
-    """The parameters of the redirect by which the person's consent comes back."""
-    page = await browser.get(url)
-    assert page.status_code == 200, page.text
-    fields = {name: value.replace("&#39;", "'").replace("&amp;", "&") for name, value in INPUT.findall(page.text)}
-    answer = await browser.post("/authorize", data=fields | {"decision": "allow"})
-    told = parse_qs(urlsplit(answer.headers["location"]).query)
-    return {name: value for name, (value,) in told.items()}
 
 
 def newest_job(agents):
@@ -66,7 +36,7 @@ def test_an_agent_with_the_address_alone_makes_a_picture(agents, mode):
             told, begun = [], asyncio.Event()
 
             async def open_browser(url):
-                told.append(await allow(browser, url))
+                told.append(query_of(await allow(browser, url)))
 
             async def answer():
                 return AuthorizationCodeResult(code=told[-1]["code"], state=told[-1]["state"], iss=told[-1]["iss"])

@@ -6,25 +6,7 @@ from mcp.client.auth import OAuthClientProvider
 from mcp.client.auth.oauth2 import AuthorizationCodeResult
 from mcp.shared.auth import OAuthClientMetadata
 from surfaces.oauth.dance import BASE, LOOPBACK, ask_at, decide, some_ip, told
-
-
-class Memory:
-    """Store of a client's id and tokens."""
-
-    def __init__(self) -> None:
-        self.tokens = self.client = None
-
-    async def get_tokens(self):
-        return self.tokens
-
-    async def set_tokens(self, tokens):
-        self.tokens = tokens
-
-    async def get_client_info(self):
-        return self.client
-
-    async def set_client_info(self, client):
-        self.client = client
+from surfaces.oauth.memory import Memory
 
 
 @pytest.mark.parametrize("method", ["none", "client_secret_basic", "client_secret_post"])
