@@ -108,10 +108,10 @@ def delete_token(connection: Connection, token: Token) -> None:
     connection.execute(delete(oauth_tokens).where(oauth_tokens.c.hash == token.hash))
 
 
-def end_family(connection: Connection, family_id: str) -> None:
-    """Deletes all tokens of a family."""
+def end_family(connection: Connection, family_id: str) -> bool:
+    """Deletes all tokens of a family; returns whether there were any."""
     own = locked_in_order(oauth_tokens.c.hash, oauth_tokens.c.family_id == family_id)
-    connection.execute(delete(oauth_tokens).where(oauth_tokens.c.hash.in_(own)))
+    return connection.execute(delete(oauth_tokens).where(oauth_tokens.c.hash.in_(own))).rowcount > 0
 
 
 def delete_expired(connection: Connection, *, now: float, limit: int) -> int:

@@ -25,8 +25,11 @@ from imgen.domain.oauth.grants import (
 )
 from imgen.records import audit, oauth_connections, oauth_tokens
 from imgen.records.oauth_tokens import Code, Token
-from imgen.services.accounts import known_keys
+from imgen.services.accounts import known_keys, tries
 from imgen.services.core import Core
+
+REFRESHES_BY_CONNECTION = 100
+"""Access tokens for refresh tokens of one connected application within a quarter of an hour: each is a row that stays."""
 
 
 class Issued(Struct, frozen=True, kw_only=True):
@@ -43,7 +46,7 @@ class _Refusal(Enum):
 
     UNKNOWN = "unknown"
     ENDED = "ended"
-    """The family of tokens was ended now."""
+    """The family of tokens was ended now, and was not before."""
 
 
 async def exchange(
@@ -65,12 +68,12 @@ async def exchange(
     """
     now, code_hash = core.clock(), hash_token(code)
     issue = _issuer(client, now)
+    known = await core.database.reading(oauth_tokens.find_code, code_hash)
+    if known is None or known.grant.client_id != client.id:
+        raise InvalidGrant
 
     def write(connection: Connection) -> Issued | _Refusal:
-        found = oauth_tokens.find_code(connection, code_hash)
-        if found is None or found.grant.client_id != client.id:
-            return _Refusal.UNKNOWN
-        is_good = oauth_connections.lock(connection, found.grant.connection_id)
+        is_good = oauth_connections.lock(connection, known.grant.connection_id)
         found = oauth_tokens.find_code(connection, code_hash)
         if found is None:
             return _Refusal.UNKNOWN
@@ -100,15 +103,18 @@ async def refresh(core: Core, client: Client, *, token: str, scope: str, resourc
         InvalidGrant: the token is unknown, expired, ended, of another client, or was rotated away too long ago.
         InvalidScope: a scope is more than was allowed.
         InvalidTarget: the resource is more than was allowed.
+        RateLimited: the application has got too many tokens a moment ago.
     """
     now, token_hash = core.clock(), hash_token(token)
     issue = _issuer(client, now)
+    known = await core.database.reading(oauth_tokens.find_token, token_hash)
+    if known is None or known.kind != REFRESH or known.grant.client_id != client.id:
+        raise InvalidGrant
+    connection_id = known.grant.connection_id
+    await tries.count_if_possible(core, f"oauth-refresh:{connection_id}", limit=REFRESHES_BY_CONNECTION)
 
     def write(connection: Connection) -> Issued | _Refusal:
-        found = oauth_tokens.find_token(connection, token_hash)
-        if found is None or found.kind != REFRESH or found.grant.client_id != client.id:
-            return _Refusal.UNKNOWN
-        is_good = oauth_connections.lock(connection, found.grant.connection_id)
+        is_good = oauth_connections.lock(connection, connection_id)
         found = oauth_tokens.find_token(connection, token_hash)
         if found is None or not is_good:
             return _Refusal.UNKNOWN
@@ -126,21 +132,19 @@ async def refresh(core: Core, client: Client, *, token: str, scope: str, resourc
 
 async def revoke(core: Core, client: Client, token: str) -> None:
     """Revokes a token of a client: an access token alone, a refresh token with its family. An unknown one is none already."""
-    token_hash = hash_token(token)
+    found = await core.database.reading(oauth_tokens.find_token, hash_token(token))
+    if found is None or found.grant.client_id != client.id:
+        return
 
-    def write(connection: Connection) -> bool:
-        found = oauth_tokens.find_token(connection, token_hash)
-        if found is None or found.grant.client_id != client.id:
-            return False
+    def write(connection: Connection) -> None:
         oauth_connections.lock(connection, found.grant.connection_id)
         if found.kind == REFRESH:
             oauth_tokens.end_family(connection, found.family_id)
         else:
             oauth_tokens.delete_token(connection, found)
-        return True
 
-    if await core.database.writing(write):
-        await known_keys.forget(core)
+    await core.database.writing(write)
+    await known_keys.forget(core)
 
 
 def _issuer(client: Client, now: float) -> Callable[[Connection, str, Grant, Grant | None], Issued]:
@@ -166,8 +170,9 @@ def _for_resource(grant: Grant, resource: str | None) -> Grant:
 
 
 def _end(connection: Connection, found: Code | Token, client: Client, reason: str) -> _Refusal:
-    """Ends a family of tokens whose code or refresh token came to somebody else as well."""
-    oauth_tokens.end_family(connection, found.family_id)
+    """Ends a family of tokens whose code or refresh token came to somebody else as well; one that has ended stays as it is."""
+    if not oauth_tokens.end_family(connection, found.family_id):
+        return _Refusal.UNKNOWN
     audit.note(
         connection,
         actor="oauth",

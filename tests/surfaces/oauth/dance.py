@@ -18,7 +18,7 @@ from imgen.asgi.answer_headers import AnswerHeaders
 from imgen.live import sign_in_limits
 from imgen.services.accounts import rates
 from imgen.services.core import Core
-from imgen.surfaces import forge, oauth, web
+from imgen.surfaces import forge, mcp, oauth, web
 
 BASE = "http://127.0.0.1"
 REDIRECT = "https://app.example.com/callback"
@@ -29,7 +29,7 @@ INPUT = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 
 
 class OAuthSite(Site):
-    """One API process with Forge, the authorization server and the pages."""
+    """One API process with Forge, the authorization server, the door of the agents' tools and the pages."""
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
@@ -73,6 +73,11 @@ class OAuthSite(Site):
         async with self.client(some_ip(), Authorization=f"Bearer {token}") as client:
             return (await client.get(path)).status_code
 
+    async def mcp_status(self, token: str) -> int:
+        """The status of a call of the agents' tools by an access token: 405 for one that is good, since they take no GET."""
+        async with self.client(some_ip(), Authorization=f"Bearer {token}") as client:
+            return (await client.get("/mcp")).status_code
+
     @asynccontextmanager
     async def connected(self, **asked) -> AsyncIterator[tuple[str, dict, httpx2.AsyncClient]]:
         """A new application's id and tokens, and the browser of the person who allowed it."""
@@ -83,8 +88,9 @@ class OAuthSite(Site):
 
 
 def application(core: Core) -> ASGIApp:
-    """Makes the application of Forge, the authorization server and the pages, behind the headers of every answer."""
-    routes = [*forge.routes(core), *oauth.routes(core), *web.surface(lambda: SURFACES).routes(core)]
+    """Makes the application of Forge, the authorization server, the door of the agents' tools and the pages."""
+    surfaces = (forge.SURFACE, oauth.SURFACE, mcp.SURFACE, web.surface(lambda: SURFACES))
+    routes = [route for surface in surfaces for route in surface.routes(core)]
     return AnswerHeaders(Starlette(routes=routes), lambda rate: rates.uncount(core, rate))
 
 

@@ -2,9 +2,12 @@
 
 import base64
 
-from surfaces.oauth.dance import REDIRECT, VERIFIER, allowed_code, request_of, some_ip
+from surfaces.oauth.dance import BASE, REDIRECT, VERIFIER, allowed_code, request_of, some_ip
 
 from imgen.domain.oauth.grants import ACCESS_TOKEN_S, CODE_S, GRACE_S, REFRESH_TOKEN_S
+from imgen.records import audit
+from imgen.services.oauth import connections
+from imgen.services.oauth.tokens import REFRESHES_BY_CONNECTION
 
 INVALID = "invalid_grant"
 
@@ -70,17 +73,21 @@ def test_a_code_is_its_owners_alone(oauth):
 
 
 def test_a_code_that_comes_again_ends_what_it_gave(oauth):
-    """Access and refresh tokens of it are refused from then on."""
+    """Access and refresh tokens of it are refused from then on; it is noted once, however often the code comes."""
 
     async def steps(site):
-        async with site.person() as (_, browser):
+        async with site.person() as (user, browser):
             client_id = (await site.register())["client_id"]
             code = await allowed_code(browser, client_id)
             tokens = await site.exchange(client_id, code)
             assert await site.forge_status(tokens["access_token"]) == 200
-            assert await error(site.exchange(client_id, code, status=400)) == INVALID
+            for _ in range(3):
+                assert await error(site.exchange(client_id, code, status=400)) == INVALID
             assert await site.forge_status(tokens["access_token"]) == 401
             assert await error(site.refresh(client_id, tokens["refresh_token"], status=400)) == INVALID
+            (connected,) = await connections.of_user(site.core, user)
+            noted = await site.core.database.reading(audit.of_subject, connected.id)
+            assert [entry.action for entry in noted].count("ended tokens") == 1
 
     oauth(steps)
 
@@ -152,6 +159,33 @@ def test_a_stolen_refresh_token_ends_its_family(oauth):
     oauth(steps)
 
 
+def test_refreshes_are_few(oauth_sqlite):
+    """Of one application in a quarter of an hour: each leaves a row for a month. Others go on."""
+
+    async def steps(site):
+        async with site.connected() as (client_id, tokens, _), site.connected() as (other, theirs, _):
+            for _ in range(REFRESHES_BY_CONNECTION):
+                tokens = await site.refresh(client_id, tokens["refresh_token"])
+            refused = await site.refresh(client_id, tokens["refresh_token"], status=429)
+            assert refused["error"] == "temporarily_unavailable"
+            assert "refresh_token" in await site.refresh(other, theirs["refresh_token"])
+
+    oauth_sqlite(steps)
+
+
+def test_refusals_wait_for_no_writer(oauth_sqlite):
+    """Anybody may register and send codes and tokens that are none: they are refused while the database is being written to."""
+
+    async def steps(site):
+        client_id = (await site.register())["client_id"]
+        with site.core.database.write():
+            assert await error(site.exchange(client_id, "imgc_unknown", status=400)) == INVALID
+            assert await error(site.refresh(client_id, "imgr_unknown", status=400)) == INVALID
+            await site.revoke(client_id, "imgo_unknown")
+
+    oauth_sqlite(steps)
+
+
 def test_scopes_are_never_raised(oauth):
     """Fewer may be asked for at a refresh, more may not; Forge says which are needed."""
 
@@ -175,18 +209,21 @@ def test_scopes_are_never_raised(oauth):
 
 
 def test_a_token_is_good_for_its_resource_alone(oauth):
-    """One for the agents' tools is refused by Forge; one for Forge or for all is taken, and may be made narrower, never wider."""
+    """One for the agents' tools is refused by Forge, and the other way; one for all is taken, and may be made narrower, never wider."""
 
     async def steps(site):
-        base = "http://127.0.0.1"
-        for resource, status in ((f"{base}/mcp", 401), (f"{base}/v2", 200), (base, 200), (f"{base}/", 200)):
+        tools, for_forge = f"{BASE}/mcp", f"{BASE}/v2"
+        for resource, at_forge, at_tools in (
+            (tools, 401, 405), (for_forge, 200, 401), (BASE, 200, 405), (f"{BASE}/", 200, 405),
+        ):  # fmt: skip
             async with site.connected(resource=resource) as (client_id, tokens, _):
-                assert await site.forge_status(tokens["access_token"]) == status, resource
-                if resource == f"{base}/mcp":
-                    wider = site.refresh(client_id, tokens["refresh_token"], resource=f"{base}/v2", status=400)
+                assert await site.forge_status(tokens["access_token"]) == at_forge, resource
+                assert await site.mcp_status(tokens["access_token"]) == at_tools, resource
+                if resource == tools:
+                    wider = site.refresh(client_id, tokens["refresh_token"], resource=for_forge, status=400)
                     assert await error(wider) == "invalid_target"
-                if resource == base:
-                    narrow = await site.refresh(client_id, tokens["refresh_token"], resource=f"{base}/mcp")
+                if resource == BASE:
+                    narrow = await site.refresh(client_id, tokens["refresh_token"], resource=tools)
                     assert await site.forge_status(narrow["access_token"]) == 401
 
     oauth(steps)
