@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, se
 from imgen.domain.account import Tenant
 from imgen.domain.errors import Invalid, TooManyTenants
 from imgen.domain.user import OWNER, User
-from imgen.records import one_time_links
+from imgen.records import oauth_connections, one_time_links
 from imgen.records.name_pages import begins_with
 from imgen.records.tables.accounts import tenants
 from imgen.records.tables.users import memberships, users
@@ -56,6 +56,8 @@ def check_may_own(connection: Connection, user_id: str, *, limit: int) -> None:
 def step_down(connection: Connection, user_id: str, tenant_id: str, role: str = "", *, last_may: bool = False) -> None:
     """Takes a user out of a tenant, or makes an owner a member; invitations that the user made there are revoked.
 
+    Applications that the user connected to the tenant end with the membership.
+
     Args:
         connection: a transaction.
         user_id: the user.
@@ -70,11 +72,13 @@ def step_down(connection: Connection, user_id: str, tenant_id: str, role: str = 
     owners = select(memberships.c.user_id).where(memberships.c.tenant_id == tenant_id, memberships.c.role == OWNER)
     if not last_may and connection.execute(owners).scalars().all() == [user_id]:
         raise Invalid("A tenant keeps one owner at least; make another member an owner first")
-    one_time_links.revoke_made_by(connection, user_id, tenant_id=tenant_id, now=time.time())
+    now = time.time()
+    one_time_links.revoke_made_by(connection, user_id, tenant_id=tenant_id, now=now)
     if role:
         connection.execute(update(memberships).where(*_one(user_id, tenant_id)).values(role=role))
     else:
         connection.execute(delete(memberships).where(*_one(user_id, tenant_id)))
+        oauth_connections.revoke_applications(connection, user_id=user_id, tenant_ids=(tenant_id,), now=now)
 
 
 def members_of(connection: Connection, tenant_id: str, *, prefix: str = "", limit: int | None = None) -> list[Member]:

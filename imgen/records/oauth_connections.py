@@ -4,13 +4,16 @@ Its row is the lock of all its codes and tokens: whatever makes, rotates or ends
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, insert, or_, select, update
 
 from imgen.domain.oauth.clients import Client, document_host
+from imgen.domain.oauth.grants import covers
+from imgen.domain.principal import SCOPES
 from imgen.domain.user import ADMIN
 from imgen.records.database import locked_in_order
 from imgen.records.tables.accounts import tenants
@@ -36,7 +39,14 @@ class Connected(Struct, frozen=True, kw_only=True):
 
 
 def connect(
-    connection: Connection, client: Client, *, user_id: str, tenant_id: str, scopes: tuple[str, ...], now: float
+    connection: Connection,
+    client: Client,
+    *,
+    user_id: str,
+    tenant_id: str,
+    scopes: tuple[str, ...],
+    resource: str,
+    now: float,
 ) -> str:
     """Stores a consent, or adds to an earlier one of the same person, client and tenant; returns its id."""
     same = (
@@ -45,24 +55,30 @@ def connect(
         oauth_connections.c.tenant_id == tenant_id,
     )
     known = connection.execute(select(oauth_connections).where(*same).with_for_update()).first()
+    before = _decode("{}" if known is None or known.revoked_at is not None else known.allowed)
+    allowed = {**before, resource: _together(before.get(resource, ()), scopes)}
+    encoded = msgspec.json.encode(allowed).decode()
+    values = {"client_name": client.name, "scopes": " ".join(_together(*allowed.values())), "allowed": encoded}
     if known is None:
         made = "app_" + secrets.token_hex(8)
-        row = {"id": made, "user_id": user_id, "client_id": client.id, "tenant_id": tenant_id}
-        more = {"client_name": client.name, "scopes": " ".join(scopes), "created_at": now}
-        connection.execute(insert(oauth_connections).values(**row, **more))
+        row = {"id": made, "user_id": user_id, "client_id": client.id, "tenant_id": tenant_id, "created_at": now}
+        connection.execute(insert(oauth_connections).values(**row, **values))
         return made
-    before = [] if known.revoked_at is not None else known.scopes.split()
-    together = " ".join(dict.fromkeys([*before, *scopes]))
-    values = {"scopes": together, "client_name": client.name, "revoked_at": None}
-    connection.execute(update(oauth_connections).where(oauth_connections.c.id == known.id).values(**values))
+    change = update(oauth_connections).where(oauth_connections.c.id == known.id)
+    connection.execute(change.values(**values, revoked_at=None))
     return str(known.id)
 
 
-def allowed_scopes(connection: Connection, client_id: str, *, user_id: str) -> dict[str, frozenset[str]]:
-    """Returns tenant id → scopes that a person has allowed a client there."""
+def allowed_scopes(connection: Connection, client_id: str, *, user_id: str, resource: str) -> dict[str, frozenset[str]]:
+    """Returns tenant id → scopes that a person has allowed a client there, for a resource or for all."""
     of_both = oauth_connections.c.user_id == user_id, oauth_connections.c.client_id == client_id
-    query = select(oauth_connections.c.tenant_id, oauth_connections.c.scopes).where(*of_both, _is_on())
-    return {row.tenant_id: frozenset(row.scopes.split()) for row in connection.execute(query)}
+    query = select(oauth_connections.c.tenant_id, oauth_connections.c.allowed).where(*of_both, _is_on())
+    return {
+        row.tenant_id: frozenset(
+            scope for one, scopes in _decode(row.allowed).items() if covers(one, resource) for scope in scopes
+        )
+        for row in connection.execute(query)
+    }
 
 
 def lock(connection: Connection, connection_id: str) -> bool:
@@ -85,10 +101,17 @@ def revoke(connection: Connection, connection_id: str, *, user_id: str, now: flo
     change = update(oauth_connections).where(*own, _is_on()).values(revoked_at=now)
     if found is None or not connection.execute(change).rowcount:
         return None
-    for table in (oauth_codes, oauth_tokens):
-        rows = locked_in_order(table.c.hash, table.c.connection_id == connection_id)
-        connection.execute(delete(table).where(table.c.hash.in_(rows)))
+    _end_grants(connection, [connection_id])
     return found
+
+
+def revoke_applications(connection: Connection, *, user_id: str, tenant_ids: Collection[str], now: float) -> None:
+    """Revokes the connected applications of a person who leaves tenants: they stay revoked if the person comes back."""
+    own = oauth_connections.c.user_id == user_id, oauth_connections.c.tenant_id.in_(tenant_ids)
+    found = connection.execute(locked_in_order(oauth_connections.c.id, *own, _is_on())).scalars().all()
+    if found:
+        connection.execute(update(oauth_connections).where(oauth_connections.c.id.in_(found)).values(revoked_at=now))
+        _end_grants(connection, found)
 
 
 def of_user(connection: Connection, user_id: str) -> list[Connected]:
@@ -115,6 +138,12 @@ def of_those_who_may(query: Select[Any], table: Table) -> Select[Any]:
     return joined.where(is_member, users.c.must_change_password.is_(False))
 
 
+def _end_grants(connection: Connection, connection_ids: Sequence[str]) -> None:
+    for table in (oauth_codes, oauth_tokens):
+        rows = locked_in_order(table.c.hash, table.c.connection_id.in_(connection_ids))
+        connection.execute(delete(table).where(table.c.hash.in_(rows)))
+
+
 def _connected(connection: Connection, *conditions: ColumnElement[bool]) -> list[Connected]:
     query = (
         select(oauth_connections, tenants.c.name.label("tenant_name"))
@@ -131,6 +160,16 @@ def _connected(connection: Connection, *conditions: ColumnElement[bool]) -> list
         )
         for row in connection.execute(query).mappings()
     ]
+
+
+def _decode(allowed: str) -> Mapping[str, tuple[str, ...]]:
+    """Decodes resource → scopes."""
+    return msgspec.json.decode(allowed, type=dict[str, tuple[str, ...]])
+
+
+def _together(*scopes: Iterable[str]) -> tuple[str, ...]:
+    named = {scope for some in scopes for scope in some}
+    return tuple(scope for scope in SCOPES if scope in named)
 
 
 def _is_on() -> ColumnElement[bool]:

@@ -12,6 +12,7 @@ from imgen.domain.user import ADMIN, MEMBER, OWNER, User
 from imgen.records import name_pages, one_time_links
 from imgen.records.database import locked_in_order
 from imgen.records.name_pages import NamePlace
+from imgen.records.oauth_connections import revoke_applications
 from imgen.records.tables.oauth import oauth_codes, oauth_connections, oauth_tokens
 from imgen.records.tables.users import memberships, sessions, stars, users
 
@@ -119,12 +120,17 @@ def count_members(connection: Connection, tenant_id: str) -> int:
 
 
 def set_memberships(connection: Connection, user_id: str, tenant_ids: Iterable[str]) -> None:
-    """Replaces the memberships of a user: with the role of before where there was one, or else as member."""
+    """Replaces the memberships of a user: with the role of before where there was one, or else as member.
+
+    Invitations and connected applications of the user end where the membership does.
+    """
     query = select(memberships.c.tenant_id, memberships.c.role).where(memberships.c.user_id == user_id)
     before = {row.tenant_id: row.role for row in connection.execute(query)}
     roles = {tenant_id: before.get(tenant_id, MEMBER) for tenant_id in tenant_ids}
-    for lost in sorted(before.keys() - roles.keys()):
-        one_time_links.revoke_made_by(connection, user_id, tenant_id=lost, now=time.time())
+    lost, now = sorted(before.keys() - roles.keys()), time.time()
+    for tenant_id in lost:
+        one_time_links.revoke_made_by(connection, user_id, tenant_id=tenant_id, now=now)
+    revoke_applications(connection, user_id=user_id, tenant_ids=lost, now=now)
     connection.execute(delete(memberships).where(memberships.c.user_id == user_id))
     if rows := [{"user_id": user_id, "tenant_id": one, "role": roles[one]} for one in sorted(roles)]:
         connection.execute(insert(memberships), rows)

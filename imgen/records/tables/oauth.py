@@ -34,6 +34,7 @@ oauth_connections = Table(
     Column("tenant_id", Text, nullable=False),
     Column("client_name", Text, nullable=False),
     Column("scopes", Text, nullable=False),
+    Column("allowed", Text, nullable=False, server_default="{}"),
     Column("created_at", Double, nullable=False),
     Column("used_at", Double),
     Column("revoked_at", Double),
@@ -41,8 +42,8 @@ oauth_connections = Table(
     Index(None, "client_id"),
     Index(None, "tenant_id"),
 )
-"""Connected applications: consents of a person to a client for a tenant, with what the person allowed. A revoked one stays for
-the jobs that refer to it; consent brings it back."""
+"""Connected applications: consents of a person to a client for a tenant, with what the person allowed: `scopes` has all of it,
+`allowed` is a JSON object of resource → scopes. A revoked one stays for the jobs that refer to it; consent brings it back."""
 
 oauth_codes = Table(
     "oauth_codes",

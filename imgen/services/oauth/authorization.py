@@ -39,7 +39,7 @@ from imgen.domain.user import User
 from imgen.outgoing.client import OutgoingClient
 from imgen.records import audit, memberships, oauth_clients, oauth_connections, oauth_tokens, tenants
 from imgen.records.oauth_tokens import Code
-from imgen.services.accounts import members
+from imgen.services.accounts import members, tries
 from imgen.services.core import Core
 from imgen.services.oauth import documents
 
@@ -49,6 +49,8 @@ FIELDS = (
 )  # fmt: skip
 """Fields of a request that are looked at; none may be sent twice."""
 MAX_STATE_CHARS = 1000
+CODES_BY_PERSON = 100
+"""Codes within a quarter of an hour: what was allowed before gives one to whoever has the browser ask."""
 
 
 class Recipient(Struct, frozen=True, kw_only=True):
@@ -146,7 +148,7 @@ async def remembered_tenant(core: Core, user: User, request: AuthorizationReques
     if request.is_prompted or not request.is_proven:
         return ""
     allowed = await core.database.reading(
-        oauth_connections.allowed_scopes, request.recipient.client.id, user_id=user.id
+        oauth_connections.allowed_scopes, request.recipient.client.id, user_id=user.id, resource=request.resource
     )
     good = [one for one, scopes in allowed.items() if one in user.tenant_ids and scopes >= set(request.scopes)]
     return good[0] if len(good) == 1 else ""
@@ -163,13 +165,22 @@ async def allow(core: Core, user: User, request: AuthorizationRequest, tenant_id
 
     Raises:
         Forbidden: the person does not belong to the tenant, or may own none.
+        Invalid: the person has answered at the same moment.
+        RateLimited: the person has got too many codes a moment ago.
     """
+    await tries.count_if_possible(core, f"oauth-code:{user.id}", limit=CODES_BY_PERSON)
     raw, now, recipient = new_token(CODE), core.clock(), request.recipient
 
     def write(connection: Connection) -> None:
         tenant = _tenant(connection, core, user, tenant_id)
         connection_id = oauth_connections.connect(
-            connection, recipient.client, user_id=user.id, tenant_id=tenant.id, scopes=request.scopes, now=now
+            connection,
+            recipient.client,
+            user_id=user.id,
+            tenant_id=tenant.id,
+            scopes=request.scopes,
+            resource=request.resource,
+            now=now,
         )
         grant = Grant(
             connection_id=connection_id,

@@ -72,6 +72,8 @@ class Consent:
                 return self._answer(request, recipient, sent, code=code)
         except errors.OAuthError as exc:
             return self._failed(request, recipient, sent, exc)
+        except _REFUSALS as exc:
+            return self._refused(request, exc)
         return await self._page(request, user, sent, asked)
 
     async def decide(self, request: Request, user: User) -> Response:

@@ -17,7 +17,9 @@ def connect(connection, **grant):
     client = make_client(new_client_id(), metadata, now=NOW)
     oauth_clients.add(connection, client)
     oauth_clients.note_used(connection, client.id, now=NOW)
-    made = oauth_connections.connect(connection, client, user_id="usr_1", tenant_id="ten_1", scopes=("read",), now=NOW)
+    made = oauth_connections.connect(
+        connection, client, user_id="usr_1", tenant_id="ten_1", scopes=("read",), resource="", now=NOW
+    )
     of = Grant(
         connection_id=made, client_id=client.id, user_id="usr_1", tenant_id="ten_1", scopes=("read",), resource=""
     )

@@ -136,7 +136,7 @@ def _connect_application(connection, user_id, tenant_id, now):
     client = make_client(new_client_id(), metadata, now=now)
     oauth_clients.add(connection, client)
     connection_id = oauth_connections.connect(
-        connection, client, user_id=user_id, tenant_id=tenant_id, scopes=("read",), now=now
+        connection, client, user_id=user_id, tenant_id=tenant_id, scopes=("read",), resource="", now=now
     )
     grant = Grant(
         connection_id=connection_id,

@@ -1,6 +1,8 @@
 """Authorization: what the page says, what the application is told, and what is refused."""
 
-from surfaces.oauth.dance import LOOPBACK, REDIRECT, allowed_code, ask, decide, refused, told
+from surfaces.oauth.dance import BASE, LOOPBACK, REDIRECT, allowed_code, ask, decide, refused, told
+
+from imgen.services.oauth.authorization import CODES_BY_PERSON
 
 PAGE_ERRORS = (
     {"redirect_uri": "https://evil.example/callback"},
@@ -163,6 +165,46 @@ def test_what_was_allowed_is_not_asked_again(oauth):
             assert (await ask(browser, client_id, scope="read")).status_code == 200
 
     oauth(steps)
+
+
+def test_what_was_allowed_for_a_resource_is_remembered_for_it_alone(oauth):
+    """The page says for what the scopes are: the agents' tools are no word about Forge, and all of the server holds for each."""
+
+    async def steps(site):
+        async with site.person() as (_, browser):
+            client_id = (await site.register())["client_id"]
+            tools, forge = {"resource": f"{BASE}/mcp"}, {"resource": f"{BASE}/v2"}
+            for allowed in ({**tools, "scope": "read"}, {**forge, "scope": "generate"}):
+                assert "code" in told(await decide(browser, await ask(browser, client_id, **allowed)))
+                assert "code" in told(await ask(browser, client_id, **allowed))
+            for more in (
+                {**tools, "scope": "generate"},
+                {**forge, "scope": "read"},
+                {"scope": "read"},
+                tools,
+                forge,
+                {},
+            ):
+                assert (await ask(browser, client_id, **more)).status_code == 200, more
+            assert "code" in told(await decide(browser, await ask(browser, client_id)))
+            for asked in (tools, forge, {}):
+                assert "code" in told(await ask(browser, client_id, **asked))
+
+    oauth(steps)
+
+
+def test_codes_of_a_person_are_few(oauth_sqlite):
+    """Those for what was allowed before as well, which any page may have the browser ask for."""
+
+    async def steps(site):
+        async with site.person() as (_, browser):
+            client_id = (await site.register())["client_id"]
+            for _ in range(CODES_BY_PERSON):
+                await allowed_code(browser, client_id)
+            answer = await ask(browser, client_id)
+            assert (answer.status_code, "location" in answer.headers) == (429, False)
+
+    oauth_sqlite(steps)
 
 
 def test_the_port_of_a_loopback_address_is_free(oauth_sqlite):

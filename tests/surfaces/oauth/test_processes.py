@@ -2,8 +2,9 @@
 
 import asyncio
 
-from surfaces.oauth.dance import allowed_code, second_process
+from surfaces.oauth.dance import allowed_code, ask, second_process
 
+from imgen.domain.oauth.grants import ACCESS_TOKEN_S
 from imgen.domain.user import User
 from imgen.records import users
 from imgen.services.accounts import members, people
@@ -44,6 +45,45 @@ def test_what_one_process_ends_every_process_refuses(oauth):
                     await end(client_id, tokens, code, await of_person(site, user.name))
                     for process in (other, site):
                         assert await process.forge_status(tokens["access_token"]) == 401, end
+
+    oauth(steps)
+
+
+def test_an_expired_token_is_refused_by_every_process(oauth):
+    """Also by those that have it in their memory."""
+
+    async def steps(site):
+        async with second_process(site) as other, site.connected() as (_, tokens, _browser):
+            now = site.core.clock()
+            for process in (site, other):
+                assert await process.forge_status(tokens["access_token"]) == 200
+                process.core.clock = lambda: now + ACCESS_TOKEN_S + 5
+            for process in (site, other):
+                assert await process.forge_status(tokens["access_token"]) == 401
+
+    oauth(steps)
+
+
+def test_who_comes_back_to_a_tenant_has_no_applications_there(oauth):
+    """Leaving ended them, whoever ended the membership; the person is asked again."""
+
+    async def steps(site):
+        async with site.person() as (user, browser), site.person() as (owner, _):
+            tenant = site.tenant("unlimited", owner, user)
+
+            async def leave():
+                await members.remove(site.core, ADMIN, tenant.id, user.id)
+
+            async def lose():
+                await site.core.database.writing(users.set_memberships, user.id, [])
+
+            for end in (leave, lose):
+                client_id = (await site.register())["client_id"]
+                tokens = await site.exchange(client_id, await allowed_code(browser, client_id))
+                await end()
+                site.join(user, tenant)
+                await site.refresh(client_id, tokens["refresh_token"], status=400)
+                assert (await ask(browser, client_id)).status_code == 200
 
     oauth(steps)
 
