@@ -5,10 +5,8 @@ of their ratios, and the most memory that the process ever had.
 """
 
 import contextlib
-import select
 import socket
 import statistics
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -17,7 +15,7 @@ import msgspec
 from bench.figure import Figure
 from bench.fixtures import HOST, LOAD_CORE, Fixture, Server, open_fixture, request, serve_api
 from bench.load import drive, is_whole
-from bench.waiting import memory, polled_job
+from bench.waiting import drained, memory, polled_job
 
 AGENTS = 200
 CONNECTIONS = 32
@@ -78,16 +76,8 @@ def _agents(fixture: Fixture, server: Server, number: int) -> Iterator[None]:
             stream.sendall(_call(fixture, name, arguments, OLDER if at % 2 else MODERN))
         for stream in opened:
             _read_until(stream, _is_answered if name == "list_models" else _waits)
-    stopping = threading.Event()
-    reader = threading.Thread(target=_drain, args=(opened, stopping), daemon=True)
-    reader.start()
-    try:
+    with drained(opened):
         yield
-    finally:
-        stopping.set()
-        reader.join()
-        for stream in opened:
-            stream.close()
 
 
 def _call(fixture: Fixture, name: str, arguments: dict[str, str], version: str) -> bytes:
@@ -126,13 +116,3 @@ def _is_answered(seen: bytes) -> bool:
 
 def _waits(seen: bytes) -> bool:
     return b"notifications/progress" in seen
-
-
-def _drain(streams: list[socket.socket], stopping: threading.Event) -> None:
-    epoll = select.epoll()
-    by_number = {stream.fileno(): stream for stream in streams}
-    for number in by_number:
-        epoll.register(number, select.EPOLLIN)
-    while not stopping.is_set():
-        for number, _ in epoll.poll(0.2):
-            by_number[number].recv(65536)

@@ -97,6 +97,13 @@ def _streams(fixture: Fixture, server: Server, awaited: Sequence[Job]) -> Iterat
         while b"event: status" not in seen:
             seen += (chunk := stream.recv(65536))
             assert chunk, seen
+    with drained(opened):
+        yield
+
+
+@contextlib.contextmanager
+def drained(opened: Sequence[socket.socket]) -> Iterator[None]:
+    """Reads what comes on connections while the block runs, in a thread; closes them at its end."""
     stopping = threading.Event()
     reader = threading.Thread(target=_drain, args=(opened, stopping), daemon=True)
     reader.start()

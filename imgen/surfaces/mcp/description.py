@@ -18,7 +18,9 @@ _ANSWERS = {
     403: "The origin is not allowed, the plan does not include MCP, or the token lacks a scope.",
     404: "There is no such method (−32601).",
     405: "The method is another one than POST.",
+    406: "The client takes no JSON or no stream of events (`Accept`).",
     413: "The message is too large.",
+    415: "The body is not sent as `application/json`.",
     421: "The server is called by a name that is not its own.",
     429: "A limit is reached.",
     503: "A part of the server is down.",
@@ -48,7 +50,7 @@ def _operation() -> Schema:
         "summary": "Send a message of the Model Context Protocol",
         "description": "Takes one JSON-RPC message, in protocol version 2026-07-28 or 2025-11-25 and older. "
         + " ".join(f"`{tool.name}`: {tool.description}" for tool in TOOLS),
-        "security": [{"key": []}],
+        "security": [{"key": []}, {"oauth": []}],
         "requestBody": {
             "required": True,
             "content": json_content(

@@ -34,7 +34,7 @@ _TOKEN_FIELDS = {
     **_CLIENT,
 }
 _REVOKE_FIELDS = {"token": "An access token, or a refresh token, which ends all that came of it.", **_CLIENT}
-CLIENT_ID, REFRESH_TOKEN = "imgc_q3Wf0v8hYxQ2d1mC7LkZAg", "imgr_Hq2mV8xT0bYc4dWf6gLk1A"
+CLIENT_ID, REFRESH_TOKEN = "client_5f0c8f0b1c6e4d0f9a7be1f3a2c4d6e8", "imgr_Hq2mV8xT0bYc4dWf6gLk1A"
 _EXAMPLES: dict[str, dict[str, Schema]] = {
     REGISTER: {
         "public": {
@@ -47,7 +47,7 @@ _EXAMPLES: dict[str, dict[str, Schema]] = {
         "authorization_code": {
             "grant_type": "authorization_code",
             "client_id": CLIENT_ID,
-            "code": "imgz_7LkZAgq3Wf0v8hYxQ2d1mC",
+            "code": "imgc_7LkZAgq3Wf0v8hYxQ2d1mC",
             "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
             "redirect_uri": "https://app.example.com/callback",
         },
