@@ -9,6 +9,7 @@ requirements, all run against Imgen.
 import asyncio
 import contextlib
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,8 @@ pytestmark = pytest.mark.faults
 
 SUITE = Path(__file__).parents[2] / "node_conformance"
 RUN_TIMEOUT_S = 240
+TIME = re.compile(r"-\d{4}-\d\d-\d\dT.*")
+"""End of the name of a result's folder."""
 ON_IMGEN = {
     MODERN: {
         "tools-list", "server-sse-multiple-streams", "sep-2164-resource-not-found", "dns-rebinding-protection",
@@ -154,8 +157,8 @@ def suite() -> list[Path]:
 
 def checks(folder: Path, prefix: str) -> dict[str, list[dict]]:
     """Scenario → its checks, of a run of the suite."""
-    found = folder.glob(f"{prefix}*/checks.json")
-    return {path.parent.name.removeprefix(prefix).rpartition("-20")[0]: json.loads(path.read_text()) for path in found}
+    found = {path.parent.name: path for path in folder.glob(f"{prefix}*/checks.json")}
+    return {TIME.sub("", name.removeprefix(prefix)): json.loads(path.read_text()) for name, path in found.items()}
 
 
 @pytest.mark.parametrize("revision", [MODERN, OLDER])
