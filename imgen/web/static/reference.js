@@ -24,6 +24,13 @@ function mend() {
     const [shown, named] = [button.textContent.trim(), button.getAttribute("aria-label")];
     if (shown && !named.includes(shown)) button.setAttribute("aria-label", `${shown}: ${named}`);
   }
+  for (const label of place.querySelectorAll("button.parameter-item-trigger .selected-content-type[tabindex]")) {
+    label.removeAttribute("tabindex");
+  }
+  for (const choice of place.querySelectorAll("button.parameter-item-trigger [aria-haspopup=listbox]")) {
+    // A button cannot be within another one
+    choice.closest("button.parameter-item-trigger").after(choice.closest("button.parameter-item-trigger > *"));
+  }
 }
 
 new MutationObserver(mend).observe(place, {
