@@ -58,7 +58,7 @@ async def send_events(
     reconnect_ms: int = RECONNECT_MS,
     farewell: bytes = b"",
 ) -> bool:
-    """Sends the frames until they end; closes their generator. Returns whether the client was there to the last byte.
+    """Sends the frames until they end; closes their generator. Returns whether the client took the last byte.
 
     Args:
         scope: the request.
@@ -89,16 +89,16 @@ async def send_events(
             await write(_part(b"retry: %d\n\n" % reconnect_ms))
         while (chunk := await stream.next_chunk()) is not None:
             await write(_part(chunk))
-        await asyncio.sleep(0)  # the end of the connection is seen in the loop's next turn
-        is_whole = stream.has_ended and not gone.done()
-        if stream.is_within:
+        is_whole = stream.has_ended and await control.all_taken(gone.done, within_s=pace.send_s)
+        if stream.is_within or stream.has_ended != is_whole:
             control.abort()
+            await asyncio.wait((gone,), timeout=1)  # the server then knows that nothing can be sent any more
         elif not gone.done():
-            await write({"type": "http.response.body", "body": b"" if is_whole else farewell})
+            await write({"type": "http.response.body", "body": b"" if stream.has_ended else farewell})
     except _TooSlow:
         is_whole = False
         control.abort()
-        await asyncio.wait((gone,), timeout=1)  # the server then knows that nothing can be sent any more
+        await asyncio.wait((gone,), timeout=1)
     finally:
         control.when_stopping(None)
         gone.cancel()

@@ -22,7 +22,7 @@ async def send_pieces(
     headers: Mapping[str, str] | None = None,
     send_s: float = SEND_S,
 ) -> bool:
-    """Sends a JSON body; returns whether the client was there to its last byte.
+    """Sends a JSON body; returns whether the client took its last byte.
 
     An error of the generator ends the connection, as the head is sent, and is raised again.
 
@@ -50,8 +50,7 @@ async def send_pieces(
                 if client.is_gone:
                     break
                 await write({"type": "http.response.body", "body": piece, "more_body": True})
-            await asyncio.sleep(0)  # the end of the connection is seen in the loop's next turn
-            has_ended = not client.is_gone
+            has_ended = await client.control.all_taken(lambda: client.is_gone, within_s=send_s)
             await write({"type": "http.response.body", "body": b""})
     except TimeoutError:
         has_ended = False

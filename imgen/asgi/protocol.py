@@ -57,8 +57,9 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Starts the time limit of the first head."""
-        super().connection_made(BufferedTransport(transport, self.loop, stays_open=self._half_close))  # type: ignore[arg-type]  # has all that uvicorn uses of a transport
-        self._control = ConnectionControl(self.transport.abort)
+        buffered = BufferedTransport(transport, self.loop, stays_open=self._half_close)
+        super().connection_made(buffered)  # type: ignore[arg-type]  # has all that uvicorn uses of a transport
+        self._control = ConnectionControl(buffered.abort, buffered.has_untaken)
         self._wait(self._read_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:

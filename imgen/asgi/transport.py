@@ -4,6 +4,9 @@ uvicorn writes the head of an answer and its body apart, and uvloop sends each w
 a poll takes.
 """
 
+import contextlib
+import fcntl
+import termios
 from asyncio import AbstractEventLoop, Transport
 from collections.abc import Callable
 from typing import Any
@@ -38,6 +41,15 @@ class BufferedTransport:
         self._bytes += len(data)
         if self._bytes > MAX_BUFFERED_BYTES:
             self._flush()
+
+    def has_untaken(self) -> bool:
+        """Returns whether the other system has yet to acknowledge something written; of a closing connection nobody knows."""
+        if self._transport.is_closing() or self._parts or self._transport.get_write_buffer_size():
+            return True
+        with contextlib.suppress(OSError):  # a system that cannot tell
+            queued = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+            return any(queued)
+        return False
 
     def close(self) -> None:
         """Closes the transport after sending the buffer."""

@@ -1,12 +1,18 @@
 """Bodies that are made while they are sent: whole, given up, too slow."""
 
 import asyncio
+import contextlib
+import socket
+import struct
 
 import pytest
+import uvicorn
+from servers.event_loop import until
 
 from imgen.asgi.connection import KEY, ConnectionControl
 from imgen.asgi.pieces import send_pieces
 from imgen.asgi.presence import ServerStops, presence
+from imgen.asgi.protocol import TimeoutProtocol
 from imgen.domain.errors import ObjectStoreUnavailable
 
 PIECES = [b"ab", b"cde", b""]
@@ -120,5 +126,79 @@ def test_work_is_given_up_when_the_server_stops():
             with pytest.raises(ServerStops):
                 await waiting
         assert ended == [True]
+
+    asyncio.run(steps())
+
+
+BODY_BYTES = 500_000
+"""Less than a socket of this system accepts for sending, and more than the client's takes."""
+
+
+@contextlib.asynccontextmanager
+async def answering(results):
+    """Serves answers of BODY_BYTES with our protocol; notes whether each was delivered; gives the address."""
+
+    async def app(scope, receive, send):
+        async def body():
+            yield bytes(BODY_BYTES)
+
+        with presence(scope, receive) as client:
+            results.append(await send_pieces(send, client, body(), size_bytes=BODY_BYTES))
+
+    def protocol(*args, **kwargs):
+        return TimeoutProtocol(*args, read_timeout_s=30, refusal=lambda *_: (400, b"{}", {}), **kwargs)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(app, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False)
+        server = uvicorn.Server(config)
+        server.install_signal_handlers = lambda: None
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await until(lambda: server.started)
+            yield listener.getsockname()
+        finally:
+            server.should_exit = True
+            await asyncio.wait_for(task, 30)
+
+
+def small_client(address):
+    """A connection with a small receive buffer, whose request is sent."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(address)
+    client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    return client
+
+
+def test_an_answer_in_the_buffers_of_a_broken_connection_is_not_delivered():
+    """The system has accepted all of it for sending when the client resets the connection."""
+
+    async def steps():
+        results = []
+        async with answering(results) as address:
+            with small_client(address) as client:
+                await asyncio.to_thread(client.recv, 1)
+                await asyncio.sleep(0.2)
+                assert results == []
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            await until(lambda: results)
+        assert results == [False]
+
+    asyncio.run(steps())
+
+
+def test_an_answer_that_is_read_late_is_delivered():
+    """A client that stays and reads to the end has it, whenever it begins."""
+
+    async def steps():
+        results = []
+        async with answering(results) as address:
+            with small_client(address) as client:
+                await asyncio.sleep(0.2)
+                read = 0
+                while read < BODY_BYTES:
+                    read += len(await asyncio.to_thread(client.recv, 1 << 16))
+                await until(lambda: results)
+        assert results == [True]
 
     asyncio.run(steps())
