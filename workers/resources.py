@@ -4,6 +4,7 @@ Opened once in each process, after the fork; models and the signer at first use.
 """
 
 import contextlib
+import datetime as dt
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,8 @@ class WorkerResources:
     """Model key → most pictures of a call, where memory did not suffice for the configured limit."""
     is_device_lost: bool = False
     """Whether this process can do nothing any more, and has to end."""
+    ending_told_on: dt.date | None = None
+    """Day on which this process last told of the end of the signing certificate."""
     _reloader: configuration.Reloader[_Read] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -39,6 +39,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """12 hex digits."""
     fingerprint: str
     """PDQ, 64 hex digits."""
+    algorithm_domain: str = "internal.imgen"
+    """Reverse domain that the names of both algorithms begin with. ICANN keeps `internal` for private use: it is nobody's."""
 
 
 def definition(manifest: Manifest, manifest_id: str) -> dict[str, Any]:
@@ -50,8 +52,8 @@ def definition(manifest: Manifest, manifest_id: str) -> dict[str, Any]:
         "assertions": [
             _actions(*manifest.actions),
             _metadata(manifest),
-            _soft_binding(watermark.ALGORITHM, manifest.watermark_id),
-            _soft_binding(fingerprint.ALGORITHM, manifest.fingerprint),
+            _soft_binding(f"{manifest.algorithm_domain}.{watermark.ALGORITHM}", manifest.watermark_id),
+            _soft_binding(f"{manifest.algorithm_domain}.{fingerprint.ALGORITHM}", manifest.fingerprint),
         ],
     }
 

@@ -3,6 +3,7 @@
 Certificates for development are made in development_chain.py.
 """
 
+import datetime as dt
 import io
 import threading
 import uuid
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from imgen.domain import errors
 from imgen.provenance import encoding
 from imgen.provenance.carried import carried_pictures
+from imgen.provenance.certificate_end import certificate_end, ending
 from imgen.provenance.credentials import SETTINGS, read
 from imgen.provenance.history import SOURCE, WATERMARKED, Ingredient, created
 from imgen.provenance.manifest import Manifest, definition, ingredient_definition, thumbnail_definition
@@ -68,6 +70,7 @@ class Signer:
         authority: TimeStampAuthority | None,
         without_timestamp: WithoutTimeStamp,
     ) -> None:
+        self.ends_at = certificate_end(certificate_chain)
         self._info = (algorithm, certificate_chain, key)
         self._authority = authority
         self._without_timestamp = without_timestamp
@@ -91,6 +94,7 @@ class Signer:
             errors.ConfigurationError: the certificate is no longer valid.
             errors.ModelError: the file cannot carry credentials.
         """
+        self._refuse_after_end()
         manifest_id = _new_manifest_id()
         made = definition(manifest, manifest_id)
         ingredients = self._fit(manifest, admits)
@@ -120,9 +124,16 @@ class Signer:
         Raises:
             errors.ConfigurationError, errors.ModelError: as for `sign`.
         """
+        self._refuse_after_end()
         made = thumbnail_definition(manifest, _new_manifest_id())
         parent = Ingredient(label=SOURCE, relationship="parentOf", title=manifest.title, file=picture.body)
         return self._sign(made, mime, thumbnail, [(ingredient_definition(parent), picture.body, b"")])[1]
+
+    def _refuse_after_end(self) -> None:
+        """Raises ConfigurationError if the certificate has ended: the library notices it only where it verifies its signature."""
+        now = dt.datetime.now(dt.UTC)
+        if now >= self.ends_at:
+            raise errors.ConfigurationError(ending(self.ends_at, now))
 
     def _fit(self, manifest: Manifest, admits: Admits | None) -> list[_Ingredient]:
         """Returns the manifest's ingredients, without the files of those whose own manifests a picture cannot carry.

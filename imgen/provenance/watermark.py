@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from imgen.domain import errors
 from imgen.provenance import bch_code
 
-ALGORITHM = "imgen.dwtDctSvd.bch127"
-"""Name in the C2PA soft-binding assertion and in the resolution API."""
+ALGORITHM = "dwtDctSvd.bch127"
+"""Name in the C2PA soft-binding assertion, after the reverse domain of `[credentials] algorithm_domain`."""
 
 _STEP = 36.0
 """Quantisation step of the singular value: `scales[1]` of the package."""

@@ -143,6 +143,12 @@ class Settings(_Base):
         return (self.data_dir / "models", self.config_dir)
 
     @property
+    def signing_chain(self) -> Path:
+        """Returns the file of the signing certificates: the configured one, or the development chain's."""
+        configured = self.credentials.certificate_chain
+        return Path(configured) if configured else self.data_dir / "credentials" / "chain.pem"
+
+    @property
     def match_folders(self) -> tuple[Path, ...]:
         """Returns the folders of match lists."""
         return (self.config_dir / "matches", self.data_dir / "matches")

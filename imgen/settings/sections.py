@@ -4,7 +4,7 @@ import ipaddress
 from typing import Annotated, Literal
 
 from annotated_types import Interval, Len
-from pydantic import BaseModel, BeforeValidator, ConfigDict, IPvAnyNetwork, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, IPvAnyNetwork, SecretStr, StringConstraints
 
 from imgen.domain.job import TASK_LIMIT_S, TASK_MARGIN_S
 
@@ -16,6 +16,9 @@ TimeLimit = Annotated[float, Interval(gt=0, le=DAY_S)]
 Days = Annotated[float, Interval(ge=0, le=36_500)]
 """0 keeps for ever."""
 Score = Annotated[float, Interval(gt=0, le=1)]
+_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+ReverseDomain = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}(\.{_LABEL})+$", max_length=253)]
+"""Name such as `com.example`, the last label of the domain first."""
 Count = Annotated[int, Interval(ge=0, le=1_000_000_000)]
 
 
@@ -193,6 +196,7 @@ class CredentialSettings(_Section):
     tsa_url: str = ""
     tsa_timeout_s: Annotated[float, Interval(gt=0, le=60)] = 5
     without_timestamp: Literal["wait", "sign"] = "wait"
+    algorithm_domain: ReverseDomain = "internal.imgen"
     author: str = ""
     title: str = "Generated picture"
     description: str = ""

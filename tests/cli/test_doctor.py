@@ -1,19 +1,16 @@
 """`imgen doctor`: asks each part that is configured, tells what is wrong in it, and makes nothing."""
 
-import datetime as dt
 import json
 import sqlite3
 
 import numpy as np
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from safetensors.numpy import save_file
 from servers import time_stamp
 from servers.chat import better, completion, refuse, start_chat
 from servers.command import run_command
 from servers.faulty_http import answer, start_faulty_http
+from signing_chains import make_chain
 from structlog.testing import capture_logs
 
 from imgen import configuration, settings
@@ -103,38 +100,10 @@ def test_each_chat_endpoint_is_asked(found):
     assert found("enhancer", text).startswith("wrong")
 
 
-def signed_chain(folder, days):
-    """A chain like the development's whose leaf ends after so many days, with its key; returns their settings."""
-    make_development_chain(folder)
-    leaf, root = x509.load_pem_x509_certificates((folder / "chain.pem").read_bytes())
-    root_key, leaf_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-
-    def again(like, key, ends_in):
-        ids = [
-            x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()),
-        ]
-        kept = [one for one in like.extensions if type(one.value) not in {type(each) for each in ids}]
-        now = dt.datetime.now(dt.UTC)
-        made = x509.CertificateBuilder(
-            like.issuer,
-            like.subject,
-            key.public_key(),
-            x509.random_serial_number(),
-            now - dt.timedelta(400),
-            now + ends_in,
-            kept,
-        )
-        for value in ids:
-            made = made.add_extension(value, critical=False)
-        return made.sign(root_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-    chain = again(leaf, leaf_key, dt.timedelta(days)), again(root, root_key, dt.timedelta(400))
-    (folder / "short.pem").write_bytes(b"".join(chain))
-    (folder / "anchor.pem").write_bytes(chain[1])
-    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    (folder / "short-key.pem").write_bytes(leaf_key.private_bytes(pem, form, serialization.NoEncryption()))
-    given = {"certificate_chain": "short.pem", "private_key": "short-key.pem", "trust_anchors": "anchor.pem"}
+def named_chain(folder, days):
+    """Settings that name a chain which ends after so many days."""
+    make_chain(folder, days)
+    given = {"certificate_chain": "chain.pem", "private_key": "key.pem", "trust_anchors": "anchor.pem"}
     return "[credentials]\n" + "".join(f'{name} = "{folder / file}"\n' for name, file in given.items())
 
 
@@ -158,8 +127,10 @@ def test_key_and_chain_must_fit_and_last(tmp_path, found):
     assert configured(one / "chain.pem", other / "key.pem").startswith("wrong")
     assert "No such file" in configured(one / "chain.pem", tmp_path / "none.pem")
     assert configured(other / "chain.pem", other / "key.pem").startswith("wrong")  # of another root
-    assert found("credentials", signed_chain(tmp_path / "soon", 5)).startswith("warning")
-    assert found("credentials", signed_chain(tmp_path / "gone", -1)).startswith("wrong")
+    assert found("credentials", named_chain(tmp_path / "soon", 5)).startswith("warning")
+    assert found("credentials", named_chain(tmp_path / "gone", -1)).startswith(
+        "wrong: The signing certificate ended on"
+    )
 
 
 def test_the_time_stamp_authority_is_asked(tmp_path, found):

@@ -40,9 +40,19 @@ def test_signed_file_is_trusted_and_tells_its_origin(signer, chain, small, file_
     }
     bindings = [data for label, data in assertions if label.startswith("c2pa.soft-binding")]
     assert [(data["alg"], data["blocks"][0]["value"]) for data in bindings] == [
-        ("imgen.dwtDctSvd.bch127", "0123456789ab"),
-        ("com.facebook.pdq", "f0" * 32),
+        ("internal.imgen.dwtDctSvd.bch127", "0123456789ab"),
+        ("internal.imgen.pdq", "f0" * 32),
     ]
+
+
+@pytest.mark.parametrize("domain", ["imgen", "com.facebook"])
+def test_pictures_with_the_names_of_before_read_as_they_did(signer, chain, small, domain):
+    """`imgen.dwtDctSvd.bch127` and `com.facebook.pdq`, under which earlier versions signed, are as good as today's."""
+    body = encoding.encode(small, "jpeg", quality=90)
+    signed = signer.sign(body, "image/jpeg", make_manifest(algorithm_domain=domain))
+    found = credentials.read(signed.body, "image/jpeg", chain.anchor)
+    names = [one["data"]["alg"] for one in found.manifest["assertions"] if one["label"].startswith("c2pa.soft-binding")]
+    assert (found.state, names) == ("Trusted", [f"{domain}.dwtDctSvd.bch127", f"{domain}.pdq"])
 
 
 @pytest.mark.parametrize(("file_format", "mime"), encoding.MIME.items())

@@ -146,7 +146,7 @@ def test_watermark_action_needs_a_soft_binding(manifest):
     """A watermark action and a soft binding of a watermark come together (section 15.10.3.2.3)."""
     names = [action["action"] for action in actions_of(manifest)]
     algorithms = {body["alg"] for name, body in manifest["assertions"].items() if base(name) == "c2pa.soft-binding"}
-    assert ("c2pa.watermarked" in names) == ("imgen.dwtDctSvd.bch127" in algorithms)
+    assert ("c2pa.watermarked" in names) == ("internal.imgen.dwtDctSvd.bch127" in algorithms)
 
 
 def test_picture_is_said_to_be_made_by_a_model(seen):
@@ -164,8 +164,8 @@ def test_picture_has_both_soft_bindings(seen):
     """Watermark and PDQ, each with an algorithm and a block with scope and value (section 18.10)."""
     bindings = [body for name, body in seen[0]["assertions"].items() if base(name) == "c2pa.soft-binding"]
     assert bindings == [
-        {"alg": "imgen.dwtDctSvd.bch127", "blocks": [{"scope": {}, "value": "0123456789ab"}]},
-        {"alg": "com.facebook.pdq", "blocks": [{"scope": {}, "value": "f0" * 32}]},
+        {"alg": "internal.imgen.dwtDctSvd.bch127", "blocks": [{"scope": {}, "value": "0123456789ab"}]},
+        {"alg": "internal.imgen.pdq", "blocks": [{"scope": {}, "value": "f0" * 32}]},
     ]
 
 

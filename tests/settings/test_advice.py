@@ -5,6 +5,7 @@ import fcntl
 import httpx2
 import pytest
 from servers.command import run_command
+from signing_chains import make_chain
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -93,26 +94,46 @@ def test_up_warns_in_its_first_line(data):
         assert WARNING not in run_command("up", "--host", "127.0.0.1", "--data", str(data)).stdout
 
 
+async def overviews(opened):
+    """Texts of the overview as an administrator and as a member see it."""
+    shell = Shell(opened, NAV)
+    overview = Overview(shell)
+
+    def page(user):
+        async def endpoint(request):
+            request.state.user = user
+            return await overview.overview(request, user)
+
+        return endpoint
+
+    routes = [Route("/admin", page(ADMIN)), Route("/member", page(MEMBER))]
+    app = Starlette(routes=routes, middleware=shell.middleware())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1") as client:
+        answers = [await client.get(path) for path in ("/admin", "/member")]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    return [answer.text for answer in answers]
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])
 def test_the_overview_warns_administrators(core, host):
     """At the top of the panel, for those who can mend it."""
 
     async def work(opened):
-        shell = Shell(opened, NAV)
-        overview = Overview(shell)
-
-        def page(user):
-            async def endpoint(request):
-                request.state.user = user
-                return await overview.overview(request, user)
-
-            return endpoint
-
-        routes = [Route("/admin", page(ADMIN)), Route("/member", page(MEMBER))]
-        app = Starlette(routes=routes, middleware=shell.middleware())
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1") as client:
-            answers = [await client.get(path) for path in ("/admin", "/member")]
-        assert [answer.status_code for answer in answers] == [200, 200]
-        assert [WARNING in answer.text for answer in answers] == [host == "0.0.0.0", False]
+        assert [WARNING in text for text in await overviews(opened)] == [host == "0.0.0.0", False]
 
     core(work, f'[http]\nhost = "{host}"\n')
+
+
+def test_the_overview_tells_administrators_of_the_certificates_end(core):
+    """Nothing of one that lasts; then the day on which it ends, and that it is over."""
+
+    async def work(opened):
+        folder = opened.settings.data_dir / "credentials"
+        for days, told in ((40, ""), (5, "certificate ends on"), (-1, "certificate ended on")):
+            make_chain(folder, days)
+            admin, member = await overviews(opened)
+            assert ("signing certificate" in admin) == bool(told)
+            assert told in admin
+            assert "signing certificate" not in member
+
+    core(work)

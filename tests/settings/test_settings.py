@@ -57,6 +57,9 @@ def test_an_unknown_setting_is_refused_with_the_nearest_one(tmp_path, text, mess
         ("cache", "max_gib", "-5"),
         ("workers", "finish_processes", "0"),
         ("logs", "level", "'loud'"),
+        ("credentials", "algorithm_domain", "''"),
+        ("credentials", "algorithm_domain", "'example'"),
+        ("credentials", "algorithm_domain", "'com.example.'"),
     ],
 )
 def test_a_value_out_of_range_is_refused(tmp_path, section, name, value):

@@ -1,5 +1,6 @@
 """Signing in the life of a job: the time of drawing, the thumbnail's own credentials, and an authority that is away."""
 
+import datetime as dt
 import time
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ from factories import PLAN, make_job, make_recipe
 from msgspec import structs
 from PIL import Image
 from servers import time_stamp
+from signing_chains import make_chain
 
 from imgen.domain.job import State, utc_text
 from imgen.domain.review.verdict import Verdict
@@ -144,3 +146,34 @@ def test_outage_may_mean_pictures_without_a_time_stamp(make_resources):
     (picture, _) = manifests(resources, ended)
     assert (ended.state, picture.state, picture.time_stamp) == (State.COMPLETED, "Trusted", None)
     assert [line["manifest"] for line in logs if "without a time-stamp" in line["event"]] == [picture.manifest_id]
+
+
+def test_a_near_end_of_the_certificate_is_logged_once_a_day(resources):
+    """Two pictures of one process are signed, and one line names the day."""
+    make_chain(resources.settings.data_dir / "credentials", 5)
+    began = dt.datetime.now(dt.UTC).date()
+    first, second = rendered(resources), rendered(resources)
+    with structlog.testing.capture_logs() as logs:
+        assert [finish(resources, job).state for job in (first, second)] == [State.COMPLETED] * 2
+    told = [line for line in logs if "certificate ends on" in line["event"]]
+    assert [line["log_level"] for line in told] == ["warning"] * (
+        resources.ending_told_on - began + dt.timedelta(1)
+    ).days
+
+
+def test_nothing_is_signed_with_a_certificate_that_has_ended(resources):
+    """The job fails as a matter of configuration, and the log names the day."""
+    make_chain(resources.settings.data_dir / "credentials", -1)
+    with structlog.testing.capture_logs() as logs:
+        ended = finish(resources, rendered(resources))
+    assert (ended.state, ended.error_code) == (State.FAILED, "configuration")
+    assert [line["log_level"] for line in logs if "certificate ended on" in str(line)] == ["warning"]
+
+
+def test_soft_bindings_are_named_under_the_operators_domain(make_resources):
+    """`[credentials] algorithm_domain` stands before the names of watermark and fingerprint."""
+    resources = make_resources('[credentials]\nalgorithm_domain = "com.example"\n')
+    (picture, _) = manifests(resources, finish(resources, rendered(resources)))
+    found = picture.manifest["assertions"]
+    names = [one["data"]["alg"] for one in found if one["label"].startswith("c2pa.soft-binding")]
+    assert names == ["com.example.dwtDctSvd.bch127", "com.example.pdq"]

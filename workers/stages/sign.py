@@ -1,5 +1,6 @@
 """C2PA signing of picture and thumbnail. Nothing may change a byte of them afterwards."""
 
+import datetime as dt
 import hashlib
 from dataclasses import replace
 from functools import partial
@@ -8,9 +9,11 @@ import structlog
 
 from imgen import __version__
 from imgen.domain.errors import TimestampUnavailable, UpstreamUnavailable
+from imgen.provenance.certificate_end import ending
 from imgen.provenance.encoding import MIME
 from imgen.provenance.manifest import Manifest
 from workers.picture import Context, Picture
+from workers.resources import WorkerResources
 from workers.stages.review import admits
 
 log = structlog.get_logger(__name__)
@@ -26,6 +29,7 @@ def sign(picture: Picture, context: Context) -> Picture:
     mime = MIME[context.job.recipe.output.format]
     manifest = manifest_fields(picture, context)
     signer = context.resources.signer
+    _tell_end(context.resources)
     try:
         signed = signer.sign(picture.encoded, mime, manifest, admits=partial(admits, context))
     except UpstreamUnavailable as exc:
@@ -57,4 +61,14 @@ def manifest_fields(picture: Picture, context: Context) -> Manifest:
         ingredients=picture.ingredients,
         watermark_id=context.job.watermark_id,
         fingerprint=picture.fingerprint,
+        algorithm_domain=configured.algorithm_domain,
     )
+
+
+def _tell_end(resources: WorkerResources) -> None:
+    """Warns of the near or past end of the signing certificate, once a day."""
+    now = dt.datetime.now(dt.UTC)
+    told = ending(resources.signer.ends_at, now)
+    if told and resources.ending_told_on != now.date():
+        resources.ending_told_on = now.date()
+        log.warning(told, ends_at=resources.signer.ends_at.isoformat())

@@ -4,19 +4,16 @@ import datetime as dt
 from pathlib import Path
 
 import numpy as np
-from cryptography import x509
 
 from imgen import __version__, composition
 from imgen.cli.doctor.finding import Fresh, Warned, shown_url
 from imgen.domain.errors import ConfigurationError
+from imgen.provenance.certificate_end import ending
 from imgen.provenance.encoding import encode
 from imgen.provenance.history import WATERMARKED, created
 from imgen.provenance.manifest import Manifest
 from imgen.provenance.signer import open_signer
 from imgen.settings import Settings
-
-WARNED_BEFORE = dt.timedelta(days=30)
-"""Time before its end at which a certificate is a warning: a new one takes a while to get."""
 
 
 def signer(loaded: Settings) -> str:
@@ -24,15 +21,15 @@ def signer(loaded: Settings) -> str:
     chain, key = _files(loaded)
     if not chain.exists() and not loaded.credentials.certificate_chain:
         return Fresh("development chain: the first start makes it; trusted by nobody else")
-    open_signer(_read(chain), _read(key), anchors=composition.trust_anchors(loaded))
-    certificates = x509.load_pem_x509_certificates(_read(chain))
-    ends_at = min(one.not_valid_after_utc for one in certificates)
-    text = f"{chain} and {key} fit; valid until {ends_at:%Y-%m-%d}"
-    if not loaded.credentials.certificate_chain:
-        return f"development chain, trusted by nobody else; valid until {ends_at:%Y-%m-%d}"
-    if ends_at - dt.datetime.now(dt.UTC) < WARNED_BEFORE:
-        return Warned(f"{text}: get a new one")
-    return text
+    ends_at = open_signer(_read(chain), _read(key), anchors=composition.trust_anchors(loaded)).ends_at
+    fit = (
+        f"{chain} and {key} fit"
+        if loaded.credentials.certificate_chain
+        else "development chain, trusted by nobody else"
+    )
+    text = f"{fit}; valid until {ends_at:%Y-%m-%d}"
+    told = ending(ends_at, dt.datetime.now(dt.UTC))
+    return Warned(f"{text}. {told}") if told else text
 
 
 def time_stamps(loaded: Settings) -> str:

@@ -1,6 +1,7 @@
 """State of the service: the overview and the workers."""
 
 import asyncio
+import datetime as dt
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,13 +12,14 @@ from starlette.routing import BaseRoute, Route
 from imgen.domain.job import FINISH_QUEUE, render_queue
 from imgen.domain.user import User
 from imgen.live import workers
+from imgen.provenance.certificate_end import ending_of_file
 from imgen.records import job_search, job_statistics, oauth_connections
 from imgen.services.links import thumbnail_url
 from imgen.settings.advice import unseen_pictures
 from imgen.surfaces.web import charts, filters
 from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.shell import Shell
-from imgen.threads import BROKER
+from imgen.threads import BROKER, LOADING
 
 MINUTES = 60
 LATEST = 500
@@ -64,7 +66,7 @@ class Overview:
             heartbeats=await core.live.run(workers.list_workers()) if user.is_admin else [],
             applications=await core.database.reading(oauth_connections.count) if user.is_admin else 0,
             latest=[(job, thumbnail_url(core, job.outcome)) for job in page.jobs if job.outcome is not None],
-            warning=unseen_pictures(core.settings) if user.is_admin else "",
+            warnings=await LOADING.run(self._warnings, now) if user.is_admin else [],
             minutes=MINUTES,
             latest_of=LATEST,
         )
@@ -75,6 +77,11 @@ class Overview:
         return self._shell.page(
             request, "workers.html", depths=await self._depths(), heartbeats=await core.live.run(workers.list_workers())
         )
+
+    def _warnings(self, now: float) -> list[str]:
+        settings = self._shell.core.settings
+        certificate = ending_of_file(settings.signing_chain, dt.datetime.fromtimestamp(now, dt.UTC))
+        return [told for told in (unseen_pictures(settings), certificate) if told]
 
     async def _depths(self) -> dict[str, int]:
         core = self._shell.core
