@@ -25,6 +25,7 @@ from imgen.domain.catalog import (
 )
 from imgen.domain.errors import ConfigurationError, Invalid
 from imgen.domain.lexical_guard import GuardWords
+from imgen.domain.remote_engine import RemoteEngine, parse_remote_engine
 from imgen.domain.review.ruleset import CompiledRuleset, Ruleset, compile_ruleset, parse_ruleset
 from imgen.domain.studio import MODES, Preset, StudioConfig, StudioMode, parse_mode, parse_preset
 from imgen.domain.tiers import TIERS, Selectable, Tier, Tiers, doubled_names, parse_selectable, parse_tier
@@ -120,6 +121,17 @@ def load_catalog(settings: Settings) -> Catalog:
         characters=characters,
         shipped=shipped_names(model_files, character_files),
     )
+
+
+def load_engines(settings: Settings) -> dict[str, RemoteEngine]:
+    """Reads the remote engines by key: config/engines.toml, overlaid by the operator's in the data folder.
+
+    Raises:
+        ConfigurationError: a table is wrong; the message has the path of the file that says so.
+    """
+    files = layers_of(settings, "engines.toml")
+    known = [name for name in RemoteEngine.__struct_fields__ if name != "key"]
+    return {key: parse_table(files, key, parse_remote_engine, known) for key in files.tables}
 
 
 def shadowed_weights(settings: Settings) -> list[str]:

@@ -77,12 +77,16 @@ def _count_crash(resources: WorkerResources, job: Job, failure: Failure) -> Job:
 def _wait(
     resources: WorkerResources, job: Job, failure: Failure, *, patience_of: Callable[[Settings], Patience]
 ) -> Job:
-    """Lets the job wait; each pause is as long as the wait so far. Fails it once nobody has answered for too long."""
+    """Lets the job wait; each pause is as long as the wait so far, or as the part asked for, within the patience.
+
+    Fails it once nobody has answered for too long.
+    """
     patience, since = patience_of(resources.settings), job_transitions.waiting_since(job, failure)
     waited_s = 0.0 if since is None or job.claimed_at is None else job.claimed_at - since
     if waited_s > patience.give_up_s:
         return _fail(resources, job, failure)
-    pause_s = min(max(patience.first_pause_s, waited_s), patience.longest_pause_s)
+    own_s = min(max(patience.first_pause_s, waited_s), patience.longest_pause_s)
+    pause_s = max(own_s, min(failure.retry_after_s, patience.give_up_s))
     return persist(resources.database, job_transitions.wait_for_outage, job, failure=failure, pause_s=pause_s)
 
 

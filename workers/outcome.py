@@ -63,7 +63,7 @@ def _meta(job: Job, picture: Picture, codes: tuple[str, ...], seconds: Mapping[s
         cs_description=recipe.attribution.description,
         cs_organization=recipe.attribution.organization,
         cs_vendor=recipe.attribution.vendor,
-        seed=diffusion.seed,
+        seed=None if "seed" in picture.idle else diffusion.seed,
         steps=diffusion.num_inference_steps,
         guidance=None if "guidance" in picture.idle else diffusion.guidance_scale,
         watermark_id=job.watermark_id,

@@ -47,7 +47,7 @@ class Picture:
     is_resumed: bool = False
     """Whether an earlier attempt of the render phase made the pixels, of the finished size; nothing is done to them again."""
     idle: tuple[str, ...] = ()
-    """Those of `negative` and `guidance` that changed nothing in the pixels."""
+    """Those of `negative`, `guidance` and `seed` that changed nothing in the pixels."""
     upscaler: str = ""
     """Name of what enlarged the pixels: a configured file, or `lanczos`; empty: nothing did."""
     source: NDArray[np.uint8] | None = None

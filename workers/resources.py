@@ -15,6 +15,7 @@ from imgen import composition, configuration
 from imgen.domain.catalog import Catalog, Model
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.domain.job import Job
+from imgen.domain.remote_engine import RemoteEngine
 from imgen.domain.review.ruleset import CompiledRuleset
 from imgen.live import epochs, waiting
 from imgen.live.command import Command
@@ -139,7 +140,7 @@ def open_resources(settings: Settings, *, queues: Sequence[str] = (), processes:
         reviewers=reviewers,
         policy_digests=digests,
         models=ModelPool(
-            engine_context(settings, catalog),
+            engine_context(settings, catalog, configuration.load_engines(settings)),
             MemoryPool(
                 open_budget(settings.workers.memory_gib, processes=processes), open_limit(settings.workers.memory_gib)
             ),
@@ -147,12 +148,15 @@ def open_resources(settings: Settings, *, queues: Sequence[str] = (), processes:
     )
 
 
-def engine_context(settings: Settings, catalog: Catalog) -> EngineContext:
-    """Returns the settings that engines get."""
+def engine_context(
+    settings: Settings, catalog: Catalog, remote_engines: Mapping[str, RemoteEngine] | None = None
+) -> EngineContext:
+    """Returns the settings that engines get; without remote engines nothing can be drawn elsewhere."""
     return EngineContext(
         folders=settings.model_folders,
         shipped=catalog.shipped,
         allow_downloads=settings.workers.allow_downloads,
+        remote_engines=remote_engines or {},
     )
 
 

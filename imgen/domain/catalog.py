@@ -166,7 +166,21 @@ class InstantOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag
     """Options of the engine, see workers/engines/instant.py."""
 
 
-EngineOptions = DiffusersOptions | InstantOptions
+class OpenAIOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag="openai"):
+    """Keys of a model's table that only the engine `openai` reads; its `source` is the remote engine's own name of the model."""
+
+    name: ClassVar[str] = "openai"
+    engine: str
+    """Key in engines.toml."""
+    takes: tuple[Literal["seed", "steps", "guidance", "negative"], ...] = ()
+    """Parameters beyond OpenAI's own that the remote engine heeds; others are not sent."""
+    edits: Literal["", "image", "mask"] = ""
+    """`image`: it draws from a source; `mask`: and redraws a part of one; empty: from words alone."""
+    response_format: Literal["", "b64_json", "url"] = ""
+    """Form of the answer that is asked for; empty: the server's own."""
+
+
+EngineOptions = DiffusersOptions | InstantOptions | OpenAIOptions
 """Options by engine: the tag is the table's key `backend`."""
 
 
@@ -176,7 +190,8 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key: str
     label: str
     source: str
-    """Local folder or single file (relative: under data/models, then config/), or a hub id where downloads are allowed."""
+    """Local folder or single file (relative: under data/models, then config/), a hub id where downloads are allowed, or a remote
+    engine's own name of the model."""
     engine: EngineOptions = field(default_factory=DiffusersOptions, name="backend")
     """Keys of the table that only the engine reads."""
     base_negative: str = ""
@@ -244,7 +259,7 @@ class Catalog(Struct, frozen=True, kw_only=True):
 
 
 ENGINE_KEYS = {"backend"}.union(*(options.__struct_fields__ for options in get_args(EngineOptions)))
-MODEL_KEYS = ENGINE_KEYS.union(Model.__struct_fields__) - {"key", "engine"}
+MODEL_KEYS = ENGINE_KEYS.union(set(Model.__struct_fields__) - {"key", "engine"})
 """Keys of a model's table."""
 
 

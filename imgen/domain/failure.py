@@ -31,6 +31,7 @@ PARTS: dict[str, str] = {
     "reviewer_unavailable": "a reviewer",
     "out_of_memory": "memory",
     "device_lost": "a device",
+    "remote_engine_away": "a remote engine",
     "no_time_left": "a worker's time",
     "unavailable": "Redis",
 }
@@ -44,12 +45,15 @@ class Failure(Struct, frozen=True, kw_only=True):
     """Stable word, of the error tree (errors/)."""
     reason: str
     """Sentence for people, in the panel and the log."""
+    retry_after_s: int = 0
+    """Pause that the part asked for; 0: it asked for none."""
 
 
 def failure_of(error: ImgenError) -> Failure:
     """Returns an error's code, and its text without what looks like a secret."""
     text = " ".join(_SECRETS.sub(HIDDEN, str(error)).split())
-    return Failure(code=error.code, reason=text if len(text) <= REASON_CHARS else text[: REASON_CHARS - 1] + HIDDEN)
+    reason = text if len(text) <= REASON_CHARS else text[: REASON_CHARS - 1] + HIDDEN
+    return Failure(code=error.code, reason=reason, retry_after_s=error.retry_after_s or 0)
 
 
 def awaited_part(job: Job) -> str:

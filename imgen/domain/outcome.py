@@ -61,7 +61,8 @@ class Meta(Struct, frozen=True, kw_only=True):
     cs_description: str
     cs_organization: str
     cs_vendor: str
-    seed: int
+    seed: int | None
+    """None: a remote engine took none, and tells none."""
     steps: int
     guidance: float | None
     """None: it changed nothing, since the model was made without one."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -186,6 +186,11 @@ def load(data_dir: Path | str | None = None, *, environ: Mapping[str, str] = os.
         SettingsError
     ) as exc:  # a list in the environment that is no JSON; the library's message has the field's name
         raise ConfigurationError(f"Environment: {exc}") from exc
+
+
+def named_key(variable: str, *, environ: Mapping[str, str] = os.environ) -> SecretStr:
+    """Returns the key in an environment variable that a file of the operator's names; empty: the variable is not set."""
+    return SecretStr(environ.get(variable, ""))
 
 
 def _problem(error: ErrorDetails, layers: Layers, environ: Mapping[str, str]) -> str:

@@ -81,7 +81,7 @@ def _answer(job_id: str, view: View, facts: JobFacts, state: JobState) -> TierJo
         enhancement_logic=_enhancement(facts),
         quality_tier=facts.tier or None,
         model=facts.model,
-        seed=facts.seed,
+        seed=facts.seed if meta is None else meta.seed,
         asset_url=ASSETS + meta.sha256 if meta is not None and has_asset else None,
         error=_error(outcome) if state == "failed" else None,
         created_at=utc_text_ms(facts.created_at),

@@ -27,6 +27,7 @@ Start = Callable[["AsyncOpenAI"], AbstractAsyncContextManager[Any]]
 """Starts a streamed answer: `client.….with_streaming_response.create(…)`."""
 BlockingStart = Callable[["OpenAI"], AbstractContextManager[Any]]
 
+MAX_RETRY_AFTER_DIGITS = 6
 MAX_WORDS = 20_000
 """Characters of an error answer that are kept."""
 MALFORMED = (msgspec.MsgspecError, LookupError, RecursionError, ValueError)
@@ -41,6 +42,7 @@ class Limits:
     """Time for all tries and the whole body; the library's time-out is for each try and each read."""
     max_bytes: int
     max_retries: int = 0
+    follow_redirects: bool = True
     harmless: frozenset[int] = frozenset()
     """Statuses that refuse the text and are no failures of the endpoint."""
 
@@ -68,7 +70,9 @@ class _Client:
         key = self._upstream.api_key.get_secret_value()
         words = " ".join(_words(getattr(exc, "body", None)))  # some endpoints repeat the key
         hidden = words.replace(key, "…") if key else words
-        return UpstreamUnavailable(type(exc).__name__, status=status, words=hidden[:MAX_WORDS])
+        return UpstreamUnavailable(
+            type(exc).__name__, status=status, words=hidden[:MAX_WORDS], retry_after_s=_retry_after_s(exc)
+        )
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -153,9 +157,17 @@ class BlockingOpenAIClient(_Client):
 
     @cached_property
     def _client(self) -> "OpenAI":
-        from openai import OpenAI
+        from openai import DefaultHttpxClient, OpenAI
 
-        return OpenAI(**self._options())
+        http_client = DefaultHttpxClient(follow_redirects=self._limits.follow_redirects)
+        return OpenAI(**self._options(), http_client=http_client)
+
+
+def _retry_after_s(error: Exception) -> int | None:
+    """Returns the seconds of an error answer's Retry-After; None: it has none, or a date."""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    value = headers.get("retry-after", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= MAX_RETRY_AFTER_DIGITS else None
 
 
 def _words(error: object) -> Iterator[str]:

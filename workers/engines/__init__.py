@@ -12,11 +12,14 @@ from typing import Any, Protocol, cast
 
 from numpy import uint8
 from numpy.typing import NDArray
+from pydantic import SecretStr
 
 from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import Model
 from imgen.domain.errors import PictureFlagged
 from imgen.domain.recipe import Diffusion
+from imgen.domain.remote_engine import RemoteEngine
+from imgen.settings import named_key
 from imgen.weights.lookup import in_order
 
 
@@ -40,7 +43,7 @@ class Drawn:
     notes: tuple[str, ...] = ()
     """Things that were done otherwise than asked, for the operator's log."""
     idle: tuple[str, ...] = ()
-    """Those of `negative` and `guidance` that changed nothing in it."""
+    """Those of `negative`, `guidance` and `seed` that changed nothing in it."""
 
 
 class DrawPreview(Protocol):
@@ -121,6 +124,11 @@ class EngineContext:
     """Asked by a loaded model for as many bytes more, such as a LoRA's; unloads others, and returns whether there is room."""
     take_room: Callable[[], None] = _take_room
     """Called once all files are read and before the weights move to a GPU; unloads others to make room for them there."""
+
+    remote_engines: Mapping[str, RemoteEngine] = field(default_factory=dict)
+    """Servers elsewhere, by their keys in engines.toml."""
+    key_in: Callable[[str], SecretStr] = named_key
+    """Returns the key in an environment variable; empty: it is not set."""
 
     def folders_of(self, name: str) -> tuple[Path, ...]:
         """Returns the folders in the order in which a name is looked up."""
@@ -225,6 +233,7 @@ class EngineModule:
 ENGINES: dict[str, EngineModule] = {
     "diffusers": EngineModule("workers.engines.diffusers.engine", "workers.engines.diffusers.capabilities"),
     "instant": EngineModule("workers.engines.instant", "workers.engines.instant"),
+    "openai": EngineModule("workers.engines.openai_images", "workers.engines.openai_images"),
 }
 """Engine by the name in models.toml (`backend`)."""
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import structlog
 
-from imgen.domain.errors import PictureFlagged
+from imgen.domain.errors import PictureFlagged, RefusedByProvider
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.domain.studio import ENHANCE
 from imgen.live import weights
@@ -31,7 +31,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
 
     Raises:
         ModelError, Retryable: see workers.engines.Engine.render.
-        PictureBlocked: the model's own safety checker flagged the picture.
+        PictureBlocked: the model's own safety checker flagged the picture, or a provider refused to draw it.
         TimedOut: the render took longer than its model's limit, or the job longer than its tier's.
     """
     kept = spool.load(context.resources.settings.data_dir, context.job.id)
@@ -51,6 +51,8 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         limited=context.limited,
     )
     drawn = context.draw(order)
+    if isinstance(drawn, RefusedByProvider):
+        raise PictureBlocked(review.refused_by_provider()) from drawn
     if isinstance(drawn, PictureFlagged):
         raise PictureBlocked(review.flagged_by_model(context)) from drawn
     for note in drawn.notes:

@@ -26,6 +26,8 @@ from workers.stages.source import used_part
 log = structlog.get_logger(__name__)
 
 SAFETY_CHECKER = "safety_checker"
+PROVIDER_POLICY = "provider_policy"
+"""Rule id of what a remote engine's provider refuses."""
 """Rule id of a picture that the model flagged under a ruleset that does not block nudity, and the reason for the audit."""
 
 
@@ -62,6 +64,11 @@ def picture(picture: Picture, context: Context) -> Picture:
     if cache_hit:
         verdict = msgspec.structs.replace(verdict, codes=tuple(dict.fromkeys((*cache_hit.codes, *verdict.codes))))
     return replace(picture, verdict=verdict)
+
+
+def refused_by_provider() -> Verdict:
+    """Returns the verdict on a picture that a remote engine's provider refused to draw by its own policy."""
+    return Verdict(safe=False, codes=(PROVIDER_POLICY,), names=("Refused by the provider",), reason=PROVIDER_POLICY)
 
 
 def flagged_by_model(context: Context) -> Verdict:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from imgen import settings
-from imgen.cli.doctor import credentials, endpoints, files, stores, weights
+from imgen.cli.doctor import credentials, endpoints, engines, files, stores, weights
 from imgen.cli.doctor.books import check_books
 from imgen.cli.doctor.finding import Fresh, Warned
 from imgen.cli.doctor.public_address import public_address
@@ -29,6 +29,10 @@ Check = Callable[[Settings], str]
 CHECKS: dict[str, tuple[Check, str]] = {
     "models": (weights.models, "put the files under <data>/models, or give an absolute path in <data>/models.toml"),
     "characters": (weights.characters, "put the LoRA files under <data>/models, or mend <data>/characters.toml"),
+    "engines": (
+        engines.engines,
+        "mend <data>/engines.toml, and set the variable that holds the key for `imgen worker`",
+    ),
     "upscalers": (weights.upscalers, "put the files under <data>/models, or mend [workers] upscalers"),
     "plans": (files.plans, "mend the file that is named"),
     "tiers": (files.tiers, "mend the file that is named"),

@@ -93,3 +93,9 @@ class PictureFlagged(ImgenError):
     """The model's own safety checker flagged the picture; another seed, prompt or number of steps draws another."""
 
     code = "picture_flagged"
+
+
+class RefusedByProvider(PictureFlagged):
+    """The provider of a remote engine refused to draw this by its own policy."""
+
+    code = "refused_by_provider"

@@ -89,11 +89,30 @@ class UpstreamUnavailable(Retryable):
 
     code = "upstream_unavailable"
 
-    def __init__(self, reason: str | None = None, *, status: int | None = None, words: str = "") -> None:
-        """Takes the status and the words of an answer that was an error."""
-        super().__init__(reason)
+    def __init__(
+        self,
+        reason: str | None = None,
+        *,
+        status: int | None = None,
+        words: str = "",
+        retry_after_s: int | None = None,
+    ) -> None:
+        """Takes the status and the words of an answer that was an error, and the pause that it asked for."""
+        super().__init__(reason, retry_after_s=retry_after_s)
         self.status = status
         self.words = words
+
+
+class RemoteEngineAway(Retryable):
+    """A remote engine takes no work now; nothing was drawn."""
+
+    code = "remote_engine_away"
+
+
+class RemoteEngineFailed(ImgenError):
+    """A remote engine took the work and gave no picture that can be used; the call may have been paid."""
+
+    code = "remote_engine_failed"
 
 
 class NoAnswer(Retryable):

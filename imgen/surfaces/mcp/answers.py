@@ -87,9 +87,10 @@ def _image_job(call: McpCall, status: JobStatus, job: TierJob, notes: tuple[str,
 
 def _words(job: ImageJob, status: JobStatus) -> str:
     if status.view.state is State.COMPLETED:
+        seed = "its seed unknown" if job.seed is None else f"seed {job.seed}"
         said = [
             f"The picture is at {job.url}" if job.url else "The picture is finished; its file is not kept any more.",
-            f"It is {job.width}×{job.height} pixels, drawn by {job.model}, seed {job.seed}; its job_id is {job.job_id}.",
+            f"It is {job.width}×{job.height} pixels, drawn by {job.model}, {seed}; its job_id is {job.job_id}.",
         ]
     elif job.state == "failed":
         said = [

@@ -176,12 +176,19 @@ def _facts(job: Job) -> list[tuple[str, object]]:
         ("Model", job.recipe.model),
         ("Style", job.recipe.style),
         ("Size", f"{width} × {height}"),
-        ("Seed", diffusion.seed),
+        ("Seed", _seed(job)),
         ("Steps", diffusion.num_inference_steps),
         ("Guidance", diffusion.guidance_scale),
         ("Format", f"{output.format}, quality {output.quality}"),
         ("Submitted", filters.moment(job.created_at)),
     ]
+
+
+def _seed(job: Job) -> int | str:
+    """Returns the seed that the picture was drawn with, or would be; a remote engine may tell none."""
+    meta = job.outcome.meta if job.outcome is not None else None
+    seed = job.recipe.diffusion.seed if meta is None else meta.seed
+    return "unknown" if seed is None else seed
 
 
 def _number(count: int, noun: str) -> str:

@@ -1,0 +1,121 @@
+"""Jobs of a model whose engine is elsewhere: drawn, refused, waiting; and the file that names the engine."""
+
+import time
+
+import pytest
+from factories import PLAN, make_job, make_recipe
+from msgspec import structs
+from servers.image_engine import KEY, refusal, start_image_engine
+
+from imgen import configuration
+from imgen.cli import doctor
+from imgen.domain.errors import ConfigurationError
+from imgen.domain.job import State
+from imgen.domain.recipe import PromptParts
+from imgen.records import jobs, ledger
+from workers import tasks
+
+MODEL = """
+[eros]
+label = "Eros"
+source = "gpt-image-2"
+backend = "openai"
+engine = "elsewhere"
+steps = { default = 4 }
+guidance = { default = 3.5 }
+default_style = "professional"
+styles = { professional = { label = "Professional" } }
+"""
+
+
+@pytest.fixture
+def server():
+    with start_image_engine() as started:
+        yield started
+
+
+@pytest.fixture
+def resources(make_resources, server, tmp_path, monkeypatch):
+    """Resources of a worker process whose model is drawn by the server."""
+    monkeypatch.setenv("ELSEWHERE_KEY", KEY)
+    (tmp_path / "var" / "models.toml").write_text(MODEL)
+    entry = f'[elsewhere]\nkind = "openai"\nbase_url = "{server.url}/v1"\napi_key_env = "ELSEWHERE_KEY"\n'
+    (tmp_path / "var" / "engines.toml").write_text(entry)
+    return make_resources()
+
+
+def attempted(resources):
+    """A job after its first attempt to be drawn."""
+    parts = PromptParts(prompt="red coat", original_prompt="red coat", positive="red coat")
+    recipe = make_recipe(prompt_parts=parts)
+    recipe = structs.replace(
+        recipe, diffusion=structs.replace(recipe.diffusion, positive="red coat", width=256, height=256)
+    )
+    job = make_job(recipe=recipe)
+    with resources.database.write() as connection:
+        jobs.add(connection, job)
+        ledger.hold(connection, job, PLAN)
+    tasks.run_phase(resources, tasks.RENDER, job.id)
+    return found(resources, job)
+
+
+def found(resources, job):
+    with resources.database.read() as connection:
+        return jobs.find(connection, job.id)
+
+
+def test_a_picture_from_elsewhere_is_finished_and_its_seed_is_unknown(resources):
+    """The engine takes no seed, so `meta` has none."""
+    job = attempted(resources)
+    assert job.state is State.RENDERED
+    tasks.run_phase(resources, tasks.FINISH, job.id)
+    meta = found(resources, job).outcome.meta
+    assert (meta.width, meta.height, meta.seed, meta.guidance) == (256, 256, None, None)
+
+
+def test_a_providers_refusal_blocks_under_its_own_rule(resources, server):
+    """Whoever asked gets the reason, and no picture."""
+    server.script.append(refusal(400, "content_policy_violation"))
+    job = attempted(resources)
+    assert job.state is State.BLOCKED
+    assert job.outcome.blocked.categories == ("provider_policy",)
+
+
+def test_a_busy_engine_is_asked_again_when_it_said(resources, server):
+    """The wait costs no attempt."""
+    server.script.append(refusal(429, "rate_limit_exceeded", **{"Retry-After": "90"}))
+    asked_at = time.time()
+    job = attempted(resources)
+    assert (job.state, job.attempts, job.error_code) == (State.QUEUED, 0, "remote_engine_away")
+    assert job.available_at - asked_at >= 89.9
+
+
+def test_the_doctor_tells_a_key_that_is_refused_or_missing(resources, server, monkeypatch):
+    """By the variable or the server's words, never by the key."""
+    monkeypatch.setenv("ELSEWHERE_KEY", "sk-wrong-9876543210")
+    state, text = doctor.check("engines", resources.settings)
+    assert (state, "401" in text, "sk-wrong" in text) == (doctor.WRONG, True, False)
+    monkeypatch.delenv("ELSEWHERE_KEY")
+    state, text = doctor.check("engines", resources.settings)
+    assert (state, "ELSEWHERE_KEY" in text) == (doctor.WRONG, True)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ('kind = "comfyui"\nbase_url = "http://a/v1"', "kind"),
+        ('kind = "openai"\nbase_url = "ftp://a/v1"', "no http or https URL"),
+        ('kind = "openai"\nbase_url = "https://user:secret@a/v1"', "api_key_env"),
+        ('kind = "openai"\nbase_url = "http://a/v1"\napi_key_env = "IMGEN_KEY"', "another name"),
+        ('kind = "openai"\nbase_url = "http://a/v1"\ntimout_s = 5', "did you mean 'timeout_s'"),
+        ('kind = "openai"\nbase_url = "http://a/v1"\ntimeout_s = 0', "timeout_s"),
+    ],
+)
+def test_a_wrong_entry_is_refused_with_its_file(resources, tmp_path, entry, problem):
+    """The message names the file and the key."""
+    (tmp_path / "var" / "engines.toml").write_text(f"[elsewhere]\n{entry}\n")
+    with pytest.raises(ConfigurationError, match=problem) as raised:
+        configuration.load_engines(resources.settings)
+    assert "engines.toml: [elsewhere]" in str(raised.value)
+    assert "secret" not in str(raised.value)
