@@ -4,11 +4,13 @@ For tests that make thousands of requests. What is drawn is tested elsewhere.
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, select
 
+from imgen.domain.errors import Retryable
 from imgen.domain.job import FINISH_QUEUE, Job, State
 from imgen.domain.outcome import Outcome
 from imgen.records import job_transitions
@@ -24,27 +26,35 @@ PAUSE_S = 0.005
 
 
 @contextmanager
-def copied_pictures(settings: Settings, surface: str, drawn_id: str) -> Iterator[None]:
-    """Completes the jobs of a surface as they come, with the picture of a drawn job, for the length of the block."""
+def copied_pictures(settings: Settings, surface: str, drawn_id: str) -> Iterator[Callable[[], None]]:
+    """Completes the jobs of a surface as they come, with the picture of a drawn job, for the length of the block.
+
+    Gives a function that raises the error of which the worker died, so that nobody waits for it in vain.
+    """
     resources, stop = open_resources(settings), threading.Event()
     outcome = resources.database.attempt(records.find, drawn_id).outcome
     assert outcome is not None
-    thread = threading.Thread(target=_work, args=(resources, surface, outcome, stop))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        resources.close()
+    with ThreadPoolExecutor(1) as threads:
+        work = threads.submit(_work, resources, surface, outcome, stop)
+        try:
+            yield lambda: work.result() if work.done() else None
+        finally:
+            stop.set()
+    resources.close()
+    work.result()
 
 
 def _work(resources: WorkerResources, surface: str, outcome: Outcome, stop: threading.Event) -> None:
     while not stop.wait(PAUSE_S):
-        for job_id in resources.database.attempt(_waiting, surface):
-            job, run_id = claim_for_message(resources, job_id, queue="", state=State.QUEUED), resources.live.run_id
-            if job is not None:
-                tasks.after_commit(resources, persist(resources.database, _complete, job, outcome), run_id)
+        with suppress(Retryable):  # the database is busy: they are still there in the next round
+            _complete_waiting(resources, surface, outcome)
+
+
+def _complete_waiting(resources: WorkerResources, surface: str, outcome: Outcome) -> None:
+    for job_id in resources.database.attempt(_waiting, surface):
+        job, run_id = claim_for_message(resources, job_id, queue="", state=State.QUEUED), resources.live.run_id
+        if job is not None:
+            tasks.after_commit(resources, persist(resources.database, _complete, job, outcome), run_id)
 
 
 def _complete(connection: Connection, job: Job, outcome: Outcome) -> Job:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,14 +95,19 @@ class Requests:
             file: body of operations that take a file.
         """
         self.seen = Seen()
+        self._check: Callable[[], None] = lambda: None
         self._url, self._document, self._secrets, self._file = url, document, secrets, file
         self._session = _Session()
         self._session.cookies.update(cookies)
         operations = [found.ok() for found in schemathesis.openapi.from_dict(document).get_all_operations()]
         self._kinds = [(one, kind) for one in operations for kind in self._strategies(one)]
 
-    def send(self, number: int) -> None:
-        """Sends that many requests: to each operation about as many of each kind, as long as there are different ones."""
+    def send(self, number: int, *, check: Callable[[], None]) -> None:
+        """Sends that many requests: to each operation about as many of each kind, as long as there are different ones.
+
+        Calls `check`, which may raise, before each.
+        """
+        self._check = check
         kinds, turn = self._kinds, 0
         while kinds and self.seen.requests < number:
             share = -(-(number - self.seen.requests) // len(kinds))
@@ -117,6 +122,7 @@ class Requests:
         @settings(RUNS, max_examples=number)
         @given(case=kind, caller=st.sampled_from(list(self._callers(operation))))
         def run(case: Any, caller: Caller) -> None:
+            self._check()
             response = case.call(
                 base_url=self._url, session=self._session, headers=caller.headers, cookies=caller.cookies, timeout=120
             )

@@ -74,8 +74,8 @@ def test_every_answer_is_described(api: Api):
     requests = Requests(
         api.url, document, secrets=secrets, cookies={"csrftoken": person["csrftoken"]}, file=png(64, 64)
     )
-    with copied_pictures(settings.load(api.data), openai.SURFACE.name, ids[action.JOB_ID]):
-        requests.send(REQUESTS)
+    with copied_pictures(settings.load(api.data), openai.SURFACE.name, ids[action.JOB_ID]) as check:
+        requests.send(REQUESTS, check=check)
     seen = requests.seen
     assert seen.failures == {}, "\n\n".join(f"{name}\n{first}" for name, first in seen.failures.items())
     assert seen.requests >= REQUESTS
