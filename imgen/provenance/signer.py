@@ -130,7 +130,7 @@ class Signer:
         return self._sign(made, mime, thumbnail, [(ingredient_definition(parent), picture.body, b"")])[1]
 
     def _refuse_after_end(self) -> None:
-        """Raises ConfigurationError if the certificate has ended: the library notices it only where it verifies its signature."""
+        """Raises ConfigurationError if the certificate has ended; the library refuses later, and without the day."""
         now = dt.datetime.now(dt.UTC)
         if now >= self.ends_at:
             raise errors.ConfigurationError(ending(self.ends_at, now))

@@ -26,9 +26,9 @@ from workers.stages.source import used_part
 log = structlog.get_logger(__name__)
 
 SAFETY_CHECKER = "safety_checker"
-PROVIDER_POLICY = "provider_policy"
-"""Rule id of what a remote engine's provider refuses."""
 """Rule id of a picture that the model flagged under a ruleset that does not block nudity, and the reason for the audit."""
+PROVIDER_POLICY = "provider_policy"
+"""Rule id of a picture that a remote engine's provider refused to draw, and the reason for the audit."""
 
 
 MAX_SEEN_SIDE = 2048
