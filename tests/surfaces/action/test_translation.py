@@ -18,6 +18,7 @@ TYPES = {
     int: 1,
     float: 0.5,
     float | None: 0.5,
+    int | None: 1,
     bool: True,
     tuple[str, ...]: ("nudity",),
     dict[str, float]: {"render": 1.5},
