@@ -10,7 +10,7 @@ from typing import Any, Literal
 import uvicorn
 from starlette.types import ASGIApp
 
-START_TIMEOUT_S = 10
+START_TIMEOUT_S = 90
 
 
 @contextmanager
