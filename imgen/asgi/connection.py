@@ -46,9 +46,8 @@ class ConnectionControl:
         clock = asyncio.get_running_loop().time
         ends_at, pause_s = clock() + within_s, 0.0
         while True:
-            await asyncio.sleep(
-                pause_s
-            )  # also none: bytes leave, and the end of a connection is seen, in the loop's next turn
+            # Also without a pause: bytes leave, and the end of a connection is seen, in the loop's next turn
+            await asyncio.sleep(pause_s)
             if is_gone():
                 return False
             if not self._has_untaken():

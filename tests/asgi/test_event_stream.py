@@ -5,11 +5,10 @@ import contextlib
 import socket
 import time
 
-import uvicorn
 from servers.event_loop import until
+from servers.loop_server import serve_in_loop
 
 from imgen.asgi.event_stream import Pace, Unfinished, frame, send_events
-from imgen.asgi.protocol import TimeoutProtocol
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -43,26 +42,6 @@ class App:
             self.open -= 1
 
 
-@contextlib.asynccontextmanager
-async def served(app):
-    """Serves it with our protocol; gives server and address."""
-
-    def protocol(*args, **kwargs):
-        return TimeoutProtocol(*args, read_timeout_s=5, refusal=lambda *_: (400, b"{}", {}), **kwargs)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False)
-        server = uvicorn.Server(config)
-        server.install_signal_handlers = lambda: None
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            await until(lambda: server.started)
-            yield server, listener.getsockname()
-        finally:
-            server.should_exit = True
-            await asyncio.wait_for(task, 30)
-
-
 async def connected(address):
     reader, writer = await asyncio.open_connection(*address)
     writer.write(REQUEST)
@@ -87,7 +66,7 @@ def test_a_stream_has_its_headers_and_ends_with_its_source():
         yield frame(event_id="8")
 
     async def main():
-        async with served(App(source, Pace())) as (_, address):
+        async with serve_in_loop(App(source, Pace())) as (_, address):
             reader, writer, head = await connected(address)
             body = await reader.readuntil(b"\r\n0\r\n\r\n")
             writer.close()
@@ -111,7 +90,7 @@ def test_nothing_comes_between_the_parts_of_a_frame():
 
     async def main():
         app = App(source, Pace(comment_s=0.02, check_s=0.02))
-        async with served(app) as (_, address):
+        async with serve_in_loop(app) as (_, address):
             reader, writer, _ = await connected(address)
             body = await reader.readuntil(b"\r\n0\r\n\r\n")
             writer.close()
@@ -127,7 +106,7 @@ def test_silence_is_broken_by_comments():
     """A source without news costs the connection nothing: comments keep it open."""
 
     async def main():
-        async with served(App(silence, Pace(comment_s=0.05))) as (_, address):
+        async with serve_in_loop(App(silence, Pace(comment_s=0.05))) as (_, address):
             reader, writer, _ = await connected(address)
             comments = [await reader.readuntil(b":\n\n") for _ in range(3)]
             writer.close()
@@ -141,7 +120,7 @@ def test_a_caller_that_may_read_no_more_is_ended():
 
     async def main():
         app = App(silence, Pace(check_s=0.05))
-        async with served(app) as (_, address):
+        async with serve_in_loop(app) as (_, address):
             reader, writer, _ = await connected(address)
             app.may_read = False
             await reader.readuntil(b"0\r\n\r\n")
@@ -156,7 +135,7 @@ def test_a_client_that_goes_away_leaves_nothing():
 
     async def main():
         app = App(silence, Pace())
-        async with served(app) as (_, address):
+        async with serve_in_loop(app) as (_, address):
             _, writer, _ = await connected(address)
             assert app.open == 1
             writer.close()
@@ -177,7 +156,7 @@ def test_a_client_that_does_not_read_is_cut_off():
 
     async def main():
         app = App(source, Pace(send_s=0.5))
-        async with served(app) as (_, address):
+        async with serve_in_loop(app) as (_, address):
             lazy = socket.create_connection(address)
             lazy.sendall(REQUEST)
             await until(lambda: app.closed == 1)
@@ -204,7 +183,7 @@ def test_a_stream_that_is_ended_before_its_source_says_so():
 
     async def ended(source):
         app = App(source, Pace(), farewell=b"event: error\n\n")
-        async with served(app) as (server, address):
+        async with serve_in_loop(app) as (server, address):
             reader, writer, _ = await connected(address)
             if source is halved:
                 await reader.readuntil(b"12")
@@ -227,7 +206,7 @@ def test_a_server_that_stops_ends_its_streams():
 
     async def main():
         app = App(silence, Pace())
-        async with served(app) as (server, address):
+        async with serve_in_loop(app) as (server, address):
             reader, writer, _ = await connected(address)
             began = time.monotonic()
             server.should_exit = True

@@ -6,13 +6,12 @@ import socket
 import struct
 
 import pytest
-import uvicorn
 from servers.event_loop import until
+from servers.loop_server import serve_in_loop
 
 from imgen.asgi.connection import KEY, ConnectionControl
 from imgen.asgi.pieces import send_pieces
 from imgen.asgi.presence import ServerStops, presence
-from imgen.asgi.protocol import TimeoutProtocol
 from imgen.domain.errors import ObjectStoreUnavailable
 
 PIECES = [b"ab", b"cde", b""]
@@ -136,7 +135,7 @@ BODY_BYTES = 500_000
 
 @contextlib.asynccontextmanager
 async def answering(results):
-    """Serves answers of BODY_BYTES with our protocol; notes whether each was delivered; gives the address."""
+    """Serves answers of BODY_BYTES; notes whether each was delivered; gives the address."""
 
     async def app(scope, receive, send):
         async def body():
@@ -145,20 +144,8 @@ async def answering(results):
         with presence(scope, receive) as client:
             results.append(await send_pieces(send, client, body(), size_bytes=BODY_BYTES))
 
-    def protocol(*args, **kwargs):
-        return TimeoutProtocol(*args, read_timeout_s=30, refusal=lambda *_: (400, b"{}", {}), **kwargs)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False)
-        server = uvicorn.Server(config)
-        server.install_signal_handlers = lambda: None
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            await until(lambda: server.started)
-            yield listener.getsockname()
-        finally:
-            server.should_exit = True
-            await asyncio.wait_for(task, 30)
+    async with serve_in_loop(app) as (_, address):
+        yield address
 
 
 def small_client(address):
