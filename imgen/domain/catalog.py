@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct, field
+
+from imgen.domain.engine_options import DiffusersOptions, EngineOptions, RemoteOptions
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -130,68 +132,14 @@ class Style(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Comma-separated phrases for the enhancer."""
 
 
-class DiffusersOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag="diffusers"):
-    """Keys of a model's table that only the engine `diffusers` reads."""
-
-    name: ClassVar[str] = "diffusers"
-    pipeline: str = ""
-    """Pipeline class of a single file, if diffusers cannot infer it; empty: inferred."""
-    scheduler: str = ""
-    """Scheduler class name; empty keeps the model's own."""
-    scheduler_options: dict[str, int | float | bool | str | list[float]] = field(default_factory=dict)
-    """Arguments of the scheduler's class in place of the model's own, such as `use_karras_sigmas`."""
-    dtype: str = "auto"
-    device: str = "auto"
-    leave_out: tuple[str, ...] = ()
-    """Optional components not to load, such as SD3's `text_encoder_3` and `tokenizer_3`."""
-    components: dict[str, str] = field(default_factory=dict)
-    """Component → its own folder or single file in place of the source's, such as `vae`; names as those of a source."""
-    call: dict[str, int | float | bool | str] = field(default_factory=dict)
-    """Further keyword arguments of the pipeline call, such as `max_sequence_length`."""
-    lora_cache_mib: Annotated[int, Meta(ge=0)] = 512
-    compile: Literal["", "regional"] = ""
-    """`regional`: the denoiser's repeated blocks are compiled; empty: nothing is."""
-
-    def __post_init__(self) -> None:
-        """Raises ValueError if a component is both left out and given."""
-        if both := sorted(set(self.leave_out) & set(self.components)):
-            raise ValueError(f"leave_out and components both name {', '.join(both)}")
-
-
-class InstantOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag="instant"):
-    """Keys of a model's table that only the engine `instant` reads."""
-
-    name: ClassVar[str] = "instant"
-    call: dict[str, int | float | bool | str] = field(default_factory=dict)
-    """Options of the engine, see workers/engines/instant.py."""
-
-
-class OpenAIOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag="openai"):
-    """Keys of a model's table that only the engine `openai` reads; its `source` is the remote engine's own name of the model."""
-
-    name: ClassVar[str] = "openai"
-    engine: str
-    """Key in engines.toml."""
-    takes: tuple[Literal["seed", "steps", "guidance", "negative"], ...] = ()
-    """Parameters beyond OpenAI's own that the remote engine heeds; others are not sent."""
-    edits: Literal["", "image", "mask"] = ""
-    """`image`: it draws from a source; `mask`: and redraws a part of one; empty: from words alone."""
-    response_format: Literal["", "b64_json", "url"] = ""
-    """Form of the answer that is asked for; empty: the server's own."""
-
-
-EngineOptions = DiffusersOptions | InstantOptions | OpenAIOptions
-"""Options by engine: the tag is the table's key `backend`."""
-
-
 class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Model, one entry of models.toml. `key` is the table's name."""
 
     key: str
     label: str
-    source: str
-    """Local folder or single file (relative: under data/models, then config/), a hub id where downloads are allowed, or a remote
-    engine's own name of the model."""
+    source: str = ""
+    """Local folder or single file (relative: under data/models, then config/), or a hub id where downloads are allowed; empty: the
+    model is drawn elsewhere."""
     engine: EngineOptions = field(default_factory=DiffusersOptions, name="backend")
     """Keys of the table that only the engine reads."""
     base_negative: str = ""
@@ -212,12 +160,19 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Characters that the model is restricted to; None: every one that has a LoRA for it, or needs none."""
 
     @property
+    def is_remote(self) -> bool:
+        """Whether engines elsewhere draw it, so that it needs no device and no weights here."""
+        return isinstance(self.engine, RemoteOptions)
+
+    @property
     def all_sizes(self) -> tuple[Size, ...]:
         """Sizes that may be asked for, the default first; the action API offers those of `sizes` alone."""
         return self.sizes + MORE_SIZES if self.sizes == SIZES else self.sizes
 
     def __post_init__(self) -> None:
-        """Raises ValueError if the default style is none of the styles, or a size cannot be made a picture of ours."""
+        """Raises ValueError if it has no source, its default style is none of the styles, or a size is none of ours."""
+        if not self.source and not self.is_remote:
+            raise ValueError("it has no `source`")
         for size in self.sizes:
             check_size(*size)
         if self.default_style not in self.styles:

@@ -32,6 +32,8 @@ PARTS: dict[str, str] = {
     "out_of_memory": "memory",
     "device_lost": "a device",
     "remote_engine_away": "a remote engine",
+    "remote_key_refused": "the key of a remote engine",
+    "spending_cap_reached": "the next month of a remote engine's spending cap",
     "no_time_left": "a worker's time",
     "unavailable": "Redis",
 }

@@ -109,6 +109,28 @@ class RemoteEngineAway(Retryable):
     code = "remote_engine_away"
 
 
+class RemoteEngineBusy(RemoteEngineAway):
+    """A remote engine has too much to do, and wants to be left alone for a while; nothing was drawn."""
+
+
+class RemoteKeyRefused(RemoteEngineAway):
+    """A remote engine refuses its key, or the key is not set; nothing was drawn."""
+
+    code = "remote_key_refused"
+
+
+class SpendingCapReached(RemoteEngineAway):
+    """A remote engine has reached the spending cap of this month and is off."""
+
+    code = "spending_cap_reached"
+
+
+class RemoteJobLost(ImgenError):
+    """A remote engine does not know the work any more that it was given; that may have been paid."""
+
+    code = "remote_job_lost"
+
+
 class RemoteEngineFailed(ImgenError):
     """A remote engine took the work and gave no picture that can be used; the call may have been paid."""
 

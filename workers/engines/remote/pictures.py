@@ -1,0 +1,91 @@
+"""Pictures to and from remote engines: sources and masks as files, and an answer's file as pixels of the size asked for."""
+
+import base64
+import binascii
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy import uint8
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from imgen.domain.errors import InvalidField, NoAnswer, RemoteEngineFailed, UnsafeUrl
+from imgen.domain.recipe import REDRAWN
+from imgen.outgoing.client import OutgoingClient
+from imgen.provenance.untrusted_image import convert, open_untrusted
+from workers.engines import Shot
+from workers.engines.paste_back import pasted_back
+from workers.engines.remote.http import MAX_PICTURE_BYTES
+
+
+def png(pixels: NDArray[uint8]) -> bytes:
+    """Encodes (height, width[, channels]) pixels losslessly and quickly."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def alpha_mask(source: NDArray[uint8], mask: NDArray[uint8]) -> NDArray[uint8]:
+    """Returns the source with an alpha of 0 where it is redrawn, as OpenAI's dialect marks it: (height, width, 4)."""
+    return np.dstack([source, np.where(mask >= REDRAWN, 0, 255).astype(uint8)])
+
+
+def from_base64(text: str) -> bytes:
+    """Decodes base64, also that of a data URI.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise ValueError("the picture is no base64") from exc
+
+
+async def fetched(url: str, *, timeout_s: float) -> bytes:
+    """Returns what is at a URL of an answer: https, at public addresses alone, without redirects.
+
+    Raises:
+        RemoteEngineFailed: the URL may not be fetched, or is not answered in time or in size.
+    """
+    client = OutgoingClient(timeout_s=timeout_s)
+    try:
+        answer = await client.get(url, {}, max_bytes=MAX_PICTURE_BYTES)
+    except (UnsafeUrl, NoAnswer) as exc:
+        raise RemoteEngineFailed(f"The engine's picture cannot be fetched: {exc}") from exc
+    if answer.status != 200:  # noqa: PLR2004 - OK
+        raise RemoteEngineFailed(f"The engine's picture cannot be fetched: status {answer.status}")
+    return answer.body
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Pixels of the size asked for, and the size that the engine drew."""
+
+    pixels: NDArray[uint8]
+    drawn_size: tuple[int, int]
+    """Width and height in pixels."""
+
+
+def fitted(file: bytes, shot: Shot) -> Fitted:
+    """Decodes an answer's file; another size is scaled and cut from the middle, and what a mask keeps is the source's.
+
+    Raises:
+        RemoteEngineFailed: the file is no picture that may be opened.
+    """
+    size = (shot.diffusion.width, shot.diffusion.height)
+    try:
+        with open_untrusted(file, "picture") as image:
+            picture = convert(image, "RGB")
+    except (InvalidField, ValueError) as exc:
+        raise RemoteEngineFailed(f"The engine answered with no picture: {exc}") from exc
+    drawn_size = picture.size
+    if drawn_size != size:
+        picture = ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
+    pixels = np.asarray(picture)
+    if shot.source is not None and shot.mask is not None:
+        pixels = pasted_back(shot.diffusion, pixels, shot.source, shot.mask)
+    return Fitted(pixels, drawn_size)
