@@ -13,16 +13,8 @@ import msgspec
 import structlog
 
 from imgen.domain.account import Pack, Plan, parse_pack, parse_plan
-from imgen.domain.catalog import (
-    ENGINE_KEYS,
-    MODEL_KEYS,
-    Catalog,
-    Character,
-    DiffusersOptions,
-    Model,
-    parse_character,
-    parse_model,
-)
+from imgen.domain.catalog import ENGINE_KEYS, MODEL_KEYS, Catalog, Character, Model, parse_character, parse_model
+from imgen.domain.engine_options import DiffusersOptions
 from imgen.domain.errors import ConfigurationError, Invalid
 from imgen.domain.lexical_guard import GuardWords
 from imgen.domain.remote_engine import RemoteEngine, parse_remote_engine

@@ -10,6 +10,7 @@ import structlog
 
 from imgen.domain.catalog import Catalog, Model
 from imgen.domain.errors import ImgenError, ModelError, ModelNotLoaded
+from imgen.domain.remote_engine import RemoteEngine
 from imgen.weights.digest import WeightDigests
 from workers import engines
 from workers.engines import Requirements
@@ -112,11 +113,11 @@ class ModelPool:
         own = dict(held.weights)
         return own | {lora: self._digests.named(lora, self._context.folders_of(lora))} if lora else own
 
-    def refresh(self, catalog: Catalog) -> None:
+    def refresh(self, catalog: Catalog, remote_engines: Mapping[str, RemoteEngine] | None = None) -> None:
         """Forgets failed loads, and unloads models whose entries have changed: all, if files are looked up in another order."""
         self.failed.clear()
         is_same_order = catalog.shipped == self._context.shipped
-        self._context = dataclasses.replace(self._context, shipped=catalog.shipped)
+        self._context = dataclasses.replace(self._context, shipped=catalog.shipped, remote_engines=remote_engines or {})
         for held in self._all():
             if not (is_same_order and catalog.models.get(held.model.key) == held.model):
                 self.memory.unload(_key(held.model))

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from imgen.domain.job import Job, State, utc_text
 from imgen.domain.outcome import Meta, Outcome
@@ -63,7 +63,7 @@ def _meta(job: Job, picture: Picture, codes: tuple[str, ...], seconds: Mapping[s
         cs_description=recipe.attribution.description,
         cs_organization=recipe.attribution.organization,
         cs_vendor=recipe.attribution.vendor,
-        seed=None if "seed" in picture.idle else diffusion.seed,
+        seed=_seed(picture, diffusion.seed),
         steps=diffusion.num_inference_steps,
         guidance=None if "guidance" in picture.idle else diffusion.guidance_scale,
         watermark_id=job.watermark_id,
@@ -73,4 +73,20 @@ def _meta(job: Job, picture: Picture, codes: tuple[str, ...], seconds: Mapping[s
         timings=timings,
         upscale=diffusion.upscale if picture.upscaler else 1,
         upscaler=Path(picture.upscaler).name,
+        **_elsewhere(picture),
     )
+
+
+def _elsewhere(picture: Picture) -> dict[str, Any]:
+    told = picture.elsewhere
+    if told is None:
+        return {}
+    size = {"drawn_width": told.width, "drawn_height": told.height}
+    return {"engine": told.engine, "revised_prompt": told.revised_prompt, **size}
+
+
+def _seed(picture: Picture, asked: int) -> int | None:
+    """Returns the seed that drew the picture, as the engine tells it; None: the engine took none and tells none."""
+    if picture.elsewhere is not None and picture.elsewhere.seed is not None:
+        return picture.elsewhere.seed
+    return None if "seed" in picture.idle else asked

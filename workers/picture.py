@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imgen.domain.catalog import Model
 from imgen.domain.errors import PictureFlagged
 from imgen.domain.job import Job
-from imgen.domain.outcome import StoredImage
+from imgen.domain.outcome import DrawnElsewhere, StoredImage
 from imgen.domain.review.verdict import Verdict
 from imgen.provenance.history import Action, Ingredient
 from workers.batch import Order
@@ -48,6 +48,8 @@ class Picture:
     """Whether an earlier attempt of the render phase made the pixels, of the finished size; nothing is done to them again."""
     idle: tuple[str, ...] = ()
     """Those of `negative`, `guidance` and `seed` that changed nothing in the pixels."""
+    elsewhere: DrawnElsewhere | None = None
+    """Facts that a remote engine told of the pixels; None: they were drawn here."""
     upscaler: str = ""
     """Name of what enlarged the pixels: a configured file, or `lanczos`; empty: nothing did."""
     source: NDArray[np.uint8] | None = None

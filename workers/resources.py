@@ -26,13 +26,15 @@ from imgen.provenance.signer import Signer, open_signer
 from imgen.records.database import Database
 from imgen.settings import Settings
 from workers.engines import EngineContext
+from workers.engines.remote.drawing import RemoteDrawing
+from workers.engines.remote.engine import open_drawing
 from workers.memory_budget import open_budget, open_limit
 from workers.memory_pool import MemoryPool
 from workers.model_pool import ModelPool
 from workers.reviewers import ReviewerChain, open_reviewers, policy_digests
 
-_Read = tuple[Catalog, Mapping[str, CompiledRuleset], ReviewerChain, Mapping[str, str]]
-"""Catalog, rulesets, reviewers and digests, all read at one time."""
+_Read = tuple[Catalog, Mapping[str, CompiledRuleset], ReviewerChain, Mapping[str, str], Mapping[str, RemoteEngine]]
+"""Catalog, rulesets, reviewers, digests and remote engines, all read at one time."""
 
 
 @dataclass(kw_only=True)
@@ -50,6 +52,8 @@ class WorkerResources:
     policy_digests: Mapping[str, str]
     """Digest of the reviewers and rules, by ruleset; see `reviewers.policy_digests`."""
     models: ModelPool
+    remote_engines: Mapping[str, RemoteEngine] = field(default_factory=dict)
+    """Engines elsewhere, by their keys in engines.toml."""
     group: str = ""
     """Name of the worker's queues, if there are several; see `waiting.group_of`."""
     device: threading.Lock = field(default_factory=threading.Lock)
@@ -82,8 +86,13 @@ class WorkerResources:
             without_timestamp=configured.without_timestamp,
         )
 
+    @cached_property
+    def remote(self) -> RemoteDrawing:
+        """Drawing at engines elsewhere, opened at its first use."""
+        return open_drawing(engine_context(self.settings, self.catalog, self.remote_engines))
+
     def refresh_if_changed(self) -> None:
-        """Reads models, characters, rulesets and reviewers again if their epoch has changed; a wrong file changes nothing.
+        """Reads the operator's files again if their epoch has changed; a wrong file changes nothing.
 
         Unloads the models whose entry has changed.
         """
@@ -93,8 +102,11 @@ class WorkerResources:
             return
         if not self._reloader.is_due(epoch) or (read := self._reloader.reload(epoch)) is None:
             return
-        catalog, rulesets, reviewers, digests = read
-        self.models.refresh(catalog)
+        catalog, rulesets, reviewers, digests, remote_engines = read
+        self.models.refresh(catalog, remote_engines)
+        if "remote" in self.__dict__:
+            self.remote.refresh(remote_engines)
+        self.remote_engines = remote_engines
         self.reviewers.close()
         self.catalog, self.rulesets, self.reviewers, self.policy_digests = catalog, rulesets, reviewers, digests
 
@@ -116,6 +128,8 @@ class WorkerResources:
 
     def close(self) -> None:
         """Closes every connection."""
+        if "remote" in self.__dict__:
+            self.remote.close()
         self.models.unload()
         self.reviewers.close()
         self.live.close()
@@ -127,7 +141,7 @@ def open_resources(settings: Settings, *, queues: Sequence[str] = (), processes:
     """Opens everything but models and the signer; `processes` of the worker, which consumes `queues`, share the memory."""
     database = composition.open_database(settings)
     url = settings.redis_url
-    catalog, rulesets, reviewers, digests = _read(settings)
+    catalog, rulesets, reviewers, digests, remote_engines = _read(settings)
     return WorkerResources(
         settings=settings,
         catalog=catalog,
@@ -139,8 +153,9 @@ def open_resources(settings: Settings, *, queues: Sequence[str] = (), processes:
         rulesets=rulesets,
         reviewers=reviewers,
         policy_digests=digests,
+        remote_engines=remote_engines,
         models=ModelPool(
-            engine_context(settings, catalog, configuration.load_engines(settings)),
+            engine_context(settings, catalog, remote_engines),
             MemoryPool(
                 open_budget(settings.workers.memory_gib, processes=processes), open_limit(settings.workers.memory_gib)
             ),
@@ -157,6 +172,7 @@ def engine_context(
         shipped=catalog.shipped,
         allow_downloads=settings.workers.allow_downloads,
         remote_engines=remote_engines or {},
+        workflow_folders=settings.workflow_folders,
     )
 
 
@@ -171,4 +187,5 @@ def _read(settings: Settings) -> _Read:
         configuration.load_rulesets(settings),
         open_reviewers(settings),
         policy_digests(settings),
+        configuration.load_engines(settings),
     )

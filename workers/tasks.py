@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import msgspec
 import structlog
@@ -23,7 +24,7 @@ from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.live import block_penalty, epochs, news, waiting
 from imgen.provenance.hash_matcher import HASH_MATCH
-from imgen.records import assets, audit, cache, job_transitions
+from imgen.records import assets, audit, cache, engine_calls, job_transitions
 from workers import companions, failures, outcome, pipeline
 from workers.batch import RenderBatch
 from workers.claims import claim_companions, claim_for_message
@@ -33,6 +34,7 @@ from workers.persistence import persist
 from workers.picture import Context, Picture
 from workers.preview import Preview
 from workers.process import leave
+from workers.remote_render import RemoteRender
 from workers.resources import WorkerResources
 from workers.stages import review
 
@@ -57,16 +59,22 @@ class Phase:
 
 
 def commit_render(resources: WorkerResources, job: Job, picture: Picture, seconds: Seconds) -> Job:
-    """Hands a rendered job on to the finish queue."""
+    """Hands a rendered job on to the finish queue. The call of a remote engine is ended by the same transaction."""
     queued = (job.claimed_at or job.created_at) - job.created_at
     return persist(
         resources.database,
-        job_transitions.hand_on,
+        job_transitions.hand_on if picture.elsewhere is None else hand_on_paid,
         job,
         queue=FINISH_QUEUE,
         master_key=picture.master_key,
         timings={"queue": max(0.0, queued), **seconds},
     )
+
+
+def hand_on_paid(connection: Connection, job: Job, **result: Any) -> Job:
+    """Hands a rendered job on, and ends the call that drew it: until here a next attempt would have gone on with that."""
+    engine_calls.end_calls_of(connection, job.id)
+    return job_transitions.hand_on(connection, job, **result)
 
 
 def commit_finish(resources: WorkerResources, job: Job, picture: Picture, seconds: Seconds) -> Job:
@@ -89,9 +97,16 @@ def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
 def start_phase(resources: WorkerResources, phase: Phase, job: Job) -> Commits:
     """Runs one phase of a claimed job, and of those that can be rendered with it, until they need the device no more.
 
+    A job that engines elsewhere draw needs none: it has only begun.
+
     Returns:
         The rest of each job's phase, with its commit, which goes on beside the next render.
     """
+    if phase is RENDER and is_drawn_elsewhere(resources, job):
+        threads = ThreadPoolExecutor(1, thread_name_prefix="remote job")
+        commit = threads.submit(_run_job, resources, phase, job, RemoteRender(resources, job))
+        threads.shutdown(wait=False)
+        return [commit]
     batch, threads, commits = RenderBatch(resources), ThreadPoolExecutor(companions.LOOKED_AT), Commits()
 
     def start(claimed: Job) -> None:
@@ -110,7 +125,13 @@ def start_phase(resources: WorkerResources, phase: Phase, job: Job) -> Commits:
     return commits
 
 
-def _run_job(resources: WorkerResources, phase: Phase, job: Job, batch: RenderBatch) -> None:
+def is_drawn_elsewhere(resources: WorkerResources, job: Job) -> bool:
+    """Returns whether remote engines draw a job's picture."""
+    model = resources.catalog.models.get(job.recipe.model)
+    return model is not None and model.is_remote
+
+
+def _run_job(resources: WorkerResources, phase: Phase, job: Job, batch: RenderBatch | RemoteRender) -> None:
     """Runs a phase of a claimed job to its commit, in the job's own thread."""
     run_id = resources.live.run_id
     try:
@@ -122,7 +143,7 @@ def _run_job(resources: WorkerResources, phase: Phase, job: Job, batch: RenderBa
         batch.leave(job.id)
 
 
-def _run_stages(resources: WorkerResources, phase: Phase, job: Job, batch: RenderBatch) -> Job | None:
+def _run_stages(resources: WorkerResources, phase: Phase, job: Job, batch: RenderBatch | RemoteRender) -> Job | None:
     """Runs a phase's stages and commits their result or their error. Returns the job as it is then; None: it was lost."""
     with Lease(
         resources, job, on_hang=partial(_leave_hung, resources, job)

@@ -138,8 +138,8 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key: str
     label: str
     source: str = ""
-    """Local folder or single file (relative: under data/models, then config/), or a hub id where downloads are allowed; empty: the
-    model is drawn elsewhere."""
+    """Local folder or single file (relative: under data/models, then config/), or a hub id where downloads are allowed; empty:
+    engines elsewhere draw."""
     engine: EngineOptions = field(default_factory=DiffusersOptions, name="backend")
     """Keys of the table that only the engine reads."""
     base_negative: str = ""

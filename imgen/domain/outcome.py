@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from imgen.domain.errors import GenerationFailed, TimedOut, TimeLimitPassed
 
-OUTCOME_VERSION = 3
+OUTCOME_VERSION = 4
 """Rises with each change of a stored outcome's form, `meta` included."""
 
 
@@ -18,6 +18,22 @@ class StoredImage(Struct, frozen=True, kw_only=True):
     filename: str
     type: str
     """`signed` or `thumbnail`."""
+
+
+class DrawnElsewhere(Struct, frozen=True, kw_only=True):
+    """Facts that a remote engine told about a picture that it drew."""
+
+    engine: str
+    """Key in engines.toml."""
+    model: str
+    """The engine's own name of its model; empty: its workflow names the files."""
+    width: int
+    """Width in pixels that it drew; another one than was asked for was scaled and cut from the middle."""
+    height: int
+    revised_prompt: str = ""
+    """Prompt that it drew in place of the one it was given; empty: it tells none."""
+    seed: int | None = None
+    """Seed that it tells; None: it tells none, and the one it was given counts if it takes one."""
 
 
 class Meta(Struct, frozen=True, kw_only=True):
@@ -78,6 +94,13 @@ class Meta(Struct, frozen=True, kw_only=True):
     """Factor by which the render was enlarged; `width` and `height` are those after it."""
     upscaler: str = ""
     """Name of what enlarged it: the file of a network, or `lanczos`; empty: nothing did."""
+    engine: str = ""
+    """Remote engine that drew it; empty: it was drawn here."""
+    drawn_width: int | None = None
+    """Width that the remote engine drew; another one than was asked for was scaled and cut from the middle. None: drawn here."""
+    drawn_height: int | None = None
+    revised_prompt: str = ""
+    """Prompt that the remote engine drew in place of `positive`; empty: it tells none."""
 
 
 class Blocked(Struct, frozen=True, kw_only=True):

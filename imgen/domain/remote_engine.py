@@ -43,7 +43,7 @@ class RemoteEngine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Spending of a calendar month (UTC) at which the engine is switched off; None: there is no cap."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError if the base URL is missing, none of http or https or holds a password, or a variable is a setting's."""
+        """Raises ValueError if the base URL is none of http or https or holds a password, or a variable is a setting's."""
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"base_url {self.base_url!r} is no http or https URL")

@@ -46,7 +46,7 @@ def find_open(connection: Connection, job_id: str) -> EngineCall | None:
     """Finds the call that a job's earlier attempt left open."""
     query = select(engine_calls).where(engine_calls.c.job_id == job_id, engine_calls.c.state == OPEN)
     row = connection.execute(query.order_by(engine_calls.c.opened_at).limit(1)).mappings().first()
-    return None if row is None else msgspec.convert(dict(row), EngineCall)
+    return None if row is None else EngineCall(**row)
 
 
 def open_call(
@@ -105,13 +105,22 @@ def end_call(connection: Connection, call_id: str, *, is_paid: bool, now: float 
     row = ended.mappings().first()
     if row is None or is_paid:
         return
-    call = msgspec.convert(dict(row), EngineCall)
+    call = EngineCall(**row)
     connection.execute(
         update(engine_months)
         .where(engine_months.c.engine == call.engine, engine_months.c.month == call.day[:7])
         .values(amount_micros=engine_months.c.amount_micros - call.price_micros)
     )
     _add_to_day(connection, call, calls=-1, amount_micros=-call.price_micros)
+
+
+def end_calls_of(connection: Connection, job_id: str, *, now: float | None = None) -> None:
+    """Ends a job's open calls, whose picture is stored now; they are paid."""
+    connection.execute(
+        update(engine_calls)
+        .where(engine_calls.c.job_id == job_id, engine_calls.c.state == OPEN)
+        .values(state=PAID, ended_at=clock.at(now))
+    )
 
 
 def spent_micros(connection: Connection, engine: str, month: str) -> int:

@@ -1,7 +1,7 @@
 """Deletions of tenants in SQL: the closing in one short transaction, then the rows piece by piece, and the progress.
 
 With the closing the tenant's own row is gone, so its name is free, and whatever makes something for it is refused: see
-`tenants.require`. Ledger, sums, packs and audit stay. Pieces are found by indexes and may be repeated.
+`tenants.require`. Ledger, sums, packs, spending and audit stay. Pieces are found by indexes and may be repeated.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from imgen.records.tables.accounts import api_keys, tenants
 from imgen.records.tables.answers import awaited_answers
 from imgen.records.tables.cache import cache_entries, cache_lookups
 from imgen.records.tables.deletions import tenant_deletions
+from imgen.records.tables.engines import engine_calls
 from imgen.records.tables.events import event_numbers, job_events
 from imgen.records.tables.idempotency import idempotency_keys
 from imgen.records.tables.jobs import jobs
@@ -41,6 +42,7 @@ ROWS: Mapping[str, tuple[Table, Column[Any]]] = {
     "idempotency keys": (idempotency_keys, idempotency_keys.c.owner),
     "awaited answers": (awaited_answers, awaited_answers.c.tenant_id),
     "uploads": (uploads, uploads.c.tenant_id),
+    "calls of engines": (engine_calls, engine_calls.c.tenant_id),
     "days of the cache": (cache_lookups, cache_lookups.c.tenant_id),
     "numbers of events": (event_numbers, event_numbers.c.tenant_id),
     **{table.name: (table, table.c.tenant_id) for table in AT_CLOSING},

@@ -143,6 +143,11 @@ class Settings(_Base):
         return (self.data_dir / "models", self.config_dir)
 
     @property
+    def workflow_folders(self) -> tuple[Path, ...]:
+        """Returns the folders of ComfyUI workflows."""
+        return (self.data_dir / "workflows", self.config_dir / "workflows")
+
+    @property
     def signing_chain(self) -> Path:
         """Returns the file of the signing certificates: the configured one, or the development chain's."""
         configured = self.credentials.certificate_chain

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from imgen.domain.catalog import DiffusersOptions, Model
+from imgen.domain.catalog import Model
+from imgen.domain.engine_options import DiffusersOptions
 from imgen.weights.digest import joined
 
 

@@ -53,7 +53,13 @@ ENDED_VIEW = '{"tenant_id":"ten_1","state":"completed","model":"eros","outcome":
 BLOCKED_VIEW = '{"tenant_id":"ten_1","state":"blocked","model":"eros","outcome":' + BLOCKED + "}"
 
 
-LATER = (',"inputs":[],"upscale":1', ',"upscale":1,"upscaler":""', ',"credits":1', ',"notes":[]')
+LATER = (
+    ',"inputs":[],"upscale":1',
+    ',"upscale":1,"upscaler":""',
+    ',"credits":1',
+    ',"notes":[]',
+    ',"engine":"","drawn_width":null,"drawn_height":null,"revised_prompt":""',
+)
 """Keys that came later, as they are written of a row that has none."""
 
 
@@ -82,7 +88,7 @@ def test_what_is_stored_is_read_and_written_again_to_the_letter(type_, stored):
 def test_the_version_is_stored():
     """A worker of an older version leaves what it does not know."""
     assert msgspec.json.encode(msgspec.json.decode(RECIPE, type=Recipe)).endswith(b',"version":3}')
-    assert msgspec.json.encode(msgspec.json.decode(FAILED, type=Outcome)).endswith(b',"version":3}')
+    assert msgspec.json.encode(msgspec.json.decode(FAILED, type=Outcome)).endswith(b',"version":4}')
 
 
 @pytest.mark.parametrize(("type_", "stored"), [(Recipe, RECIPE), (Meta, json.dumps(json.loads(COMPLETED)["meta"]))])

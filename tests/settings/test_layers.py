@@ -3,7 +3,7 @@
 import pytest
 
 from imgen import configuration, settings
-from imgen.domain.catalog import InstantOptions
+from imgen.domain.engine_options import InstantOptions
 from imgen.domain.errors import ConfigurationError
 from imgen.settings.layers import overlay
 

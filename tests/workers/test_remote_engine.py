@@ -18,9 +18,8 @@ from workers import tasks
 MODEL = """
 [eros]
 label = "Eros"
-source = "gpt-image-2"
-backend = "openai"
-engine = "elsewhere"
+backend = "remote"
+engines = [{ engine = "elsewhere", model = "gpt-image-2" }]
 steps = { default = 4 }
 guidance = { default = 3.5 }
 default_style = "professional"
@@ -71,6 +70,7 @@ def test_a_picture_from_elsewhere_is_finished_and_its_seed_is_unknown(resources)
     tasks.run_phase(resources, tasks.FINISH, job.id)
     meta = found(resources, job).outcome.meta
     assert (meta.width, meta.height, meta.seed, meta.guidance) == (256, 256, None, None)
+    assert (meta.engine, meta.drawn_width, meta.drawn_height) == ("elsewhere", 256, 256)
 
 
 def test_a_providers_refusal_blocks_under_its_own_rule(resources, server):
@@ -94,7 +94,7 @@ def test_the_doctor_tells_a_key_that_is_refused_or_missing(resources, server, mo
     """By the variable or the server's words, never by the key."""
     monkeypatch.setenv("ELSEWHERE_KEY", "sk-wrong-9876543210")
     state, text = doctor.check("engines", resources.settings)
-    assert (state, "401" in text, "sk-wrong" in text) == (doctor.WRONG, True, False)
+    assert (state, "refuses the key" in text, "sk-wrong" in text) == (doctor.WRONG, True, False)
     monkeypatch.delenv("ELSEWHERE_KEY")
     state, text = doctor.check("engines", resources.settings)
     assert (state, "ELSEWHERE_KEY" in text) == (doctor.WRONG, True)
@@ -104,7 +104,7 @@ def test_the_doctor_tells_a_key_that_is_refused_or_missing(resources, server, mo
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
-        ('kind = "comfyui"\nbase_url = "http://a/v1"', "kind"),
+        ('kind = "comfy"\nbase_url = "http://a/v1"', "kind"),
         ('kind = "openai"\nbase_url = "ftp://a/v1"', "no http or https URL"),
         ('kind = "openai"\nbase_url = "https://user:secret@a/v1"', "api_key_env"),
         ('kind = "openai"\nbase_url = "http://a/v1"\napi_key_env = "IMGEN_KEY"', "another name"),

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import Model
 from imgen.domain.errors import PictureFlagged
+from imgen.domain.outcome import DrawnElsewhere
 from imgen.domain.recipe import Diffusion
 from imgen.domain.remote_engine import RemoteEngine
 from imgen.settings import named_key
@@ -44,6 +45,10 @@ class Drawn:
     """Things that were done otherwise than asked, for the operator's log."""
     idle: tuple[str, ...] = ()
     """Those of `negative`, `guidance` and `seed` that changed nothing in it."""
+    elsewhere: DrawnElsewhere | None = None
+    """Facts that a remote engine told; None: it was drawn here."""
+    file: bytes = b""
+    """The file that a remote engine answered with, which may have credentials; empty: it was drawn here."""
 
 
 class DrawPreview(Protocol):
@@ -126,7 +131,9 @@ class EngineContext:
     """Called once all files are read and before the weights move to a GPU; unloads others to make room for them there."""
 
     remote_engines: Mapping[str, RemoteEngine] = field(default_factory=dict)
-    """Servers elsewhere, by their keys in engines.toml."""
+    """Engines elsewhere, by their keys in engines.toml."""
+    workflow_folders: tuple[Path, ...] = ()
+    """Folders of ComfyUI workflows, the first has precedence."""
     key_in: Callable[[str], SecretStr] = named_key
     """Returns the key in an environment variable; empty: it is not set."""
 
@@ -233,7 +240,7 @@ class EngineModule:
 ENGINES: dict[str, EngineModule] = {
     "diffusers": EngineModule("workers.engines.diffusers.engine", "workers.engines.diffusers.capabilities"),
     "instant": EngineModule("workers.engines.instant", "workers.engines.instant"),
-    "openai": EngineModule("workers.engines.openai_images", "workers.engines.openai_images"),
+    "remote": EngineModule("workers.engines.remote.engine", "workers.engines.remote.engine"),
 }
 """Engine by the name in models.toml (`backend`)."""
 

@@ -23,7 +23,8 @@ from numpy import float32, uint8
 from numpy.typing import NDArray
 
 from imgen.domain.capabilities import Capabilities
-from imgen.domain.catalog import InstantOptions, Model
+from imgen.domain.catalog import Model
+from imgen.domain.engine_options import InstantOptions
 from imgen.domain.errors import ModelError, PictureFlagged, Retryable
 from imgen.domain.recipe import Diffusion, strength_of
 from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot, batch_max

@@ -30,7 +30,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
     drawn: the pixels are the source's, and whoever waits for the device needs not wait for this job.
 
     Raises:
-        ModelError, Retryable: see workers.engines.Engine.render.
+        ModelError, Retryable: see workers.engines.Engine.render and RemoteDrawing.draw.
         PictureBlocked: the model's own safety checker flagged the picture, or a provider refused to draw it.
         TimedOut: the render took longer than its model's limit, or the job longer than its tier's.
     """
@@ -57,7 +57,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         raise PictureBlocked(review.flagged_by_model(context)) from drawn
     for note in drawn.notes:
         log.info("drawn otherwise than asked", note=note)
-    return replace(picture, pixels=drawn.pixels, drawn_at=time.time(), idle=drawn.idle)
+    return replace(picture, pixels=drawn.pixels, drawn_at=time.time(), idle=drawn.idle, elsewhere=drawn.elsewhere)
 
 
 def _report(picture: Picture, context: Context) -> OnStep:

@@ -1,18 +1,21 @@
 """Master: the lossless, unbranded render, in the object store between the two phases of its job.
 
-It carries what is told of every picture made from it: the time at which it was drawn, parameters without effect, and what
-enlarged it.
+It carries what is told of every picture made from it: the time at which it was drawn, parameters without effect, what a remote
+engine told, and what enlarged it.
 """
 
 import calendar
 import io
+import json
 import time
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 from PIL import Image
 
 from imgen.domain.errors import MasterLost, ObjectNotFound, Retryable
+from imgen.domain.outcome import DrawnElsewhere
 from workers import spool
 from workers.picture import CachedMaster, Context, Picture
 
@@ -31,6 +34,9 @@ _SOFTWARE = 0x0131
 
 _DESCRIPTION = 0x010E
 """Number of the EXIF tag for the parameters that had no effect, separated by commas."""
+
+_MAKER = 0x010F
+"""Number of the EXIF tag for what a remote engine told, as JSON."""
 
 _DATE_TIME = 0x0132
 """Number of the EXIF tag for the time of drawing; it is UTC here."""
@@ -79,6 +85,7 @@ def decoded(picture: Picture, master: bytes) -> Picture:
             drawn_at=_drawn_at(exif),
             idle=tuple(filter(None, str(exif.get(_DESCRIPTION, "")).split(","))),
             upscaler=str(exif.get(_SOFTWARE, "")),
+            elsewhere=_elsewhere(exif),
         )
 
 
@@ -103,6 +110,8 @@ def _encoded(picture: Picture) -> bytes:
         exif[_DESCRIPTION] = ",".join(picture.idle)
     if picture.upscaler:
         exif[_SOFTWARE] = picture.upscaler
+    if picture.elsewhere is not None:
+        exif[_MAKER] = json.dumps(msgspec.to_builtins(picture.elsewhere))  # ASCII, as EXIF wants it
     file = io.BytesIO()
     Image.fromarray(picture.pixels).save(file, FORMAT, exif=exif, **_OPTIONS)
     return file.getvalue()
@@ -111,3 +120,8 @@ def _encoded(picture: Picture) -> bytes:
 def _drawn_at(exif: Image.Exif) -> float | None:
     written = exif.get(_DATE_TIME)
     return None if written is None else float(calendar.timegm(time.strptime(written, _TIME_FORMAT)))
+
+
+def _elsewhere(exif: Image.Exif) -> DrawnElsewhere | None:
+    written = exif.get(_MAKER)
+    return None if written is None else msgspec.json.decode(str(written), type=DrawnElsewhere)

@@ -1,42 +1,46 @@
-"""Check of engines elsewhere: their file, their keys, and whether each takes its key."""
+"""Check of engines elsewhere: their file, the models that name them, their keys, and whether each takes its key."""
+
+import asyncio
 
 from imgen import configuration
 from imgen.cli.doctor.finding import shown_url
-from imgen.domain.catalog import OpenAIOptions
-from imgen.domain.errors import ConfigurationError, UpstreamUnavailable
+from imgen.domain.engine_options import RemoteOptions
+from imgen.domain.errors import ConfigurationError, ImgenError
 from imgen.domain.remote_engine import RemoteEngine
-from imgen.settings import Settings, named_key
-from imgen.settings.sections import Upstream
-from imgen.upstream.openai_client import BlockingOpenAIClient, Limits
+from imgen.settings import Settings
 
 TIMEOUT_S = 10
-MAX_ANSWER_BYTES = 2**20
-_NOT_FOUND = 404
+SHOWN = 5
+"""Models of an engine that are named."""
 
 
 def engines(loaded: Settings) -> str:
-    """Has each remote engine list its models; nothing is drawn, so nothing is paid."""
+    """Has each remote engine say what it draws with; nothing is drawn, so nothing is paid."""
     remotes = configuration.load_engines(loaded)
     for model in configuration.load_catalog(loaded).models.values():
-        if isinstance(model.engine, OpenAIOptions) and model.engine.engine not in remotes:
-            raise ConfigurationError(f"{model.key}: there is no engine {model.engine.engine!r} in engines.toml")
-    return "\n".join(_found(remote) for remote in remotes.values()) or "none elsewhere"
+        choices = model.engine.engines if isinstance(model.engine, RemoteOptions) else ()
+        if choices and not any(choice.engine in remotes for choice in choices):
+            names = ", ".join(choice.engine for choice in choices)
+            raise ConfigurationError(f"{model.key}: engines.toml has no engine {names}")
+    found = [asyncio.run(_found(remote, loaded)) for remote in remotes.values()]
+    return "\n".join(found) or "none elsewhere"
 
 
-def _found(remote: RemoteEngine) -> str:
-    key = named_key(remote.api_key_env)
-    if remote.api_key_env and not key.get_secret_value():
-        raise ConfigurationError(f"{remote.key}: the environment has no {remote.api_key_env}")
-    where = f"{remote.key} at {shown_url(remote.base_url)}"
-    upstream = Upstream(base_url=remote.base_url, api_key=key, timeout_s=TIMEOUT_S)
-    limits = Limits(total_s=TIMEOUT_S, max_bytes=MAX_ANSWER_BYTES, follow_redirects=False)
-    client = BlockingOpenAIClient(upstream, limits)
+async def _found(remote: RemoteEngine, loaded: Settings) -> str:
+    from workers.engines.remote.engine import open_client  # workers are not the command line's own
+    from workers.resources import engine_context
+
+    where = f"{remote.key} at {shown_url(remote.url)}"
     try:
-        client.ask(lambda opened: opened.models.with_streaming_response.list())
-    except UpstreamUnavailable as exc:
-        if exc.status == _NOT_FOUND:
-            return f"{where} answers, and lists no models"
-        raise ConfigurationError(f"{where}: {exc} {exc.status or ''} {exc.words[:300]}".strip()) from exc
-    finally:
-        client.close()
-    return f"{where} answers"
+        client = open_client(remote, engine_context(loaded, configuration.load_catalog(loaded)))
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                models = await client.probe()
+        finally:
+            await client.close()
+    except TimeoutError as exc:
+        raise ConfigurationError(f"{where}: no answer within {TIMEOUT_S} s") from exc
+    except ImgenError as exc:
+        raise ConfigurationError(f"{where}: {exc}") from exc
+    more = f" and {len(models) - SHOWN} more" if len(models) > SHOWN else ""
+    return f"{where} answers" + (f": {', '.join(models[:SHOWN])}{more}" if models else ", and lists no models")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from imgen.cli.doctor.finding import Warned
 from imgen.configuration import load_catalog, shadowed_weights
-from imgen.domain.catalog import Catalog, DiffusersOptions, Model
+from imgen.domain.catalog import Catalog, Model
+from imgen.domain.engine_options import DiffusersOptions
 from imgen.domain.errors import ConfigurationError, ImgenError
 from imgen.settings import Settings
 from imgen.weights.lookup import in_order

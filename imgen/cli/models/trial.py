@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from msgspec import ValidationError
 from rich.progress import Progress
 
-from imgen.domain.catalog import Catalog, DiffusersOptions, Model, Style, parse_model
+from imgen.domain.catalog import Catalog, Model, Style, parse_model
+from imgen.domain.engine_options import DiffusersOptions
 from imgen.domain.errors import ConfigurationError, PictureFlagged
 from imgen.domain.recipe import Diffusion
 from imgen.settings import Settings

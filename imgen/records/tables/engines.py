@@ -19,8 +19,9 @@ engine_calls = Table(
     Column("opened_at", Double, nullable=False),
     Column("ended_at", Double),
     Index(None, "job_id"),
+    Index(None, "tenant_id"),
 )
-"""A row for each call, written before it is made. `state` is `open`, `paid` or `free`; `day` is its date, to which it is booked."""
+"""A row for each call, written before it is made. `state` is `open`, `paid` or `free`; it is booked to `day`."""
 
 engine_spending = Table(
     "engine_spending",

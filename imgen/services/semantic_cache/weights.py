@@ -1,6 +1,7 @@
 """Digest of the weights that would draw a request: of the files on this machine, else as workers have told it."""
 
-from imgen.domain.catalog import DiffusersOptions, Model
+from imgen.domain.catalog import Model
+from imgen.domain.engine_options import DiffusersOptions
 from imgen.live import weights
 from imgen.services.core import Core
 from imgen.threads import SEARCH

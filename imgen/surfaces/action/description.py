@@ -68,6 +68,7 @@ _META = {
     "enable_invisimark": "Whether an invisible watermark was embedded.",
     "enable_c2pa": "Whether Content Credentials were added.",
     "compute_pdq": "Whether the fingerprint was computed.",
+    "seed": "Seed of the picture. Null: the engine took none, and tells none.",
     "guidance": "Guidance scale. Null: the model was made without one.",
     "watermark_id": "Payload of the watermark.",
     "watermark_verified": "Whether the watermark was decoded from the finished file.",
@@ -76,6 +77,10 @@ _META = {
     "timings": "Seconds spent in each phase.",
     "upscale": "Factor by which the picture was enlarged; `width` and `height` are those after it.",
     "upscaler": "What enlarged it: the file of a network, or `lanczos`; empty: nothing did.",
+    "engine": "Engine elsewhere that drew it; empty: it was drawn here.",
+    "drawn_width": "Width that the engine drew; another one than was asked for was scaled and cut. Null: it was drawn here.",
+    "drawn_height": "Height that the engine drew.",
+    "revised_prompt": "Prompt that the engine drew in place of `positive`; empty: it tells none.",
 }
 """Fields of `meta` that do not repeat the request."""
 ABOUT: dict[type[Struct], dict[str, str]] = {

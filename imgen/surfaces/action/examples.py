@@ -227,4 +227,8 @@ def _meta(core: Core) -> Schema:
         "timings": {"queue": 0.1, "render": 6.2, "review": 0.3, "finish": 0.4, "upload": 0.1},
         "upscale": 1,
         "upscaler": "",
+        "engine": "",
+        "drawn_width": None,
+        "drawn_height": None,
+        "revised_prompt": "",
     }

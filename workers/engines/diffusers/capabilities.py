@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from imgen.domain.capabilities import Capabilities
-from imgen.domain.catalog import DiffusersOptions, Model
+from imgen.domain.catalog import Model
+from imgen.domain.engine_options import DiffusersOptions
 from imgen.domain.errors import ModelError
 from imgen.weights.lookup import find
 from workers.engines import EngineContext, batch_max

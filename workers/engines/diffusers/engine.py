@@ -11,7 +11,8 @@ import torch
 from numpy import uint8
 from numpy.typing import NDArray
 
-from imgen.domain.catalog import SIZES, DiffusersOptions, Model
+from imgen.domain.catalog import SIZES, Model
+from imgen.domain.engine_options import DiffusersOptions
 from imgen.domain.errors import ModelError, OutOfMemory, PictureFlagged
 from imgen.domain.recipe import Diffusion
 from workers.engines import Drawn, EngineContext, OnStep, Requirements, Shot

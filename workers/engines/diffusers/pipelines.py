@@ -8,7 +8,8 @@ from diffusers.loaders import single_file_utils as untyped_single_file_utils
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 
-from imgen.domain.catalog import DiffusersOptions, Model
+from imgen.domain.catalog import Model
+from imgen.domain.engine_options import DiffusersOptions
 from imgen.domain.errors import ModelError
 from workers.engines import EngineContext, Requirements
 from workers.engines.device import model_error

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from imgen.domain.catalog import DiffusersOptions
+from imgen.domain.engine_options import DiffusersOptions
 from imgen.domain.errors import ModelError
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}

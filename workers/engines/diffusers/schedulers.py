@@ -5,7 +5,7 @@ from typing import Any
 
 import diffusers as untyped_diffusers
 
-from imgen.domain.catalog import DiffusersOptions
+from imgen.domain.engine_options import DiffusersOptions
 from imgen.domain.errors import ModelError
 
 diffusers: Any = untyped_diffusers

@@ -3,7 +3,8 @@
 Source of the dialect: platform.openai.com, API reference, Images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -43,7 +44,7 @@ class _Models(Struct):
 class OpenAIImages(DirectClient):
     """Client of one server."""
 
-    def __init__(self, remote: RemoteEngine, key: SecretStr) -> None:
+    def __init__(self, remote: RemoteEngine, key: SecretStr, folders: Sequence[Path] = ()) -> None:  # noqa: ARG002 - no workflows
         secret = key.get_secret_value()
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         self._http = EngineHttp(remote, headers=headers, secrets=(secret,))

@@ -18,6 +18,9 @@ from workers.engines import Shot
 from workers.engines.paste_back import pasted_back
 from workers.engines.remote.http import MAX_PICTURE_BYTES
 
+PREVIEW_PIXELS = 512
+"""Long edge of a preview that is shown."""
+
 
 def png(pixels: NDArray[uint8]) -> bytes:
     """Encodes (height, width[, channels]) pixels losslessly and quickly."""
@@ -59,6 +62,18 @@ async def fetched(url: str, *, timeout_s: float) -> bytes:
     if answer.status != 200:  # noqa: PLR2004 - OK
         raise RemoteEngineFailed(f"The engine's picture cannot be fetched: status {answer.status}")
     return answer.body
+
+
+def preview_pixels(file: bytes) -> NDArray[uint8] | None:
+    """Decodes a preview that an engine sent, (height, width, 3). None: there is none, or it is no picture."""
+    if not file:
+        return None
+    try:
+        with open_untrusted(file, "preview") as image:
+            image.thumbnail((PREVIEW_PIXELS, PREVIEW_PIXELS))
+            return np.asarray(convert(image, "RGB"))
+    except (InvalidField, ValueError):
+        return None
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,14 @@ Clients run in one event loop of the worker process, many calls at once. They tr
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
 
 from imgen.domain.engine_options import EngineChoice
+from imgen.domain.remote_engine import RemoteEngine
 from workers.engines import Shot
 
 Progress = Callable[[float, bytes], None]
@@ -50,6 +54,25 @@ class RemoteAnswer:
 
 class RemoteClient(ABC):
     """Client of one engine."""
+
+    @abstractmethod
+    def __init__(self, remote: RemoteEngine, key: SecretStr, folders: Sequence[Path] = ()) -> None:
+        """Opens a client; nothing is asked.
+
+        Args:
+            remote: entry of engines.toml.
+            key: its key; empty: it wants none.
+            folders: folders of workflow files, the first has precedence.
+        """
+
+    @classmethod
+    def check_choice(cls, choice: EngineChoice, folders: Sequence[Path]) -> None:  # noqa: ARG003 - for other kinds
+        """Checks what a model's entry says of an engine of this kind; every entry will do unless the kind says otherwise.
+
+        Raises:
+            ModelError: the engine could never draw by it.
+        """
+        return
 
     @abstractmethod
     async def probe(self) -> tuple[str, ...]:

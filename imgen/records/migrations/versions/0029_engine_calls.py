@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_engine_calls")),
     )
     op.create_index(op.f("ix_engine_calls_job_id"), "engine_calls", ["job_id"])
+    op.create_index(op.f("ix_engine_calls_tenant_id"), "engine_calls", ["tenant_id"])
     op.create_table(
         "engine_spending",
         sa.Column("engine", sa.Text(), nullable=False),
@@ -52,5 +53,6 @@ def downgrade() -> None:
     op.drop_table("engine_months")
     op.drop_index(op.f("ix_engine_spending_day"), table_name="engine_spending")
     op.drop_table("engine_spending")
+    op.drop_index(op.f("ix_engine_calls_tenant_id"), table_name="engine_calls")
     op.drop_index(op.f("ix_engine_calls_job_id"), table_name="engine_calls")
     op.drop_table("engine_calls")

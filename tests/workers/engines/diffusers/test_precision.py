@@ -5,7 +5,7 @@ import pytest
 import torch
 from drawing import draw_one
 
-from imgen.domain.catalog import DiffusersOptions
+from imgen.domain.engine_options import DiffusersOptions
 from workers import engines
 from workers.engines import EngineContext
 from workers.engines.diffusers.placement import Placement, place

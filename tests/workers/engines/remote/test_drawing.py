@@ -1,0 +1,210 @@
+"""Drawing at several engines: their order, their pauses, the spending cap, and stopping."""
+
+import json
+import socket
+import threading
+import time
+
+import pytest
+from factories import PLAN, make_job
+from pydantic import SecretStr
+from servers.faulty_http import answer, hang
+from servers.image_engine import KEY, refusal, start_image_engine
+
+from imgen.domain.catalog import parse_model
+from imgen.domain.errors import Cancelled, RemoteEngineAway, RemoteEngineFailed, SpendingCapReached
+from imgen.domain.job import State
+from imgen.domain.recipe import Diffusion
+from imgen.domain.remote_engine import parse_remote_engine
+from imgen.records import engine_calls, job_transitions, jobs, ledger
+from workers.engines import EngineContext, Shot
+from workers.engines.remote.calls import JobCalls
+from workers.engines.remote.engine import open_drawing
+
+MONTH = time.strftime("%Y-%m", time.gmtime())
+SHOT = Shot(
+    diffusion=Diffusion(
+        positive="a red coat",
+        negative="",
+        width=256,
+        height=256,
+        seed=7,
+        num_inference_steps=4,
+        guidance_scale=3.5,
+    )
+)
+
+
+@pytest.fixture
+def no_network():
+    """Replaces the folder's ban: the servers are on loopback."""
+
+
+@pytest.fixture
+def server():
+    with start_image_engine() as started:
+        yield started
+
+
+@pytest.fixture
+def draw(database, server):
+    """Draws a picture of a claimed job at the engines `first` and `second`, both of this server unless told otherwise."""
+    opened = []
+
+    def make(**engines):
+        tables = {"first": {}, "second": {}} | engines
+        usual = {"kind": "openai", "base_url": f"{server.url}/v1", "api_key_env": "REMOTE_KEY", "timeout_s": 20}
+        remotes = {key: parse_remote_engine(key, usual | table) for key, table in tables.items()}
+        model = parse_model(
+            "eros",
+            {
+                "label": "Remote",
+                "backend": "remote",
+                "engines": [{"engine": key, "model": f"of-{key}"} for key in tables],
+                "steps": {"default": 4},
+                "guidance": {"default": 3.5},
+                "default_style": "plain",
+                "styles": {"plain": {"label": "Plain"}},
+            },
+        )
+        context = EngineContext(remote_engines=remotes, key_in={"REMOTE_KEY": SecretStr(KEY)}.__getitem__)
+        drawing = open_drawing(context)
+        opened.append(drawing)
+
+        def one(job, on_step=lambda *_: None):
+            return drawing.draw(model, SHOT, JobCalls(database, job), on_step)
+
+        return one
+
+    yield make
+    for drawing in opened:
+        drawing.close()
+
+
+@pytest.fixture
+def claimed(database):
+    """Makes a job that a worker has claimed."""
+
+    def make():
+        job = make_job()
+        with database.write() as connection:
+            jobs.add(connection, job)
+            ledger.hold(connection, job, PLAN)
+        return database.attempt(job_transitions.claim, job.id, waiting=State.QUEUED, lease_s=60, max_attempts=3)
+
+    return make
+
+
+def models_asked(server):
+    return [json.loads(one.body)["model"] for one in server.requests]
+
+
+def spent(database, engine):
+    with database.read() as connection:
+        return engine_calls.spent_micros(connection, engine, MONTH)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_dead_engine_is_passed_over_and_comes_back_by_itself(draw, claimed, server, database):
+    """The second draws within two seconds; after the pause the first is asked again."""
+    one = draw(first={"base_url": f"http://127.0.0.1:{free_port()}", "pause_s": 0.3, "price": 1})
+    began = time.monotonic()
+    assert one(claimed()).elsewhere.engine == "second"
+    assert time.monotonic() - began < 2
+    assert spent(database, "first") == 0
+    with start_image_engine() as back:
+        port = int(back.url.rpartition(":")[2])
+        again = draw(first={"base_url": f"http://127.0.0.1:{port}/v1", "pause_s": 0.3})
+        back.script.append(refusal(503, "starting"))
+        assert again(claimed()).elsewhere.engine == "second"
+        assert again(claimed()).elsewhere.engine == "second"  # it pauses, and is not asked
+        assert len(back.requests) == 1
+        time.sleep(0.35)
+        assert again(claimed()).elsewhere.engine == "first"
+    assert models_asked(server) == ["of-second"] * 3
+
+
+def test_where_all_engines_are_away_the_job_waits_for_the_first_to_be_back(draw, claimed, server):
+    """The shortest pause counts, and each engine's reason is told."""
+    server.script += [refusal(429, "busy", **{"Retry-After": "40"}), refusal(503, "away", **{"Retry-After": "9"})]
+    with pytest.raises(RemoteEngineAway, match=r"(?s)first.*second") as raised:
+        draw()(claimed())
+    assert raised.value.retry_after_s == 9
+
+
+def test_an_engine_that_fails_three_times_in_a_row_pauses(draw, claimed, server):
+    """Each failed call is an attempt of its own; the next job is drawn by the second engine."""
+    one = draw()
+    server.script += [answer(500)] * 3
+    for _ in range(3):
+        with pytest.raises(RemoteEngineFailed):
+            one(claimed())
+    assert one(claimed()).elsewhere.engine == "second"
+
+
+def test_the_cap_stops_spending_exactly(draw, claimed, server, database):
+    """Ten parallel jobs of 0.3 under a cap of 1: three are drawn by the first engine, the others by the second."""
+    one = draw(first={"price": 0.3, "monthly_cap": 1, "calls": 10})
+    made, threads = [], []
+    for job in [claimed() for _ in range(10)]:
+        threads.append(threading.Thread(target=lambda job=job: made.append(one(job).elsewhere.engine)))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made) == ["first"] * 3 + ["second"] * 7
+    assert spent(database, "first") == 900_000
+
+
+def test_over_the_cap_without_another_engine_the_job_waits_and_is_told(draw, claimed, server):
+    """Nothing is asked."""
+    with pytest.raises(SpendingCapReached, match="spending cap"):
+        draw(first={"price": 1, "monthly_cap": 0.5}, second={"price": 1, "monthly_cap": 0})(claimed())
+    assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("reply", "price"),
+    [(refusal(429, "busy"), 0), (refusal(400, "invalid_size"), 0), (refusal(400, "moderation_blocked"), 0)],
+    ids=["busy", "refused", "policy"],
+)
+def test_a_call_without_a_picture_is_given_back(draw, claimed, server, database, reply, price):
+    """Only what may have been drawn costs."""
+    one = draw(first={"price": 1})
+    server.script.append(reply)
+    try:
+        one(claimed())
+    except Exception as exc:  # noqa: BLE001 - which error it is, other tests say
+        assert "first" in str(exc)
+    assert spent(database, "first") == price
+
+
+def test_a_call_of_an_attempt_that_ended_amid_it_is_booked_and_made_again(draw, claimed, server, database):
+    """The protocol has no id by which it could be found."""
+    one = draw(first={"price": 1})
+    job = claimed()
+    first = parse_remote_engine("first", {"kind": "openai", "price": 1})
+    database.attempt(engine_calls.open_call, job, engine=first, price_micros=1_000_000)
+    assert one(job).elsewhere.engine == "first"
+    assert len(server.requests) == 1
+    assert spent(database, "first") == 2_000_000
+
+
+def test_a_stopped_job_breaks_its_call_off(draw, claimed, server, database):
+    """Within a second, though the engine would hang; the call counts as paid."""
+    one = draw(first={"price": 1})
+    server.script.append(hang)
+    began = time.monotonic()
+
+    def stop(*_):
+        if server.requests:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        one(claimed(), stop)
+    assert time.monotonic() - began < 3
+    assert spent(database, "first") == 1_000_000

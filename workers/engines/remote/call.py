@@ -1,0 +1,210 @@
+"""Call of one engine for one picture: handed over, awaited, and ended in the book where it fails or is stopped."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from imgen.domain.engine_options import EngineChoice
+from imgen.domain.errors import (
+    ImgenError,
+    ModelError,
+    RefusedByProvider,
+    RemoteEngineAway,
+    RemoteEngineFailed,
+    RemoteJobLost,
+)
+from imgen.domain.outcome import DrawnElsewhere
+from imgen.domain.remote_engine import micros
+from imgen.records.engine_calls import EngineCall
+from workers.engines import Drawn, Shot
+from workers.engines.remote.calls import Calls
+from workers.engines.remote.opened import OpenedEngine
+from workers.engines.remote.pictures import fetched, fitted
+from workers.engines.remote.protocol import DirectClient, PictureRequest, Progress, QueueClient, RemoteAnswer
+
+CANCEL_S = 5.0
+"""Longest time for telling an engine of a cancellation."""
+MAX_REVISED_PROMPT = 8000
+"""Characters of a revised prompt that are kept."""
+log = structlog.get_logger(__name__)
+
+
+class WorkGoesOn(Exception):
+    """Outage of an engine that has the work: no other engine is asked, the next attempt goes on with the call."""
+
+    def __init__(self, reason: RemoteEngineAway) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+@dataclass(kw_only=True)
+class CallUnderWay:
+    """Call of one attempt, made or gone on with once. Used in the event loop alone."""
+
+    opened: OpenedEngine
+    choice: EngineChoice
+    shot: Shot
+    calls: Calls
+    progress: Progress
+    is_left: Callable[[], bool]
+    """Returns whether a stopped job may be gone on with by another worker."""
+
+    async def begin(self) -> Drawn:
+        """Books a call, makes it and waits for its picture.
+
+        Raises:
+            SpendingCapReached: nothing was asked.
+            WorkGoesOn: the engine does not answer, and has the work.
+            ImgenError: see `RemoteDrawing.draw`.
+        """
+        price = self.opened.remote.price if self.choice.price is None else self.choice.price
+        call = await self.calls.open(self.opened.remote, micros(price))
+        return await self._ended(call, is_new=True)
+
+    async def go_on(self, call: EngineCall) -> Drawn | None:
+        """Goes on with an open call of an earlier attempt. None: the engine has lost the work, and a new call has to be made.
+
+        Raises:
+            WorkGoesOn, ImgenError: see `begin`.
+        """
+        try:
+            return await self._ended(call, is_new=False)
+        except RemoteJobLost as exc:
+            log.warning("an engine has lost its work", call=call.id, engine=call.engine, reason=str(exc))
+            return None
+
+    async def _ended(self, call: EngineCall, *, is_new: bool) -> Drawn:
+        """Awaits the picture; ends the call where it came to nothing."""
+        remote, client = self.opened.remote, self.opened.client
+        work = _Work(call)
+        try:
+            async with asyncio.timeout(remote.timeout_s):
+                drawn = await self._picture(work, is_new=is_new)
+        except TimeoutError as exc:
+            is_paid = not await self._cancelled(work)
+            error = RemoteEngineFailed(f"Engine {remote.key} gave no picture within {remote.timeout_s:g} s")
+            await self._failed(call, error, is_paid=is_paid)
+            raise error from exc
+        except asyncio.CancelledError:
+            await self._stopped(work)
+            raise
+        except RemoteEngineAway as exc:
+            self.opened.is_away(exc)
+            if work.is_handed_over:
+                raise WorkGoesOn(exc) from exc
+            await self.calls.end(call, is_paid=False)
+            raise
+        except (RefusedByProvider, ModelError):
+            self.opened.succeeded()  # it answers
+            await self.calls.end(call, is_paid=isinstance(client, QueueClient) and work.is_handed_over)
+            raise
+        except (RemoteEngineFailed, RemoteJobLost) as exc:
+            await self._failed(call, exc, is_paid=True)
+            raise
+        self.opened.succeeded()
+        return drawn
+
+    async def _picture(self, work: "_Work", *, is_new: bool) -> Drawn:
+        client = self.opened.client
+        request = PictureRequest(call_id=work.call.id, choice=self.choice, shot=self.shot)
+        if isinstance(client, QueueClient):
+            answer = await self._queued(client, request, work, is_new=is_new)
+        elif isinstance(client, DirectClient):
+            answer = await client.draw(request, self.progress)
+        else:
+            raise TypeError(f"{type(client).__name__} is neither a direct client nor a queue's")
+        file = answer.file
+        if isinstance(file, str):
+            file = await fetched(file, timeout_s=self.opened.remote.timeout_s)
+        return await asyncio.to_thread(self._drawn, file, answer)
+
+    async def _queued(
+        self, client: QueueClient, request: PictureRequest, work: "_Work", *, is_new: bool
+    ) -> RemoteAnswer:
+        work.is_handed_over = not is_new
+        if is_new:
+            await self._hand_over(client, request, work)
+        try:
+            return await client.wait(work.engine_job_id, request, self.progress)
+        except RemoteJobLost:
+            if is_new or not client.takes_our_id:
+                raise
+        # The attempt before may have ended between the note and the request
+        work.is_handed_over = False
+        await self._hand_over(client, request, work)
+        return await client.wait(work.engine_job_id, request, self.progress)
+
+    async def _hand_over(self, client: QueueClient, request: PictureRequest, work: "_Work") -> None:
+        """Submits the work, with its id in the row before anybody waits for it. Once begun it is not broken off by a stop."""
+
+        async def submitted() -> None:
+            if client.takes_our_id:
+                await self.calls.note(work.call, work.call.id)
+                work.engine_job_id = work.call.id
+                await client.submit(request)
+            else:
+                work.engine_job_id = await client.submit(request)
+                await self.calls.note(work.call, work.engine_job_id)
+            work.is_handed_over = True
+
+        task = asyncio.ensure_future(submitted())
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            with contextlib.suppress(ImgenError):
+                await task
+            raise
+
+    def _drawn(self, file: bytes, answer: RemoteAnswer) -> Drawn:
+        """Makes the picture of an answer's file; takes some 20 ms of CPU."""
+        made, taken = fitted(file, self.shot), self.choice.takes
+        return Drawn(
+            pixels=made.pixels,
+            idle=tuple(name for name in ("negative", "guidance", "seed") if name not in taken),
+            elsewhere=DrawnElsewhere(
+                engine=self.choice.engine,
+                model=self.choice.model,
+                width=made.drawn_size[0],
+                height=made.drawn_size[1],
+                revised_prompt=answer.revised_prompt[:MAX_REVISED_PROMPT],
+                seed=answer.seed,
+            ),
+            file=file,
+        )
+
+    async def _failed(self, call: EngineCall, error: ImgenError, *, is_paid: bool) -> None:
+        self.opened.failed(error)
+        await self.calls.end(call, is_paid=is_paid)
+
+    async def _stopped(self, work: "_Work") -> None:
+        """Ends the call of a stopped job; where another worker may go on with the engine's work, it stays open."""
+        is_queued = isinstance(self.opened.client, QueueClient)
+        if is_queued and work.is_handed_over and self.is_left() and await self.calls.is_wanted():
+            return
+        is_unpaid = await self._cancelled(work) if work.is_handed_over else is_queued and not work.engine_job_id
+        await self.calls.end(work.call, is_paid=not is_unpaid)
+
+    async def _cancelled(self, work: "_Work") -> bool:
+        """Cancels the work at its engine, as far as that has such a thing. Returns whether it certainly had not begun."""
+        client = self.opened.client
+        if not isinstance(client, QueueClient) or not work.is_handed_over:
+            return False
+        try:
+            async with asyncio.timeout(CANCEL_S):
+                return await client.cancel(work.engine_job_id)
+        except (ImgenError, TimeoutError) as exc:
+            log.warning("an engine was not told of a cancellation", call=work.call.id, reason=str(exc))
+            return False
+
+
+class _Work:
+    """Work of a call, as far as it has got."""
+
+    def __init__(self, call: EngineCall) -> None:
+        self.call = call
+        self.engine_job_id = call.engine_job_id
+        self.is_handed_over = False
+        """Whether the engine has it, by an id that the row knows."""

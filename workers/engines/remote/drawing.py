@@ -1,0 +1,209 @@
+"""Drawing at remote engines: the order in which a model's engines are asked, and the calls that are gone on with.
+
+The clients of a process share one event loop in a thread; each job waits in a thread of its own, and stops its call from there.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import structlog
+from numpy import uint8
+from numpy.typing import NDArray
+
+from imgen.domain.catalog import Model
+from imgen.domain.engine_options import EngineChoice, RemoteOptions
+from imgen.domain.errors import LeaseLost, ModelError, PictureFlagged, RefusedByProvider, RemoteEngineAway
+from imgen.domain.remote_engine import RemoteEngine
+from workers.engines import Drawn, OnStep, Shot
+from workers.engines.remote.call import CallUnderWay, WorkGoesOn
+from workers.engines.remote.calls import Calls
+from workers.engines.remote.opened import OpenedEngine
+from workers.engines.remote.pictures import preview_pixels
+from workers.engines.remote.protocol import RemoteClient
+
+WATCH_S = 0.25
+"""Seconds between two looks at whether a job is still wanted."""
+STOP_S = 10.0
+"""Longest time for which a stopped job waits until its engine has been told."""
+PARTS = 1000
+"""Parts that progress is told in."""
+
+T = TypeVar("T")
+OpenClient = Callable[[RemoteEngine], RemoteClient]
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Watch:
+    """Progress of one picture, and the wish to stop it; written by one thread and read by another."""
+
+    done: float = 0.0
+    preview: bytes = b""
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    is_left: bool = False
+    """Whether the stopped job may be gone on with by another worker."""
+
+    def progress(self, done: float, preview: bytes) -> None:
+        self.done = max(self.done, min(done, 1.0))
+        self.preview = preview or self.preview
+
+    def draw_preview(self, number: int = 0) -> NDArray[uint8] | None:  # noqa: ARG002 - a call draws one picture
+        return preview_pixels(self.preview)
+
+
+class RemoteDrawing:
+    """Drawing at all remote engines of one worker process."""
+
+    def __init__(self, engines: Mapping[str, RemoteEngine], open_client: OpenClient) -> None:
+        """Takes the engines of engines.toml by key, and the function that opens an engine's client (see `engine.open_client`)."""
+        self._engines = dict(engines)
+        self._open_client = open_client
+        self._opened: dict[str, OpenedEngine] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="remote engines", daemon=True)
+        self._thread.start()
+
+    def draw(self, model: Model, shot: Shot, calls: Calls, on_step: OnStep) -> Drawn | PictureFlagged:
+        """Has one picture drawn by the first of the model's engines that can; called in the job's own thread.
+
+        Args:
+            model: has `RemoteOptions`.
+            shot: the picture.
+            calls: book of the job's calls. On success the call is left open: whoever stores the picture ends it.
+            on_step: called several times a second; its error stops the call, at the engine too.
+
+        Raises:
+            RemoteEngineAway: no engine takes work now.
+            ModelError: none of them can draw this.
+            RemoteEngineFailed: one took the work and gave no picture.
+            ImgenError: raised by `on_step`.
+        """
+        watch = _Watch()
+        future = self._submit(self._stoppable(self._drawn(model, shot, calls, watch), watch))
+        try:
+            while not concurrent.futures.wait([future], timeout=WATCH_S).done:
+                on_step(int(watch.done * (PARTS - 1)), PARTS, watch.draw_preview)
+        except BaseException as exc:
+            watch.is_left = isinstance(exc, LeaseLost)
+            self._loop.call_soon_threadsafe(watch.stop.set)
+            concurrent.futures.wait([future], timeout=STOP_S)
+            raise
+        try:
+            drawn = future.result()
+        except RefusedByProvider as refusal:
+            return refusal
+        on_step(PARTS, PARTS, watch.draw_preview)
+        return drawn
+
+    def refresh(self, engines: Mapping[str, RemoteEngine]) -> None:
+        """Takes the engines of a changed engines.toml; calls under way end with the entry that they began with."""
+        self._submit(self._refreshed(dict(engines))).result()
+
+    def close(self) -> None:
+        """Closes all connections. Calls under way are broken off."""
+        self._submit(self._closed()).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _stoppable(self, work: Coroutine[Any, Any, T], watch: _Watch) -> T:
+        """Awaits work, or cancels it once it is to stop; then waits until it has told its engine."""
+        task, stop = asyncio.ensure_future(work), asyncio.ensure_future(watch.stop.wait())
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        stop.cancel()
+        return task.result()
+
+    async def _drawn(self, model: Model, shot: Shot, calls: Calls, watch: _Watch) -> Drawn:
+        options = model.engine
+        if not isinstance(options, RemoteOptions):
+            raise TypeError(f"{model.key} is drawn here")
+        if (drawn := await self._gone_on(options, shot, calls, watch)) is not None:
+            return drawn
+        fitting = [
+            one for one in options.engines if one.draws(source=shot.source is not None, mask=shot.mask is not None)
+        ]
+        if not fitting:
+            raise ModelError(f"models.toml: {model.key}: none of its engines draws from these inputs")
+        reasons = list[RemoteEngineAway]()
+        for choice in fitting:
+            try:
+                opened = await self._engine(choice)
+                async with opened.slot():
+                    return await self._call(opened, choice, shot, calls, watch).begin()
+            except WorkGoesOn as exc:
+                raise exc.reason from exc
+            except RemoteEngineAway as exc:
+                reasons.append(exc)
+        first_back = min(reasons, key=lambda one: one.retry_after_s or 0)
+        raise type(first_back)("; ".join(map(str, reasons)), retry_after_s=first_back.retry_after_s)
+
+    async def _gone_on(self, options: RemoteOptions, shot: Shot, calls: Calls, watch: _Watch) -> Drawn | None:
+        """Goes on with the call that an earlier attempt left open. None: there is none, or it has come to nothing."""
+        call = await calls.find_open()
+        if call is None:
+            return None
+        choice = next((one for one in options.engines if one.engine == call.engine), None)
+        if choice is None or choice.engine not in self._engines or not call.engine_job_id:
+            await calls.end(call, is_paid=True)
+            return None
+        opened = await self._engine(choice)
+        try:
+            async with opened.slot():
+                return await self._call(opened, choice, shot, calls, watch).go_on(call)
+        except WorkGoesOn as exc:
+            raise exc.reason from exc
+
+    def _call(
+        self, opened: OpenedEngine, choice: EngineChoice, shot: Shot, calls: Calls, watch: _Watch
+    ) -> CallUnderWay:
+        return CallUnderWay(
+            opened=opened,
+            choice=choice,
+            shot=shot,
+            calls=calls,
+            progress=watch.progress,
+            is_left=lambda: watch.is_left,
+        )
+
+    async def _engine(self, choice: EngineChoice) -> OpenedEngine:
+        """Returns an engine, opened at its first use.
+
+        Raises:
+            RemoteEngineAway: engines.toml has none of this name, or its key is not set.
+        """
+        if (opened := self._opened.get(choice.engine)) is not None:
+            return opened
+        remote = self._engines.get(choice.engine)
+        if remote is None:
+            raise RemoteEngineAway(f"engines.toml has no engine {choice.engine}")
+        opened = self._opened[choice.engine] = OpenedEngine(remote, self._open_client(remote))
+        return opened
+
+    async def _refreshed(self, engines: dict[str, RemoteEngine]) -> None:
+        self._engines = engines
+        for key, opened in list(self._opened.items()):
+            if engines.get(key) != opened.remote:
+                del self._opened[key]
+                await opened.retire()
+
+    async def _closed(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_S)
+        for opened in self._opened.values():
+            with contextlib.suppress(RuntimeError):
+                await opened.client.close()
+        await self._loop.shutdown_default_executor()

@@ -1,0 +1,93 @@
+"""Opened engine: a remote engine's client in one worker process, its free calls, and the pause that it takes after failures."""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+
+from imgen.domain.errors import RemoteEngineAway, RemoteEngineBusy
+from imgen.domain.remote_engine import RemoteEngine
+from workers.engines.remote.protocol import RemoteClient
+
+FAILURES = 3
+"""Failed calls in a row after which an engine pauses; one that cannot be reached does so at once."""
+
+
+class OpenedEngine:
+    """Remote engine with its client. Used in the event loop alone."""
+
+    def __init__(
+        self, remote: RemoteEngine, client: RemoteClient, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.remote = remote
+        self.client = client
+        self._clock = clock
+        self._slots = asyncio.Semaphore(remote.calls)
+        self._under_way = 0
+        self._is_retired = False
+        self._failures = 0
+        self._paused_until = 0.0
+        self._reason = ""
+        """Reason of the latest pause; empty: the engine has answered since."""
+        self._is_tested = False
+        """Whether after the pause one call has to succeed before others are made."""
+
+    @contextlib.asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Waits until the engine may have one more call under way, and counts the block as one.
+
+        Raises:
+            RemoteEngineAway: it pauses.
+        """
+        self._check_pause()
+        self._under_way += 1
+        try:
+            async with self._slots:
+                self._begin()
+                yield
+        finally:
+            self._under_way -= 1
+            await self._close_if_done()
+
+    def succeeded(self) -> None:
+        """Ends a pause: the engine has answered."""
+        self._failures, self._reason, self._paused_until, self._is_tested = 0, "", 0.0, False
+
+    def failed(self, error: Exception) -> None:
+        """Counts a call that gave no picture; the last of `FAILURES` in a row begins a pause."""
+        self._failures += 1
+        if self._failures >= FAILURES:
+            self._pause(self.remote.pause_s, str(error), is_tested=True)
+
+    def is_away(self, error: RemoteEngineAway) -> None:
+        """Begins a pause, as long as the engine asks for."""
+        is_busy = isinstance(error, RemoteEngineBusy)
+        self._pause(error.retry_after_s or self.remote.pause_s, str(error), is_tested=not is_busy)
+
+    async def retire(self) -> None:
+        """Closes the client once its calls have ended: the operator changed the engine's entry."""
+        self._is_retired = True
+        await self._close_if_done()
+
+    def _begin(self) -> None:
+        """Lets a call through. After a pause of an engine that was down it is the only one for a moment.
+
+        Raises:
+            RemoteEngineAway: it pauses.
+        """
+        self._check_pause()
+        if self._is_tested:
+            self._paused_until = self._clock() + 2 * self.remote.connect_timeout_s
+
+    def _check_pause(self) -> None:
+        left_s = self._paused_until - self._clock()
+        if left_s > 0:
+            raise RemoteEngineAway(self._reason, retry_after_s=math.ceil(left_s))
+
+    def _pause(self, pause_s: float, reason: str, *, is_tested: bool) -> None:
+        self._paused_until, self._reason, self._is_tested = self._clock() + pause_s, reason, is_tested
+
+    async def _close_if_done(self) -> None:
+        if self._is_retired and not self._under_way:
+            await self.client.close()
