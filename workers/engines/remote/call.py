@@ -86,7 +86,8 @@ class CallUnderWay:
         except TimeoutError as exc:
             is_paid = not await self._cancelled(work)
             error = RemoteEngineFailed(f"Engine {remote.key} gave no picture within {remote.timeout_s:g} s")
-            await self._failed(call, error, is_paid=is_paid)
+            self.opened.failed(error)
+            await self.calls.end(call, is_paid=is_paid)
             raise error from exc
         except asyncio.CancelledError:
             await self._stopped(work)
@@ -101,8 +102,13 @@ class CallUnderWay:
             self.opened.succeeded()  # it answers
             await self.calls.end(call, is_paid=isinstance(client, QueueClient) and work.is_handed_over)
             raise
-        except (RemoteEngineFailed, RemoteJobLost) as exc:
-            await self._failed(call, exc, is_paid=True)
+        except RemoteEngineFailed as exc:
+            self.opened.failed(exc)
+            if not self._may_be_found(work):
+                await self.calls.end(call, is_paid=True)
+            raise
+        except RemoteJobLost:
+            await self.calls.end(call, is_paid=True)
             raise
         self.opened.succeeded()
         return drawn
@@ -175,9 +181,10 @@ class CallUnderWay:
             file=file,
         )
 
-    async def _failed(self, call: EngineCall, error: ImgenError, *, is_paid: bool) -> None:
-        self.opened.failed(error)
-        await self.calls.end(call, is_paid=is_paid)
+    def _may_be_found(self, work: "_Work") -> bool:
+        """Returns whether the engine may have taken work whose answer was lost: the next attempt asks for it by our id."""
+        client = self.opened.client
+        return isinstance(client, QueueClient) and client.takes_our_id and not work.is_handed_over
 
     async def _stopped(self, work: "_Work") -> None:
         """Ends the call of a stopped job; where another worker may go on with the engine's work, it stays open."""

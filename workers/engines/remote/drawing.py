@@ -7,6 +7,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -64,6 +65,7 @@ class RemoteDrawing:
         self._engines = dict(engines)
         self._open_client = open_client
         self._opened: dict[str, OpenedEngine] = {}
+        self._is_closing = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="remote engines", daemon=True)
         self._thread.start()
@@ -105,7 +107,8 @@ class RemoteDrawing:
         self._submit(self._refreshed(dict(engines))).result()
 
     def close(self) -> None:
-        """Closes all connections. Calls under way are broken off."""
+        """Closes all connections. Calls under way are broken off; what their engines have is left to the jobs' next attempts."""
+        self._is_closing = True
         self._submit(self._closed()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -161,8 +164,13 @@ class RemoteDrawing:
         try:
             async with opened.slot():
                 return await self._call(opened, choice, shot, calls, watch).go_on(call)
-        except WorkGoesOn as exc:
-            raise exc.reason from exc
+        except (WorkGoesOn, RemoteEngineAway) as exc:
+            reason = exc.reason if isinstance(exc, WorkGoesOn) else exc
+            if time.time() - call.opened_at < opened.remote.timeout_s:
+                raise reason from None
+            log.warning("an engine is away for too long, its work is given up", call=call.id, engine=call.engine)
+            await calls.end(call, is_paid=True)
+            return None
 
     def _call(
         self, opened: OpenedEngine, choice: EngineChoice, shot: Shot, calls: Calls, watch: _Watch
@@ -173,7 +181,7 @@ class RemoteDrawing:
             shot=shot,
             calls=calls,
             progress=watch.progress,
-            is_left=lambda: watch.is_left,
+            is_left=lambda: watch.is_left or self._is_closing,
         )
 
     async def _engine(self, choice: EngineChoice) -> OpenedEngine:
