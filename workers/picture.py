@@ -76,6 +76,8 @@ class Picture:
     manifest_id: str = ""
     manifest_store: bytes = b""
     """JUMBF; gives the credentials back after a platform has stripped them from the file."""
+    manifest_key: str = ""
+    """Object key of the stored manifest store."""
     sha256: str = ""
     images: tuple[StoredImage, ...] = ()
     kept: CachedMaster | None = None

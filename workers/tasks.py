@@ -24,7 +24,7 @@ from imgen.domain.review.floor import FLOOR_VERSION
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.live import block_penalty, epochs, news, waiting
 from imgen.provenance.hash_matcher import HASH_MATCH
-from imgen.records import assets, audit, cache, engine_calls, job_transitions
+from imgen.records import assets, audit, cache, engine_calls, job_transitions, picture_records
 from workers import companions, failures, outcome, pipeline
 from workers.batch import RenderBatch
 from workers.claims import claim_companions, claim_for_message
@@ -201,9 +201,10 @@ def _end_blocked(resources: WorkerResources, job: Job, error: PictureBlocked) ->
 
 
 def write_end(connection: Connection, job: Job, state: State, result: Outcome, picture: Picture) -> Job:
-    """Writes a job's end and, in the same transaction, the picture's asset, a kept one's cache entry, a blocked one's audit."""
+    """Writes a job's end and, in the same transaction, the picture's records, a kept one's cache entry, a blocked one's audit."""
     ended = job_transitions.end(connection, job, state, result)
     assets.add(connection, ended, size_bytes=len(picture.encoded))
+    picture_records.add(connection, ended, manifest_key=picture.manifest_key)
     verdict, kept = picture.verdict, picture.kept
     if result.blocked is not None and verdict is not None:
         detail = {"ruleset": job.recipe.ruleset, "floor_version": FLOOR_VERSION} | msgspec.to_builtins(verdict)

@@ -28,6 +28,7 @@ from imgen.records.tables.idempotency import idempotency_keys
 from imgen.records.tables.jobs import jobs
 from imgen.records.tables.ledger import ledger
 from imgen.records.tables.oauth import oauth_codes, oauth_connections, oauth_tokens
+from imgen.records.tables.picture_records import picture_records
 from imgen.records.tables.uploads import uploads
 from imgen.records.tables.users import memberships, one_time_links
 from imgen.records.tables.webhooks import webhook_attempts, webhook_deliveries, webhook_endpoints, webhook_secrets
@@ -42,6 +43,7 @@ ROWS: Mapping[str, tuple[Table, Column[Any]]] = {
     "idempotency keys": (idempotency_keys, idempotency_keys.c.owner),
     "awaited answers": (awaited_answers, awaited_answers.c.tenant_id),
     "uploads": (uploads, uploads.c.tenant_id),
+    "records of pictures": (picture_records, picture_records.c.tenant_id),
     "calls of engines": (engine_calls, engine_calls.c.tenant_id),
     "days of the cache": (cache_lookups, cache_lookups.c.tenant_id),
     "numbers of events": (event_numbers, event_numbers.c.tenant_id),

@@ -17,12 +17,17 @@ LOGGED = 5
 
 
 def folders_of(job: Job | ExpiredJob) -> tuple[str, ...]:
-    """Returns the prefixes of all objects of a job."""
+    """Returns the prefixes of all objects of a job but its manifest stores."""
     return (
         f"pictures/{job.tenant_id}/{job.gen_id}/",
         f"withheld/{job.tenant_id}/{job.gen_id}/",
         f"work/{job.id}/",
     )
+
+
+def manifests_of(tenant_id: str, gen_id: str) -> str:
+    """Returns the prefix of the manifest stores of a picture, which are kept longer than its files."""
+    return f"manifests/{tenant_id}/{gen_id}/"
 
 
 def delete_folders(objects: ObjectStore, folders: Mapping[str, Iterable[str]]) -> set[str]:

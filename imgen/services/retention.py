@@ -22,13 +22,14 @@ from imgen.records import (
     job_events,
     oauth_clients,
     oauth_tokens,
+    picture_records,
     retention,
     users,
     webhook_log,
 )
 from imgen.services import input_files, logos, rounds
 from imgen.services.core import Core
-from imgen.services.object_folders import delete_folders, folders_of
+from imgen.services.object_folders import delete_folders, folders_of, manifests_of
 from imgen.services.process_lock import ProcessLock
 from imgen.threads import OBJECTS, SWEEPING
 
@@ -88,6 +89,22 @@ async def _old_rows(core: Core) -> int:
     return await _old_jobs(core, keep_days=core.settings.jobs.keep_jobs_days, rows_too=True)
 
 
+async def _old_records(core: Core) -> int:
+    """Deletes the records of published pictures past their time, with their manifest stores. 0 days: keeps for ever."""
+    keep_days, after = core.settings.provenance.keep_records_days, None
+    published_before = core.clock() - keep_days * DAY_S
+    while keep_days and (
+        batch := await core.database.reading(
+            picture_records.expired, published_before=published_before, after=after, limit=BATCH
+        )
+    ):
+        folders = {one.gen_id: (manifests_of(one.tenant_id, one.gen_id),) for one in batch}
+        bare = await SWEEPING.run(delete_folders, core.objects, folders)
+        await core.database.writing(picture_records.forget, sorted(bare))
+        after = batch[-1].published_at, batch[-1].gen_id
+    return 0
+
+
 async def _old_jobs(core: Core, *, keep_days: float, rows_too: bool) -> int:
     """Deletes the files of jobs past their time, and the rows or the names of the files in them. 0 days: keeps for ever."""
     swept, after = 0, None
@@ -98,6 +115,11 @@ async def _old_jobs(core: Core, *, keep_days: float, rows_too: bool) -> int:
         )
     ):
         with_files = {job.id: folders_of(job) for job in batch if job.stripped_at is None}
+        if rows_too:  # a store without a record belongs to an attempt that was not the last
+            recorded = await core.database.reading(picture_records.recorded_among, [job.gen_id for job in batch])
+            for job in batch:
+                if job.gen_id not in recorded:
+                    with_files[job.id] = (*with_files.get(job.id, ()), manifests_of(job.tenant_id, job.gen_id))
         bare = await SWEEPING.run(delete_folders, core.objects, with_files)
         bare |= {job.id for job in batch} - set(with_files)
         await core.database.writing(retention.delete_jobs if rows_too else retention.drop_files, bare)
@@ -175,6 +197,7 @@ async def _webhooks(core: Core) -> int:
 PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "pictures": _old_pictures,
     "jobs": _old_rows,
+    "records": _old_records,
     "sessions": _sessions,
     "events": _events,
     "idempotency keys": _idempotency_keys,
@@ -191,16 +214,20 @@ PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
 
 
 async def delete_job(core: Core, job: Job) -> None:
-    """Deletes an ended job at once, with all its files and its cache entry; its ledger entries stay.
+    """Deletes an ended job at once, with all its files, its manifest store and its cache entry; its ledger entries stay.
+
+    Of a published picture a tombstone is left: its digest, its watermark id and the date.
 
     Raises:
         Unavailable: not all files could be deleted; the job stays, to be deleted again.
     """
-    if not await OBJECTS.run(delete_folders, core.objects, {job.id: folders_of(job)}):
+    folders = (*folders_of(job), manifests_of(job.tenant_id, job.gen_id))
+    if not await OBJECTS.run(delete_folders, core.objects, {job.id: folders}):
         raise Unavailable("The object store keeps a file of this job")
 
     def write(connection: Connection) -> None:
         retention.delete_jobs(connection, [job.id])
+        picture_records.remove(connection, job.gen_id)
         if job.recipe.cache_entry_id:
             cache.purge(connection, entry_ids=[job.recipe.cache_entry_id])
 

@@ -39,6 +39,7 @@ from imgen.settings.sections import (
     Models,
     Objects,
     OpenAI,
+    Provenance,
     RedisSettings,
     Review,
     Webhooks,
@@ -88,6 +89,7 @@ class Settings(_Base):
     review: Review = Review()
     cache: Cache = Cache()
     credentials: CredentialSettings = CredentialSettings()
+    provenance: Provenance = Provenance()
     models: Models = Models()
     workers: Workers = Workers()
     webhooks: Webhooks = Webhooks()

@@ -204,6 +204,12 @@ class CredentialSettings(_Section):
     vendor: str = "Imgen"
 
 
+class Provenance(_Section):
+    """Records of published pictures, by which they are known after their jobs and files are gone."""
+
+    keep_records_days: Days = 0
+
+
 class Models(_Section):
     """Models of all workers; the models themselves are in models.toml."""
 

@@ -145,7 +145,9 @@ def test_a_doubled_message_changes_nothing(stack: Stack, truth: Truth):
     for job in truth.jobs(ids):
         assert job.fence == 2
         folder = stack.data / "objects" / "pictures" / job.tenant_id / job.gen_id
-        assert sorted(path.suffix for path in folder.rglob("*.*")) == [".c2pa", ".jpg", ".jpg"]
+        assert sorted(path.suffix for path in folder.rglob("*.*")) == [".jpg", ".jpg"]
+        kept = stack.data / "objects" / "manifests" / job.tenant_id / job.gen_id
+        assert [path.suffix for path in kept.rglob("*.*")] == [".c2pa"]
 
 
 @pytest.mark.faults

@@ -4,19 +4,23 @@ import asyncio
 import os
 import time
 
+import msgspec
 import pytest
 from factories import PLAN, make_job
+from msgspec import structs
+from records.test_stored_json import COMPLETED
 from sqlalchemy import update
 
 from imgen.domain.errors import Retryable, Unavailable
 from imgen.domain.job import State
 from imgen.domain.outcome import Outcome, StoredImage
 from imgen.objects.disk import DiskStore
-from imgen.records import job_events, job_transitions, jobs, ledger, users
+from imgen.records import job_events, job_transitions, jobs, ledger, picture_records, users
 from imgen.records.tables.events import job_events as event_rows
 from imgen.records.tables.jobs import jobs as table
 from imgen.records.tables.users import sessions
 from imgen.services import retention
+from imgen.settings.sections import Provenance
 
 
 def add(connection, job):
@@ -66,6 +70,60 @@ def test_pictures_and_orphans_are_swept_at_their_time(core):
 
     swept, left, images = core(work)
     assert (swept, left, images) == (1, ["work/run_new/1.webp"], ())
+
+
+def recorded_long_ago(core, days):
+    """A record of a picture whose job is gone, with its manifest store."""
+    outcome = msgspec.json.decode(COMPLETED, type=Outcome)
+    job = make_job(state=State.COMPLETED, outcome=outcome, ended_at=time.time() - days * 86400)
+    key = f"manifests/{job.tenant_id}/{job.gen_id}/1/a.c2pa"
+    core.objects.put(key, b"x", "application/c2pa")
+    core.database.attempt(picture_records.add, job, manifest_key=key)
+    return job, key
+
+
+def test_records_and_manifest_stores_outlive_jobs_until_their_own_time(core):
+    """For ever as it ships; with a limit those past it go."""
+
+    async def work(core):
+        (old, _), (_, kept_key) = recorded_long_ago(core, 500), recorded_long_ago(core, 300)
+        await retention.sweep(core)
+        all_kept = [stored.key for stored in core.objects.list("manifests/")]
+        core.settings = core.settings.model_copy(update={"provenance": Provenance(keep_records_days=365)})
+        await retention.sweep(core)
+        left = [stored.key for stored in core.objects.list("manifests/")]
+        gone = await core.database.reading(picture_records.find_by_watermark, old.watermark_id)
+        return len(all_kept), left == [kept_key], gone
+
+    assert core(work) == (2, True, None)
+
+
+def test_a_manifest_store_of_an_attempt_that_was_not_the_last_goes_with_its_job(core):
+    """Nobody would ever find it."""
+
+    async def work(core):
+        job, _ = ended_long_ago(core, days=400)
+        core.objects.put(f"manifests/{job.tenant_id}/{job.gen_id}/1/a.c2pa", b"x", "application/c2pa")
+        await retention.sweep(core)
+        return [stored.key for stored in core.objects.list("")]
+
+    assert core(work) == []
+
+
+def test_a_picture_that_is_deleted_on_request_leaves_a_tombstone(core):
+    """Files, thumbnail, manifest store and prompt are gone at once."""
+
+    async def work(core):
+        job, _ = ended_long_ago(core, days=1)
+        outcome = structs.replace(msgspec.json.decode(COMPLETED, type=Outcome), images=job.outcome.images)
+        core.database.attempt(picture_records.add, structs.replace(job, outcome=outcome), manifest_key="")
+        core.objects.put(f"manifests/{job.tenant_id}/{job.gen_id}/1/a.c2pa", b"x", "application/c2pa")
+        await retention.delete_job(core, job)
+        left = await core.database.reading(picture_records.find_by_watermark, job.watermark_id)
+        rows = await core.database.reading(jobs.find_readable, [job.id])
+        return [stored.key for stored in core.objects.list("")], rows, left.removed_at is not None, left.fingerprint
+
+    assert core(work) == ([], [], True, "")
 
 
 class StuckStore(DiskStore):

@@ -15,7 +15,7 @@ from imgen.domain.outcome import Outcome
 from imgen.domain.recipe import Attribution, Output, PromptParts, VisibleWatermark
 from imgen.live import job_views
 from imgen.provenance.inspection import inspect_picture
-from imgen.records import assets, job_transitions, jobs, ledger
+from imgen.records import assets, job_transitions, jobs, ledger, picture_records
 from workers import tasks
 
 
@@ -62,8 +62,12 @@ def test_a_picture_is_made_signed_and_charged_once(resources):
         assert found.credentials.state == "Trusted"
     assert {stored.key for stored in resources.objects.list("")} == {
         *(image.key for image in job.outcome.images),
-        job.outcome.images[0].key.replace(".jpg", ".c2pa"),
+        job.outcome.images[0].key.replace(".jpg", ".c2pa").replace("pictures/", "manifests/"),
     }
+    with resources.database.read() as connection:
+        record = picture_records.find_by_watermark(connection, job.watermark_id, tenant_id=job.tenant_id)
+    assert resources.objects.get(record.manifest_key)
+    assert record.manifest_id == job.outcome.meta.manifest_id
     assert resources.live.run(job_views.get_view(job.id)).view.state is State.COMPLETED
 
 

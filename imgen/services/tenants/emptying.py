@@ -34,7 +34,7 @@ CANCELLED_AT_ONCE = 25
 JOBS_AT_ONCE = 250
 ROWS_AT_ONCE = 1000
 FILES_AT_ONCE = 1000
-FOLDERS = ("pictures", "withheld", "inputs", "brands")
+FOLDERS = ("pictures", "manifests", "withheld", "inputs", "brands")
 """Folders of the object store that have one for each tenant."""
 
 

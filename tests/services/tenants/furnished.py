@@ -161,7 +161,7 @@ def keys_of(made, tenant_id, entry_id):
         if job.outcome is not None:
             yield from (image.key for image in job.outcome.images)
             yield f"withheld/{tenant_id}/{job.gen_id}/1/a.jpg"
-            yield f"pictures/{tenant_id}/{job.gen_id}/1/a.c2pa"
+            yield f"manifests/{tenant_id}/{job.gen_id}/1/a.c2pa"
 
 
 def _add_job(connection, core, principal, prompt, entry_id):

@@ -46,7 +46,7 @@ def test_a_worker_that_is_just_publishing_leaves_nothing(core, caller, admin):
             assert await emptying.empty(core, await begin(core, admin, gone))
 
         def put_late(key, body, kind):
-            if key.startswith("pictures/") and deletion_of(core, gone) is None:
+            if key.startswith("manifests/") and deletion_of(core, gone) is None:
                 asyncio.run_coroutine_threadsafe(delete(), loop).result(60)
             put(key, body, kind)
 
