@@ -5,7 +5,6 @@ codeword that correlates best with the votes, by ordered statistics (Fossorier a
 """
 
 import hashlib
-import itertools
 from functools import cache
 
 import numpy as np
@@ -19,10 +18,6 @@ _MESSAGE_BITS = 50
 _GENERATOR = 0x2C9352AA6CC054468311
 """Polynomial over GF(2), highest power first; Lin and Costello, Error Control Coding, table of primitive BCH codes."""
 
-_ACCEPT = 0.82
-"""Least correlation of votes and codeword. If all votes are ±1, the worst case, that is 11 wrong bits of 127, and some
-codeword lies that near to an unmarked picture once in 250 million pictures (Hamming balls around 2⁴⁸ codewords)."""
-
 
 def encode(watermark_id: str) -> NDArray[np.uint8]:
     """Encodes 12 hex digits as bits (127,), each 0 or 1."""
@@ -32,16 +27,29 @@ def encode(watermark_id: str) -> NDArray[np.uint8]:
 
 
 def decode(votes: NDArray[np.float64]) -> tuple[str | None, float]:
-    """Returns the id and its correlation with the votes, 0.82–1; None and 0 if no codeword fits.
+    """Returns the id of the nearest codeword and its correlation with the votes, 0–1; None: that word stands for no id.
+
+    Some word is always nearest: whether it is near enough, watermark_reading/acceptance.py says.
 
     Args:
         votes: (127,), positive for a one, the larger the surer; their scale does not matter.
     """
-    message, correlation = _nearest(votes * _whitening())
-    number = int("".join(map(str, message)), 2)
-    if correlation < _ACCEPT or number >> _ID_BITS:
-        return None, 0.0
-    return f"{number:012x}", round(correlation, 4)
+    _, word, correlation = _nearest(votes, _whitening()[None])
+    return _id(word), correlation
+
+
+def decode_shifts(votes: NDArray[np.float64]) -> tuple[str | None, float]:
+    """Decodes votes (127,) whose first bit is unknown: the nearest codeword at any of the 127 shifts, as `decode` does.
+
+    The code is cyclic: a shifted codeword is a codeword, and only the whitening tells the shifts apart.
+    """
+    shift, word, correlation = _nearest(votes, _shifted_whitening())
+    return _id(np.roll(word, -shift)), correlation
+
+
+def _id(word: NDArray[np.bool_]) -> str | None:
+    number = int("".join("1" if bit else "0" for bit in word[:_MESSAGE_BITS]), 2)
+    return None if number >> _ID_BITS else f"{number:012x}"
 
 
 @cache
@@ -64,10 +72,40 @@ def _whitening() -> NDArray[np.int8]:
     return 1 - 2 * np.unpackbits(np.frombuffer(digest, np.uint8))[:BITS].astype(np.int8)
 
 
-def _nearest(votes: NDArray[np.float64]) -> tuple[list[int], float]:
-    """Finds the message whose codeword correlates best with the votes (127,), positive for a one; and that correlation, 0–1."""
-    matrix = _generator()[:, np.argsort(-np.abs(votes))]
-    ordered = votes[np.argsort(-np.abs(votes))]
+@cache
+def _shifted_whitening() -> NDArray[np.int8]:
+    """Returns the whitening as it lies over votes at each shift, (127, 127)."""
+    return np.stack([np.roll(_whitening(), shift) for shift in range(BITS)])
+
+
+def _nearest(votes: NDArray[np.float64], whitenings: NDArray[np.int8]) -> tuple[int, NDArray[np.bool_], float]:
+    """Finds the whitening (of K, 127) under which a codeword correlates best with the votes (127,).
+
+    Signs do not change which votes are the most reliable: one elimination serves all whitenings.
+
+    Returns:
+        The whitening's number, the codeword (127,) before it, and the correlation, 0–1.
+    """
+    order = np.argsort(-np.abs(votes), kind="stable")
+    matrix, pivots = _eliminate(_generator()[:, order])
+    signed = (votes * whitenings)[:, order].astype(np.float32)  # (K, 127)
+    # The 50 most reliable independent votes as they are; then with one or two of them flipped
+    words = ((signed[:, pivots] > 0).astype(np.float32) @ matrix.astype(np.float32)) % 2 > 0
+    agreement = np.where(words, signed, -signed)
+    single = 1 - 2 * matrix.astype(np.float32)  # a flipped bit turns the signs of its row
+    first, second = np.triu_indices(_MESSAGE_BITS, 1)
+    turns = np.vstack([np.ones((1, BITS), np.float32), single, single[first] * single[second]])  # (1276, 127)
+    scores = agreement @ turns.T
+    number, turn = np.unravel_index(scores.argmax(), scores.shape)
+    word = np.empty(BITS, np.bool_)
+    word[order] = words[number] ^ (turns[turn] < 0)
+    norm = float(np.linalg.norm(votes)) * BITS**0.5
+    return int(number), word, float(scores[number, turn]) / norm if norm else 0.0
+
+
+def _eliminate(matrix: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[int]]:
+    """Brings a matrix (50, 127) over GF(2) into reduced row echelon form; returns it and its pivot columns."""
+    matrix = matrix.copy()
     pivots: list[int] = []
     for column in range(BITS):
         row = len(pivots)
@@ -80,20 +118,4 @@ def _nearest(votes: NDArray[np.float64]) -> tuple[list[int], float]:
             others[row] = False
             matrix[others] ^= matrix[row]
             pivots.append(column)
-    # The 50 most reliable independent votes as they are, then with one or two of them flipped
-    chosen = (ordered[pivots] > 0) ^ _flips()
-    words = (chosen.astype(np.float32) @ matrix % 2) * 2 - 1
-    scores = words @ ordered
-    best = words[np.argmax(scores)]
-    word = np.empty(BITS, np.int8)
-    word[np.argsort(-np.abs(votes))] = best > 0
-    norm = float(np.linalg.norm(votes)) * BITS**0.5
-    return word[:_MESSAGE_BITS].tolist(), float(scores.max()) / norm if norm else 0.0
-
-
-@cache
-def _flips() -> NDArray[np.bool_]:
-    """Returns every choice of none, one or two of 50 bits, (1276, 50)."""
-    single = np.eye(_MESSAGE_BITS, dtype=bool)
-    pairs = [single[i] ^ single[j] for i, j in itertools.combinations(range(_MESSAGE_BITS), 2)]
-    return np.vstack([np.zeros((1, _MESSAGE_BITS), bool), single, pairs])
+    return matrix, pivots

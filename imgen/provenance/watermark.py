@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from imgen.domain import errors
 from imgen.provenance import bch_code
+from imgen.provenance.watermark_reading.acceptance import EXACT, log2_chance
 
 ALGORITHM = "dwtDctSvd.bch127"
 """Name in the C2PA soft-binding assertion, after the reverse domain of `[credentials] algorithm_domain`."""
@@ -43,7 +44,9 @@ class DecodedWatermark(Struct, frozen=True, kw_only=True):
     id: str | None
     """12 lowercase hex digits; None: no watermark of ours."""
     confidence: float
-    """Correlation of the blocks' votes with the codeword, 0.82–1; 0 if none was found."""
+    """Correlation of the blocks' votes with the codeword, 0–1; 0 if none was found."""
+    false_accepts: float = 1.0
+    """Bound on the unmarked pictures in which the search would have found as good an id; 1 if none was found."""
 
 
 def embed(pixels: NDArray[np.uint8], watermark_id: str) -> NDArray[np.uint8]:
@@ -80,8 +83,14 @@ def decode(pixels: NDArray[np.uint8]) -> DecodedWatermark:
     if _too_small(pixels):
         return DecodedWatermark(id=None, confidence=0.0)
     largest, _, _ = _singular(_bands(pixels)[0])
-    watermark_id, correlation = bch_code.decode(_votes(largest))
-    return DecodedWatermark(id=watermark_id, confidence=correlation)
+    votes = _votes(largest)
+    watermark_id, correlation = bch_code.decode(votes)
+    chance = log2_chance(votes, correlation)
+    if watermark_id is None or not EXACT.accepts(chance):
+        return DecodedWatermark(id=None, confidence=0.0)
+    return DecodedWatermark(
+        id=watermark_id, confidence=round(correlation, 4), false_accepts=EXACT.false_accepts(chance)
+    )
 
 
 def _too_small(pixels: NDArray[np.uint8]) -> bool:
