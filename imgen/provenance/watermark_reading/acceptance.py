@@ -1,6 +1,7 @@
-"""Acceptance of codewords: the chance that an unmarked picture's votes lie as near to one, and the limits of each search.
+"""Acceptance of codewords: the chance that an unmarked picture's votes lie as near to one, and the limit of each search.
 
-Searches of one inspection try many words. Each has a share of the false accepts allowed for a picture, divided among its words.
+The searches of one inspection decode many vectors of votes. Each search has a share of the false accepts that are allowed
+for a picture, and divides it among its vectors.
 """
 
 import math
@@ -36,7 +37,7 @@ class Search(Struct, frozen=True, kw_only=True):
 
 
 EXACT = Search(share_log2=-31, vectors=1)
-"""The picture as it is; what the publication of a picture reads as well. At most 9 bits of 127 may be wrong if all are equally loud."""
+"""The picture as it is, which its publication reads as well. If all votes are equally loud, 9 of 127 may be wrong."""
 
 
 def log2_chance(votes: NDArray[np.float64], correlation: float) -> float:
