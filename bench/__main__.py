@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 BENCHMARKS = (
-    *("finish", "render", "engine", "first_step", "pdq", "matchlist", "cache"),
+    *("finish", "render", "engine", "first_step", "pdq", "matchlist", "fingerprints", "cache"),
     *(
         "pages",
         "tenants",
