@@ -1,9 +1,9 @@
 """Index of PDQ fingerprints: finds those within the distance of a match among millions, from files that are mapped into memory.
 
-Multi-index hashing (Norouzi, Punjani and Fleet, "Fast Exact Search in Hamming Space with Multi-Index Hashing", 2014): where the
-whole differs in 31 bits, at least one of 16 pieces of 16 bits differs in one bit at most. So 17 values of each piece are looked up,
-and what is found there is compared as a whole. The search is exact. The files are built once and never changed; processes of a host
-share their pages.
+Multi-index hashing (Norouzi, Punjani and Fleet, "Fast Exact Search in Hamming Space with Multi-Index Hashing", 2014): where two
+fingerprints differ in 31 bits, at least one of 16 pieces of 16 bits differs in one bit at most. So 17 values of each piece are
+looked up, and what is found there is compared as a whole. The search is exact. The files are built once and never changed;
+processes of a host share their pages.
 """
 
 import shutil
