@@ -50,6 +50,8 @@ class Picture:
     """Those of `negative`, `guidance` and `seed` that changed nothing in the pixels."""
     elsewhere: DrawnElsewhere | None = None
     """Facts that a remote engine told of the pixels; None: they were drawn here."""
+    answer_file: bytes = b""
+    """The remote engine's file as it came, if it carries a C2PA manifest; empty: it carries none."""
     upscaler: str = ""
     """Name of what enlarged the pixels: a configured file, or `lanczos`; empty: nothing did."""
     source: NDArray[np.uint8] | None = None

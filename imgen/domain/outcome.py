@@ -34,6 +34,8 @@ class DrawnElsewhere(Struct, frozen=True, kw_only=True):
     """Prompt that it drew in place of the one it was given; empty: it tells none."""
     seed: int | None = None
     """Seed that it tells; None: it tells none, and the one it was given counts if it takes one."""
+    has_credentials: bool = False
+    """Whether its file carries a C2PA manifest, and is kept beside the master."""
 
 
 class Meta(Struct, frozen=True, kw_only=True):

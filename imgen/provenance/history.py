@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 SOURCE = "source"
 LOGO = "logo"
+ANSWER = "answer"
 """Labels by which an action names its ingredient. They stand in no file: the library replaces them with hashed URIs."""
 
 _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -39,8 +40,9 @@ class Ingredient(Struct, frozen=True, kw_only=True):
     """Picture that another one was made from."""
 
     label: str
-    relationship: Literal["parentOf", "componentOf"]
-    """`parentOf`: the picture is a version of it; `componentOf`: it is a part of the picture."""
+    relationship: Literal["parentOf", "componentOf", "inputTo"]
+    """`parentOf`: the picture is a version of it, at most one; `componentOf`: it is a part of the picture; `inputTo`: a model
+    drew from it what the picture is a version of."""
     title: str = ""
     """Of a file that is ours: a stranger's has that of its own manifest (C2PA 2.4, section 18.16.4)."""
     thumbnail: bytes = b""
@@ -53,6 +55,9 @@ WATERMARKED = Action(name="c2pa.watermarked")
 """Its finer forms of C2PA 2.3, `.bound` and `.unbound`, are unknown to older readers."""
 
 OPENED = Action(name="c2pa.opened", ingredient=SOURCE)
+
+OPENED_ANSWER = Action(name="c2pa.opened", ingredient=ANSWER)
+"""A remote engine's file with credentials of its own: that it is drawn stands in those."""
 
 PLACED = Action(name="c2pa.placed", ingredient=LOGO)
 

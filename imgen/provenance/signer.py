@@ -24,7 +24,7 @@ from imgen.provenance import encoding
 from imgen.provenance.carried import carried_pictures
 from imgen.provenance.certificate_end import certificate_end, ending
 from imgen.provenance.credentials import SETTINGS, read
-from imgen.provenance.history import SOURCE, WATERMARKED, Ingredient, created
+from imgen.provenance.history import SOURCE, WATERMARKED, Action, Ingredient, created
 from imgen.provenance.manifest import Manifest, definition, ingredient_definition, thumbnail_definition
 from imgen.provenance.time_stamping import LIMIT_S, TimeStampAuthority
 
@@ -111,6 +111,20 @@ class Signer:
         if outage is not None and self._without_timestamp == "wait":
             raise outage
         return Signed(body=signed, manifest_id=manifest_id, manifest_store=store)
+
+    def carries(self, ingredient: Ingredient, *, admits: Admits | None = None) -> bool:
+        """Returns whether a picture can carry the manifest of its parent, so that `sign` keeps it; broken ones can be carried.
+
+        Args:
+            ingredient: the parent, with its file.
+            admits: judge of the pictures in that manifest, as for `sign`.
+        """
+        if not _may_have_manifest(ingredient.file):
+            return False
+        opened = Action(name="c2pa.opened", ingredient=ingredient.label)
+        manifest = Manifest(version="0", gen_id="", actions=(opened, WATERMARKED), watermark_id="", fingerprint="")
+        one = (ingredient_definition(ingredient), ingredient.file, ingredient.thumbnail)
+        return self._can_carry(definition(manifest, _new_manifest_id()), [one], admits)
 
     def sign_thumbnail(self, thumbnail: bytes, mime: str, manifest: Manifest, picture: Signed) -> bytes:
         """Signs the thumbnail of a signed picture, its parent; no authority is asked, since the parent's time-stamp is in it.

@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 from factories import make_manifest
 from manifest_readers import actions_of, base, by_another, by_library
+from msgspec import structs
 from PIL import Image
 
 from imgen.provenance import credentials, encoding
 from imgen.provenance.development_chain import make_development_chain
 from imgen.provenance.history import (
+    ANSWER,
     CROPPED,
     LOGO,
     OPENED,
+    OPENED_ANSWER,
     PLACED,
     RESIZED,
     SOURCE,
@@ -33,6 +36,9 @@ PARENT = Ingredient(label=SOURCE, relationship="parentOf", thumbnail=SMALL)
 MARK = Ingredient(label=LOGO, relationship="componentOf")
 OVER = redrawn("eros", WHEN, "Image to image")
 INTO = redrawn("eros", WHEN, "Inpainting")
+THEIRS = Ingredient(label=ANSWER, relationship="parentOf", thumbnail=SMALL)
+INPUT = structs.replace(PARENT, relationship="inputTo")
+FROM_INPUT = structs.replace(OVER, ingredient=SOURCE)
 
 DRAWN = ("c2pa.created", "trainedAlgorithmicMedia", None)
 REDRAWN = ("c2pa.edited", "compositeWithTrainedAlgorithmicMedia", None)
@@ -41,6 +47,7 @@ CUT = ("c2pa.cropped", "algorithmicallyEnhanced", None)
 FROM = ("c2pa.opened", None, "parentOf")
 LAID = ("c2pa.placed", None, "componentOf")
 MARKED = ("c2pa.watermarked", None, None)
+REDRAWN_FROM = ("c2pa.edited", "compositeWithTrainedAlgorithmicMedia", "inputTo")
 
 HISTORIES = {
     "words": ((created("eros", WHEN),), (), [DRAWN]),
@@ -49,6 +56,8 @@ HISTORIES = {
     "source": ((OPENED, OVER), (PARENT,), [FROM, REDRAWN]),
     "source, mask": ((OPENED, INTO), (PARENT,), [FROM, REDRAWN]),
     "source, enlarged, logo": ((OPENED, OVER, RESIZED, PLACED), (PARENT, MARK), [FROM, REDRAWN, ENLARGED, LAID]),
+    "engine's picture": ((OPENED_ANSWER, RESIZED), (THEIRS,), [FROM, ENLARGED]),
+    "engine's picture, source": ((OPENED_ANSWER, FROM_INPUT), (THEIRS, INPUT), [FROM, REDRAWN_FROM]),
     "source as it is, enlarged": ((OPENED, CROPPED, RESIZED), (PARENT,), [FROM, CUT, ENLARGED]),
 }
 """History → its actions, its ingredients, and for each action name, source type and the relationship of its ingredient."""

@@ -10,6 +10,7 @@ from imgen.domain.errors import PictureFlagged, RefusedByProvider
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.domain.studio import ENHANCE
 from imgen.live import weights
+from imgen.provenance.embedded_parts import has_manifest
 from imgen.records import cache
 from imgen.weights.identity import identity
 from workers import spool
@@ -34,9 +35,16 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         PictureBlocked: the model's own safety checker flagged the picture, or a provider refused to draw it.
         TimedOut: the render took longer than its model's limit, or the job longer than its tier's.
     """
-    kept = spool.load(context.resources.settings.data_dir, context.job.id)
+    data_dir = context.resources.settings.data_dir
+    kept = spool.load(data_dir, context.job.id)
     if kept is not None:
-        return replace(decoded(picture, kept), is_resumed=True)
+        resumed = decoded(picture, kept)
+        has_file = resumed.elsewhere is not None and resumed.elsewhere.has_credentials
+        return replace(
+            resumed,
+            is_resumed=True,
+            answer_file=spool.load_answer_file(data_dir, context.job.id) if has_file else b"",
+        )
     if context.job.recipe.mode == ENHANCE:
         if picture.source is None:
             raise AssertionError("nothing to enhance: the recipe has no source")
@@ -57,7 +65,14 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         raise PictureBlocked(review.flagged_by_model(context)) from drawn
     for note in drawn.notes:
         log.info("drawn otherwise than asked", note=note)
-    return replace(picture, pixels=drawn.pixels, drawn_at=time.time(), idle=drawn.idle, elsewhere=drawn.elsewhere)
+    return replace(
+        picture,
+        pixels=drawn.pixels,
+        drawn_at=time.time(),
+        idle=drawn.idle,
+        elsewhere=drawn.elsewhere,
+        answer_file=drawn.file if has_manifest(drawn.file) else b"",
+    )
 
 
 def _report(picture: Picture, context: Context) -> OnStep:

@@ -12,10 +12,13 @@ from dataclasses import replace
 
 import msgspec
 import numpy as np
+import structlog
+from msgspec import structs
 from PIL import Image
 
 from imgen.domain.errors import MasterLost, ObjectNotFound, Retryable
 from imgen.domain.outcome import DrawnElsewhere
+from imgen.objects import ObjectStore
 from workers import spool
 from workers.picture import CachedMaster, Context, Picture
 
@@ -43,6 +46,8 @@ _DATE_TIME = 0x0132
 
 _TIME_FORMAT = "%Y:%m:%d %H:%M:%S"
 
+log = structlog.get_logger(__name__)
+
 
 def keep(picture: Picture, context: Context) -> Picture:
     """Stores the pixels under a key of job and fence, so that no two attempts write the same object.
@@ -54,25 +59,29 @@ def keep(picture: Picture, context: Context) -> Picture:
     body = _encoded(picture)
     data_dir = context.resources.settings.data_dir
     try:
-        context.resources.objects.put(key, body, f"image/{FORMAT}")
+        _put(context.resources.objects, key, body, picture.answer_file)
     except Retryable:
-        spool.save(data_dir, context.job.id, body)
+        spool.save(data_dir, context.job.id, body, picture.answer_file)
         raise
     spool.discard(data_dir, context.job.id)
     return replace(picture, master_key=key)
 
 
 def fetch(picture: Picture, context: Context) -> Picture:
-    """Reads the master's pixels.
+    """Reads the master's pixels, and the remote engine's file beside it.
 
     Raises:
         MasterLost: it is gone; the picture has to be drawn again.
     """
+    objects, key = context.resources.objects, context.job.master_key
     try:
-        body = context.resources.objects.get(context.job.master_key)
+        body = objects.get(key)
     except ObjectNotFound as exc:
         raise MasterLost from exc
-    return replace(decoded(picture, body), master_key=context.job.master_key)
+    fetched = replace(decoded(picture, body), master_key=key)
+    if fetched.elsewhere is None or not fetched.elsewhere.has_credentials:
+        return fetched
+    return replace(fetched, answer_file=_answer_file(objects, key))
 
 
 def decoded(picture: Picture, master: bytes) -> Picture:
@@ -90,16 +99,37 @@ def decoded(picture: Picture, master: bytes) -> Picture:
 
 
 def keep_for_reuse(picture: Picture, context: Context) -> Picture:
-    """Stores the pixels of a safe picture for the semantic cache if its recipe has a cache entry. A flag prevents it."""
+    """Stores a safe picture's master for the semantic cache if its recipe has a cache entry. A flag prevents it."""
     entry_id, verdict = context.job.recipe.cache_entry_id, picture.verdict
     if not entry_id or verdict is None or not verdict.safe or verdict.flags:
         return picture
     key = f"cache/{entry_id}/{context.job.fence}.{FORMAT}"
     body = _encoded(picture)
-    context.resources.objects.put(key, body, f"image/{FORMAT}")
+    _put(context.resources.objects, key, body, picture.answer_file)
     digest = context.resources.policy_digests[context.job.recipe.ruleset]
-    kept = CachedMaster(key=key, size_bytes=len(body), policy_digest=digest, codes=verdict.codes)
+    size_bytes = len(body) + len(picture.answer_file)
+    kept = CachedMaster(key=key, size_bytes=size_bytes, policy_digest=digest, codes=verdict.codes)
     return replace(picture, kept=kept)
+
+
+def answer_key(master_key: str) -> str:
+    """Returns the key of the remote engine's file beside a master."""
+    return f"{master_key.rpartition('.')[0]}.answer"
+
+
+def _put(objects: ObjectStore, key: str, body: bytes, answer_file: bytes) -> None:
+    if answer_file:  # first: a master without it would be taken for one that has none
+        objects.put(answer_key(key), answer_file, "application/octet-stream")
+    objects.put(key, body, f"image/{FORMAT}")
+
+
+def _answer_file(objects: ObjectStore, key: str) -> bytes:
+    """Reads the remote engine's file; empty: it is gone, and the picture is finished without its credentials."""
+    try:
+        return objects.get(answer_key(key))
+    except ObjectNotFound:
+        log.warning("the credentials of an engine's picture are gone", key=answer_key(key))
+        return b""
 
 
 def _encoded(picture: Picture) -> bytes:
@@ -111,7 +141,8 @@ def _encoded(picture: Picture) -> bytes:
     if picture.upscaler:
         exif[_SOFTWARE] = picture.upscaler
     if picture.elsewhere is not None:
-        exif[_MAKER] = json.dumps(msgspec.to_builtins(picture.elsewhere))  # ASCII, as EXIF wants it
+        told = structs.replace(picture.elsewhere, has_credentials=bool(picture.answer_file))
+        exif[_MAKER] = json.dumps(msgspec.to_builtins(told))  # ASCII, as EXIF wants it
     file = io.BytesIO()
     Image.fromarray(picture.pixels).save(file, FORMAT, exif=exif, **_OPTIONS)
     return file.getvalue()

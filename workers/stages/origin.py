@@ -1,17 +1,20 @@
-"""Origin of the picture, as its credentials tell it: drawn from words alone, or made from a source that was opened.
+"""Origin of the picture, as its credentials tell it: drawn from words alone, or made from a picture that was opened.
 
-The render phase runs in another process: its part of the history is told by the recipe.
+That is a source, or a remote engine's file with credentials of its own. The render phase runs in another process: its part of the
+history is told by the recipe and the master.
 """
 
 import io
 from dataclasses import replace
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import structlog
-from msgspec import UNSET
+from msgspec import UNSET, structs
 from PIL import Image
 
-from imgen.domain.errors import ObjectNotFound, SourceLost
+from imgen.domain.errors import InvalidField, ObjectNotFound, SourceLost
 from imgen.domain.framing import drawn_window
 from imgen.domain.job import utc_text
 from imgen.domain.recipe import Input, Recipe, strength_of
@@ -19,9 +22,11 @@ from imgen.domain.studio import ENHANCE
 from imgen.objects import ObjectStore
 from imgen.provenance import encoding
 from imgen.provenance.history import (
+    ANSWER,
     CROPPED,
     ENHANCEMENT,
     OPENED,
+    OPENED_ANSWER,
     RESIZED,
     SOURCE,
     Action,
@@ -30,8 +35,10 @@ from imgen.provenance.history import (
     enlarged,
     redrawn,
 )
+from imgen.provenance.untrusted_image import convert, open_untrusted
 from workers.engines.paste_back import redraws
 from workers.picture import Context, Picture
+from workers.stages.review import MAX_SEEN_SIDE, admits
 from workers.stages.source import open_input, used_part
 
 THUMBNAIL_PIXELS = 256
@@ -43,37 +50,108 @@ log = structlog.get_logger(__name__)
 def origin(picture: Picture, context: Context) -> Picture:
     """Notes the steps of the render phase. A source is the picture's parent, with a thumbnail and the credentials that it has.
 
+    A remote engine's file that carries credentials is the parent instead, since there is one at most; the source is then what
+    that was drawn from. Where those credentials cannot be kept, the history says itself that the picture is drawn.
+
     A source that no model drew over, because its strength is 0 or its mask keeps all, was cropped and resized at most; one of
     `enhance` was made better by plain arithmetic besides.
 
     Raises:
         SourceLost: the file of a source that was only cropped or resized is gone.
-        Retryable: the object store does not answer.
+        Retryable: the object store does not answer, or a reviewer about a picture within an engine's credentials.
     """
-    recipe, model = context.job.recipe, context.model.label
-    diffusion = recipe.diffusion
-    source, objects = diffusion.input("source"), context.resources.objects
-    when = "" if picture.drawn_at is None else utc_text(picture.drawn_at)
+    recipe, objects = context.job.recipe, context.resources.objects
+    source = recipe.diffusion.input("source")
     larger = (enlarged(picture.upscaler),) if picture.upscaler else _reduced(recipe)
     if source is None:
-        return replace(picture, actions=(created(model, when), *larger))
+        answer = _answer(picture, context)
+        first = OPENED_ANSWER if answer else created(_model(picture, context), _when(picture))
+        return replace(picture, actions=(first, *_adapted(picture, recipe), *larger), ingredients=answer)
     if recipe.mode == ENHANCE:
         steps: tuple[Action, ...] = (*_fitted(recipe, _size(objects, source)), *ENHANCEMENT, *larger)
-    elif _is_redrawn(recipe, objects):
-        how = "Image to image" if diffusion.input("mask") is None else "Inpainting"
-        steps = (*_cut(recipe, objects, source), redrawn(model, when, how), *larger)
+    elif _is_redrawn(picture, recipe, objects):
+        drawn_over = _drawn_over(picture, context)
+        if answer := _answer(picture, context):
+            steps = (*_adapted(picture, recipe), structs.replace(drawn_over, ingredient=SOURCE), *larger)
+            ingredients = (*answer, _ingredient(objects, source, "inputTo"))
+            return replace(picture, actions=(OPENED_ANSWER, *steps), ingredients=ingredients)
+        steps = (*_cut(recipe, objects, source), drawn_over, *larger)
     else:
         steps = (*_fitted(recipe, _size(objects, source)), *larger)
-    parent = Ingredient(
-        label=SOURCE, relationship="parentOf", thumbnail=_thumbnail(objects, source), file=_original(objects, source)
-    )
-    return replace(picture, actions=(OPENED, *steps), ingredients=(parent,))
+    return replace(picture, actions=(OPENED, *steps), ingredients=(_ingredient(objects, source, "parentOf"),))
 
 
-def _is_redrawn(recipe: Recipe, objects: ObjectStore) -> bool:
-    """Returns whether a model drew over the source. A mask that is gone counts as one that let it."""
+def _when(picture: Picture) -> str:
+    return "" if picture.drawn_at is None else utc_text(picture.drawn_at)
+
+
+def _model(picture: Picture, context: Context) -> str:
+    """Returns the name of the model that drew: a remote engine's own name, else the label of ours."""
+    told = picture.elsewhere
+    return told.model if told is not None and told.model else context.model.label
+
+
+def _drawn_over(picture: Picture, context: Context) -> Action:
+    how = "Image to image" if context.job.recipe.diffusion.input("mask") is None else "Inpainting"
+    return redrawn(_model(picture, context), _when(picture), how)
+
+
+def _ingredient(objects: ObjectStore, source: Input, relationship: Literal["parentOf", "inputTo"]) -> Ingredient:
+    thumbnail, file = _thumbnail(objects, source), _original(objects, source)
+    return Ingredient(label=SOURCE, relationship=relationship, thumbnail=thumbnail, file=file)
+
+
+def _answer(picture: Picture, context: Context) -> tuple[Ingredient, ...]:
+    """Returns the remote engine's file as the parent; empty: it has no credentials, or none that the picture can carry.
+
+    Raises:
+        ReviewerUnavailable: a reviewer did not answer about a picture within them.
+    """
+    if not picture.answer_file:
+        return ()
+    answer = Ingredient(label=ANSWER, relationship="parentOf", file=picture.answer_file)
+    if not context.resources.signer.carries(answer, admits=partial(admits, context)):
+        log.warning("the credentials of an engine's picture cannot be kept", job=context.job.id)
+        return ()
+    return (structs.replace(answer, thumbnail=_answer_thumbnail(picture, context)),)
+
+
+def _answer_thumbnail(picture: Picture, context: Context) -> bytes:
+    """Makes a small copy of the engine's picture; empty: it shows more than the finished one, and was refused by review."""
+    recipe, pixels = context.job.recipe, picture.pixels
+    if recipe.diffusion.input("mask") is not None or CROPPED in _adapted(picture, recipe):
+        try:
+            with open_untrusted(picture.answer_file, "answer") as image:
+                whole = convert(image, "RGBA")
+        except InvalidField:  # the object store has another file now
+            return b""
+        whole.thumbnail((MAX_SEEN_SIDE, MAX_SEEN_SIDE))
+        if not admits(context, np.asarray(whole)):
+            return b""
+        pixels = np.asarray(whole.convert("RGB"))
+    return encoding.thumbnail(pixels, "jpeg", side=THUMBNAIL_PIXELS)
+
+
+def _adapted(picture: Picture, recipe: Recipe) -> tuple[Action, ...]:
+    """Returns the steps from what a remote engine drew to the size that was asked for, and to the frame within."""
+    told, diffusion, frame = picture.elsewhere, recipe.diffusion, recipe.frame
+    if told is None:
+        return ()
+    width, height = (diffusion.width, diffusion.height) if frame is UNSET else drawn_window(diffusion, frame)
+    scale = max(diffusion.width / told.width, diffusion.height / told.height)
+    is_cropped = told.width * scale - width >= 1 or told.height * scale - height >= 1
+    return (*((CROPPED,) if is_cropped else ()), *((RESIZED,) if scale != 1 else ()))
+
+
+def _is_redrawn(picture: Picture, recipe: Recipe, objects: ObjectStore) -> bool:
+    """Returns whether a model drew over the source. A mask that is gone counts as one that let it.
+
+    A remote engine may know no strength: without a mask it always did.
+    """
     diffusion = recipe.diffusion
     mask = diffusion.input("mask")
+    if mask is None and picture.elsewhere is not None:
+        return True
     if strength_of(diffusion) == 0 or mask is None:
         return strength_of(diffusion) > 0
     try:
