@@ -68,7 +68,9 @@ class EngineChoice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Price of a picture; None: the engine's."""
 
     def draws(self, *, source: bool, mask: bool) -> bool:
-        """Returns whether it can draw from these inputs."""
+        """Returns whether it can draw from these inputs; a workflow that loads a source draws from no words alone."""
+        if not source and "source" in self.nodes:
+            return False
         return (not source or self.edits != "") and (not mask or self.edits == "mask")
 
 

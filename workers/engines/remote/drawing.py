@@ -133,10 +133,7 @@ class RemoteDrawing:
             raise TypeError(f"{model.key} is drawn here")
         if (drawn := await self._gone_on(options, shot, calls, watch)) is not None:
             return drawn
-        fitting = [
-            one for one in options.engines if one.draws(source=shot.source is not None, mask=shot.mask is not None)
-        ]
-        if not fitting:
+        if not (fitting := _fitting(options, shot)):
             raise ModelError(f"models.toml: {model.key}: none of its engines draws from these inputs")
         reasons = list[RemoteEngineAway]()
         for choice in fitting:
@@ -156,7 +153,7 @@ class RemoteDrawing:
         call = await calls.find_open()
         if call is None:
             return None
-        choice = next((one for one in options.engines if one.engine == call.engine), None)
+        choice = next((one for one in _fitting(options, shot) if one.engine == call.engine), None)
         if choice is None or choice.engine not in self._engines or not call.engine_job_id:
             await calls.end(call, is_paid=True)
             return None
@@ -215,3 +212,8 @@ class RemoteDrawing:
             with contextlib.suppress(RuntimeError):
                 await opened.client.close()
         await self._loop.shutdown_default_executor()
+
+
+def _fitting(options: RemoteOptions, shot: Shot) -> list[EngineChoice]:
+    """Returns the entries that can draw a shot. A model may name one engine twice, with a workflow for each kind of input."""
+    return [one for one in options.engines if one.draws(source=shot.source is not None, mask=shot.mask is not None)]

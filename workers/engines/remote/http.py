@@ -4,7 +4,7 @@ import datetime as dt
 import email.utils
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import httpx2
 import msgspec
@@ -34,6 +34,8 @@ AWAY = frozenset({502, 503})
 """Statuses that say that nothing was drawn, and that another time may do."""
 REFUSED = frozenset({400, 404, 405, 413, 415, 422})
 _OK = range(200, 300)
+
+T = TypeVar("T")
 
 
 class HttpAnswer(NamedTuple):
@@ -120,13 +122,27 @@ class EngineHttp:
             return ModelError(f"{self._where} refuses the request: {status} {words}")
         return RemoteEngineFailed(f"{self._where} failed: {status} {words}")
 
+    def parsed(self, answer: HttpAnswer, form: type[T]) -> T:
+        """Decodes an answer's JSON.
+
+        Raises:
+            RemoteEngineFailed: it has another form.
+        """
+        try:
+            return msgspec.json.decode(answer.body, type=form)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
+            raise RemoteEngineFailed(f"{self._where} answered in another form") from exc
+
     def words(self, answer: HttpAnswer, hidden: Sequence[str] = ()) -> str:
         """Returns the texts in an error answer, without secrets and prompts."""
         try:
             decoded = msgspec.json.decode(answer.body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return ""  # a page of HTML tells an operator nothing
-        text = " ".join(_texts(decoded))
+        return self.shown(" ".join(_texts(decoded)), hidden)
+
+    def shown(self, text: str, hidden: Sequence[str] = ()) -> str:
+        """Returns the beginning of a server's text, without secrets and prompts."""
         for secret in (*self._secrets, *hidden):
             text = text.replace(secret, "…")
         return text[:MAX_WORDS]
