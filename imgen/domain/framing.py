@@ -1,6 +1,7 @@
 """Framing of an export: the size to draw, the window of it that has the asked ratio, and the finished picture's exact size."""
 
 import math
+from collections.abc import Sequence
 
 from msgspec import structs
 
@@ -83,6 +84,21 @@ def exported_px(recipe: Recipe) -> int:
     """Returns the long side of a recipe's export; 0: none was asked for."""
     longest = max(recipe.frame.width, recipe.frame.height) if recipe.frame else 0
     return longest if longest in LONG_SIDES.values() else 0
+
+
+def finished_sizes(sizes: Sequence[Size]) -> tuple[Size, ...]:
+    """Returns the sizes that pictures of a model have: its own, enlarged, and exported in every ratio.
+
+    Args:
+        sizes: all that may be asked of the model.
+    """
+    enlarged = [(width * factor, height * factor) for factor in UPSCALES for width, height in sizes]
+    exported = [
+        _large_enough(_of_long_side(ratio, long_side) if long_side else window(nearest_size(*ratio, sizes), ratio))
+        for ratio in RATIOS.values()
+        for long_side in LONG_SIDES.values()
+    ]
+    return tuple(dict.fromkeys([*enlarged, *exported]))
 
 
 def _factor(cut: Size, frame: Size) -> int:

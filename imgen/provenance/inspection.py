@@ -4,10 +4,13 @@ import numpy as np
 from msgspec import Struct, field
 
 from imgen.provenance import credentials, fingerprint, untrusted_image
-from imgen.provenance.watermark import DecodedWatermark, decode
+from imgen.provenance.watermark_reading.acceptance import DecodedWatermark
+from imgen.provenance.watermark_reading.reading import Reading, read
 
 MAX_PIXELS = 32_000_000
 """Largest area: twice that of a picture that was enlarged four times."""
+
+_ORDINARY = Reading()
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
 
@@ -22,12 +25,15 @@ class Inspection(Struct, frozen=True, kw_only=True):
     height: int
 
 
-def inspect_picture(body: bytes, anchors: bytes = b"", *, request_field: str = "image") -> Inspection:
+def inspect_picture(
+    body: bytes, anchors: bytes = b"", *, reading: Reading = _ORDINARY, request_field: str = "image"
+) -> Inspection:
     """Inspects a PNG, JPEG, WebP or AVIF file, whatever its name.
 
     Args:
         body: the file, from anywhere.
         anchors: PEM roots whose signatures count as trusted.
+        reading: extent of the search for the watermark.
         request_field: the request's field that held the file, for the message.
 
     Raises:
@@ -39,7 +45,7 @@ def inspect_picture(body: bytes, anchors: bytes = b"", *, request_field: str = "
         pixels = np.asarray(untrusted_image.convert(image, "RGB"))
     return Inspection(
         credentials=credentials.read(body, mime, anchors),
-        watermark=decode(pixels),
+        watermark=read(pixels, reading),
         fingerprint=fingerprint.fingerprint(pixels),
         width=pixels.shape[1],
         height=pixels.shape[0],

@@ -13,40 +13,24 @@ import itertools
 from functools import cache
 
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from imgen.domain import errors
 from imgen.provenance import bch_code
-from imgen.provenance.watermark_reading.acceptance import EXACT, log2_chance
+from imgen.provenance.watermark_reading.acceptance import EXACT, NONE, DecodedWatermark, accept
+from imgen.provenance.watermark_reading.planes import U_OF_RGB
+from imgen.provenance.watermark_reading.votes import STEP, phasors, votes
 
 ALGORITHM = "dwtDctSvd.bch127"
 """Name in the C2PA soft-binding assertion, after the reverse domain of `[credentials] algorithm_domain`."""
 
-_STEP = 36.0
-"""Quantisation step of the singular value: `scales[1]` of the package."""
-
 _MIN_PIXELS = 256 * 256
 """Least area; the package refuses less. 1,024 blocks give each bit eight votes."""
-
-_U = np.array([-0.492 * 0.299, -0.492 * 0.587, 0.492 * (1 - 0.114)], np.float32)
-"""OpenCV's RGB → U, less its offset of 128."""
 
 _SHORT = 4.0
 """Distance before the middle of its half at which a move to the next period ends: less visible, still 5 from the border."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-
-
-class DecodedWatermark(Struct, frozen=True, kw_only=True):
-    """Watermark found in a picture."""
-
-    id: str | None
-    """12 lowercase hex digits; None: no watermark of ours."""
-    confidence: float
-    """Correlation of the blocks' votes with the codeword, 0–1; 0 if none was found."""
-    false_accepts: float = 1.0
-    """Bound on the unmarked pictures in which the search would have found as good an id; 1 if none was found."""
 
 
 def embed(pixels: NDArray[np.uint8], watermark_id: str) -> NDArray[np.uint8]:
@@ -59,14 +43,14 @@ def embed(pixels: NDArray[np.uint8], watermark_id: str) -> NDArray[np.uint8]:
     Raises:
         errors.ModelError: the picture is too small to carry a watermark.
     """
-    if _too_small(pixels):
+    if is_too_small(pixels):
         raise errors.ModelError("The picture is too small for an invisible mark")
     low_band, means = _bands(pixels)
     largest, left, right = _singular(low_band)
     bits = np.resize(bch_code.encode(watermark_id), largest.size).astype(np.float32)
-    phase = largest / np.float32(_STEP) - (bits / 2 + 0.25)
+    phase = largest / np.float32(STEP) - (bits / 2 + 0.25)
     # To the nearest value that encodes the bit: −18 … 18
-    near = ((np.rint(phase) - phase) * _STEP).astype(np.float32)
+    near = ((np.rint(phase) - phase) * STEP).astype(np.float32)
     move, mix = _fit(near, means)
 
     # The inverse Haar gives each pixel of a 2×2 cell half of the cell's change
@@ -80,20 +64,14 @@ def embed(pixels: NDArray[np.uint8], watermark_id: str) -> NDArray[np.uint8]:
 
 def decode(pixels: NDArray[np.uint8]) -> DecodedWatermark:
     """Decodes the watermark of a picture (H, W, 3) uint8, sRGB, of the size at which it was embedded."""
-    if _too_small(pixels):
-        return DecodedWatermark(id=None, confidence=0.0)
+    if is_too_small(pixels):
+        return NONE
     largest, _, _ = _singular(_bands(pixels)[0])
-    votes = _votes(largest)
-    watermark_id, correlation = bch_code.decode(votes)
-    chance = log2_chance(votes, correlation)
-    if watermark_id is None or not EXACT.accepts(chance):
-        return DecodedWatermark(id=None, confidence=0.0)
-    return DecodedWatermark(
-        id=watermark_id, confidence=round(correlation, 4), false_accepts=EXACT.false_accepts(chance)
-    )
+    bit = np.arange(largest.size) % bch_code.BITS
+    return accept(votes(phasors(largest, bit)), EXACT) or NONE
 
 
-def _too_small(pixels: NDArray[np.uint8]) -> bool:
+def is_too_small(pixels: NDArray[np.uint8]) -> bool:
     """Returns whether the package would refuse the picture, or bits would be left without a block."""
     height, width = pixels.shape[:2]
     return bool(height * width < _MIN_PIXELS or (height // 8) * (width // 8) < bch_code.BITS)
@@ -104,7 +82,7 @@ def _bands(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.f
     rows, columns = pixels.shape[0] // 8, pixels.shape[1] // 8
     frame = pixels[: rows * 8, : columns * 8]
     pairs = np.add(frame[0::2], frame[1::2], dtype=np.uint16).astype(np.float32).reshape(rows * 4, columns * 4, 6)
-    one_pixel = np.column_stack([_U / 2, np.eye(3, dtype=np.float32) / 4])
+    one_pixel = np.column_stack([U_OF_RGB / 2, np.eye(3, dtype=np.float32) / 4])
     cells = pairs @ np.vstack([one_pixel, one_pixel])
     bands = cells.reshape(rows, 4, columns, 4, 4).transpose(4, 1, 3, 0, 2).reshape(4, 4, 4, -1)
     return bands[0] + 256, bands[1:].mean((1, 2))
@@ -127,24 +105,6 @@ def _singular(
     return largest, left, right
 
 
-def _votes(largest: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Sums the blocks' singular values (N,) to a vote for each bit: (127,), positive for a one.
-
-    Codecs shift all blocks of one colour alike, so the phase of a bit alone does not decode it: the phases of each bit
-    are summed as vectors, and the votes lie along the axis on which the bits differ most.
-    """
-    turn = largest.astype(np.float64) * (2 * np.pi / _STEP)
-    bit = np.arange(largest.size) % bch_code.BITS
-    count = np.bincount(bit, minlength=bch_code.BITS)
-    x = np.bincount(bit, np.cos(turn), bch_code.BITS) / count
-    y = np.bincount(bit, np.sin(turn), bch_code.BITS) / count
-    x -= x.mean()
-    y -= y.mean()
-    axis = np.arctan2(2 * (x @ y), x @ x - y @ y) / 2
-    votes = x * np.cos(axis) + y * np.sin(axis)
-    return -votes if np.sin(axis) > 0 else votes  # a one is embedded at 270°
-
-
 def _fit(move: NDArray[np.float32], means: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Fits the moves (N,) to the room of their blocks; returns them and the change of each channel per unit of U, (3, N).
 
@@ -152,12 +112,12 @@ def _fit(move: NDArray[np.float32], means: NDArray[np.float32]) -> tuple[NDArray
     mixes of channels is taken, to the near value of the bit or to the next one on the other side.
     """
     mix = np.zeros((3, move.size), np.float32)
-    mix[2] = 1 / _U[2]
+    mix[2] = 1 / U_OF_RGB[2]
     room = np.where(move > 0, 255 - means[2], means[2])
     crowded = np.flatnonzero(room < np.abs(move) / 8 * mix[2])
     if crowded.size:
         near = move[crowded]
-        far = near - np.copysign(_STEP - _SHORT, near)
+        far = near - np.copysign(STEP - _SHORT, near)
         options = np.stack([near, far])[:, None]  # (2, 1, M)
         mixes, costs = _mixes()
         levels = options[:, :, None] / 8 * mixes[:, :, None]  # (2, 7, 3, M)
@@ -174,7 +134,7 @@ def _fit(move: NDArray[np.float32], means: NDArray[np.float32]) -> tuple[NDArray
 def _mixes() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Computes for each choice of channels the least change that moves U by one, (7, 3), and its cost in colour and luma."""
     masks = np.array([mask for mask in itertools.product((0, 1), repeat=3) if any(mask)], np.float32)
-    mixes = masks * _U / (masks @ _U**2)[:, None]
+    mixes = masks * U_OF_RGB / (masks @ U_OF_RGB**2)[:, None]
     return mixes, (mixes**2).sum(1) + (mixes @ _LUMA) ** 2
 
 

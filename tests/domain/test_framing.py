@@ -6,7 +6,7 @@ from msgspec import structs
 
 from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import LEAST_PIXELS, parse_catalog
-from imgen.domain.framing import fit_export, in_another_size, window
+from imgen.domain.framing import finished_sizes, fit_export, in_another_size, window
 from imgen.domain.recipe import Frame
 from imgen.domain.repair import resolve
 from imgen.domain.request import Export, GenerateRequest
@@ -101,3 +101,11 @@ def test_a_picture_is_exported_in_another_size(long_side, factor, frame):
     assert structs.replace(made.diffusion, upscale=2) == drawing
     enhanced = structs.replace(recipe, mode="enhance")
     assert in_another_size(enhanced, long_side) == enhanced
+
+
+def test_finished_sizes_are_drawn_enlarged_and_exported_ones():
+    """Every size that a finished picture of the model can have, each once: an export at base size is the window of its ratio."""
+    sizes = finished_sizes(((1344, 768), (1024, 1024)))
+    assert sizes[:4] == ((1344, 768), (1024, 1024), (2688, 1536), (2048, 2048))
+    assert {(5376, 3072), (4096, 4096), (2048, 1152), (4096, 2731), (1344, 756)} <= set(sizes)
+    assert len(sizes) == len(set(sizes))

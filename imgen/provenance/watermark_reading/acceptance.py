@@ -10,6 +10,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from imgen.provenance import bch_code
+
 FALSE_ACCEPTS = 1e-9
 """Unmarked pictures of which one is read as marked, at most, by all searches of an inspection together."""
 
@@ -19,6 +21,7 @@ _ID_BITS = 48
 class Search(Struct, frozen=True, kw_only=True):
     """Search for the watermark, as far as its false accepts go."""
 
+    name: str
     share_log2: int
     """Base-2 logarithm of the share of FALSE_ACCEPTS that it may use."""
     vectors: int
@@ -36,8 +39,79 @@ class Search(Struct, frozen=True, kw_only=True):
         return _ID_BITS + math.log2(self.vectors) + log2_chance
 
 
-EXACT = Search(share_log2=-31, vectors=1)
+EXACT = Search(name="exact", share_log2=-31, vectors=1)
 """The picture as it is, which its publication reads as well. If all votes are equally loud, 9 of 127 may be wrong."""
+
+
+class Crop(Struct, frozen=True, kw_only=True):
+    """Place of the grid of blocks in a picture that was cut."""
+
+    x: int
+    """Pixels from the left edge of the picture, at the scale at which it was marked, to the first whole block, modulo 8."""
+    y: int
+    """Likewise from the upper edge."""
+    columns: int
+    """Blocks in a row of the picture when it was marked, modulo 127."""
+
+
+class DecodedWatermark(Struct, frozen=True, kw_only=True):
+    """Watermark found in a picture, and how."""
+
+    id: str | None
+    """12 lowercase hex digits; None: no watermark of ours."""
+    confidence: float
+    """Correlation of the blocks' votes with the codeword, 0–1; 0 if none was found."""
+    false_accepts: float = 1.0
+    """Bound on the unmarked pictures in which the search would have found as good an id; 1 if none was found."""
+    search: str = ""
+    """Name of the search that found it; empty if none was found."""
+    mirrored: bool = False
+    scale: float = 1.0
+    """Width of the picture, as part of what it was when it was marked, before cuts."""
+    step: float = 1.0
+    """Contrast of U, as part of what it was when it was marked."""
+    crop: Crop | None = None
+    """Place of the blocks; None: nothing was cut."""
+
+
+NONE = DecodedWatermark(id=None, confidence=0.0)
+
+
+def accept(
+    votes: NDArray[np.float64],
+    search: Search,
+    *,
+    any_shift: bool = False,
+    mirrored: bool = False,
+    scale: float = 1.0,
+    step: float = 1.0,
+    crop: Crop | None = None,
+) -> DecodedWatermark | None:
+    """Decodes votes (127,); returns the watermark, or None where a search finds none that good by chance too often.
+
+    Args:
+        votes: positive for a one, of any scale.
+        search: the search that they come from.
+        any_shift: whether the first bit may be any of the 127.
+        mirrored: how the picture was changed, for the answer.
+        scale: likewise.
+        step: likewise.
+        crop: likewise.
+    """
+    watermark_id, correlation = bch_code.decode_shifts(votes) if any_shift else bch_code.decode(votes)
+    chance = log2_chance(votes, correlation)
+    if watermark_id is None or not search.accepts(chance):
+        return None
+    return DecodedWatermark(
+        id=watermark_id,
+        confidence=round(correlation, 4),
+        false_accepts=search.false_accepts(chance),
+        search=search.name,
+        mirrored=mirrored,
+        scale=round(scale, 4),
+        step=round(step, 3),
+        crop=crop,
+    )
 
 
 def log2_chance(votes: NDArray[np.float64], correlation: float) -> float:

@@ -50,7 +50,7 @@ def test_nine_of_127_equally_loud_bits_may_be_wrong():
 
 def test_more_decoded_vectors_ask_for_a_better_word():
     """A search of 128 times as many vectors asks for seven more bits, and tells 128 times as many false accepts."""
-    one, many = Search(share_log2=-31, vectors=1), Search(share_log2=-31, vectors=128)
+    one, many = Search(name="one", share_log2=-31, vectors=1), Search(name="one", share_log2=-31, vectors=128)
     assert one.accepts(-79)
     assert not many.accepts(-85.9)
     assert many.accepts(-86)
