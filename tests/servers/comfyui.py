@@ -11,18 +11,15 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from email.parser import BytesParser
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 from servers.comfyui_nodes import NodeFailed, Run, validate
+from servers.comfyui_socket import Socket
 from servers.faulty_http import Behaviour, Exchange, FaultyServer, answer, start_faulty_http
-from websockets.datastructures import Headers
-from websockets.http11 import Request
-from websockets.protocol import State
-from websockets.server import ServerProtocol
 
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 PREVIEW_EVENT, JPEG = 1, 1
@@ -121,6 +118,8 @@ class Comfy:
                     "outputs": outputs,
                     "status": {"status_str": status, "completed": status == "success", "messages": messages},
                 }
+        for event, data in messages[1:]:
+            self.tell(item, event, data)
         self.tell(item, "executing", {"node": None, "prompt_id": prompt_id})
 
     def _step(self, item: dict[str, Any], node_id: str, number: int, steps: int) -> None:
@@ -147,6 +146,12 @@ class Comfy:
     def send(self, item: dict[str, Any], message: str | bytes) -> None:
         if (socket := self.sockets.get(item["extra"].get("client_id", ""))) is not None:
             socket.send(message)
+
+    @property
+    def remaining(self) -> int:
+        """Number of workflows that wait or run."""
+        with self.lock:
+            return len(self.pending) + (self.running is not None)
 
     def interrupt(self, prompt_id: str) -> bool:
         with self.lock:
@@ -275,51 +280,6 @@ class Comfy:
                         "workflow": {"prompt": item["prompt"]},
                     }
         return None
-
-
-class Socket:
-    """WebSocket of a client id."""
-
-    def __init__(self, comfy: Comfy, client_id: str) -> None:
-        self.comfy, self.client_id = comfy, client_id
-        self.protocol = ServerProtocol()
-        self.lock = threading.Lock()
-
-    def serve(self, exchange: Exchange) -> None:
-        asked = exchange.request_read
-        self.stream = exchange.wfile
-        exchange.close_connection = True
-        request = Request(asked.path, Headers(list(asked.headers.items())))
-        self.protocol.send_response(self.protocol.accept(request))
-        self._flush()
-        self.comfy.sockets[self.client_id] = self
-        self.send(
-            json.dumps(
-                {"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 0}}, "sid": self.client_id}}
-            )
-        )
-        with suppress(OSError):
-            while data := exchange.connection.recv(4096):
-                with self.lock:
-                    self.protocol.receive_data(data)
-                    self._flush()
-        self.comfy.sockets.pop(self.client_id, None)
-
-    def send(self, message: str | bytes) -> None:
-        with self.lock:
-            if self.protocol.state is not State.OPEN:
-                return
-            if isinstance(message, str):
-                self.protocol.send_text(message.encode())
-            else:
-                self.protocol.send_binary(message)
-            self._flush()
-
-    def _flush(self) -> None:
-        with suppress(OSError, ValueError):
-            for data in self.protocol.data_to_send():
-                self.stream.write(data)
-            self.stream.flush()
 
 
 def _row(item: dict[str, Any]) -> list[Any]:

@@ -50,6 +50,7 @@ class FaultyServer(ThreadingHTTPServer):
     """Its address, what it was asked and what it will do next."""
 
     daemon_threads = True
+    request_queue_size = 128  # connections of many clients at once
 
     def __init__(self, standing: Behaviour) -> None:
         super().__init__(("127.0.0.1", 0), Exchange)

@@ -32,18 +32,16 @@ from workers.engines.remote.comfyui_answers import (
 )
 from workers.engines.remote.comfyui_events import CallEvents
 from workers.engines.remote.comfyui_request import request_pictures, request_values
-from workers.engines.remote.http import BUSY, MAX_PICTURE_BYTES, EngineHttp, HttpAnswer, retry_after_s
+from workers.engines.remote.http import AWAY, BUSY, MAX_PICTURE_BYTES, EngineHttp, HttpAnswer, retry_after_s
 from workers.engines.remote.pictures import png
 from workers.engines.remote.protocol import PictureRequest, Progress, QueueClient, RemoteAnswer
 from workers.engines.remote.workflow import check_workflow, filled, read_workflow, samplers
 
 OUTAGE_S = 10.0
-"""Longest outage that is waited out while an engine has work of ours."""
+"""Longest outage that is waited out while an engine has work of ours, and longest silence within an answer about it."""
 LOOK_S = 1.0
 """Seconds between two looks at the work; its end is told by the socket as well."""
 RETRY_S = 0.5
-ANSWER_S = 10.0
-"""Longest silence within an answer that needs no drawing."""
 MAX_JSON_BYTES = 2**24
 """Bytes of an answer without a picture: the queue's repeats all workflows that wait."""
 _NO_ROUTE = (404, 405)
@@ -65,7 +63,7 @@ class ComfyUI(QueueClient):
         self._remote = remote
         self._folders = tuple(folders)
         self._outage_s = outage_s
-        self._short = httpx2.Timeout(ANSWER_S, connect=remote.connect_timeout_s, pool=None)
+        self._short = httpx2.Timeout(outage_s, connect=remote.connect_timeout_s, pool=None)
 
     @classmethod
     def check_choice(cls, choice: EngineChoice, folders: Sequence[Path]) -> None:
@@ -97,7 +95,7 @@ class ComfyUI(QueueClient):
             return await self._taken_after_all(request, exc)
         if answer.is_ok:
             return await self._taken(answer, request)
-        if answer.status >= _SERVER_ERROR:
+        if answer.status >= _SERVER_ERROR and answer.status not in AWAY:
             return await self._taken_after_all(request, self._http.error(answer, request.hidden))
         raise self._refusal(answer, request)
 
