@@ -139,6 +139,7 @@ def open_core(settings: Settings) -> Core:
     return Core(
         settings=settings,
         configured=read,
+        trust_anchors=partial(composition.trust_anchors, settings),
         database=database,
         live=live,
         publisher=Publisher(settings.redis_url),

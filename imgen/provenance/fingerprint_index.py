@@ -49,6 +49,8 @@ class FingerprintIndex:
         self._hashes = np.load(folder / "hashes.npy", mmap_mode="r")
         self._rows = np.load(folder / "rows.npy", mmap_mode="r")
         self._starts = np.load(folder / "starts.npy", mmap_mode="r")
+        self.labels: NDArray[np.bytes_] = np.load(folder / "labels.npy", mmap_mode="r")
+        """Label of each row, such as the id of its picture."""
 
     def __len__(self) -> int:
         return len(self._hashes)
@@ -87,16 +89,18 @@ def nearest(hashes: Hashes, wanted: NDArray[np.uint8], rows: NDArray[np.uint32],
     return [Match(int(rows[one]), int(found[one])) for one in ordered]
 
 
-def build(folder: Path, hashes: Hashes) -> None:
+def build(folder: Path, hashes: Hashes, labels: NDArray[np.bytes_]) -> None:
     """Writes the files of an index. The folder is there as a whole or not at all; one that is there already stays.
 
     Args:
         folder: of the new index.
         hashes: (rows, 32) uint8; the number of each is its place.
+        labels: (rows,) their labels.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
+        np.save(unfinished / "labels.npy", labels)
         _write(unfinished, hashes)
         unfinished.replace(folder)
     except OSError:

@@ -80,6 +80,26 @@ def find_by_digest(connection: Connection, sha256: str, *, tenant_id: str | None
     return _first(connection, picture_records.c.sha256 == sha256, tenant_id)
 
 
+def find_all(
+    connection: Connection, gen_ids: Collection[str], *, tenant_id: str | None = None
+) -> dict[str, PictureRecord]:
+    """Finds the pictures with some ids, of a tenant or of any, by their ids; without tombstones."""
+    columns = picture_records.c
+    query = select(picture_records).where(columns.gen_id.in_(list(gen_ids)), columns.removed_at.is_(None))
+    if tenant_id is not None:
+        query = query.where(columns.tenant_id == tenant_id)
+    return {row["gen_id"]: PictureRecord(**row) for row in connection.execute(query).mappings()}
+
+
+def fingerprints(connection: Connection, *, after: tuple[float, str], limit: int) -> list[tuple[float, str, str]]:
+    """Lists time, id and fingerprint of pictures, without tombstones, in the order of their times, from after (time, id) on."""
+    columns = picture_records.c
+    query = select(columns.published_at, columns.gen_id, columns.fingerprint)
+    query = query.where(tuple_(columns.published_at, columns.gen_id) > after, columns.removed_at.is_(None))
+    rows = connection.execute(query.order_by(columns.published_at, columns.gen_id).limit(limit))
+    return [(row.published_at, row.gen_id, row.fingerprint) for row in rows]
+
+
 def remove(connection: Connection, gen_id: str, *, now: float | None = None) -> None:
     """Makes a record a tombstone: the picture was deleted on request."""
     connection.execute(

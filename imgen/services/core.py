@@ -27,6 +27,7 @@ from imgen.services.job_facts import JobFactsCache
 from imgen.services.listed import ListedPictures
 from imgen.services.open_streams import OpenStreams
 from imgen.services.publishing import MessageSender
+from imgen.services.recognition.known_fingerprints import KnownFingerprints
 from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.served_queues import ServedQueues
 from imgen.settings import Settings
@@ -63,6 +64,10 @@ class Core:
     """Digests of the models' files, for the cache."""
     listed: ListedPictures = field(init=False)
     """Match lists, for sources and masks."""
+    known_fingerprints: KnownFingerprints = field(init=False)
+    """Fingerprints of all published pictures."""
+    trust_anchors: Callable[[], bytes] = bytes
+    """Returns the PEM of the certificates that our own reading trusts."""
     job_facts: JobFactsCache = field(default_factory=JobFactsCache)
     outgoing: "OutgoingClient | None" = None
     """Client for documents of applications; None: they are read from public addresses, with the system's trust."""
@@ -74,6 +79,7 @@ class Core:
     def __post_init__(self) -> None:
         self.messages = MessageSender(self.publisher)
         self.listed = ListedPictures(self.settings.match_folders)
+        self.known_fingerprints = KnownFingerprints(self.database, self.settings.data_dir / "fingerprints")
 
     async def is_served(self, queue: str) -> bool:
         """Returns whether a worker consumes a queue, as far as is known."""

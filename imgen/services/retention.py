@@ -127,6 +127,15 @@ async def _old_jobs(core: Core, *, keep_days: float, rows_too: bool) -> int:
     return swept
 
 
+async def _fingerprint_index(core: Core) -> int:
+    """Builds the index of this host anew where it is due."""
+    try:
+        await SWEEPING.run(core.known_fingerprints.rebuild_if_due)
+    except OSError as exc:
+        log.warning("the index of fingerprints is not built", reason=str(exc))
+    return 0
+
+
 async def _sessions(core: Core) -> int:
     await core.database.writing(users.delete_expired_sessions, now=core.clock())
     return 0
@@ -198,6 +207,7 @@ PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "pictures": _old_pictures,
     "jobs": _old_rows,
     "records": _old_records,
+    "fingerprints": _fingerprint_index,
     "sessions": _sessions,
     "events": _events,
     "idempotency keys": _idempotency_keys,

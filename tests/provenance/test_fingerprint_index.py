@@ -24,8 +24,12 @@ def hashes():
 @pytest.fixture(scope="module")
 def index(hashes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("index") / "first"
-    build(folder, hashes)
+    build(folder, hashes, labels(hashes))
     return FingerprintIndex(folder)
+
+
+def labels(hashes):
+    return np.arange(len(hashes)).astype("S20")
 
 
 def changed(fingerprint, bits, rng):
@@ -68,9 +72,9 @@ def test_a_smaller_distance_narrows(index, hashes):
 def test_equal_fingerprints_are_all_found(tmp_path):
     """Copies of one picture, and an index of nothing."""
     same = np.tile(np.arange(32, dtype=np.uint8), (3, 1))
-    build(tmp_path / "same", same)
+    build(tmp_path / "same", same, labels(same))
     assert FingerprintIndex(tmp_path / "same").search(same[0].tobytes().hex()) == [Match(row, 0) for row in range(3)]
-    build(tmp_path / "none", same[:0])
+    build(tmp_path / "none", same[:0], labels(same[:0]))
     assert FingerprintIndex(tmp_path / "none").search(same[0].tobytes().hex()) == []
 
 
@@ -80,11 +84,12 @@ def test_a_build_that_fails_leaves_nothing(tmp_path, hashes):
     resource.setrlimit(resource.RLIMIT_FSIZE, (64_000, before[1]))  # as a disk that is full
     try:
         with pytest.raises(OSError):
-            build(folder, hashes)
+            build(folder, hashes, labels(hashes))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
-    build(folder, hashes[:10])
-    build(folder, hashes[:20])
-    assert len(FingerprintIndex(folder)) == 10
+    for rows in (10, 20):
+        build(folder, hashes[:rows], labels(hashes[:rows]))
+    kept = FingerprintIndex(folder)
+    assert (len(kept), kept.labels.tolist()) == (10, [str(row).encode() for row in range(10)])
     assert [path.name for path in tmp_path.iterdir()] == ["index"]

@@ -107,6 +107,15 @@ ACTIONS: dict[str, Action] = {
         scope=READ,
         description="Lists your tenant's latest jobs, newest first.",
     ),
+    "verify": Action(
+        request=wire.Verify,
+        handler=handlers.verify,
+        answers=(answers.VerifyAnswer,),
+        examples=examples.verify,
+        scope=READ,
+        description="Tells whose picture this is, also after its metadata was stripped: by its Content Credentials, its "
+        "invisible watermark and its fingerprint, among the pictures of your tenant.",
+    ),
     "usage": Action(
         request=wire.Usage,
         handler=handlers.usages,

@@ -84,6 +84,64 @@ class UploadAnswer(Struct, frozen=True, kw_only=True):
     sha256: Annotated[str, Meta(description="Digest of the file as you sent it, 64 hex digits.")]
 
 
+class FoundCredentials(Struct, frozen=True, kw_only=True):
+    """Content Credentials in a picture."""
+
+    state: Annotated[
+        Literal["Trusted", "Valid", "Invalid", "None"],
+        Meta(
+            description="`Trusted`: whole, by a signer that this server trusts; `Valid`: whole; `Invalid`: changed or "
+            "unreadable; `None`: none at all."
+        ),
+    ]
+    issuer: str | None = None
+    manifest: Annotated[str | None, Meta(description="Id of the active manifest.")] = None
+
+
+class FoundWatermark(Struct, frozen=True, kw_only=True):
+    """Invisible watermark in a picture."""
+
+    id: Annotated[str | None, Meta(description="Payload, 12 hex digits. Null: none was found.")] = None
+    confidence: Annotated[float, Meta(ge=0, le=1)]
+
+
+class FoundFingerprint(Struct, frozen=True, kw_only=True):
+    """Perceptual hash of a picture."""
+
+    hash: Annotated[str, Meta(description="PDQ, 64 hex digits.")]
+    distance: Annotated[
+        int | None,
+        Meta(description="Bits by which it differs from `job`'s, at most 31. Null: no picture is that near."),
+    ] = None
+
+
+class FoundJob(Struct, frozen=True, kw_only=True):
+    """Picture of your tenant that this one is, or was made from."""
+
+    gen_id: GenId
+    time: Annotated[str, Meta(description="Completion time: UTC, to the second.")]
+    model: Annotated[str, Meta(description="Empty: the picture was deleted on request.")]
+    removed: (
+        Annotated[str, Meta(description="Time at which it was deleted on request; absent if it was not.")] | UnsetType
+    ) = UNSET
+
+
+class VerifyAnswer(Struct, frozen=True, kw_only=True):
+    """Answer to `verify`: whose picture this is."""
+
+    c2pa: FoundCredentials
+    watermark: FoundWatermark
+    pdq: FoundFingerprint
+    job: FoundJob | None
+    verdict: Annotated[
+        Literal["proven", "ours", "likely", "forged", "unknown"],
+        Meta(
+            description="`proven`: an unbroken signature of ours; `ours`: watermark and fingerprint agree; `likely`: one of "
+            "them; `forged`: credentials that say other than the watermark or the fingerprint; `unknown`: nothing of yours."
+        ),
+    ]
+
+
 class OpenAnswer(Struct, frozen=True, kw_only=True):
     """Answer to `status` while the job waits or runs."""
 

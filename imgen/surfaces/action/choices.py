@@ -16,7 +16,7 @@ from imgen.domain.errors import InvalidField, InvalidJson
 from imgen.domain.request import FIELDS, GenerateRequest, PictureSource, ReadPicture
 from imgen.services.inputs import MAX_INLINE_BYTES
 from imgen.services.logos import MAX_LOGO_BYTES
-from imgen.surfaces.action.wire import Cancel, Choice, Status, Upload
+from imgen.surfaces.action.wire import Cancel, Choice, Status, Upload, Verify
 
 _scalar = msgspec.json.Decoder(str | int | float | bool | None)
 _NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?|[+-]?inf(?:inity)?|nan", re.ASCII | re.IGNORECASE)
@@ -138,6 +138,18 @@ def upload_of(call: Upload) -> ReadPicture:
     if read is None or isinstance(read, str):
         raise InvalidField("image")
     return read
+
+
+def source_of(call: Verify) -> PictureSource:
+    """Returns the reader of the picture to verify, or the id of an upload.
+
+    Raises:
+        InvalidField: it is left out, or no text.
+    """
+    source = picture_source("image", call.image)
+    if source is None:
+        raise InvalidField("image")
+    return source
 
 
 def job_id_of(call: Status | Cancel) -> str:

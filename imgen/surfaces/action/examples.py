@@ -85,6 +85,18 @@ def upload(_core: Core) -> Examples:
     return Examples({"image": f"data:image/png;base64,{_SQUARE}"}, (answer,))
 
 
+def verify(core: Core) -> Examples:
+    """Makes the examples of `verify`: a picture whose metadata was stripped."""
+    answer = {
+        "c2pa": {"state": "None", "issuer": None, "manifest": None},
+        "watermark": {"id": "9f3c1a7be204", "confidence": 0.97},
+        "pdq": {"hash": FINGERPRINT, "distance": 4},
+        "job": {"gen_id": GEN_ID, "time": "2026-11-26T12:00:00Z", "model": next(iter(core.catalog.models))},
+        "verdict": "ours",
+    }
+    return Examples({"image": f"data:image/png;base64,{_SQUARE}"}, (answer,))
+
+
 def status(core: Core) -> Examples:
     """Makes the examples of `status`."""
     model, _, character = _names(core)

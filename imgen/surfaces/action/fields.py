@@ -25,6 +25,7 @@ REQUIRED: dict[type[Struct], tuple[str, ...]] = {
     wire.Optimize: ("prompt",),
     wire.Cancel: ("id",),
     wire.Upload: ("image",),
+    wire.Verify: ("image",),
 }
 """Request → required fields; all others are optional, and null counts as left out."""
 
@@ -39,6 +40,10 @@ def fields(core: Core) -> dict[type[Struct], dict[str, Schema]]:
         wire.Upload: {
             name: _with(schema, f"A {_SOURCE}. An unusable one is an error.")
             for name, schema in _schemas(wire.Upload).items()
+        },
+        wire.Verify: {
+            name: _with(schema, f"A {_SOURCE} or an AVIF; or what `upload` answered. An unusable one is an error.")
+            for name, schema in _schemas(wire.Verify).items()
         },
         wire.Status: _schemas(wire.Status),
         wire.Optimize: {name: generate[name] for name in wire.Optimize.__struct_fields__},

@@ -14,8 +14,10 @@ from imgen.services import prompts, submit, uploads
 from imgen.services.accounts import usage
 from imgen.services.core import Core
 from imgen.services.orders import repaired_order
+from imgen.services.recognition import pictures
+from imgen.services.recognition.recognize import recognize
 from imgen.surfaces.action import answers, translation, wire
-from imgen.surfaces.action.choices import choice, job_id_of, number, request_of, text, upload_of
+from imgen.surfaces.action.choices import choice, job_id_of, number, request_of, source_of, text, upload_of
 from imgen.surfaces.action.wire import JOBS_PAGE, MAX_JOBS_PAGE
 
 SURFACE = "action"
@@ -90,6 +92,13 @@ async def cancel(core: Core, caller: PendingPrincipal, call: wire.Cancel) -> ans
     """Cancels a job."""
     job = await job_service.cancel(core, await caller, job_id_of(call))
     return answers.CancelAnswer(status=translation.WIRE_STATUS[job.state])
+
+
+async def verify(core: Core, caller: PendingPrincipal, call: wire.Verify) -> answers.VerifyAnswer:
+    """Tells whose picture this is."""
+    principal = await caller
+    read = await pictures.reader(core, principal, source_of(call))
+    return translation.verify_answer(await recognize(core, principal, read))
 
 
 async def jobs(core: Core, caller: PendingPrincipal, call: wire.Jobs) -> answers.JobsAnswer:

@@ -10,10 +10,12 @@ from imgen.domain.failure import CODES
 from imgen.domain.ids import is_cached, written_id
 from imgen.domain.job import Job, State, state_for_owner, utc_text
 from imgen.domain.outcome import Outcome
+from imgen.records.picture_records import PictureRecord
 from imgen.records.uploads import Upload
 from imgen.services.core import Core
 from imgen.services.jobs import JobStatus
 from imgen.services.links import picture_links, withheld_url
+from imgen.services.recognition.recognize import Recognized
 from imgen.services.submit import Submitted
 from imgen.surfaces.action.answers import (
     AnyStatus,
@@ -24,6 +26,10 @@ from imgen.surfaces.action.answers import (
     EndedAnswer,
     EndedData,
     EndedStatus,
+    FoundCredentials,
+    FoundFingerprint,
+    FoundJob,
+    FoundWatermark,
     GenerateAnswer,
     Image,
     Label,
@@ -35,6 +41,7 @@ from imgen.surfaces.action.answers import (
     PictureMeta,
     StatusAnswer,
     UploadAnswer,
+    VerifyAnswer,
 )
 
 _OPEN: dict[State, OpenStatus] = {
@@ -79,6 +86,27 @@ def generate_answer(submitted: Submitted) -> GenerateAnswer:
 def upload_answer(upload: Upload) -> UploadAnswer:
     """Makes the answer for a kept picture."""
     return UploadAnswer(image=upload.id, width=upload.width, height=upload.height, sha256=upload.sha256)
+
+
+def verify_answer(recognized: Recognized) -> VerifyAnswer:
+    """Makes the answer for a picture that was looked up."""
+    found, picture = recognized.found, recognized.picture
+    return VerifyAnswer(
+        c2pa=FoundCredentials(
+            state=found.credentials.state,  # type: ignore[arg-type]  # c2pa's words are these
+            issuer=found.credentials.issuer,
+            manifest=found.credentials.manifest_id,
+        ),
+        watermark=FoundWatermark(id=found.watermark.id, confidence=round(found.watermark.confidence, 4)),
+        pdq=FoundFingerprint(hash=found.fingerprint.hash, distance=recognized.distance),
+        job=None if picture is None else _found_job(picture),
+        verdict=recognized.origin.verdict,
+    )
+
+
+def _found_job(picture: PictureRecord) -> FoundJob:
+    removed = UNSET if picture.removed_at is None else utc_text(picture.removed_at)
+    return FoundJob(gen_id=picture.gen_id, time=utc_text(picture.published_at), model=picture.model, removed=removed)
 
 
 def status_answer(core: Core, job_id: str, status: JobStatus) -> StatusAnswer:

@@ -45,6 +45,12 @@ class Upload(_Call, frozen=True, kw_only=True, tag="upload"):
     image: Annotated[Choice, described("string", "Picture to keep for a day.")] = Choice()
 
 
+class Verify(_Call, frozen=True, kw_only=True, tag="verify"):
+    """Request to tell whose picture this is."""
+
+    image: Annotated[Choice, described("string", "Picture: a data URI, or what `upload` answered.")] = Choice()
+
+
 class Status(_Call, frozen=True, kw_only=True, tag="status"):
     """Request for the state of a job. `prompt` and `model` are ignored; old clients send them."""
 

@@ -1,0 +1,1 @@
+"""Recognition of pictures from anywhere: whether they are ours, and which."""

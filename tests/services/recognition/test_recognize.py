@@ -1,0 +1,184 @@
+"""Recognition of finished pictures after what platforms, editors and forgers do to them; of no other tenant's."""
+
+import asyncio
+import hashlib
+import io
+import json
+
+import numpy as np
+import pytest
+from factories import make_manifest
+from PIL import Image
+from submitting import submit_repaired
+
+from imgen.domain.errors import InvalidField
+from imgen.domain.request import GenerateRequest
+from imgen.provenance.development_chain import make_development_chain
+from imgen.provenance.signer import open_signer
+from imgen.records import jobs
+from imgen.services import retention
+from imgen.services.recognition.recognize import recognize
+from workers import tasks
+from workers.resources import open_resources
+
+SEGMENT = 0xFF
+APP11, START_OF_SCAN = 0xEB, 0xDA
+
+
+async def finished(core, principal, prompt="red coat"):
+    """A finished job of a new picture, and its signed file."""
+    made = await submit_repaired(core, principal, GenerateRequest(prompt=prompt), surface="action")
+    (job,) = made.jobs
+    resources = open_resources(core.settings)
+    try:
+        for phase in (tasks.RENDER, tasks.FINISH):
+            await asyncio.to_thread(tasks.run_phase, resources, phase, job.id)
+    finally:
+        resources.close()
+    ended = await core.database.reading(jobs.find, job.id)
+    return ended, core.objects.get(ended.outcome.images[0].key)
+
+
+async def verdict(core, principal, body):
+    return await recognize(core, principal, lambda: body)
+
+
+def pixels_of(body):
+    with Image.open(io.BytesIO(body)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def jpeg(pixels, quality=90):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def stripped(body, quality=90):
+    """The picture as a platform saves it anew: without any metadata."""
+    return jpeg(pixels_of(body), quality)
+
+
+def with_credentials_of(signed, other):
+    """A JPEG with the credentials of another one."""
+    segments, at = b"", 2
+    while signed[at + 1] != START_OF_SCAN:
+        end = at + 2 + int.from_bytes(signed[at + 2 : at + 4])
+        if signed[at + 1] == APP11:
+            segments += signed[at:end]
+        at = end
+    return other[:2] + segments + other[2:]
+
+
+def test_a_picture_is_known_with_and_without_its_credentials(core, caller):
+    """The signed file is proven; saved anew it is ours; recoloured beyond the watermark's reach still likely."""
+
+    async def work(core):
+        principal = caller(core)
+        job, body = await finished(core, principal)
+        found = [await verdict(core, principal, one) for one in (body, stripped(body), stripped(body, 10))]
+        return job, found
+
+    job, (proven, ours, likely) = core(work)
+    assert (proven.origin.verdict, ours.origin.verdict, likely.origin.verdict) == ("proven", "ours", "likely")
+    assert {one.picture.gen_id for one in (proven, ours, likely)} == {job.gen_id}
+    assert ours.found.watermark.id == job.watermark_id
+    assert 0 <= ours.distance <= likely.distance <= 31
+    assert proven.found.credentials.state == "Trusted"
+
+
+def test_another_tenants_picture_is_as_unknown_as_anybodys(core, caller):
+    """Neither the record nor its distance is told."""
+
+    async def work(core):
+        owner, other = caller(core, "studio"), caller(core, "rival")
+        _, body = await finished(core, owner)
+        return [await verdict(core, other, one) for one in (body, stripped(body))]
+
+    for found in core(work):
+        assert (found.origin.verdict, found.picture, found.distance) == ("unknown", None, None)
+
+
+def test_credentials_that_were_copied_onto_another_picture_are_forged(core, caller):
+    """The verdict names the picture that they were taken from."""
+
+    async def work(core):
+        principal = caller(core)
+        job, body = await finished(core, principal)
+        noise = np.random.default_rng(1).integers(0, 256, (768, 1344, 3), dtype=np.uint8)
+        smooth = np.asarray(Image.fromarray(noise[::64, ::64]).resize((1344, 768), Image.Resampling.BICUBIC))
+        return job, await verdict(core, principal, with_credentials_of(body, jpeg(smooth)))
+
+    job, found = core(work)
+    assert found.found.credentials.state == "Invalid"
+    assert (found.origin.verdict, found.picture.gen_id) == ("forged", job.gen_id)
+
+
+def test_foreign_credentials_on_our_picture_are_forged(core, caller, tmp_path):
+    """They are whole, by another signer, and say nothing of ours; the watermark does."""
+
+    async def work(core):
+        principal = caller(core)
+        job, body = await finished(core, principal)
+        folder = tmp_path / "foreign"
+        make_development_chain(folder)
+        foreign = open_signer((folder / "chain.pem").read_bytes(), (folder / "key.pem").read_bytes())
+        signed = foreign.sign(stripped(body, 95), "image/jpeg", make_manifest()).body
+        return job, await verdict(core, principal, signed)
+
+    job, found = core(work)
+    assert found.found.credentials.state == "Valid"
+    assert (found.origin.verdict, found.picture.gen_id) == ("forged", job.gen_id)
+
+
+def test_a_deleted_picture_is_known_by_its_tombstone(core, caller):
+    """By the watermark alone: the fingerprint is gone."""
+
+    async def work(core):
+        principal = caller(core)
+        job, body = await finished(core, principal)
+        await retention.delete_job(core, job)
+        return job, await verdict(core, principal, stripped(body)), hashlib.sha256(body).hexdigest()
+
+    job, found, digest = core(work)
+    assert (found.origin.verdict, found.picture.gen_id, found.distance) == ("likely", job.gen_id, None)
+    assert (found.picture.sha256, found.picture.manifest_key) == (digest, "")
+    assert found.picture.removed_at is not None
+
+
+def test_a_picture_of_nobodys_is_unknown_and_what_is_none_is_refused(core, caller):
+    """A plain one is like no other, whatever its hash says."""
+
+    async def work(core):
+        principal = caller(core)
+        await finished(core, principal)
+        plain = await verdict(core, principal, jpeg(np.full((768, 1344, 3), 200, np.uint8)))
+        with pytest.raises(InvalidField):
+            await verdict(core, principal, b"<svg/>")
+        return plain
+
+    found = core(work)
+    assert (found.origin.verdict, found.picture) == ("unknown", None)
+    assert found.found.credentials.state == "None"
+
+
+def test_the_index_takes_over_from_memory_and_nothing_is_missed(core, caller, tmp_path):
+    """A picture in the files, and one that was published after they were built."""
+
+    async def work(core):
+        principal = caller(core)
+        first, first_body = await finished(core, principal, "red coat")
+        known = core.known_fingerprints
+        assert not await asyncio.to_thread(known.rebuild_if_due)  # few pictures need no index
+        await asyncio.to_thread(known._build)
+        second, second_body = await finished(core, principal, "blue hat")
+        found = [await verdict(core, principal, stripped(body)) for body in (first_body, second_body)]
+        return (first, second), found, len(known._index), len(known._latest)
+
+    made, found, indexed, latest = core(work)
+    assert [one.picture.gen_id for one in found] == [job.gen_id for job in made]
+    assert [one.origin.verdict for one in found] == ["ours", "ours"]
+    assert (indexed, latest) == (1, 2)  # the latest minute is read again
+    assert [json.loads(path.read_text())[1] for path in (tmp_path / "var" / "fingerprints").glob("*.json")] == [
+        made[0].gen_id
+    ]
