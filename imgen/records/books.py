@@ -1,7 +1,7 @@
 """Books: recomputes every sum from jobs and ledger, and finds what differs. Reads alone; the database itself adds up.
 
 A job's entries are one hold and, once it has ended, one charge or release of the same amount. Sums are kept by owner and period
-(ledger.py) and by pack (packs.py). Entries outlive their jobs.
+(ledger.py) and by pack (packs.py). Entries outlive their jobs. So does the spending of engines elsewhere, by day and by month.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,9 @@ from sqlalchemy import (
 
 from imgen.domain.account import ANONYMOUS_TENANT_ID
 from imgen.domain.job import State
+from imgen.domain.remote_engine import MICROS
 from imgen.records.ledger import OPEN_PERIOD
+from imgen.records.tables.engines import engine_months, engine_spending
 from imgen.records.tables.jobs import jobs
 from imgen.records.tables.ledger import counters, ledger, pack_entries, packs
 
@@ -42,22 +44,22 @@ class Difference(Struct, frozen=True, kw_only=True):
     """Place where the books do not agree."""
 
     kind: str
-    """Table that is wrong: `job`, `entry`, `sum` or `pack`."""
+    """Table that is wrong: `job`, `entry`, `sum`, `pack` or `engine`."""
     subject: str
-    """Id of the job or pack, or owner and period of a sum."""
+    """Id of the job or pack, owner and period of a sum, or engine and month."""
     recorded: str
     recomputed: str
 
 
 def differences(connection: Connection, *, limit: int = 100) -> list[Difference]:
-    """Compares jobs, entries, sums and packs; returns at most `limit` differences of each kind.
+    """Compares jobs, entries, sums, packs and engines' months; returns at most `limit` differences of each kind.
 
     Args:
         connection: of `Database.snapshot`: otherwise jobs that move meanwhile differ.
         limit: bounds the answer, not the search.
     """
     found: list[Difference] = []
-    for check in (_jobs, _entries, _sums, _packs):
+    for check in (_jobs, _entries, _sums, _packs, _engines):
         found += islice(check(connection, limit), limit)
     return found
 
@@ -197,6 +199,28 @@ def _packs(connection: Connection, limit: int) -> Iterator[Difference]:
             subject=f"{row.id} of {row.tenant_id}",
             recorded=f"held {row.held}, used {row.used} of {row.credits}",
             recomputed=f"held {row.true_held}, used {row.true_used}",
+        )
+
+
+def _engines(connection: Connection, limit: int) -> Iterator[Difference]:
+    """Compares each engine's spending of a month, which its cap is held against, with that of the month's days."""
+    nothing, amount = literal(0), engine_spending.c.amount_micros
+    recorded = select(
+        engine_months.c.engine,
+        engine_months.c.month,
+        engine_months.c.amount_micros.label("recorded"),
+        nothing.label("days"),
+    )
+    of_days = select(engine_spending.c.engine, func.substr(engine_spending.c.day, 1, 7).label("month"), nothing, amount)
+    both = union_all(recorded, of_days).subquery()
+    sums = func.sum(both.c.recorded), func.sum(both.c.days)
+    query = select(both.c.engine, both.c.month, *sums).group_by(both.c.engine, both.c.month).having(sums[0] != sums[1])
+    for engine, month, told, true in connection.execute(query.order_by(both.c.engine, both.c.month).limit(limit)):
+        yield Difference(
+            kind="engine",
+            subject=f"{engine} in {month}",
+            recorded=f"spent {told / MICROS:.6f}",
+            recomputed=f"spent {true / MICROS:.6f}",
         )
 
 

@@ -8,14 +8,14 @@ import uuid
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, or_, select, text, update
 
 from imgen.domain.errors import LeaseLost, SpendingCapReached
 from imgen.domain.job import Job
 from imgen.domain.remote_engine import RemoteEngine
 from imgen.records import clock
-from imgen.records.database import upsert
-from imgen.records.tables.engines import engine_calls, engine_months, engine_spending
+from imgen.records.database import locked_in_order, upsert
+from imgen.records.tables.engines import IS_OPEN, engine_calls, engine_months, engine_spending
 from imgen.records.tables.jobs import jobs
 
 OPEN, PAID, FREE = "open", "paid", "free"
@@ -121,6 +121,24 @@ def end_calls_of(connection: Connection, job_id: str, *, now: float | None = Non
         .where(engine_calls.c.job_id == job_id, engine_calls.c.state == OPEN)
         .values(state=PAID, ended_at=clock.at(now))
     )
+
+
+def end_abandoned(connection: Connection, *, grace_s: float, limit: int, now: float | None = None) -> int:
+    """Ends open calls whose job has ended a while ago, or is gone: nobody goes on with them, and they may have been paid.
+
+    Args:
+        connection: a writing one.
+        grace_s: time after the job's end for which its worker may still give back what cost nothing.
+        limit: most calls that are ended.
+        now: time, for tests.
+    """
+    is_open = text(f"engine_calls.{IS_OPEN}")  # in the words of the partial index, which SQLite takes for no parameter
+    found = select(engine_calls.c.id).outerjoin(jobs, jobs.c.id == engine_calls.c.job_id).where(is_open)
+    found = found.where(or_(jobs.c.id.is_(None), jobs.c.ended_at < clock.at(now) - grace_s)).limit(limit)
+    ids = connection.execute(found).scalars().all()
+    abandoned = locked_in_order(engine_calls.c.id, engine_calls.c.id.in_(ids), engine_calls.c.state == OPEN)
+    ended = update(engine_calls).where(engine_calls.c.id.in_(abandoned)).values(state=PAID, ended_at=clock.at(now))
+    return connection.execute(ended).rowcount
 
 
 def spent_micros(connection: Connection, engine: str, month: str) -> int:

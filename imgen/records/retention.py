@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 from imgen.domain.job import ENDED, OPEN
 from imgen.records import assets, clock, uploads
 from imgen.records.database import locked_in_order
+from imgen.records.tables.engines import engine_calls
 from imgen.records.tables.jobs import jobs
 from imgen.records.tables.users import stars
 
@@ -61,12 +62,13 @@ def drop_files(connection: Connection, job_ids: Iterable[str]) -> None:
 
 
 def delete_jobs(connection: Connection, job_ids: Iterable[str]) -> None:
-    """Deletes ended jobs, their stars, their assets and the keys of their inputs; their ledger entries stay."""
+    """Deletes ended jobs, their stars, assets, keys of inputs and engines' calls; ledger entries and engines' spending stay."""
     ended = locked_in_order(jobs.c.id, jobs.c.id.in_(list(job_ids)), jobs.c.state.in_(ENDED))
     found = connection.execute(ended).scalars().all()
     connection.execute(delete(stars).where(stars.c.job_id.in_(found)))
     uploads.delete_inputs(connection, found)
     assets.delete_of_jobs(connection, found)
+    connection.execute(delete(engine_calls).where(engine_calls.c.job_id.in_(found)))
     connection.execute(delete(jobs).where(jobs.c.id.in_(found)))
 
 

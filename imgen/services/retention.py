@@ -18,6 +18,7 @@ from imgen.records import (
     awaited_answers,
     cache,
     cache_days,
+    engine_calls,
     idempotency,
     job_events,
     oauth_clients,
@@ -44,6 +45,9 @@ BATCH = 250
 EVENTS_AT_ONCE = 1000
 KEYS_AT_ONCE = 1000
 TOKENS_AT_ONCE = 1000
+CALLS_AT_ONCE = 1000
+CALL_GRACE_S = 900.0
+"""Time after a job's end for which its engine's call stays open: longer than a call takes, and than a worker retries its end."""
 
 
 class Sweeper:
@@ -167,6 +171,13 @@ async def _oauth(core: Core) -> int:
     return 0
 
 
+async def _engine_calls(core: Core) -> int:
+    """Books engines' calls as paid that a lost worker or a cancelled job has left open."""
+    while await core.database.writing(engine_calls.end_abandoned, grace_s=CALL_GRACE_S, limit=CALLS_AT_ONCE) > 0:
+        pass
+    return 0
+
+
 async def _cache_entries(core: Core) -> int:
     await core.cache.sweep(core.objects, now=core.clock(), job_deadline_s=core.settings.jobs.deadline_s)
     return 0
@@ -213,6 +224,7 @@ PARTS: Mapping[str, Callable[[Core], Awaitable[int]]] = {
     "idempotency keys": _idempotency_keys,
     "awaited answers": _awaited_answers,
     "oauth": _oauth,
+    "engines' calls": _engine_calls,
     "cache": _cache_entries,
     "days of the cache": _cache_days,
     "masters": _orphaned_masters,

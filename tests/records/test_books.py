@@ -10,7 +10,9 @@ from imgen.domain.account import ANONYMOUS_TENANT_ID, Pack, Plan
 from imgen.domain.errors import QuotaExceeded
 from imgen.domain.job import FINISH_QUEUE, State
 from imgen.domain.outcome import FAILED_OUTCOME, Outcome
-from imgen.records import books, job_transitions, jobs, ledger, packs, retention, tenants
+from imgen.domain.remote_engine import parse_remote_engine
+from imgen.records import books, engine_calls, job_transitions, jobs, ledger, packs, retention, tenants
+from imgen.records.tables.engines import engine_months
 from imgen.records.tables.jobs import jobs as job_rows
 from imgen.records.tables.ledger import counters, pack_entries
 from imgen.records.tables.ledger import ledger as entries
@@ -201,3 +203,27 @@ def test_no_more_differences_are_told_than_asked_for(mixed):
     with mixed.snapshot() as connection:
         kinds = [one.kind for one in books.differences(connection, limit=3)]
     assert kinds == ["job"] * 3 + ["sum"] * 3
+
+
+def test_a_month_of_an_engine_that_its_days_do_not_add_up_to(mixed):
+    """Too much, or a month that is not there at all; open calls, paid ones and those given back balance."""
+    engine = parse_remote_engine("cloud", {"kind": "openai"})
+
+    def call(connection):
+        made = [submit(connection, recipe=make_recipe(credits=0)) for _ in range(3)]
+        running = [claim(connection, job, State.QUEUED) for job in made]
+        calls = [
+            engine_calls.open_call(connection, job, engine=engine, price_micros=40_000, now=NEW_YEAR + number)
+            for number, job in enumerate(running)
+        ]
+        engine_calls.end_call(connection, calls[0].id, is_paid=True)
+        engine_calls.end_call(connection, calls[1].id, is_paid=False)
+
+    mixed.attempt(call)
+    assert differences(mixed) == []
+    found, _ = after(mixed, lambda connection: connection.execute(update(engine_months).values(amount_micros=90_000)))
+    assert [(one.kind, one.subject, one.recorded, one.recomputed) for one in found] == [
+        ("engine", "cloud in 2026-01", "spent 0.090000", "spent 0.080000")
+    ]
+    found, _ = after(mixed, lambda connection: connection.execute(delete(engine_months)))
+    assert [(one.recorded, one.recomputed) for one in found] == [("spent 0.000000", "spent 0.080000")]

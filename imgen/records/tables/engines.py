@@ -1,8 +1,10 @@
 """Tables of remote engines: calls of jobs, and what was spent."""
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, PrimaryKeyConstraint, Table, Text, text
 
 from imgen.records.tables.base import metadata
+
+IS_OPEN = "state = 'open'"
 
 engine_calls = Table(
     "engine_calls",
@@ -20,6 +22,7 @@ engine_calls = Table(
     Column("ended_at", Double),
     Index(None, "job_id"),
     Index(None, "tenant_id"),
+    Index("ix_engine_calls_open", "job_id", sqlite_where=text(IS_OPEN), postgresql_where=text(IS_OPEN)),
 )
 """A row for each call, written before it is made. `state` is `open`, `paid` or `free`; it is booked to `day`."""
 
