@@ -252,8 +252,11 @@ class ComfyUI(QueueClient):
             await asyncio.sleep(min(pause_s, max(left_s, 0)))
 
     def _error(self, answer: HttpAnswer) -> ImgenError:
-        """Returns the error of an answer about work that the server has: its request is no more to blame."""
-        error = self._http.error(answer)
+        """Returns the error of an answer about work that the server has: its request is no more to blame.
+
+        Its words are left out: they may repeat the workflow, and with it the prompt.
+        """
+        error = self._http.error(answer._replace(body=b""))
         return error if isinstance(error, RemoteEngineAway) else RemoteEngineFailed(str(error))
 
     def _socket_url(self, client_id: str) -> str:

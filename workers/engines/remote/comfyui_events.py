@@ -5,6 +5,7 @@ Source of the messages: ComfyUI, server.py and comfy_execution/progress.py.
 """
 
 import asyncio
+import logging
 import math
 from collections.abc import Collection, Mapping
 
@@ -24,6 +25,8 @@ CLOSE_S = 0.2
 PREVIEW, PREVIEW_WITH_METADATA = 1, 4
 """Events of binary messages (ComfyUI, protocol.py)."""
 _NUMBER_BYTES = 4
+_SILENT = logging.Logger("comfyui events", logging.CRITICAL)  # noqa: LOG001 - nobody turns it on
+"""Logger of the library, which at DEBUG writes headers, and so the key."""
 
 
 class _NodeProgress(Struct):
@@ -75,6 +78,7 @@ class CallEvents:
                 close_timeout=CLOSE_S,
                 max_size=MAX_EVENT_BYTES,
                 max_queue=4,
+                logger=_SILENT,
             ) as socket:
                 self.calls_for_look.set()
                 async for message in socket:

@@ -1,6 +1,7 @@
 """Kind `comfyui`: refusals, failures, and answers that make no sense."""
 
 import json
+import logging
 
 import pytest
 from servers.comfyui_models import SHIPPED, TEXT, diffusion, draw, render
@@ -33,10 +34,12 @@ def test_a_proxy_before_it_may_refuse_work(client, comfy, fault, error, pause_s)
     assert raised.value.retry_after_s == pause_s
 
 
-def test_a_key_is_sent_to_the_proxy(load, running):
+def test_a_key_is_sent_to_the_proxy_and_not_logged(load, running, caplog):
     """As a bearer token, over HTTP and to the socket."""
+    caplog.set_level(logging.DEBUG)
     running[0].requests.clear()
     render(load(key="proxy-key-0123456789"))
+    assert "proxy-key" not in caplog.text
     assert {one.headers.get("Authorization") for one in running[0].requests} == {"Bearer proxy-key-0123456789"}
 
 
@@ -92,7 +95,7 @@ NONSENSE = {
     "no pictures": job(outputs={"9": {"images": [None, 5, {"filename": 5}, {"filename": ""}], "text": ["x"]}, "8": 4}),
     "no such picture": job(outputs={"9": {"images": [{"filename": "../../etc/passwd", "type": "input"}]}}),
     "a redirect to loopback": answer(302, b"", {"Location": "http://127.0.0.1:1/"}),
-    "a request of another form": answer(422, b'{"error": "no"}'),
+    "a request of another form": answer(422, b'{"error": "no", "prompt": "a red coat"}'),
 }
 
 
@@ -100,8 +103,9 @@ NONSENSE = {
 def test_an_answer_about_work_that_makes_no_sense_counts_as_an_attempt(load, comfy, name):
     """The work may have been paid."""
     comfy.faults["GET /api/jobs/*"].append(NONSENSE[name])
-    with pytest.raises(RemoteEngineFailed):
+    with pytest.raises(RemoteEngineFailed) as raised:
         render(load())
+    assert "red coat" not in str(raised.value)
 
 
 FILES = {

@@ -68,6 +68,23 @@ def test_a_cancellation_tells_whether_the_work_had_begun(client, comfy, is_old):
     assert len(comfy.drawn) == 2
 
 
+def test_work_that_began_meanwhile_is_none_that_had_not(client, comfy):
+    """Only work that waited before, and that the server does not know afterwards, certainly never ran."""
+    comfy.gate.clear()
+
+    async def work(client, request):
+        first, second = replaced(request), replaced(request)
+        await client.submit(first)
+        await client.submit(second)
+        await until(lambda: comfy.drawn)
+        comfy.faults["POST /api/jobs/*"].append(answer(200, b'{"cancelled": true}'))  # it begins in this moment
+        assert await client.cancel(second.call_id) is False
+        comfy.faults["POST /api/jobs/*"].append(lambda exchange: (comfy.forget(), answer(200, b"{}")(exchange)))
+        assert await client.cancel(first.call_id) is False
+
+    client(work)
+
+
 def replaced(request):
     return PictureRequest(call_id=str(uuid.uuid4()), choice=request.choice, shot=request.shot)
 
