@@ -60,7 +60,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
     )
     drawn = context.draw(order)
     if isinstance(drawn, RefusedByProvider):
-        raise PictureBlocked(review.refused_by_provider()) from drawn
+        raise PictureBlocked(review.refused_by_provider(str(drawn))) from drawn
     if isinstance(drawn, PictureFlagged):
         raise PictureBlocked(review.flagged_by_model(context)) from drawn
     for note in drawn.notes:

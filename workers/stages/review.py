@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 SAFETY_CHECKER = "safety_checker"
 """Rule id of a picture that the model flagged under a ruleset that does not block nudity, and the reason for the audit."""
 PROVIDER_POLICY = "provider_policy"
-"""Rule id of a picture that a remote engine's provider refused to draw, and the reason for the audit."""
+"""Rule id of a picture that a remote engine's provider refused to draw; the reason for the audit begins with it."""
 
 
 MAX_SEEN_SIDE = 2048
@@ -66,9 +66,14 @@ def picture(picture: Picture, context: Context) -> Picture:
     return replace(picture, verdict=verdict)
 
 
-def refused_by_provider() -> Verdict:
-    """Returns the verdict on a picture that a remote engine's provider refused to draw by its own policy."""
-    return Verdict(safe=False, codes=(PROVIDER_POLICY,), names=("Refused by the provider",), reason=PROVIDER_POLICY)
+def refused_by_provider(words: str) -> Verdict:
+    """Returns the verdict on a picture that a remote engine's provider refused to draw by its own policy.
+
+    Args:
+        words: the engine and the provider's words, without the prompt; operators alone see them.
+    """
+    reason = f"{PROVIDER_POLICY}: {words}"
+    return Verdict(safe=False, codes=(PROVIDER_POLICY,), names=("Refused by the provider",), reason=reason)
 
 
 def flagged_by_model(context: Context) -> Verdict:

@@ -98,9 +98,11 @@ class CallUnderWay:
                 raise WorkGoesOn(exc) from exc
             await self.calls.end(call, is_paid=False)
             raise
-        except (RefusedByProvider, ModelError):
+        except (RefusedByProvider, ModelError) as exc:
             self.opened.succeeded()  # it answers
             await self.calls.end(call, is_paid=isinstance(client, QueueClient) and work.is_handed_over)
+            if isinstance(exc, RefusedByProvider):
+                raise RefusedByProvider(f"engine {remote.key}: {exc}") from exc
             raise
         except RemoteEngineFailed as exc:
             self.opened.failed(exc)

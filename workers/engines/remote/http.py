@@ -1,5 +1,6 @@
 """HTTP of remote engines: bounded answers, no redirects, and one table from an answer's status to our errors."""
 
+import asyncio
 import datetime as dt
 import email.utils
 import math
@@ -18,11 +19,17 @@ from imgen.domain.errors import (
     RemoteKeyRefused,
 )
 from imgen.domain.remote_engine import RemoteEngine
+from workers.engines.remote.hiding import without
 
 MAX_PICTURE_BYTES = 48 * 2**20
 """Bytes of a file: 16 megapixels of incompressible RGB."""
 MAX_ANSWER_BYTES = MAX_PICTURE_BYTES * 4 // 3 + 65_536
 """Bytes of an answer with such a file in base64."""
+MAX_ERROR_BYTES = 2**20
+"""Bytes that are read of an answer whose status is none of success."""
+MAX_COUNTED_BYTES = 2**22
+MAX_VALUES = 100_000
+"""Commas and brackets in a JSON of more than MAX_COUNTED_BYTES: decoded, an empty value takes thirty times as many bytes."""
 MAX_WORDS = 300
 """Characters of an error answer that are told to the operator."""
 MAX_PAUSE_S = 3600
@@ -65,7 +72,7 @@ class EngineHttp:
         self._secrets = tuple(filter(None, secrets))
         self._client = httpx2.AsyncClient(
             base_url=f"{remote.url}/",
-            headers=dict(headers),
+            headers={"Accept-Encoding": "identity", **headers},
             timeout=httpx2.Timeout(remote.timeout_s, connect=remote.connect_timeout_s, pool=None),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=remote.calls),
             follow_redirects=False,
@@ -81,26 +88,44 @@ class EngineHttp:
             method: of HTTP.
             path: after the engine's base URL, without a slash at its beginning.
             is_call: whether the engine may be paid for the answer, so that a lost one is no reason to ask again at once.
-            max_bytes: limit of the body.
+            max_bytes: limit of the body; of one that tells an error MAX_ERROR_BYTES are read.
             options: of httpx2's request, such as `json` and `files`.
 
         Raises:
             RemoteEngineAway: there is no connection; or none any more, where the request was no call.
-            RemoteEngineFailed: the answer is lost or too long.
+            RemoteEngineFailed: the answer is lost, too long or compressed.
         """
         try:
-            async with self._client.stream(method, path, **options) as response:
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > max_bytes:
-                        raise RemoteEngineFailed(f"{self._where} answered with more than {max_bytes} bytes")
-                return HttpAnswer(response.status_code, response.headers, bytes(body))
+            async with (
+                asyncio.timeout(self._remote.timeout_s),  # httpx2 counts from each byte to the next
+                self._client.stream(method, path, **options) as response,
+            ):
+                return await self._whole(response, max_bytes)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as exc:
             raise RemoteEngineAway(f"{self._where} is down: no connection") from exc
+        except TimeoutError as exc:
+            error = RemoteEngineFailed if is_call else RemoteEngineAway
+            raise error(f"{self._where} gave no whole answer within {self._remote.timeout_s:g} s") from exc
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as exc:
             error = RemoteEngineFailed if is_call else RemoteEngineAway
             raise error(f"{self._where} gave no whole answer: {type(exc).__name__}") from exc
+
+    async def _whole(self, response: httpx2.Response, max_bytes: int) -> HttpAnswer:
+        """Reads an answer as it comes over the wire.
+
+        A compressed one is refused, since nobody asked for it: a few bytes of it could keep all calls waiting for seconds.
+        """
+        answer = HttpAnswer(response.status_code, response.headers, b"")
+        if answer.is_ok and response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise RemoteEngineFailed(f"{self._where} answered with compressed data, which nobody asked for")
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if not answer.is_ok and len(body) >= MAX_ERROR_BYTES:
+                break
+            if len(body) > max_bytes:
+                raise RemoteEngineFailed(f"{self._where} answered with more than {max_bytes} bytes")
+        return answer._replace(body=bytes(body))
 
     def error(self, answer: HttpAnswer, hidden: Sequence[str] = ()) -> ImgenError:
         """Returns our error of an answer that is none of success, with the server's words.
@@ -126,26 +151,27 @@ class EngineHttp:
         """Decodes an answer's JSON.
 
         Raises:
-            RemoteEngineFailed: it has another form.
+            RemoteEngineFailed: it has another form, or more values than any engine has to tell.
         """
+        body = answer.body
+        if len(body) > MAX_COUNTED_BYTES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+            raise RemoteEngineFailed(f"{self._where} answered with more than {MAX_VALUES} values")
         try:
-            return msgspec.json.decode(answer.body, type=form)
+            return msgspec.json.decode(body, type=form)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
             raise RemoteEngineFailed(f"{self._where} answered in another form") from exc
 
     def words(self, answer: HttpAnswer, hidden: Sequence[str] = ()) -> str:
         """Returns the texts in an error answer, without secrets and prompts."""
         try:
-            decoded = msgspec.json.decode(answer.body)
+            text = " ".join(_texts(msgspec.json.decode(answer.body)))
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return ""  # a page of HTML tells an operator nothing
-        return self.shown(" ".join(_texts(decoded)), hidden)
+        return self.shown(text, hidden)
 
     def shown(self, text: str, hidden: Sequence[str] = ()) -> str:
         """Returns the beginning of a server's text, without secrets and prompts."""
-        for secret in (*self._secrets, *hidden):
-            text = text.replace(secret, "…")
-        return text[:MAX_WORDS]
+        return without(text, (*self._secrets, *hidden))[:MAX_WORDS]
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -15,7 +15,7 @@ from imgen.domain.errors import RefusedByProvider, RemoteEngineFailed
 from imgen.domain.recipe import Diffusion, strength_of
 from imgen.domain.remote_engine import RemoteEngine
 from workers.engines.remote.http import EngineHttp, HttpAnswer
-from workers.engines.remote.pictures import alpha_mask, from_base64, png
+from workers.engines.remote.pictures import alpha_mask, from_json_base64, png
 from workers.engines.remote.protocol import DirectClient, PictureRequest, Progress, RemoteAnswer
 
 REFUSALS = ("content_policy_violation", "moderation_blocked")
@@ -24,7 +24,7 @@ _NOT_FOUND = 404
 
 
 class _Picture(Struct):
-    b64_json: str | None = None
+    b64_json: msgspec.Raw = msgspec.Raw(b"null")
     url: str | None = None
     revised_prompt: str | None = None
 
@@ -57,10 +57,7 @@ class OpenAIImages(DirectClient):
             return ()
         if not answer.is_ok:
             raise self._http.error(answer)
-        try:
-            return tuple(model.id for model in msgspec.json.decode(answer.body, type=_Models).data)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
-            raise RemoteEngineFailed(f"Engine {self._remote.key} lists its models in another form") from exc
+        return tuple(model.id for model in self._http.parsed(answer, _Models).data)
 
     async def draw(self, request: PictureRequest, progress: Progress) -> RemoteAnswer:  # noqa: ARG002 - it tells none
         """Asks for a picture. See `DirectClient.draw`."""
@@ -85,10 +82,11 @@ class OpenAIImages(DirectClient):
 
     def _picture(self, answer: HttpAnswer) -> RemoteAnswer:
         where = f"Engine {self._remote.key}"
+        first = next(iter(self._http.parsed(answer, _Answer).data), _Picture())
         try:
-            first = next(iter(msgspec.json.decode(answer.body, type=_Answer).data), _Picture())
-            file = from_base64(first.b64_json) if first.b64_json else first.url
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError) as exc:
+            has_file = bytes(memoryview(first.b64_json)[:4]) not in (b"null", b'""')
+            file = from_json_base64(first.b64_json) if has_file else first.url
+        except ValueError as exc:
             raise RemoteEngineFailed(f"{where} answered in another form") from exc
         if not file:
             raise RemoteEngineFailed(f"{where} answered without a picture")

@@ -5,6 +5,7 @@ import binascii
 import io
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy import uint8
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from workers.engines import Shot
 from workers.engines.paste_back import pasted_back
 from workers.engines.remote.http import MAX_PICTURE_BYTES
 
+MAX_DATA_URI_HEAD = 100
+"""Bytes in which the comma of a data URI stands."""
 PREVIEW_PIXELS = 512
 """Long edge of a preview that is shown."""
 
@@ -46,6 +49,26 @@ def from_base64(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as exc:
         raise ValueError("the picture is no base64") from exc
+
+
+def from_json_base64(raw: msgspec.Raw) -> bytes:
+    """Decodes base64, or a data URI, that stands in a JSON, without a copy of its text: it may have 64 MB.
+
+    Raises:
+        ValueError: it is none.
+    """
+    text = memoryview(raw)
+    head = bytes(text[:MAX_DATA_URI_HEAD])
+    if not head.startswith(b'"'):
+        raise ValueError("the picture is no text")
+    start = head.find(b",") + 1 if head.startswith(b'"data:') else 1
+    try:
+        return binascii.a2b_base64(text[start:-1], strict_mode=True)
+    except binascii.Error as exc:
+        body = bytes(text)
+        if b"\\" not in body:
+            raise ValueError("the picture is no base64") from exc
+        return from_base64(msgspec.json.decode(body, type=str))  # some libraries escape each slash
 
 
 async def fetched(url: str, *, timeout_s: float) -> bytes:
