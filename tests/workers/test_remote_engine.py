@@ -3,16 +3,18 @@
 import time
 
 import pytest
+import structlog
 from factories import PLAN, make_job, make_recipe
 from msgspec import structs
-from servers.image_engine import KEY, refusal, start_image_engine
+from servers.faulty_http import answer
+from servers.image_engine import KEY, at_url, pictures, refusal, start_image_engine
 
 from imgen import configuration
 from imgen.cli import doctor
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import State
 from imgen.domain.recipe import PromptParts
-from imgen.records import jobs, ledger
+from imgen.records import audit, jobs, ledger
 from workers import tasks
 
 MODEL = """
@@ -79,6 +81,41 @@ def test_a_providers_refusal_blocks_under_its_own_rule(resources, server):
     job = attempted(resources)
     assert job.state is State.BLOCKED
     assert job.outcome.blocked.categories == ("provider_policy",)
+
+
+def test_a_providers_refusal_tells_operators_its_words_and_callers_none(resources, server):
+    """The panel's reason names the engine, and never the prompt, which the provider repeats; nothing is stored."""
+    words = 'Your request "red coat" was rejected by the safety system: violence'
+    server.script.append(refusal(403, "moderation_blocked", words))
+    job = attempted(resources)
+    with resources.database.read() as connection:
+        reason = audit.reasons(connection, [job.id])[job.id]
+    assert reason.startswith("provider_policy: engine elsewhere: ")
+    assert "rejected by the safety system: violence" in reason
+    assert "coat" not in reason
+    assert (job.outcome.blocked.names, job.outcome.blocked.unsafe_key) == (("Refused by the provider",), "")
+    assert not list(resources.objects.list(""))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(200, b"<h1>Sign in</h1>", {"Content-Type": "text/html"}),
+        pictures(b"GIF89a"),
+        at_url("https://169.254.169.254/latest/meta-data/"),
+        refusal(500, "server_error", "cannot draw: red coat"),
+    ],
+    ids=["page", "no picture", "metadata", "error"],
+)
+def test_a_hostile_answer_is_an_attempt_and_publishes_nothing(resources, server, reply):
+    """The job waits for its next attempt; no object is stored, and neither its reason nor the log repeats the prompt."""
+    server.script.append(reply)
+    with structlog.testing.capture_logs() as logs:
+        job = attempted(resources)
+    assert (job.state, job.attempts, job.error_code) == (State.QUEUED, 1, "remote_engine_failed")
+    assert not list(resources.objects.list(""))
+    assert job.error_reason
+    assert "coat" not in job.error_reason + str(logs)
 
 
 def test_a_busy_engine_is_asked_again_when_it_said(resources, server):

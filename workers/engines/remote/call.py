@@ -21,6 +21,7 @@ from imgen.domain.remote_engine import micros
 from imgen.records.engine_calls import EngineCall
 from workers.engines import Drawn, Shot
 from workers.engines.remote.calls import Calls
+from workers.engines.remote.hiding import without
 from workers.engines.remote.opened import OpenedEngine
 from workers.engines.remote.pictures import fetched, fitted
 from workers.engines.remote.protocol import DirectClient, PictureRequest, Progress, QueueClient, RemoteAnswer
@@ -82,7 +83,7 @@ class CallUnderWay:
         work = _Work(call)
         try:
             async with asyncio.timeout(remote.timeout_s):
-                drawn = await self._picture(work, is_new=is_new)
+                drawn = await self._discreet(work, is_new=is_new)
         except TimeoutError as exc:
             is_paid = not await self._cancelled(work)
             error = RemoteEngineFailed(f"Engine {remote.key} gave no picture within {remote.timeout_s:g} s")
@@ -115,9 +116,17 @@ class CallUnderWay:
         self.opened.succeeded()
         return drawn
 
-    async def _picture(self, work: "_Work", *, is_new: bool) -> Drawn:
-        client = self.opened.client
+    async def _discreet(self, work: "_Work", *, is_new: bool) -> Drawn:
+        """Awaits the picture; errors do not repeat the prompt, whatever a client took out of an answer."""
         request = PictureRequest(call_id=work.call.id, choice=self.choice, shot=self.shot)
+        try:
+            return await self._picture(request, work, is_new=is_new)
+        except ImgenError as exc:
+            exc.args = (without(str(exc), request.hidden),)
+            raise
+
+    async def _picture(self, request: PictureRequest, work: "_Work", *, is_new: bool) -> Drawn:
+        client = self.opened.client
         if isinstance(client, QueueClient):
             answer = await self._queued(client, request, work, is_new=is_new)
         elif isinstance(client, DirectClient):
