@@ -37,7 +37,9 @@ class TierJob(Struct, frozen=True, kw_only=True):
     job_id: Annotated[str, Meta(description="UUID of the job.")]
     state: Annotated[JobState, Meta(description="`completed` and `failed` are final.")]
     original_prompt: Annotated[str, Meta(description="Prompt as it was sent.")]
-    final_prompt: Annotated[str, Meta(description="Prompt that is drawn.")]
+    final_prompt: Annotated[
+        str, Meta(description="Prompt that is drawn; once drawn, the engine's own if it revised it.")
+    ]
     enhancement_logic: Annotated[
         str | None,
         Meta(description="What was done to the prompt, and what of the request has no effect; null: nothing."),
@@ -72,13 +74,14 @@ def of_job(job: Job) -> TierJob:
 def _answer(job_id: str, view: View, facts: JobFacts, state: JobState) -> TierJob:
     outcome = view.outcome or Outcome()
     meta = outcome.meta
+    revised = "" if meta is None else meta.revised_prompt
     has_asset = meta is not None and any(image.type == "signed" for image in outcome.images)
     return TierJob(
         job_id=uuid_form(job_id),
         state=state,
         original_prompt=facts.original_prompt,
-        final_prompt=facts.final_prompt,
-        enhancement_logic=_enhancement(facts),
+        final_prompt=revised or facts.final_prompt,
+        enhancement_logic=_enhancement(facts, is_revised=bool(revised)),
         quality_tier=facts.tier or None,
         model=facts.model,
         seed=facts.seed if meta is None else meta.seed,
@@ -89,10 +92,11 @@ def _answer(job_id: str, view: View, facts: JobFacts, state: JobState) -> TierJo
     )
 
 
-def _enhancement(facts: JobFacts) -> str | None:
+def _enhancement(facts: JobFacts, *, is_revised: bool) -> str | None:
     """Returns what was done to the prompt, in sentences; None: nothing."""
     told = ["The prompt was improved."] if facts.optimized else []
-    return " ".join([*told, *(text for note, text in _NOTES.items() if note in facts.notes)]) or None
+    revised = ["The engine drew a prompt of its own in its place."] if is_revised else []
+    return " ".join([*told, *(text for note, text in _NOTES.items() if note in facts.notes), *revised]) or None
 
 
 def _error(outcome: Outcome) -> str:

@@ -1,7 +1,9 @@
 """Credentials that a remote engine's pictures carry: kept as the picture's parent, or told as a drawing where they cannot be."""
 
+import base64
 import hashlib
 import io
+import json
 import struct
 import zlib
 
@@ -12,7 +14,7 @@ from factories import PLAN, make_job, make_manifest, make_recipe
 from msgspec import structs
 from PIL import Image
 from servers.faulty_http import answer, start_faulty_http
-from servers.image_engine import KEY, pictures, png, start_image_engine
+from servers.image_engine import JSON, KEY, pictures, png, start_image_engine
 
 from imgen.domain.errors import Retryable
 from imgen.domain.job import State
@@ -278,7 +280,8 @@ def test_a_file_that_is_gone_leaves_a_drawing(resources, provider, server):
 def test_a_cache_hit_has_the_engines_credentials_too(resources, provider, server):
     """They lie beside the cached master, and count with its size."""
     signed = theirs(provider)
-    server.script.append(pictures(signed.body))
+    data = {"b64_json": base64.b64encode(signed.body).decode(), "revised_prompt": "a crimson coat"}
+    server.script.append(answer(200, json.dumps({"data": [data]}).encode(), JSON))
     finished(resources, cache_entry_id="ent_1")
     kept = {one.key.rpartition(".")[2]: one.key for one in resources.objects.list("cache/ent_1/")}
     assert sorted(kept) == ["answer", "webp"]
@@ -290,7 +293,9 @@ def test_a_cache_hit_has_the_engines_credentials_too(resources, provider, server
     ended = found(resources, hit)
     (parent,) = credentials_of(resources, ended)["ingredients"]
     assert parent["active_manifest"] == signed.manifest_id
-    assert (ended.outcome.meta.engine, ended.outcome.meta.drawn_width) == ("elsewhere", 256)
+    meta = ended.outcome.meta
+    assert (meta.engine, meta.drawn_width, meta.drawn_height, meta.seed) == ("elsewhere", 256, 256, None)
+    assert meta.revised_prompt == "a crimson coat"
 
 
 class FullStore:

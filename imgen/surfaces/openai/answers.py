@@ -10,7 +10,9 @@ class OpenAIPicture(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     b64_json: Annotated[str, Meta(description="The file in base64.")] | UnsetType = UNSET
     url: Annotated[str, Meta(description="Signed URL, good for an hour.")] | UnsetType = UNSET
-    revised_prompt: Annotated[str, Meta(description="Prompt that was drawn, if it was improved.")] | UnsetType = UNSET
+    revised_prompt: (
+        Annotated[str, Meta(description="Prompt that was drawn, if it was improved or revised.")] | UnsetType
+    ) = UNSET
 
 
 class OpenAILoss(Struct, frozen=True, kw_only=True):
@@ -80,7 +82,9 @@ class OpenAICompleted(_Event, frozen=True, kw_only=True):
     """Event with a finished picture."""
 
     usage: OpenAIUsage
-    revised_prompt: Annotated[str, Meta(description="Prompt that was drawn, if it was improved.")] | UnsetType = UNSET
+    revised_prompt: (
+        Annotated[str, Meta(description="Prompt that was drawn, if it was improved or revised.")] | UnsetType
+    ) = UNSET
 
 
 class OpenAILost(OpenAILoss, frozen=True, kw_only=True):

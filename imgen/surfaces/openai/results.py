@@ -126,8 +126,8 @@ async def result(core: Core, asked: Asked, jobs: Sequence[Job]) -> Result:
 
 
 def revised_prompt(meta: Meta) -> str | UnsetType:
-    """Returns the prompt that was drawn, with the tags of the style, if it was improved."""
-    return meta.positive if meta.optimized else UNSET
+    """Returns the prompt that was drawn in place of the one that was sent: an engine's own, or the improved one with its tags."""
+    return meta.revised_prompt or (meta.positive if meta.optimized else UNSET)
 
 
 def size_text(meta: Meta) -> str:
