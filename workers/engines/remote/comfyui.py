@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import SecretStr
 
 from imgen.domain.engine_options import EngineChoice
-from imgen.domain.errors import ImgenError, ModelError, RemoteEngineAway, RemoteEngineFailed, RemoteJobLost
+from imgen.domain.errors import ImgenError, ModelError, RemoteEngineFailed, RemoteJobLost
 from imgen.domain.remote_engine import RemoteEngine
 from workers.engines.remote.comfyui_answers import (
     EngineJob,
@@ -32,16 +32,14 @@ from workers.engines.remote.comfyui_answers import (
 )
 from workers.engines.remote.comfyui_events import CallEvents
 from workers.engines.remote.comfyui_request import request_pictures, request_values
-from workers.engines.remote.http import AWAY, BUSY, MAX_PICTURE_BYTES, EngineHttp, HttpAnswer, retry_after_s
+from workers.engines.remote.http import AWAY, MAX_PICTURE_BYTES, EngineHttp, HttpAnswer
+from workers.engines.remote.outages import OUTAGE_S, answer_after_outages, error_of_work
 from workers.engines.remote.pictures import png
 from workers.engines.remote.protocol import PictureRequest, Progress, QueueClient, RemoteAnswer
 from workers.engines.remote.workflow import check_workflow, filled, read_workflow, samplers
 
-OUTAGE_S = 10.0
-"""Longest outage that is waited out while an engine has work of ours, and longest silence within an answer about it."""
 LOOK_S = 1.0
 """Seconds between two looks at the work; its end is told by the socket as well."""
-RETRY_S = 0.5
 MAX_JSON_BYTES = 2**24
 """Bytes of an answer without a picture: the queue's repeats all workflows that wait."""
 _NO_ROUTE = (404, 405)
@@ -70,7 +68,7 @@ class ComfyUI(QueueClient):
         """Compares the entry with its workflow. See `RemoteClient.check_choice`."""
         check_workflow(choice, folders)
 
-    async def probe(self) -> tuple[str, ...]:
+    async def probe(self, models: Sequence[str] = ()) -> tuple[str, ...]:  # noqa: ARG002 - it names none
         """Asks for the server's version; models are named by workflows, so it lists none. See `RemoteClient.probe`."""
         answer = await self._http.send("GET", "system_stats", max_bytes=MAX_JSON_BYTES)
         if not answer.is_ok:
@@ -126,7 +124,7 @@ class ComfyUI(QueueClient):
         if answer.status in _NO_ROUTE:
             await self._cancel_in_queue(engine_job_id)
         elif not answer.is_ok:
-            raise self._error(answer)
+            raise error_of_work(self._http, answer)
         # Work that ever ran stays in the history, work that waited leaves nothing
         return before.status == "pending" and await self._look_up(engine_job_id) is None
 
@@ -184,7 +182,7 @@ class ComfyUI(QueueClient):
         if answer.is_ok:
             return self._http.parsed(answer, EngineJob)
         if answer.status not in _NO_ROUTE:
-            raise self._error(answer)
+            raise error_of_work(self._http, answer)
         try:
             self._http.parsed(answer, Unknown)
         except RemoteEngineFailed:
@@ -197,7 +195,7 @@ class ComfyUI(QueueClient):
         history = await self._patient(f"history/{engine_job_id}")
         for answer in (queue, history):
             if not answer.is_ok:
-                raise self._error(answer)
+                raise error_of_work(self._http, answer)
         ended = self._http.parsed(history, dict[str, HistoryEntry]).get(engine_job_id)
         return self._http.parsed(queue, Queue).job(engine_job_id) if ended is None else ended.job
 
@@ -211,7 +209,7 @@ class ComfyUI(QueueClient):
     async def _posted(self, path: str, body: dict[str, Any]) -> None:
         answer = await self._http.send("POST", path, max_bytes=MAX_JSON_BYTES, json=body)
         if not answer.is_ok:
-            raise self._error(answer)
+            raise error_of_work(self._http, answer)
 
     async def _picture(self, job: EngineJob, request: PictureRequest) -> RemoteAnswer:
         """Fetches the picture of work that has ended."""
@@ -225,39 +223,14 @@ class ComfyUI(QueueClient):
             raise RemoteEngineFailed(f"{self._where}: workflow {request.choice.workflow} made no picture")
         answer = await self._patient("view", params=msgspec.to_builtins(job.picture), max_bytes=MAX_PICTURE_BYTES)
         if not answer.is_ok:
-            raise self._error(answer)
+            raise error_of_work(self._http, answer)
         return RemoteAnswer(file=answer.body)
 
     async def _patient(self, path: str, *, max_bytes: int = MAX_JSON_BYTES, **options: Any) -> HttpAnswer:
-        """Asks until the server answers, in so far as that takes no longer than an outage may.
-
-        Raises:
-            RemoteEngineAway: it does not answer.
-            RemoteEngineFailed: its answer is too long.
-        """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._outage_s
-        while True:
-            left_s = until - loop.time()
-            try:
-                answer = await self._http.send("GET", path, max_bytes=max_bytes, timeout=self._short, **options)
-            except RemoteEngineAway:
-                if left_s <= 0:
-                    raise
-                pause_s = RETRY_S
-            else:
-                if left_s <= 0 or (answer.status < _SERVER_ERROR and answer.status not in BUSY):
-                    return answer
-                pause_s = max(RETRY_S, retry_after_s(answer.headers) or 0)
-            await asyncio.sleep(min(pause_s, max(left_s, 0)))
-
-    def _error(self, answer: HttpAnswer) -> ImgenError:
-        """Returns the error of an answer about work that the server has: its request is no more to blame.
-
-        Its words are left out: they may repeat the workflow, and with it the prompt.
-        """
-        error = self._http.error(answer._replace(body=b""))
-        return error if isinstance(error, RemoteEngineAway) else RemoteEngineFailed(str(error))
+        """Asks until the server answers. See `answer_after_outages`."""
+        return await answer_after_outages(
+            self._http, path, outage_s=self._outage_s, max_bytes=max_bytes, timeout=self._short, **options
+        )
 
     def _socket_url(self, client_id: str) -> str:
         return f"ws{self._remote.url.removeprefix('http')}/ws?clientId={client_id}"

@@ -16,6 +16,7 @@ from workers.engines.remote.protocol import RemoteClient
 KINDS: Mapping[str, tuple[str, str]] = {
     "openai": ("workers.engines.remote.openai_images", "OpenAIImages"),
     "comfyui": ("workers.engines.remote.comfyui", "ComfyUI"),
+    "runpod": ("workers.engines.remote.runpod", "RunPod"),
 }
 """Kind in engines.toml → module and class of its client."""
 

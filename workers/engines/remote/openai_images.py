@@ -50,7 +50,7 @@ class OpenAIImages(DirectClient):
         self._http = EngineHttp(remote, headers=headers, secrets=(secret,))
         self._remote = remote
 
-    async def probe(self) -> tuple[str, ...]:
+    async def probe(self, models: Sequence[str] = ()) -> tuple[str, ...]:  # noqa: ARG002 - it lists them
         """Lists the models; a server without a list answers at least. See `RemoteClient.probe`."""
         answer = await self._http.send("GET", "models", max_bytes=2**22)
         if answer.status == _NOT_FOUND:

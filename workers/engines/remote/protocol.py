@@ -75,8 +75,11 @@ class RemoteClient(ABC):
         return
 
     @abstractmethod
-    async def probe(self) -> tuple[str, ...]:
+    async def probe(self, models: Sequence[str] = ()) -> tuple[str, ...]:
         """Asks, without having anything drawn, whether the engine answers and takes its key.
+
+        Args:
+            models: names that entries have in `model`; they are asked for where an engine lists none itself.
 
         Returns:
             The engine's own names of its models, such as a user may write into `model`; empty: it lists none.

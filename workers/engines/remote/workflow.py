@@ -66,7 +66,7 @@ def check_workflow(choice: EngineChoice, folders: Sequence[Path]) -> None:
         ModelError: the workflow is none, or the entry names inputs that it lacks, or contradicts itself.
     """
     workflow = read_workflow(choice, folders)
-    for problem in (*_contradictions(choice), *_missing(choice, workflow)):
+    for problem in (*contradictions(choice), *_left_out(choice), *_missing(choice, workflow)):
         raise ModelError(f"engine {choice.engine}: workflow {choice.workflow}: {problem}")
 
 
@@ -101,30 +101,31 @@ def samplers(workflow: Workflow) -> frozenset[str]:
     return frozenset(node_id for node_id, node in workflow.items() if "steps" in node.inputs)
 
 
-def _contradictions(choice: EngineChoice) -> Iterable[str]:
-    """Yields contradictions within an entry, whatever its workflow."""
+def contradictions(choice: EngineChoice) -> Iterable[str]:
+    """Yields contradictions within an entry: values in `nodes` that it has not, or does not take."""
     for name in choice.nodes:
         if name not in VALUES:
             yield f"nodes has {name}, which is none of {', '.join(VALUES)}"
+    for name in TAKEN:
+        if name in choice.nodes and name not in choice.takes:
+            yield f"nodes has {name}, but takes does not"
+    if LORA_SCALE in choice.nodes and "lora" not in choice.takes:
+        yield f"nodes has {LORA_SCALE}, but takes has no lora"
+    if "source" in choice.nodes and not choice.edits:
+        yield "nodes has source, but edits is not set"
+    if "mask" in choice.nodes and choice.edits != "mask":
+        yield "nodes has mask, but edits is not mask"
+
+
+def _left_out(choice: EngineChoice) -> Iterable[str]:
+    """Yields values that an entry takes without an input for them."""
     if not targets(choice, "prompt"):
         yield "nodes has no prompt"
     for name in TAKEN:
         if name in choice.takes and not targets(choice, name):
             yield f"takes has {name}, but nodes does not say where it goes"
-        if name in choice.nodes and name not in choice.takes:
-            yield f"nodes has {name}, but takes does not"
-    if LORA_SCALE in choice.nodes and "lora" not in choice.takes:
-        yield f"nodes has {LORA_SCALE}, but takes has no lora"
-    yield from _contradicting_pictures(choice)
-
-
-def _contradicting_pictures(choice: EngineChoice) -> Iterable[str]:
     if choice.edits and not targets(choice, "source"):
         yield f"edits is {choice.edits}, but nodes has no source"
-    if "source" in choice.nodes and not choice.edits:
-        yield "nodes has source, but edits is not set"
-    if "mask" in choice.nodes and choice.edits != "mask":
-        yield "nodes has mask, but edits is not mask"
 
 
 def _missing(choice: EngineChoice, workflow: Workflow) -> Iterable[str]:
