@@ -14,6 +14,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from imgen import composition
 from imgen.domain.errors import ImgenError
 from imgen.domain.job import FINISH_QUEUE, FINISH_TASK, RENDER_TASK
+from imgen.domain.remote_engine import EngineState
 from imgen.live.queue import celery_settings, declared
 from imgen.live.queue_order import QueueOrder
 from imgen.settings import Settings
@@ -53,7 +54,12 @@ class ChildProcess:
                     name=self._name,
                     queues=self._queues,
                     is_loading=bool(models),
-                    capabilities=ToldCapabilities(self._settings, self._queues, batch_limits=self._batch_limits),
+                    capabilities=ToldCapabilities(
+                        self._settings,
+                        self._queues,
+                        batch_limits=self._batch_limits,
+                        engine_states=self._engine_states,
+                    ),
                 )
                 self._preload(models, self._heartbeat)
                 self._heartbeat.is_loading = False
@@ -111,6 +117,9 @@ class ChildProcess:
         resources = open_resources(self._settings, queues=self._queues, processes=self._processes)
         resources.batch_limits = self._batch_limits
         return resources
+
+    def _engine_states(self) -> dict[str, EngineState]:
+        return {} if self._resources is None else self._resources.engine_states()
 
     def _await_commits(self) -> None:
         """Waits until what the latest task left under way is committed; its jobs keep their leases until then."""

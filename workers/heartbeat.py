@@ -86,6 +86,7 @@ class Heartbeat:
             models=self.models,
             is_loading=self.is_loading,
             capabilities=self._capabilities.now(self._live),
+            engines=self._capabilities.engines(),
             since=self._since,
             at=time.time(),
         )

@@ -15,7 +15,7 @@ from imgen import composition, configuration
 from imgen.domain.catalog import Catalog, Model
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.domain.job import Job
-from imgen.domain.remote_engine import RemoteEngine
+from imgen.domain.remote_engine import EngineState, RemoteEngine
 from imgen.domain.review.ruleset import CompiledRuleset
 from imgen.live import epochs, waiting
 from imgen.live.command import Command
@@ -90,6 +90,10 @@ class WorkerResources:
     def remote(self) -> RemoteDrawing:
         """Drawing at engines elsewhere, opened at its first use."""
         return open_drawing(engine_context(self.settings, self.catalog, self.remote_engines))
+
+    def engine_states(self) -> dict[str, EngineState]:
+        """Returns the states of the engines elsewhere that were asked so far; any thread may call it."""
+        return self.remote.states() if "remote" in self.__dict__ else {}
 
     def refresh_if_changed(self) -> None:
         """Reads the operator's files again if their epoch has changed; a wrong file changes nothing.

@@ -19,6 +19,7 @@ COMMANDS = (
     "tenants",
     "users",
     "models",
+    "engines",
     "doctor",
     "cache",
     "backup",

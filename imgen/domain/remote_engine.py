@@ -1,4 +1,4 @@
-"""Remote engine: one entry of engines.toml, a server elsewhere that draws. Values only; configuration.py reads them."""
+"""Remote engine: one entry of engines.toml, a server elsewhere that draws, and its state. Values only."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -58,9 +58,33 @@ class RemoteEngine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return (self.base_url or BASE_URLS.get(self.kind, "")).rstrip("/")
 
     @property
+    def host(self) -> str:
+        """Host and, where the URL has one, port."""
+        return urlsplit(self.url).netloc
+
+    @property
     def cap_micros(self) -> int | None:
         """Cap of a month in millionths; None: there is none."""
         return None if self.monthly_cap is None else micros(self.monthly_cap)
+
+
+class EngineState(Struct, frozen=True, kw_only=True):
+    """State of a remote engine as one worker process knows it."""
+
+    reason: str = ""
+    """Reason why it takes no work; empty: it has answered the latest call, or none was made yet."""
+    code: str = ""
+    """Code of the error that told of it."""
+    since: float | None = None
+    """Unix time at which it began; None: at the start of the process."""
+    until: float | None = None
+    """Unix time at which a job asks it again; None: once the operator has mended it."""
+
+
+def amount_text(amount_micros: int) -> str:
+    """Returns an amount as text, exactly, with two decimals or as many as it has: `1,234.50`, `0.003`."""
+    whole, _, part = f"{abs(amount_micros) / MICROS:,.6f}".partition(".")
+    return f"{'-' if amount_micros < 0 else ''}{whole}.{part.rstrip('0'):0<2}"
 
 
 def micros(amount: float) -> int:

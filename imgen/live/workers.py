@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from imgen.domain.capabilities import Capabilities
+from imgen.domain.remote_engine import EngineState
 from imgen.live.command import PREFIX, Command, ignore
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,8 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it loads models ahead, and takes no job yet."""
     capabilities: dict[str, Capabilities] = {}
     """Capabilities of the models that it draws with, by model key."""
+    engines: dict[str, EngineState] = {}
+    """States of the engines elsewhere that its models name, by the engines' keys."""
     since: float
     """Unix time of the process's start."""
     at: float

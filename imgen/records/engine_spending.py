@@ -1,10 +1,12 @@
 """Spending of remote engines in SQL, for people: by engine, model, tenant and day, and what is left below the caps."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
+from imgen.domain.csv_text import csv_text
+from imgen.domain.remote_engine import MICROS
 from imgen.records.tables.accounts import tenants
 from imgen.records.tables.engines import engine_months, engine_spending
 
@@ -53,4 +55,12 @@ def by_engine(connection: Connection, *, first: str, last: str) -> dict[str, tup
 def of_month(connection: Connection, month: str) -> Mapping[str, int]:
     """Returns the spending of a month (`2026-11`) in millionths by engine, as the caps are compared with it."""
     query = select(engine_months.c.engine, engine_months.c.amount_micros).where(engine_months.c.month == month)
-    return dict(connection.execute(query).tuples().all())
+    return {row.engine: row.amount_micros for row in connection.execute(query)}
+
+
+def as_csv(rows: Iterable[Spending]) -> str:
+    """Writes rows as CSV; the amount is in the operator's currency."""
+    header = ("day", "engine", "model", "tenant", "calls", "amount")
+    return csv_text(
+        header, [(one.day, one.engine, one.model, one.tenant, one.calls, one.amount_micros / MICROS) for one in rows]
+    )

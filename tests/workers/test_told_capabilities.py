@@ -2,10 +2,15 @@
 
 import time
 
+import msgspec
 import pytest
 
 from imgen.domain.capabilities import Capabilities
+from imgen.domain.errors import RemoteEngineAway, RemoteKeyRefused
+from imgen.domain.remote_engine import EngineState, parse_remote_engine
 from imgen.live import epochs, workers
+from imgen.live.workers import WorkerHeartbeat
+from workers.engines.remote.opened import OpenedEngine
 from workers.heartbeat import Heartbeat
 from workers.told_capabilities import ToldCapabilities
 
@@ -81,3 +86,80 @@ def test_heartbeats_carry_them(resources, models_file, monkeypatch):
         await_batch(3)
     finally:
         heartbeat.close()
+
+
+ENGINES = '[cloud]\nkind = "openai"\napi_key_env = "CLOUD_KEY"\n[free]\nkind = "openai"\n[unused]\nkind = "openai"\n'
+REMOTE = """
+[far]
+label = "Far"
+backend = "remote"
+steps = { default = 4 }
+guidance = { default = 3.5 }
+default_style = "plain"
+styles = { plain = { label = "Plain" } }
+engines = [{ engine = "cloud", model = "m" }, { engine = "free", model = "m" }, { engine = "gone", model = "m" }]
+"""
+
+
+@pytest.fixture
+def far(resources, models_file):
+    """A model `far` of two engines, one of which wants a key, and one that is not configured."""
+    (models_file.parent / "engines.toml").write_text(ENGINES)
+    models_file.write_text(models_file.read_text() + REMOTE)
+    states = {}
+    capabilities = ToldCapabilities(resources.settings, ("render.far",), engine_states=lambda: states)
+
+    def told():
+        capabilities.now(resources.live)
+        return capabilities.engines()
+
+    return told, states
+
+
+def test_the_states_of_the_models_engines_are_told(far, monkeypatch):
+    """A key that the process lacks, before any job; what its drawing tells; nothing of engines that no model names."""
+    told, states = far
+    refused = EngineState(reason="The environment of its workers has no CLOUD_KEY", code="remote_key_refused")
+    assert told() == {"cloud": refused, "free": EngineState()}
+    monkeypatch.setenv("CLOUD_KEY", "a secret")
+    states["cloud"] = EngineState(reason="cloud does not answer", code="remote_engine_away", since=1.0, until=2.0)
+    states["unused"] = EngineState(reason="not asked for")
+    assert told() == {"cloud": states["cloud"], "free": EngineState()}
+
+
+def test_a_worker_of_other_models_tells_of_no_engine(resources, far):
+    """Nor one that finishes alone."""
+    for queues in (("render.eros",), ("finish",)):
+        capabilities = ToldCapabilities(resources.settings, queues)
+        assert capabilities.engines() == {}
+        capabilities.now(resources.live)
+        assert capabilities.engines() == {}
+
+
+def test_an_engine_that_pauses_tells_why_since_when_and_until_when(resources):
+    """Its first failure dates the trouble, the last one the pause; an answer ends both."""
+    remote = parse_remote_engine("cloud", {"kind": "openai", "pause_s": 40})
+    opened = OpenedEngine(remote, client=None)
+    assert opened.state == EngineState()
+    began = time.time()
+    opened.is_away(RemoteKeyRefused("cloud refuses the key"))
+    first = opened.state
+    opened.is_away(RemoteEngineAway("cloud does not answer", retry_after_s=90))
+    second = opened.state
+    assert (first.reason, first.code) == ("cloud refuses the key", "remote_key_refused")
+    assert (second.reason, second.code, second.since) == ("cloud does not answer", "remote_engine_away", first.since)
+    assert 39 < first.until - began < 60
+    assert 89 < second.until - began < 110
+    opened.succeeded()
+    assert opened.state == EngineState()
+
+
+def test_heartbeats_with_and_without_engines_are_read(resources):
+    """Of a worker of before, which tells of none; a process of before passes over what it does not know."""
+    beat = WorkerHeartbeat(
+        name="w", queues=(), pid=1, memory_bytes=1, engines={"cloud": EngineState(reason="no")}, since=1, at=2
+    )
+    told = msgspec.json.decode(msgspec.json.encode(beat))
+    assert told.pop("engines") == {"cloud": {"reason": "no", "code": "", "since": None, "until": None}}
+    assert msgspec.convert(told, WorkerHeartbeat) == msgspec.structs.replace(beat, engines={})
+    assert msgspec.convert(told | {"later": 1}, WorkerHeartbeat).pid == 1

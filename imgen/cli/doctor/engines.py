@@ -1,13 +1,17 @@
-"""Check of engines elsewhere: their file, the models that name them, their keys, and whether each takes its key."""
+"""Check of engines elsewhere: their file, the models that name them, their keys, whether each takes its key, and the spending."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 
 from imgen import configuration
+from imgen.archive import sqlite_file
 from imgen.cli.doctor.finding import shown_url
 from imgen.domain.engine_options import EngineChoice, RemoteOptions
-from imgen.domain.errors import ConfigurationError, ImgenError
-from imgen.domain.remote_engine import RemoteEngine
+from imgen.domain.errors import ConfigurationError, ImgenError, Retryable
+from imgen.domain.remote_engine import RemoteEngine, amount_text, micros
+from imgen.records import engine_spending, schema
+from imgen.records.database import Database
 from imgen.settings import Settings
 
 TIMEOUT_S = 10
@@ -25,13 +29,43 @@ def engines(loaded: Settings) -> str:
             names = ", ".join(choice.engine for choice in choices)
             raise ConfigurationError(f"{model.key}: engines.toml has no engine {names}")
         named += choices
-    found = [asyncio.run(_found(remote, _models(remote, named), loaded)) for remote in remotes.values()]
+    spent = _spent_micros(loaded) if remotes else {}
+    found = [
+        f"{asyncio.run(_found(one, _models(one, named), loaded))}; {_spending(one, spent)}" for one in remotes.values()
+    ]
     return "\n".join(found) or "none elsewhere"
 
 
 def _models(remote: RemoteEngine, choices: Iterable[EngineChoice]) -> tuple[str, ...]:
     """Returns the engine's own names of its models, as entries have them."""
     return tuple(dict.fromkeys(one.model for one in choices if one.engine == remote.key and one.model))
+
+
+def _spending(remote: RemoteEngine, spent: Mapping[str, int] | None) -> str:
+    if spent is None:
+        return "its spending is not known"
+    amount, cap = spent.get(remote.key, 0), remote.cap_micros
+    if cap is None:
+        return f"{amount_text(amount)} spent this month, no cap"
+    over = ": over its cap, off until the month ends" if amount + micros(remote.price) > cap else ""
+    return f"{amount_text(amount)} of {amount_text(cap)} spent this month{over}"
+
+
+def _spent_micros(loaded: Settings) -> Mapping[str, int] | None:
+    """Returns this month's spending by engine. None: there is no database of this version; its own check tells."""
+    file = sqlite_file(loaded)
+    if file is not None and not file.exists():
+        return None
+    database = Database(loaded.database_url)
+    try:
+        if schema.state(database) is not schema.State.CURRENT:
+            return None
+        with database.read() as connection:
+            return engine_spending.of_month(connection, time.strftime("%Y-%m", time.gmtime()))
+    except Retryable:
+        return None
+    finally:
+        database.close()
 
 
 async def _found(remote: RemoteEngine, named: Sequence[str], loaded: Settings) -> str:

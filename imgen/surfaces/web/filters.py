@@ -6,6 +6,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from imgen.domain.remote_engine import amount_text
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -77,5 +79,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "seconds": seconds,
     "number": number,
     "mebibytes": mebibytes,
+    "amount": amount_text,
     "share": share,
 }

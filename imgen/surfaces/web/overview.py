@@ -9,11 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import FINISH_QUEUE, render_queue
 from imgen.domain.user import User
 from imgen.live import workers
 from imgen.provenance.certificate_end import ending_of_file
 from imgen.records import job_search, job_statistics, oauth_connections
+from imgen.services.engine_standings import standings
 from imgen.services.links import thumbnail_url
 from imgen.settings.advice import unseen_pictures
 from imgen.surfaces.web import charts, filters
@@ -66,7 +68,7 @@ class Overview:
             heartbeats=await core.live.run(workers.list_workers()) if user.is_admin else [],
             applications=await core.database.reading(oauth_connections.count) if user.is_admin else 0,
             latest=[(job, thumbnail_url(core, job.outcome)) for job in page.jobs if job.outcome is not None],
-            warnings=await LOADING.run(self._warnings, now) if user.is_admin else [],
+            warnings=[*await LOADING.run(self._warnings, now), *await self._engines()] if user.is_admin else [],
             minutes=MINUTES,
             latest_of=LATEST,
         )
@@ -82,6 +84,14 @@ class Overview:
         settings = self._shell.core.settings
         certificate = ending_of_file(settings.signing_chain, dt.datetime.fromtimestamp(now, dt.UTC))
         return [told for told in (unseen_pictures(settings), certificate) if told]
+
+    async def _engines(self) -> list[str]:
+        """Describes the engines elsewhere that take no work."""
+        try:
+            found = await standings(self._shell.core)
+        except ConfigurationError as exc:
+            return [str(exc)]
+        return [f"Engine {one.engine.key}: {one.problem}" for one in found if one.problem]
 
     async def _depths(self) -> dict[str, int]:
         core = self._shell.core

@@ -15,6 +15,7 @@ from imgen.surfaces.web.cache import Cache
 from imgen.surfaces.web.catalog import Catalog
 from imgen.surfaces.web.chosen import Chosen
 from imgen.surfaces.web.consent import Consent
+from imgen.surfaces.web.engines import Engines
 from imgen.surfaces.web.job_list import JobList
 from imgen.surfaces.web.jobs import Jobs
 from imgen.surfaces.web.keys import Keys
@@ -71,6 +72,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Usage,
     Catalog,
     Cache,
+    Engines,
     People,
     Audit,
 )

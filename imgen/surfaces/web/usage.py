@@ -1,7 +1,5 @@
 """Usage: plans and their use; a month's jobs by tenant, key, model or character and by day, as a page and as CSV."""
 
-import csv
-import io
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
@@ -11,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from imgen.domain.csv_text import csv_text
 from imgen.domain.user import User
 from imgen.records import job_makers, job_statistics, tenants
 from imgen.records.job_statistics import DAY_S, JobStatistics
@@ -102,17 +101,17 @@ class Usage:
     async def file(self, request: Request, user: User) -> Response:
         """Returns usage as CSV: a line for each day and value."""
         by = _by(request)
-        file = io.StringIO()
-        writer = csv.writer(file)
-        writer.writerow(("day", by, *MEASURES))
         rows = await self._rows(user, by)
         names = await self._names(by, {value for _, value, _ in rows})
-        for day, stored, statistics in rows:
-            value = names.get(stored, stored)
-            no_formula = f"'{value}" if value.startswith(tuple("=+-@\t\r")) else value
-            writer.writerow((day, no_formula, *(measure(statistics) for measure in MEASURES.values())))
+        text = csv_text(
+            ("day", by, *MEASURES),
+            (
+                (day, names.get(value, value), *(measure(one) for measure in MEASURES.values()))
+                for day, value, one in rows
+            ),
+        )
         headers = self._shell.headers() | {"Content-Disposition": f'attachment; filename="usage-by-{by}.csv"'}
-        return Response(file.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
     def _first_day(self) -> float:
         return (self._shell.core.clock() // DAY_S - DAYS + 1) * DAY_S

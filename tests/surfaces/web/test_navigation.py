@@ -20,6 +20,7 @@ MEMBER = User(id="usr_2", name="bob", role="member", must_change_password=False)
         ("/panel/keys", "Accounts", "Keys"),
         ("/panel/tenants/ten_1", "Accounts", "Tenants"),
         ("/panel/audit", "System", "Audit"),
+        ("/panel/engines", "System", "Engines"),
         ("/panel/nothing", "", ""),
         ("/panel/usagers", "", ""),
         ("/account", "", ""),

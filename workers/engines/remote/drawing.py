@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from imgen.domain.catalog import Model
 from imgen.domain.engine_options import EngineChoice, RemoteOptions
 from imgen.domain.errors import LeaseLost, ModelError, PictureFlagged, RefusedByProvider, RemoteEngineAway
-from imgen.domain.remote_engine import RemoteEngine
+from imgen.domain.remote_engine import EngineState, RemoteEngine
 from workers.engines import Drawn, OnStep, Shot
 from workers.engines.remote.call import CallUnderWay, WorkGoesOn
 from workers.engines.remote.calls import Calls
@@ -101,6 +101,10 @@ class RemoteDrawing:
             return refusal
         on_step(PARTS, PARTS, watch.draw_preview)
         return drawn
+
+    def states(self) -> dict[str, EngineState]:
+        """Returns the states of the engines that were asked so far; any thread may call it."""
+        return {key: opened.state for key, opened in self._opened.copy().items()}
 
     def refresh(self, engines: Mapping[str, RemoteEngine]) -> None:
         """Takes the engines of a changed engines.toml; calls under way end with the entry that they began with."""

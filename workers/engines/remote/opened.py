@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable
 
-from imgen.domain.errors import RemoteEngineAway, RemoteEngineBusy
-from imgen.domain.remote_engine import RemoteEngine
+from imgen.domain.errors import ImgenError, RemoteEngineAway, RemoteEngineBusy
+from imgen.domain.remote_engine import EngineState, RemoteEngine
 from workers.engines.remote.protocol import RemoteClient
 
 FAILURES = 3
@@ -30,6 +30,7 @@ class OpenedEngine:
         self._paused_until = 0.0
         self._reason = ""
         """Reason of the latest pause; empty: the engine has answered since."""
+        self._state = EngineState()
         self._is_tested = False
         """Whether after the pause one call has to succeed before others are made."""
 
@@ -53,17 +54,23 @@ class OpenedEngine:
     def succeeded(self) -> None:
         """Ends a pause: the engine has answered."""
         self._failures, self._reason, self._paused_until, self._is_tested = 0, "", 0.0, False
+        self._state = EngineState()
 
-    def failed(self, error: Exception) -> None:
+    @property
+    def state(self) -> EngineState:
+        """State for people; other threads may read it."""
+        return self._state
+
+    def failed(self, error: ImgenError) -> None:
         """Counts a call that gave no picture; the last of `FAILURES` in a row begins a pause."""
         self._failures += 1
         if self._failures >= FAILURES:
-            self._pause(self.remote.pause_s, str(error), is_tested=True)
+            self._pause(self.remote.pause_s, error, is_tested=True)
 
     def is_away(self, error: RemoteEngineAway) -> None:
         """Begins a pause, as long as the engine asks for."""
         is_busy = isinstance(error, RemoteEngineBusy)
-        self._pause(error.retry_after_s or self.remote.pause_s, str(error), is_tested=not is_busy)
+        self._pause(error.retry_after_s or self.remote.pause_s, error, is_tested=not is_busy)
 
     async def retire(self) -> None:
         """Closes the client once its calls have ended: the operator changed the engine's entry."""
@@ -85,8 +92,12 @@ class OpenedEngine:
         if left_s > 0:
             raise RemoteEngineAway(self._reason, retry_after_s=math.ceil(left_s))
 
-    def _pause(self, pause_s: float, reason: str, *, is_tested: bool) -> None:
-        self._paused_until, self._reason, self._is_tested = self._clock() + pause_s, reason, is_tested
+    def _pause(self, pause_s: float, error: ImgenError, *, is_tested: bool) -> None:
+        self._paused_until, self._reason, self._is_tested = self._clock() + pause_s, str(error), is_tested
+        now, began = time.time(), self._state.since
+        self._state = EngineState(
+            reason=self._reason, code=error.code, since=now if began is None else began, until=now + pause_s
+        )
 
     async def _close_if_done(self) -> None:
         if self._is_retired and not self._under_way:
