@@ -3,12 +3,15 @@
 import asyncio
 import csv
 import io
+import os
 import re
 import time
 
 import pytest
 from factories import PLAN, add_tenant, make_job
+from playwright.sync_api import expect
 from servers.panel import open_panel
+from surfaces.web.conftest import enter, violations
 
 from imgen import configuration
 from imgen.domain.job import State
@@ -16,7 +19,8 @@ from imgen.domain.remote_engine import EngineState, parse_remote_engine
 from imgen.live import workers
 from imgen.live.workers import WorkerHeartbeat
 from imgen.records import engine_calls, job_transitions, jobs, ledger
-from imgen.records.tables.engines import engine_spending
+from imgen.records.database import Database
+from imgen.records.tables.engines import engine_months, engine_spending
 from imgen.surfaces.web.engines import Engines
 from imgen.surfaces.web.overview import Overview
 
@@ -197,3 +201,47 @@ def test_a_refused_key_is_told_until_the_engine_takes_one(panel):
         assert "Engine cloud" not in await shown(browser, "/panel")
 
     panel(work)
+
+
+@pytest.fixture
+def spent(web):
+    """The stack with two engines, one of them over its cap, and spending of a tenant."""
+    (web.data / "engines.toml").write_text(ENGINES)
+    database = Database(f"sqlite:///{web.data / 'imgen.db'}")
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    row = {"model": "eros", "tenant_id": "ten_far", "day": today}
+    with database.write() as connection:
+        connection.execute(
+            engine_spending.insert(),
+            [
+                row | {"engine": "cloud", "calls": 1249, "amount_micros": 49_960_001},
+                row | {"engine": "cluster", "calls": 12, "amount_micros": 0},
+            ],
+        )
+        connection.execute(engine_months.insert().values(engine="cloud", month=today[:7], amount_micros=49_960_001))
+    yield
+    (web.data / "engines.toml").unlink()
+    with database.write() as connection:
+        for table in (engine_spending, engine_months):
+            connection.execute(table.delete())
+    database.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_for_every_reader(spent, open_page, scheme):
+    """In light and dark, on a desk and on a phone: no fault against WCAG, and the main columns are there."""
+    page = enter(open_page(color_scheme=scheme), path="/panel/engines")
+    row = page.get_by_role("region", name="Engines").get_by_role("row").filter(has_text="cloud")
+    expect(row).to_contain_text(re.compile(r"over its cap: off until 1 \w+"))
+    expect(row).to_contain_text("49.960001")
+    expect(page.get_by_role("region", name="Spending by engine")).to_contain_text("1,261")
+    assert violations(page) == ""
+    if folder := os.environ.get("SHOTS"):
+        page.screenshot(path=f"{folder}/engines-{scheme}.png", full_page=True)
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(row.get_by_role("cell", name="49.960001")).to_be_visible()
+    if folder := os.environ.get("SHOTS"):
+        page.screenshot(path=f"{folder}/phone-{scheme}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.goto("/panel")
+    expect(page.get_by_role("alert").filter(has_text="Engine cloud: over its cap")).to_be_visible()
