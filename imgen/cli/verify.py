@@ -12,24 +12,58 @@ from rich.text import Text
 
 from imgen import composition, settings
 from imgen.cli.options import Data
-from imgen.domain.errors import Invalid
+from imgen.configuration import load_catalog
+from imgen.domain.errors import Invalid, InvalidField
+from imgen.domain.framing import finished_sizes
 from imgen.provenance.inspection import Inspection, inspect_picture
+from imgen.provenance.watermark_reading.acceptance import DecodedWatermark
+from imgen.provenance.watermark_reading.reading import Reading
+
+_SEARCHES = {
+    "exact": "as it is",
+    "restored": "restored to its size",
+    "steps": "at another contrast",
+    "crop": "in a part",
+    "scale": "in a part that was resized",
+}
+"""Search that found the mark → its words."""
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="A picture: PNG, JPEG, WebP or AVIF.", exists=True, dir_okay=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Pictures: PNG, JPEG, WebP or AVIF.", exists=True, dir_okay=False, metavar="FILE…"),
+    ],
     data: Data = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,  # noqa: FBT002 - a switch
+    deep: Annotated[  # noqa: FBT002 - a switch
+        bool, typer.Option("--deep", help="Look for the mark of what was cut and resized as well: seconds.")
+    ] = False,
+    budget: Annotated[float, typer.Option(help="Seconds for the mark of one picture.", min=0, max=600)] = 10.0,
+    as_json: Annotated[  # noqa: FBT002 - a switch
+        bool, typer.Option("--json", help="Print what was found as JSON, a line for each picture.")
+    ] = False,
 ) -> None:
-    """Read a picture's Content Credentials, invisible mark and fingerprint. Exit code 1 if it carries nothing of ours."""
+    """Read pictures' Content Credentials, invisible mark and fingerprint. Exit code 1 if one carries nothing of ours."""
     loaded = settings.load(data)
-    found = inspect_picture(file.read_bytes(), anchors=composition.trust_anchors(loaded))
-    if as_json:
-        sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
-    else:
-        show(file, found)
-    if found.credentials.state != "Trusted" and found.watermark.id is None:
-        raise Invalid(f"{file.name} carries neither credentials that we trust nor our mark")
+    anchors = composition.trust_anchors(loaded)
+    models = load_catalog(loaded).models.values()
+    sizes = finished_sizes([size for model in models for size in model.all_sizes])
+    reading = Reading(sizes=sizes, is_deep=deep, budget_s=budget)
+    failures = []
+    for file in files:
+        try:
+            found = inspect_picture(file.read_bytes(), anchors, reading=reading)
+        except InvalidField as exc:
+            failures.append(f"{file.name}: {exc}")
+            continue
+        if as_json:
+            sys.stdout.buffer.write(msgspec.json.encode({"file": file.name, **msgspec.to_builtins(found)}) + b"\n")
+        else:
+            show(file, found)
+        if found.credentials.state != "Trusted" and found.watermark.id is None:
+            failures.append(f"{file.name} carries neither credentials that we trust nor our mark")
+    if failures:
+        raise Invalid("\n".join(failures))
 
 
 def show(file: Path, found: Inspection) -> None:
@@ -60,5 +94,18 @@ def _facts(file: Path, found: Inspection) -> list[tuple[str, str]]:
         *((("manifest", credentials.manifest_id),) if credentials.manifest_id else ()),
         *(("history", step) for step in credentials.history if credentials.state != "Invalid"),
         ("invisible mark", f"{mark.id or 'none'}{confidence}"),
+        *((("mark found", _how(mark)),) if mark.id else ()),
         ("PDQ", f"{found.fingerprint.hash} (quality {found.fingerprint.quality})"),
     ]
+
+
+def _how(mark: DecodedWatermark) -> str:
+    """Formats how a mark was found, and how seldom chance would find one."""
+    parts = [
+        _SEARCHES[mark.search],
+        *(("mirrored",) if mark.mirrored else ()),
+        *((f"scale {mark.scale:g}",) if mark.scale != 1 else ()),
+        *((f"contrast {mark.step:g}",) if mark.step != 1 else ()),
+        *((f"grid at {mark.crop.x}, {mark.crop.y}",) if mark.crop else ()),
+    ]
+    return f"{', '.join(parts)}; in {mark.false_accepts:.0e} of unmarked pictures at most"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -51,6 +52,7 @@ def test_trusted_picture_is_told_in_whole_lines(verify, signed):
     steps = [line for line in lines if line.startswith("history")]
     assert steps == ["history         created by eros, drawn by a model", "history         watermarked"]
     assert "invisible mark  0123456789ab (confidence " in out
+    assert "mark found      as it is; in " in out
     (pdq,) = (line for line in lines if line.startswith("PDQ"))
     assert len(pdq.split()[1]) == 64
     assert "because" not in out
@@ -125,3 +127,39 @@ def test_terminal_gets_a_table_that_cuts_nothing(verify, signed, columns, monkey
     whole = "".join(out.split()).replace("│", "")
     assert inspect_picture(signed).fingerprint.hash in whole
     assert "…" not in out
+
+
+def test_cut_and_resized_pictures_need_the_deep_search(tmp_path):
+    """Each file has its line of JSON in their order; without `--deep` the second one has no mark and the exit code is 1."""
+    coarse = np.random.default_rng(0).integers(40, 215, (48, 84, 3), dtype=np.uint8)
+    drawn = np.asarray(Image.fromarray(coarse).resize((1344, 768), Image.Resampling.BICUBIC))
+    marked = watermark.embed(drawn, MANIFEST.watermark_id)
+    cut = Image.fromarray(marked[20:750, 33:1301])
+    cut.save(tmp_path / "cut.png")
+    cut.resize((1014, 584), Image.Resampling.LANCZOS).save(tmp_path / "small.png")
+    files = [str(tmp_path / "cut.png"), str(tmp_path / "small.png")]
+
+    shallow = run_command("verify", *files, "--json", "--data", str(tmp_path / "var"))
+    found = [json.loads(line) for line in shallow.stdout.splitlines()]
+    assert [one["file"] for one in found] == ["cut.png", "small.png"]
+    assert [one["mark"]["id"] for one in found] == [MANIFEST.watermark_id, None]
+    assert shallow.returncode == 1
+    assert "small.png carries neither credentials that we trust nor our mark" in shallow.stderr
+
+    deep = run_command("verify", *files, "--deep", "--budget", "120", "--data", str(tmp_path / "var"))
+    assert deep.returncode == 0
+    assert "mark found      in a part, grid at 7, 4; in " in deep.stdout
+    scale = re.search(r"mark found      in a part that was resized, scale (.+), grid at ", deep.stdout)[1]
+    assert float(scale) == pytest.approx(0.8, abs=0.002)
+
+
+def test_file_that_is_no_picture_does_not_keep_others_from_being_read(tmp_path, signed):
+    """Its name and the reason are told at the end, with exit code 1."""
+    (tmp_path / "text.jpg").write_bytes(b"text" * 50)
+    (tmp_path / "signed.jpg").write_bytes(signed)
+    done = run_command(
+        "verify", str(tmp_path / "text.jpg"), str(tmp_path / "signed.jpg"), "--data", str(tmp_path / "var")
+    )
+    assert "credentials     Trusted" in done.stdout
+    assert "text.jpg: Invalid image" in done.stderr
+    assert done.returncode == 1

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imgen.domain.catalog import MORE_SIZES, SIZES, Size
 from imgen.domain.framing import finished_sizes
 from imgen.provenance import watermark
-from imgen.provenance.watermark_reading import crops, restore, steps
+from imgen.provenance.watermark_reading import crops, restore, scales, steps
 from imgen.provenance.watermark_reading.acceptance import NONE, DecodedWatermark
 from imgen.provenance.watermark_reading.planes import u_plane
 
@@ -20,25 +20,26 @@ class Reading(Struct, frozen=True, kw_only=True):
 
     sizes: tuple[Size, ...] = finished_sizes(SIZES + MORE_SIZES)
     """Widths and heights that pictures of this installation have."""
-    budget_s: float = 5.0
-    """Seconds after which no further search is begun."""
+    is_deep: bool = False
+    """Whether pictures that were cut and resized as well are looked for: some seconds more."""
+    budget_s: float = 10.0
+    """Seconds after which no further search is begun, nor another scale."""
 
 
 def read(pixels: NDArray[np.uint8], reading: Reading) -> DecodedWatermark:
     """Reads the watermark of a picture (H, W, 3) uint8, sRGB, that may have been resized, cut, mirrored or changed in contrast.
 
-    It holds a core for a good part of a second, so it is nothing for an event loop. Pictures too small for a watermark have none.
+    It holds a core for a good part of a second, or for several: nothing for an event loop. Too small a picture has none.
     """
     deadline = time.monotonic() + reading.budget_s
     found = watermark.decode(pixels)
     if found.id is not None or watermark.is_too_small(pixels):
         return found
     plane = u_plane(pixels)
-    searches = (
-        partial(restore.search, plane, reading.sizes, deadline),
-        partial(steps.search, plane),
-        partial(crops.search, plane),
-    )
+    restored = partial(restore.search, plane, reading.sizes, deadline)
+    searches = [restored, partial(steps.search, plane), partial(crops.search, plane)]
+    if reading.is_deep:
+        searches.append(partial(scales.search, plane, deadline))
     for search in searches:
         if time.monotonic() >= deadline:
             break

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from imgen.provenance import watermark
-from imgen.provenance.watermark_reading import acceptance, crops, restore, steps
+from imgen.provenance.watermark_reading import acceptance, crops, restore, scales, steps
 from imgen.provenance.watermark_reading.acceptance import FALSE_ACCEPTS, NONE
 from imgen.provenance.watermark_reading.planes import u_plane
 from imgen.provenance.watermark_reading.reading import Reading, read
 
 ID = "c0ffee123456"
-ORDINARY = Reading()
+ORDINARY, DEEP = Reading(), Reading(is_deep=True)
 
 
 def saved(pixels, quality):
@@ -100,9 +100,9 @@ def test_cut_picture_is_read(marked, mirrored, top, left, bottom, right):
     assert found.crop.x == (-right % 8 if mirrored else -left % 8)
 
 
-def test_large_pictures_are_cut_at_the_middle_on_the_grid(pictures):
+def test_large_pictures_are_cut_at_the_middle_on_the_grid(photo):
     """Of four megapixels a middle is read, and the place of the grid is the whole picture's."""
-    marked = watermark.embed(pictures["photo"](1536, 2688), ID)
+    marked = watermark.embed(resized(photo, 2), ID)
     found = crops.search(u_plane(marked[5:, 2:]))
     assert (found.id, found.crop.x, found.crop.y) == (ID, 6, 3)
 
@@ -115,9 +115,9 @@ def test_unmarked_pictures_have_no_id_in_any_search(pictures, name):
 
 def test_every_search_together_keeps_the_budget_of_false_accepts():
     """The shares of all searches add up to one picture in a thousand million at most."""
-    searches = [one for module in (acceptance, restore, steps, crops) for one in vars(module).values()]
+    searches = [one for module in (acceptance, restore, steps, crops, scales) for one in vars(module).values()]
     shares = {one.name: 2.0**one.share_log2 for one in searches if isinstance(one, acceptance.Search)}
-    assert set(shares) == {"exact", "restored", "steps", "crop"}
+    assert set(shares) == {"exact", "restored", "steps", "crop", "scale"}
     assert sum(shares.values()) <= FALSE_ACCEPTS
 
 
@@ -131,11 +131,34 @@ def test_spent_budget_ends_the_search(marked):
     assert read(marked, Reading(budget_s=0)).id == ID
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_deep_search_reads_what_was_cut_and_resized(marked, mirrored):
+    """Neither cut nor scale is known; the ordinary searches find nothing, and the deep one tells the scale."""
+    cut = saved(resized(marked[20:750, 33:1301], 0.8), 85)
+    cut = cut[:, ::-1] if mirrored else cut
+    assert read(cut, ORDINARY) == NONE
+    found = read(cut, DEEP)
+    assert (found.id, found.search, found.mirrored, found.crop.columns) == (ID, "scale", mirrored, 1344 // 8 % 127)
+    assert found.scale == pytest.approx(0.8, abs=0.002)
+
+
+def test_deep_search_finds_nothing_in_an_unmarked_picture(photo):
+    """The scales that look most like a grid have no word."""
+    assert scales.search(u_plane(photo), time.monotonic() + 60) is None
+
+
+def test_deep_search_keeps_to_its_budget(photo):
+    """Scales are tried until the budget is spent, and none after it."""
+    started = time.monotonic()
+    assert scales.search(u_plane(photo), started + 0.1) is None
+    assert time.monotonic() - started < 1
+
+
 def test_narrow_strips_are_read_as_unmarked():
     """A strip of one row of blocks has nothing that a search could take for a grid, and breaks none."""
     rng = np.random.default_rng(0)
-    assert read(rng.integers(0, 256, (9, 9000, 3), np.uint8), ORDINARY) == NONE
-    assert read(rng.integers(0, 256, (9000, 9, 3), np.uint8), ORDINARY) == NONE
+    for shape in ((9, 9000, 3), (9000, 9, 3), (60, 2000, 3)):
+        assert read(rng.integers(0, 256, shape, np.uint8), DEEP) == NONE
 
 
 def test_sizes_that_fit_are_those_of_the_same_aspect():
