@@ -118,12 +118,15 @@ class CallUnderWay:
 
     async def _discreet(self, work: "_Work", *, is_new: bool) -> Drawn:
         """Awaits the picture; errors do not repeat the prompt, whatever a client took out of an answer."""
-        request = PictureRequest(call_id=work.call.id, choice=self.choice, shot=self.shot)
+        request = self._request(work)
         try:
             return await self._picture(request, work, is_new=is_new)
         except ImgenError as exc:
             exc.args = (without(str(exc), request.hidden),)
             raise
+
+    def _request(self, work: "_Work") -> PictureRequest:
+        return PictureRequest(call_id=work.call.id, choice=self.choice, shot=self.shot)
 
     async def _picture(self, request: PictureRequest, work: "_Work", *, is_new: bool) -> Drawn:
         client = self.opened.client
@@ -214,7 +217,8 @@ class CallUnderWay:
             async with asyncio.timeout(CANCEL_S):
                 return await client.cancel(work.engine_job_id)
         except (ImgenError, TimeoutError) as exc:
-            log.warning("an engine was not told of a cancellation", call=work.call.id, reason=str(exc))
+            reason = without(str(exc), self._request(work).hidden)
+            log.warning("an engine was not told of a cancellation", call=work.call.id, reason=reason)
             return False
 
 
