@@ -68,7 +68,8 @@ def delete_jobs(connection: Connection, job_ids: Iterable[str]) -> None:
     connection.execute(delete(stars).where(stars.c.job_id.in_(found)))
     uploads.delete_inputs(connection, found)
     assets.delete_of_jobs(connection, found)
-    connection.execute(delete(engine_calls).where(engine_calls.c.job_id.in_(found)))
+    calls = locked_in_order(engine_calls.c.id, engine_calls.c.job_id.in_(found))
+    connection.execute(delete(engine_calls).where(engine_calls.c.id.in_(calls)))
     connection.execute(delete(jobs).where(jobs.c.id.in_(found)))
 
 

@@ -14,8 +14,9 @@ from sqlalchemy import update
 from imgen.domain.errors import Retryable, Unavailable
 from imgen.domain.job import State
 from imgen.domain.outcome import Outcome, StoredImage
+from imgen.domain.remote_engine import parse_remote_engine
 from imgen.objects.disk import DiskStore
-from imgen.records import job_events, job_transitions, jobs, ledger, picture_records, users
+from imgen.records import engine_calls, job_events, job_transitions, jobs, ledger, picture_records, users
 from imgen.records.tables.events import job_events as event_rows
 from imgen.records.tables.jobs import jobs as table
 from imgen.records.tables.users import sessions
@@ -70,6 +71,29 @@ def test_pictures_and_orphans_are_swept_at_their_time(core):
 
     swept, left, images = core(work)
     assert (swept, left, images) == (1, ["work/run_new/1.webp"], ())
+
+
+def test_engines_calls_that_nobody_ends_are_paid(core):
+    """A cancelled job's call is ended a while after it; one of a job that is open stays."""
+
+    async def work(core):
+        engine = parse_remote_engine("cloud", {"kind": "openai"})
+
+        def call(connection):
+            job = make_job()
+            add(connection, job)
+            job = job_transitions.claim(connection, job.id, waiting=State.QUEUED, lease_s=60, max_attempts=9)
+            return job, engine_calls.open_call(connection, job, engine=engine, price_micros=1)
+
+        (cancelled, _), (waiting, kept) = core.database.attempt(call), core.database.attempt(call)
+        long_ago = time.time() - retention.CALL_GRACE_S - 60
+        core.database.attempt(job_transitions.end, cancelled, State.CANCELLED, Outcome(), now=long_ago)
+        await retention.sweep(core)
+        read = core.database.reading
+        return [await read(engine_calls.find_open, one.id) for one in (cancelled, waiting)], kept
+
+    found, kept = core(work)
+    assert found == [None, kept]
 
 
 def recorded_long_ago(core, days):

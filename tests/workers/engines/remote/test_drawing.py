@@ -15,7 +15,7 @@ from imgen.domain.catalog import parse_model
 from imgen.domain.errors import Cancelled, RemoteEngineAway, RemoteEngineFailed, SpendingCapReached
 from imgen.domain.job import State
 from imgen.domain.recipe import Diffusion
-from imgen.domain.remote_engine import parse_remote_engine
+from imgen.domain.remote_engine import EngineState, parse_remote_engine
 from imgen.records import engine_calls, job_transitions, jobs, ledger
 from workers.engines import EngineContext, Shot
 from workers.engines.remote.calls import JobCalls
@@ -74,6 +74,7 @@ def draw(database, server):
         def one(job, on_step=lambda *_: None):
             return drawing.draw(model, SHOT, JobCalls(database, job), on_step)
 
+        one.states = drawing.states
         return one
 
     yield make
@@ -127,6 +128,20 @@ def test_a_dead_engine_is_passed_over_and_comes_back_by_itself(draw, claimed, se
         time.sleep(0.35)
         assert again(claimed()).elsewhere.engine == "first"
     assert models_asked(server) == ["of-second"] * 3
+
+
+def test_a_refused_key_is_the_engines_state_until_it_is_taken(draw, claimed, server):
+    """The second engine draws meanwhile; the key itself is not in the state."""
+    one = draw(first={"pause_s": 0.2})
+    assert one.states() == {}
+    server.script.append(refusal(401, "invalid_api_key", f"Incorrect API key provided: {KEY}"))
+    assert one(claimed()).elsewhere.engine == "second"
+    state, second = one.states()["first"], one.states()["second"]
+    assert (state.code, "REMOTE_KEY" in state.reason, KEY in state.reason) == ("remote_key_refused", True, False)
+    assert second == EngineState()
+    time.sleep(max(0, state.until - time.time()) + 0.05)
+    assert one(claimed()).elsewhere.engine == "first"
+    assert one.states()["first"] == EngineState()
 
 
 def test_where_all_engines_are_away_the_job_waits_for_the_first_to_be_back(draw, claimed, server):
