@@ -64,7 +64,7 @@ def _meta(job: Job, picture: Picture, codes: tuple[str, ...], seconds: Mapping[s
         cs_organization=recipe.attribution.organization,
         cs_vendor=recipe.attribution.vendor,
         seed=_seed(picture, diffusion.seed),
-        steps=diffusion.num_inference_steps,
+        steps=None if "steps" in picture.idle else diffusion.num_inference_steps,
         guidance=None if "guidance" in picture.idle else diffusion.guidance_scale,
         watermark_id=job.watermark_id,
         watermark_verified=picture.watermark_verified,

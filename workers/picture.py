@@ -47,7 +47,7 @@ class Picture:
     is_resumed: bool = False
     """Whether an earlier attempt of the render phase made the pixels, of the finished size; nothing is done to them again."""
     idle: tuple[str, ...] = ()
-    """Those of `negative`, `guidance` and `seed` that changed nothing in the pixels."""
+    """Those of `negative`, `guidance`, `seed` and `steps` that changed nothing in the pixels."""
     elsewhere: DrawnElsewhere | None = None
     """Facts that a remote engine told of the pixels; None: they were drawn here."""
     answer_file: bytes = b""

@@ -1,8 +1,11 @@
 """Capabilities of a model, as its engine tells them, and the fields of a request that have no effect with them."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct, structs
 
 from imgen.domain.catalog import Model, Size, nearest_size
+from imgen.domain.engine_options import EngineChoice, RemoteOptions
 from imgen.domain.request import ResolvedRequest, in_order
 
 
@@ -19,6 +22,9 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Guidance scale above which a negative prompt acts; None: at every one."""
     guidance: bool = True
     seed: bool = True
+    steps: bool = True
+    strength: bool = True
+    """Whether the distance from a source can be told."""
     size_multiple: int = 1
     """Pixels; both sides are multiples of it."""
     longest_side: int | None = None
@@ -40,9 +46,10 @@ def without_effect(resolved: ResolvedRequest, able: Capabilities) -> tuple[str, 
         "negative": bool(resolved.negative) and not heeds_negatives,
         "prompt": bool(resolved.parsed.negative) and not heeds_negatives,
         "guidance": "guidance" in sent and not able.guidance,
+        "steps": "steps" in sent and not able.steps,
         "seed": "seed" in sent and not able.seed,
         "image": "image" in sent and not able.image,
-        "image_strength": "image_strength" in sent and not able.image,
+        "image_strength": "image_strength" in sent and not (able.image and able.strength),
         "mask": "mask" in sent and not (able.image and able.inpaint),
     }
     return tuple(field for field, is_idle in seen.items() if is_idle)
@@ -87,4 +94,24 @@ def _with_size(resolved: ResolvedRequest, able: Capabilities) -> tuple[ResolvedR
 
 def assumed(model: Model) -> Capabilities:
     """Returns what the catalog tells of a model; used until a worker has told more."""
+    if isinstance(model.engine, RemoteOptions):
+        return of_engines(model.engine.engines)
     return Capabilities(negative=model.negative_prompt)
+
+
+def of_engines(choices: Sequence[EngineChoice]) -> Capabilities:
+    """Returns what a model's remote engines can do: inputs that one of them can use, parameters that the first one takes.
+
+    The strength is heeded if one that draws from sources takes it: the first one may draw from words alone.
+    """
+    first = choices[0]
+    return Capabilities(
+        image=any(choice.edits for choice in choices),
+        inpaint=any(choice.edits == "mask" for choice in choices),
+        negative="negative" in first.takes,
+        negative_above=None,
+        guidance="guidance" in first.takes,
+        seed="seed" in first.takes,
+        steps="steps" in first.takes,
+        strength=any(choice.edits and "strength" in choice.takes for choice in choices),
+    )

@@ -165,6 +165,11 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return isinstance(self.engine, RemoteOptions)
 
     @property
+    def takes_loras(self) -> bool:
+        """Whether it draws with LoRA files: those of a remote model are its engines' own, and not looked up here."""
+        return not isinstance(self.engine, RemoteOptions) or self.engine.takes("lora")
+
+    @property
     def all_sizes(self) -> tuple[Size, ...]:
         """Sizes that may be asked for, the default first; the action API offers those of `sizes` alone."""
         return self.sizes + MORE_SIZES if self.sizes == SIZES else self.sizes
@@ -188,7 +193,8 @@ class Character(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     positive: str = ""
     negative: str = ""
     loras: dict[str, str] = field(default_factory=dict)
-    """Model key → safetensors file (relative: under data/models, then config/). Empty: drawn by words alone, with every model."""
+    """Model key → safetensors file (relative: under data/models, then config/); of a remote model its engine's name of the file.
+    Empty: drawn by words alone, with every model."""
 
 
 class Catalog(Struct, frozen=True, kw_only=True):
@@ -208,7 +214,7 @@ class Catalog(Struct, frozen=True, kw_only=True):
         return tuple(
             key
             for key, character in self.characters.items()
-            if (not character.loras or model.key in character.loras)
+            if (not character.loras or (model.key in character.loras and model.takes_loras))
             and (model.characters is None or key in model.characters)
         )
 

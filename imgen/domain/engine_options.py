@@ -67,9 +67,9 @@ class EngineChoice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     price: Annotated[float, Meta(ge=0)] | None = None
     """Price of a picture; None: the engine's."""
 
-    def draws(self, *, source: bool, mask: bool) -> bool:
+    def draws(self, *, source: bool, mask: bool, lora: bool = False) -> bool:
         """Returns whether it can draw from these inputs; a workflow that loads a source draws from no words alone."""
-        if not source and "source" in self.nodes:
+        if (not source and "source" in self.nodes) or (lora and "lora" not in self.takes):
             return False
         return (not source or self.edits != "") and (not mask or self.edits == "mask")
 
@@ -80,6 +80,10 @@ class RemoteOptions(Struct, frozen=True, kw_only=True, tag_field="backend", tag=
     name: ClassVar[str] = "remote"
     engines: Annotated[tuple[EngineChoice, ...], Meta(min_length=1)]
     """Engines elsewhere, in the order in which they are asked: a later one draws where those before it are away."""
+
+    def takes(self, parameter: Parameter) -> bool:
+        """Returns whether one of the engines heeds a parameter."""
+        return any(parameter in choice.takes for choice in self.engines)
 
 
 EngineOptions = DiffusersOptions | InstantOptions | RemoteOptions

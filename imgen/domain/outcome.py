@@ -81,7 +81,8 @@ class Meta(Struct, frozen=True, kw_only=True):
     cs_vendor: str
     seed: int | None
     """None: a remote engine took none, and tells none."""
-    steps: int
+    steps: int | None
+    """None: a remote engine took none."""
     guidance: float | None
     """None: it changed nothing, since the model was made without one."""
     watermark_id: str

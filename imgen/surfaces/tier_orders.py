@@ -28,6 +28,8 @@ from imgen.surfaces.tier_jobs import ASSETS
 from imgen.surfaces.tier_request import MAX_PROMPT_CHARS, TierRequest
 
 FORMAT = "png"
+_TOLD = {"seed": "seed", "image_strength": "input_strength"}
+"""Field of the core that may have no effect with a model → its name on the wire. Steps are the tier's own."""
 _NAMES = {
     "tier": "quality_tier",
     "ratio": "aspect_ratio",
@@ -126,8 +128,7 @@ async def _heeded(core: Core, order: ResolvedRequest, notes: list[str]) -> Resol
     for field, deed in (("mask", "redraw a part of a picture"), ("image", "draw from a picture")):
         if field in idle:
             raise InvalidField(field, f"{order.model.label} cannot {deed}")
-    if "seed" in idle:
-        notes.append("seed has no effect with this model")
+    notes += [f"{words} has no effect with this model" for field, words in _TOLD.items() if field in idle]
     if "negative" not in (*idle, *order.warnings):
         return order
     return structs.replace(order, notes=(*order.notes, NEGATIVE_IGNORED))

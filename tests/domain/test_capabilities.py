@@ -58,9 +58,25 @@ def test_able_models_heed_everything(heeded):
         ({"negative_above": None}, {"negative": "blurry", "guidance": 0}, set()),
         ({"guidance": False}, {"guidance": 5}, {"guidance"}),
         ({"seed": False}, {"seed": 3}, {"seed"}),
+        ({"steps": False}, {"steps": 9}, {"steps"}),
+        ({"strength": False}, {"image": PICTURES["image"], "image_strength": 0.5}, {"image_strength"}),
+        ({"strength": False}, {"image": PICTURES["image"]}, set()),
         ({"negative": False, "guidance": False, "seed": False, "image": False}, {}, set()),
     ],
-    ids=["negative", "terms", "at 1", "blank", "above 0", "always", "guidance", "seed", "nothing sent"],
+    ids=[
+        "negative",
+        "terms",
+        "at 1",
+        "blank",
+        "above 0",
+        "always",
+        "guidance",
+        "seed",
+        "steps",
+        "strength",
+        "no strength",
+        "nothing sent",
+    ],
 )
 def test_idle_fields_are_told(heeded, able, fields, told):
     """Only what was sent is told."""
@@ -79,6 +95,25 @@ def test_the_catalog_counts_until_a_worker_tells(heeded):
     """An entry that says that its model uses no negative prompt is believed."""
     able = assumed(parse_model("flux", MODEL | {"negative_prompt": False}))
     assert heeded(able, negative="blurry")[1] == {"negative"}
+
+
+@pytest.mark.parametrize(
+    ("engines", "able"),
+    [
+        ([{}], {"image": False, "inpaint": False, "seed": False, "steps": False, "strength": False}),
+        (
+            [{"takes": ["seed", "strength"]}, {"takes": ["steps"], "edits": "image"}],
+            {"inpaint": False, "strength": False, "steps": False},
+        ),
+        ([{"takes": ["steps"]}, {"takes": ["strength"], "edits": "mask"}], {"seed": False}),
+    ],
+)
+def test_a_remote_models_entry_tells_its_capabilities(engines, able):
+    """Parameters are those of its first engine; the strength counts where one that draws from sources takes it."""
+    table = {name: value for name, value in MODEL.items() if name != "source"} | {"backend": "remote"}
+    model = parse_model("far", table | {"engines": [{"engine": "a"} | one for one in engines]})
+    usual = {"negative": False, "guidance": False, "negative_above": None}
+    assert assumed(model) == Capabilities(**usual | able)
 
 
 def test_a_source_without_a_mask_needs_no_inpainting(heeded):

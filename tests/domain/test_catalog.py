@@ -50,6 +50,17 @@ def test_a_wrong_table_is_refused(change, told):
         parse_catalog({"tiny": TABLE | change}, {})
 
 
+@pytest.mark.parametrize("takes", [["lora"], []])
+def test_a_remote_model_has_a_character_with_a_lora_only_if_an_engine_takes_one(takes):
+    """One that is drawn by words alone it has in any case."""
+    engines = [{"engine": "first"}, {"engine": "second", "takes": takes}]
+    catalog = parse_catalog(
+        {"far": TABLE | {"backend": "remote", "engines": engines}},
+        {"zoe": {"trigger": "zoe", "loras": {"far": "zoe.safetensors"}}, "ann": {"positive": "adult woman"}},
+    )
+    assert catalog.characters_of(catalog.models["far"]) == (("zoe", "ann") if takes else ("ann",))
+
+
 @pytest.mark.parametrize("backend", ENGINES)
 def test_a_table_written_again_is_the_same_model(backend):
     """`model_table` gives back what `parse_model` read."""

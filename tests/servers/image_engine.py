@@ -12,6 +12,8 @@ from servers.faulty_http import Behaviour, Exchange, FaultyServer, answer, start
 
 JSON = {"Content-Type": "application/json"}
 KEY = "sk-remote-0123456789"
+MODELS = ("gpt-image-2", "flux-dev")
+"""Models that it lists."""
 
 
 def png(size: tuple[int, int], colour: tuple[int, int, int] = (200, 40, 40)) -> bytes:
@@ -39,10 +41,13 @@ def refusal(status: int, code: str, message: str = "no", **headers: str) -> Beha
 
 
 def draw(exchange: Exchange) -> None:
-    """Draws a picture of the size asked for; 401 without the key."""
+    """Lists its models, or draws a picture of the size asked for; 401 without the key."""
     asked = exchange.request_read
     if asked.headers.get("Authorization") != f"Bearer {KEY}":
         refusal(401, "invalid_api_key", f"Incorrect API key provided: {asked.headers.get('Authorization')}")(exchange)
+        return
+    if asked.method == "GET":
+        answer(200, json.dumps({"data": [{"id": name} for name in MODELS]}).encode(), JSON)(exchange)
         return
     size = re.search(rb"(\d+)x(\d+)", asked.body)
     pictures(png((int(size[1]), int(size[2]))))(exchange)

@@ -66,12 +66,13 @@ def found(resources, job):
 
 
 def test_a_picture_from_elsewhere_is_finished_and_its_seed_is_unknown(resources):
-    """The engine takes no seed, so `meta` has none."""
+    """The engine takes no seed and no steps, so `meta` has none."""
     job = attempted(resources)
     assert job.state is State.RENDERED
     tasks.run_phase(resources, tasks.FINISH, job.id)
     meta = found(resources, job).outcome.meta
-    assert (meta.width, meta.height, meta.seed, meta.guidance) == (256, 256, None, None)
+    assert (meta.width, meta.height) == (256, 256)
+    assert (meta.seed, meta.steps, meta.guidance) == (None, None, None)
     assert (meta.engine, meta.drawn_width, meta.drawn_height) == ("elsewhere", 256, 256)
 
 
@@ -136,6 +137,28 @@ def test_the_doctor_tells_a_key_that_is_refused_or_missing(resources, server, mo
     state, text = doctor.check("engines", resources.settings)
     assert (state, "ELSEWHERE_KEY" in text) == (doctor.WRONG, True)
     assert len(server.requests) == 1
+
+
+def test_the_doctor_names_the_engine_that_was_meant(resources, tmp_path):
+    """A warning while another engine draws the model, an error where none does."""
+    wrong = MODEL.replace('{ engine = "elsewhere"', '{ engine = "elsewere"')
+    (tmp_path / "var" / "models.toml").write_text(wrong)
+    state, text = doctor.check("engines", resources.settings)
+    told = "eros: engines.toml has no engine elsewere; did you mean 'elsewhere'?"
+    assert (state, told in text) == (doctor.WRONG, True)
+    (tmp_path / "var" / "models.toml").write_text(wrong.replace(" }]", ' }, { engine = "elsewhere" }]', 1))
+    state, text = doctor.check("engines", resources.settings)
+    assert (state, told in text, "answers" in text) == (doctor.WARNING, True, True)
+
+
+@pytest.mark.parametrize(("takes", "state"), [('["lora"]', doctor.OK), ("[]", doctor.WARNING)])
+def test_the_doctor_looks_for_no_lora_of_an_engine_elsewhere(resources, tmp_path, takes, state):
+    """It is the engine's file; where no engine takes one, the model's characters lack this one, and that is told."""
+    (tmp_path / "var" / "models.toml").write_text(MODEL.replace(" }]", f", takes = {takes} }}]", 1))
+    table = '[zoe]\ntrigger = "zoe"\nloras = { eros = "of-the-engine.safetensors" }\n'
+    (tmp_path / "var" / "characters.toml").write_text(table)
+    found, text = doctor.check("characters", resources.settings)
+    assert (found, "left out" in text) == (state, state == doctor.WARNING), text
 
 
 @pytest.mark.parametrize(

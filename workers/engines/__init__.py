@@ -44,7 +44,7 @@ class Drawn:
     notes: tuple[str, ...] = ()
     """Things that were done otherwise than asked, for the operator's log."""
     idle: tuple[str, ...] = ()
-    """Those of `negative`, `guidance` and `seed` that changed nothing in it."""
+    """Those of `negative`, `guidance`, `seed` and `steps` that changed nothing in it."""
     elsewhere: DrawnElsewhere | None = None
     """Facts that a remote engine told; None: it was drawn here."""
     file: bytes = b""

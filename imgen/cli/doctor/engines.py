@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from imgen import configuration
 from imgen.archive import sqlite_file
-from imgen.cli.doctor.finding import shown_url
+from imgen.cli.doctor.finding import Warned, shown_url
+from imgen.domain.catalog import Model
 from imgen.domain.engine_options import EngineChoice, RemoteOptions
 from imgen.domain.errors import ConfigurationError, ImgenError, Retryable
 from imgen.domain.remote_engine import RemoteEngine, amount_text, micros
 from imgen.records import engine_spending, schema
 from imgen.records.database import Database
 from imgen.settings import Settings
+from imgen.settings.layers import nearest
 
 TIMEOUT_S = 10
 SHOWN = 5
@@ -22,18 +24,37 @@ SHOWN = 5
 def engines(loaded: Settings) -> str:
     """Has each remote engine say what it draws with; nothing is drawn, so nothing is paid."""
     remotes = configuration.load_engines(loaded)
-    named: list[EngineChoice] = []
-    for model in configuration.load_catalog(loaded).models.values():
-        choices = model.engine.engines if isinstance(model.engine, RemoteOptions) else ()
-        if choices and not any(choice.engine in remotes for choice in choices):
-            names = ", ".join(choice.engine for choice in choices)
-            raise ConfigurationError(f"{model.key}: engines.toml has no engine {names}")
-        named += choices
+    models = configuration.load_catalog(loaded).models.values()
+    warnings = _unknown(models, remotes)
+    named = [choice for model in models for choice in _choices(model)]
     spent = _spent_micros(loaded) if remotes else {}
     found = [
         f"{asyncio.run(_found(one, _models(one, named), loaded))}; {_spending(one, spent)}" for one in remotes.values()
     ]
-    return "\n".join(found) or "none elsewhere"
+    text = "\n".join([*found, *warnings]) or "none elsewhere"
+    return Warned(text) if warnings else text
+
+
+def _unknown(models: Iterable[Model], remotes: Mapping[str, RemoteEngine]) -> list[str]:
+    """Describes names of engines that engines.toml does not have, where another engine still draws the model.
+
+    Raises:
+        ConfigurationError: a model has no engine at all; its jobs wait.
+    """
+    warnings = []
+    for model in models:
+        choices = _choices(model)
+        unknown = dict.fromkeys(choice.engine for choice in choices if choice.engine not in remotes)
+        named = [f"{name}{nearest(name, remotes)}" for name in unknown]
+        told = [f"{model.key}: engines.toml has no engine {name}" for name in named]
+        if told and all(choice.engine in unknown for choice in choices):
+            raise ConfigurationError("\n".join(told))
+        warnings += told
+    return warnings
+
+
+def _choices(model: Model) -> tuple[EngineChoice, ...]:
+    return model.engine.engines if isinstance(model.engine, RemoteOptions) else ()
 
 
 def _models(remote: RemoteEngine, choices: Iterable[EngineChoice]) -> tuple[str, ...]:

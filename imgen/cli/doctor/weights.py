@@ -32,7 +32,8 @@ def characters(loaded: Settings) -> str:
         for character in catalog.characters.values()
         for model, name in character.loras.items()
     }
-    return _all_found(found) or "none with a LoRA"
+    text = _all_found(found) or "none with a LoRA"
+    return Warned(text) if any(isinstance(one, Warned) for one in found.values()) else text
 
 
 def upscalers(loaded: Settings) -> str:
@@ -129,6 +130,9 @@ def _component_paths(loaded: Settings, catalog: Catalog, model: Model, path: Pat
 
 
 def _lora_found(loaded: Settings, catalog: Catalog, name: str, model: Model | None) -> Found:
+    if model is not None and model.is_remote:
+        left_out = "left out of the model's characters: none of its engines takes a LoRA"
+        return f"{name}, a file of its engines" if model.takes_loras else Warned(left_out)
     from workers.engines.diffusers.lora_check import check_fit, check_lora
     from workers.engines.diffusers.model_files import find_lora
 

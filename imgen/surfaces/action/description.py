@@ -69,6 +69,7 @@ _META = {
     "enable_c2pa": "Whether Content Credentials were added.",
     "compute_pdq": "Whether the fingerprint was computed.",
     "seed": "Seed of the picture. Null: the engine took none, and tells none.",
+    "steps": "Denoising steps. Null: the engine took none.",
     "guidance": "Guidance scale. Null: the model was made without one.",
     "watermark_id": "Payload of the watermark.",
     "watermark_verified": "Whether the watermark was decoded from the finished file.",

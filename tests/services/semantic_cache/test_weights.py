@@ -100,3 +100,29 @@ def test_weights_that_lie_elsewhere_are_known_once_a_worker_has_told_them(core):
         assert await weights_of(opened, model, "far.safetensors") == joined("m", "l")
 
     core(work)
+
+
+def test_a_remote_models_identity_is_its_entry(core, tmp_path):
+    """Another engine, another order, other options, another LoRA or another workflow are other weights; another price is not."""
+
+    async def work(opened):
+        first, second = {"engine": "a", "model": "x"}, {"engine": "b", "workflow": "own.json"}
+        (tmp_path / "var" / "workflows").mkdir()
+        (tmp_path / "var" / "workflows" / "own.json").write_text("{}")
+
+        async def of(*engines, lora=""):
+            return await weights_of(opened, model_of("", backend="remote", engines=engines), lora)
+
+        plain = await of(first, second)
+        assert plain == await of(first | {"price": 0.04}, second)
+        others = [
+            await of(first),
+            await of(second, first),
+            await of(first | {"options": {"quality": "high"}}, second),
+            await of(first, second, lora="zoe.safetensors"),
+        ]
+        (tmp_path / "var" / "workflows" / "own.json").write_text('{"1": {}}')
+        others.append(await of(first, second))
+        assert len({plain, *others}) == 1 + len(others)
+
+    core(work)

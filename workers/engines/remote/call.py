@@ -183,7 +183,7 @@ class CallUnderWay:
         made, taken = fitted(file, self.shot), self.choice.takes
         return Drawn(
             pixels=made.pixels,
-            idle=tuple(name for name in ("negative", "guidance", "seed") if name not in taken),
+            idle=tuple(name for name in ("negative", "guidance", "seed", "steps") if name not in taken),
             elsewhere=DrawnElsewhere(
                 engine=self.choice.engine,
                 model=self.choice.model,

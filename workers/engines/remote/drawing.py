@@ -220,4 +220,5 @@ class RemoteDrawing:
 
 def _fitting(options: RemoteOptions, shot: Shot) -> list[EngineChoice]:
     """Returns the entries that can draw a shot. A model may name one engine twice, with a workflow for each kind of input."""
-    return [one for one in options.engines if one.draws(source=shot.source is not None, mask=shot.mask is not None)]
+    has_source, has_mask, has_lora = shot.source is not None, shot.mask is not None, bool(shot.diffusion.lora)
+    return [one for one in options.engines if one.draws(source=has_source, mask=has_mask, lora=has_lora)]

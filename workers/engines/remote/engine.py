@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
-from imgen.domain.capabilities import Capabilities
+from imgen.domain.capabilities import Capabilities, of_engines
 from imgen.domain.catalog import Model
 from imgen.domain.engine_options import RemoteOptions
 from imgen.domain.errors import ModelError, PictureFlagged, RemoteKeyRefused
@@ -46,20 +46,9 @@ def check_lora(model: Model, options: RemoteOptions, _context: EngineContext, lo
 
 
 def capabilities(_model: Model, options: RemoteOptions, context: EngineContext) -> Capabilities:
-    """Returns what the entries say: inputs that one of the engines can use, parameters that the first one takes.
-
-    See `workers.engines.TellCapabilities`.
-    """
-    choices = [one for one in options.engines if one.engine in context.remote_engines] or list(options.engines)
-    first = choices[0]
-    return Capabilities(
-        image=any(choice.edits for choice in choices),
-        inpaint=any(choice.edits == "mask" for choice in choices),
-        negative="negative" in first.takes,
-        negative_above=None,
-        guidance="guidance" in first.takes,
-        seed="seed" in first.takes,
-    )
+    """Returns what the entries of configured engines say. See `workers.engines.TellCapabilities`."""
+    choices = [one for one in options.engines if one.engine in context.remote_engines]
+    return of_engines(choices or options.engines)
 
 
 def default_batch(_options: RemoteOptions) -> int:

@@ -46,7 +46,7 @@ def test_an_option_is_an_input_of_the_workflow(load, comfy):
     assert (comfy.drawn[0]["ckpt"], comfy.drawn[0]["steps"], comfy.drawn[0]["seed"]) == ("other.safetensors", 2, 0)
     assert (drawn.elsewhere.width, drawn.elsewhere.height) == (1024, 1024)
     assert drawn.pixels.shape == (256, 320, 3)
-    assert set(drawn.idle) == {"negative", "guidance", "seed"}
+    assert set(drawn.idle) == {"negative", "guidance", "seed", "steps"}
 
 
 def test_a_masked_source_is_redrawn_where_the_mask_is_white(load, comfy):
