@@ -27,7 +27,7 @@ test: $(VENV)/.test ## run all tests except the long ones of make faults
 	@$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 $(GROUPS)
 
 # One process for the tests that measure recovery times, another for those that wait for outages or compute.
-faults: $(VENV)/.test $(VENV)-litellm/.installed ## run the long tests: kill storms, outages, 10,000 malformed bodies
+faults: $(VENV)/.test $(VENV)-litellm/.installed $(VENV)-runpod/.installed ## run the long tests: kill storms, outages, 10,000 malformed bodies
 	@$(PYTEST) -m faults --numprocesses 2 $(GROUPS)
 
 run: $(VENV)/.worker ## start the whole stack in the foreground
@@ -49,7 +49,7 @@ lint: $(VENV)/.test ## check style, types and import directions
 	@$(BIN)/lint-imports
 
 clean: ## remove everything built or generated, including the data folder var/
-	rm -rf $(VENV) $(VENV)-litellm var out build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(VENV)-litellm $(VENV)-runpod var out build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Both commands of the README on a minimal Debian in a temporary folder: make fresh RELEASE=trixie [AS=user] [ONLY=demo]
@@ -84,6 +84,13 @@ $(VENV)-litellm/.installed: tests/litellm/constraints.txt
 	@$(PYTHON) -m venv $(VENV)-litellm
 	@$(VENV)-litellm/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: -c $< 'litellm[proxy]' \
 	  && touch $@ || echo "LiteLLM cannot be installed: the tests with its proxy are skipped."
+
+# The package `runpod` brings some fifty others and pins of its own.
+$(VENV)-runpod/.installed: tests/runpod/constraints.txt
+	@echo "Installing the package runpod into $(VENV)-runpod"
+	@$(PYTHON) -m venv $(VENV)-runpod
+	@$(VENV)-runpod/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: -c $< runpod \
+	  && touch $@ || echo "The package runpod cannot be installed: the tests with it are skipped."
 
 # --no-deps: invisible-watermark depends on opencv-python, which needs a display library; the headless build works as well.
 $(VENV)/.test: $(VENV)/.worker

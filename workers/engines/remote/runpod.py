@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from imgen.domain.engine_options import EngineChoice
 from imgen.domain.errors import ImgenError, ModelError, RefusedByProvider, RemoteEngineFailed, RemoteJobLost
 from imgen.domain.remote_engine import RemoteEngine
-from workers.engines.remote.http import MAX_ANSWER_BYTES, EngineHttp
+from workers.engines.remote.http import EngineHttp
 from workers.engines.remote.outages import OUTAGE_S, answer_after_outages, error_of_work
 from workers.engines.remote.pictures import from_base64
 from workers.engines.remote.protocol import PictureRequest, Progress, QueueClient, RemoteAnswer
@@ -36,6 +36,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S, PAUSE_GROWTH = 0.25, 2.0, 1.5
 """Seconds between two looks at work: an endpoint answers 200 a second, and a cold one takes minutes."""
 MAX_JSON_BYTES = 2**20
 """Bytes of an answer without a picture."""
+MAX_STATUS_BYTES = 2**25
+"""Bytes of an answer with a picture: RunPod takes results of 20 MB at most from a worker (runpod, rp_tips.py)."""
 NO_ENDPOINT = "imgen"
 """Endpoint id that is asked for where no entry names one: a refused key is told before an unknown endpoint."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
@@ -137,7 +139,7 @@ class RunPod(QueueClient):
             self._http,
             _path("status", engine_job_id),
             outage_s=self._outage_s,
-            max_bytes=MAX_ANSWER_BYTES,
+            max_bytes=MAX_STATUS_BYTES,
             timeout=self._short,
         )
         if answer.status == _NOT_FOUND:

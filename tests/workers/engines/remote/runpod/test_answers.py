@@ -153,7 +153,7 @@ def endless(exchange):
 
 @pytest.mark.parametrize("path", ["GET /v2/plain/status/*", "POST /v2/plain/run"])
 def test_an_answer_without_end_is_not_read_to_it(load, pod, path):
-    """One megabyte where no picture is told, 64 where one is."""
+    """One megabyte where no picture is told, 32 where one is."""
     pod.faults[path].append(endless)
     with pytest.raises(RemoteEngineFailed, match="more than"):
         render(load())
