@@ -5,8 +5,6 @@ import threading
 from contextlib import suppress
 
 from servers.faulty_http import Exchange
-from websockets.datastructures import Headers
-from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
@@ -23,7 +21,9 @@ class Socket:
         asked = exchange.request_read
         self.stream = exchange.wfile
         exchange.close_connection = True
-        request = Request(asked.path, Headers(list(asked.headers.items())))
+        lines = [f"GET {asked.path} HTTP/1.1", *(f"{name}: {value}" for name, value in asked.headers.items())]
+        self.protocol.receive_data("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
+        (request,) = self.protocol.events_received()
         self.protocol.send_response(self.protocol.accept(request))
         self._flush()
         self.comfy.sockets[self.client_id] = self
@@ -37,6 +37,8 @@ class Socket:
                 with self.lock:
                     self.protocol.receive_data(data)
                     self._flush()
+                if self.protocol.state is not State.OPEN:
+                    break  # its end of the closing handshake is sent
         self.comfy.sockets.pop(self.client_id, None)
 
     def send(self, message: str | bytes) -> None:

@@ -69,7 +69,7 @@ class CallEvents:
     async def listen(self, url: str, headers: Mapping[str, str]) -> None:
         """Reads events until the socket is closed; returns, too, where there is none."""
         try:
-            async with _Connect(
+            socket = await _Connect(
                 url,
                 additional_headers=headers,
                 proxy=None,
@@ -79,10 +79,16 @@ class CallEvents:
                 max_size=MAX_EVENT_BYTES,
                 max_queue=4,
                 logger=_SILENT,
-            ) as socket:
+            )
+            try:
                 self.calls_for_look.set()
                 async for message in socket:
                     self.take(message)
+            finally:
+                try:
+                    await socket.close()
+                finally:  # also where a cancellation breaks the closing off
+                    socket.transport.abort()
         except (WebSocketException, OSError, ValueError):  # a time-out is an OSError
             return
 
