@@ -13,7 +13,8 @@ def entry(model: Model) -> str:
     """Formats the model as a table of models.toml."""
     table = model_table(model)
     asked = ("scheduler_options", "leave_out", "components", "compile", "call")
-    names = ("label", "source", *asked, "base_negative", "steps", "guidance", "time_limit_s")
+    where = ("backend",) if model.is_remote else ("source", *asked)
+    names = ("label", *where, "base_negative", "steps", "guidance", "time_limit_s")
     lines = [
         f"[{model.key}]",
         *(f"{name} = {_toml(table[name])}" for name in names if table[name] or name == "base_negative"),
@@ -26,14 +27,25 @@ def entry(model: Model) -> str:
             f"[{model.key}.styles.{name}]",
             *(f"{word} = {_toml(value)}" for word, value in style.items() if value),
         ]
+    for choice in table.get("engines", ()):
+        lines += [
+            "",
+            f"[[{model.key}.engines]]",
+            *(f"{name} = {_toml(value)}" for name, value in choice.items() if value),
+        ]
     return "\n".join(lines) + "\n"
 
 
 def _toml(value: object) -> str:
     """Formats a value in TOML's notation, which is JSON's but for tables."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + " }"
+        return "{ " + ", ".join(f"{_name(name)} = {_toml(item)}" for name, item in value.items()) + " }"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _name(name: str) -> str:
+    """Formats a key, such as ComfyUI's `4.ckpt_name`, which TOML would take for a table's."""
+    return name if name.isidentifier() and name.isascii() else json.dumps(name, ensure_ascii=False)
 
 
 def appended(path: Path, text: str) -> str:

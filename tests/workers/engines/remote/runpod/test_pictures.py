@@ -47,7 +47,7 @@ def test_fields_have_other_names_by_the_entry(load, pod):
     values = {"prompt": "a red coat", "width": 64, "height": 256, "guidance": 3.5, "guidance_scale": 3.5}
     assert pod.begun == [values | {"scheduler": "DDIM"}]
     assert (drawn.elsewhere.width, drawn.elsewhere.height) == (64, 256)
-    assert set(drawn.idle) == {"negative", "seed"}
+    assert set(drawn.idle) == {"negative", "seed", "steps"}
 
 
 def test_a_masked_source_is_redrawn_where_the_mask_is_white(load, pod):
