@@ -17,6 +17,8 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "openai": ("workers.engines.remote.openai_images", "OpenAIImages"),
     "comfyui": ("workers.engines.remote.comfyui", "ComfyUI"),
     "runpod": ("workers.engines.remote.runpod", "RunPod"),
+    "workersai": ("workers.engines.remote.workers_ai", "WorkersAI"),
+    "gemini": ("workers.engines.remote.gemini", "Gemini"),
 }
 """Kind in engines.toml → module and class of its client."""
 
