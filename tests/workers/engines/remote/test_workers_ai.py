@@ -164,7 +164,7 @@ def test_a_code_alone_is_no_refusal_by_policy(load, server):
 
 
 def test_a_prompt_with_such_a_word_is_no_refusal_by_policy(load, server):
-    """Where an error repeats the prompt, it is taken out first."""
+    """The prompt is taken out of an error that repeats it, before its words are looked at."""
     server.script.append(failure(400, 5006, "Error: a flagged coat is too long"))
     with pytest.raises(ModelError, match="too long"):
         render(load(), Shot(diffusion=diffusion(positive="a flagged coat")))
