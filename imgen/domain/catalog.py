@@ -202,12 +202,23 @@ class Catalog(Struct, frozen=True, kw_only=True):
 
     models: dict[str, Model]
     characters: dict[str, Character]
+    absent: dict[str, str] = field(default_factory=dict)
+    """Key → reason, of shipped models that are no models here: the engines elsewhere that would draw them are not named."""
+    remote_engines: frozenset[str] = frozenset()
+    """Keys of engines.toml."""
     shipped: frozenset[str] = frozenset()
     """Names of weights that are looked up in config/ before the data folder; see imgen/weights/shipped.py."""
 
     def model(self, key: str) -> Model:
         """Returns the model of a key, or the first configured one."""
         return self.models.get(key) or next(iter(self.models.values()))
+
+    def provider(self, model: Model) -> str:
+        """Returns the key of the engine elsewhere that draws a model before its others; empty: it is drawn here."""
+        if not isinstance(model.engine, RemoteOptions):
+            return ""
+        keys = [choice.engine for choice in model.engine.engines]
+        return next((key for key in keys if key in self.remote_engines), keys[0])
 
     def characters_of(self, model: Model) -> tuple[str, ...]:
         """Returns the keys of the characters that a model can draw, in configured order."""

@@ -16,6 +16,8 @@ from imgen.domain.request import ResolvedRequest, in_order
 
 TIERS = get_args(QualityTier)
 DEFAULT_TIER = "standard"
+OURSELVES = "imgen"
+"""Name of who computes where no engine elsewhere does."""
 STAND_IN = "*"
 """Name of the catalog's default model among those of a tier."""
 
@@ -27,8 +29,8 @@ class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     label: str
     models: Annotated[tuple[str, ...], Meta(min_length=1)]
     """Keys of models, or STAND_IN: the first that can draw does."""
-    provider: str = "imgen"
-    """Name of who computes, as callers are told it."""
+    provider: str = ""
+    """Name of who computes, as callers are told it; empty: the model's engine elsewhere, or `OURSELVES`."""
     steps: dict[str, Annotated[int, Meta(ge=1, le=1000)]] = field(default_factory=dict)
     """Model key → its denoising steps in this tier, within the model's range; others take their own default."""
     size: Size
@@ -57,7 +59,8 @@ class Selectable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Further, shorter names."""
     model: str
     """Key of the model that is drawn with."""
-    provider: str = "imgen"
+    provider: str = ""
+    """As for `Tier`."""
 
 
 class Candidate(NamedTuple):
@@ -110,7 +113,15 @@ def tier_note(tier: Tier, chosen: Candidate | None) -> str:
 
 def unavailable(entry: Selectable, catalog: Catalog) -> str:
     """Returns the reason why a model cannot be pinned; empty: it can."""
-    return "" if entry.model in catalog.models else f"Model {entry.model} is not configured"
+    if entry.model in catalog.models:
+        return ""
+    absent = catalog.absent.get(entry.model)
+    return f"Model {entry.model} is not available: {absent}" if absent else f"Model {entry.model} is not configured"
+
+
+def provider_of(entry: Tier | Selectable, model: Model | None, catalog: Catalog) -> str:
+    """Returns the name of who computes: the entry's own, else the model's engine elsewhere, else ourselves."""
+    return entry.provider or (catalog.provider(model) if model else "") or OURSELVES
 
 
 def tier_size(tier: Tier, model: Model) -> Size:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from imgen.domain.capabilities import Capabilities
 from imgen.domain.catalog import Model
 from imgen.domain.job import render_queue
-from imgen.domain.tiers import Candidate, Selectable, Tier, candidates, tier_note, unavailable
+from imgen.domain.tiers import Candidate, Selectable, Tier, candidates, provider_of, tier_note, unavailable
 from imgen.services.core import Core
 
 
@@ -15,6 +15,8 @@ class TierOffer(NamedTuple):
     tier: Tier
     model: Model | None
     """Model that draws it; None: it is unavailable."""
+    provider: str
+    """Name of who computes."""
     capabilities: Capabilities | None
     note: str
     """Sentence on a tier that is unavailable, or that another model draws than one of its own; empty: one of its own does."""
@@ -26,6 +28,8 @@ class ModelOffer(NamedTuple):
     entry: Selectable
     model: Model | None
     """None: it cannot be pinned."""
+    provider: str
+    """Name of who computes."""
     capabilities: Capabilities | None
     reason: str
     """Reason why it cannot be pinned; empty: it can."""
@@ -47,7 +51,7 @@ async def tier_offers(core: Core) -> list[TierOffer]:
         chosen = await tier_candidate(core, tier)
         model = None if chosen is None else chosen.model
         able = None if model is None else await core.capabilities(model)
-        offers.append(TierOffer(tier, model, able, tier_note(tier, chosen)))
+        offers.append(TierOffer(tier, model, provider_of(tier, model, core.catalog), able, tier_note(tier, chosen)))
     return offers
 
 
@@ -57,5 +61,6 @@ async def model_offers(core: Core) -> list[ModelOffer]:
     for entry in core.tiers.selectable.values():
         model = core.catalog.models.get(entry.model)
         able = None if model is None else await core.capabilities(model)
-        offers.append(ModelOffer(entry, model, able, unavailable(entry, core.catalog)))
+        provider = provider_of(entry, model, core.catalog)
+        offers.append(ModelOffer(entry, model, provider, able, unavailable(entry, core.catalog)))
     return offers

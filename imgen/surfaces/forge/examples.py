@@ -3,7 +3,7 @@
 from imgen import __version__
 from imgen.domain.example_prompt import POSITIVE
 from imgen.domain.principal import SCOPES
-from imgen.domain.tiers import DEFAULT_TIER
+from imgen.domain.tiers import DEFAULT_TIER, OURSELVES
 from imgen.services.core import Core
 from imgen.surfaces.description import Schema
 
@@ -96,7 +96,7 @@ def _tier(core: Core) -> Schema:
         "tier": tier.key,
         "label": tier.label,
         "model": core.catalog.model("").key,
-        "provider": tier.provider,
+        "provider": tier.provider or OURSELVES,
         "default_size": "1024x768",
         "aspect_ratios": list(tier.ratios),
         "credits": tier.credits,

@@ -6,11 +6,9 @@ from typing import NamedTuple
 from imgen.asgi.endpoint import Answer, json_answer
 from imgen.domain.catalog import Model
 from imgen.domain.errors import ModelNotFound
-from imgen.domain.tiers import unavailable
+from imgen.domain.tiers import OURSELVES, provider_of, unavailable
 from imgen.services.core import Core
 from imgen.surfaces.openai.answers import OpenAIModel, OpenAIModels
-
-OWNER = "imgen"
 
 
 class Named(NamedTuple):
@@ -44,11 +42,12 @@ def named(core: Core, name: str | None) -> Named:
 
 def list_all(core: Core) -> Answer:
     """Lists the models of the catalog, the default first, and the names by which they can be pinned."""
-    rest = [(key, OWNER) for key in core.catalog.models]
+    catalog = core.catalog
+    rest = [(key, catalog.provider(model) or OURSELVES) for key, model in catalog.models.items()]
     rest += [
-        (entry.key, entry.provider)
+        (entry.key, provider_of(entry, catalog.models[entry.model], catalog))
         for entry in core.tiers.selectable.values()
-        if not unavailable(entry, core.catalog) and entry.key not in core.catalog.models
+        if not unavailable(entry, catalog) and entry.key not in catalog.models
     ]
     return json_answer(OpenAIModels(data=tuple(OpenAIModel(id=key, owned_by=owner) for key, owner in rest)))
 
@@ -59,9 +58,12 @@ def read(core: Core, name: str) -> Answer:
     Raises:
         ModelNotFound: see `named`.
     """
-    named(core, name)
-    entry = core.tiers.pinned(name)
-    return json_answer(OpenAIModel(id=name, owned_by=OWNER if entry is None else entry.provider))
+    model, entry = named(core, name).model, core.tiers.pinned(name)
+    if entry is not None:
+        owner = provider_of(entry, model, core.catalog)
+    else:
+        owner = (core.catalog.provider(model) if model else "") or OURSELVES
+    return json_answer(OpenAIModel(id=name, owned_by=owner))
 
 
 def _is_of_openai(core: Core, name: str) -> bool:

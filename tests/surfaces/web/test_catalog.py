@@ -34,6 +34,6 @@ def test_tiers_and_models_by_name_are_listed(core):
         assert "1024 × 768 2 60 s Drawn by" in page
         assert "Drawn by Eros (eros): none of flux-2-klein-4b, sdxl-base is configured" in page
         assert "FLUX.2 Klein 4B @cf/black-forest-labs/flux-2-klein-4b flux-2-klein-4b" in page
-        assert "Model flux-2-klein-4b is not configured" in page
+        assert "Model flux-2-klein-4b is not available: engines.toml has no engine workersai" in page
 
     core(work)

@@ -26,7 +26,7 @@ from imgen.domain.errors import (
 from imgen.domain.recipe import Diffusion
 from imgen.domain.remote_engine import RemoteEngine
 from workers.engines.remote.http import BUSY, MAX_PAUSE_S, EngineHttp, HttpAnswer, retry_after_s
-from workers.engines.remote.pictures import from_base64, png
+from workers.engines.remote.pictures import from_json_base64, png
 from workers.engines.remote.protocol import DirectClient, PictureRequest, Progress, RemoteAnswer
 
 RATIOS = ((1, 1), (2, 3), (3, 2), (3, 4), (4, 3), (4, 5), (5, 4), (9, 16), (16, 9), (21, 9))
@@ -55,7 +55,7 @@ _PAGE = 1000
 
 
 class _File(Struct, rename="camel"):
-    data: str
+    data: msgspec.Raw
     mime_type: str = ""
 
 
@@ -167,7 +167,7 @@ class Gemini(DirectClient):
                 f"Engine {self._remote.key} answered without a picture: {reason or 'no reason told'}"
             )
         try:
-            return RemoteAnswer(file=from_base64(files[0]))
+            return RemoteAnswer(file=from_json_base64(files[0]))
         except ValueError as exc:
             raise RemoteEngineFailed(f"Engine {self._remote.key} answered in another form") from exc
 

@@ -28,8 +28,8 @@ from imgen.domain.errors import (
 )
 from imgen.domain.recipe import strength_of
 from imgen.domain.remote_engine import RemoteEngine
-from workers.engines.remote.http import BUSY, MAX_PAUSE_S, EngineHttp, HttpAnswer, retry_after_s
-from workers.engines.remote.pictures import from_base64, png
+from workers.engines.remote.http import BUSY, MAX_ERROR_BYTES, MAX_PAUSE_S, EngineHttp, HttpAnswer, retry_after_s
+from workers.engines.remote.pictures import from_json_base64, png
 from workers.engines.remote.protocol import DirectClient, PictureRequest, Progress, RemoteAnswer
 
 REFERENCE_SIDE = 504
@@ -91,7 +91,7 @@ class _Problems(Struct):
 
 
 class _Result(Struct):
-    image: str = ""
+    image: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Answer(Struct):
@@ -153,14 +153,14 @@ class WorkersAI(DirectClient):
 
     def _picture(self, answer: HttpAnswer) -> RemoteAnswer:
         found = self._http.parsed(answer, _Answer)
-        if not found.success or found.result is None or not found.result.image:
+        image = found.result.image if found.success and found.result else _Result().image
+        head = bytes(memoryview(image)[:9])
+        if head in (b"null", b'""'):
             raise RemoteEngineFailed(f"Engine {self._remote.key} answered without a picture")
-        image = found.result.image
-        if image.startswith(("http://", "https://")):
-            return RemoteAnswer(file=image)
         try:
-            return RemoteAnswer(file=from_base64(image))
-        except ValueError as exc:
+            is_url = head.startswith((b'"http://', b'"https://'))
+            return RemoteAnswer(file=msgspec.json.decode(image, type=str) if is_url else from_json_base64(image))
+        except ValueError as exc:  # msgspec's own among them
             raise RemoteEngineFailed(f"Engine {self._remote.key} answered in another form") from exc
 
     def _error(self, answer: HttpAnswer, hidden: Sequence[str]) -> ImgenError:
@@ -185,6 +185,8 @@ class WorkersAI(DirectClient):
 
     @staticmethod
     def _problems(answer: HttpAnswer) -> list[_Problem]:
+        if len(answer.body) > MAX_ERROR_BYTES:  # a picture's
+            return []
         try:
             return msgspec.json.decode(answer.body, type=_Problems).errors or []
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
