@@ -70,7 +70,7 @@ def test_a_dialect_with_the_prompt_syntax_has_characters(core, caller):
     ("asked", "field", "told"),
     [
         ({"tier": "best"}, "tier", "Invalid tier"),
-        ({"pinned": "flux-2-dev"}, "model", "Model flux-2-dev is not configured"),
+        ({"pinned": "flux-2-dev"}, "model", "Model flux-2-dev is not available: engines.toml has no engine workersai"),
         ({"pinned": "@cf/nobody/nothing"}, "model", "Invalid model"),
         ({"ratio": "5:4"}, "ratio", "Invalid ratio"),
         ({"steps": 1000}, "steps", "Invalid steps"),
@@ -128,12 +128,13 @@ def test_tiers_and_models_are_listed_as_they_are_now(core):
         assert {offer.model.key for offer in fresh} == {"eros"}
         assert all(offer.note.startswith("Drawn by ") and offer.capabilities.seed for offer in fresh)
         listed = {offer.entry.key: offer for offer in await model_offers(opened)}
-        assert len(listed) == 12
+        assert len(listed) == 14
         assert (listed["starter"].model.key, listed["starter"].reason) == ("eros", "")
         for name in ORIGINAL.values():
             offer = listed[name]
             assert (offer.model, offer.capabilities) == (None, None)
-            assert offer.reason == f"Model {offer.entry.model} is not configured"
+            assert offer.provider == "imgen"
+            assert offer.reason.startswith(f"Model {offer.entry.model} is not ")
         configure(opened, models=("vast", "sdxl-base"), models_of=("huge",))
         ultra = (await tier_offers(opened))[3]
         assert (ultra.model, ultra.capabilities, ultra.note) == (None, None, "Unavailable: none of huge is configured")
