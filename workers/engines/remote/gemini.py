@@ -128,7 +128,7 @@ class Gemini(DirectClient):
         if unknown := [name for name in choice.takes if name != "seed"]:
             raise ModelError(f"{where} takes no {', '.join(unknown)}; it takes seed")
 
-    async def probe(self) -> tuple[str, ...]:
+    async def probe(self, models: Sequence[str] = ()) -> tuple[str, ...]:  # noqa: ARG002 - it lists its own
         """Lists the models that generate content. See `RemoteClient.probe`."""
         answer = await self._http.send("GET", "v1beta/models", max_bytes=2**22, params={"pageSize": str(_PAGE)})
         if not answer.is_ok:

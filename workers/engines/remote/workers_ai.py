@@ -128,7 +128,7 @@ class WorkersAI(DirectClient):
             most = f"at most {family.edits[-1]!r}" if family.edits[-1] else "nothing"
             raise ModelError(f"{where}: edits = {choice.edits!r}, and it can be {most}")
 
-    async def probe(self) -> tuple[str, ...]:
+    async def probe(self, models: Sequence[str] = ()) -> tuple[str, ...]:  # noqa: ARG002 - it lists its own
         """Lists the models that draw from words. See `RemoteClient.probe`."""
         params = {"task": "Text-to-Image", "per_page": "100"}
         answer = await self._http.send("GET", "ai/models/search", max_bytes=2**22, params=params)
