@@ -18,6 +18,7 @@ BENCHMARKS = (
         "submit",
         "enqueue",
         "waiting",
+        "remote",
         "forge",
         "mcp",
         "openai",

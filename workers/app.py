@@ -13,7 +13,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 
 from imgen import composition
 from imgen.domain.errors import ImgenError
-from imgen.domain.job import FINISH_QUEUE, FINISH_TASK, RENDER_TASK
+from imgen.domain.job import FINISH_QUEUE, FINISH_TASK, RENDER_TASK, TASK_LIMIT_S, TASK_MARGIN_S, Job
 from imgen.domain.remote_engine import EngineState
 from imgen.live.queue import celery_settings, declared
 from imgen.live.queue_order import QueueOrder
@@ -23,9 +23,12 @@ from workers.claims import claim_for_message
 from workers.heartbeat import Heartbeat
 from workers.preloading import Preloading, limited, wait_before_consuming
 from workers.process import leave
+from workers.remote_jobs import RemoteJobs, room
 from workers.resources import WorkerResources, open_resources
 from workers.told_capabilities import ToldCapabilities
 
+REMOTE_GRACE_S = 60
+"""Time for calls under way that no other worker could go on with; less than that of the stack's supervisor."""
 log = structlog.get_logger(__name__)
 
 
@@ -43,6 +46,7 @@ class ChildProcess:
         self._resources: WorkerResources | None = None
         self._heartbeat: Heartbeat | None = None
         self._commits: tasks.Commits = []
+        self._remote_jobs = RemoteJobs()
         self._batch_limits: dict[str, int] = {}
 
     def start(self, **_: object) -> Heartbeat:
@@ -60,6 +64,7 @@ class ChildProcess:
                         batch_limits=self._batch_limits,
                         engine_states=self._engine_states,
                     ),
+                    remote_jobs=lambda: self._remote_jobs.ids,
                 )
                 self._preload(models, self._heartbeat)
                 self._heartbeat.is_loading = False
@@ -94,6 +99,9 @@ class ChildProcess:
         resources, heartbeat = self._resources, self.start()
         resources.refresh_if_changed()
         job = claim_for_message(resources, job_id, queue=queue, state=phase.waiting)
+        if job is not None and phase is tasks.RENDER and tasks.is_drawn_elsewhere(resources, job):
+            self._start_elsewhere(resources, job)
+            return
         with heartbeat.working_on(job.id if job is not None else ""):
             commits = tasks.start_phase(resources, phase, job) if job is not None else []
             self._await_commits()  # of the task before: one at most goes on beside a render
@@ -104,8 +112,22 @@ class ChildProcess:
             heartbeat.close()
             leave("its device does not answer any more")
 
+    def _start_elsewhere(self, resources: WorkerResources, job: Job) -> None:
+        """Starts a job that needs no device here; returns, for the next message, once there is room for another one."""
+        (commit,) = tasks.start_phase(resources, tasks.RENDER, job)
+        self._remote_jobs.add(job.id, commit)
+        most = room(resources.catalog, resources.remote_engines, self._queues)
+        self._remote_jobs.await_room(most, timeout_s=TASK_LIMIT_S - TASK_MARGIN_S)
+
     def close(self, **_: object) -> None:
-        """Waits for commits under way, and closes what is open."""
+        """Waits for commits and pictures under way, and closes what is open.
+
+        Work that an engine elsewhere has under an id is left to it: the job goes back to the queue, and its next worker goes on
+        waiting.
+        """
+        if self._resources is not None and self._remote_jobs.ids:
+            self._resources.remote.leave()
+            self._remote_jobs.await_all(timeout_s=REMOTE_GRACE_S)
         self._await_commits()
         if self._heartbeat is not None:
             self._heartbeat.close()

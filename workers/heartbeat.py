@@ -4,7 +4,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from imgen.domain.errors import Unavailable
@@ -27,6 +27,7 @@ class Heartbeat:
         queues: tuple[str, ...],
         is_loading: bool = False,
         capabilities: ToldCapabilities,
+        remote_jobs: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._live = BlockingExecutor(redis_url)
         self._name = f"{name} #{os.getpid()}"
@@ -38,6 +39,7 @@ class Heartbeat:
         self.is_loading = is_loading
         """Whether it loads models ahead, and takes no job yet."""
         self._capabilities = capabilities
+        self._remote_jobs = remote_jobs
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._publish, name="heartbeat", daemon=True)
         self._thread.start()
@@ -77,12 +79,14 @@ class Heartbeat:
 
     def _state(self) -> WorkerHeartbeat:
         """Makes the heartbeat. Raises Unavailable if Redis does not answer."""
+        elsewhere = self._remote_jobs()
         return WorkerHeartbeat(
             name=self._name,
             queues=self._queues,
             pid=os.getpid(),
             memory_bytes=_resident_bytes(),
-            job_id=self._job_id,
+            job_id=self._job_id or next(iter(elsewhere), ""),
+            jobs=len(elsewhere) + bool(self._job_id),
             models=self.models,
             is_loading=self.is_loading,
             capabilities=self._capabilities.now(self._live),

@@ -35,6 +35,7 @@ PARTS: dict[str, str] = {
     "remote_key_refused": "the key of a remote engine",
     "spending_cap_reached": "the next month of a remote engine's spending cap",
     "no_time_left": "a worker's time",
+    "worker_ends": "the next worker",
     "unavailable": "Redis",
 }
 """Code of an outage → the part that a job waits for."""

@@ -28,7 +28,9 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
     """Resident set size."""
     job_id: str = ""
-    """Id of its job; empty: it waits."""
+    """Id of its job, of several the longest under way; empty: it waits."""
+    jobs: int = 0
+    """Number of its jobs; several where engines elsewhere draw them."""
     models: tuple[str, ...] = ()
     """Keys of the loaded models."""
     is_loading: bool = False

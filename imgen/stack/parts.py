@@ -40,8 +40,11 @@ def stack(settings: Settings) -> Iterator[Part]:
             is_ready=lambda: _answers(settings.redis_url),
             detail=embedded.find_server(),
         )
-    models = load_catalog(settings).models
-    yield _worker("render worker", [render_queue(key) for key in models], 1, environ)
+    models = load_catalog(settings).models.values()
+    if here := [render_queue(model.key) for model in models if not model.is_remote]:
+        yield _worker("render worker", here, 1, environ)
+    if elsewhere := [render_queue(model.key) for model in models if model.is_remote]:
+        yield _worker("remote worker", elsewhere, 1, environ)
     yield _worker("finish worker", [FINISH_QUEUE], settings.workers.finish_processes, environ)
     if settings.cache.enabled and not settings.cache.base_url and importlib.util.find_spec(EMBEDDED_PACKAGE):
         socket_file = settings.embedder_socket

@@ -19,6 +19,7 @@ from imgen.domain.errors.jobs import (
     SourceLost,
     TimedOut,
     TimeLimitPassed,
+    WorkerEnds,
     WorkerLost,
 )
 from imgen.domain.errors.oauth import (
@@ -188,5 +189,6 @@ __all__ = [
     "UnsupportedResponseType",
     "UpstreamPaused",
     "UpstreamUnavailable",
+    "WorkerEnds",
     "WorkerLost",
 ]

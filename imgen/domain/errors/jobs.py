@@ -65,6 +65,12 @@ class NoTimeLeft(Retryable):
     code = "no_time_left"
 
 
+class WorkerEnds(Retryable):
+    """The worker process ends; another one goes on with the job."""
+
+    code = "worker_ends"
+
+
 class DeviceLost(Retryable):
     """The device of a worker process does not answer any more; a new process gets it back."""
 

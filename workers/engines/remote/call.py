@@ -50,6 +50,8 @@ class CallUnderWay:
     shot: Shot
     calls: Calls
     progress: Progress
+    bind: Callable[[], None]
+    """Tells that a call is begun that no other worker could go on with."""
     is_left: Callable[[], bool]
     """Returns whether a stopped job may be gone on with by another worker."""
 
@@ -133,6 +135,7 @@ class CallUnderWay:
         if isinstance(client, QueueClient):
             answer = await self._queued(client, request, work, is_new=is_new)
         elif isinstance(client, DirectClient):
+            self.bind()
             answer = await client.draw(request, self.progress)
         else:
             raise TypeError(f"{type(client).__name__} is neither a direct client nor a queue's")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from imgen.domain.catalog import Model
 from imgen.domain.engine_options import EngineChoice, RemoteOptions
-from imgen.domain.errors import LeaseLost, ModelError, PictureFlagged, RefusedByProvider, RemoteEngineAway
+from imgen.domain.errors import LeaseLost, ModelError, PictureFlagged, RefusedByProvider, RemoteEngineAway, WorkerEnds
 from imgen.domain.remote_engine import EngineState, RemoteEngine
 from workers.engines import Drawn, OnStep, Shot
 from workers.engines.remote.call import CallUnderWay, WorkGoesOn
@@ -48,10 +48,15 @@ class _Watch:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     is_left: bool = False
     """Whether the stopped job may be gone on with by another worker."""
+    is_bound: bool = False
+    """Whether a call is under way that no other worker could go on with."""
 
     def progress(self, done: float, preview: bytes) -> None:
         self.done = max(self.done, min(done, 1.0))
         self.preview = preview or self.preview
+
+    def bind(self) -> None:
+        self.is_bound = True
 
     def draw_preview(self, number: int = 0) -> NDArray[uint8] | None:  # noqa: ARG002 - a call draws one picture
         return preview_pixels(self.preview)
@@ -65,6 +70,7 @@ class RemoteDrawing:
         self._engines = dict(engines)
         self._open_client = open_client
         self._opened: dict[str, OpenedEngine] = {}
+        self._is_leaving = False
         self._is_closing = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="remote engines", daemon=True)
@@ -83,6 +89,7 @@ class RemoteDrawing:
             RemoteEngineAway: no engine takes work now.
             ModelError: none of them can draw this.
             RemoteEngineFailed: one took the work and gave no picture.
+            WorkerEnds: see `leave`.
             ImgenError: raised by `on_step`.
         """
         watch = _Watch()
@@ -90,8 +97,10 @@ class RemoteDrawing:
         try:
             while not concurrent.futures.wait([future], timeout=WATCH_S).done:
                 on_step(int(watch.done * (PARTS - 1)), PARTS, watch.draw_preview)
+                if self._is_leaving and not watch.is_bound:
+                    raise WorkerEnds  # noqa: TRY301 - stopped like the others
         except BaseException as exc:
-            watch.is_left = isinstance(exc, LeaseLost)
+            watch.is_left = isinstance(exc, LeaseLost | WorkerEnds)
             self._loop.call_soon_threadsafe(watch.stop.set)
             concurrent.futures.wait([future], timeout=STOP_S)
             raise
@@ -109,6 +118,10 @@ class RemoteDrawing:
     def refresh(self, engines: Mapping[str, RemoteEngine]) -> None:
         """Takes the engines of a changed engines.toml; calls under way end with the entry that they began with."""
         self._submit(self._refreshed(dict(engines))).result()
+
+    def leave(self) -> None:
+        """Makes `draw` raise `WorkerEnds` as soon as another worker can go on with its picture."""
+        self._is_leaving = True
 
     def close(self) -> None:
         """Closes all connections. Calls under way are broken off; what their engines have is left to the jobs' next attempts."""
@@ -182,6 +195,7 @@ class RemoteDrawing:
             shot=shot,
             calls=calls,
             progress=watch.progress,
+            bind=watch.bind,
             is_left=lambda: watch.is_left or self._is_closing,
         )
 

@@ -70,14 +70,9 @@ class EngineHttp:
         """Takes the headers of every request, and texts that no error message may repeat: the key."""
         self._remote = remote
         self._secrets = tuple(filter(None, secrets))
-        self._client = httpx2.AsyncClient(
-            base_url=f"{remote.url}/",
-            headers={"Accept-Encoding": "identity", **headers},
-            timeout=httpx2.Timeout(remote.timeout_s, connect=remote.connect_timeout_s, pool=None),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=remote.calls),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._client = _client(remote, headers, max_idle=remote.calls)
+        # A server may close an idle connection at the moment at which a call is sent on it: that would count as paid
+        self._calls = _client(remote, headers, max_idle=0)
 
     async def send(
         self, method: str, path: str, *, is_call: bool = False, max_bytes: int = MAX_ANSWER_BYTES, **options: Any
@@ -96,9 +91,10 @@ class EngineHttp:
             RemoteEngineFailed: the answer is lost, too long or compressed.
         """
         try:
+            client = self._calls if is_call else self._client
             async with (
                 asyncio.timeout(self._remote.timeout_s),  # httpx2 counts from each byte to the next
-                self._client.stream(method, path, **options) as response,
+                client.stream(method, path, **options) as response,
             ):
                 return await self._whole(response, max_bytes)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as exc:
@@ -176,10 +172,22 @@ class EngineHttp:
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.aclose()
+        await self._calls.aclose()
 
     @property
     def _where(self) -> str:
         return f"Engine {self._remote.key}"
+
+
+def _client(remote: RemoteEngine, headers: Mapping[str, str], *, max_idle: int) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        base_url=f"{remote.url}/",
+        headers={"Accept-Encoding": "identity", **headers},
+        timeout=httpx2.Timeout(remote.timeout_s, connect=remote.connect_timeout_s, pool=None),
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=max_idle),
+        follow_redirects=False,
+        trust_env=False,
+    )
 
 
 def retry_after_s(headers: Mapping[str, str]) -> int | None:
