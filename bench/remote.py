@@ -1,8 +1,8 @@
 """Remote jobs: 200 pictures of two seconds each at an engine elsewhere, 32 at once on one worker, against the ideal time.
 
 The engine is a server in a process of its own, which speaks OpenAI's images and takes two seconds for each picture; the worker is
-a real `imgen worker`. Measured is the render phase, from the first message to the last picture in the object store: finish workers
-are other processes, and none runs. Rounds follow one another on the same worker, whose memory is read while it works.
+a real `imgen worker`. Measured is the render phase, from the first message to the last picture in the object store: finish
+workers are other processes, and none runs. Rounds follow one another on the same worker, whose memory is read while it works.
 """
 
 import base64

@@ -12,13 +12,7 @@ from servers.event_loop import until
 from servers.faulty_http import answer, cut, hang, reset
 
 from imgen.domain.catalog import parse_model
-from imgen.domain.errors import (
-    Cancelled,
-    LeaseLost,
-    RemoteEngineAway,
-    RemoteEngineFailed,
-    RemoteJobLost,
-)
+from imgen.domain.errors import Cancelled, LeaseLost, RemoteEngineAway, RemoteEngineFailed, RemoteJobLost, WorkerEnds
 from imgen.domain.job import State
 from imgen.records import engine_calls, job_transitions, jobs, ledger
 from workers.engines import EngineContext, Shot
@@ -180,6 +174,7 @@ def draw_job(comfy, remote, database):
         model = parse_model("eros", MODEL | {"engines": [TEXT, EDIT]})
         return opened[-1].draw(model, shot, JobCalls(database, job), on_step)
 
+    make.opened = opened
     yield make
     comfy.gate.set()
     for drawing in opened:
@@ -216,6 +211,21 @@ def test_the_next_worker_goes_on_with_the_work_of_one_that_is_gone(draw_job, cla
     with database.read() as connection:
         month = time.strftime("%Y-%m", time.gmtime())
         assert engine_calls.spent_micros(connection, "elsewhere", month) == 1_000_000
+
+
+def test_a_worker_that_ends_leaves_the_work_to_the_next(draw_job, claimed, comfy):
+    """It waits for nothing; the next one gets the picture without another run."""
+    comfy.gate.clear()
+
+    def end(*_):
+        if comfy.drawn:
+            draw_job.opened[-1].leave()
+
+    with pytest.raises(WorkerEnds):
+        draw_job(claimed, edit(right_half()), end)
+    comfy.gate.set()
+    assert tuple(draw_job(claimed, edit(right_half())).pixels[128, 310]) == RED
+    assert len(comfy.drawn) == 1
 
 
 def test_fifty_pictures_at_once_are_fifty_runs(comfy, remote):
