@@ -114,19 +114,17 @@ def free_port():
 
 def test_a_dead_engine_is_passed_over_and_comes_back_by_itself(draw, claimed, server, database):
     """The second draws in its place; after the pause the first is asked again."""
-    one = draw(first={"base_url": f"http://127.0.0.1:{free_port()}", "pause_s": 0.3, "price": 1})
+    one = draw(first={"base_url": f"http://127.0.0.1:{free_port()}", "price": 1})
     assert one(claimed()).elsewhere.engine == "second"
     assert spent(database, "first") == 0
     with start_image_engine() as back:
-        port = int(back.url.rpartition(":")[2])
-        again = draw(first={"base_url": f"http://127.0.0.1:{port}/v1", "pause_s": 0.3})
-        back.script.append(refusal(503, "starting"))
-        assert again(claimed()).elsewhere.engine == "second"
-        assert again(claimed()).elsewhere.engine == "second"  # it pauses, and is not asked
-        assert len(back.requests) == 1
-        time.sleep(0.35)
-        assert again(claimed()).elsewhere.engine == "first"
-    assert models_asked(server) == ["of-second"] * 3
+        for pause_s, later in ((600, "second"), (0.2, "first")):
+            again = draw(first={"base_url": f"{back.url}/v1", "pause_s": pause_s})
+            back.script.append(refusal(503, "starting"))
+            assert again(claimed()).elsewhere.engine == "second"
+            time.sleep(0.25)
+            assert again(claimed()).elsewhere.engine == later
+        assert len(back.requests) == 3
 
 
 def test_a_refused_key_is_the_engines_state_until_it_is_taken(draw, claimed, server):
