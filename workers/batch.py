@@ -95,6 +95,10 @@ class RenderBatch:
             self._changed.notify_all()
         return order.answer.result()
 
+    def release(self, job_id: str) -> None:
+        """Removes a job that needs the device no more, though it goes on."""
+        self.leave(job_id)
+
     def leave(self, job_id: str) -> None:
         """Removes a job that needs the device no more; again: does nothing."""
         with self._changed:

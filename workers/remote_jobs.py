@@ -12,18 +12,21 @@ from imgen.domain.engine_options import RemoteOptions
 from imgen.domain.job import render_queue
 from imgen.domain.remote_engine import RemoteEngine
 
-MOST = 256
+MOST = 512
 """Jobs of a process, at most: each has two threads and about 5 MB."""
 log = structlog.get_logger(__name__)
 
 
 def room(catalog: Catalog, engines: Mapping[str, RemoteEngine], queues: Iterable[str]) -> int:
-    """Returns the number of jobs that a process may have under way: the calls of all engines of its queues' models."""
+    """Returns the number of jobs that a process may have under way: twice the calls of all engines of its queues' models.
+
+    While some are worked on that have been drawn, others wait for their turn: no engine waits for the worker.
+    """
     wanted, served = set[str](), set(queues)
     for model in catalog.models.values():
         if isinstance(model.engine, RemoteOptions) and render_queue(model.key) in served:
             wanted.update(choice.engine for choice in model.engine.engines)
-    return min(MOST, max(1, sum(engine.calls for key, engine in engines.items() if key in wanted)))
+    return min(MOST, max(1, 2 * sum(engine.calls for key, engine in engines.items() if key in wanted)))
 
 
 class RemoteJobs:

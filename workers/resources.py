@@ -5,6 +5,7 @@ Opened once in each process, after the fork; models and the signer at first use.
 
 import contextlib
 import datetime as dt
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from workers.engines.remote.engine import open_drawing
 from workers.memory_budget import open_budget, open_limit
 from workers.memory_pool import MemoryPool
 from workers.model_pool import ModelPool
+from workers.process import return_memory
 from workers.reviewers import ReviewerChain, open_reviewers, policy_digests
 
 _Read = tuple[Catalog, Mapping[str, CompiledRuleset], ReviewerChain, Mapping[str, str], Mapping[str, RemoteEngine]]
@@ -56,6 +58,8 @@ class WorkerResources:
     """Engines elsewhere, by their keys in engines.toml."""
     group: str = ""
     """Name of the worker's queues, if there are several; see `waiting.group_of`."""
+    turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(os.cpu_count() or 1))
+    """Turns for the work on pictures that engines elsewhere drew: many arrive at once, and each takes a core and memory."""
     device: threading.Lock = field(default_factory=threading.Lock)
     """Held by the one thread that loads models or computes with them: jobs of a batch run side by side."""
     batch_limits: dict[str, int] = field(default_factory=dict)
@@ -89,6 +93,7 @@ class WorkerResources:
     @cached_property
     def remote(self) -> RemoteDrawing:
         """Drawing at engines elsewhere, opened at its first use."""
+        return_memory()
         return open_drawing(engine_context(self.settings, self.catalog, self.remote_engines))
 
     def engine_states(self) -> dict[str, EngineState]:

@@ -162,7 +162,7 @@ def _run_stages(resources: WorkerResources, phase: Phase, job: Job, batch: Rende
                 checkpoint=lease.check,
                 report=report,
                 draw=partial(batch.draw, job.id),
-                release=partial(batch.leave, job.id),
+                release=partial(batch.release, job.id),
                 is_shared=lambda: batch.is_shared,
                 loading=partial(lease.watched, resources.settings.workers.load_limit_s),
                 limited=lease.limited,

@@ -10,7 +10,6 @@ from imgen.domain.errors import PictureFlagged, RefusedByProvider
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.domain.studio import ENHANCE
 from imgen.live import weights
-from imgen.provenance.embedded_parts import has_manifest
 from imgen.records import cache
 from imgen.weights.identity import identity
 from workers import spool
@@ -71,7 +70,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         drawn_at=time.time(),
         idle=drawn.idle,
         elsewhere=drawn.elsewhere,
-        answer_file=drawn.file if has_manifest(drawn.file) else b"",
+        answer_file=drawn.file,
     )
 
 

@@ -18,6 +18,7 @@ from imgen.domain.errors import (
 )
 from imgen.domain.outcome import DrawnElsewhere
 from imgen.domain.remote_engine import micros
+from imgen.provenance.embedded_parts import has_manifest
 from imgen.records.engine_calls import EngineCall
 from workers.engines import Drawn, Shot
 from workers.engines.remote.calls import Calls
@@ -50,6 +51,8 @@ class CallUnderWay:
     shot: Shot
     calls: Calls
     progress: Progress
+    begun: Callable[[], None]
+    """Tells that the engine is being asked, after all waiting for its turn."""
     bind: Callable[[], None]
     """Tells that a call is begun that no other worker could go on with."""
     is_left: Callable[[], bool]
@@ -65,6 +68,7 @@ class CallUnderWay:
         """
         price = self.opened.remote.price if self.choice.price is None else self.choice.price
         call = await self.calls.open(self.opened.remote, micros(price))
+        self.begun()
         return await self._ended(call, is_new=True)
 
     async def go_on(self, call: EngineCall) -> Drawn | None:
@@ -73,6 +77,7 @@ class CallUnderWay:
         Raises:
             WorkGoesOn, ImgenError: see `begin`.
         """
+        self.begun()
         try:
             return await self._ended(call, is_new=False)
         except RemoteJobLost as exc:
@@ -142,7 +147,7 @@ class CallUnderWay:
         file = answer.file
         if isinstance(file, str):
             file = await fetched(file, timeout_s=self.opened.remote.timeout_s)
-        return await asyncio.to_thread(self._drawn, file, answer)
+        return await asyncio.get_running_loop().run_in_executor(None, self._drawn, file, answer)
 
     async def _queued(
         self, client: QueueClient, request: PictureRequest, work: "_Work", *, is_new: bool
@@ -195,7 +200,7 @@ class CallUnderWay:
                 revised_prompt=answer.revised_prompt[:MAX_REVISED_PROMPT],
                 seed=answer.seed,
             ),
-            file=file,
+            file=file if has_manifest(file) else b"",  # nothing else of it is wanted any more
         )
 
     def _may_be_found(self, work: "_Work") -> bool:

@@ -9,6 +9,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -27,10 +28,12 @@ from workers.engines.remote.opened import OpenedEngine
 from workers.engines.remote.pictures import preview_pixels
 from workers.engines.remote.protocol import RemoteClient
 
-WATCH_S = 0.25
+WATCH_S = 0.5
 """Seconds between two looks at whether a job is still wanted."""
 STOP_S = 10.0
 """Longest time for which a stopped job waits until its engine has been told."""
+DECODERS = 2
+"""Answers that are decoded at a time: each takes memory for some copies of its picture."""
 PARTS = 1000
 """Parts that progress is told in."""
 
@@ -46,6 +49,8 @@ class _Watch:
     done: float = 0.0
     preview: bytes = b""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    is_begun: bool = False
+    """Whether an engine is being asked."""
     is_left: bool = False
     """Whether the stopped job may be gone on with by another worker."""
     is_bound: bool = False
@@ -54,6 +59,9 @@ class _Watch:
     def progress(self, done: float, preview: bytes) -> None:
         self.done = max(self.done, min(done, 1.0))
         self.preview = preview or self.preview
+
+    def begun(self) -> None:
+        self.is_begun = True
 
     def bind(self) -> None:
         self.is_bound = True
@@ -73,10 +81,13 @@ class RemoteDrawing:
         self._is_leaving = False
         self._is_closing = False
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(DECODERS, thread_name_prefix="remote pictures"))
         self._thread = threading.Thread(target=self._loop.run_forever, name="remote engines", daemon=True)
         self._thread.start()
 
-    def draw(self, model: Model, shot: Shot, calls: Calls, on_step: OnStep) -> Drawn | PictureFlagged:
+    def draw(
+        self, model: Model, shot: Shot, calls: Calls, on_step: OnStep, on_begin: Callable[[], None] = lambda: None
+    ) -> Drawn | PictureFlagged:
         """Has one picture drawn by the first of the model's engines that can; called in the job's own thread.
 
         Args:
@@ -84,6 +95,7 @@ class RemoteDrawing:
             shot: the picture.
             calls: book of the job's calls. On success the call is left open: whoever stores the picture ends it.
             on_step: called several times a second; its error stops the call, at the engine too.
+            on_begin: called once, soon after an engine is asked: until then the picture waits for its turn. Its error stops all.
 
         Raises:
             RemoteEngineAway: no engine takes work now.
@@ -94,8 +106,11 @@ class RemoteDrawing:
         """
         watch = _Watch()
         future = self._submit(self._stoppable(self._drawn(model, shot, calls, watch), watch))
+        begin = [on_begin]
         try:
             while not concurrent.futures.wait([future], timeout=WATCH_S).done:
+                if watch.is_begun and begin:
+                    begin.pop()()
                 on_step(int(watch.done * (PARTS - 1)), PARTS, watch.draw_preview)
                 if self._is_leaving and not watch.is_bound:
                     raise WorkerEnds  # noqa: TRY301 - stopped like the others
@@ -195,6 +210,7 @@ class RemoteDrawing:
             shot=shot,
             calls=calls,
             progress=watch.progress,
+            begun=watch.begun,
             bind=watch.bind,
             is_left=lambda: watch.is_left or self._is_closing,
         )

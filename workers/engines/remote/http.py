@@ -1,6 +1,7 @@
 """HTTP of remote engines: bounded answers, no redirects, and one table from an answer's status to our errors."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import email.utils
 import math
@@ -30,6 +31,8 @@ MAX_ERROR_BYTES = 2**20
 MAX_COUNTED_BYTES = 2**22
 MAX_VALUES = 100_000
 """Commas and brackets in a JSON of more than MAX_COUNTED_BYTES: decoded, an empty value takes thirty times as many bytes."""
+SMALL_BYTES, LARGE_AT_ONCE = 65_536, 4
+"""Size up to which answers are read side by side; of larger ones some at a time, and the others stay on the wire meanwhile."""
 MAX_WORDS = 300
 """Characters of an error answer that are told to the operator."""
 MAX_PAUSE_S = 3600
@@ -73,6 +76,7 @@ class EngineHttp:
         self._client = _client(remote, headers, max_idle=remote.calls)
         # A server may close an idle connection at the moment at which a call is sent on it: that would count as paid
         self._calls = _client(remote, headers, max_idle=0)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def send(
         self, method: str, path: str, *, is_call: bool = False, max_bytes: int = MAX_ANSWER_BYTES, **options: Any
@@ -114,13 +118,17 @@ class EngineHttp:
         answer = HttpAnswer(response.status_code, response.headers, b"")
         if answer.is_ok and response.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise RemoteEngineFailed(f"{self._where} answered with compressed data, which nobody asked for")
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if not answer.is_ok and len(body) >= MAX_ERROR_BYTES:
-                break
-            if len(body) > max_bytes:
-                raise RemoteEngineFailed(f"{self._where} answered with more than {max_bytes} bytes")
+        body, is_large = bytearray(), False
+        async with contextlib.AsyncExitStack() as turn:
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if not is_large and len(body) > SMALL_BYTES:
+                    is_large = True
+                    await turn.enter_async_context(self._large)
+                if not answer.is_ok and len(body) >= MAX_ERROR_BYTES:
+                    break
+                if len(body) > max_bytes:
+                    raise RemoteEngineFailed(f"{self._where} answered with more than {max_bytes} bytes")
         return answer._replace(body=bytes(body))
 
     def error(self, answer: HttpAnswer, hidden: Sequence[str] = ()) -> ImgenError:
