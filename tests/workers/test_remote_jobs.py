@@ -35,16 +35,16 @@ def engines(**calls):
 @pytest.mark.parametrize(
     ("queues", "expected"),
     [
-        (["render.a"], 12),
-        (["render.b"], 32),
-        (["render.a", "render.b"], 44),
+        (["render.a"], 24),
+        (["render.b"], 64),
+        (["render.a", "render.b"], 88),
         (["render.c"], 1),
         (["finish"], 1),
         (["render.a", "render.b", "render.d"], MOST),
     ],
 )
 def test_there_is_room_for_the_calls_of_all_engines_of_the_queues(queues, expected):
-    """Each engine counts once; an engine that nobody configured not at all."""
+    """Twice, so that no engine waits; each counts once, and one that nobody configured not at all."""
     known = engines(first=12, second=32, many=256)
     assert room(catalog(a=["first"], b=["second", "gone"], c=[], d=["many", "second"]), known, queues) == expected
 
