@@ -23,8 +23,8 @@ def leave(reason: str) -> NoReturn:
 def return_memory() -> None:
     """Makes the C library give back what threads have freed: for pictures of many threads it would keep hundreds of megabytes.
 
-    Threads share two heaps instead of one for each, and blocks of pictures lie outside of them. Other C libraries than glibc have no
-    such heaps.
+    Threads share two heaps instead of one for each, and blocks of pictures lie outside of them. Other C libraries than glibc have
+    no such heaps.
     """
     with contextlib.suppress(AttributeError, OSError):
         mallopt = ctypes.CDLL(None).mallopt

@@ -31,7 +31,7 @@ class RemoteEngine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Environment variable of the workers that holds the key; empty: the engine wants none."""
     timeout_s: Annotated[float, Meta(gt=0, le=500)] = 120
     """Longest time of a picture, from the call to its whole answer."""
-    connect_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 1.5
+    connect_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5
     """Longest time for a connection; an engine that takes longer is down, and the model's next one draws."""
     calls: Annotated[int, Meta(ge=1, le=256)] = 8
     """Pictures that each worker process has it draw at once."""
