@@ -1,5 +1,6 @@
 """Composition root of the workers: a Celery app whose two tasks open the resources in the child process that runs them."""
 
+import multiprocessing
 import socket
 import warnings
 from collections.abc import Callable, Sequence
@@ -9,7 +10,13 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.exceptions import SecurityWarning
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
+from celery.signals import (
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutting_down,
+)
 
 from imgen import composition
 from imgen.domain.errors import ImgenError
@@ -27,8 +34,9 @@ from workers.remote_jobs import RemoteJobs, room
 from workers.resources import WorkerResources, open_resources
 from workers.told_capabilities import ToldCapabilities
 
-REMOTE_GRACE_S = 60
-"""Time for calls under way that no other worker could go on with; less than that of the stack's supervisor."""
+REMOTE_GRACE_S, BREAK_OFF_S = 55, 5
+"""Time for calls under way that no other worker could go on with, and then to put their jobs back; less than that of the stack's
+supervisor."""
 log = structlog.get_logger(__name__)
 
 
@@ -46,7 +54,8 @@ class ChildProcess:
         self._resources: WorkerResources | None = None
         self._heartbeat: Heartbeat | None = None
         self._commits: tasks.Commits = []
-        self._remote_jobs = RemoteJobs()
+        self._stopping = multiprocessing.Event()  # made before the fork, and set by the main process
+        self._remote_jobs = RemoteJobs(self._stopping.is_set)
         self._batch_limits: dict[str, int] = {}
 
     def start(self, **_: object) -> Heartbeat:
@@ -119,6 +128,10 @@ class ChildProcess:
         most = room(resources.catalog, resources.remote_engines, self._queues)
         self._remote_jobs.await_room(most, timeout_s=TASK_LIMIT_S - TASK_MARGIN_S)
 
+    def prepare_stop(self, **_: object) -> None:
+        """Tells the process that works, from the main one, that the worker ends."""
+        self._stopping.set()
+
     def close(self, **_: object) -> None:
         """Waits for commits and pictures under way, and closes what is open.
 
@@ -128,6 +141,8 @@ class ChildProcess:
         if self._resources is not None and self._remote_jobs.ids:
             self._resources.remote.leave()
             self._remote_jobs.await_all(timeout_s=REMOTE_GRACE_S)
+            self._resources.remote.leave(is_over=True)
+            self._remote_jobs.await_all(timeout_s=BREAK_OFF_S)
         self._await_commits()
         if self._heartbeat is not None:
             self._heartbeat.close()
@@ -182,6 +197,7 @@ def create_app(
     def finish(job_id: str) -> None:
         child.run_phase(tasks.FINISH, job_id, queue=FINISH_QUEUE)
 
+    worker_shutting_down.connect(child.prepare_stop, weak=False)
     worker_process_init.connect(child.start, weak=False)
     worker_process_shutdown.connect(child.close, weak=False)
     setup_logging.connect(lambda **_: composition.configure_logs(settings.logs), weak=False)

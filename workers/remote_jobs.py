@@ -2,7 +2,7 @@
 
 import concurrent.futures
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future
 
 import structlog
@@ -14,6 +14,8 @@ from imgen.domain.remote_engine import RemoteEngine
 
 MOST = 512
 """Jobs of a process, at most: each has two threads and about 5 MB."""
+LOOK_S = 0.5
+"""Seconds between two looks at whether the worker ends."""
 log = structlog.get_logger(__name__)
 
 
@@ -32,7 +34,9 @@ def room(catalog: Catalog, engines: Mapping[str, RemoteEngine], queues: Iterable
 class RemoteJobs:
     """Jobs under way, with the rest of their phase."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        """Takes the function that tells whether the worker ends, and takes no more jobs."""
+        self._is_stopping = is_stopping
         self._under_way: dict[str, Future[None]] = {}
 
     @property
@@ -46,13 +50,13 @@ class RemoteJobs:
         commit.add_done_callback(lambda done: self._ended(job_id, done))
 
     def await_room(self, most: int, *, timeout_s: float) -> None:
-        """Waits until fewer jobs than `most` are under way, or the time is over: then there is one too many for a while."""
+        """Waits until fewer jobs than `most` are under way, the worker ends, or the time is over: then there is one too many."""
         give_up_at = time.monotonic() + timeout_s
         while len(under_way := list(self._under_way.values())) >= most:
             left_s = give_up_at - time.monotonic()
-            if left_s <= 0:
+            if left_s <= 0 or self._is_stopping():
                 return
-            concurrent.futures.wait(under_way, timeout=left_s, return_when=FIRST_COMPLETED)
+            concurrent.futures.wait(under_way, timeout=min(left_s, LOOK_S), return_when=FIRST_COMPLETED)
 
     def await_all(self, *, timeout_s: float) -> None:
         """Waits until all have ended; those that have not then are left to the reconciler."""

@@ -110,7 +110,7 @@ ACTIONS: dict[str, Action] = {
     "verify": Action(
         request=wire.Verify,
         handler=handlers.verify,
-        answers=(answers.VerifyAnswer,),
+        answers=(answers.KnownPictureAnswer, answers.UnknownPictureAnswer),
         examples=examples.verify,
         scope=READ,
         description="Tells whose picture this is, also after its metadata was stripped: by its Content Credentials, its "

@@ -126,13 +126,10 @@ class FoundJob(Struct, frozen=True, kw_only=True):
     ) = UNSET
 
 
-class VerifyAnswer(Struct, frozen=True, kw_only=True):
-    """Answer to `verify`: whose picture this is."""
-
+class _VerifyAnswer(Struct, frozen=True, kw_only=True):
     c2pa: FoundCredentials
     watermark: FoundWatermark
     pdq: FoundFingerprint
-    job: FoundJob | None
     verdict: Annotated[
         Literal["proven", "ours", "likely", "forged", "unknown"],
         Meta(
@@ -140,6 +137,21 @@ class VerifyAnswer(Struct, frozen=True, kw_only=True):
             "them; `forged`: credentials that say other than the watermark or the fingerprint; `unknown`: nothing of yours."
         ),
     ]
+
+
+class KnownPictureAnswer(_VerifyAnswer, frozen=True, kw_only=True):
+    """Answer to `verify` about a picture that is, or was made from, one of your tenant."""
+
+    job: FoundJob
+
+
+class UnknownPictureAnswer(_VerifyAnswer, frozen=True, kw_only=True):
+    """Answer to `verify` where no picture, or more than one, fits."""
+
+    job: Annotated[None, Meta(description="No picture of your tenant, or several that are alike.")] = None
+
+
+VerifyAnswer = KnownPictureAnswer | UnknownPictureAnswer
 
 
 class OpenAnswer(Struct, frozen=True, kw_only=True):

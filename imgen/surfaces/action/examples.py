@@ -94,7 +94,9 @@ def verify(core: Core) -> Examples:
         "job": {"gen_id": GEN_ID, "time": "2026-11-26T12:00:00Z", "model": next(iter(core.catalog.models))},
         "verdict": "ours",
     }
-    return Examples({"image": f"data:image/png;base64,{_SQUARE}"}, (answer,))
+    nobodys = answer | {"watermark": {"id": None, "confidence": 0.0}, "job": None, "verdict": "unknown"}
+    nobodys["pdq"] = {"hash": FINGERPRINT, "distance": None}
+    return Examples({"image": f"data:image/png;base64,{_SQUARE}"}, (answer, nobodys))
 
 
 def status(core: Core) -> Examples:

@@ -94,7 +94,9 @@ async def cancel(core: Core, caller: PendingPrincipal, call: wire.Cancel) -> ans
     return answers.CancelAnswer(status=translation.WIRE_STATUS[job.state])
 
 
-async def verify(core: Core, caller: PendingPrincipal, call: wire.Verify) -> answers.VerifyAnswer:
+async def verify(
+    core: Core, caller: PendingPrincipal, call: wire.Verify
+) -> answers.KnownPictureAnswer | answers.UnknownPictureAnswer:
     """Tells whose picture this is."""
     principal = await caller
     read = await pictures.reader(core, principal, source_of(call))

@@ -1,7 +1,7 @@
 """Translation of the services' results into answers of the actions."""
 
 import base64
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import UNSET, structs
 
@@ -32,6 +32,7 @@ from imgen.surfaces.action.answers import (
     FoundWatermark,
     GenerateAnswer,
     Image,
+    KnownPictureAnswer,
     Label,
     ListedJob,
     ModelEntry,
@@ -40,6 +41,7 @@ from imgen.surfaces.action.answers import (
     OpenStatus,
     PictureMeta,
     StatusAnswer,
+    UnknownPictureAnswer,
     UploadAnswer,
     VerifyAnswer,
 )
@@ -91,17 +93,19 @@ def upload_answer(upload: Upload) -> UploadAnswer:
 def verify_answer(recognized: Recognized) -> VerifyAnswer:
     """Makes the answer for a picture that was looked up."""
     found, picture = recognized.found, recognized.picture
-    return VerifyAnswer(
-        c2pa=FoundCredentials(
+    evidence: dict[str, Any] = {
+        "c2pa": FoundCredentials(
             state=found.credentials.state,  # type: ignore[arg-type]  # c2pa's words are these
             issuer=found.credentials.issuer,
             manifest=found.credentials.manifest_id,
         ),
-        watermark=FoundWatermark(id=found.watermark.id, confidence=round(found.watermark.confidence, 4)),
-        pdq=FoundFingerprint(hash=found.fingerprint.hash, distance=recognized.distance),
-        job=None if picture is None else _found_job(picture),
-        verdict=recognized.origin.verdict,
-    )
+        "watermark": FoundWatermark(id=found.watermark.id, confidence=round(found.watermark.confidence, 4)),
+        "pdq": FoundFingerprint(hash=found.fingerprint.hash, distance=recognized.distance),
+        "verdict": recognized.origin.verdict,
+    }
+    if picture is None:
+        return UnknownPictureAnswer(**evidence)
+    return KnownPictureAnswer(**evidence, job=_found_job(picture))
 
 
 def _found_job(picture: PictureRecord) -> FoundJob:

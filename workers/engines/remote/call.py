@@ -141,6 +141,7 @@ class CallUnderWay:
             answer = await self._queued(client, request, work, is_new=is_new)
         elif isinstance(client, DirectClient):
             self.bind()
+            work.is_called = True
             answer = await client.draw(request, self.progress)
         else:
             raise TypeError(f"{type(client).__name__} is neither a direct client nor a queue's")
@@ -213,7 +214,7 @@ class CallUnderWay:
         is_queued = isinstance(self.opened.client, QueueClient)
         if is_queued and work.is_handed_over and self.is_left() and await self.calls.is_wanted():
             return
-        is_unpaid = await self._cancelled(work) if work.is_handed_over else is_queued and not work.engine_job_id
+        is_unpaid = await self._cancelled(work) if work.is_handed_over else not (work.is_called or work.engine_job_id)
         await self.calls.end(work.call, is_paid=not is_unpaid)
 
     async def _cancelled(self, work: "_Work") -> bool:
@@ -238,3 +239,5 @@ class _Work:
         self.engine_job_id = call.engine_job_id
         self.is_handed_over = False
         """Whether the engine has it, by an id that the row knows."""
+        self.is_called = False
+        """Whether an engine without ids is asked."""

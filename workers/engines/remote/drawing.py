@@ -64,6 +64,8 @@ class _Watch:
         self.is_begun = True
 
     def bind(self) -> None:
+        if self.stop.is_set():
+            raise asyncio.CancelledError
         self.is_bound = True
 
     def draw_preview(self, number: int = 0) -> NDArray[uint8] | None:  # noqa: ARG002 - a call draws one picture
@@ -79,6 +81,7 @@ class RemoteDrawing:
         self._open_client = open_client
         self._opened: dict[str, OpenedEngine] = {}
         self._is_leaving = False
+        self._is_breaking_off = False
         self._is_closing = False
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(DECODERS, thread_name_prefix="remote pictures"))
@@ -112,10 +115,10 @@ class RemoteDrawing:
                 if watch.is_begun and begin:
                     begin.pop()()
                 on_step(int(watch.done * (PARTS - 1)), PARTS, watch.draw_preview)
-                if self._is_leaving and not watch.is_bound:
-                    raise WorkerEnds  # noqa: TRY301 - stopped like the others
+                if self._is_leaving:
+                    self._loop.call_soon_threadsafe(self._leave, watch)
         except BaseException as exc:
-            watch.is_left = isinstance(exc, LeaseLost | WorkerEnds)
+            watch.is_left = isinstance(exc, LeaseLost)
             self._loop.call_soon_threadsafe(watch.stop.set)
             concurrent.futures.wait([future], timeout=STOP_S)
             raise
@@ -123,6 +126,8 @@ class RemoteDrawing:
             drawn = future.result()
         except RefusedByProvider as refusal:
             return refusal
+        except concurrent.futures.CancelledError:
+            raise WorkerEnds from None
         on_step(PARTS, PARTS, watch.draw_preview)
         return drawn
 
@@ -134,9 +139,16 @@ class RemoteDrawing:
         """Takes the engines of a changed engines.toml; calls under way end with the entry that they began with."""
         self._submit(self._refreshed(dict(engines))).result()
 
-    def leave(self) -> None:
-        """Makes `draw` raise `WorkerEnds` as soon as another worker can go on with its picture."""
+    def leave(self, *, is_over: bool = False) -> None:
+        """Makes `draw` raise `WorkerEnds` once another worker can go on with its picture; or at once, where time is over."""
+        self._is_breaking_off = is_over
         self._is_leaving = True
+
+    def _leave(self, watch: _Watch) -> None:
+        """Stops a picture of a worker that ends; in the event loop, so that no call begins at the same moment."""
+        if self._is_breaking_off or not watch.is_bound:
+            watch.is_left = True
+            watch.stop.set()
 
     def close(self) -> None:
         """Closes all connections. Calls under way are broken off; what their engines have is left to the jobs' next attempts."""
