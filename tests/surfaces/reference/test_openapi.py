@@ -1,5 +1,6 @@
 """The OpenAPI document over HTTP and against a running stack: it must be what the code does."""
 
+import base64
 import json
 import re
 from urllib.parse import quote
@@ -154,7 +155,7 @@ def test_real_answers_are_as_told(server, document):
         check(document, cls.__name__, examples[example])
         assert set(answer) == set(examples[example]), example
 
-    of_a_job = {"generate", "status", "cancel", "jobs"}
+    of_a_job = {"generate", "status", "cancel", "jobs", "verify"}
     for name in set(ACTIONS) - of_a_job:
         hold(*ACTIONS[name].answers, name, server.post(sent_examples(document)[name]).json())
     for variant in ("generate_several", "generate_from_picture"):
@@ -165,6 +166,12 @@ def test_real_answers_are_as_told(server, document):
     done = server.wait(begun)
     hold(answers.CompletedAnswer, "status_completed", done)
     assert set(done["meta"]) == set(examples["status_completed"]["meta"])
+    nobodys = server.post(sent_examples(document)["verify"]).json()
+    hold(answers.UnknownPictureAnswer, "verify_unknownpicture", nobodys)
+    picture = base64.b64encode(httpx2.get(done["meta"]["images"][0]["url"]).content).decode()
+    ours = server.post({"action": "verify", "image": f"data:image/webp;base64,{picture}"}).json()
+    hold(answers.KnownPictureAnswer, "verify_knownpicture", ours)
+    assert (ours["verdict"], ours["job"]["gen_id"]) == ("proven", begun["gen_id"])
     slow = server.generate("red coat", steps=500)
     check(document, "OpenAnswer", server.status(slow))
     hold(answers.CancelAnswer, "cancel", server.post({"action": "cancel", "id": slow["id"]}).json())
