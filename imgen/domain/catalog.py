@@ -176,7 +176,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Raises ValueError if it has no source, its default style is none of the styles, or a size is none of ours."""
-        if not self.source and not self.is_remote:
+        if not self.source and isinstance(self.engine, DiffusersOptions):
             raise ValueError("it has no `source`")
         for size in self.sizes:
             check_size(*size)
