@@ -26,7 +26,7 @@ from workers.engines.remote.call import CallUnderWay, WorkGoesOn
 from workers.engines.remote.calls import Calls
 from workers.engines.remote.opened import OpenedEngine
 from workers.engines.remote.pictures import preview_pixels
-from workers.engines.remote.protocol import RemoteClient
+from workers.engines.remote.protocol import QueueClient, RemoteClient
 
 WATCH_S = 0.5
 """Seconds between two looks at whether a job is still wanted."""
@@ -198,10 +198,14 @@ class RemoteDrawing:
         if call is None:
             return None
         choice = next((one for one in _fitting(options, shot) if one.engine == call.engine), None)
-        if choice is None or choice.engine not in self._engines or not call.engine_job_id:
+        if choice is None or choice.engine not in self._engines:
             await calls.end(call, is_paid=True)
             return None
         opened = await self._engine(choice)
+        if not call.engine_job_id:  # where the id is ours, it is noted before the engine is asked
+            is_unasked = isinstance(opened.client, QueueClient) and opened.client.takes_our_id
+            await calls.end(call, is_paid=not is_unasked)
+            return None
         try:
             async with opened.slot():
                 return await self._call(opened, choice, shot, calls, watch).go_on(call)
