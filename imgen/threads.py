@@ -89,8 +89,8 @@ FILES = Pool("files", threads=8, timeout_s=10, stalled_s=2)
 """Files of the object store that the API serves."""
 PICTURES = Pool("pictures", threads=2, timeout_s=30)
 """Decoding of pictures that clients send: up to 420 MB of memory each, for a turned and transparent source of 32 megapixels."""
-RECOGNITION = Pool("recognition", threads=1, timeout_s=60)
-"""Searches of pictures for our watermark and fingerprint: one at a time, for each takes a core."""
+RECOGNITION = Pool("recognition", threads=2, timeout_s=60)
+"""Searches of pictures for our watermark and fingerprint: few at a time, for each takes a core."""
 SEARCH = Pool("search", threads=2, timeout_s=60)
 """Vectors of the semantic cache."""
 EMBEDDING = Pool("embedding", threads=4, timeout_s=30)

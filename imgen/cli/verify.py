@@ -1,6 +1,7 @@
 """Command `imgen verify`: the evidence of origin in a picture file."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -13,20 +14,15 @@ from rich.text import Text
 from imgen import composition, settings
 from imgen.cli.options import Data
 from imgen.configuration import load_catalog
-from imgen.domain.errors import Invalid, InvalidField
-from imgen.domain.framing import finished_sizes
+from imgen.domain.catalog import Size
+from imgen.domain.errors import Invalid, InvalidField, Retryable
+from imgen.domain.framing import catalog_sizes
 from imgen.provenance.inspection import Inspection, inspect_picture
-from imgen.provenance.watermark_reading.acceptance import DecodedWatermark
 from imgen.provenance.watermark_reading.reading import Reading
-
-_SEARCHES = {
-    "exact": "as it is",
-    "restored": "restored to its size",
-    "steps": "at another contrast",
-    "crop": "in a part",
-    "scale": "in a part that was resized",
-}
-"""Search that found the mark → its words."""
+from imgen.provenance.watermark_words import how_found
+from imgen.records.database_url import parse_url
+from imgen.services.recognition.known_sizes import known_sizes
+from imgen.settings import Settings
 
 
 def verify(
@@ -46,9 +42,7 @@ def verify(
     """Read pictures' Content Credentials, invisible mark and fingerprint. Exit code 1 if one carries nothing of ours."""
     loaded = settings.load(data)
     anchors = composition.trust_anchors(loaded)
-    models = load_catalog(loaded).models.values()
-    sizes = finished_sizes([size for model in models for size in model.all_sizes])
-    reading = Reading(sizes=sizes, is_deep=deep, budget_s=budget)
+    reading = Reading(sizes=_sizes(loaded), is_deep=deep, budget_s=budget)
     failures = []
     for file in files:
         try:
@@ -64,6 +58,19 @@ def verify(
             failures.append(f"{file.name} carries neither credentials that we trust nor our mark")
     if failures:
         raise Invalid("\n".join(failures))
+
+
+def _sizes(loaded: Settings) -> tuple[Size, ...]:
+    """Returns the sizes of this installation's pictures; where no database answers, by its models alone."""
+    catalog, url = load_catalog(loaded), parse_url(loaded.database_url)
+    is_there = url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+    if is_there:  # to open a file of SQLite would make it
+        with closing(composition.open_database(loaded)) as database:
+            try:
+                return known_sizes(catalog, database)
+            except Retryable as exc:
+                typer.echo(f"Sizes of earlier models' pictures are not tried: {exc}", err=True)
+    return catalog_sizes(catalog)
 
 
 def show(file: Path, found: Inspection) -> None:
@@ -94,18 +101,10 @@ def _facts(file: Path, found: Inspection) -> list[tuple[str, str]]:
         *((("manifest", credentials.manifest_id),) if credentials.manifest_id else ()),
         *(("history", step) for step in credentials.history if credentials.state != "Invalid"),
         ("invisible mark", f"{mark.id or 'none'}{confidence}"),
-        *((("mark found", _how(mark)),) if mark.id else ()),
+        *(
+            (("mark found", f"{how_found(mark)}; in {mark.false_accepts:.0e} of unmarked pictures at most"),)
+            if mark.id
+            else ()
+        ),
         ("PDQ", f"{found.fingerprint.hash} (quality {found.fingerprint.quality})"),
     ]
-
-
-def _how(mark: DecodedWatermark) -> str:
-    """Formats how a mark was found, and how seldom chance would find one."""
-    parts = [
-        _SEARCHES[mark.search],
-        *(("mirrored",) if mark.mirrored else ()),
-        *((f"scale {mark.scale:g}",) if mark.scale != 1 else ()),
-        *((f"contrast {mark.step:g}",) if mark.step != 1 else ()),
-        *((f"grid at {mark.crop.x}, {mark.crop.y}",) if mark.crop else ()),
-    ]
-    return f"{', '.join(parts)}; in {mark.false_accepts:.0e} of unmarked pictures at most"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from imgen.domain.capabilities import Capabilities
-from imgen.domain.catalog import LEAST_PIXELS, RATIOS, Size, clamp, nearest_size
+from imgen.domain.catalog import LEAST_PIXELS, RATIOS, Catalog, Size, clamp, nearest_size
 from imgen.domain.recipe import Diffusion, Frame, Recipe
 from imgen.domain.request import UPSCALES, Export, ResolvedRequest
 from imgen.domain.studio import ENHANCE, LONG_SIDES, SOURCE_ASPECT
@@ -99,6 +99,12 @@ def finished_sizes(sizes: Sequence[Size]) -> tuple[Size, ...]:
         for long_side in LONG_SIDES.values()
     ]
     return tuple(dict.fromkeys([*enlarged, *exported]))
+
+
+def catalog_sizes(catalog: Catalog) -> tuple[Size, ...]:
+    """Returns the sizes that pictures of all models of a catalog have."""
+    every = (size for model in catalog.models.values() for size in finished_sizes(model.all_sizes))
+    return tuple(dict.fromkeys(every))
 
 
 def _factor(cut: Size, frame: Size) -> int:

@@ -3,13 +3,16 @@
 from collections.abc import Collection, Iterable
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, tuple_, update
 
+from imgen.domain.catalog import Size
 from imgen.domain.job import Job, State
 from imgen.records import clock
 from imgen.records.database import locked_in_order
 from imgen.records.tables.picture_records import picture_records
 
+Scope = frozenset[str] | None
+"""Tenants whose pictures are looked up; None: all."""
 REMOVED = {"fingerprint": "", "width": 0, "height": 0, "manifest_id": "", "manifest_key": "", "model": ""}
 """Columns of a tombstone that say nothing any more."""
 
@@ -63,31 +66,27 @@ def add(connection: Connection, job: Job, *, manifest_key: str) -> None:
     connection.execute(insert(picture_records).values(values))
 
 
-def find_by_watermark(
-    connection: Connection, watermark_id: str, *, tenant_id: str | None = None
-) -> PictureRecord | None:
-    """Finds the picture with a watermark id, of a tenant or of any; a tombstone, too."""
-    return _first(connection, picture_records.c.watermark_id == watermark_id, tenant_id)
+def find_by_watermark(connection: Connection, watermark_id: str, *, scope: Scope = None) -> PictureRecord | None:
+    """Finds the picture with a watermark id, within a scope; a tombstone, too."""
+    return _first(connection, picture_records.c.watermark_id == watermark_id, scope)
 
 
-def find_by_manifest(connection: Connection, manifest_id: str, *, tenant_id: str | None = None) -> PictureRecord | None:
-    """Finds the picture that a manifest was made for, of a tenant or of any. None: none was, or it was deleted on request."""
-    return _first(connection, picture_records.c.manifest_id == manifest_id, tenant_id) if manifest_id else None
+def find_by_manifest(connection: Connection, manifest_id: str, *, scope: Scope = None) -> PictureRecord | None:
+    """Finds the picture that a manifest was made for, within a scope. None: none was, or it was deleted on request."""
+    return _first(connection, picture_records.c.manifest_id == manifest_id, scope) if manifest_id else None
 
 
-def find_by_digest(connection: Connection, sha256: str, *, tenant_id: str | None = None) -> PictureRecord | None:
-    """Finds the picture whose signed file has a digest, of a tenant or of any; a tombstone, too."""
-    return _first(connection, picture_records.c.sha256 == sha256, tenant_id)
+def find_by_digest(connection: Connection, sha256: str, *, scope: Scope = None) -> PictureRecord | None:
+    """Finds the picture whose signed file has a digest, within a scope; a tombstone, too."""
+    return _first(connection, picture_records.c.sha256 == sha256, scope)
 
 
-def find_all(
-    connection: Connection, gen_ids: Collection[str], *, tenant_id: str | None = None
-) -> dict[str, PictureRecord]:
-    """Finds the pictures with some ids, of a tenant or of any, by their ids; without tombstones."""
+def find_all(connection: Connection, gen_ids: Collection[str], *, scope: Scope = None) -> dict[str, PictureRecord]:
+    """Finds the pictures with some ids, within a scope, by their ids; without tombstones."""
     columns = picture_records.c
     query = select(picture_records).where(columns.gen_id.in_(list(gen_ids)), columns.removed_at.is_(None))
-    if tenant_id is not None:
-        query = query.where(columns.tenant_id == tenant_id)
+    if scope is not None:
+        query = query.where(columns.tenant_id.in_(scope))
     return {row["gen_id"]: PictureRecord(**row) for row in connection.execute(query).mappings()}
 
 
@@ -98,6 +97,15 @@ def fingerprints(connection: Connection, *, after: tuple[float, str], limit: int
     query = query.where(tuple_(columns.published_at, columns.gen_id) > after, columns.removed_at.is_(None))
     rows = connection.execute(query.order_by(columns.published_at, columns.gen_id).limit(limit))
     return [(row.published_at, row.gen_id, row.fingerprint) for row in rows]
+
+
+def sizes(connection: Connection, *, limit: int) -> list[Size]:
+    """Lists widths and heights of pictures of all tenants, those of most pictures first."""
+    columns = picture_records.c
+    query = select(columns.width, columns.height).where(columns.removed_at.is_(None))
+    query = query.group_by(columns.width, columns.height)
+    query = query.order_by(func.count().desc(), columns.width, columns.height).limit(limit)
+    return [(row.width, row.height) for row in connection.execute(query)]
 
 
 def remove(connection: Connection, gen_id: str, *, now: float | None = None) -> None:
@@ -134,10 +142,10 @@ def forget(connection: Connection, gen_ids: Iterable[str]) -> None:
     connection.execute(delete(picture_records).where(picture_records.c.gen_id.in_(found)))
 
 
-def _first(connection: Connection, condition: ColumnElement[bool], tenant_id: str | None) -> PictureRecord | None:
+def _first(connection: Connection, condition: ColumnElement[bool], scope: Scope) -> PictureRecord | None:
     query = select(picture_records).where(condition)
-    if tenant_id is not None:
-        query = query.where(picture_records.c.tenant_id == tenant_id)
+    if scope is not None:
+        query = query.where(picture_records.c.tenant_id.in_(scope))
     order = picture_records.c.published_at, picture_records.c.gen_id
     row = connection.execute(query.order_by(*order).limit(1)).mappings().first()
     return None if row is None else PictureRecord(**row)

@@ -1,5 +1,6 @@
 """Core: all parts that the services use, in one value made by the composition root."""
 
+import asyncio
 import random
 import time
 from collections import Counter
@@ -28,6 +29,7 @@ from imgen.services.listed import ListedPictures
 from imgen.services.open_streams import OpenStreams
 from imgen.services.publishing import MessageSender
 from imgen.services.recognition.known_fingerprints import KnownFingerprints
+from imgen.services.recognition.known_sizes import KnownSizes
 from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.served_queues import ServedQueues
 from imgen.settings import Settings
@@ -66,6 +68,10 @@ class Core:
     """Match lists, for sources and masks."""
     known_fingerprints: KnownFingerprints = field(init=False)
     """Fingerprints of all published pictures."""
+    known_sizes: KnownSizes = field(init=False)
+    """Sizes that they may have."""
+    deep_search: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the thorough search of a picture that runs: one at a time, so that others have a thread."""
     trust_anchors: Callable[[], bytes] = bytes
     """Returns the PEM of the certificates that our own reading trusts."""
     job_facts: JobFactsCache = field(default_factory=JobFactsCache)
@@ -80,6 +86,7 @@ class Core:
         self.messages = MessageSender(self.publisher)
         self.listed = ListedPictures(self.settings.match_folders)
         self.known_fingerprints = KnownFingerprints(self.database, self.settings.data_dir / "fingerprints")
+        self.known_sizes = KnownSizes(self.database)
 
     async def is_served(self, queue: str) -> bool:
         """Returns whether a worker consumes a queue, as far as is known."""

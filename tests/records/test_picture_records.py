@@ -43,11 +43,23 @@ def test_a_picture_is_found_by_watermark_manifest_and_digest(database):
             model=META.model,
             published_at=100.0,
         )
-        for tenant_id, expected in ((None, found), ("ten_1", found), ("ten_2", None)):
-            assert picture_records.find_by_watermark(connection, job.watermark_id, tenant_id=tenant_id) == expected
-            assert picture_records.find_by_manifest(connection, META.manifest_id, tenant_id=tenant_id) == expected
-            assert picture_records.find_by_digest(connection, META.sha256, tenant_id=tenant_id) == expected
+        for tenants, expected in ((None, found), ({"ten_1", "ten_2"}, found), ({"ten_2"}, None), (set(), None)):
+            scope = None if tenants is None else frozenset(tenants)
+            assert picture_records.find_by_watermark(connection, job.watermark_id, scope=scope) == expected
+            assert picture_records.find_by_manifest(connection, META.manifest_id, scope=scope) == expected
+            assert picture_records.find_by_digest(connection, META.sha256, scope=scope) == expected
         assert picture_records.find_by_watermark(connection, "0" * 12) is None
+
+
+def test_sizes_are_listed_with_those_of_most_pictures_first(database):
+    """Of all tenants; a tombstone has none."""
+    with database.write() as connection:
+        for width in (640, 640, 800, 900):
+            meta = structs.replace(META, width=width, height=512)
+            recorded(connection, outcome=structs.replace(OUTCOME, meta=meta))
+        picture_records.remove(connection, recorded(connection).gen_id)
+        assert picture_records.sizes(connection, limit=9) == [(640, 512), (800, 512), (900, 512)]
+        assert picture_records.sizes(connection, limit=1) == [(640, 512)]
 
 
 def test_a_record_outlives_its_job(database):

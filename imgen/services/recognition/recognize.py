@@ -1,31 +1,48 @@
 """Recognition of a picture: what is found in its file, beside the records of the one who asks, and the verdict over both.
 
-The records of another tenant are never told, and asking for its picture takes the same work as for one that nobody has.
+The records of tenants outside the scope are never told, and asking for their pictures takes the same work as for nobody's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from imgen.domain.errors import Unavailable
 from imgen.domain.origin import Evidence, Origin, judge
-from imgen.domain.principal import Principal
 from imgen.domain.request import ReadPicture
 from imgen.records import picture_records
-from imgen.records.picture_records import PictureRecord
+from imgen.records.picture_records import PictureRecord, Scope
 from imgen.services.core import Core
 from imgen.services.recognition.known_fingerprints import KnownPicture
 from imgen.threads import RECOGNITION
 
 if TYPE_CHECKING:
     from imgen.provenance.inspection import Inspection
+    from imgen.provenance.watermark_reading.reading import Reading
 
+BUDGET_S, DEEP_BUDGET_S = 5.0, 25.0
+"""Seconds after which no further search for the watermark is begun: without load they take one, a thorough one takes ten."""
 MAX_INGREDIENTS = 20
 """Ingredients of a manifest that are looked up."""
 MAX_ALIKE = 200
 """Pictures with a like fingerprint that are looked up, the nearest first."""
+
+
+Sign = Literal["credentials", "ingredient", "watermark", "fingerprint"]
+
+
+class Match(Struct, frozen=True, kw_only=True):
+    """Picture of ours that something in a picture points to."""
+
+    picture: PictureRecord
+    signs: tuple[Sign, ...]
+    """The active manifest is its own; names it as an ingredient; the watermark is its own; the fingerprints match."""
+    distance: int | None
+    """Bits by which the fingerprints differ; None: they are no match."""
 
 
 class Recognized(Struct, frozen=True, kw_only=True):
@@ -38,38 +55,61 @@ class Recognized(Struct, frozen=True, kw_only=True):
     """The picture of ours that the verdict is about; None: there is none."""
     distance: int | None
     """Bits by which its fingerprint differs from that picture's; None: there is none, or they are no match."""
+    matches: tuple[Match, ...]
+    """All pictures that anything in it points to: signed ones, their ingredients, the marked one, then the most alike."""
 
 
-async def recognize(core: Core, principal: Principal, read: ReadPicture) -> Recognized:
-    """Recognizes a picture among those of the caller's tenant; `read` is called in a thread.
+async def recognize(core: Core, read: ReadPicture, *, scope: Scope, is_deep: bool = False) -> Recognized:
+    """Recognizes a picture among those of some tenants; `read` is called in a thread.
+
+    Args:
+        core: the core.
+        read: the picture.
+        scope: tenants whose pictures may be told; None: all.
+        is_deep: whether the watermark of a picture that was cut and resized is looked for, too: for DEEP_BUDGET_S at most.
 
     Raises:
         InvalidField: `image` is no picture that may be opened.
-        Retryable: the database does not answer, or too many pictures wait.
+        Retryable: the database does not answer, too many pictures wait, or another thorough search runs.
     """
-    found, alike = await RECOGNITION.run(_inspect, core, read)
-    return await core.database.reading(_judged, found, alike, tenant_id=principal.tenant.id)
+    if is_deep and core.deep_search.locked():
+        raise Unavailable("another thorough search runs")
+    async with core.deep_search if is_deep else nullcontext():
+        found, alike = await RECOGNITION.run(_inspect, core, read, is_deep=is_deep)
+    return await core.database.reading(_judged, found, alike, scope=scope)
 
 
-def _inspect(core: Core, read: ReadPicture) -> "tuple[Inspection, list[KnownPicture]]":
+def _inspect(core: Core, read: ReadPicture, *, is_deep: bool) -> "tuple[Inspection, list[KnownPicture]]":
     from imgen.provenance.inspection import inspect_picture
     from imgen.provenance.matchlist import LEAST_QUALITY
 
-    found = inspect_picture(read(), core.trust_anchors())
+    found = inspect_picture(read(), core.trust_anchors(), reading=reading_of(core, is_deep=is_deep))
     alike = core.known_fingerprints.search(found.fingerprint.hash)
     is_plain = found.fingerprint.quality < LEAST_QUALITY  # a hash of a plain picture says nothing
     return found, [] if is_plain else alike[:MAX_ALIKE]
 
 
-def _judged(connection: Connection, found: "Inspection", alike: list[KnownPicture], *, tenant_id: str) -> Recognized:
+def reading_of(core: Core, *, is_deep: bool) -> "Reading":
+    """Returns the extent of a search for the watermark: at all sizes of this installation. Blocking.
+
+    Raises:
+        Retryable: the database does not answer.
+    """
+    from imgen.provenance.watermark_reading.reading import Reading
+
+    sizes = core.known_sizes.of(core.catalog)
+    return Reading(sizes=sizes, is_deep=is_deep, budget_s=DEEP_BUDGET_S if is_deep else BUDGET_S)
+
+
+def _judged(connection: Connection, found: "Inspection", alike: list[KnownPicture], *, scope: Scope) -> Recognized:
     """Looks all evidence up, whether there is any or not: the work tells nothing."""
-    by_manifest = partial(picture_records.find_by_manifest, connection, tenant_id=tenant_id)
+    by_manifest = partial(picture_records.find_by_manifest, connection, scope=scope)
     credentials = found.credentials
     is_whole = credentials.state in ("Trusted", "Valid")
     signed = by_manifest(credentials.manifest_id or "")
     parents = [by_manifest(name) for name in _ingredients(credentials.manifest)] if is_whole else []
-    marked = picture_records.find_by_watermark(connection, found.watermark.id or "", tenant_id=tenant_id)
-    near = picture_records.find_all(connection, [one.gen_id for one in alike], tenant_id=tenant_id)
+    marked = picture_records.find_by_watermark(connection, found.watermark.id or "", scope=scope)
+    near = picture_records.find_all(connection, [one.gen_id for one in alike], scope=scope)
     evidence = Evidence(
         is_trusted=credentials.state == "Trusted",
         is_whole=is_whole,
@@ -80,14 +120,31 @@ def _judged(connection: Connection, found: "Inspection", alike: list[KnownPictur
         looks_like=frozenset(near),
     )
     origin = judge(evidence)
-    known = {one.gen_id: one for one in (*near.values(), signed, marked) if one is not None}
     distances = {one.gen_id: one.distance for one in alike if one.gen_id in near}
+    signs: list[tuple[Sign, PictureRecord | None]] = [("credentials", signed)]
+    signs += [("ingredient", parent) for parent in parents]
+    signs += [("watermark", marked), *(("fingerprint", near[gen_id]) for gen_id in distances)]
+    matches = _matches(signs, distances)
+    known = {match.picture.gen_id: match.picture for match in matches}
     return Recognized(
         found=found,
         origin=origin,
         picture=known.get(origin.gen_id),
         distance=distances.get(origin.gen_id) if origin.gen_id else min(distances.values(), default=None),
+        matches=matches,
     )
+
+
+def _matches(signs: Iterable[tuple[Sign, PictureRecord | None]], distances: Mapping[str, int]) -> tuple[Match, ...]:
+    """Gathers what points to the same picture; in the order of the signs."""
+    found: dict[str, Match] = {}
+    for sign, picture in signs:
+        if picture is None:
+            continue
+        before = found.get(picture.gen_id)
+        all_signs = dict.fromkeys((*(before.signs if before else ()), sign))
+        found[picture.gen_id] = Match(picture=picture, signs=tuple(all_signs), distance=distances.get(picture.gen_id))
+    return tuple(found.values())
 
 
 def _id(record: PictureRecord | None) -> str:

@@ -126,6 +126,7 @@ def describe(core: Core) -> Description:
             f"Or name a `webhook_url`: the end of each job is sent there, signed. See {url}/docs/webhooks.",
             "`n` makes several at once: poll each of `ids`. `upscale` enlarges by 2 or 4.",
             "`image` makes a picture from a picture, which it leaves as far as `image_strength` says; `mask` redraws a part.",
+            "`verify` tells whose picture this is, also without its metadata; so does the page `/verify`, for people.",
             f"An `{HEADER}` header of random text makes `generate` and `upload` safe to repeat after a broken connection.",
             f"Pictures are data URIs, or sent once as the body of `POST {url}{UPLOAD_PATH}`, whose answer names them for a day.",
             streams_description.SUMMARY.format(url=url),
@@ -155,7 +156,6 @@ def describe(core: Core) -> Description:
             "Polling",
             "Events",
             "From a browser",
-            "Not implemented yet",
         ),
     )
 

@@ -33,7 +33,7 @@ REQUIRED: dict[type[Struct], tuple[str, ...]] = {
 def fields(core: Core) -> dict[type[Struct], dict[str, Schema]]:
     """Returns request → field → schema."""
     generate = _generate(core)
-    jobs = _schemas(wire.Jobs)
+    jobs, verify = _schemas(wire.Jobs), _schemas(wire.Verify)
     return {
         wire.Models: {},
         wire.Generate: generate,
@@ -41,9 +41,11 @@ def fields(core: Core) -> dict[type[Struct], dict[str, Schema]]:
             name: _with(schema, f"A {_SOURCE}. An unusable one is an error.")
             for name, schema in _schemas(wire.Upload).items()
         },
-        wire.Verify: {
-            name: _with(schema, f"A {_SOURCE} or an AVIF; or what `upload` answered. An unusable one is an error.")
-            for name, schema in _schemas(wire.Verify).items()
+        wire.Verify: verify
+        | {
+            "image": _with(
+                verify["image"], f"A {_SOURCE} or an AVIF; or what `upload` answered. An unusable one is an error."
+            )
         },
         wire.Status: _schemas(wire.Status),
         wire.Optimize: {name: generate[name] for name in wire.Optimize.__struct_fields__},

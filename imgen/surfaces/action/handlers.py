@@ -17,7 +17,7 @@ from imgen.services.orders import repaired_order
 from imgen.services.recognition import pictures
 from imgen.services.recognition.recognize import recognize
 from imgen.surfaces.action import answers, translation, wire
-from imgen.surfaces.action.choices import choice, job_id_of, number, request_of, source_of, text, upload_of
+from imgen.surfaces.action.choices import choice, flag, job_id_of, number, request_of, source_of, text, upload_of
 from imgen.surfaces.action.wire import JOBS_PAGE, MAX_JOBS_PAGE
 
 SURFACE = "action"
@@ -99,8 +99,9 @@ async def verify(
 ) -> answers.KnownPictureAnswer | answers.UnknownPictureAnswer:
     """Tells whose picture this is."""
     principal = await caller
-    read = await pictures.reader(core, principal, source_of(call))
-    return translation.verify_answer(await recognize(core, principal, read))
+    read, is_deep = await pictures.reader(core, principal, source_of(call)), bool(flag("deep", call.deep))
+    scope = frozenset({principal.tenant.id})
+    return translation.verify_answer(await recognize(core, read, scope=scope, is_deep=is_deep))
 
 
 async def jobs(core: Core, caller: PendingPrincipal, call: wire.Jobs) -> answers.JobsAnswer:

@@ -49,6 +49,14 @@ class Verify(_Call, frozen=True, kw_only=True, tag="verify"):
     """Request to tell whose picture this is."""
 
     image: Annotated[Choice, described("string", "Picture: a data URI, or what `upload` answered.")] = Choice()
+    deep: Annotated[
+        Choice,
+        described(
+            "boolean",
+            "Look for the watermark of a picture that was cut and resized as well: up to half a minute more, one at a time.",
+            default=False,
+        ),
+    ] = Choice()
 
 
 class Status(_Call, frozen=True, kw_only=True, tag="status"):

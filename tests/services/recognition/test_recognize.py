@@ -8,16 +8,21 @@ import json
 import numpy as np
 import pytest
 from factories import make_manifest
+from msgspec import structs
 from PIL import Image
 from submitting import submit_repaired
 
-from imgen.domain.errors import InvalidField
+from imgen.domain.errors import InvalidField, Unavailable
 from imgen.domain.request import GenerateRequest
+from imgen.provenance import watermark
 from imgen.provenance.development_chain import make_development_chain
 from imgen.provenance.signer import open_signer
 from imgen.records import jobs
+from imgen.records.tables.picture_records import picture_records as rows
 from imgen.services import retention
-from imgen.services.recognition.recognize import recognize
+from imgen.services.recognition.known_sizes import KnownSizes
+from imgen.services.recognition.recognize import reading_of, recognize
+from imgen.threads import RECOGNITION
 from workers import tasks
 from workers.resources import open_resources
 
@@ -25,9 +30,9 @@ SEGMENT = 0xFF
 APP11, START_OF_SCAN = 0xEB, 0xDA
 
 
-async def finished(core, principal, prompt="red coat"):
+async def finished(core, principal, prompt="red coat", seed=None):
     """A finished job of a new picture, and its signed file."""
-    made = await submit_repaired(core, principal, GenerateRequest(prompt=prompt), surface="action")
+    made = await submit_repaired(core, principal, GenerateRequest(prompt=prompt, seed=seed), surface="action")
     (job,) = made.jobs
     resources = open_resources(core.settings)
     try:
@@ -39,8 +44,15 @@ async def finished(core, principal, prompt="red coat"):
     return ended, core.objects.get(ended.outcome.images[0].key)
 
 
-async def verdict(core, principal, body):
-    return await recognize(core, principal, lambda: body)
+async def verdict(core, principal, body, **options):
+    return await recognize(core, lambda: body, scope=frozenset({principal.tenant.id}), **options)
+
+
+def marked(watermark_id, size):
+    """A smooth picture with a watermark."""
+    noise = np.random.default_rng(1).integers(0, 256, (12, 21, 3), dtype=np.uint8)
+    smooth = np.asarray(Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC))
+    return Image.fromarray(watermark.embed(smooth, watermark_id))
 
 
 def pixels_of(body):
@@ -160,6 +172,100 @@ def test_a_picture_of_nobodys_is_unknown_and_what_is_none_is_refused(core, calle
     found = core(work)
     assert (found.origin.verdict, found.picture) == ("unknown", None)
     assert found.found.credentials.state == "None"
+
+
+def test_all_that_points_to_pictures_is_told_in_order(core, caller):
+    """Each picture once, with every sign of it; those whose fingerprint alone is alike come last, the nearest first."""
+
+    async def work(core):
+        principal = caller(core)
+        first, body = await finished(core, principal, seed=7)
+        second, _ = await finished(core, principal, seed=7)  # of the same pixels but for the watermark
+        found = [await verdict(core, principal, one) for one in (body, stripped(body))]
+        everybodys = await recognize(core, lambda: body, scope=None)
+        nobodys = await recognize(core, lambda: body, scope=frozenset())
+        return first, second, found, everybodys, nobodys
+
+    first, second, (signed, bare), everybodys, nobodys = core(work)
+    told = [[(one.picture.gen_id, one.signs) for one in found.matches] for found in (signed, bare)]
+    assert told[0] == [
+        (first.gen_id, ("credentials", "watermark", "fingerprint")),
+        (second.gen_id, ("fingerprint",)),
+    ]
+    assert told[1] == [(first.gen_id, ("watermark", "fingerprint")), (second.gen_id, ("fingerprint",))]
+    assert all(one.distance <= 31 for one in signed.matches)
+    assert everybodys.matches == signed.matches
+    assert (nobodys.matches, nobodys.origin.verdict) == ((), "unknown")
+
+
+def test_a_picture_of_a_size_of_before_is_restored_to_it(core, caller):
+    """No model of today makes that size; the records know it."""
+
+    async def work(core):
+        principal = caller(core)
+        job, _ = await finished(core, principal)
+        picture = marked(job.watermark_id, (1016, 640))
+        sent = jpeg(np.asarray(picture.resize((762, 480), Image.Resampling.LANCZOS)), 90)
+        before = await verdict(core, principal, sent)
+        changed = rows.update().values(width=1016, height=640)
+        await core.database.writing(lambda connection: connection.execute(changed))
+        core.known_sizes = KnownSizes(core.database)  # as after an hour
+        return job, before, await verdict(core, principal, sent)
+
+    job, before, after = core(work)
+    assert before.found.watermark.id is None
+    assert (after.found.watermark.id, after.found.watermark.search) == (job.watermark_id, "restored")
+    assert after.origin.verdict == "likely"
+
+
+def test_sizes_are_read_again_after_an_hour_or_for_another_catalog(core, caller):
+    """Not before: a search costs no statement of SQL for them."""
+
+    async def work(core):
+        await finished(core, caller(core))
+        now = [0.0]
+        known = KnownSizes(core.database, lambda: now[0])
+        told = [(1000, 640) in known.of(core.catalog)]
+        changed = rows.update().values(width=1000, height=640)
+        await core.database.writing(lambda connection: connection.execute(changed))
+        for now[0], catalog in (
+            (3000.0, core.catalog),
+            (3000.0, structs.replace(core.catalog)),
+            (9000.0, core.catalog),
+        ):
+            told.append((1000, 640) in known.of(catalog))
+        assert {(1344, 768), (2688, 1536)} <= set(known.of(core.catalog))
+        return told
+
+    assert core(work) == [False, False, True, True]
+
+
+def test_one_thorough_search_runs_at_a_time(core, caller):
+    """A second one is refused at once, an ordinary one is answered; then the next has its turn."""
+
+    async def work(core):
+        principal = caller(core)
+        _, body = await finished(core, principal)
+        async with core.deep_search:
+            with pytest.raises(Unavailable):
+                await verdict(core, principal, body, is_deep=True)
+            told = [await verdict(core, principal, body)]
+        return [*told, await verdict(core, principal, body, is_deep=True)]
+
+    assert [one.origin.verdict for one in core(work)] == ["proven", "proven"]
+
+
+def test_a_thorough_search_has_more_time_and_the_same_sizes(core):
+    """It looks for what was cut and resized as well; both try the sizes of every model."""
+
+    async def work(core):
+        return [await asyncio.to_thread(reading_of, core, is_deep=is_deep) for is_deep in (False, True)]
+
+    plain, deep = core(work)
+    assert (plain.is_deep, deep.is_deep) == (False, True)
+    assert plain.budget_s < deep.budget_s < RECOGNITION.timeout_s / 2
+    assert plain.sizes == deep.sizes
+    assert {(1344, 768), (5376, 3072)} <= set(plain.sizes)
 
 
 def test_the_index_takes_over_from_memory_and_nothing_is_missed(core, caller, tmp_path):

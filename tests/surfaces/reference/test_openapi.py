@@ -172,6 +172,13 @@ def test_real_answers_are_as_told(server, document):
     ours = server.post({"action": "verify", "image": f"data:image/webp;base64,{picture}"}).json()
     hold(answers.KnownPictureAnswer, "verify_knownpicture", ours)
     assert (ours["verdict"], ours["job"]["gen_id"]) == ("proven", begun["gen_id"])
+    asked = {
+        "action": "verify",
+        "image": f"data:image/webp;base64,{picture}",
+        "deep": "on",
+    }  # read at once, so no search
+    assert server.post(asked).json() == ours
+    assert server.post(asked | {"deep": "perhaps"}).json() == {"error": "Invalid deep"}
     slow = server.generate("red coat", steps=500)
     check(document, "OpenAnswer", server.status(slow))
     hold(answers.CancelAnswer, "cancel", server.post({"action": "cancel", "id": slow["id"]}).json())
