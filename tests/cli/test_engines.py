@@ -138,3 +138,28 @@ def test_the_doctor_tells_cap_and_spending(imgen, tmp_path):
         assert "0.003 of 50.00 spent this month" in found("monthly_cap = 50\n")
         assert "0.003 spent this month, no cap" in found("")
         assert "over its cap" in found("price = 1\nmonthly_cap = 1\n")
+
+
+def test_the_doctor_asks_all_engines(imgen, tmp_path):
+    """One without its key, one that refuses it and one that is down keep it from none; each is told, and all is wrong then."""
+    folder = tmp_path / "var"
+    models, refused = answer(200, b'{"data": [{"id": "m"}]}', JSON), answer(401, b"{}", JSON)
+    with start_image_engine() as server:
+        server.script += [refused, models]
+        here = f'kind = "openai"\nbase_url = "{server.url}/v1"\n'
+        (folder / "engines.toml").write_text(
+            f'[keyless]\n{here}api_key_env = "NOBODYS_KEY"\n[locked]\n{here}[cloud]\n{here}monthly_cap = 50\n'
+            '[down]\nkind = "openai"\nbase_url = "http://127.0.0.1:1/v1"\n'
+        )
+        (folder / "models.toml").write_text(MODEL + MODEL.replace("[far]", "[lost]").replace("cloud", "gone"))
+        state, text = doctor.check("engines", settings.load(folder, environ={}))
+    assert state == doctor.WRONG
+    for words in (
+        "keyless at http://127.0.0.1:",
+        "the environment has no NOBODYS_KEY",
+        "Engine locked refuses the key",
+        "answers: m; 0.003 of 50.00 spent this month",
+        "Engine down is down: no connection",
+        "lost: engines.toml has no engine gone",
+    ):
+        assert words in text, words

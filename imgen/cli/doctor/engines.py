@@ -22,35 +22,39 @@ SHOWN = 5
 
 
 def engines(loaded: Settings) -> str:
-    """Has each remote engine say what it draws with; nothing is drawn, so nothing is paid."""
+    """Has each remote engine say what it draws with; nothing is drawn, so nothing is paid.
+
+    Raises:
+        ConfigurationError: an engine does not answer as it should, or a model has none; the message tells of all engines.
+    """
     remotes = configuration.load_engines(loaded)
     models = configuration.load_catalog(loaded).models.values()
-    warnings = _unknown(models, remotes)
     named = [choice for model in models for choice in _choices(model)]
     spent = _spent_micros(loaded) if remotes else {}
-    found = [
-        f"{asyncio.run(_found(one, _models(one, named), loaded))}; {_spending(one, spent)}" for one in remotes.values()
-    ]
-    text = "\n".join([*found, *warnings]) or "none elsewhere"
+    found, is_wrong = list[str](), False
+    for one in remotes.values():
+        try:
+            told = asyncio.run(_found(one, _models(one, named), loaded))
+        except ConfigurationError as exc:
+            told, is_wrong = str(exc), True
+        found.append(f"{told}; {_spending(one, spent)}")
+    without, warnings = _unknown(models, remotes)
+    text = "\n".join([*found, *without, *warnings]) or "none elsewhere"
+    if is_wrong or without:
+        raise ConfigurationError(text)
     return Warned(text) if warnings else text
 
 
-def _unknown(models: Iterable[Model], remotes: Mapping[str, RemoteEngine]) -> list[str]:
-    """Describes names of engines that engines.toml does not have, where another engine still draws the model.
-
-    Raises:
-        ConfigurationError: a model has no engine at all; its jobs wait.
-    """
-    warnings = []
+def _unknown(models: Iterable[Model], remotes: Mapping[str, RemoteEngine]) -> tuple[list[str], list[str]]:
+    """Describes names of engines that engines.toml does not have: of models without any engine, whose jobs wait, and of others."""
+    without, warnings = list[str](), list[str]()
     for model in models:
         choices = _choices(model)
         unknown = dict.fromkeys(choice.engine for choice in choices if choice.engine not in remotes)
         named = [f"{name}{nearest(name, remotes)}" for name in unknown]
         told = [f"{model.key}: engines.toml has no engine {name}" for name in named]
-        if told and all(choice.engine in unknown for choice in choices):
-            raise ConfigurationError("\n".join(told))
-        warnings += told
-    return warnings
+        (without if all(choice.engine in unknown for choice in choices) else warnings).extend(told)
+    return without, warnings
 
 
 def _choices(model: Model) -> tuple[EngineChoice, ...]:

@@ -147,7 +147,7 @@ class CallUnderWay:
             raise TypeError(f"{type(client).__name__} is neither a direct client nor a queue's")
         file = answer.file
         if isinstance(file, str):
-            file = await fetched(file, timeout_s=self.opened.remote.timeout_s)
+            file = await fetched(file, self.opened.remote)
         return await asyncio.get_running_loop().run_in_executor(None, self._drawn, file, answer)
 
     async def _queued(
@@ -183,13 +183,20 @@ class CallUnderWay:
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            with contextlib.suppress(ImgenError):
-                await task
+            while not task.done():
+                with contextlib.suppress(asyncio.CancelledError):  # a further one, such as of the time limit
+                    await asyncio.wait({task})
+            try:
+                task.result()
+            except RemoteEngineAway:
+                work.engine_job_id = ""  # it certainly has nothing of ours
+            except ImgenError:
+                pass
             raise
 
     def _drawn(self, file: bytes, answer: RemoteAnswer) -> Drawn:
         """Makes the picture of an answer's file; takes some 20 ms of CPU."""
-        made, taken = fitted(file, self.shot), self.choice.takes
+        made, taken = fitted(file, self.shot, self.opened.remote), self.choice.takes
         return Drawn(
             pixels=made.pixels,
             idle=tuple(name for name in ("negative", "guidance", "seed", "steps") if name not in taken),
@@ -214,13 +221,16 @@ class CallUnderWay:
         is_queued = isinstance(self.opened.client, QueueClient)
         if is_queued and work.is_handed_over and self.is_left() and await self.calls.is_wanted():
             return
-        is_unpaid = await self._cancelled(work) if work.is_handed_over else not (work.is_called or work.engine_job_id)
+        is_unpaid = await self._cancelled(work) if work.engine_job_id else not work.is_called
         await self.calls.end(work.call, is_paid=not is_unpaid)
 
     async def _cancelled(self, work: "_Work") -> bool:
-        """Cancels the work at its engine, as far as that has such a thing. Returns whether it certainly had not begun."""
+        """Cancels the work at its engine, as far as that has such a thing. Returns whether it certainly had not begun.
+
+        Work is cancelled also where its acceptance got lost: the engine may have it, and where the id is ours it can be named.
+        """
         client = self.opened.client
-        if not isinstance(client, QueueClient) or not work.is_handed_over:
+        if not isinstance(client, QueueClient) or not work.engine_job_id:
             return False
         try:
             async with asyncio.timeout(CANCEL_S):
@@ -237,6 +247,7 @@ class _Work:
     def __init__(self, call: EngineCall) -> None:
         self.call = call
         self.engine_job_id = call.engine_job_id
+        """The engine's id of it, also of work that it was just asked to take; empty: it has none."""
         self.is_handed_over = False
         """Whether the engine has it, by an id that the row knows."""
         self.is_called = False

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from imgen.domain.errors import InvalidField, NoAnswer, RemoteEngineFailed, UnsafeUrl
 from imgen.domain.recipe import REDRAWN
+from imgen.domain.remote_engine import RemoteEngine
 from imgen.outgoing.client import OutgoingClient
 from imgen.provenance.untrusted_image import convert, open_untrusted
 from workers.engines import Shot
@@ -71,19 +72,19 @@ def from_json_base64(raw: msgspec.Raw) -> bytes:
         return from_base64(msgspec.json.decode(body, type=str))  # some libraries escape each slash
 
 
-async def fetched(url: str, *, timeout_s: float) -> bytes:
-    """Returns what is at a URL of an answer: https, at public addresses alone, without redirects.
+async def fetched(url: str, remote: RemoteEngine) -> bytes:
+    """Returns what is at a URL of an engine's answer: https, at public addresses alone, without redirects.
 
     Raises:
-        RemoteEngineFailed: the URL may not be fetched, or is not answered in time or in size.
+        RemoteEngineFailed: the URL may not be fetched, or is not answered in time or in size. It is not repeated: it may be signed.
     """
-    client = OutgoingClient(timeout_s=timeout_s)
+    client = OutgoingClient(timeout_s=remote.timeout_s)
     try:
         answer = await client.get(url, {}, max_bytes=MAX_PICTURE_BYTES)
     except (UnsafeUrl, NoAnswer) as exc:
-        raise RemoteEngineFailed(f"The engine's picture cannot be fetched: {exc}") from exc
+        raise RemoteEngineFailed(f"Engine {remote.key}: its picture cannot be fetched: {exc}") from exc
     if answer.status != 200:  # noqa: PLR2004 - OK
-        raise RemoteEngineFailed(f"The engine's picture cannot be fetched: status {answer.status}")
+        raise RemoteEngineFailed(f"Engine {remote.key}: its picture cannot be fetched: status {answer.status}")
     return answer.body
 
 
@@ -108,8 +109,8 @@ class Fitted:
     """Width and height in pixels."""
 
 
-def fitted(file: bytes, shot: Shot) -> Fitted:
-    """Decodes an answer's file; another size is scaled and cut from the middle, and what a mask keeps is the source's.
+def fitted(file: bytes, shot: Shot, remote: RemoteEngine) -> Fitted:
+    """Decodes the file of an engine's answer; another size is scaled and cut from the middle, and what a mask keeps is the source's.
 
     Raises:
         RemoteEngineFailed: the file is no picture that may be opened.
@@ -119,7 +120,7 @@ def fitted(file: bytes, shot: Shot) -> Fitted:
         with open_untrusted(file, "picture") as image:
             picture = convert(image, "RGB")
     except (InvalidField, ValueError) as exc:
-        raise RemoteEngineFailed(f"The engine answered with no picture: {exc}") from exc
+        raise RemoteEngineFailed(f"Engine {remote.key} answered with no picture: {exc}") from exc
     drawn_size = picture.size
     if drawn_size != size:
         picture = ImageOps.fit(picture, size, Image.Resampling.LANCZOS)

@@ -1,5 +1,6 @@
 """Kind `comfyui`: work at the server, from its acceptance to its end: found again, cancelled, lost."""
 
+import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -98,6 +99,22 @@ def test_a_stopped_job_stops_the_work(load, comfy):
     assert comfy.interrupted == comfy.running["id"]
 
 
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_work_whose_acceptance_never_came_is_stopped_too(load, comfy, is_stopped):
+    """By our id, whether its time is over or its job is stopped; the server said nothing of it."""
+    comfy.gate.clear()
+    comfy.faults["POST /prompt"].append(lambda exchange: (comfy.serve_unheard(exchange), hang(exchange)))
+    comfy.faults["GET /api/jobs/*"].append(answer(400))
+
+    def stop(*_):
+        if is_stopped and comfy.drawn:
+            raise Cancelled
+
+    with pytest.raises(Cancelled if is_stopped else RemoteEngineFailed):
+        render(load(timeout_s=1), on_step=stop)
+    assert comfy.interrupted == comfy.running["id"]
+
+
 def test_work_whose_acceptance_got_lost_is_not_handed_over_twice(client, comfy, running):
     """The server has it by our id."""
     comfy.faults["POST /prompt"].append(lambda exchange: (comfy.serve_unheard(exchange), reset(exchange)))
@@ -191,6 +208,28 @@ def claimed(database):
     return database.attempt(job_transitions.claim, job.id, waiting=State.QUEUED, lease_s=60, max_attempts=3)
 
 
+def test_a_job_that_is_stopped_while_its_work_is_refused_costs_nothing(draw_job, claimed, comfy, database):
+    """The server has none of it, though its id is noted already."""
+    asked, is_stopped = threading.Event(), threading.Event()
+    comfy.faults["POST /prompt"].append(
+        lambda exchange: (asked.set(), is_stopped.wait(5), time.sleep(0.1), answer(503)(exchange))
+    )
+
+    def stop(*_):
+        if asked.is_set():
+            is_stopped.set()
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        draw_job(claimed, Shot(diffusion=diffusion()), stop)
+    assert spent(database) == 0
+
+
+def spent(database):
+    with database.read() as connection:
+        return engine_calls.spent_micros(connection, "elsewhere", time.strftime("%Y-%m", time.gmtime()))
+
+
 @pytest.mark.parametrize("is_forgotten", [False, True])
 def test_the_next_worker_goes_on_with_the_work_of_one_that_is_gone(draw_job, claimed, comfy, database, is_forgotten):
     """By its id, without another run; a server that forgot it is given it again, with the workflow of the same inputs."""
@@ -208,9 +247,7 @@ def test_the_next_worker_goes_on_with_the_work_of_one_that_is_gone(draw_job, cla
     drawn = draw_job(claimed, edit(right_half()))
     assert (tuple(drawn.pixels[128, 10]), tuple(drawn.pixels[128, 310])) == ((90, 90, 90), RED)
     assert len(comfy.drawn) == (2 if is_forgotten else 1)
-    with database.read() as connection:
-        month = time.strftime("%Y-%m", time.gmtime())
-        assert engine_calls.spent_micros(connection, "elsewhere", month) == 1_000_000
+    assert spent(database) == 1_000_000
 
 
 def test_a_worker_that_ends_leaves_the_work_to_the_next(draw_job, claimed, comfy):
