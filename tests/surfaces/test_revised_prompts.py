@@ -5,11 +5,12 @@ import pytest
 from factories import make_job, make_recipe
 from msgspec import UNSET, structs
 
-from imgen.domain.job import State
+from imgen.domain.job import State, View
 from imgen.domain.outcome import Meta, Outcome
 from imgen.domain.recipe import PromptParts
 from imgen.surfaces import tier_jobs
 from imgen.surfaces.openai.results import revised_prompt
+from imgen.surfaces.studio import job_answers
 
 BLANKS = {str: "", int: 0, float | None: None, int | None: None, bool: False, tuple[str, ...]: (), dict[str, float]: {}}
 META = Meta(**{field.name: BLANKS[field.type] for field in msgspec.structs.fields(Meta)})
@@ -47,6 +48,16 @@ def test_forge_and_mcp_tell_what_was_drawn_in_the_end(revised, optimized, logic)
     told = tier_jobs.of_job(make_job(state=State.COMPLETED, recipe=recipe, outcome=Outcome(meta=meta)))
     assert told.final_prompt == (revised or recipe.diffusion.positive)
     assert (told.original_prompt, told.enhancement_logic) == ("red coat", logic)
+
+
+@pytest.mark.parametrize("changes", [{}, {"engine": "cloud"}, {"engine": "cloud", "revised_prompt": "a crimson coat"}])
+def test_studio_tells_the_engine_and_its_prompt(changes):
+    """As the action's `meta` does; what is empty there is absent here."""
+    view = View(
+        tenant_id="ten_1", state=State.COMPLETED, model="m", outcome=Outcome(meta=structs.replace(META, **changes))
+    )
+    told = job_answers.of_view(None, make_job().id, view, request_id="")  # without files it needs no core
+    assert (told.engine, told.revised_prompt) == (changes.get("engine", UNSET), changes.get("revised_prompt", UNSET))
 
 
 def test_an_open_job_tells_the_prompt_that_goes_to_the_engine():

@@ -46,7 +46,7 @@ def engines(loaded: Settings) -> str:
 
 
 def _unknown(models: Iterable[Model], remotes: Mapping[str, RemoteEngine]) -> tuple[list[str], list[str]]:
-    """Describes names of engines that engines.toml does not have: of models without any engine, whose jobs wait, and of others."""
+    """Describes names of engines that engines.toml does not have: of models left without any, whose jobs wait, and of others."""
     without, warnings = list[str](), list[str]()
     for model in models:
         choices = _choices(model)

@@ -103,6 +103,17 @@ class StudioJob(Struct, frozen=True, kw_only=True, rename="camel"):
     width: Annotated[int, Meta(description="Pixels.")] | UnsetType = UNSET
     height: int | UnsetType = UNSET
     content_type: Annotated[str, Meta(description="Media type of the picture.")] | UnsetType = UNSET
+    engine: (
+        Annotated[str, Meta(description="Engine elsewhere that drew the picture; absent: it was drawn here.")]
+        | UnsetType
+    ) = UNSET
+    revised_prompt: (
+        Annotated[
+            str,
+            Meta(description="Prompt that the engine drew in place of the one it was given; absent: it tells none."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class StudioEnded(StudioJob, frozen=True, kw_only=True, rename="camel"):

@@ -59,6 +59,8 @@ def of_view(
         width=UNSET if meta is None else meta.width,
         height=UNSET if meta is None else meta.height,
         content_type=UNSET if meta is None else f"image/{meta.format}",
+        engine=UNSET if meta is None else meta.engine or UNSET,
+        revised_prompt=UNSET if meta is None else meta.revised_prompt or UNSET,
     )
 
 

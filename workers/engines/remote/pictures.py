@@ -76,7 +76,7 @@ async def fetched(url: str, remote: RemoteEngine) -> bytes:
     """Returns what is at a URL of an engine's answer: https, at public addresses alone, without redirects.
 
     Raises:
-        RemoteEngineFailed: the URL may not be fetched, or is not answered in time or in size. It is not repeated: it may be signed.
+        RemoteEngineFailed: it may not be fetched, or is not answered in time or in size; the URL may be signed and is not told.
     """
     client = OutgoingClient(timeout_s=remote.timeout_s)
     try:
@@ -110,7 +110,7 @@ class Fitted:
 
 
 def fitted(file: bytes, shot: Shot, remote: RemoteEngine) -> Fitted:
-    """Decodes the file of an engine's answer; another size is scaled and cut from the middle, and what a mask keeps is the source's.
+    """Decodes a file that an engine sent; another size is scaled and cut from the middle. What a mask keeps is the source's.
 
     Raises:
         RemoteEngineFailed: the file is no picture that may be opened.
