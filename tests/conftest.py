@@ -18,7 +18,7 @@ from servers.local import prepare, run_with_core
 from servers.postgres import start_postgres
 from servers.stack import Stack, start_stack
 from servers.swift import start_swift
-from sqlalchemy import text
+from servers.tables import make_tables
 
 from imgen.records import schema
 from imgen.records.database import Database
@@ -130,11 +130,15 @@ def empty_postgres(postgres_url) -> str:
     """URL of the PostgreSQL with our tables, empty."""
     opened = Database(postgres_url)
     schema.upgrade(opened)
+    emptied = "; ".join(
+        [
+            "ALTER TABLE audit DISABLE TRIGGER USER",  # it refuses to lose rows
+            *(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)),
+            "ALTER TABLE audit ENABLE TRIGGER USER",
+        ]
+    )
     with opened.write() as connection:
-        connection.execute(text("ALTER TABLE audit DISABLE TRIGGER USER"))  # it refuses to lose rows
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(table.delete())
-        connection.execute(text("ALTER TABLE audit ENABLE TRIGGER USER"))
+        connection.exec_driver_sql(emptied, execution_options={"no_parameters": True})  # all in one message
     opened.close()
     return postgres_url
 
@@ -153,7 +157,7 @@ def database_url(request, tmp_path) -> str:
         return request.getfixturevalue("empty_postgres")
     url = f"sqlite:///{tmp_path / 'imgen.db'}"
     opened = Database(url)
-    schema.upgrade(opened)
+    make_tables(opened)
     opened.close()
     return url
 

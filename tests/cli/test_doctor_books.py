@@ -3,6 +3,7 @@
 import pytest
 from factories import PLAN, make_job
 from servers.command import run_command
+from servers.tables import make_tables
 from sqlalchemy import update
 
 from imgen.records import jobs, ledger, schema
@@ -15,7 +16,7 @@ def database(tmp_path):
     """The database of a data folder, with three open jobs."""
     (tmp_path / "var").mkdir()
     opened = Database(f"sqlite:///{tmp_path / 'var' / 'imgen.db'}")
-    schema.upgrade(opened)
+    make_tables(opened)
     with opened.write() as connection:
         for _ in range(3):
             job = make_job()

@@ -10,6 +10,7 @@ from factories import PLAN, add_tenant, make_job
 from servers.command import run_command
 from servers.faulty_http import answer
 from servers.image_engine import JSON, start_image_engine
+from servers.tables import make_tables
 
 from imgen import settings
 from imgen.cli import doctor
@@ -18,7 +19,7 @@ from imgen.domain.remote_engine import EngineState, parse_remote_engine
 from imgen.live import workers
 from imgen.live.executors import BlockingExecutor
 from imgen.live.workers import WorkerHeartbeat
-from imgen.records import engine_calls, job_transitions, jobs, ledger, schema
+from imgen.records import engine_calls, job_transitions, jobs, ledger
 from imgen.records.database import Database
 
 NOVEMBER_21 = 1_763_683_200.0
@@ -45,7 +46,7 @@ def imgen(tmp_path, clean_redis):
     (folder / "models.toml").write_text(MODEL)
     (folder / "imgen.toml").write_text(f'[redis]\nurl = "{clean_redis}"\n')
     database = Database(f"sqlite:///{folder / 'imgen.db'}")
-    schema.upgrade(database)
+    make_tables(database)
     engine = parse_remote_engine("cloud", {"kind": "openai"})
 
     def write(connection):

@@ -2,13 +2,14 @@
 
 import pytest
 from records.webhook_rows import FREE, TENANT, end_job
+from servers.tables import make_tables
 from typer.testing import CliRunner
 
 from imgen import composition, settings
 from imgen.cli.main import build
 from imgen.domain.errors import Invalid
 from imgen.domain.webhook import Attempt, DeliveryState
-from imgen.records import audit, schema, tenants, webhook_log, webhook_outbox, webhooks
+from imgen.records import audit, tenants, webhook_log, webhook_outbox, webhooks
 from imgen.records.tables.accounts import tenants as tenant_rows
 
 URL = "https://hooks.example.com/a"
@@ -18,7 +19,7 @@ URL = "https://hooks.example.com/a"
 def database(tmp_path):
     """The database of a data folder with the tenant `studio`."""
     opened = composition.open_database(settings.load(tmp_path, environ={}))
-    schema.upgrade(opened)
+    make_tables(opened)
     with opened.write() as connection:
         tenants.ensure_tenant(connection, "studio", "standard")
         connection.execute(tenant_rows.update().values(id=TENANT))

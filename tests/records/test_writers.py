@@ -4,17 +4,18 @@ import asyncio
 
 import pytest
 from factories import PLAN, make_job
+from servers.tables import make_tables
 from sqlalchemy import event, text
 
 from imgen.domain.errors import DatabaseFull, JobNotFound, QuotaExceeded
-from imgen.records import job_events, jobs, ledger, schema, writers
+from imgen.records import job_events, jobs, ledger, writers
 from imgen.records.database import Database
 
 
 @pytest.fixture
 def database(tmp_path):
     opened = Database(f"sqlite:///{tmp_path / 'imgen.db'}")
-    schema.upgrade(opened)
+    make_tables(opened)
     yield opened
     opened.close()
 

@@ -13,11 +13,11 @@ import httpx2
 from servers.asgi import start_asgi
 from servers.command import checked
 from servers.stack import CHARACTERS, INSTANT_MODELS
+from servers.tables import make_tables
 
 from imgen import composition
 from imgen import settings as layers
 from imgen.app import close_core, create_app, open_core
-from imgen.records import schema
 from imgen.services.core import Core
 from imgen.settings import Settings
 from workers import tasks
@@ -101,6 +101,6 @@ def prepare(data: Path, redis_url: str, settings: str = "", *, models: str = INS
     (data / "characters.toml").write_text(CHARACTERS)
     loaded = layers.load(data, environ={})
     database = composition.open_database(loaded)
-    schema.upgrade(database)
+    make_tables(database)
     database.close()
     return loaded

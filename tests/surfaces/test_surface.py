@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from servers.local import run_with_core
+from servers.tables import make_tables
 from starlette.routing import Match, Route
 from starlette.testclient import TestClient
 
 from imgen import app, composition, settings
 from imgen.asgi.endpoint import json_answer
 from imgen.domain import errors
-from imgen.records import schema
 from imgen.surfaces.surface import STATUSES, Problem, Surface, json_error, problem_of, status_of, surface_at
 
 ROOT_FOLDER = Path(__file__).parents[2]
@@ -88,7 +88,7 @@ def loaded(tmp_path):
     """Settings of a data folder with an empty database."""
     loaded = settings.load(tmp_path)
     database = composition.open_database(loaded)
-    schema.upgrade(database)
+    make_tables(database)
     database.close()
     return loaded
 

@@ -1,9 +1,9 @@
 """Resources of a worker over real parts: SQLite, Redis, a disk store and the instant engine."""
 
 import pytest
+from servers.tables import make_tables
 
 from imgen import composition, settings
-from imgen.records import schema
 from workers.resources import open_resources
 
 MODELS = """
@@ -33,7 +33,7 @@ def make_resources(tmp_path, clean_redis):
         (data / "imgen.toml").write_text(ours + more)
         loaded = settings.load(data, environ={})
         database = composition.open_database(loaded)
-        schema.upgrade(database)
+        make_tables(database)
         database.close()
         opened.append(open_resources(loaded))
         return opened[-1]
