@@ -23,6 +23,8 @@ PIECES = 16
 VALUES = 1 << 16
 _FLIPS = np.concatenate([[0], 1 << np.arange(16)]).astype(np.uint16)
 """Changes of a piece that are looked up: none, and each single bit."""
+_COMPARED_ROWS = 1 << 20
+"""Fingerprints that are compared at once: 32 MiB."""
 
 Hashes = NDArray[np.uint8]
 """(rows, 32) uint8."""
@@ -66,6 +68,20 @@ class FingerprintIndex:
         rows = np.unique(np.concatenate(list(self._candidates(wanted.view(">u2").astype(np.uint16)))))
         return nearest(self._hashes[rows], wanted, rows, distance=distance)
 
+    def closest(self, fingerprint: str, *, limit: int) -> list[Match]:
+        """Finds so many fingerprints nearest to one, however far away they are: all are compared.
+
+        Args:
+            fingerprint: 64 hex digits.
+            limit: number of fingerprints.
+        """
+        wanted = np.frombuffer(bytes.fromhex(fingerprint), np.uint8)
+        found: list[Match] = []
+        for start in range(0, len(self), _COMPARED_ROWS):
+            part = self._hashes[start : start + _COMPARED_ROWS]
+            found += closest(part, wanted, np.arange(start, start + len(part), dtype=np.uint32), limit=limit)
+        return sorted(found, key=lambda one: (one.distance, one.row))[:limit]
+
     def _candidates(self, pieces: NDArray[np.uint16]) -> Iterator[NDArray[np.uint32]]:
         for number, piece in enumerate(pieces):
             starts, rows = self._starts[number], self._rows[number]
@@ -82,11 +98,24 @@ def nearest(hashes: Hashes, wanted: NDArray[np.uint8], rows: NDArray[np.uint32],
         rows: (n,) their numbers.
         distance: greatest number of bits that differ.
     """
-    words = np.ascontiguousarray(hashes).view(np.uint64)
-    found = np.bitwise_count(words ^ np.ascontiguousarray(wanted).view(np.uint64)).sum(axis=1, dtype=np.uint16)
+    found = _distances(hashes, wanted)
     near = np.flatnonzero(found <= distance)
     ordered = near[np.lexsort((rows[near], found[near]))]
     return [Match(int(rows[one]), int(found[one])) for one in ordered]
+
+
+def closest(hashes: Hashes, wanted: NDArray[np.uint8], rows: NDArray[np.uint32], *, limit: int) -> list[Match]:
+    """Compares fingerprints with one, as `nearest` does, and returns so many of the nearest, however far away."""
+    found = _distances(hashes, wanted)
+    # All as near as the last of them: which ones are taken then depends on their numbers alone
+    last = np.partition(found, limit - 1)[limit - 1] if limit < len(found) else 256
+    return nearest(hashes[found <= last], wanted, rows[found <= last], distance=int(last))[:limit]
+
+
+def _distances(hashes: Hashes, wanted: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    words = np.ascontiguousarray(hashes).view(np.uint64)
+    differing = words ^ np.ascontiguousarray(wanted).view(np.uint64)
+    return np.asarray(np.bitwise_count(differing).sum(axis=1, dtype=np.uint16))
 
 
 def build(folder: Path, hashes: Hashes, labels: NDArray[np.bytes_]) -> None:

@@ -1,10 +1,13 @@
 """Inspection of a picture file from anywhere: its credentials, its invisible watermark, its fingerprint."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from msgspec import Struct, field
 
 from imgen.provenance import credentials, fingerprint, untrusted_image
 from imgen.provenance.watermark_reading.acceptance import DecodedWatermark
+from imgen.provenance.watermark_reading.confirmation import Candidate
 from imgen.provenance.watermark_reading.reading import Reading, read
 
 MAX_PIXELS = 32_000_000
@@ -26,7 +29,12 @@ class Inspection(Struct, frozen=True, kw_only=True):
 
 
 def inspect_picture(
-    body: bytes, anchors: bytes = b"", *, reading: Reading = _ORDINARY, request_field: str = "image"
+    body: bytes,
+    anchors: bytes = b"",
+    *,
+    reading: Reading = _ORDINARY,
+    candidates: Callable[[fingerprint.Fingerprint], Sequence[Candidate]] | None = None,
+    request_field: str = "image",
 ) -> Inspection:
     """Inspects a PNG, JPEG, WebP or AVIF file, whatever its name.
 
@@ -34,6 +42,7 @@ def inspect_picture(
         body: the file, from anywhere.
         anchors: PEM roots whose signatures count as trusted.
         reading: extent of the search for the watermark.
+        candidates: returns pictures of ours that may be this one, for a watermark that the search does not find.
         request_field: the request's field that held the file, for the message.
 
     Raises:
@@ -43,10 +52,11 @@ def inspect_picture(
         mime = f"image/{str(image.format).lower()}"
         # The watermark is in the pixels as stored: an orientation that was added later is not applied
         pixels = np.asarray(untrusted_image.convert(image, "RGB"))
+    looks = fingerprint.fingerprint(pixels)
     return Inspection(
         credentials=credentials.read(body, mime, anchors),
-        watermark=read(pixels, reading),
-        fingerprint=fingerprint.fingerprint(pixels),
+        watermark=read(pixels, reading, lambda: candidates(looks) if candidates else ()),
+        fingerprint=looks,
         width=pixels.shape[1],
         height=pixels.shape[0],
     )

@@ -8,6 +8,7 @@ _SEARCHES = {
     "steps": "at another contrast",
     "crop": "in a part",
     "scale": "in a part that was resized",
+    "candidate": "confirmed beside a picture that it resembles",
 }
 """Search that found the watermark → its words."""
 

@@ -69,6 +69,17 @@ def test_a_smaller_distance_narrows(index, hashes):
     assert [match.distance for match in index.search(hashes[0].tobytes().hex(), distance=23)] == [0, 22, 23]
 
 
+@pytest.mark.parametrize("limit", [1, 3, 25, 10 * ROWS])
+def test_the_closest_are_found_however_far_away_they_are(index, hashes, limit):
+    """Each distance is that of a comparison with all, and none nearer is left out."""
+    rng = np.random.default_rng(5)
+    for wanted in (hashes[0], changed(hashes[9], 70, rng), rng.integers(0, 256, 32, dtype=np.uint8)):
+        distances = np.unpackbits(hashes ^ wanted, axis=1).sum(1)
+        found = index.closest(wanted.tobytes().hex(), limit=limit)
+        assert [one.distance for one in found] == sorted(distances.tolist())[:limit]
+        assert all(distances[one.row] == one.distance for one in found)
+
+
 def test_equal_fingerprints_are_all_found(tmp_path):
     """Copies of one picture, and an index of nothing."""
     same = np.tile(np.arange(32, dtype=np.uint8), (3, 1))

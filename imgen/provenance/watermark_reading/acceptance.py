@@ -26,6 +26,8 @@ class Search(Struct, frozen=True, kw_only=True):
     """Base-2 logarithm of the share of FALSE_ACCEPTS that it may use."""
     vectors: int
     """Vectors of votes that it decodes, at most; one that is decoded at 127 shifts counts as 127."""
+    is_known: bool = False
+    """Whether it compares votes with a known id's codeword, instead of finding the nearest of all."""
 
     def accepts(self, log2_chance: float) -> bool:
         """Returns whether a word of this chance is taken for a watermark."""
@@ -36,7 +38,7 @@ class Search(Struct, frozen=True, kw_only=True):
         return float(2.0 ** min(0.0, self._false_accepts_log2(log2_chance)))
 
     def _false_accepts_log2(self, log2_chance: float) -> float:
-        return _ID_BITS + math.log2(self.vectors) + log2_chance
+        return (0 if self.is_known else _ID_BITS) + math.log2(self.vectors) + log2_chance
 
 
 EXACT = Search(name="exact", share_log2=-31, vectors=1)
@@ -110,6 +112,25 @@ def accept(
         mirrored=mirrored,
         scale=round(scale, 4),
         step=round(step, 3),
+        crop=crop,
+    )
+
+
+def confirm(
+    votes: NDArray[np.float64], watermark_id: str, search: Search, *, scale: float = 1.0, crop: Crop | None = None
+) -> DecodedWatermark | None:
+    """Compares votes (127,), of any scale, with the codeword of a known id; None where they agree no better than by chance."""
+    norm = float(np.linalg.norm(votes)) * math.sqrt(votes.size)
+    correlation = float(votes @ (2.0 * bch_code.encode(watermark_id) - 1)) / norm if norm else 0.0
+    chance = log2_chance(votes, correlation) if correlation > 0 else 0.0
+    if not search.accepts(chance):
+        return None
+    return DecodedWatermark(
+        id=watermark_id,
+        confidence=round(correlation, 4),
+        false_accepts=search.false_accepts(chance),
+        search=search.name,
+        scale=round(scale, 4),
         crop=crop,
     )
 

@@ -16,7 +16,7 @@ from imgen.provenance.watermark_reading.planes import Plane, resized, sliding_va
 
 _DECODED = 3
 """Scales that are refined and decoded."""
-SCALED = Search(name="scale", share_log2=-33, vectors=_DECODED * 2 * crops.PLACES * bch_code.BITS)
+SCALED = Search(name="scale", share_log2=-34, vectors=_DECODED * 2 * crops.PLACES * bch_code.BITS)
 
 _TILE_PX = 64 * 8
 """Side of the tile, in pixels at the scale at which it was marked."""

@@ -10,7 +10,8 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,7 @@ from imgen.records import picture_records
 from imgen.records.database import Database
 
 if TYPE_CHECKING:
-    from imgen.provenance.fingerprint_index import FingerprintIndex
+    from imgen.provenance.fingerprint_index import FingerprintIndex, Match
 
 LATEST_ROWS = 100_000
 """Pictures in memory from which on an index is built: to compare all of so many takes some 3 ms."""
@@ -59,23 +60,31 @@ class KnownFingerprints:
         Raises:
             Retryable: the database does not answer.
         """
-        import numpy as np
-
         from imgen.provenance.fingerprint_index import nearest
         from imgen.provenance.matchlist import MATCH_DISTANCE
 
+        index, latest = self._opened_now()
+        found = latest.among(fingerprint, partial(nearest, distance=MATCH_DISTANCE))
+        return _ordered(found, index, index.search(fingerprint) if index else [])
+
+    def closest(self, fingerprint: str, *, limit: int) -> list[KnownPicture]:
+        """Finds so many pictures, the nearest first, however far away; deleted ones may be among them. All are compared.
+
+        Raises:
+            Retryable: the database does not answer.
+        """
+        from imgen.provenance.fingerprint_index import closest
+
+        index, latest = self._opened_now()
+        found = latest.among(fingerprint, partial(closest, limit=limit))
+        return _ordered(found, index, index.closest(fingerprint, limit=limit) if index else [])[:limit]
+
+    def _opened_now(self) -> "tuple[FingerprintIndex | None, _Latest]":
+        """Returns the newest index, and what was published since it was built."""
         with self._lock:
             self._open_newest()
             self._read_latest()
-            index, ids = self._index, list(self._latest)
-            hashes = np.frombuffer(b"".join(self._latest.values()), np.uint8).reshape(-1, 32)
-        wanted = np.frombuffer(bytes.fromhex(fingerprint), np.uint8)
-        rows = np.arange(len(ids), dtype=np.uint32)
-        found = {ids[row]: away for row, away in nearest(hashes, wanted, rows, distance=MATCH_DISTANCE)}
-        if index is not None:
-            for row, away in index.search(fingerprint):
-                found.setdefault(index.labels[row].decode(), away)
-        return sorted((KnownPicture(*one) for one in found.items()), key=lambda one: (one.distance, one.gen_id))
+            return self._index, _Latest(list(self._latest), b"".join(self._latest.values()))
 
     def rebuild_if_due(self) -> bool:
         """Builds the index anew from the records, if there are enough and no process of this host is at it. Returns whether.
@@ -161,3 +170,27 @@ class KnownFingerprints:
     @staticmethod
     def _built_at(name: str) -> float:
         return int(name) / 1e9
+
+
+class _Latest(NamedTuple):
+    """Fingerprints in memory."""
+
+    ids: list[str]
+    hashes: bytes
+
+    def among(self, fingerprint: str, compare: "Callable[..., list[Match]]") -> dict[str, int]:
+        """Returns the pictures that a comparison finds, with their distances."""
+        import numpy as np
+
+        hashes = np.frombuffer(self.hashes, np.uint8).reshape(-1, 32)
+        wanted = np.frombuffer(bytes.fromhex(fingerprint), np.uint8)
+        rows = np.arange(len(self.ids), dtype=np.uint32)
+        return {self.ids[row]: away for row, away in compare(hashes, wanted, rows)}
+
+
+def _ordered(found: dict[str, int], index: "FingerprintIndex | None", more: "list[Match]") -> list[KnownPicture]:
+    """Adds what the index found, and returns all, the nearest first."""
+    if index is not None:
+        for row, away in more:
+            found.setdefault(index.labels[row].decode(), away)
+    return sorted((KnownPicture(*one) for one in found.items()), key=lambda one: (one.distance, one.gen_id))

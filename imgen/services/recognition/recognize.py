@@ -17,11 +17,14 @@ from imgen.domain.request import ReadPicture
 from imgen.records import picture_records
 from imgen.records.picture_records import PictureRecord, Scope
 from imgen.services.core import Core
+from imgen.services.recognition.candidates import MAX_COMPARED, candidates
 from imgen.services.recognition.known_fingerprints import KnownPicture
 from imgen.threads import RECOGNITION
 
 if TYPE_CHECKING:
+    from imgen.provenance.fingerprint import Fingerprint
     from imgen.provenance.inspection import Inspection
+    from imgen.provenance.watermark_reading.confirmation import Candidate
     from imgen.provenance.watermark_reading.reading import Reading
 
 BUDGET_S, DEEP_BUDGET_S = 5.0, 25.0
@@ -75,18 +78,25 @@ async def recognize(core: Core, read: ReadPicture, *, scope: Scope, is_deep: boo
     if is_deep and core.deep_search.locked():
         raise Unavailable("another thorough search runs")
     async with core.deep_search if is_deep else nullcontext():
-        found, alike = await RECOGNITION.run(_inspect, core, read, is_deep=is_deep)
+        found, alike = await RECOGNITION.run(_inspect, core, read, scope=scope, is_deep=is_deep)
     return await core.database.reading(_judged, found, alike, scope=scope)
 
 
-def _inspect(core: Core, read: ReadPicture, *, is_deep: bool) -> "tuple[Inspection, list[KnownPicture]]":
+def _inspect(core: Core, read: ReadPicture, *, scope: Scope, is_deep: bool) -> "tuple[Inspection, list[KnownPicture]]":
     from imgen.provenance.inspection import inspect_picture
     from imgen.provenance.matchlist import LEAST_QUALITY
 
-    found = inspect_picture(read(), core.trust_anchors(), reading=reading_of(core, is_deep=is_deep))
-    alike = core.known_fingerprints.search(found.fingerprint.hash)
+    known = core.known_fingerprints
+
+    def likeliest(fingerprint: "Fingerprint") -> "list[Candidate]":
+        nearest = known.closest(fingerprint.hash, limit=MAX_COMPARED) if is_deep else known.search(fingerprint.hash)
+        return candidates(core, nearest, scope=scope)
+
+    found = inspect_picture(
+        read(), core.trust_anchors(), reading=reading_of(core, is_deep=is_deep), candidates=likeliest
+    )
     is_plain = found.fingerprint.quality < LEAST_QUALITY  # a hash of a plain picture says nothing
-    return found, [] if is_plain else alike[:MAX_ALIKE]
+    return found, [] if is_plain else known.search(found.fingerprint.hash)[:MAX_ALIKE]
 
 
 def reading_of(core: Core, *, is_deep: bool) -> "Reading":

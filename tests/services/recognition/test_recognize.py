@@ -16,6 +16,7 @@ from imgen.domain.errors import InvalidField, Unavailable
 from imgen.domain.request import GenerateRequest
 from imgen.provenance import watermark
 from imgen.provenance.development_chain import make_development_chain
+from imgen.provenance.inspection import inspect_picture
 from imgen.provenance.signer import open_signer
 from imgen.records import jobs
 from imgen.records.tables.picture_records import picture_records as rows
@@ -69,6 +70,12 @@ def jpeg(pixels, quality=90):
 def stripped(body, quality=90):
     """The picture as a platform saves it anew: without any metadata."""
     return jpeg(pixels_of(body), quality)
+
+
+def barely_lost(body):
+    """The picture at the best JPEG quality at which its watermark cannot be read any more."""
+    worse = (stripped(body, quality) for quality in range(50, 20, -1))
+    return next(one for one in worse if inspect_picture(one).watermark.id is None)
 
 
 def with_credentials_of(signed, other):
@@ -156,6 +163,46 @@ def test_a_deleted_picture_is_known_by_its_tombstone(core, caller):
     assert (found.origin.verdict, found.picture.gen_id, found.distance) == ("likely", job.gen_id, None)
     assert (found.picture.sha256, found.picture.manifest_key) == (digest, "")
     assert found.picture.removed_at is not None
+
+
+def test_a_faint_watermark_is_confirmed_where_a_picture_of_the_tenant_is_alike(core, caller):
+    """Strong compression: the id is not read, but the one of the like picture is; another tenant's stays unknown."""
+
+    async def work(core):
+        owner, other = caller(core, "studio"), caller(core, "rival")
+        job, body = await finished(core, owner)
+        faint = barely_lost(body)
+        return job, inspect_picture(faint), await verdict(core, owner, faint), await verdict(core, other, faint)
+
+    job, read, own, foreign = core(work)
+    assert read.watermark.id is None
+    assert (own.origin.verdict, own.picture.gen_id) == ("ours", job.gen_id)
+    assert (own.found.watermark.id, own.found.watermark.search) == (job.watermark_id, "candidate")
+    assert (foreign.origin.verdict, foreign.picture, foreign.found.watermark.id) == ("unknown", None, None)
+
+
+def test_a_deep_search_lays_a_part_upon_the_thumbnail(core, caller):
+    """Cut to two thirds and made smaller, it is like no fingerprint; its own picture is among the closest."""
+
+    async def work(core):
+        principal = caller(core)
+        job, body = await finished(core, principal)
+        await finished(core, principal, "blue hat")
+        whole = Image.fromarray(pixels_of(body))
+        width, height = whole.size
+        box = (width * 0.1, height * 0.05, width * 0.9, height * 0.9)
+        part = jpeg(np.asarray(whole.resize((width * 5 // 10, height * 53 // 100), Image.Resampling.LANCZOS, box)), 80)
+        plain = await verdict(core, principal, part)
+        deep = await verdict(core, principal, part, is_deep=True)
+        thumbnail = next(image.key for image in job.outcome.images if image.type == "thumbnail")
+        core.objects.delete(thumbnail)
+        return job, plain, deep, await verdict(core, principal, part, is_deep=True)
+
+    job, plain, deep, without = core(work)
+    assert (plain.origin.verdict, plain.picture) == ("unknown", None)
+    assert (deep.origin.verdict, deep.picture.gen_id) == ("likely", job.gen_id)
+    assert deep.found.watermark.search == "candidate"
+    assert without.origin.verdict == "unknown"
 
 
 def test_a_picture_of_nobodys_is_unknown_and_what_is_none_is_refused(core, caller):
