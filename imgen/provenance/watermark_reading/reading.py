@@ -45,13 +45,12 @@ def read(
     if found.id is not None or watermark.is_too_small(pixels):
         return found
     plane = u_plane(pixels)
-    restored = partial(restore.search, plane, reading.sizes, deadline)
     searches: list[Callable[[], DecodedWatermark | None]] = [
-        restored,
+        partial(restore.search, plane, reading.sizes, deadline),
         partial(steps.search, plane),
         partial(crops.search, plane),
+        lambda: confirm_any(pixels, candidates(), deadline),
     ]
-    searches += [lambda: confirm_any(pixels, candidates(), deadline)]
     if reading.is_deep:
         searches.append(partial(scales.search, plane, deadline))
     for search in searches:
