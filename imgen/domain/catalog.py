@@ -1,4 +1,4 @@
-"""Catalog of models, their styles and ranges, and of characters. Values only; configuration.py reads them from config/."""
+"""Catalog of models, their styles and ranges, and of characters. Values only; configuration/ reads them from config/."""
 
 import math
 from collections.abc import Mapping, Sequence

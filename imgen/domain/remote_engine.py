@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from imgen.domain.errors import RemoteKeyRefused
+
 Kind = Literal["openai", "comfyui", "runpod", "workersai", "gemini"]
 BASE_URLS: dict[str, str] = {
     "openai": "https://api.openai.com/v1",
@@ -79,6 +81,15 @@ class EngineState(Struct, frozen=True, kw_only=True):
     """Unix time at which it began; None: at the start of the process."""
     until: float | None = None
     """Unix time at which a job asks it again; None: once the operator has mended it."""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it is the key that is wrong or not set."""
+        return self.code == RemoteKeyRefused.code
+
+    def takes_no_work(self, now: float) -> bool:
+        """Returns whether it takes none at a time: a pause counts until its end, a refused key until the engine takes one."""
+        return bool(self.reason) and (self.is_refused or (self.until is not None and self.until > now))
 
 
 def amount_text(amount_micros: int) -> str:

@@ -1,4 +1,4 @@
-"""Studio: its modes, exports, aspects and presets, as studio.toml has them. Values only; configuration.py reads them.
+"""Studio: its modes, exports, aspects and presets, as studio.toml has them. Values only; configuration/ reads them.
 
 A mode is a way in which a source becomes another picture; a preset gives the mode `avatar` its look.
 """

@@ -1,4 +1,4 @@
-"""Quality tiers, and the names by which a model can be pinned: one file, tiers.toml. Values only; configuration.py reads them.
+"""Quality tiers, and the names by which a model can be pinned: one file, tiers.toml. Values only; configuration/ reads them.
 
 A tier is drawn by the first of its models that can be; STAND_IN among them is the catalog's default model. A model that is not in
 the catalog is listed with the reason, and cannot be pinned.

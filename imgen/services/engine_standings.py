@@ -9,7 +9,7 @@ from msgspec import Struct
 from imgen import configuration
 from imgen.domain.catalog import Catalog
 from imgen.domain.engine_options import EngineChoice, RemoteOptions
-from imgen.domain.errors import RemoteKeyRefused, Unavailable
+from imgen.domain.errors import Unavailable
 from imgen.domain.remote_engine import EngineState, RemoteEngine, micros
 from imgen.live import workers
 from imgen.live.workers import WorkerHeartbeat
@@ -81,6 +81,13 @@ def month_of(now: float) -> str:
     return dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y-%m")
 
 
+def next_month(now: float) -> str:
+    """Returns the first day (UTC) of the month after a time: `1 December`."""
+    today = dt.datetime.fromtimestamp(now, dt.UTC)
+    first = (today.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
+    return f"{first.day} {first:%B}"
+
+
 def _standing(
     engine: RemoteEngine, catalog: Catalog, spent: int, heartbeats: list[WorkerHeartbeat] | None, now: float
 ) -> EngineStanding:
@@ -110,17 +117,12 @@ def _over_cap(engine: RemoteEngine, choices: Iterable[tuple[EngineChoice, ...]],
     prices = [own if one.price is None else one.price for several in choices for one in several]
     if engine.cap_micros is None or spent + micros(min(prices, default=own)) <= engine.cap_micros:
         return ""
-    today = dt.datetime.fromtimestamp(now, dt.UTC)
-    first = (today.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
-    return f"over its cap: off until {first.day} {first:%B}"
+    return f"over its cap: off until {next_month(now)}"
 
 
 def _told(states: list[EngineState], now: float) -> str:
     """Joins what the worker processes tell; those that have no trouble are told only by the numbers."""
-    troubled = [
-        one for one in states if one.reason and (_is_refused(one) or (one.until is not None and one.until > now))
-    ]
-    told = Counter(_in_words(one) for one in troubled)
+    told = Counter(_in_words(one) for one in states if one.takes_no_work(now))
     parts = [
         words if number == len(states) else f"{words} ({number} of {len(states)} worker processes)"
         for words, number in told.items()
@@ -128,12 +130,8 @@ def _told(states: list[EngineState], now: float) -> str:
     return "; ".join(parts)
 
 
-def _is_refused(state: EngineState) -> bool:
-    return state.code == RemoteKeyRefused.code
-
-
 def _in_words(state: EngineState) -> str:
-    if _is_refused(state):
+    if state.is_refused:
         return state.reason
     until = dt.datetime.fromtimestamp(state.until or 0, dt.UTC)
     return f"pauses until {until:%H:%M} UTC: {state.reason}"

@@ -1,4 +1,4 @@
-"""Workers as their heartbeats tell: the queues that they consume, and what their models can do.
+"""Workers as their heartbeats tell: the queues that they consume, what their models can do, and their engines elsewhere.
 
 A job of a queue that nobody consumes waits until somebody starts a worker.
 """
@@ -8,6 +8,7 @@ import time
 from imgen.domain.capabilities import Capabilities, assumed
 from imgen.domain.catalog import Model
 from imgen.domain.errors import Unavailable
+from imgen.domain.remote_engine import EngineState
 from imgen.live import workers
 from imgen.live.executors import PipeliningExecutor
 
@@ -21,6 +22,7 @@ class ServedQueues:
     def __init__(self) -> None:
         self._queues: frozenset[str] = frozenset()
         self._capabilities: dict[str, Capabilities] = {}
+        self._engine_states: dict[str, list[EngineState]] = {}
         self._read_at = float("-inf")
 
     async def has(self, queue: str, live: PipeliningExecutor) -> bool:
@@ -31,6 +33,10 @@ class ServedQueues:
         """Returns what a model can do: as a worker tells, else as the catalog does."""
         known = self._capabilities if await self._is_known(live) else {}
         return known.get(model.key) or assumed(model)
+
+    async def engine_states(self, live: PipeliningExecutor) -> dict[str, list[EngineState]]:
+        """Returns the states of each engine elsewhere, one for each process with it; none while Redis is away."""
+        return self._engine_states if await self._is_known(live) else {}
 
     async def _is_known(self, live: PipeliningExecutor) -> bool:
         """Reads the heartbeats if the last reading is old; returns whether Redis answered."""
@@ -44,5 +50,9 @@ class ServedQueues:
             self._capabilities = {
                 key: able for heartbeat in by_age for key, able in heartbeat.capabilities.items()
             }  # of several workers the latest counts
+            self._engine_states = {}
+            for heartbeat in heartbeats:
+                for key, state in heartbeat.engines.items():
+                    self._engine_states.setdefault(key, []).append(state)
             self._read_at = time.monotonic()
         return True

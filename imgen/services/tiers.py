@@ -7,6 +7,7 @@ from imgen.domain.catalog import Model
 from imgen.domain.job import render_queue
 from imgen.domain.tiers import Candidate, Selectable, Tier, candidates, provider_of, tier_note, unavailable
 from imgen.services.core import Core
+from imgen.services.engine_troubles import engine_troubles
 
 
 class TierOffer(NamedTuple):
@@ -20,6 +21,8 @@ class TierOffer(NamedTuple):
     capabilities: Capabilities | None
     note: str
     """Sentence on a tier that is unavailable, or that another model draws than one of its own; empty: one of its own does."""
+    is_available: bool
+    """Whether a job is drawn now; else it waits for an engine elsewhere, or no model draws the tier at all."""
 
 
 class ModelOffer(NamedTuple):
@@ -32,7 +35,7 @@ class ModelOffer(NamedTuple):
     """Name of who computes."""
     capabilities: Capabilities | None
     reason: str
-    """Reason why it cannot be pinned; empty: it can."""
+    """Reason why it cannot be pinned, or why its jobs wait for an engine elsewhere; empty: it is drawn."""
 
 
 async def tier_candidate(core: Core, tier: Tier) -> Candidate | None:
@@ -46,21 +49,27 @@ async def tier_candidate(core: Core, tier: Tier) -> Candidate | None:
 
 async def tier_offers(core: Core) -> list[TierOffer]:
     """Lists all tiers, from the cheapest."""
-    offers = []
+    offers, troubles = [], await engine_troubles(core)
     for tier in core.tiers.tiers.values():
         chosen = await tier_candidate(core, tier)
         model = None if chosen is None else chosen.model
         able = None if model is None else await core.capabilities(model)
-        offers.append(TierOffer(tier, model, provider_of(tier, model, core.catalog), able, tier_note(tier, chosen)))
+        trouble = troubles.get(model.key, "") if model else ""
+        note = "; ".join(filter(None, (tier_note(tier, chosen), trouble and f"Unavailable: {trouble}")))
+        provider, is_available = provider_of(tier, model, core.catalog), model is not None and not trouble
+        offers.append(TierOffer(tier, model, provider, able, note, is_available))
     return offers
 
 
 async def model_offers(core: Core) -> list[ModelOffer]:
     """Lists all selectable models, in configured order."""
-    offers = []
+    offers, troubles = [], await engine_troubles(core)
     for entry in core.tiers.selectable.values():
         model = core.catalog.models.get(entry.model)
         able = None if model is None else await core.capabilities(model)
         provider = provider_of(entry, model, core.catalog)
-        offers.append(ModelOffer(entry, model, provider, able, unavailable(entry, core.catalog)))
+        reason = unavailable(entry, core.catalog)
+        if not reason and (trouble := troubles.get(entry.model, "")):
+            reason = f"Model {entry.model} is not available: {trouble}"
+        offers.append(ModelOffer(entry, model, provider, able, reason))
     return offers

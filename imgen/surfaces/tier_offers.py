@@ -12,7 +12,7 @@ from imgen.services.tiers import ModelOffer, TierOffer, model_offers, tier_offer
 
 
 class OfferedCapabilities(Struct, frozen=True, kw_only=True):
-    """Modes and parameters that a model heeds; all false: it is not available."""
+    """Modes and parameters that a model heeds; all false: it is not configured."""
 
     negative_prompt: bool
     img2img: bool
@@ -32,7 +32,9 @@ class OfferedTier(Struct, frozen=True, kw_only=True):
     credits: Annotated[int, Meta(description="Credits that a picture costs.")]
     time_limit_s: Annotated[int, Meta(description="Longest time in `processing`, in seconds.")]
     capabilities: OfferedCapabilities
-    available: bool
+    available: Annotated[
+        bool, Meta(description="Whether it is drawn now; where an engine elsewhere takes no work, a job waits for it.")
+    ]
     note: Annotated[str | None, Meta(description="Why it is not available, or what draws in its place; else null.")]
 
 
@@ -47,7 +49,12 @@ class OfferedModel(Struct, frozen=True, kw_only=True):
     aspect_ratios: tuple[str, ...]
     credits: Annotated[int | None, Meta(description="Credits that a picture costs; null: it is not configured.")]
     capabilities: OfferedCapabilities
-    available: bool
+    available: Annotated[
+        bool,
+        Meta(
+            description="Whether it is drawn now. A job of one that is configured and not available waits for its engine."
+        ),
+    ]
     reason: Annotated[str | None, Meta(description="Why it is not available; else null.")]
 
 
@@ -76,7 +83,7 @@ def _tier(offer: TierOffer) -> OfferedTier:
         credits=tier.credits,
         time_limit_s=tier.time_limit_s,
         capabilities=_capabilities(offer.capabilities, heeds_negative=tier.negative_prompt),
-        available=model is not None,
+        available=offer.is_available,
         note=offer.note or None,
     )
 
@@ -92,7 +99,7 @@ def _model(offer: ModelOffer) -> OfferedModel:
         aspect_ratios=() if model is None else _ratios(model),
         credits=None if model is None else model.credits,
         capabilities=_capabilities(offer.capabilities),
-        available=model is not None,
+        available=not offer.reason,
         reason=offer.reason or None,
     )
 

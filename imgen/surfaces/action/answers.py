@@ -41,6 +41,12 @@ class ModelEntry(Struct, frozen=True, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    reason: (
+        Annotated[
+            str, Meta(description="Why no engine elsewhere draws it now, so that its jobs wait; absent if it is drawn.")
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ModelsAnswer(Struct, frozen=True, kw_only=True):

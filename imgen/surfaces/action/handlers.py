@@ -13,6 +13,7 @@ from imgen.services import jobs as job_service
 from imgen.services import prompts, submit, uploads
 from imgen.services.accounts import usage
 from imgen.services.core import Core
+from imgen.services.engine_troubles import engine_troubles
 from imgen.services.orders import repaired_order
 from imgen.services.recognition import pictures
 from imgen.services.recognition.recognize import recognize
@@ -29,7 +30,7 @@ PendingPrincipal = Awaitable[Principal]
 async def models(core: Core, caller: PendingPrincipal, _call: wire.Models) -> answers.ModelsAnswer:
     """Lists characters, models and styles."""
     await caller
-    return translation.models_answer(core.catalog)
+    return translation.models_answer(core.catalog, await engine_troubles(core))
 
 
 async def generate(

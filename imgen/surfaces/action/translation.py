@@ -1,6 +1,7 @@
 """Translation of the services' results into answers of the actions."""
 
 import base64
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import UNSET, structs
@@ -61,11 +62,11 @@ WIRE_STATUS: dict[State, AnyStatus] = {**_OPEN, State.COMPLETED: "COMPLETED", St
 _COMPLIANCE: dict[State, Literal["safe", "unsafe"]] = {State.COMPLETED: "safe", State.BLOCKED: "unsafe"}
 
 
-def models_answer(catalog: Catalog) -> ModelsAnswer:
-    """Makes the answer with characters, models and styles in configured order."""
+def models_answer(catalog: Catalog, troubles: Mapping[str, str]) -> ModelsAnswer:
+    """Makes the answer with characters, models and styles in configured order; troubles are those of `engine_troubles`."""
     return ModelsAnswer(
         characters=tuple(catalog.characters),
-        models={key: _model_entry(catalog, model) for key, model in catalog.models.items()},
+        models={key: _model_entry(catalog, model, troubles.get(key, "")) for key, model in catalog.models.items()},
     )
 
 
@@ -174,7 +175,7 @@ def listed_job(job: Job) -> ListedJob:
     )
 
 
-def _model_entry(catalog: Catalog, model: Model) -> ModelEntry:
+def _model_entry(catalog: Catalog, model: Model, trouble: str) -> ModelEntry:
     characters = catalog.characters_of(model)
     return ModelEntry(
         label=model.label,
@@ -182,4 +183,5 @@ def _model_entry(catalog: Catalog, model: Model) -> ModelEntry:
         styles={key: Label(label=style.label) for key, style in model.styles.items()},
         characters=UNSET if characters == tuple(catalog.characters) else characters,
         sizes=UNSET if model.sizes == SIZES else model.sizes,
+        reason=trouble or UNSET,
     )
