@@ -1,6 +1,6 @@
 """Process that asks hostile engines for pictures, and tells for each the error, the time and the growth of its memory.
 
-Reads lines of JSON: the engine's base URL and its limit of time. Answers each with a line.
+Reads lines of JSON: the engine's kind, its server's URL and its limit of time. Answers each with a line.
 """
 
 import json
@@ -25,12 +25,19 @@ KEY = "sk-remote-0123456789"
 MODEL = {
     "label": "Remote",
     "backend": "remote",
-    "engines": [{"engine": "hostile", "model": "gpt-image-2"}],
     "steps": {"default": 4},
     "guidance": {"default": 3.5},
     "default_style": "plain",
     "styles": {"plain": {"label": "Plain"}},
 }
+
+
+ENGINES = {
+    "openai": ("/v1", "gpt-image-2"),
+    "gemini": ("", "gemini-3.1-flash-image"),
+    "workersai": ("/client/v4/accounts/0", "@cf/leonardo/lucid-origin"),
+}
+"""Kind → path of its base URL, and its name of a model."""
 
 
 def peak_mb():
@@ -44,9 +51,10 @@ def used_mb():
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def asked(base_url, timeout_s):
+def asked(kind, url, timeout_s):
     """One picture asked for."""
-    table = {"kind": "openai", "base_url": base_url, "api_key_env": "REMOTE_KEY", "timeout_s": timeout_s}
+    path, name = ENGINES[kind]
+    table = {"kind": kind, "base_url": url + path, "api_key_env": "REMOTE_KEY", "timeout_s": timeout_s}
     context = EngineContext(
         remote_engines={"hostile": parse_remote_engine("hostile", table)},
         key_in={"REMOTE_KEY": SecretStr(KEY)}.__getitem__,
@@ -56,7 +64,7 @@ def asked(base_url, timeout_s):
             positive=PROMPT, negative="", width=256, height=256, seed=7, num_inference_steps=4, guidance_scale=3.5
         )
     )
-    engine = engines.load(parse_model("remote", MODEL), context)
+    engine = engines.load(parse_model("remote", MODEL | {"engines": [{"engine": "hostile", "model": name}]}), context)
     Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to what is in use
     before, began, error, words = used_mb(), time.monotonic(), "", ""
     try:

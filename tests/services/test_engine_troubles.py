@@ -68,7 +68,7 @@ def test_an_engine_that_no_process_can_use_is_told(states, reason):
     ("spent", "price", "is_told"), [(9_000_000, None, False), (9_000_001, None, True), (9_000_001, 0.5, False)]
 )
 def test_a_cap_is_told_until_its_month_ends(spent, price, is_told):
-    """Where the entry's own price would bring the engine over it."""
+    """The price of the entry counts, which would bring the engine over it."""
     found = troubles({"engine": "cloud", "price": price}, states=[WELL], spent=spent, price=1, monthly_cap=10)
     told = "engine cloud has reached its spending cap and is off until 1 December"
     assert found == ({"far": told} if is_told else {})

@@ -22,6 +22,10 @@ from workers.engines.remote.http import MAX_PICTURE_BYTES
 
 MAX_DATA_URI_HEAD = 100
 """Bytes in which the comma of a data URI stands."""
+PIECE_BYTES = 2**20
+"""Bytes of escaped base64 that are decoded at a time."""
+ESCAPE_BYTES = 6
+"""Length of the longest escape of JSON."""
 PREVIEW_PIXELS = 512
 """Long edge of a preview that is shown."""
 
@@ -66,10 +70,38 @@ def from_json_base64(raw: msgspec.Raw) -> bytes:
     try:
         return binascii.a2b_base64(text[start:-1], strict_mode=True)
     except binascii.Error as exc:
-        body = bytes(text)
-        if b"\\" not in body:
+        try:
+            return _from_escaped_base64(text[start:-1])
+        except ValueError:  # msgspec's own among them
             raise ValueError("the picture is no base64") from exc
-        return from_base64(msgspec.json.decode(body, type=str))  # some libraries escape each slash
+
+
+def _from_escaped_base64(text: memoryview) -> bytes:
+    r"""Decodes base64 with escaped signs, piece by piece, so that its text is not copied as a whole.
+
+    Some libraries write a slash as `\/`, others a plus as `\u002b`.
+    """
+    decoded, rest, escape, is_padded = bytearray(), b"", b"", False
+    for start in range(0, len(text), PIECE_BYTES):
+        piece = escape + bytes(text[start : start + PIECE_BYTES])
+        end = _end_of_escapes(piece)
+        escape = piece[end:]
+        signs = rest + msgspec.json.decode(b'"%b"' % piece[:end], type=str).encode()
+        whole = len(signs) - len(signs) % 4
+        if is_padded and signs:
+            raise ValueError("something follows the padding")
+        is_padded, rest = b"=" in signs[:whole], signs[whole:]
+        decoded += binascii.a2b_base64(signs[:whole], strict_mode=True)
+    if rest or escape:
+        raise ValueError("the last signs are not whole")
+    return bytes(decoded)
+
+
+def _end_of_escapes(piece: bytes) -> int:
+    """Returns the place at which a piece of a JSON's text may be cut: before an escape whose end is in the next piece."""
+    last = piece.rfind(b"\\", max(0, len(piece) - ESCAPE_BYTES + 1))
+    needed = ESCAPE_BYTES if piece[last + 1 : last + 2] == b"u" else 2
+    return last if last >= 0 and len(piece) - last < needed else len(piece)
 
 
 async def fetched(url: str, remote: RemoteEngine) -> bytes:
