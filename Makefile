@@ -6,7 +6,7 @@ BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python deploy/install_packages.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults run bench starter starter-eval lint fresh pdqhash clean
+.PHONY: help demo test faults everything run bench starter starter-eval lint fresh pdqhash clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,20 +15,29 @@ demo: $(VENV)/.worker ## make a signed picture in out/ from a fresh clone
 	@$(BIN)/imgen demo
 
 # One test process per core, so matrix libraries must not start threads of their own.
-test faults: export OPENBLAS_NUM_THREADS := 1
-test faults: export OMP_NUM_THREADS := 1
-test faults: export MKL_NUM_THREADS := 1
+test faults everything: export OPENBLAS_NUM_THREADS := 1
+test faults everything: export OMP_NUM_THREADS := 1
+test faults everything: export MKL_NUM_THREADS := 1
+# Tests start some hundred processes: what one has compiled, the others read.
+test faults everything: export PYTHONDONTWRITEBYTECODE :=
 PYTEST := $(BIN)/python -m pytest --durations=10
 
 # tests/groups.py says which files share a process; the longest go out first.
 GROUPS := --dist loadscope --no-loadscope-reorder
+PROGRAMS := @deploy/system-packages php php-curl jq curl node chromium libatomic || echo "Until then the tests that need them are skipped."
 test: $(VENV)/.test ## run all tests except the long ones of make faults
-	@deploy/system-packages php php-curl jq curl node chromium libatomic || echo "Until then the tests that need them are skipped."
+	$(PROGRAMS)
 	@$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 $(GROUPS)
 
 # One process for the tests that measure recovery times, another for those that wait for outages or compute.
-faults: $(VENV)/.test $(VENV)-litellm/.installed $(VENV)-runpod/.installed ## run the long tests: kill storms, outages, 10,000 malformed bodies
+FOREIGN := $(VENV)-litellm/.installed $(VENV)-runpod/.installed
+faults: $(VENV)/.test $(FOREIGN) ## run the long tests: kill storms, outages, 10,000 malformed bodies
 	@$(PYTEST) -m faults --numprocesses 2 $(GROUPS)
+
+# Most long tests wait, so that two cores have work for three processes.
+everything: $(VENV)/.test $(FOREIGN) ## run the tests of `make test` and `make faults` in one go: while some wait, others compute
+	$(PROGRAMS)
+	@$(PYTEST) --numprocesses 3 $(GROUPS)
 
 run: $(VENV)/.worker ## start the whole stack in the foreground
 	@$(BIN)/imgen up

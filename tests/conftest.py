@@ -18,11 +18,9 @@ from servers.local import prepare, run_with_core
 from servers.postgres import start_postgres
 from servers.stack import Stack, start_stack
 from servers.swift import start_swift
-from servers.tables import make_tables
+from servers.tables import empty_tables, make_tables
 
-from imgen.records import schema
 from imgen.records.database import Database
-from imgen.records.tables import metadata
 from imgen.services.core import Core
 from imgen.settings import Settings
 from imgen.stack.redis import find_server
@@ -129,16 +127,8 @@ def postgres_url(tmp_path_factory) -> Iterator[str]:
 def empty_postgres(postgres_url) -> str:
     """URL of the PostgreSQL with our tables, empty."""
     opened = Database(postgres_url)
-    schema.upgrade(opened)
-    emptied = "; ".join(
-        [
-            "ALTER TABLE audit DISABLE TRIGGER USER",  # it refuses to lose rows
-            *(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)),
-            "ALTER TABLE audit ENABLE TRIGGER USER",
-        ]
-    )
-    with opened.write() as connection:
-        connection.exec_driver_sql(emptied, execution_options={"no_parameters": True})  # all in one message
+    make_tables(opened)
+    empty_tables(opened)
     opened.close()
     return postgres_url
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from imgen.records import schema
 from imgen.records.database import Database
+from imgen.records.tables import metadata
 
 
 def make_tables(database: Database) -> None:
@@ -14,6 +15,17 @@ def make_tables(database: Database) -> None:
     if database.is_sqlite and not file.exists():
         file.write_bytes(_empty_file())
     schema.upgrade(database)
+
+
+def empty_tables(postgres: Database) -> None:
+    """Deletes every row of a PostgreSQL, all by one message."""
+    statements = [
+        "ALTER TABLE audit DISABLE TRIGGER USER",  # it refuses to lose rows
+        *(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)),
+        "ALTER TABLE audit ENABLE TRIGGER USER",
+    ]
+    with postgres.write() as connection:
+        connection.exec_driver_sql("; ".join(statements), execution_options={"no_parameters": True})
 
 
 @functools.cache

@@ -30,17 +30,18 @@ IN_MEMORY = {"stable cascade"}
 """Those that diffusers saves, but does not load again."""
 
 
-@pytest.fixture(params=sorted(BUILD))
-def model(request, models, entry, tmp_path):
-    """Loads a tiny cascade whose prior takes three steps."""
+@pytest.fixture(scope="module", params=sorted(BUILD))
+def model(request, models, entry, tmp_path_factory):
+    """Tiny cascade whose prior takes three steps, loaded once: a render that was stopped leaves it as it was."""
+    folder = tmp_path_factory.mktemp("cascades")
     torch.manual_seed(0)
     pipe, call = BUILD[request.param](models), {"prior_num_inference_steps": PRIOR}
     if request.param in IN_MEMORY:
         settle(pipe, Placement(torch.device("cpu"), torch.float32))
         return DiffusersEngine(pipe, Adapters(pipe, lambda _name: (), limit_bytes=0), call)
-    pipe.save_pretrained(tmp_path / "cascade")
+    pipe.save_pretrained(folder / "cascade")
     made = entry("cascade", call=call)
-    return engines.load(made, EngineContext(folders=(tmp_path,)))
+    return engines.load(made, EngineContext(folders=(folder,)))
 
 
 @pytest.fixture
