@@ -17,6 +17,7 @@ OPEN_AT_ONCE = 40
 """Jobs that are open while the storm lasts: a storm, not a pile."""
 
 
+@pytest.mark.timeout(1200)  # of which a busy machine may need many: each kill starts a process
 @pytest.mark.parametrize(
     ("jobs", "kills"), [(10, 5), pytest.param(300, 50, marks=pytest.mark.faults)], ids=["sample", "storm"]
 )
