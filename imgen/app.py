@@ -35,7 +35,20 @@ from imgen.services.semantic_cache.cache import SemanticCache
 from imgen.services.semantic_cache.embeddings import Embedder
 from imgen.services.tenants.emptying import TenantDeleter
 from imgen.settings import Settings
-from imgen.surfaces import action, files, forge, health, mcp, oauth, openai, operators, reference, studio, web
+from imgen.surfaces import (
+    action,
+    files,
+    forge,
+    health,
+    mcp,
+    oauth,
+    openai,
+    operators,
+    provenance,
+    reference,
+    studio,
+    web,
+)
 from imgen.surfaces.acting import TENANT
 from imgen.surfaces.session_cookie import CSRF_HEADER
 from imgen.surfaces.surface import Problem, Surface, surface_at
@@ -49,6 +62,7 @@ SURFACES: tuple[Surface, ...] = (
     studio.SURFACE,
     mcp.SURFACE,
     operators.SURFACE,
+    provenance.SURFACE,
     health.SURFACE,
     files.SURFACE,
     reference.surface(lambda: SURFACES),

@@ -14,9 +14,6 @@ except ImportError:  # it has no wheels, and `make` compiles nothing
     from imgen.provenance.pdq import compute
 from imgen.provenance.pdq import compute_orientations
 
-ALGORITHM = "pdq"
-"""Name in the C2PA soft-binding assertion, after the reverse domain of `[credentials] algorithm_domain`."""
-
 
 class Fingerprint(Struct, frozen=True, kw_only=True):
     """A hash and how much can be relied on it."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from imgen.provenance import fingerprint, watermark
+from imgen.domain.soft_binding import DEFAULT_DOMAIN, Algorithm
 from imgen.provenance.history import OPENED, RESIZED, Action, Ingredient
 from imgen.provenance.untrusted_image import media_type
 
@@ -39,8 +39,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """12 hex digits."""
     fingerprint: str
     """PDQ, 64 hex digits."""
-    algorithm_domain: str = "internal.imgen"
-    """Reverse domain that the names of both algorithms begin with. ICANN keeps `internal` for private use: it is nobody's."""
+    algorithm_domain: str = DEFAULT_DOMAIN
+    """Reverse domain that the names of both algorithms begin with."""
 
 
 def definition(manifest: Manifest, manifest_id: str) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def definition(manifest: Manifest, manifest_id: str) -> dict[str, Any]:
         "assertions": [
             _actions(*manifest.actions),
             _metadata(manifest),
-            _soft_binding(f"{manifest.algorithm_domain}.{watermark.ALGORITHM}", manifest.watermark_id),
-            _soft_binding(f"{manifest.algorithm_domain}.{fingerprint.ALGORITHM}", manifest.fingerprint),
+            _soft_binding(f"{manifest.algorithm_domain}.{Algorithm.WATERMARK}", manifest.watermark_id),
+            _soft_binding(f"{manifest.algorithm_domain}.{Algorithm.FINGERPRINT}", manifest.fingerprint),
         ],
     }
 

@@ -21,9 +21,6 @@ from imgen.provenance.watermark_reading.acceptance import EXACT, NONE, DecodedWa
 from imgen.provenance.watermark_reading.planes import U_OF_RGB
 from imgen.provenance.watermark_reading.votes import STEP, phasors, votes
 
-ALGORITHM = "dwtDctSvd.bch127"
-"""Name in the C2PA soft-binding assertion, after the reverse domain of `[credentials] algorithm_domain`."""
-
 _MIN_PIXELS = 256 * 256
 """Least area; the package refuses less. 1,024 blocks give each bit eight votes."""
 

@@ -7,6 +7,7 @@ from annotated_types import Interval, Len
 from pydantic import BaseModel, BeforeValidator, ConfigDict, IPvAnyNetwork, SecretStr, StringConstraints
 
 from imgen.domain.job import TASK_LIMIT_S, TASK_MARGIN_S
+from imgen.domain.soft_binding import DEFAULT_DOMAIN
 
 DAY_S = 86_400
 Pause = Annotated[float, Interval(ge=0, le=DAY_S)]
@@ -196,7 +197,7 @@ class CredentialSettings(_Section):
     tsa_url: str = ""
     tsa_timeout_s: Annotated[float, Interval(gt=0, le=60)] = 5
     without_timestamp: Literal["wait", "sign"] = "wait"
-    algorithm_domain: ReverseDomain = "internal.imgen"
+    algorithm_domain: ReverseDomain = DEFAULT_DOMAIN
     author: str = ""
     title: str = "Generated picture"
     description: str = ""
@@ -205,9 +206,11 @@ class CredentialSettings(_Section):
 
 
 class Provenance(_Section):
-    """Records of published pictures, by which they are known after their jobs and files are gone."""
+    """Records of published pictures, by which they are known after their jobs and files are gone, and who may look them up."""
 
     keep_records_days: Days = 0
+    resolution: Literal["public", "keys", "off"] = "keys"
+    public_requests_per_minute: Annotated[int, Interval(ge=1, le=1_000_000)] = 30
 
 
 class Models(_Section):

@@ -23,7 +23,7 @@ class Caller:
     def __init__(
         self, core: Core, scope: Scope, *, surface: str, key_headers: Collection[bytes] = (AUTHORIZATION,)
     ) -> None:
-        """Takes the key of a request of a surface from its head.
+        """Takes the key of a request of a surface from its head; an empty surface is one that every plan includes.
 
         Raises:
             Unauthorized: there is none, or there are different ones.
@@ -60,7 +60,8 @@ class Caller:
                 remote_ip=remote_ip(self._scope),
                 note=answer_context(self._scope).note_rate,
             )
-        self._core.plan_of(self._principal.tenant.plan).require_surface(self._surface)
+        if self._surface:
+            self._core.plan_of(self._principal.tenant.plan).require_surface(self._surface)
         self._principal.require(scope)
         return self._principal
 
@@ -78,7 +79,8 @@ class Caller:
         async def may() -> bool:
             try:
                 principal = await authentication.authenticate_again(self._core, self._credential)
-                self._core.plan_of(principal.tenant.plan).require_surface(self._surface)
+                if self._surface:
+                    self._core.plan_of(principal.tenant.plan).require_surface(self._surface)
                 principal.require(scope)
             except (Unauthorized, Forbidden):
                 return False

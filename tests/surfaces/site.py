@@ -23,7 +23,7 @@ from imgen.records import api_keys, memberships, tenants, users
 from imgen.services.accounts import passwords, rates
 from imgen.services.core import Core
 from imgen.settings import Settings
-from imgen.surfaces import forge, studio, web
+from imgen.surfaces import forge, provenance, studio, web
 
 
 class Site:
@@ -82,8 +82,15 @@ class Site:
 
     def set_forge(self, **changes: object) -> None:
         """Changes settings of the section `forge`."""
-        section = self.core.settings.forge.model_copy(update=changes)
-        self.core.settings = self.core.settings.model_copy(update={"forge": section})
+        self._set("forge", changes)
+
+    def set_provenance(self, **changes: object) -> None:
+        """Changes settings of the section `provenance`."""
+        self._set("provenance", changes)
+
+    def _set(self, name: str, changes: dict[str, object]) -> None:
+        section = getattr(self.core.settings, name).model_copy(update=changes)
+        self.core.settings = self.core.settings.model_copy(update={name: section})
         self.app = application(self.core)
 
     def set_plan(self, key: str, **changes: object) -> None:
@@ -99,7 +106,8 @@ def _password_hash() -> str:
 
 def application(core: Core) -> ASGIApp:
     """Makes the application of the REST surfaces and the pages, behind the headers of every answer."""
-    routes = [*forge.routes(core), *studio.routes(core), *web.surface(lambda: SURFACES).routes(core)]
+    dialects = (forge, studio, provenance, web.surface(lambda: SURFACES))
+    routes = [route for dialect in dialects for route in dialect.routes(core)]
     return AnswerHeaders(Starlette(routes=routes), lambda rate: rates.uncount(core, rate))
 
 

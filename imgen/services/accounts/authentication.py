@@ -19,6 +19,7 @@ from imgen.domain.principal import (
     key_principal,
     user_principal,
 )
+from imgen.domain.remote_ip import network_of
 from imgen.domain.user import User
 from imgen.live.request_gate import RateCheck
 from imgen.records import audit, memberships, tenants
@@ -92,7 +93,19 @@ async def count_person(core: Core, user: User, *, note: NoteRate = rates.ignore)
     check = await rates.hit(core, user.id, now)
     if check is not None:
         plan = core.plan_of(core.settings.accounts.sign_up_plan if tenant is None else tenant.plan)
-        rates.keep(check, user.id, plan, now=now, note=note)
+        rates.keep(check, user.id, plan.requests_per_minute, now=now, note=note)
+
+
+async def count_address(core: Core, remote_ip: str, *, limit: int, note: NoteRate = rates.ignore) -> None:
+    """Counts a request of a caller without a credential, for what is public: by the network of its address.
+
+    Raises:
+        RateLimited: more requests in a minute than the limit.
+    """
+    now, owner = core.clock(), f"public_{network_of(remote_ip)}"
+    check = await rates.hit(core, owner, now)
+    if check is not None:
+        rates.keep(check, owner, limit, now=now, note=note)
 
 
 async def _by_key(core: Core, credential: Secret, remote_ip: str, note: NoteRate) -> Principal:
@@ -146,7 +159,8 @@ def _principal_of(found: Known) -> Principal:
 
 
 def _counted(core: Core, principal: Principal, check: RateCheck, now: float, note: NoteRate) -> Principal:
-    rates.keep(check, principal.counted_as, core.plan_of(principal.tenant.plan), now=now, note=note)
+    limit = core.plan_of(principal.tenant.plan).requests_per_minute
+    rates.keep(check, principal.counted_as, limit, now=now, note=note)
     core.request_counts.note(principal)
     return principal
 

@@ -1,10 +1,9 @@
-"""Rates of requests: counts a request against its plan, within a sliding minute."""
+"""Rates of requests: counts a request against a limit, within a sliding minute."""
 
 import contextlib
 import math
 from collections.abc import Callable
 
-from imgen.domain.account import Plan
 from imgen.domain.errors import RateLimited, Unavailable
 from imgen.domain.rate import WINDOW_S, Rate
 from imgen.live import request_gate
@@ -30,13 +29,12 @@ async def hit(core: Core, owner: str, now: float) -> RateCheck | None:
     return check
 
 
-def keep(check: RateCheck, owner: str, plan: Plan, *, now: float, note: NoteRate) -> None:
-    """Notes the use of a plan's rate by a counted request.
+def keep(check: RateCheck, owner: str, limit: int, *, now: float, note: NoteRate) -> None:
+    """Notes the use of a rate by a counted request; a limit of 0 is none.
 
     Raises:
         RateLimited: it is over the limit.
     """
-    limit = plan.requests_per_minute
     if not limit:
         return
     is_over = check.requests > limit
