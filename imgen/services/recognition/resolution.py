@@ -4,33 +4,35 @@ Pictures outside the scope of the one who asks take the same work as pictures th
 whose manifest store is not kept, is not found.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from msgspec import Struct
 from sqlalchemy import Connection
 
 from imgen.domain.errors import ObjectNotFound, RateLimited
+from imgen.domain.remote_ip import network_of
 from imgen.domain.request import ReadPicture
 from imgen.domain.soft_binding import DIGITS, Algorithm, SoftBinding
 from imgen.records import picture_records
-from imgen.records.picture_records import PictureRecord
+from imgen.records.picture_records import PictureRecord, Scope
 from imgen.services.core import Core
 from imgen.services.recognition.known_fingerprints import KnownPicture
-from imgen.services.recognition.recognize import MAX_ALIKE
+from imgen.services.recognition.recognize import MAX_ALIKE, Match, recognize
 from imgen.threads import OBJECTS, RECOGNITION
 
 MAX_RESULTS = 100
 """Most matches of an answer."""
 MAX_PUBLIC = 8
 """Files of callers without a key that are looked at or wait for it, in one process; keys have the rest of the queue."""
+MAX_OF_NETWORK = 2
+"""Of these, those of one network, so that nobody who sends slowly keeps all others out."""
 EXACT = 100
 """Score of a match of the watermark, whose value is one picture's."""
 NO_MANIFEST = "There is no such manifest"
 """Text of a failure."""
 _BITS = 4 * DIGITS[Algorithm.FINGERPRINT]
-Scope = frozenset[str] | None
-"""Tenants whose pictures are found; None: all."""
 
 
 class ManifestMatch(Struct, frozen=True, kw_only=True):
@@ -41,34 +43,29 @@ class ManifestMatch(Struct, frozen=True, kw_only=True):
     """0–100: of a fingerprint the share of its bits that agree."""
 
 
-class Found(Struct, frozen=True, kw_only=True):
-    """Values to look up, and what their fingerprints are like."""
-
-    watermarks: tuple[str, ...] = ()
-    alike: tuple[KnownPicture, ...] = ()
-    """Pictures of all tenants, the nearest first; deleted ones may be among them."""
-
-
 class PublicTurns:
     """Turns of callers without a key to have a file looked at, which takes a core for a second."""
 
     def __init__(self) -> None:
-        self._taken = 0
+        self._taken: Counter[str] = Counter()
 
     @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self, remote_ip: str) -> Iterator[None]:
         """Holds a turn while the block runs.
 
         Raises:
-            RateLimited: all turns are taken.
+            RateLimited: all turns are taken, or those of the address's network are.
         """
-        if self._taken >= MAX_PUBLIC:
+        network = network_of(remote_ip)
+        if self._taken.total() >= MAX_PUBLIC or self._taken[network] >= MAX_OF_NETWORK:
             raise RateLimited("Too many pictures are looked at", retry_after_s=5)
-        self._taken += 1
+        self._taken[network] += 1
         try:
             yield
         finally:
-            self._taken -= 1
+            self._taken[network] -= 1
+            if not self._taken[network]:
+                del self._taken[network]
 
 
 async def find_by_binding(core: Core, binding: SoftBinding, *, scope: Scope, limit: int) -> list[ManifestMatch]:
@@ -77,8 +74,11 @@ async def find_by_binding(core: Core, binding: SoftBinding, *, scope: Scope, lim
     Raises:
         Retryable: the database does not answer, or too many pictures wait.
     """
-    found = await RECOGNITION.run(_alike, core, [binding]) if _is_fingerprint(binding) else _values([binding])
-    return await core.database.reading(_matches, found, scope=scope, limit=limit)
+    reading = core.database.reading
+    if binding.algorithm is Algorithm.WATERMARK:
+        return await reading(_marked, binding.value, scope=scope)
+    alike = await RECOGNITION.run(core.known_fingerprints.search, binding.value)
+    return await reading(_like, alike[:MAX_ALIKE], scope=scope, limit=limit)
 
 
 async def find_by_content(
@@ -104,8 +104,16 @@ async def find_by_content(
         InvalidField: `image` is no picture that may be opened.
         Retryable: the database does not answer, or too many pictures wait.
     """
-    found = await RECOGNITION.run(_inspect, core, read, algorithms, hints)
-    return await core.database.reading(_matches, found, scope=scope, limit=limit)
+    recognized = await recognize(core, read, scope=scope)
+    scores: dict[str, int] = {}
+    for match in recognized.matches:
+        score = _score(match, algorithms)
+        if score is not None and _is_kept(match.picture):
+            scores[match.picture.manifest_id] = score
+    for hint in hints:
+        for one in await find_by_binding(core, hint, scope=scope, limit=MAX_RESULTS):
+            scores.setdefault(one.manifest_id, one.score)
+    return _best(scores, limit)
 
 
 async def read_manifest_store(core: Core, manifest_id: str, *, scope: Scope, is_alone: bool) -> bytes:
@@ -125,7 +133,7 @@ async def read_manifest_store(core: Core, manifest_id: str, *, scope: Scope, is_
 
     record = None
     if "\0" not in manifest_id:  # no manifest has it, and PostgreSQL refuses it
-        record = await core.database.reading(picture_records.find_by_manifest, manifest_id, tenant_id=_tenant(scope))
+        record = await core.database.reading(picture_records.find_by_manifest, manifest_id, scope=scope)
     if record is None or not _is_kept(record):
         raise ObjectNotFound(NO_MANIFEST)
     try:
@@ -136,57 +144,34 @@ async def read_manifest_store(core: Core, manifest_id: str, *, scope: Scope, is_
     return store if alone is None else alone
 
 
-def _inspect(core: Core, read: ReadPicture, algorithms: Collection[Algorithm], hints: Sequence[SoftBinding]) -> Found:
-    """Reads the values of a file and looks them up among all fingerprints. Blocking."""
-    from imgen.provenance.inspection import inspect_picture
-    from imgen.provenance.matchlist import LEAST_QUALITY
-
-    inspected = inspect_picture(read())
-    bindings: list[SoftBinding] = []
-    if Algorithm.WATERMARK in algorithms:
-        bindings.append(SoftBinding(algorithm=Algorithm.WATERMARK, value=inspected.watermark.id or ""))
-    looks = inspected.fingerprint
-    if Algorithm.FINGERPRINT in algorithms and looks.quality >= LEAST_QUALITY:  # else its hash says nothing
-        bindings.append(SoftBinding(algorithm=Algorithm.FINGERPRINT, value=looks.hash))
-    return _alike(core, [*bindings, *hints])
+def _score(match: Match, algorithms: Collection[Algorithm]) -> int | None:
+    """Returns the score of a picture that a file points to; None: it does by nothing that counts here, such as credentials."""
+    if Algorithm.WATERMARK in algorithms and "watermark" in match.signs:
+        return EXACT
+    if Algorithm.FINGERPRINT in algorithms and match.distance is not None:
+        return _likeness(match.distance)
+    return None
 
 
-def _alike(core: Core, bindings: Sequence[SoftBinding]) -> Found:
-    near: dict[str, KnownPicture] = {}
-    for binding in filter(_is_fingerprint, bindings):
-        for one in core.known_fingerprints.search(binding.value)[:MAX_ALIKE]:
-            if one.gen_id not in near or one.distance < near[one.gen_id].distance:
-                near[one.gen_id] = one
-    ordered = sorted(near.values(), key=lambda one: (one.distance, one.gen_id))
-    return Found(watermarks=_values(bindings).watermarks, alike=tuple(ordered))
+def _like(connection: Connection, alike: Sequence[KnownPicture], *, scope: Scope, limit: int) -> list[ManifestMatch]:
+    near = picture_records.find_all(connection, [one.gen_id for one in alike], scope=scope)
+    kept = [(near[one.gen_id], one.distance) for one in alike if one.gen_id in near and _is_kept(near[one.gen_id])]
+    return _best({record.manifest_id: _likeness(distance) for record, distance in kept}, limit)
 
 
-def _values(bindings: Iterable[SoftBinding]) -> Found:
-    return Found(watermarks=tuple(one.value for one in bindings if not _is_fingerprint(one)))
+def _marked(connection: Connection, watermark_id: str, *, scope: Scope) -> list[ManifestMatch]:
+    record = picture_records.find_by_watermark(connection, watermark_id, scope=scope)
+    return _best({record.manifest_id: EXACT}, 1) if record is not None and _is_kept(record) else []
 
 
-def _matches(connection: Connection, found: Found, *, scope: Scope, limit: int) -> list[ManifestMatch]:
-    """Looks up all that was found, whether it leads anywhere or not: the work tells nothing."""
-    tenant_id = _tenant(scope)
-    marked = [picture_records.find_by_watermark(connection, value, tenant_id=tenant_id) for value in found.watermarks]
-    near: Mapping[str, PictureRecord] = picture_records.find_all(
-        connection, [one.gen_id for one in found.alike], tenant_id=tenant_id
-    )
-    scores = {one.manifest_id: EXACT for one in marked if one is not None and _is_kept(one)}
-    for one in found.alike:
-        record = near.get(one.gen_id)
-        if record is not None and _is_kept(record):
-            scores.setdefault(record.manifest_id, EXACT * (_BITS - one.distance) // _BITS)
-    return [ManifestMatch(manifest_id=name, score=score) for name, score in list(scores.items())[:limit]]
+def _best(scores: Mapping[str, int], limit: int) -> list[ManifestMatch]:
+    ordered = sorted(scores.items(), key=lambda one: -one[1])
+    return [ManifestMatch(manifest_id=name, score=score) for name, score in ordered[:limit]]
 
 
-def _is_fingerprint(binding: SoftBinding) -> bool:
-    return binding.algorithm is Algorithm.FINGERPRINT
+def _likeness(distance: int) -> int:
+    return EXACT * (_BITS - distance) // _BITS
 
 
 def _is_kept(record: PictureRecord) -> bool:
     return record.removed_at is None and bool(record.manifest_key)
-
-
-def _tenant(scope: Scope) -> str | None:
-    return None if scope is None else next(iter(scope))

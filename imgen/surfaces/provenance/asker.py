@@ -7,16 +7,16 @@ from starlette.types import Scope
 from imgen.asgi.answer_headers import answer_context
 from imgen.asgi.endpoint import AUTHORIZATION, header, remote_ip
 from imgen.domain.principal import READ
+from imgen.records import picture_records
 from imgen.services.accounts import authentication
 from imgen.services.core import Core
-from imgen.services.recognition import resolution
 from imgen.surfaces.caller import Caller
 
 
 class Asker(NamedTuple):
     """Party that asks."""
 
-    scope: resolution.Scope
+    scope: picture_records.Scope
     """Tenants whose pictures it finds; None: all."""
     has_key: bool
 

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 from starlette.types import Receive, Scope
 
-from imgen.asgi.endpoint import Answer, header, json_answer, read_body
+from imgen.asgi.endpoint import Answer, header, json_answer, read_body, remote_ip
 from imgen.domain.soft_binding import Algorithm
 from imgen.services.core import Core
 from imgen.services.recognition import resolution
@@ -47,7 +47,7 @@ async def by_content(core: Core, turns: PublicTurns, scope: Scope, receive: Rece
     media_type = header(scope, b"content-type").partition(";")[0].strip().lower()
     if media_type not in (*PICTURE_TYPES, *_UNKNOWN_TYPES):
         raise UnsupportedType
-    with nullcontext() if asker.has_key else turns.one():  # before the megabytes of a stranger are read
+    with nullcontext() if asker.has_key else turns.one(remote_ip(scope)):  # before the megabytes of a stranger are read
         max_bytes = int(core.settings.http.max_body_mib * 1024 * 1024)
         file = await read_body(scope, receive, max_bytes=max_bytes)
         found = await resolution.find_by_content(

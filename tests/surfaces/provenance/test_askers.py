@@ -1,6 +1,7 @@
 """Askers of the resolver: keys, the public and nobody; whatever a tenant has is to others as if nobody had it."""
 
 import io
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from surfaces.provenance.asking import (
 from surfaces.recorder import Recorder
 
 from imgen.domain.errors import RateLimited
-from imgen.services.recognition.resolution import MAX_PUBLIC, PublicTurns
+from imgen.services.recognition.resolution import MAX_OF_NETWORK, MAX_PUBLIC, PublicTurns
 
 WELL_KNOWN = "/.well-known/c2pa-soft-binding-resolution"
 DOCUMENTS = [f"{SERVICES}/{name}" for name in ("supportedAlgorithms", "capabilities", "status")]
@@ -180,15 +181,17 @@ def test_pages_of_any_origin_may_ask_a_public_resolver(site):
 
 
 def test_strangers_leave_the_queue_to_keys():
-    """No more than some of their files are looked at or wait; a turn that has ended is free again."""
+    """No more than some of their files are looked at or wait, few of one network; a turn that has ended is free again."""
     turns = PublicTurns()
-    entered = [turns.one() for _ in range(MAX_PUBLIC)]
-    for one in entered:
-        one.__enter__()
-    with pytest.raises(RateLimited), turns.one():
-        raise AssertionError("there was a turn")
-    entered[0].__exit__(None, None, None)
-    with turns.one():
+    with ExitStack() as entered:
+        for number in range(MAX_PUBLIC):
+            entered.enter_context(turns.one(f"10.0.0.{number // MAX_OF_NETWORK}"))
+            if number == MAX_OF_NETWORK - 1:
+                with pytest.raises(RateLimited):
+                    entered.enter_context(turns.one("10.0.0.0"))
+        with pytest.raises(RateLimited):
+            entered.enter_context(turns.one("10.0.1.1"))
+    with turns.one("10.0.0.0"), turns.one("10.0.1.1"):
         pass
 
 
