@@ -16,7 +16,7 @@ from imgen.surfaces.surface import Surface, surface_at
 
 PREFIXES = (
     "/", "/account", "/authorize", "/invitation", "/panel", "/password-reset", "/play", "/sign-in", "/sign-out", "/sign-up",
-    "/static", "/studio",
+    "/static", "/studio", "/verify",
 )  # fmt: skip
 """Prefixes of the pages; `/` is the home page alone."""
 

@@ -16,6 +16,8 @@ from imgen.domain import errors
 MAX_FORM_BYTES = 64 * 1024
 UPLOAD_PATH = "/play/upload"
 """Path whose body is a file: only its endpoint reads it, so the token must be in a header."""
+PICTURE_PATHS = frozenset({"/verify", "/panel/pictures"})
+"""Paths whose forms have a file and work without scripts: their endpoints read them, and check the token (sent_picture.py)."""
 MAKING = ("/play", "/studio")
 """Beginnings of the paths whose forms may be long: prompts, and files in those of the playground."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -57,13 +59,13 @@ class Csrf:
             signing_secret=secret,
             always_protect=_Everything(),
             cookie_secure=is_tls,
-            skip_if_scope=None,
+            skip_if_scope=lambda scope: scope["path"] in PICTURE_PATHS,
             send_csrf_failed=refuse,
         )
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         """Passes reads, and changes that have the token."""
-        headers, is_file = scope["headers"], scope["path"] == UPLOAD_PATH
+        headers, is_file = scope["headers"], scope["path"] == UPLOAD_PATH or scope["path"] in PICTURE_PATHS
         hidden = b"" if is_file else b"multipart/"
         shown = [one for one in headers if one[0] != b"content-type" or not one[1].strip().lower().startswith(hidden)]
         body = b""

@@ -24,6 +24,7 @@ from imgen.surfaces.web.links import Links
 from imgen.surfaces.web.navigation import NavEntry
 from imgen.surfaces.web.overview import Overview
 from imgen.surfaces.web.people import People
+from imgen.surfaces.web.picture_search import PictureSearch
 from imgen.surfaces.web.playground import Playground
 from imgen.surfaces.web.playground_jobs import PlaygroundJobs
 from imgen.surfaces.web.playground_upload import PlaygroundUpload
@@ -34,6 +35,7 @@ from imgen.surfaces.web.suggestions import Suggestions
 from imgen.surfaces.web.tenant_members import TenantMembers
 from imgen.surfaces.web.tenants import Tenants
 from imgen.surfaces.web.usage import Usage
+from imgen.surfaces.web.verify import Verify
 from imgen.surfaces.web.webhooks import Webhooks
 
 
@@ -63,6 +65,8 @@ SECTIONS: tuple[type[Section], ...] = (
     Overview,
     JobList,
     Jobs,
+    PictureSearch,
+    Verify,
     Chosen,
     Tenants,
     TenantMembers,

@@ -21,6 +21,7 @@ from imgen.domain.user import User
 from imgen.records import installation
 from imgen.services.accounts import sessions, sign_up
 from imgen.services.core import Core
+from imgen.services.recognition import strangers
 from imgen.surfaces.pages import environment, page_headers
 from imgen.surfaces.session_cookie import COOKIE
 from imgen.surfaces.web import error_pages, filters, nul
@@ -58,7 +59,10 @@ class Shell:
         self._policy = _policy(core)
         self._templates = environment()
         self._templates.filters |= filters.FILTERS
-        self._templates.globals |= {"is_sign_up_open": sign_up.is_open(core)}
+        self._templates.globals |= {
+            "is_sign_up_open": sign_up.is_open(core),
+            "is_verify_open": strangers.is_public(core),
+        }
 
     def page(
         self, request: Request, template: str, *, status: int = 200, policy: str = "", **values: Any

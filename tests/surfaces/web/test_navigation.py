@@ -37,7 +37,7 @@ def test_the_line_and_the_tab_of_a_page_are_marked(path, line, tab):
 def test_members_see_no_line_of_administrators():
     """Neither in the bar nor among the tabs; a group that has no page for them is not there."""
     assert [one.label for one in navigation(NAV, ADMIN, "/").lines] == [
-        "Playground", "Studio", "Overview", "Jobs", "Blocked", "Accounts", "Usage", "Catalog", "System",
+        "Playground", "Studio", "Overview", "Jobs", "Blocked", "Verify", "Accounts", "Usage", "Catalog", "System",
     ]  # fmt: skip
     assert [one.label for one in navigation(NAV, MEMBER, "/").lines][-2:] == ["Usage", "Catalog"]
     assert [one.label for one in navigation(NAV, MEMBER, "/panel/keys").tabs] == ["Tenants", "Keys", "Webhooks"]

@@ -7,7 +7,7 @@ from surfaces.web.conftest import sign_in, violations
 PAGES = (
     "/panel", "/panel/jobs", "/panel/jobs?view=table", "/panel/blocked", "/panel/keys", "/panel/tenants", "/panel/usage",
     "/panel/usage?by=key", "/panel/catalog", "/panel/workers", "/panel/cache", "/panel/people", "/panel/webhooks", "/panel/audit",
-    "/account", "/invitation", "/password-reset",
+    "/account", "/invitation", "/password-reset", "/verify", "/panel/pictures",
 )  # fmt: skip
 
 
