@@ -4,6 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
+from imgen.domain.remote_engine import MAX_PRICE
+
 Scalar = int | float | bool | str
 
 
@@ -64,7 +66,7 @@ class EngineChoice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """File of a ComfyUI workflow in the API's format, under <data>/workflows or config/workflows."""
     nodes: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
     """Value of a request → inputs of the workflow that it is written into, such as `prompt = "6.text"`."""
-    price: Annotated[float, Meta(ge=0)] | None = None
+    price: Annotated[float, Meta(ge=0, le=MAX_PRICE)] | None = None
     """Price of a picture; None: the engine's."""
 
     def draws(self, *, source: bool, mask: bool, lora: bool = False) -> bool:

@@ -20,6 +20,9 @@ BASE_URLS: dict[str, str] = {
 MICROS = 1_000_000
 """Amounts are whole millionths of the operator's currency: sums of them are exact."""
 
+MAX_PRICE = 1_000_000
+"""Highest price of a picture; a month's sum of such has to be an integer of the database."""
+
 
 class RemoteEngine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Remote engine. `key` is the table's name."""
@@ -39,9 +42,9 @@ class RemoteEngine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Pictures that each worker process has it draw at once."""
     pause_s: Annotated[float, Meta(gt=0, le=3600)] = 20
     """Pause of an engine that is down; then it is asked again."""
-    price: Annotated[float, Meta(ge=0)] = 0
+    price: Annotated[float, Meta(ge=0, le=MAX_PRICE)] = 0
     """Price of a picture, in the operator's currency."""
-    monthly_cap: Annotated[float, Meta(ge=0)] | None = None
+    monthly_cap: Annotated[float, Meta(ge=0, le=MAX_PRICE * 1000)] | None = None
     """Spending of a calendar month (UTC) at which the engine is switched off; None: there is no cap."""
 
     def __post_init__(self) -> None:

@@ -1,8 +1,10 @@
 """Remote engines: amounts of money as text."""
 
+import msgspec
 import pytest
 
-from imgen.domain.remote_engine import amount_text, micros, parse_remote_engine
+from imgen.domain.engine_options import EngineChoice
+from imgen.domain.remote_engine import MAX_PRICE, amount_text, micros, parse_remote_engine
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,20 @@ def test_the_host_of_an_engine_has_its_port():
         for fields in ({}, {"base_url": "http://[::1]:80/v1"})
     ]
     assert hosts == ["api.openai.com", "[::1]:80"]
+
+
+@pytest.mark.parametrize("field", ["price", "monthly_cap", "timeout_s", "connect_timeout_s", "pause_s"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -1.0, 1e300])
+def test_amounts_and_times_are_numbers_that_can_be_booked(field, value):
+    """TOML has `inf` and `nan`; a month's sum has to be an integer of the database."""
+    with pytest.raises(msgspec.ValidationError, match=field):
+        parse_remote_engine("one", {"kind": "openai", field: value})
+    if field == "price":
+        with pytest.raises(msgspec.ValidationError, match=field):
+            msgspec.convert({"engine": "one", field: value}, EngineChoice)
+
+
+def test_the_highest_amounts_fit():
+    """A month's, too."""
+    highest = parse_remote_engine("one", {"kind": "openai", "price": MAX_PRICE, "monthly_cap": MAX_PRICE * 1000})
+    assert highest.cap_micros + micros(highest.price) < 2**63

@@ -264,7 +264,7 @@ class Comfy:
             number = len(self.drawn) + len(self.pending)
             extra["create_time"] = int(time.time() * 1000)
             self.pending.append({"id": prompt_id, "prompt": body["prompt"], "extra": extra, "number": number})
-            self.arrived.notify()
+            self.arrived.notify_all()
         return 200, {"prompt_id": prompt_id, "number": number, "node_errors": {}}
 
     def _job(self, prompt_id: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -67,9 +68,20 @@ class CallUnderWay:
             ImgenError: see `RemoteDrawing.draw`.
         """
         price = self.opened.remote.price if self.choice.price is None else self.choice.price
-        call = await self.calls.open(self.opened.remote, micros(price))
+        call = await self._booked(micros(price))
         self.begun()
         return await self._ended(call, is_new=True)
+
+    async def _booked(self, price_micros: int) -> EngineCall:
+        """Books a call; where the job is stopped amid that, nothing is asked, and the price is given back."""
+        task = asyncio.ensure_future(self.calls.open(self.opened.remote, price_micros))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await _ended_by_itself(task)
+            with contextlib.suppress(ImgenError):
+                await self.calls.end(task.result(), is_paid=False)
+            raise
 
     async def go_on(self, call: EngineCall) -> Drawn | None:
         """Goes on with an open call of an earlier attempt. None: the engine has lost the work, and a new call has to be made.
@@ -178,14 +190,13 @@ class CallUnderWay:
                 work.engine_job_id = await client.submit(request)
                 await self.calls.note(work.call, work.engine_job_id)
             work.is_handed_over = True
+            self.opened.took_work()
 
         task = asyncio.ensure_future(submitted())
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            while not task.done():
-                with contextlib.suppress(asyncio.CancelledError):  # a further one, such as of the time limit
-                    await asyncio.wait({task})
+            await _ended_by_itself(task)
             try:
                 task.result()
             except RemoteEngineAway:
@@ -239,6 +250,13 @@ class CallUnderWay:
             reason = without(str(exc), self._request(work).hidden)
             log.warning("an engine was not told of a cancellation", call=work.call.id, reason=reason)
             return False
+
+
+async def _ended_by_itself(task: asyncio.Future[Any]) -> None:
+    """Waits until a task has ended, also where whoever waits is cancelled once more, such as by a time limit."""
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
 
 
 class _Work:

@@ -19,8 +19,17 @@ from numpy.typing import NDArray
 
 from imgen.domain.catalog import Model
 from imgen.domain.engine_options import EngineChoice, RemoteOptions
-from imgen.domain.errors import LeaseLost, ModelError, PictureFlagged, RefusedByProvider, RemoteEngineAway, WorkerEnds
+from imgen.domain.errors import (
+    LeaseLost,
+    ModelError,
+    PictureFlagged,
+    RefusedByProvider,
+    RemoteEngineAway,
+    SpendingCapReached,
+    WorkerEnds,
+)
 from imgen.domain.remote_engine import EngineState, RemoteEngine
+from imgen.records.engine_calls import EngineCall
 from workers.engines import Drawn, OnStep, Shot
 from workers.engines.remote.call import CallUnderWay, WorkGoesOn
 from workers.engines.remote.calls import Calls
@@ -189,7 +198,7 @@ class RemoteDrawing:
                 raise exc.reason from exc
             except RemoteEngineAway as exc:
                 reasons.append(exc)
-        first_back = min(reasons, key=lambda one: one.retry_after_s or 0)
+        first_back = min(reasons, key=lambda one: (isinstance(one, SpendingCapReached), one.retry_after_s or 0))
         raise type(first_back)("; ".join(map(str, reasons)), retry_after_s=first_back.retry_after_s)
 
     async def _gone_on(self, options: RemoteOptions, shot: Shot, calls: Calls, watch: _Watch) -> Drawn | None:
@@ -201,21 +210,23 @@ class RemoteDrawing:
         if choice is None or choice.engine not in self._engines:
             await calls.end(call, is_paid=True)
             return None
-        opened = await self._engine(choice)
+        try:
+            opened = await self._engine(choice)
+        except RemoteEngineAway as exc:
+            await _give_up(call, calls, self._engines[choice.engine], exc)
+            return None
         if not call.engine_job_id:  # where the id is ours, it is noted before the engine is asked
             is_unasked = isinstance(opened.client, QueueClient) and opened.client.takes_our_id
             await calls.end(call, is_paid=not is_unasked)
             return None
         try:
-            async with opened.slot():
+            async with opened.slot(is_new=False):
                 return await self._call(opened, choice, shot, calls, watch).go_on(call)
-        except (WorkGoesOn, RemoteEngineAway) as exc:
-            reason = exc.reason if isinstance(exc, WorkGoesOn) else exc
-            if time.time() - call.opened_at < opened.remote.timeout_s:
-                raise reason from None
-            log.warning("an engine is away for too long, its work is given up", call=call.id, engine=call.engine)
-            await calls.end(call, is_paid=True)
-            return None
+        except WorkGoesOn as exc:
+            await _give_up(call, calls, opened.remote, exc.reason)
+        except RemoteEngineAway as exc:
+            await _give_up(call, calls, opened.remote, exc)
+        return None
 
     def _call(
         self, opened: OpenedEngine, choice: EngineChoice, shot: Shot, calls: Calls, watch: _Watch
@@ -262,6 +273,14 @@ class RemoteDrawing:
             with contextlib.suppress(RuntimeError):
                 await opened.client.close()
         await self._loop.shutdown_default_executor()
+
+
+async def _give_up(call: EngineCall, calls: Calls, remote: RemoteEngine, reason: RemoteEngineAway) -> None:
+    """Ends the call of work whose engine has been away for longer than a picture may take; raises the reason until then."""
+    if time.time() - call.opened_at < remote.timeout_s:
+        raise reason
+    log.warning("an engine is away for too long, its work is given up", call=call.id, engine=call.engine)
+    await calls.end(call, is_paid=True)
 
 
 def _fitting(options: RemoteOptions, shot: Shot) -> list[EngineChoice]:

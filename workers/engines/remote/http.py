@@ -205,7 +205,7 @@ def retry_after_s(headers: Mapping[str, str]) -> int | None:
         return min(int(value[:9]), MAX_PAUSE_S)
     try:
         until = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=dt.UTC)

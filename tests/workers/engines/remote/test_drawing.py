@@ -12,7 +12,13 @@ from servers.faulty_http import answer, hang
 from servers.image_engine import KEY, refusal, start_image_engine
 
 from imgen.domain.catalog import parse_model
-from imgen.domain.errors import Cancelled, RemoteEngineAway, RemoteEngineFailed, SpendingCapReached
+from imgen.domain.errors import (
+    Cancelled,
+    RemoteEngineAway,
+    RemoteEngineBusy,
+    RemoteEngineFailed,
+    SpendingCapReached,
+)
 from imgen.domain.job import State
 from imgen.domain.recipe import Diffusion
 from imgen.domain.remote_engine import EngineState, parse_remote_engine
@@ -147,6 +153,14 @@ def test_where_all_engines_are_away_the_job_waits_for_the_first_to_be_back(draw,
     with pytest.raises(RemoteEngineAway, match=r"(?s)first.*second") as raised:
         draw()(claimed())
     assert raised.value.retry_after_s == 9
+
+
+def test_a_cap_is_not_the_first_to_be_back(draw, claimed, server):
+    """It lasts for the month: the job waits for the engine that pauses."""
+    server.script.append(refusal(429, "busy", **{"Retry-After": "40"}))
+    with pytest.raises(RemoteEngineAway) as raised:
+        draw(first={"price": 1, "monthly_cap": 0.5})(claimed())
+    assert (type(raised.value), raised.value.retry_after_s) == (RemoteEngineBusy, 40)
 
 
 def test_an_engine_that_fails_three_times_in_a_row_pauses(draw, claimed, server):

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from factories import PLAN, make_job
+from pydantic import SecretStr
 from servers.comfyui_models import EDIT, MODEL, SHIPPED, TEXT, diffusion, draw, edit, render, right_half
 from servers.comfyui_nodes import RED
 from servers.event_loop import until
@@ -18,6 +19,8 @@ from imgen.domain.job import State
 from imgen.records import engine_calls, job_transitions, jobs, ledger
 from workers.engines import EngineContext, Shot
 from workers.engines.remote.calls import JobCalls, TrialCalls
+from workers.engines.remote.comfyui import ComfyUI
+from workers.engines.remote.drawing import RemoteDrawing
 from workers.engines.remote.engine import open_drawing
 from workers.engines.remote.protocol import PictureRequest
 
@@ -250,6 +253,26 @@ def test_the_next_worker_goes_on_with_the_work_of_one_that_is_gone(draw_job, cla
     assert spent(database) == 1_000_000
 
 
+def test_a_pause_keeps_nobody_from_work_that_is_paid_already(draw_job, claimed, comfy, database):
+    """The engine wants no new work; the picture of before is fetched all the same."""
+    comfy.gate.clear()
+
+    def leave(*_):
+        if comfy.drawn:
+            raise LeaseLost
+
+    with pytest.raises(LeaseLost):
+        draw_job(claimed, Shot(diffusion=diffusion()), leave)
+    comfy.gate.set()
+    comfy.faults["POST /prompt"].append(answer(429, b"", {"Retry-After": "90"}))
+    model, shot = parse_model("eros", MODEL | {"engines": [TEXT]}), Shot(diffusion=diffusion())
+    draw_at = draw_job.opened[-1].draw
+    with pytest.raises(RemoteEngineAway):
+        draw_at(model, shot, TrialCalls(), lambda *_: None)
+    assert tuple(draw_at(model, shot, JobCalls(database, claimed), lambda *_: None).pixels[128, 310]) == RED
+    assert len(comfy.drawn) == 1
+
+
 def test_a_worker_that_ends_leaves_the_work_to_the_next(draw_job, claimed, comfy):
     """It waits for nothing; the next one gets the picture without another run."""
     comfy.gate.clear()
@@ -266,9 +289,12 @@ def test_a_worker_that_ends_leaves_the_work_to_the_next(draw_job, claimed, comfy
 
 
 def test_fifty_pictures_at_once_are_fifty_runs(comfy, remote):
-    """Each gets its own picture, and its own progress."""
-    context = EngineContext(remote_engines={"elsewhere": remote(calls=50)}, workflow_folders=(SHIPPED,))
-    drawing = open_drawing(context)
+    """All wait at the server before the first is drawn; each gets its own picture, however busy this machine is."""
+    patient = remote(calls=50, timeout_s=500, connect_timeout_s=60)
+    drawing = RemoteDrawing(
+        {"elsewhere": patient}, lambda one: ComfyUI(one, SecretStr(""), (SHIPPED,), outage_s=patient.timeout_s)
+    )
+    comfy.gate.clear()
     model = parse_model("eros", MODEL | {"engines": [TEXT]})
 
     def one(number):
@@ -277,7 +303,11 @@ def test_fifty_pictures_at_once_are_fifty_runs(comfy, remote):
 
     try:
         with ThreadPoolExecutor(50) as threads:
-            assert list(threads.map(one, range(50))) == [256 + 8 * number for number in range(50)]
+            made = threads.map(one, range(50))
+            with comfy.arrived:
+                comfy.arrived.wait_for(lambda: comfy.remaining == 50, 200)  # else the calls tell why
+            comfy.gate.set()
+            assert list(made) == [256 + 8 * number for number in range(50)]
     finally:
         drawing.close()
     assert len(comfy.drawn) == 50
