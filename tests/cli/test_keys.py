@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from servers.command import run_command
+from servers.tables import make_data_folder
 
 from imgen.domain.principal import hash_key
 from imgen.records import api_keys, audit
@@ -17,7 +18,8 @@ from imgen.records.database import Database
 
 @pytest.fixture
 def imgen(tmp_path):
-    """Runs a command over an empty data folder."""
+    """Runs a command over a data folder with an empty database."""
+    make_data_folder(tmp_path / "var")
 
     def run(*arguments, check=True):
         done = run_command(*arguments, "--data", str(tmp_path / "var"))
@@ -205,14 +207,16 @@ def test_a_password_that_could_never_sign_in_is_refused(imgen):
     assert imgen("users", "password", "mira", "--password", "x" * 200).stdout == "Changed\n"
 
 
-def test_migrate_says_where_it_went(imgen):
+def test_migrate_says_where_it_went(imgen, tmp_path):
     """One command brings the database up to date, as often as it is called."""
+    (tmp_path / "var" / "imgen.db").unlink()
     assert "Up to date: sqlite:///" in imgen("migrate").stdout
     assert "Up to date" in imgen("migrate").stdout
 
 
-def test_doctor_names_what_is_missing_and_how_to_mend_it(imgen):
+def test_doctor_names_what_is_missing_and_how_to_mend_it(imgen, tmp_path):
     """Over an empty folder nothing runs: exit code 1, and a remedy for each part."""
+    (tmp_path / "var" / "imgen.db").unlink()
     done = imgen("doctor", check=False)
     assert done.returncode == 1
     assert "imgen up" in done.stdout
@@ -230,7 +234,6 @@ def test_doctor_names_what_is_missing_and_how_to_mend_it(imgen):
 )
 def test_a_wrong_setting_is_named_in_one_line(imgen, tmp_path, text, said):
     """No traceback, the setting's name, exit code 1."""
-    (tmp_path / "var").mkdir()
     (tmp_path / "var" / "imgen.toml").write_text(text)
     done = imgen("migrate", check=False)
     assert done.returncode == 1
@@ -240,7 +243,6 @@ def test_a_wrong_setting_is_named_in_one_line(imgen, tmp_path, text, said):
 
 def test_a_secret_in_a_setting_is_never_told(imgen, tmp_path):
     """A database that does not answer is named without its password."""
-    (tmp_path / "var").mkdir()
     (tmp_path / "var" / "imgen.toml").write_text('[database]\nurl = "postgresql+psycopg://me:hunter22@127.0.0.1:1/x"\n')
     done = imgen("doctor", check=False)
     assert "hunter22" not in done.stdout + done.stderr

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from servers.command import run_command
+from servers.tables import make_data_folder
 
 from imgen.records import audit
 from imgen.records.database import Database
@@ -12,6 +13,7 @@ from imgen.records.database import Database
 @pytest.fixture
 def imgen(tmp_path):
     """Runs a command over a data folder with one tenant."""
+    make_data_folder(tmp_path / "var")
 
     def run(*arguments, check=True):
         done = run_command(*arguments, "--data", str(tmp_path / "var"))

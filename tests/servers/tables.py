@@ -17,6 +17,12 @@ def make_tables(database: Database) -> None:
     schema.upgrade(database)
 
 
+def make_data_folder(folder: Path) -> None:
+    """Makes a data folder as `imgen migrate` would."""
+    folder.mkdir(parents=True)
+    (folder / "imgen.db").write_bytes(_empty_file())
+
+
 def empty_tables(postgres: Database) -> None:
     """Deletes every row of a PostgreSQL, all by one message."""
     statements = [
