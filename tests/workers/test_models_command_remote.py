@@ -4,12 +4,27 @@ import json
 import tomllib
 
 import pytest
+from drawn_elsewhere import attempted, submitted
 from PIL import Image
+from servers.comfyui import start_comfyui
+from servers.comfyui_nodes import RED
 from servers.command import run_command
 from servers.image_engine import KEY, refusal, start_image_engine
 
 from imgen import configuration, settings
 from imgen.cli.models.trial import TrialSize
+from imgen.domain.job import State
+
+NODES = {
+    "prompt": "6.text",
+    "width": "5.width",
+    "height": "5.height",
+    "seed": "3.seed",
+    "steps": "3.steps",
+    "lora": "10.lora_name",
+    "lora_scale": "10.strength_model,10.strength_clip",
+}
+"""Inputs of the shipped workflow for SDXL."""
 
 
 @pytest.fixture
@@ -107,3 +122,27 @@ def test_a_key_that_is_not_set_is_told(add, monkeypatch):
     monkeypatch.delenv("CLUSTER_KEY")
     done = add("--engine", "cluster", "--model", "flux-dev", "--yes")
     assert (done.returncode, "the environment has no CLUSTER_KEY" in done.stderr) == (1, True)
+
+
+def test_comfyui_from_nothing_to_the_first_picture(make_resources, tmp_path):
+    """An engine, a workflow and one command: then a request that names the model is drawn by it."""
+    data = tmp_path / "var"
+    (data / "models.toml").unlink()
+    with start_comfyui() as (server, comfy):
+        (data / "engines.toml").write_text(f'[comfy]\nkind = "comfyui"\nbase_url = "{server.url}"\n')
+        nodes = [f"{name}={target}" for name, target in NODES.items()]
+        done = run_command(
+            *("models", "add", "far", "--engine", "comfy", "--workflow", "sdxl.json", "--takes", "seed,steps,lora"),
+            *(word for node in nodes for word in ("--node", node)),
+            *("--default", "--yes", "--data", str(data)),
+            obj=TrialSize(256, 256),
+        )
+        assert done.returncode == 0, done.stderr
+        with Image.open(data / "models" / "far.trial.png") as picture:
+            assert (picture.size, picture.getpixel((9, 9))) == ((256, 256), RED)
+        resources = make_resources()
+        job = attempted(resources, submitted(resources, "far"))
+        assert job.state is State.RENDERED, job
+        assert [(one["positive"], one["steps"]) for one in comfy.drawn[1:]] == [
+            ("red coat", job.recipe.diffusion.num_inference_steps)
+        ]

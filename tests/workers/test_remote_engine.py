@@ -4,8 +4,7 @@ import time
 
 import pytest
 import structlog
-from factories import PLAN, make_job, make_recipe
-from msgspec import structs
+from drawn_elsewhere import MODEL, attempted, found
 from servers.faulty_http import answer
 from servers.image_engine import KEY, at_url, pictures, refusal, start_image_engine
 
@@ -13,20 +12,8 @@ from imgen import configuration
 from imgen.cli import doctor
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import State
-from imgen.domain.recipe import PromptParts
-from imgen.records import audit, jobs, ledger
+from imgen.records import audit
 from workers import tasks
-
-MODEL = """
-[eros]
-label = "Eros"
-backend = "remote"
-engines = [{ engine = "elsewhere", model = "gpt-image-2" }]
-steps = { default = 4 }
-guidance = { default = 3.5 }
-default_style = "professional"
-styles = { professional = { label = "Professional" } }
-"""
 
 
 @pytest.fixture
@@ -43,26 +30,6 @@ def resources(make_resources, server, tmp_path, monkeypatch):
     entry = f'[elsewhere]\nkind = "openai"\nbase_url = "{server.url}/v1"\napi_key_env = "ELSEWHERE_KEY"\n'
     (tmp_path / "var" / "engines.toml").write_text(entry)
     return make_resources()
-
-
-def attempted(resources):
-    """A job after its first attempt to be drawn."""
-    parts = PromptParts(prompt="red coat", original_prompt="red coat", positive="red coat")
-    recipe = make_recipe(prompt_parts=parts)
-    recipe = structs.replace(
-        recipe, diffusion=structs.replace(recipe.diffusion, positive="red coat", width=256, height=256)
-    )
-    job = make_job(recipe=recipe)
-    with resources.database.write() as connection:
-        jobs.add(connection, job)
-        ledger.hold(connection, job, PLAN)
-    tasks.run_phase(resources, tasks.RENDER, job.id)
-    return found(resources, job)
-
-
-def found(resources, job):
-    with resources.database.read() as connection:
-        return jobs.find(connection, job.id)
 
 
 def test_a_picture_from_elsewhere_is_finished_and_its_seed_is_unknown(resources):

@@ -188,7 +188,7 @@ class RemoteDrawing:
             return drawn
         if not (fitting := _fitting(options, shot)):
             raise ModelError(f"models.toml: {model.key}: none of its engines draws from these inputs")
-        reasons = list[RemoteEngineAway]()
+        reasons = list[tuple[int, RemoteEngineAway]]()
         for choice in fitting:
             try:
                 opened = await self._engine(choice)
@@ -197,9 +197,12 @@ class RemoteDrawing:
             except WorkGoesOn as exc:
                 raise exc.reason from exc
             except RemoteEngineAway as exc:
-                reasons.append(exc)
-        first_back = min(reasons, key=lambda one: (isinstance(one, SpendingCapReached), one.retry_after_s or 0))
-        raise type(first_back)("; ".join(map(str, reasons)), retry_after_s=first_back.retry_after_s)
+                is_missing, is_off = choice.engine not in self._engines, isinstance(exc, SpendingCapReached)
+                reasons.append((2 if is_missing else 1 if is_off else 0, exc))
+        # Engines that come back by themselves count first, then those that wait for the next month, then for the operator
+        _, first_back = min(reasons, key=lambda one: (one[0], one[1].retry_after_s or 0))
+        words = "; ".join(str(reason) for _, reason in reasons)
+        raise type(first_back)(words, retry_after_s=first_back.retry_after_s)
 
     async def _gone_on(self, options: RemoteOptions, shot: Shot, calls: Calls, watch: _Watch) -> Drawn | None:
         """Goes on with the call that an earlier attempt left open. None: there is none, or it has come to nothing."""
