@@ -102,6 +102,10 @@ class Requests:
         operations = [found.ok() for found in schemathesis.openapi.from_dict(document).get_all_operations()]
         self._kinds = [(one, kind) for one in operations for kind in self._strategies(one)]
 
+    def close(self) -> None:
+        """Ends the connections."""
+        self._session.close()
+
     def send(self, number: int, *, check: Callable[[], None]) -> None:
         """Sends that many requests: to each operation about as many of each kind, as long as there are different ones.
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -19,12 +20,13 @@ from surfaces.oauth.dance import REDIRECT, VERIFIER, ask, decide
 from imgen import composition, settings
 from imgen.domain.ids import stored_id
 from imgen.domain.principal import ALL_SCOPES
-from imgen.records import tenants
+from imgen.records import jobs, tenants
 from imgen.surfaces import openai
 from imgen.surfaces.action import examples as action
 from imgen.surfaces.forge import examples as forge
 from imgen.surfaces.oauth import description as oauth
 from imgen.surfaces.operators import description as operators
+from imgen.surfaces.provenance import description as provenance
 
 REQUESTS = 5_000
 UNDRAWN = {"POST /v1/images/edits", "POST /v1/images/variations"}
@@ -117,6 +119,7 @@ def real_ids(api: Api, person: Mapping[str, str]) -> dict[str, str]:
         action.UPLOAD_ID: upload.json()["image"],
         oauth.CLIENT_ID: application,
         oauth.REFRESH_TOKEN: tokens["refresh_token"],
+        provenance.MANIFEST_ID: manifest_id(api, stored_id(job)),
     }
 
 
@@ -133,8 +136,11 @@ async def connected(api: Api, person: Mapping[str, str]) -> tuple[str, dict[str,
 
 def tenant_id(api: Api, name: str) -> str:
     """Id of a tenant."""
-    database = composition.open_database(settings.load(api.data))
-    try:
+    with closing(composition.open_database(settings.load(api.data))) as database:
         return database.attempt(tenants.find_tenant, name).id
-    finally:
-        database.close()
+
+
+def manifest_id(api: Api, job_id: str) -> str:
+    """Id of the manifest of a job's picture."""
+    with closing(composition.open_database(settings.load(api.data))) as database:
+        return database.attempt(jobs.find, job_id).outcome.meta.manifest_id
