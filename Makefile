@@ -24,7 +24,7 @@ PYTEST := $(BIN)/python -m pytest --durations=10
 
 # tests/groups.py says which files share a process; the longest go out first.
 GROUPS := --dist loadscope --no-loadscope-reorder
-PROGRAMS := @deploy/system-packages php php-curl jq curl node chromium libatomic || echo "Until then the tests that need them are skipped."
+PROGRAMS := @deploy/system-packages php php-curl jq curl node chromium libatomic softhsm2-util || echo "Until then the tests that need them are skipped."
 test: $(VENV)/.test ## run all tests except the long ones of make faults
 	$(PROGRAMS)
 	@$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 $(GROUPS)

@@ -20,6 +20,7 @@ from msgspec import Struct, json
 from imgen import __version__, settings
 from imgen.configuration import load_catalog
 from imgen.domain.errors import ConfigurationError, Invalid
+from imgen.provenance.signing_keys import way_of
 from imgen.records.database_url import parse_url
 from imgen.settings import DEFAULT_CONFIG, Settings
 
@@ -126,7 +127,8 @@ def _missing(loaded: Settings) -> Iterator[str]:
         yield f"the pictures: aws s3 sync s3://{loaded.objects.s3.bucket}/{loaded.objects.s3.prefix} FOLDER"
     credentials = loaded.credentials
     for name in ("certificate_chain", "private_key", "trust_anchors"):
-        if (file := getattr(credentials, name)) and not Path(file).resolve().is_relative_to(loaded.data_dir):
+        file = getattr(credentials, name)
+        if file and not way_of(file) and not Path(file).resolve().is_relative_to(loaded.data_dir):
             yield f"{file} ([credentials] {name})"
     if loaded.config_dir != DEFAULT_CONFIG:
         yield f"{loaded.config_dir} (IMGEN_CONFIG)"

@@ -10,9 +10,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
-from imgen import composition, configuration
+from imgen import composition, configuration, signing
 from imgen.domain.catalog import Catalog, Model
 from imgen.domain.errors import ConfigurationError, Unavailable
 from imgen.domain.job import Job
@@ -23,7 +22,7 @@ from imgen.live.command import Command
 from imgen.live.executors import BlockingExecutor
 from imgen.live.queue import Publisher
 from imgen.objects import ObjectStore
-from imgen.provenance.signer import Signer, open_signer
+from imgen.provenance.signer import Signer
 from imgen.records.database import Database
 from imgen.settings import Settings
 from workers.engines import EngineContext
@@ -75,20 +74,9 @@ class WorkerResources:
 
     @cached_property
     def signer(self) -> Signer:
-        """C2PA signer: of the configured files, or of the development chain in the data folder."""
-        configured = self.settings.credentials
-        chain, key = Path(configured.certificate_chain), Path(configured.private_key)
-        if not configured.certificate_chain:
-            composition.prepare_credentials(self.settings)
-            folder = self.settings.data_dir / "credentials"
-            chain, key = folder / "chain.pem", folder / "key.pem"
-        return open_signer(
-            chain.read_bytes(),
-            key.read_bytes(),
-            tsa_url=configured.tsa_url or None,
-            tsa_timeout_s=configured.tsa_timeout_s,
-            without_timestamp=configured.without_timestamp,
-        )
+        """C2PA signer: of the configured chain and key, or of the development chain in the data folder."""
+        composition.prepare_credentials(self.settings)
+        return signing.open_configured(self.settings)
 
     @cached_property
     def remote(self) -> RemoteDrawing:

@@ -27,6 +27,7 @@ CODES: dict[State, str] = {
 PARTS: dict[str, str] = {
     "object_store_unavailable": "the object store",
     "timestamp_unavailable": "the time-stamp authority",
+    "signing_key_unavailable": "the signing key",
     "database_unavailable": "the database",
     "reviewer_unavailable": "a reviewer",
     "out_of_memory": "memory",

@@ -33,7 +33,7 @@ def make_development_chain(folder: Path) -> None:
     with (folder / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "chain.pem").exists():
-            for name, body in _new_chain().items():
+            for name, body in make_chain().items():
                 _set_aside(folder / name)
                 _write(folder / name, body)
 
@@ -55,7 +55,7 @@ def _write(path: Path, body: bytes) -> None:
     aside.replace(path)
 
 
-def _new_chain() -> dict[str, bytes]:
+def make_chain() -> dict[str, bytes]:
     """Makes key and certificates in PEM, by file name; the chain is last, so that it stands only beside its key.
 
     An ES256 leaf as C2PA's certificate profile wants it: version 3, not a CA, key usage digitalSignature, extended key

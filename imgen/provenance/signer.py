@@ -1,21 +1,19 @@
 """C2PA signer: signs finished files and their thumbnails. Fetches nothing, keeps no key on disk.
 
-Certificates for development are made in development_chain.py.
+Certificates for development are made in development_chain.py, keys in an HSM or a KMS opened in signing_keys/.
 """
 
 import datetime as dt
 import io
-import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import c2pa
 import numpy as np
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from msgspec import Struct
 from numpy.typing import NDArray
 
@@ -23,9 +21,13 @@ from imgen.domain import errors
 from imgen.provenance import encoding
 from imgen.provenance.carried import carried_pictures
 from imgen.provenance.certificate_end import certificate_end, ending
-from imgen.provenance.credentials import SETTINGS, read
+from imgen.provenance.credentials import read
+from imgen.provenance.development_chain import make_chain
 from imgen.provenance.history import SOURCE, WATERMARKED, Action, Ingredient, created
 from imgen.provenance.manifest import Manifest, definition, ingredient_definition, thumbnail_definition
+from imgen.provenance.signing_contexts import CallbackContexts, MemoryContexts, SigningContexts
+from imgen.provenance.signing_keys import SigningKey
+from imgen.provenance.signing_keys.algorithm import algorithm_of, is_signature, leaf_key
 from imgen.provenance.time_stamping import LIMIT_S, TimeStampAuthority
 
 WithoutTimeStamp = Literal["wait", "sign"]
@@ -34,8 +36,6 @@ WithoutTimeStamp = Literal["wait", "sign"]
 MAX_STORE_BYTES = 2 * 2**20
 """Bytes of the largest manifest store that a picture may have with those of its ingredients, nearly all of them thumbnails: all
 that is made from the picture carries them on."""
-
-_ALGORITHMS = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 
 _Ingredient = tuple[dict[str, Any], bytes, bytes]
 """Ingredient in the library's form, its file if its manifest is kept, and its thumbnail."""
@@ -59,23 +59,24 @@ class Signed(Struct, frozen=True, kw_only=True):
 class Signer:
     """Signer with one certificate. Made once in each process, after the fork: the library dislikes forks.
 
-    Threads take turns.
+    Threads may share it.
     """
 
     def __init__(
         self,
         certificate_chain: bytes,
-        key: bytes,
-        algorithm: str,
-        authority: TimeStampAuthority | None,
-        without_timestamp: WithoutTimeStamp,
+        contexts: SigningContexts,
+        trials: SigningContexts,
+        authority: TimeStampAuthority | None = None,
+        without_timestamp: WithoutTimeStamp = "wait",
     ) -> None:
+        """Takes the chain in PEM, the contexts of its key, and those that sign what nobody gets; see `open_signer`."""
         self.ends_at = certificate_end(certificate_chain)
-        self._info = (algorithm, certificate_chain, key)
+        self._chain = certificate_chain
+        self._contexts = contexts
+        self._trials = trials
         self._authority = authority
         self._without_timestamp = without_timestamp
-        self._context = self._new_context()
-        self._turn = threading.Lock()
 
     def sign(self, body: bytes, mime: str, manifest: Manifest, *, admits: Admits | None = None) -> Signed:
         """Signs a JPEG, PNG, WebP or AVIF file, with a time-stamp where there is an authority, and verifies the result.
@@ -91,6 +92,7 @@ class Signer:
 
         Raises:
             errors.Retryable: the time-stamp authority did not answer as it should, and nothing may be signed without it.
+            errors.SigningKeyUnavailable: a key in an HSM or a KMS did not answer.
             errors.ConfigurationError: the certificate is no longer valid.
             errors.ModelError: the file cannot carry credentials.
         """
@@ -100,14 +102,14 @@ class Signer:
         ingredients = self._fit(manifest, admits)
         outage = None
         if self._authority is not None:
-            stamping = self._new_context(self._authority.url)  # of its own: a signature that hangs keeps it
+            url, work = self._authority.url, partial(_signed, made=made, mime=mime, body=body, ingredients=ingredients)
             try:
-                store, signed = self._authority.ask(lambda: _signed(stamping, made, mime, body, ingredients))
+                store, signed = self._authority.ask(lambda: self._contexts.run(work, tsa_url=url))
                 return Signed(body=signed, manifest_id=manifest_id, manifest_store=store, is_time_stamped=True)
             except errors.UpstreamUnavailable as exc:
                 outage = exc
         # Signed even so: here a bad certificate or file shows, for which nobody should wait
-        store, signed = self._sign(made, mime, body, ingredients)
+        store, signed = _sign(self._contexts, made, mime, body, ingredients)
         if outage is not None and self._without_timestamp == "wait":
             raise outage
         return Signed(body=signed, manifest_id=manifest_id, manifest_store=store)
@@ -136,12 +138,12 @@ class Signer:
             picture: as `sign` returned it.
 
         Raises:
-            errors.ConfigurationError, errors.ModelError: as for `sign`.
+            errors.SigningKeyUnavailable, errors.ConfigurationError, errors.ModelError: as for `sign`.
         """
         self._refuse_after_end()
         made = thumbnail_definition(manifest, _new_manifest_id())
         parent = Ingredient(label=SOURCE, relationship="parentOf", title=manifest.title, file=picture.body)
-        return self._sign(made, mime, thumbnail, [(ingredient_definition(parent), picture.body, b"")])[1]
+        return _sign(self._contexts, made, mime, thumbnail, [(ingredient_definition(parent), picture.body, b"")])[1]
 
     def _refuse_after_end(self) -> None:
         """Raises ConfigurationError if the certificate has ended; the library refuses later, and without the day."""
@@ -164,31 +166,25 @@ class Signer:
 
     def _can_carry(self, made: dict[str, Any], ingredients: Sequence[_Ingredient], admits: Admits | None) -> bool:
         try:
-            store, signed = self._sign(made, "image/png", _BLANK, ingredients)
+            store, signed = _sign(self._trials, made, "image/png", _BLANK, ingredients)
         except (errors.ModelError, errors.ConfigurationError):
             return False
-        if len(store) > MAX_STORE_BYTES or read(signed, "image/png", self._info[1]).state == "Invalid":
+        if len(store) > MAX_STORE_BYTES or read(signed, "image/png", self._chain).state == "Invalid":
             return False
         own = [thumbnail for _, _, thumbnail in ingredients if thumbnail]
         return admits is None or all(one is not None and admits(one) for one in carried_pictures(store, own))
 
-    def _sign(
-        self, made: dict[str, Any], mime: str, body: bytes, ingredients: Sequence[_Ingredient] = ()
-    ) -> tuple[bytes, bytes]:
-        try:
-            with self._turn:
-                return _signed(self._context, made, mime, body, ingredients)
-        except (c2pa.C2paError.Signature, c2pa.C2paError.Verify) as exc:
-            # Key and certificates passed a trial when the signer was opened: only a clock can be wrong, theirs or ours
-            raise errors.ConfigurationError(f"The signing certificate is no longer good: {exc}") from exc
-        except c2pa.C2paError as exc:
-            raise errors.ModelError("The file cannot carry credentials") from exc
 
-    def _new_context(self, tsa_url: str | None = None) -> c2pa.Context:
-        """Makes a context with the signer's own root as an anchor, so that a thumbnail's manifest calls its parent trusted."""
-        chain = self._info[1].decode()
-        settings = SETTINGS | {"trust": {"user_anchors": chain}}
-        return c2pa.Context.from_dict(settings, c2pa.Signer.from_info(c2pa.C2paSignerInfo(*self._info, tsa_url)))
+def _sign(
+    contexts: SigningContexts, made: dict[str, Any], mime: str, body: bytes, ingredients: Sequence[_Ingredient]
+) -> tuple[bytes, bytes]:
+    try:
+        return contexts.run(partial(_signed, made=made, mime=mime, body=body, ingredients=ingredients))
+    except (c2pa.C2paError.Signature, c2pa.C2paError.Verify) as exc:
+        # Key and certificates passed a trial when the signer was opened: only a clock can be wrong, theirs or ours
+        raise errors.ConfigurationError(f"The signing certificate is no longer good: {exc}") from exc
+    except c2pa.C2paError as exc:
+        raise errors.ModelError("The file cannot carry credentials") from exc
 
 
 def _signed(
@@ -218,7 +214,7 @@ def _new_manifest_id() -> str:
 
 def open_signer(
     certificate_chain: bytes,
-    private_key: bytes,
+    private_key: bytes | SigningKey,
     *,
     anchors: bytes = b"",
     tsa_url: str | None = None,
@@ -229,7 +225,7 @@ def open_signer(
 
     Args:
         certificate_chain: PEM, leaf first; the root may be left out.
-        private_key: PEM without passphrase; P-256, P-384, P-521, Ed25519 or RSA.
+        private_key: PEM without passphrase; P-256, P-384, P-521, Ed25519 or RSA. Or a key that signs elsewhere.
         anchors: PEM roots that pictures are checked against; the signer must lead to one of them. Empty: not checked.
         tsa_url: RFC 3161 time-stamp authority; None: pictures carry no proof of their time.
         tsa_timeout_s: time for a signature in which the authority is asked.
@@ -237,33 +233,41 @@ def open_signer(
 
     Raises:
         errors.ConfigurationError: any of them is broken, expired, of the wrong kind, or does not fit the others.
+        errors.SigningKeyUnavailable: a key elsewhere does not answer.
     """
     authority = None if tsa_url is None else TimeStampAuthority(tsa_url, limit_s=tsa_timeout_s)
+    public_key = leaf_key(certificate_chain)
+    contexts: SigningContexts
     try:
-        key = serialization.load_pem_private_key(private_key, password=None)
-        x509.load_pem_x509_certificates(certificate_chain)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
-        raise errors.ConfigurationError(f"The signing key or certificate cannot be read: {exc}") from exc
-    pkcs8 = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    algorithm = _algorithm(key)
-    manifest = Manifest(version="0", gen_id="", actions=(created("", ""), WATERMARKED), watermark_id="", fingerprint="")
-    try:
-        trial = Signer(certificate_chain, pkcs8, algorithm, None, without_timestamp).sign(_BLANK, "image/png", manifest)
+        if isinstance(private_key, bytes):
+            contexts = trials = _memory_contexts(certificate_chain, private_key)
+        else:
+            if not is_signature(private_key.sign(_TRIAL), _TRIAL, public_key):
+                raise errors.ConfigurationError("The signing key is another than the certificate's")
+            contexts = CallbackContexts(certificate_chain, private_key, algorithm_of(public_key).name)
+            own = make_chain()  # trials cost money and time at a key elsewhere, and nobody sees what they sign
+            trials = _memory_contexts(own["chain.pem"], own["key.pem"])
+        manifest = Manifest(
+            version="0", gen_id="", actions=(created("", ""), WATERMARKED), watermark_id="", fingerprint=""
+        )
+        trial = Signer(certificate_chain, contexts, trials).sign(_BLANK, "image/png", manifest)
     except (c2pa.C2paError, errors.ModelError) as exc:
         raise errors.ConfigurationError(f"The signing certificate does not sign: {exc.__cause__ or exc}") from exc
     if anchors and read(trial.body, "image/png", anchors).state != "Trusted":
         raise errors.ConfigurationError("The signing certificate does not lead to a trusted root")
-    return Signer(certificate_chain, pkcs8, algorithm, authority, without_timestamp)
+    return Signer(certificate_chain, contexts, trials, authority, without_timestamp)
 
 
-def _algorithm(key: object) -> str:
-    """Returns C2PA's name of the signature algorithm for a private key."""
-    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _ALGORITHMS:
-        return _ALGORITHMS[key.curve.name]
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return "ed25519"
-    if isinstance(key, rsa.RSAPrivateKey):
-        return "ps256"
-    raise errors.ConfigurationError("C2PA knows no signature algorithm for this kind of private key")
+_TRIAL = b"Imgen: does this key fit its certificate?"
+
+
+def _memory_contexts(certificate_chain: bytes, private_key: bytes) -> MemoryContexts:
+    """Makes the contexts of a key in PEM, in any wrapping."""
+    try:
+        key = serialization.load_pem_private_key(private_key, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        raise errors.ConfigurationError(f"The signing key cannot be read: {exc}") from exc
+    pkcs8 = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return MemoryContexts(certificate_chain, pkcs8, algorithm_of(key.public_key()).name)

@@ -156,6 +156,12 @@ class Settings(_Base):
         return Path(configured) if configured else self.data_dir / "credentials" / "chain.pem"
 
     @property
+    def signing_key(self) -> Path:
+        """Returns the file of the signing key, where it is in one: the configured one, or the development chain's."""
+        configured = self.credentials.private_key
+        return Path(configured) if configured else self.data_dir / "credentials" / "key.pem"
+
+    @property
     def match_folders(self) -> tuple[Path, ...]:
         """Returns the folders of match lists."""
         return (self.config_dir / "matches", self.data_dir / "matches")

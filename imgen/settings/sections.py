@@ -188,11 +188,21 @@ class Cache(Upstream):
     max_prompt_chars: Annotated[int, Interval(ge=1, le=1_000_000)] = 1000
 
 
+class KmsSettings(_Section):
+    """Region and server of a key in AWS KMS."""
+
+    region: str = ""
+    endpoint_url: str = ""
+
+
 class CredentialSettings(_Section):
     """Certificate and key of the signer, and default texts of the manifest."""
 
     certificate_chain: str = ""
     private_key: str = ""
+    key_pin: SecretStr = SecretStr("")
+    key_timeout_s: Annotated[float, Interval(gt=0, le=60)] = 5
+    kms: KmsSettings = KmsSettings()
     trust_anchors: str = ""
     tsa_url: str = ""
     tsa_timeout_s: Annotated[float, Interval(gt=0, le=60)] = 5

@@ -10,6 +10,7 @@ from imgen.domain.errors import ConfigurationError
 from imgen.provenance import encoding
 from imgen.provenance.certificate_end import certificate_end, ending, ending_of_file
 from imgen.provenance.signer import Signer, open_signer
+from imgen.provenance.signing_contexts import MemoryContexts
 
 END = dt.datetime(2026, 3, 31, 12, tzinfo=dt.UTC)
 
@@ -47,7 +48,7 @@ def test_nothing_is_signed_after_the_end(tmp_path, chain, small):
     """A signer whose certificate has ended since it was opened refuses picture and thumbnail, and names the day."""
     make_chain(tmp_path, -1)
     pem, key = (tmp_path / "chain.pem").read_bytes(), (tmp_path / "key.pem").read_bytes()
-    ended, manifest = Signer(pem, key, "es256", None, "wait"), make_manifest()
+    ended, manifest = Signer(pem, *[MemoryContexts(pem, key, "es256")] * 2), make_manifest()
     body = encoding.encode(small, "jpeg", quality=90)
     with pytest.raises(ConfigurationError, match=r"ended on \d{4}-\d\d-\d\d"):
         ended.sign(body, "image/jpeg", manifest)

@@ -1,6 +1,5 @@
 """C2PA signer: what it adds to a file, who may share it, and certificates that are unfit."""
 
-import datetime as dt
 import stat
 import subprocess
 import sys
@@ -8,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from factories import make_manifest
+from signing_chains import self_made
 
 from imgen.domain import errors
 from imgen.provenance import credentials, encoding
@@ -47,49 +46,6 @@ def test_development_chain_keeps_its_key_to_its_owner(chain):
     """The private key cannot be read by others, and the chain ends in the anchor."""
     assert stat.S_IMODE((chain.folder / "key.pem").stat().st_mode) == 0o600
     assert chain.chain.endswith(chain.anchor)
-
-
-def self_made(key, *, days=30, usage=ExtendedKeyUsageOID.EMAIL_PROTECTION):
-    """A leaf under a root of its own: (chain, PKCS #8 key)."""
-    root_key = ec.generate_private_key(ec.SECP256R1())
-    now = dt.datetime.now(dt.UTC) - dt.timedelta(days=60)
-    unused = dict.fromkeys(
-        (
-            "content_commitment",
-            "key_encipherment",
-            "data_encipherment",
-            "key_agreement",
-            "encipher_only",
-            "decipher_only",
-        ),
-        False,
-    )
-
-    def certificate(subject, issuer, public_key, ca):
-        return (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, subject)]))
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, issuer)]))
-            .public_key(public_key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now)
-            .not_valid_after(now + dt.timedelta(days=60 + days))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(
-                x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca, crl_sign=ca, **unused), critical=True
-            )
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
-        )
-
-    root = certificate("Root", "Root", root_key.public_key(), ca=True).sign(root_key, hashes.SHA256())
-    leaf = (
-        certificate("Leaf", "Root", key.public_key(), ca=False)
-        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-        .sign(root_key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    return leaf.public_bytes(pem) + root.public_bytes(pem), key
 
 
 def pem_of(key, kind=serialization.PrivateFormat.PKCS8):

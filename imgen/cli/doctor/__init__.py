@@ -43,7 +43,10 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "redis": (stores.redis, "run `imgen up`, or start the Redis that [redis] url names"),
     "workers": (stores.workers, "run `imgen up`, or `imgen worker --queues …` for the queues named"),
     "objects": (stores.objects, "check [objects]: the folder must be writable, the bucket must exist"),
-    "credentials": (credentials.signer, "check [credentials] certificate_chain and private_key"),
+    "credentials": (
+        credentials.signer,
+        "check [credentials] certificate_chain and private_key; a key in an HSM or KMS has to answer and be the certificate's",
+    ),
     "time-stamps": (credentials.time_stamps, "check [credentials] tsa_url, or set without_timestamp"),
     "reviewers": (endpoints.reviewers, "check [review]: base_url, api_key and the models"),
     "enhancer": (

@@ -78,6 +78,12 @@ class TimestampUnavailable(Retryable):
     code = "timestamp_unavailable"
 
 
+class SigningKeyUnavailable(Retryable):
+    """The signing key does not answer."""
+
+    code = "signing_key_unavailable"
+
+
 class ReviewerUnavailable(Retryable):
     """A reviewer did not answer in a form that can be relied on; nothing is published without it."""
 
