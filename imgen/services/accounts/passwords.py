@@ -1,9 +1,11 @@
 """Passwords of users: Argon2id with the library's parameters (RFC 9106, low-memory profile)."""
 
+import base64
 import secrets
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 
 from imgen.domain.errors import Invalid
 from imgen.domain.user import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS
@@ -40,6 +42,16 @@ def check_equal(password: str, again: str) -> None:
 def hash_password(password: str) -> str:
     """Hashes a password for storage. Takes some 30 ms and 64 MiB: on an event loop use `hash_in_thread`."""
     return _hasher.hash(password)
+
+
+def decoy_hash() -> str:
+    """Makes a hash that no password has. It costs no time, while to compare a password with it costs as much as with another."""
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=")
+        for size in (_hasher.salt_len, _hasher.hash_len)
+    )
+    costs = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${digest}"
 
 
 def verify_password(password: str, password_hash: str) -> bool:

@@ -29,7 +29,7 @@ class _Budget(NamedTuple):
     tries: int
 
 
-_DECOY_HASH = passwords.hash_password(secrets.token_hex(16))
+_DECOY_HASH = passwords.decoy_hash()
 """Hash that is checked for an unknown name, so that it takes as long as a wrong password."""
 
 
