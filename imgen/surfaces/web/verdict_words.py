@@ -36,8 +36,8 @@ _FORGED = VerdictWords(
 _LIKELY_MARK = VerdictWords(
     "Likely: its watermark is ours",
     "note",
-    "Its invisible watermark is that of a picture that this server published, but it does not look like that picture, or "
-    "nothing of that is left to compare it with. It may be a part of it, or much changed.",
+    "Its invisible watermark is that of a picture that this server published, but their fingerprints differ too much, or there "
+    "is none left to compare. It may be a part of that picture, or much changed.",
 )
 _LIKELY_LOOK = VerdictWords(
     "Likely: it looks like one of ours",

@@ -1,6 +1,7 @@
 """Page that tells whose a picture is: the verdict with its evidence, and the original for those who may see it."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import ClassVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -17,6 +18,7 @@ from imgen.services.accounts import authentication
 from imgen.services.links import urls_by_kind
 from imgen.services.recognition import strangers
 from imgen.services.recognition.recognize import Recognized, recognize
+from imgen.services.recognition.resolution import PublicTurns
 from imgen.surfaces.surface import problem_of
 from imgen.surfaces.web.entering import remote_ip
 from imgen.surfaces.web.navigation import NavEntry
@@ -35,6 +37,7 @@ class Verify:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self._is_public = strangers.is_public(shell.core)
+        self._turns = PublicTurns()
 
     def routes(self) -> Sequence[BaseRoute]:
         """Returns its page."""
@@ -50,15 +53,15 @@ class Verify:
 
     async def verify(self, request: Request, user: User | None) -> Response:
         """Reads the picture of the form, and shows the findings."""
-        core, known = self._shell.core, _known(user)
+        core, known, ip = self._shell.core, _known(user), remote_ip(request)
         is_deep = False
         try:
             if known is None:
-                await strangers.count(core, remote_ip(request))
+                await strangers.count(core, ip)
             else:
                 await authentication.count_person(core, known, note=answer_context(request.scope).note_rate)
             sent = await sent_picture(request)
-            with sent.form:
+            with sent.form, self._turns.one(ip) if known is None else nullcontext():
                 is_deep = sent.is_deep and known is not None
                 scope = None if self._is_public or known is None else known.scope
                 found = await recognize(core, sent.read, scope=scope, is_deep=is_deep)

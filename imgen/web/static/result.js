@@ -27,12 +27,12 @@
   markShown();
 
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const { xhr, elt } = event.detail;
+    const { xhr, elt, requestConfig } = event.detail; // `elt` is the target
     if (xhr.status < 400) return;
     if (xhr.getResponseHeader("HX-Retarget")) {
       event.detail.shouldSwap = true;
       event.detail.isError = false;
-    } else if (elt === form) {
+    } else if (requestConfig.elt === form) {
       complain("This could not be sent. Load the page anew and try again.");
     } else if (xhr.status === 404 && elt.classList.contains("standing")) {
       elt.closest("article").remove();

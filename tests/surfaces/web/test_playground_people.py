@@ -5,6 +5,7 @@ import re
 
 import httpx2
 import pytest
+from playwright.sync_api import expect
 from surfaces.web.conftest import PASSWORD, enter, violations
 from surfaces.web.playground import generate, picture, refused
 
@@ -125,3 +126,14 @@ def test_nothing_is_served_to_strangers_or_forged(web, admin):
         assert admin.request.post("/play", **forged).status == 403
     wrong = {"x-csrftoken": "x"}
     assert admin.request.post("/play", multipart={"prompt": "x"}, headers=wrong).status == 403
+
+
+def test_a_form_that_has_expired_says_what_to_do(open_page):
+    """Beside the form: nothing was sent, and a new page helps."""
+    page = enter(open_page())
+    page.expected.append("403")
+    page.evaluate("""document.body.setAttribute("hx-headers", '{"x-csrftoken": "old"}')""")
+    page.locator("#play [name=csrftoken]").evaluate("field => { field.value = 'old'; }")
+    page.get_by_label("Prompt", exact=True).fill("a vase that nobody gets")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.locator("#problem")).to_have_text("This could not be sent. Load the page anew and try again.")

@@ -92,7 +92,7 @@ def test_what_is_unknown_is_not_called_genuine(admin):
     send(admin, nobodys())
     expect(verdict(admin)).to_have_attribute("data-verdict", "unknown")
     expect(admin.locator("#found")).to_contain_text("That proves nothing.")
-    expect(admin.locator("#found")).to_contain_text("like that of no picture that was looked up")
+    expect(admin.locator("#found")).to_contain_text("like none of the pictures that were looked up")
 
 
 def test_a_tombstone_is_told_as_such(web, admin):

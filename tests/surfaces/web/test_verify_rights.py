@@ -14,6 +14,7 @@ from surfaces.web.forms import FORM, PASSWORD, Browser
 from surfaces.web.looked_up import nobodys, stripped
 
 from imgen.services.recognition import strangers
+from imgen.services.recognition.resolution import MAX_OF_NETWORK
 from imgen.threads import MAX_WAITING, RECOGNITION
 
 PEOPLE = {"ada": "north", "eve": "south"}
@@ -146,6 +147,27 @@ def test_strangers_have_a_limit_by_address(public):
     assert "Too many pictures were sent lately. Try again in 15 minutes." in refused.text
     assert verdict(send(other, nobodys())) == "unknown"
     assert verdict(send(public.browser("ada", remote_ip="203.0.113.5"), public.body)) == "proven"
+
+
+def test_strangers_of_a_network_take_two_threads_at_most(public):
+    """A third picture is refused at once while two are read or wait; they are answered as ever."""
+    browsers, gate = (
+        [public.browser(remote_ip=f"2001:db8::{number}") for number in range(MAX_OF_NETWORK + 1)],
+        threading.Event(),
+    )
+
+    async def sent_at_once():
+        held = [asyncio.create_task(RECOGNITION.run(gate.wait)) for _ in range(RECOGNITION.threads)]
+        sent = [asyncio.create_task(asyncio.to_thread(send, one, public.body)) for one in browsers]
+        try:
+            await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gate.set()
+        await asyncio.gather(*held)
+        return [answer.status_code for answer in await asyncio.gather(*sent)]
+
+    with ThreadPoolExecutor(1) as other:
+        assert sorted(other.submit(asyncio.run, sent_at_once()).result()) == [200, 200, 429]
 
 
 def test_a_thorough_search_is_for_people_with_an_account(public):
