@@ -9,7 +9,7 @@ from servers.command import run_command
 from servers.local import run_with_core, start_local_api, start_local_worker
 
 from imgen import settings
-from imgen.archive import read_archive, write_archive
+from imgen.archive import _missing, read_archive, write_archive
 from imgen.domain.credential import KeyCredential
 from imgen.domain.errors import Invalid
 from imgen.domain.job import State
@@ -100,6 +100,14 @@ def test_a_link_is_no_entry(tmp_path, archive):
         new.addfile(info)
     with pytest.raises(Invalid, match="no backup has an entry"):
         read_archive(tmp_path / "broken.tar", tmp_path / "new")
+
+
+def test_a_key_in_an_hsm_is_no_missing_file(tmp_path):
+    """It cannot be saved, and the settings that name it are in the archive; its chain is a file as any."""
+    own = '[credentials]\ncertificate_chain = "/etc/imgen/chain.pem"\nprivate_key = "pkcs11:token=t;object=k?module-path=/m.so"\n'
+    (tmp_path / "imgen.toml").write_text(own)
+    missing = list(_missing(settings.load(tmp_path, environ={})))
+    assert missing == ["/etc/imgen/chain.pem ([credentials] certificate_chain)"]
 
 
 def test_what_exists_is_not_replaced(tmp_path, archive):

@@ -5,12 +5,13 @@ import sqlite3
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from safetensors.numpy import save_file
-from servers import time_stamp
+from servers import kms, softhsm, time_stamp
 from servers.chat import better, completion, refuse, start_chat
 from servers.command import run_command
 from servers.faulty_http import answer, start_faulty_http
-from signing_chains import make_chain
+from signing_chains import make_chain, self_made
 from structlog.testing import capture_logs
 
 from imgen import configuration, settings
@@ -131,6 +132,50 @@ def test_key_and_chain_must_fit_and_last(tmp_path, found):
     assert found("credentials", named_chain(tmp_path / "gone", -1)).startswith(
         "wrong: The signing certificate ended on"
     )
+
+
+def test_a_key_in_an_hsm_is_asked_for_a_signature(tmp_path, found):
+    """The way to it is told where it fits; a wrong one, one that is away and a PIN that is missing are wrong."""
+    with softhsm.running(tmp_path) as token:
+        chain, _ = self_made(token.make_key("secp256r1", "doctor"), days=90)
+        (tmp_path / "chain.pem").write_bytes(chain)
+
+        def configured(label, pin=softhsm.PIN):
+            return found(
+                "credentials",
+                f'[credentials]\ncertificate_chain = "{tmp_path}/chain.pem"\nprivate_key = "{token.uri(label)}"\n'
+                f'trust_anchors = "{tmp_path}/chain.pem"\nkey_pin = "{pin}"\n',
+            )
+
+        assert configured("doctor").startswith(f"ok: {tmp_path}/chain.pem and the key by PKCS#11 fit")
+        assert "no private key of the certificate's type" in configured("nobody")
+        token.make_key("secp256r1", "another")
+        assert "another than the certificate's" in configured("another")
+        assert configured("doctor", pin="").startswith("wrong: ")
+        refused = configured("doctor", pin="55555-wrong")
+        assert refused.startswith("wrong: The token refuses the PIN")
+        assert "55555" not in refused
+        with token.away():
+            assert "no token by the name" in configured("doctor")
+
+
+def test_a_key_in_kms_is_asked_for_a_signature(tmp_path, found, monkeypatch):
+    """With a time-stamp as well, in a question of its own; a server that refuses is wrong."""
+    for name, value in kms.ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    key = ec.generate_private_key(ec.SECP256R1())
+    (tmp_path / "chain.pem").write_bytes(self_made(key, days=90)[0])
+    with kms.running() as server, time_stamp.running() as authority:
+        text = (
+            f'[credentials]\ncertificate_chain = "{tmp_path}/chain.pem"\nprivate_key = "{server.add(key, "k", alias="k")}"\n'
+            f'trust_anchors = "{tmp_path}/chain.pem"\ntsa_url = "{authority.url}"\n'
+            f'[credentials.kms]\nregion = "{kms.REGION}"\nendpoint_url = "{server.url}"\n'
+        )
+        assert found("credentials", text).startswith(f"ok: {tmp_path}/chain.pem and the key by AWS KMS fit")
+        assert authority.asked == 0
+        assert found("time-stamps", text).startswith("ok")
+        server.habits = ["AccessDeniedException"]
+        assert found("credentials", text).startswith("wrong: KMS does not sign: AccessDeniedException")
 
 
 def test_the_time_stamp_authority_is_asked(tmp_path, found):

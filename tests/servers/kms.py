@@ -14,6 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 ACCESS_KEY_ID, SECRET, REGION = "AKIDKMSTEST", "kms+secret/key", "eu-central-1"
+ENVIRON = {
+    "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": "/nonexistent",
+    "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+}
+"""Environment of a client that may sign, and looks for credentials nowhere else."""
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/"
 DIGESTS = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
 CURVES = {"ECDSA_SHA_256": "secp256r1", "ECDSA_SHA_384": "secp384r1", "ECDSA_SHA_512": "secp521r1"}

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import structlog
+from cryptography.hazmat.primitives.asymmetric import ec
 from factories import PLAN, make_job, make_recipe
 from msgspec import structs
 from PIL import Image
-from servers import time_stamp
-from signing_chains import make_chain
+from servers import kms, time_stamp
+from signing_chains import make_chain, self_made
 
 from imgen.domain.job import State, utc_text
 from imgen.domain.review.verdict import Verdict
@@ -146,6 +147,37 @@ def test_outage_may_mean_pictures_without_a_time_stamp(make_resources):
     (picture, _) = manifests(resources, ended)
     assert (ended.state, picture.state, picture.time_stamp) == (State.COMPLETED, "Trusted", None)
     assert [line["manifest"] for line in logs if "without a time-stamp" in line["event"]] == [picture.manifest_id]
+
+
+def test_job_waits_for_a_signing_key_that_is_away(make_resources, tmp_path, monkeypatch):
+    """Before the signer is opened and after; once KMS answers the picture is signed. A key that may not sign fails the next job."""
+    for name, value in kms.ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    key = ec.generate_private_key(ec.SECP256R1())
+    (tmp_path / "chain.pem").write_bytes(self_made(key)[0])
+    with kms.running() as server:
+        resources = make_resources(
+            f'[credentials]\ncertificate_chain = "{tmp_path}/chain.pem"\nprivate_key = "{server.add(key, "k")}"\n'
+            f'[credentials.kms]\nendpoint_url = "{server.url}"\n'
+        )
+        job = rendered(resources)
+        for habit in ("ExpiredTokenException", "answer", "ExpiredTokenException"):
+            server.habits = [habit]
+            if habit == "answer":
+                assert resources.signer
+                continue
+            waiting = finish(resources, job)
+            assert (waiting.state, waiting.error_code) == (State.RENDERED, "signing_key_unavailable")
+            with resources.database.write() as connection:  # its pause is over
+                connection.execute(jobs.jobs.update().where(jobs.jobs.c.id == job.id).values(available_at=0))
+        server.habits = ["answer"]
+        ended = finish(resources, job)
+        chain = (tmp_path / "chain.pem").read_bytes()
+        found = [inspect_picture(resources.objects.get(image.key), chain) for image in ended.outcome.images]
+        assert [one.credentials.state for one in found] == ["Trusted", "Trusted"]
+        server.habits = ["AccessDeniedException"]
+        failed = finish(resources, rendered(resources))
+        assert (failed.state, failed.error_code) == (State.FAILED, "configuration")
 
 
 def test_a_near_end_of_the_certificate_is_logged_once_a_day(resources):

@@ -29,13 +29,7 @@ CHAIN, _ = self_made(KEY)
 @pytest.fixture
 def kms(monkeypatch):
     """A KMS, and the credentials for it in the environment."""
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", kms_server.ACCESS_KEY_ID),
-        ("AWS_SECRET_ACCESS_KEY", kms_server.SECRET),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_CONFIG_FILE", "/nonexistent"),
-        ("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent"),
-    ):
+    for name, value in kms_server.ENVIRON.items():
         monkeypatch.setenv(name, value)
     with kms_server.running() as running:
         yield running
