@@ -19,7 +19,7 @@ class Submitter(threading.Thread):
     """Sends requests, each until it is answered with an id; waits while as many of the `ids` as given are not `ended`."""
 
     def __init__(self, stack: Stack, number: int, on_id: Callable[[str], None], *, open_at_once: int) -> None:
-        super().__init__()
+        super().__init__(daemon=True)  # where a test fails it would wait for ends that nobody tells it
         self.stack, self.number, self.on_id, self.open_at_once = stack, number, on_id, open_at_once
         self.ended = 0
         self.ids: list[str] = []
