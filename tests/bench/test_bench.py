@@ -10,6 +10,7 @@ import pytest
 from bench import (
     api,
     cache,
+    durable,
     engine,
     enqueue,
     fingerprints,
@@ -37,6 +38,7 @@ SHORT = {
     first_step: {"pictures": 1},
     matchlist: {"hashes": 100, "looks": 2},
     fingerprints: {"rows": 2000, "looks": 3},
+    durable: {"rounds": 1},
     cache: {"kept": 50, "searched": 100, "hits": 2},
     pages: {"stored": 50, "rounds": 1},
     tenants: {"number": 90, "stored": 50, "rounds": 1},
@@ -54,7 +56,7 @@ if importlib.util.find_spec("pdqhash"):  # which this one compares with
     SHORT[pdq] = {"pictures": 1}
 
 
-LONG = {render, engine, first_step, cache, pages, tenants, openai, hostile}
+LONG = {render, engine, first_step, durable, cache, pages, tenants, openai, hostile}
 """Those that draw, start a stack, make bombs or store thousands of rows before they measure."""
 
 

@@ -4,7 +4,10 @@ The searches of one inspection decode many vectors of votes. Each search has a s
 for a picture, and divides it among its vectors.
 """
 
+import contextlib
 import math
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 import numpy as np
 from msgspec import Struct
@@ -78,6 +81,22 @@ class DecodedWatermark(Struct, frozen=True, kw_only=True):
 
 NONE = DecodedWatermark(id=None, confidence=0.0)
 
+Chances = list[tuple[Search, float]]
+"""Searches, each with the base-2 logarithm of the chance of a word that it judged."""
+
+_collected: ContextVar[Chances | None] = ContextVar("collected", default=None)
+
+
+@contextlib.contextmanager
+def collect_chances() -> Iterator[Chances]:
+    """Collects the chances of all words that are judged within the block, accepted or not: for measurements."""
+    chances: Chances = []
+    token = _collected.set(chances)
+    try:
+        yield chances
+    finally:
+        _collected.reset(token)
+
 
 def accept(
     votes: NDArray[np.float64],
@@ -102,6 +121,9 @@ def accept(
     """
     watermark_id, correlation = bch_code.decode_shifts(votes) if any_shift else bch_code.decode(votes)
     chance = log2_chance(votes, correlation)
+    collected = _collected.get()
+    if collected is not None:
+        collected.append((search, chance))
     if watermark_id is None or not search.accepts(chance):
         return None
     return DecodedWatermark(

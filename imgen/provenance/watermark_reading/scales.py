@@ -24,7 +24,7 @@ _LEAST_SIDE = 160
 """Side of the smallest picture that is read, in pixels: at the largest scale that is tried its tile still has 13 blocks."""
 _FINENESS = 0.006
 """Distance of the scales that are tried, in natural logarithms: half of it moves the tile's edge by less than a pixel."""
-_TRIED = np.exp(np.arange(math.log(0.5), math.log(1.5), _FINENESS))
+_TRIED = np.exp(np.arange(math.log(0.5), math.log(2.05), _FINENESS))
 
 _REFINED = ((0.0015, 3), (0.0004, 2))
 """Rounds of refinement: distance of the scales, and their number to each side."""
