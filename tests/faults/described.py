@@ -16,6 +16,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi import checks
 
+schemathesis.serializer.alias("image/avif", "image/png")  # which schemathesis knows to be bytes
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
