@@ -61,6 +61,12 @@ class FaultyServer(ThreadingHTTPServer):
         self.closing = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
+    def forget(self) -> None:
+        """Forgets what it was asked, and what it was to do."""
+        with self.lock:
+            self.requests.clear()
+            self.script.clear()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is what some behaviours are for."""
 
@@ -100,6 +106,18 @@ def reset(exchange: Exchange) -> None:
     exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     exchange.connection.close()
     exchange.close_connection = True
+
+
+def endless(exchange: Exchange) -> None:
+    """Sends up to 500 MB, as long as anybody reads."""
+    exchange.send_response_only(200)
+    exchange.end_headers()
+    exchange.close_connection = True
+    for _ in range(500):
+        try:
+            exchange.wfile.write(b" " * 2**20)
+        except OSError:
+            return
 
 
 def cut(exchange: Exchange) -> None:

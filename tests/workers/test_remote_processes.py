@@ -16,14 +16,14 @@ from servers.faulty_http import start_faulty_http
 from servers.image_engine import KEY, draw
 
 from imgen.domain.job import State, render_queue
-from imgen.live import waiting, workers
+from imgen.live import epochs, waiting, workers
 from imgen.records import engine_calls, jobs, ledger
 
 MODEL = """
 [eros]
 label = "Eros"
 backend = "remote"
-engines = [{{ engine = "elsewhere", {entry} }}]
+engines = [{{ engine = "{engine}", {entry} }}]
 steps = {{ default = 4 }}
 guidance = {{ default = 3.5 }}
 default_style = "professional"
@@ -60,9 +60,9 @@ def start_worker(make_resources, tmp_path, monkeypatch):
     monkeypatch.setenv("ELSEWHERE_KEY", KEY)
 
     @contextlib.contextmanager
-    def start(kind, url, *, calls, entry, more=""):
+    def start(kind, url, *, calls, entry, more="", engine="elsewhere"):
         data, ready = tmp_path / "var", tmp_path / "ready"
-        (data / "models.toml").write_text(MODEL.format(entry=entry))
+        (data / "models.toml").write_text(MODEL.format(engine=engine, entry=entry))
         (data / "engines.toml").write_text(ENGINE.format(kind=kind, url=url, calls=calls) + more)
         resources = make_resources()
         ready.unlink(missing_ok=True)
@@ -107,6 +107,26 @@ def found(resources, made):
 
 def are_rendered(resources, made):
     return all(job.state is State.RENDERED for job in found(resources, made))
+
+
+def test_a_worker_whose_engines_are_missing_starts_all_the_same(start_worker, tmp_path):
+    """Its job waits, without an attempt that counts; once the file names the engine, the next job is drawn."""
+    file, more = tmp_path / "var" / "engines.toml", 'api_key_env = "ELSEWHERE_KEY"\n'
+    with (
+        start_faulty_http(draw) as server,
+        start_worker("openai", f"{server.url}/v1", calls=1, entry='model = "m"', more=more, engine="gone") as (
+            resources,
+            main,
+        ),
+    ):
+        early = publish(resources, 1)
+        await_true(lambda: found(resources, early)[0].waiting_since is not None)
+        assert (found(resources, early)[0].attempts, server.requests) == (0, [])
+        file.write_text(file.read_text().replace("[elsewhere]", "[gone]"))
+        resources.live.run(epochs.bump(epochs.CONFIGURATION))
+        made = publish(resources, 1)
+        await_true(lambda: are_rendered(resources, made))
+        assert main.is_running()
 
 
 def test_a_process_holds_as_many_jobs_as_its_engines_take_and_loads_no_torch(start_worker):

@@ -1,20 +1,27 @@
-"""Models of a server on loopback, for the kinds without a conftest of their own, and a process that asks hostile engines."""
+"""Models of servers on loopback, clients of them, jobs and their book, and a process that asks hostile engines."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import time
+import uuid
 from pathlib import Path
 
 import pytest
+from factories import PLAN, make_job
 from pydantic import SecretStr
-from servers.comfyui_models import MODEL
+from servers.comfyui_models import MODEL, diffusion
 from servers.faulty_http import answer, start_faulty_http
 
 from imgen.domain.catalog import parse_model
+from imgen.domain.job import State
 from imgen.domain.remote_engine import parse_remote_engine
+from imgen.records import engine_calls, job_transitions, jobs, ledger
 from workers import engines
-from workers.engines import EngineContext
+from workers.engines import EngineContext, Shot
+from workers.engines.remote.protocol import PictureRequest
 
 
 @pytest.fixture
@@ -23,16 +30,15 @@ def no_network():
 
 
 @pytest.fixture
-def load_from():
-    """Loads a model that one entry of engines.toml draws."""
+def load_entries():
+    """Loads a model of entries that one remote engine draws."""
     loaded = []
 
-    def make(remote, key, entry):
+    def make(remote, key, entries, folders=(), **further):
         context = EngineContext(
-            remote_engines={"elsewhere": parse_remote_engine("elsewhere", {"api_key_env": "REMOTE_KEY"} | remote)},
-            key_in={"REMOTE_KEY": SecretStr(key)}.__getitem__,
+            remote_engines={"elsewhere": remote}, workflow_folders=folders, key_in=lambda _: SecretStr(key)
         )
-        model = parse_model("remote", MODEL | {"engines": [{"engine": "elsewhere"} | entry]})
+        model = parse_model("remote", MODEL | {"engines": list(entries)} | further)
         engines.check(model, context)
         loaded.append(engines.load(model, context))
         return loaded[-1]
@@ -40,6 +46,61 @@ def load_from():
     yield make
     for engine in loaded:
         engine.unload()
+
+
+@pytest.fixture
+def load_from(load_entries):
+    """Loads a model that one entry of engines.toml draws."""
+
+    def make(table, key, entry, **further):
+        remote = parse_remote_engine("elsewhere", {"api_key_env": "REMOTE_KEY"} | table)
+        return load_entries(remote, key, [{"engine": "elsewhere"} | entry], **further)
+
+    return make
+
+
+@pytest.fixture
+def run_client():
+    """Runs a coroutine that is made with a client, opened in its event loop, and a request for a picture."""
+
+    def run(opened, work, choice, shot=None):
+        async def main():
+            client = opened()
+            chosen = parse_model("remote", MODEL | {"engines": [choice]}).engine.engines[0]
+            request = PictureRequest(call_id=str(uuid.uuid4()), choice=chosen, shot=shot or Shot(diffusion=diffusion()))
+            try:
+                return await work(client, request)
+            finally:
+                await client.close()
+
+        return asyncio.run(main())
+
+    return run
+
+
+@pytest.fixture
+def claim(database):
+    """Makes a job that a worker has claimed."""
+
+    def make():
+        job = make_job()
+        with database.write() as connection:
+            jobs.add(connection, job)
+            ledger.hold(connection, job, PLAN)
+        return database.attempt(job_transitions.claim, job.id, waiting=State.QUEUED, lease_s=60, max_attempts=3)
+
+    return make
+
+
+@pytest.fixture
+def spent(database):
+    """Adds up what this month's calls of an engine cost."""
+
+    def read(engine):
+        with database.read() as connection:
+            return engine_calls.spent_micros(connection, engine, time.strftime("%Y-%m", time.gmtime()))
+
+    return read
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import time
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from PIL import Image
 from pydantic import SecretStr
 from servers.comfyui_models import diffusion, edit, render
 from servers.event_loop import run
-from servers.faulty_http import answer, cut, hang, reset
+from servers.faulty_http import answer, cut, reset
 from servers.gemini import (
     KEY,
     MODELS,
@@ -29,7 +28,6 @@ from servers.gemini import (
 from servers.image_engine import png
 
 from imgen.domain.errors import (
-    Cancelled,
     ModelError,
     RefusedByProvider,
     RemoteEngineAway,
@@ -53,10 +51,8 @@ def running():
 @pytest.fixture
 def server(running):
     """The server, which has been asked nothing."""
-    with running.lock:
-        running.requests.clear()
-        running.script.clear()
-        running.paid.clear()
+    running.forget()
+    running.paid.clear()
     return running
 
 
@@ -256,45 +252,6 @@ def test_the_reason_of_an_answer_without_a_picture_is_told(load, server):
     with pytest.raises(RemoteEngineFailed, match="NO_IMAGE No image") as raised:
         render(load())
     assert "red coat" not in str(raised.value)
-
-
-def _endless(exchange):
-    """Sends spaces until the client goes away."""
-    exchange.send_response_only(200)
-    exchange.send_header("Content-Type", "application/json")
-    exchange.end_headers()
-    exchange.close_connection = True
-    while not exchange.server.closing.is_set():
-        exchange.wfile.write(b" " * 2**20)
-
-
-def test_an_answer_without_end_is_cut_off(load, server):
-    """At the limit of a file in base64."""
-    server.script.append(_endless)
-    with pytest.raises(RemoteEngineFailed, match="more than"):
-        render(load())
-
-
-def test_a_server_that_is_silent_is_left_after_the_time_limit(load, server):
-    """The call may have been paid, so it counts as an attempt."""
-    server.script.append(hang)
-    with pytest.raises(RemoteEngineFailed):
-        render(load(timeout_s=0.3))
-
-
-def test_a_cancellation_closes_the_connection(load, server):
-    """At once, while the server is silent."""
-    server.script.append(hang)
-    begun = time.monotonic()
-
-    def cancel(*_):
-        if server.requests:
-            raise Cancelled
-
-    engine = load()
-    with pytest.raises(Cancelled):
-        engine.render([Shot(diffusion=diffusion())], cancel)
-    assert time.monotonic() - begun < 5
 
 
 def test_the_probe_lists_models_that_draw_and_has_nothing_drawn(server):

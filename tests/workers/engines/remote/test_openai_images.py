@@ -7,21 +7,12 @@ import numpy as np
 import openai
 import pytest
 from PIL import Image
-from pydantic import SecretStr
 from servers.faulty_http import answer, cut, reset
 from servers.image_engine import KEY, at_url, pictures, png, refusal, start_image_engine
 
-from imgen.domain.catalog import parse_model
 from imgen.domain.errors import ModelError, RefusedByProvider, RemoteEngineAway, RemoteEngineFailed, RemoteKeyRefused
 from imgen.domain.recipe import Diffusion, Input
-from imgen.domain.remote_engine import parse_remote_engine
-from workers import engines
-from workers.engines import EngineContext, Shot
-
-
-@pytest.fixture
-def no_network():
-    """Replaces the folder's ban: the server is on loopback."""
+from workers.engines import Shot
 
 
 @pytest.fixture(scope="module")
@@ -33,40 +24,19 @@ def running():
 @pytest.fixture
 def server(running):
     """The server, which has been asked nothing."""
-    with running.lock:
-        running.requests.clear()
-        running.script.clear()
+    running.forget()
     return running
 
 
 @pytest.fixture
-def load(server):
+def load(server, load_from):
     """Loads a model of the server."""
-    loaded = []
 
-    def make(key=KEY, batch=None, **options):
-        table = {
-            "label": "Remote",
-            "backend": "remote",
-            "engines": [{"engine": "elsewhere", "model": "gpt-image-2"} | options],
-            "steps": {"default": 4},
-            "guidance": {"default": 3.5},
-            "default_style": "plain",
-            "styles": {"plain": {"label": "Plain"}},
-        }
-        remote = {"kind": "openai", "base_url": f"{server.url}/v1", "api_key_env": "REMOTE_KEY", "timeout_s": 20}
-        model = parse_model("remote", table | ({"batch": batch} if batch else {}))
-        context = EngineContext(
-            remote_engines={"elsewhere": parse_remote_engine("elsewhere", remote)},
-            key_in={"REMOTE_KEY": SecretStr(key)}.__getitem__,
-        )
-        engines.check(model, context)
-        loaded.append(engines.load(model, context))
-        return loaded[-1]
+    def make(key=KEY, batch=None, **entry):
+        remote = {"kind": "openai", "base_url": f"{server.url}/v1", "timeout_s": 20}
+        return load_from(remote, key, {"model": "gpt-image-2"} | entry, **({"batch": batch} if batch else {}))
 
-    yield make
-    for engine in loaded:
-        engine.unload()
+    return make
 
 
 def diffusion(**changes):

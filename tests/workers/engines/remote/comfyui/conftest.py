@@ -1,24 +1,12 @@
 """A ComfyUI server for the tests of this folder, and models that it draws."""
 
-import asyncio
-import uuid
-
 import pytest
 from pydantic import SecretStr
 from servers.comfyui import start_comfyui
-from servers.comfyui_models import EDIT, MODEL, SHIPPED, TEXT, diffusion
+from servers.comfyui_models import EDIT, SHIPPED, TEXT
 
-from imgen.domain.catalog import parse_model
 from imgen.domain.remote_engine import parse_remote_engine
-from workers import engines
-from workers.engines import EngineContext, Shot
 from workers.engines.remote.comfyui import ComfyUI
-from workers.engines.remote.protocol import PictureRequest
-
-
-@pytest.fixture
-def no_network():
-    """Replaces the folder's ban: the server is on loopback."""
 
 
 @pytest.fixture(scope="module")
@@ -48,40 +36,23 @@ def remote(running):
 
 
 @pytest.fixture
-def load(comfy, remote):
+def load(comfy, remote, load_entries):
     """Loads a model of these entries, both of the server."""
-    loaded = []
 
     def make(*entries, folders=(SHIPPED,), key="", **changes):
-        context = EngineContext(
-            remote_engines={"elsewhere": remote(api_key_env="REMOTE_KEY" if key else "", **changes)},
-            workflow_folders=folders,
-            key_in=lambda _: SecretStr(key),
-        )
-        model = parse_model("remote", MODEL | {"engines": list(entries or (TEXT, EDIT))})
-        engines.check(model, context)
-        loaded.append(engines.load(model, context))
-        return loaded[-1]
+        server = remote(api_key_env="REMOTE_KEY" if key else "", **changes)
+        return load_entries(server, key, entries or (TEXT, EDIT), folders)
 
-    yield make
-    for engine in loaded:
-        engine.unload()
+    return make
 
 
 @pytest.fixture
-def client(comfy, remote):
+def client(comfy, remote, run_client):
     """Runs a coroutine that is made with a client and a request for a picture from words."""
 
     def run(work, outage_s=0.6, choice=TEXT, shot=None, **changes):
-        async def main():
-            made = ComfyUI(remote(**changes), SecretStr(""), (SHIPPED,), outage_s=outage_s)
-            chosen = parse_model("remote", MODEL | {"engines": [choice]}).engine.engines[0]
-            request = PictureRequest(call_id=str(uuid.uuid4()), choice=chosen, shot=shot or Shot(diffusion=diffusion()))
-            try:
-                return await work(made, request)
-            finally:
-                await made.close()
-
-        return asyncio.run(main())
+        return run_client(
+            lambda: ComfyUI(remote(**changes), SecretStr(""), (SHIPPED,), outage_s=outage_s), work, choice, shot
+        )
 
     return run

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 from servers.comfyui_models import SHIPPED, TEXT, diffusion, draw, render
-from servers.faulty_http import answer, cut, reset
+from servers.faulty_http import answer, cut, endless, reset
 from servers.image_engine import png
 
 from imgen.domain.errors import (
@@ -123,18 +123,6 @@ def test_a_file_that_is_no_picture_counts_as_an_attempt(load, comfy, name):
     comfy.faults["GET /view"].append(FILES[name])
     with pytest.raises(RemoteEngineFailed):
         render(load())
-
-
-def endless(exchange):
-    """Sends up to 500 MB, as long as anybody reads."""
-    exchange.send_response_only(200)
-    exchange.end_headers()
-    exchange.close_connection = True
-    for _ in range(500):
-        try:
-            exchange.wfile.write(b" " * 2**20)
-        except OSError:
-            return
 
 
 @pytest.mark.parametrize("path", ["GET /api/jobs/*", "GET /view", "POST /prompt"])

@@ -6,7 +6,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from factories import PLAN, make_job
 from pydantic import SecretStr
 from servers.comfyui_models import EDIT, MODEL, SHIPPED, TEXT, diffusion, draw, edit, render, right_half
 from servers.comfyui_nodes import RED
@@ -15,8 +14,6 @@ from servers.faulty_http import answer, cut, hang, reset
 
 from imgen.domain.catalog import parse_model
 from imgen.domain.errors import Cancelled, LeaseLost, RemoteEngineAway, RemoteEngineFailed, RemoteJobLost, WorkerEnds
-from imgen.domain.job import State
-from imgen.records import engine_calls, job_transitions, jobs, ledger
 from workers.engines import EngineContext, Shot
 from workers.engines.remote.calls import JobCalls, TrialCalls
 from workers.engines.remote.comfyui import ComfyUI
@@ -202,16 +199,12 @@ def draw_job(comfy, remote, database):
 
 
 @pytest.fixture
-def claimed(database):
+def claimed(claim):
     """A job that a worker has claimed."""
-    job = make_job()
-    with database.write() as connection:
-        jobs.add(connection, job)
-        ledger.hold(connection, job, PLAN)
-    return database.attempt(job_transitions.claim, job.id, waiting=State.QUEUED, lease_s=60, max_attempts=3)
+    return claim()
 
 
-def test_a_job_that_is_stopped_while_its_work_is_refused_costs_nothing(draw_job, claimed, comfy, database):
+def test_a_job_that_is_stopped_while_its_work_is_refused_costs_nothing(draw_job, claimed, comfy, spent):
     """The server has none of it, though its id is noted already."""
     asked, is_stopped = threading.Event(), threading.Event()
     comfy.faults["POST /prompt"].append(
@@ -225,16 +218,11 @@ def test_a_job_that_is_stopped_while_its_work_is_refused_costs_nothing(draw_job,
 
     with pytest.raises(Cancelled):
         draw_job(claimed, Shot(diffusion=diffusion()), stop)
-    assert spent(database) == 0
-
-
-def spent(database):
-    with database.read() as connection:
-        return engine_calls.spent_micros(connection, "elsewhere", time.strftime("%Y-%m", time.gmtime()))
+    assert spent("elsewhere") == 0
 
 
 @pytest.mark.parametrize("is_forgotten", [False, True])
-def test_the_next_worker_goes_on_with_the_work_of_one_that_is_gone(draw_job, claimed, comfy, database, is_forgotten):
+def test_the_next_worker_goes_on_with_the_work_of_one_that_is_gone(draw_job, claimed, comfy, is_forgotten, spent):
     """By its id, without another run; a server that forgot it is given it again, with the workflow of the same inputs."""
     comfy.gate.clear()
 
@@ -250,7 +238,7 @@ def test_the_next_worker_goes_on_with_the_work_of_one_that_is_gone(draw_job, cla
     drawn = draw_job(claimed, edit(right_half()))
     assert (tuple(drawn.pixels[128, 10]), tuple(drawn.pixels[128, 310])) == ((90, 90, 90), RED)
     assert len(comfy.drawn) == (2 if is_forgotten else 1)
-    assert spent(database) == 1_000_000
+    assert spent("elsewhere") == 1_000_000
 
 
 def test_a_pause_keeps_nobody_from_work_that_is_paid_already(draw_job, claimed, comfy, database):

@@ -1,24 +1,12 @@
 """RunPod's endpoints for the tests of this folder, and models that they draw."""
 
-import asyncio
-import uuid
-
 import pytest
 from pydantic import SecretStr
-from servers.comfyui_models import MODEL, SHIPPED, diffusion
+from servers.comfyui_models import SHIPPED
 from servers.runpod import KEY, PLAIN, start_runpod
 
-from imgen.domain.catalog import parse_model
 from imgen.domain.remote_engine import parse_remote_engine
-from workers import engines
-from workers.engines import EngineContext, Shot
-from workers.engines.remote.protocol import PictureRequest
 from workers.engines.remote.runpod import RunPod
-
-
-@pytest.fixture
-def no_network():
-    """Replaces the folder's ban: the server is on loopback."""
 
 
 @pytest.fixture(scope="module")
@@ -47,38 +35,22 @@ def remote(running):
 
 
 @pytest.fixture
-def load(pod, remote):
+def load(pod, remote, load_entries):
     """Loads a model of these entries."""
-    loaded = []
 
     def make(*entries, folders=(SHIPPED,), key=KEY, **changes):
-        context = EngineContext(
-            remote_engines={"elsewhere": remote(**changes)}, workflow_folders=folders, key_in=lambda _: SecretStr(key)
-        )
-        model = parse_model("remote", MODEL | {"engines": list(entries or (PLAIN,))})
-        engines.check(model, context)
-        loaded.append(engines.load(model, context))
-        return loaded[-1]
+        return load_entries(remote(**changes), key, entries or (PLAIN,), folders)
 
-    yield make
-    for engine in loaded:
-        engine.unload()
+    return make
 
 
 @pytest.fixture
-def client(pod, remote):
+def client(pod, remote, run_client):
     """Runs a coroutine that is made with a client and a request for a picture from words."""
 
     def run(work, outage_s=0.6, choice=PLAIN, shot=None, key=KEY, **changes):
-        async def main():
-            made = RunPod(remote(**changes), SecretStr(key), (SHIPPED,), outage_s=outage_s)
-            chosen = parse_model("remote", MODEL | {"engines": [choice]}).engine.engines[0]
-            request = PictureRequest(call_id=str(uuid.uuid4()), choice=chosen, shot=shot or Shot(diffusion=diffusion()))
-            try:
-                return await work(made, request)
-            finally:
-                await made.close()
-
-        return asyncio.run(main())
+        return run_client(
+            lambda: RunPod(remote(**changes), SecretStr(key), (SHIPPED,), outage_s=outage_s), work, choice, shot
+        )
 
     return run

@@ -6,7 +6,7 @@ import json
 import pytest
 from servers.comfyui_models import SHIPPED, diffusion, draw, render
 from servers.comfyui_nodes import RED
-from servers.faulty_http import answer
+from servers.faulty_http import answer, endless
 from servers.image_engine import png
 from servers.runpod import PLAIN, WORKFLOW
 
@@ -137,18 +137,6 @@ def test_an_id_that_is_none_is_not_used(load, pod, work_id):
     with pytest.raises(RemoteEngineFailed):
         render(load())
     assert pod.asked == ["POST /v2/plain/run"]
-
-
-def endless(exchange):
-    """Sends up to 500 MB, as long as anybody reads."""
-    exchange.send_response_only(200)
-    exchange.end_headers()
-    exchange.close_connection = True
-    for _ in range(500):
-        try:
-            exchange.wfile.write(b" " * 2**20)
-        except OSError:
-            return
 
 
 @pytest.mark.parametrize("path", ["GET /v2/plain/status/*", "POST /v2/plain/run"])

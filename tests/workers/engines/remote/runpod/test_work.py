@@ -5,7 +5,6 @@ import time
 import uuid
 
 import pytest
-from factories import PLAN, make_job
 from pydantic import SecretStr
 from servers.comfyui_models import MODEL, SHIPPED, diffusion, draw, edit, render, right_half
 from servers.comfyui_nodes import RED
@@ -24,8 +23,6 @@ from imgen.domain.errors import (
     RemoteJobLost,
     RemoteKeyRefused,
 )
-from imgen.domain.job import State
-from imgen.records import engine_calls, job_transitions, jobs, ledger
 from workers.engines import EngineContext, Shot
 from workers.engines.remote.calls import JobCalls
 from workers.engines.remote.engine import open_drawing
@@ -237,22 +234,13 @@ def draw_job(pod, remote, database):
 
 
 @pytest.fixture
-def claimed(database):
+def claimed(claim):
     """A job that a worker has claimed."""
-    job = make_job()
-    with database.write() as connection:
-        jobs.add(connection, job)
-        ledger.hold(connection, job, PLAN)
-    return database.attempt(job_transitions.claim, job.id, waiting=State.QUEUED, lease_s=60, max_attempts=3)
-
-
-def spent(database):
-    with database.read() as connection:
-        return engine_calls.spent_micros(connection, "elsewhere", time.strftime("%Y-%m", time.gmtime()))
+    return claim()
 
 
 @pytest.mark.parametrize("is_forgotten", [False, True])
-def test_the_next_worker_goes_on_with_the_work_of_one_that_is_gone(draw_job, claimed, pod, database, is_forgotten):
+def test_the_next_worker_goes_on_with_the_work_of_one_that_is_gone(draw_job, claimed, pod, is_forgotten, spent):
     """Nothing is drawn and paid twice, unless RunPod has lost the work."""
     pod.steps.clear()
 
@@ -268,10 +256,10 @@ def test_the_next_worker_goes_on_with_the_work_of_one_that_is_gone(draw_job, cla
     drawn = draw_job(claimed, edit(right_half()))
     assert (tuple(drawn.pixels[128, 10]), tuple(drawn.pixels[128, 310])) == ((90, 90, 90), RED)
     assert len(pod.begun) == (2 if is_forgotten else 1)
-    assert spent(database) == (2_000_000 if is_forgotten else 1_000_000)
+    assert spent("elsewhere") == (2_000_000 if is_forgotten else 1_000_000)
 
 
-def test_work_that_is_cancelled_in_the_queue_is_not_booked(draw_job, claimed, pod, database):
+def test_work_that_is_cancelled_in_the_queue_is_not_booked(draw_job, claimed, pod, spent):
     """No worker had it."""
     pod.workers.clear()
 
@@ -282,4 +270,4 @@ def test_work_that_is_cancelled_in_the_queue_is_not_booked(draw_job, claimed, po
     with pytest.raises(Cancelled):
         draw_job(claimed, Shot(diffusion=diffusion()), stop)
     assert [one.status for one in pod.works.values()] == ["CANCELLED"]
-    assert spent(database) == 0
+    assert spent("elsewhere") == 0
