@@ -27,7 +27,7 @@ class RemoteRender:
         Raises:
             ImgenError: see `RemoteDrawing.draw`, and what the order's own callbacks raise.
         """
-        calls = JobCalls(self._resources.database, self._job)
+        calls = JobCalls(self._resources.database, self._job, max_attempts=self._resources.settings.jobs.max_attempts)
         with contextlib.ExitStack() as limits:
 
             def begin() -> None:

@@ -126,8 +126,7 @@ class CallUnderWay:
             raise
         except RemoteEngineFailed as exc:
             self.opened.failed(exc)
-            if not self._may_be_found(work):
-                await self.calls.end(call, is_paid=True)
+            await self._failed(work)
             raise
         except RemoteJobLost:
             await self.calls.end(call, is_paid=True)
@@ -226,6 +225,13 @@ class CallUnderWay:
         """Returns whether the engine may have taken work whose answer was lost: the next attempt asks for it by our id."""
         client = self.opened.client
         return isinstance(client, QueueClient) and client.takes_our_id and not work.is_handed_over
+
+    async def _failed(self, work: "_Work") -> None:
+        """Ends the call of an engine that failed, unless a next attempt may find its work. Without one that is cancelled."""
+        if not self._may_be_found(work):
+            await self.calls.end(work.call, is_paid=True)
+        elif self.calls.is_last_attempt:
+            await self.calls.end(work.call, is_paid=not await self._cancelled(work))
 
     async def _stopped(self, work: "_Work") -> None:
         """Ends the call of a stopped job; where another worker may go on with the engine's work, it stays open."""

@@ -21,6 +21,10 @@ log = structlog.get_logger(__name__)
 class Calls(Protocol):
     """Book of the calls for one picture. Awaited in the event loop of the clients."""
 
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether nobody goes on with a call that this attempt leaves open, should the attempt fail."""
+
     async def find_open(self) -> EngineCall | None:
         """Finds the call that an earlier attempt left open."""
 
@@ -45,9 +49,16 @@ class Calls(Protocol):
 class JobCalls:
     """Calls of a claimed job."""
 
-    def __init__(self, database: Database, job: Job) -> None:
+    def __init__(self, database: Database, job: Job, *, max_attempts: int) -> None:
+        """Takes the job as it was claimed, and the number of attempts after which it fails."""
         self._database = database
         self._job = job
+        self._max_attempts = max_attempts
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """See `Calls.is_last_attempt`."""
+        return self._job.attempts >= self._max_attempts
 
     async def find_open(self) -> EngineCall | None:
         """See `Calls.find_open`."""
@@ -79,6 +90,8 @@ class JobCalls:
 
 class TrialCalls:
     """Calls for a trial picture, which is no job's: nothing is booked."""
+
+    is_last_attempt = True
 
     async def find_open(self) -> EngineCall | None:
         """Finds none."""

@@ -70,7 +70,7 @@ def draw(database, server):
         opened.append(drawing)
 
         def one(job, on_step=lambda *_: None):
-            return drawing.draw(model, SHOT, JobCalls(database, job), on_step)
+            return drawing.draw(model, SHOT, JobCalls(database, job, max_attempts=3), on_step)
 
         one.states = drawing.states
         return one

@@ -6,6 +6,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from msgspec import structs
 from pydantic import SecretStr
 from servers.comfyui_models import EDIT, MODEL, SHIPPED, TEXT, diffusion, draw, edit, render, right_half
 from servers.comfyui_nodes import RED
@@ -189,7 +190,7 @@ def draw_job(comfy, remote, database):
         context = EngineContext(remote_engines={"elsewhere": remote(price=1)}, workflow_folders=(SHIPPED,))
         opened.append(open_drawing(context))
         model = parse_model("eros", MODEL | {"engines": [TEXT, EDIT]})
-        return opened[-1].draw(model, shot, JobCalls(database, job), on_step)
+        return opened[-1].draw(model, shot, JobCalls(database, job, max_attempts=3), on_step)
 
     make.opened = opened
     yield make
@@ -241,6 +242,21 @@ def test_the_next_worker_goes_on_with_the_work_of_one_that_is_gone(draw_job, cla
     assert spent("elsewhere") == 1_000_000
 
 
+@pytest.mark.parametrize("is_last", [False, True])
+def test_work_whose_acceptance_got_lost_is_left_to_the_next_attempt(draw_job, claimed, comfy, is_last):
+    """It finds it by our id; where there is none any more, the work is stopped."""
+    comfy.gate.clear()
+    comfy.faults["POST /prompt"].append(lambda exchange: (comfy.serve_unheard(exchange), reset(exchange)))
+    comfy.faults["GET /api/jobs/*"].append(answer(400))
+    job = structs.replace(claimed, attempts=3 if is_last else 1)
+    with pytest.raises(RemoteEngineFailed):
+        draw_job(job, Shot(diffusion=diffusion()))
+    if is_last:
+        assert comfy.remaining == 0 or comfy.interrupted == comfy.running["id"]
+    else:
+        assert (comfy.remaining, comfy.interrupted) == (1, "")
+
+
 def test_a_pause_keeps_nobody_from_work_that_is_paid_already(draw_job, claimed, comfy, database):
     """The engine wants no new work; the picture of before is fetched all the same."""
     comfy.gate.clear()
@@ -257,7 +273,10 @@ def test_a_pause_keeps_nobody_from_work_that_is_paid_already(draw_job, claimed, 
     draw_at = draw_job.opened[-1].draw
     with pytest.raises(RemoteEngineAway):
         draw_at(model, shot, TrialCalls(), lambda *_: None)
-    assert tuple(draw_at(model, shot, JobCalls(database, claimed), lambda *_: None).pixels[128, 310]) == RED
+    assert (
+        tuple(draw_at(model, shot, JobCalls(database, claimed, max_attempts=3), lambda *_: None).pixels[128, 310])
+        == RED
+    )
     assert len(comfy.drawn) == 1
 
 

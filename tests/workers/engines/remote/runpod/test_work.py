@@ -225,7 +225,7 @@ def draw_job(pod, remote, database):
         )
         opened.append(open_drawing(context))
         model = parse_model("eros", MODEL | {"engines": [PLAIN]})
-        return opened[-1].draw(model, shot, JobCalls(database, job), on_step)
+        return opened[-1].draw(model, shot, JobCalls(database, job, max_attempts=3), on_step)
 
     yield make
     pod.steps.set()
