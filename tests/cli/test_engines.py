@@ -138,7 +138,9 @@ def test_the_doctor_tells_cap_and_spending(imgen, tmp_path):
 
         assert "0.003 of 50.00 spent this month" in found("monthly_cap = 50\n")
         assert "0.003 spent this month, no cap" in found("")
-        assert "over its cap" in found("price = 1\nmonthly_cap = 1\n")
+        assert "over its cap: off until 1 " in found("price = 1\nmonthly_cap = 1\n")
+        (folder / "models.toml").write_text(MODEL.replace('model = "m"', 'model = "m", price = 0.5'))
+        assert "over its cap" not in found("price = 1\nmonthly_cap = 1\n")
 
 
 def test_the_doctor_asks_all_engines(imgen, tmp_path):

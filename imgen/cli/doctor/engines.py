@@ -10,9 +10,10 @@ from imgen.cli.doctor.finding import Warned, shown_url
 from imgen.domain.catalog import Model
 from imgen.domain.engine_options import EngineChoice, RemoteOptions
 from imgen.domain.errors import ConfigurationError, ImgenError, Retryable
-from imgen.domain.remote_engine import RemoteEngine, amount_text, micros
+from imgen.domain.remote_engine import RemoteEngine, amount_text
 from imgen.records import engine_spending, schema
 from imgen.records.database import Database
+from imgen.services.engine_standings import EngineStanding, find_standings
 from imgen.settings import Settings
 from imgen.settings.layers import nearest
 
@@ -28,16 +29,18 @@ def engines(loaded: Settings) -> str:
         ConfigurationError: an engine does not answer as it should, or a model has none; the message tells of all engines.
     """
     remotes = configuration.load_engines(loaded)
-    models = configuration.load_catalog(loaded).models.values()
+    catalog = configuration.load_catalog(loaded)
+    models = catalog.models.values()
     named = [choice for model in models for choice in _choices(model)]
     spent = _spent_micros(loaded) if remotes else {}
     found, is_wrong = list[str](), False
-    for one in remotes.values():
+    for standing in find_standings(remotes, catalog, spent or {}, None, now=time.time()):
+        one = standing.engine
         try:
             told = asyncio.run(_found(one, _models(one, named), loaded))
         except ConfigurationError as exc:
             told, is_wrong = str(exc), True
-        found.append(f"{told}; {_spending(one, spent)}")
+        found.append(f"{told}; {'its spending is not known' if spent is None else _spending(standing)}")
     without, warnings = _unknown(models, remotes)
     text = "\n".join([*found, *without, *warnings]) or "none elsewhere"
     if is_wrong or without:
@@ -66,14 +69,11 @@ def _models(remote: RemoteEngine, choices: Iterable[EngineChoice]) -> tuple[str,
     return tuple(dict.fromkeys(one.model for one in choices if one.engine == remote.key and one.model))
 
 
-def _spending(remote: RemoteEngine, spent: Mapping[str, int] | None) -> str:
-    if spent is None:
-        return "its spending is not known"
-    amount, cap = spent.get(remote.key, 0), remote.cap_micros
+def _spending(standing: EngineStanding) -> str:
+    amount, cap = amount_text(standing.spent_micros), standing.engine.cap_micros
     if cap is None:
-        return f"{amount_text(amount)} spent this month, no cap"
-    over = ": over its cap, off until the month ends" if amount + micros(remote.price) > cap else ""
-    return f"{amount_text(amount)} of {amount_text(cap)} spent this month{over}"
+        return f"{amount} spent this month, no cap"
+    return f"{amount} of {amount_text(cap)} spent this month{': ' if standing.problem else ''}{standing.problem}"
 
 
 def _spent_micros(loaded: Settings) -> Mapping[str, int] | None:
