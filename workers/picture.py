@@ -37,6 +37,14 @@ class CachedMaster:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PixelFile:
+    """File that holds certain pixels losslessly. It stands for a picture's as long as those are this very array."""
+
+    pixels: NDArray[np.uint8]
+    png: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class Picture:
     """Picture between two stages. Fields are empty until the stage that fills them has run."""
 
@@ -52,6 +60,8 @@ class Picture:
     """Facts that a remote engine told of the pixels; None: they were drawn here."""
     answer_file: bytes = b""
     """The remote engine's file as it came, if it carries a C2PA manifest; empty: it carries none."""
+    drawn_file: PixelFile | None = None
+    """PNG that a remote engine drew, with its pixels; None: it sent another format or size, or they were drawn here."""
     upscaler: str = ""
     """Name of what enlarged the pixels: a configured file, or `lanczos`; empty: nothing did."""
     source: NDArray[np.uint8] | None = None

@@ -8,7 +8,7 @@ import pytest
 from factories import make_job, make_recipe
 from PIL import Image
 
-from workers.picture import Picture
+from workers.picture import Picture, PixelFile
 from workers.stages import master
 
 
@@ -55,3 +55,35 @@ def test_kept_for_reuse_tells_its_upscaler(resources):
     body = resources.objects.get(kept.key)
     assert kept.size_bytes == len(body)
     assert master.decoded(Picture(), body).upscaler == "lanczos"
+
+
+def as_png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("upscaler", ["", "lanczos"])
+def test_of_an_engines_file_is_that_file(resources, upscaler):
+    """Where no stage has changed the pixels, their picture data are the engine's, byte by byte, and all told comes back."""
+    pixels, png = grain(), as_png(grain())
+    context = SimpleNamespace(job=make_job(), resources=resources)
+    drawn = Picture(
+        pixels=pixels, drawn_at=1767323045.0, upscaler=upscaler, drawn_file=PixelFile(pixels=pixels, png=png)
+    )
+    stored = master.keep(drawn, context)
+    context.job = make_job(master_key=stored.master_key)
+    fetched = master.fetch(Picture(), context)
+    assert stored.master_key.endswith(".png")
+    assert png[33:] in resources.objects.get(stored.master_key)
+    assert np.array_equal(fetched.pixels, pixels)
+    assert (fetched.drawn_at, fetched.upscaler) == (1767323045.0, upscaler)
+
+
+def test_of_changed_pixels_is_not_the_engines_file(resources):
+    """Pixels that a stage has made anew are stored, not those that the engine sent."""
+    drawn, changed = grain(), 255 - grain()
+    context = SimpleNamespace(job=make_job(), resources=resources)
+    picture = Picture(pixels=changed, drawn_file=PixelFile(pixels=drawn, png=as_png(drawn)))
+    context.job = make_job(master_key=master.keep(picture, context).master_key)
+    assert np.array_equal(master.fetch(Picture(), context).pixels, changed)

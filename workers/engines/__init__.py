@@ -49,6 +49,8 @@ class Drawn:
     """Facts that a remote engine told; None: it was drawn here."""
     file: bytes = b""
     """The file that a remote engine answered with, which may have credentials; empty: it was drawn here."""
+    png: bytes = b""
+    """PNG of exactly these pixels, a remote engine's own without metadata; empty: there is none."""
 
 
 class DrawPreview(Protocol):

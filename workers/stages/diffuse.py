@@ -15,7 +15,7 @@ from imgen.weights.identity import identity
 from workers import spool
 from workers.batch import Order
 from workers.engines import OnStep, Shot
-from workers.picture import Context, Picture
+from workers.picture import Context, Picture, PixelFile
 from workers.stages import review, upscale
 from workers.stages.master import decoded
 
@@ -71,6 +71,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         idle=drawn.idle,
         elsewhere=drawn.elsewhere,
         answer_file=drawn.file,
+        drawn_file=PixelFile(pixels=drawn.pixels, png=drawn.png) if drawn.png else None,
     )
 
 

@@ -2,6 +2,9 @@
 
 It carries what is told of every picture made from it: the time at which it was drawn, parameters without effect, what a remote
 engine told, and what enlarged it.
+
+It is the PNG of a remote engine as it came, where no stage has changed a pixel: encoding it anew costs more than all else of such
+a job. Any other is encoded here.
 """
 
 import calendar
@@ -19,6 +22,7 @@ from PIL import Image
 from imgen.domain.errors import MasterLost, ObjectNotFound, Retryable
 from imgen.domain.outcome import DrawnElsewhere
 from imgen.objects import ObjectStore
+from imgen.provenance.plain_rgb import with_exif
 from workers import spool
 from workers.picture import CachedMaster, Context, Picture
 
@@ -30,7 +34,7 @@ _OPTIONS = {"lossless": True, "quality": 0, "method": 0}
 """Quality is the effort here."""
 
 _READ_FORMATS = ("WEBP", "PNG", "TIFF")
-"""Formats of masters: today's, and those that earlier versions wrote to the semantic cache and between the phases."""
+"""Formats of masters: today's two, and the one that earlier versions wrote to the semantic cache and between the phases."""
 
 _SOFTWARE = 0x0131
 """Number of the EXIF tag for the upscaler."""
@@ -55,11 +59,11 @@ def keep(picture: Picture, context: Context) -> Picture:
     Raises:
         Retryable: the object store did not take them; they are kept on this host for the next attempt.
     """
-    key = f"work/{context.job.id}/{context.job.fence}.{FORMAT}"
-    body = _encoded(picture)
+    body, kind = _encoded(picture)
+    key = f"work/{context.job.id}/{context.job.fence}.{kind}"
     data_dir = context.resources.settings.data_dir
     try:
-        _put(context.resources.objects, key, body, picture.answer_file)
+        _put(context.resources.objects, key, body, picture.answer_file, kind)
     except Retryable:
         spool.save(data_dir, context.job.id, body, picture.answer_file)
         raise
@@ -103,9 +107,9 @@ def keep_for_reuse(picture: Picture, context: Context) -> Picture:
     entry_id, verdict = context.job.recipe.cache_entry_id, picture.verdict
     if not entry_id or verdict is None or not verdict.safe or verdict.flags:
         return picture
-    key = f"cache/{entry_id}/{context.job.fence}.{FORMAT}"
-    body = _encoded(picture)
-    _put(context.resources.objects, key, body, picture.answer_file)
+    body, kind = _encoded(picture)
+    key = f"cache/{entry_id}/{context.job.fence}.{kind}"
+    _put(context.resources.objects, key, body, picture.answer_file, kind)
     digest = context.resources.policy_digests[context.job.recipe.ruleset]
     size_bytes = len(body) + len(picture.answer_file)
     kept = CachedMaster(key=key, size_bytes=size_bytes, policy_digest=digest, codes=verdict.codes)
@@ -117,10 +121,10 @@ def answer_key(master_key: str) -> str:
     return f"{master_key.rpartition('.')[0]}.answer"
 
 
-def _put(objects: ObjectStore, key: str, body: bytes, answer_file: bytes) -> None:
+def _put(objects: ObjectStore, key: str, body: bytes, answer_file: bytes, kind: str) -> None:
     if answer_file:  # first: a master without it would be taken for one that has none
         objects.put(answer_key(key), answer_file, "application/octet-stream")
-    objects.put(key, body, f"image/{FORMAT}")
+    objects.put(key, body, f"image/{kind}")
 
 
 def _answer_file(objects: ObjectStore, key: str) -> bytes:
@@ -132,7 +136,18 @@ def _answer_file(objects: ObjectStore, key: str) -> bytes:
         return b""
 
 
-def _encoded(picture: Picture) -> bytes:
+def _encoded(picture: Picture) -> tuple[bytes, str]:
+    """Returns the file and its format, in lower case."""
+    exif = _told(picture)
+    drawn = picture.drawn_file
+    if drawn is not None and drawn.pixels is picture.pixels:
+        return with_exif(drawn.png, exif.tobytes() if len(exif) else b""), "png"
+    file = io.BytesIO()
+    Image.fromarray(picture.pixels).save(file, FORMAT, exif=exif, **_OPTIONS)
+    return file.getvalue(), FORMAT
+
+
+def _told(picture: Picture) -> Image.Exif:
     exif = Image.Exif()
     if picture.drawn_at is not None:
         exif[_DATE_TIME] = time.strftime(_TIME_FORMAT, time.gmtime(picture.drawn_at))
@@ -143,9 +158,7 @@ def _encoded(picture: Picture) -> bytes:
     if picture.elsewhere is not None:
         told = structs.replace(picture.elsewhere, has_credentials=bool(picture.answer_file))
         exif[_MAKER] = json.dumps(msgspec.to_builtins(told))  # ASCII, as EXIF wants it
-    file = io.BytesIO()
-    Image.fromarray(picture.pixels).save(file, FORMAT, exif=exif, **_OPTIONS)
-    return file.getvalue()
+    return exif
 
 
 def _drawn_at(exif: Image.Exif) -> float | None:

@@ -219,6 +219,7 @@ class CallUnderWay:
                 seed=answer.seed,
             ),
             file=file if has_manifest(file) else b"",  # nothing else of it is wanted any more
+            png=made.png,
         )
 
     def _may_be_found(self, work: "_Work") -> bool:

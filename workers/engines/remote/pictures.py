@@ -15,6 +15,7 @@ from imgen.domain.errors import InvalidField, NoAnswer, RemoteEngineFailed, Unsa
 from imgen.domain.recipe import REDRAWN
 from imgen.domain.remote_engine import RemoteEngine
 from imgen.outgoing.client import OutgoingClient
+from imgen.provenance.plain_rgb import plain_rgb
 from imgen.provenance.untrusted_image import convert, open_untrusted
 from workers.engines import Shot
 from workers.engines.paste_back import pasted_back
@@ -139,6 +140,8 @@ class Fitted:
     pixels: NDArray[uint8]
     drawn_size: tuple[int, int]
     """Width and height in pixels."""
+    png: bytes
+    """The engine's own file without metadata, if it holds exactly these pixels; empty: it does not."""
 
 
 def fitted(file: bytes, shot: Shot, remote: RemoteEngine) -> Fitted:
@@ -147,9 +150,9 @@ def fitted(file: bytes, shot: Shot, remote: RemoteEngine) -> Fitted:
     Raises:
         RemoteEngineFailed: the file is no picture that may be opened.
     """
-    size = (shot.diffusion.width, shot.diffusion.height)
+    size, png_file = (shot.diffusion.width, shot.diffusion.height), plain_rgb(file)
     try:
-        with open_untrusted(file, "picture") as image:
+        with open_untrusted(png_file or file, "picture") as image:
             picture = convert(image, "RGB")
     except (InvalidField, ValueError) as exc:
         raise RemoteEngineFailed(f"Engine {remote.key} answered with no picture: {exc}") from exc
@@ -157,6 +160,7 @@ def fitted(file: bytes, shot: Shot, remote: RemoteEngine) -> Fitted:
     if drawn_size != size:
         picture = ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
     pixels = np.asarray(picture)
+    is_exact = drawn_size == size and len(png_file) <= pixels.nbytes  # a longer one is filled up with something
     if shot.source is not None and shot.mask is not None:
-        pixels = pasted_back(shot.diffusion, pixels, shot.source, shot.mask)
-    return Fitted(pixels, drawn_size)
+        pixels, is_exact = pasted_back(shot.diffusion, pixels, shot.source, shot.mask), False
+    return Fitted(pixels, drawn_size, png_file if is_exact else b"")

@@ -67,6 +67,8 @@ def test_only_parameters_that_the_engine_takes_are_sent(load, server):
     assert (set(plain.idle), full.idle) == ({"negative", "guidance", "seed", "steps"}, ())
     assert full.pixels.shape == (256, 320, 3)
     assert (full.elsewhere.width, full.elsewhere.height) == (320, 256)
+    with Image.open(io.BytesIO(full.png)) as image:
+        assert np.array_equal(np.asarray(image), full.pixels)
 
 
 def test_another_size_is_scaled_and_cut_and_told(load, server):
@@ -75,6 +77,7 @@ def test_another_size_is_scaled_and_cut_and_told(load, server):
     (drawn,) = render(load())
     assert drawn.pixels.shape == (256, 320, 3)
     assert (drawn.elsewhere.width, drawn.elsewhere.height) == (1024, 1024)
+    assert drawn.png == b""
 
 
 def test_a_masked_source_is_redrawn_where_the_mask_is_white(load, server):
@@ -91,6 +94,7 @@ def test_a_masked_source_is_redrawn_where_the_mask_is_white(load, server):
     assert [(alpha[0, 0], alpha[0, -1]) for alpha in sorted(alphas, key=np.min)] == [(255, 0), (255, 255)]
     assert np.array_equal(drawn.pixels[:, :100], source[:, :100])
     assert tuple(drawn.pixels[128, 300]) == (200, 40, 40)
+    assert drawn.png == b""
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, "content_policy_violation"), (403, "moderation_blocked")])

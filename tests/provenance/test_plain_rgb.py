@@ -1,0 +1,63 @@
+"""Plain RGB files: the pixels of another program's PNG and nothing else of it."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from imgen.provenance.plain_rgb import plain_rgb, with_exif
+
+PIXELS = np.random.default_rng(1).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+
+
+def png(mode="RGB", **options):
+    """A PNG of the pixels in another mode of Pillow."""
+    file = io.BytesIO()
+    Image.fromarray(PIXELS).convert(mode).save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def told():
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("parameters", "a secret prompt")
+    texts.add_itxt("workflow", "a secret prompt")
+    return {"pnginfo": texts, "exif": b"Exif\0\0a secret prompt", "icc_profile": b"a secret prompt", "gamma": 1}
+
+
+def test_pixels_stay_and_nothing_else_does():
+    """Texts, EXIF and profile of a file are gone, and its pixels are the same."""
+    plain = plain_rgb(png(**told()))
+    assert b"secret" in png(**told())
+    assert b"secret" not in plain
+    with Image.open(io.BytesIO(plain)) as image:
+        assert np.array_equal(np.asarray(image), PIXELS)
+        assert image.info == {}
+
+
+@pytest.mark.parametrize("exif", [b"", b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"])
+def test_exif_is_read_again(exif):
+    """EXIF that is written into a file is what Pillow finds in it, and the pixels stay."""
+    with Image.open(io.BytesIO(with_exif(plain_rgb(png()), exif))) as image:
+        assert image.info.get("exif", b"") == exif.removeprefix(b"Exif\0\0")
+        assert np.array_equal(np.asarray(image), PIXELS)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "L", "P", "1", "LA", "I;16"])
+def test_other_modes_are_none(mode):
+    """A file with transparency, a palette, grey or more bits is no plain one."""
+    assert plain_rgb(png(mode) if mode != "I;16" else deep()) == b""
+
+
+def deep():
+    file = io.BytesIO()
+    Image.fromarray(PIXELS[..., 0].astype(np.uint16)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_another_file_is_none():
+    """Another format, a file that is cut off, and no file at all are no plain ones."""
+    jpeg = io.BytesIO()
+    Image.fromarray(PIXELS).save(jpeg, "JPEG")
+    bodies = [jpeg.getvalue(), b"", png()[:30], png()[:-30], b"\x89PNG\r\n\x1a\n"]
+    assert [plain_rgb(body) for body in bodies] == [b""] * len(bodies)
