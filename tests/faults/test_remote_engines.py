@@ -91,7 +91,7 @@ def points(truth: Truth, comfy: Comfy, made: list[Job]) -> dict[str, Callable[[]
             return engine_calls.find_open(connection, job_id)
 
     def masters() -> list[object]:
-        return [path for job_id in ids for path in (truth.data / "objects" / "work" / job_id).glob("*.webp")]
+        return [path for job_id in ids for path in (truth.data / "objects" / "work" / job_id).glob("*.png")]
 
     return {
         "it is claimed": lambda: any(job.state is State.RENDERING for job in truth.jobs(ids)),
