@@ -65,7 +65,7 @@ def test_a_picture_is_made_signed_and_charged_once(resources):
         job.outcome.images[0].key.replace(".jpg", ".c2pa").replace("pictures/", "manifests/"),
     }
     with resources.database.read() as connection:
-        record = picture_records.find_by_watermark(connection, job.watermark_id, tenant_id=job.tenant_id)
+        record = picture_records.find_by_watermark(connection, job.watermark_id, scope=frozenset({job.tenant_id}))
     assert resources.objects.get(record.manifest_key)
     assert record.manifest_id == job.outcome.meta.manifest_id
     assert resources.live.run(job_views.get_view(job.id)).view.state is State.COMPLETED
