@@ -142,9 +142,8 @@ def confirm(
     votes: NDArray[np.float64], watermark_id: str, search: Search, *, scale: float = 1.0, crop: Crop | None = None
 ) -> DecodedWatermark | None:
     """Compares votes (127,), of any scale, with the codeword of a known id; None where they agree no better than by chance."""
-    norm = float(np.linalg.norm(votes)) * math.sqrt(votes.size)
-    correlation = float(votes @ (2.0 * bch_code.encode(watermark_id) - 1)) / norm if norm else 0.0
-    chance = log2_chance(votes, correlation) if correlation > 0 else 0.0
+    correlation = _correlation(votes, watermark_id)
+    chance = known_chance(votes, watermark_id)
     if not search.accepts(chance):
         return None
     return DecodedWatermark(
@@ -155,6 +154,17 @@ def confirm(
         scale=round(scale, 4),
         crop=crop,
     )
+
+
+def known_chance(votes: NDArray[np.float64], watermark_id: str) -> float:
+    """Computes `log2_chance` of votes (127,) for the codeword of a known id; 0 where they speak against it."""
+    correlation = _correlation(votes, watermark_id)
+    return log2_chance(votes, correlation) if correlation > 0 else 0.0
+
+
+def _correlation(votes: NDArray[np.float64], watermark_id: str) -> float:
+    norm = float(np.linalg.norm(votes)) * math.sqrt(votes.size)
+    return float(votes @ (2.0 * bch_code.encode(watermark_id) - 1)) / norm if norm else 0.0
 
 
 def log2_chance(votes: NDArray[np.float64], correlation: float) -> float:
