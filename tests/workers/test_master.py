@@ -65,7 +65,7 @@ def as_png(pixels):
 
 @pytest.mark.parametrize("upscaler", ["", "lanczos"])
 def test_of_an_engines_file_is_that_file(resources, upscaler):
-    """Where no stage has changed the pixels, their picture data are the engine's, byte by byte, and all told comes back."""
+    """Pixels that no stage has changed keep the engine's, byte by byte, and all told comes back."""
     pixels, png = grain(), as_png(grain())
     context = SimpleNamespace(job=make_job(), resources=resources)
     drawn = Picture(

@@ -25,6 +25,7 @@ from imgen.domain.errors import (
 )
 from imgen.domain.recipe import Diffusion
 from imgen.domain.remote_engine import RemoteEngine
+from workers.engines.remote.hiding import MAX_TEXT
 from workers.engines.remote.http import BUSY, MAX_PAUSE_S, EngineHttp, HttpAnswer, retry_after_s
 from workers.engines.remote.pictures import from_json_base64, png
 from workers.engines.remote.protocol import DirectClient, PictureRequest, Progress, RemoteAnswer
@@ -157,12 +158,12 @@ class Gemini(DirectClient):
         first = next(iter(found.candidates), _Candidate())
         blocked = found.prompt_feedback.block_reason if found.prompt_feedback else ""
         if blocked or first.finish_reason in REFUSALS:
-            reason = self._http.shown(f"{blocked or first.finish_reason} {first.finish_message}".strip(), hidden)
+            reason = self._http.shown(_told(blocked or first.finish_reason, first.finish_message), hidden)
             raise RefusedByProvider(reason)
         parts = first.content.parts if first.content else []
         files = [part.inline_data.data for part in parts if part.inline_data and not part.thought]
         if not files:
-            reason = self._http.shown(f"{first.finish_reason} {first.finish_message}".strip(), hidden)
+            reason = self._http.shown(_told(first.finish_reason, first.finish_message), hidden)
             raise RemoteEngineFailed(
                 f"Engine {self._remote.key} answered without a picture: {reason or 'no reason told'}"
             )
@@ -223,3 +224,8 @@ def _ratio(diffusion: Diffusion) -> str:
     wanted = math.log(diffusion.width / diffusion.height)
     width, height = min(RATIOS, key=lambda ratio: abs(math.log(ratio[0] / ratio[1]) - wanted))
     return f"{width}:{height}"
+
+
+def _told(*words: str) -> str:
+    """Joins the beginnings of texts, which may be long, so that no whole one is copied."""
+    return " ".join(word[:MAX_TEXT] for word in words if word)
