@@ -18,6 +18,7 @@ from imgen.cli.doctor import credentials, endpoints, engines, files, stores, wei
 from imgen.cli.doctor.books import check_books
 from imgen.cli.doctor.finding import Fresh, Warned
 from imgen.cli.doctor.public_address import public_address
+from imgen.cli.doctor.resolver import resolver
 from imgen.cli.options import Data
 from imgen.cli.table import show
 from imgen.domain.errors import ImgenError
@@ -57,6 +58,10 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "public address": (
         public_address,
         "[http] public_url is the address that clients use; have the proxy pass /.well-known/oauth-… on, with its Host",
+    ),
+    "resolver": (
+        resolver,
+        "have the proxy pass /.well-known/c2pa-soft-binding-resolution and /c2pa/v1/ on, with their Host, and ask for no key",
     ),
     "pictures": (
         lambda loaded: Warned(text) if (text := unseen_pictures(loaded)) else "seen, or for this machine alone",
