@@ -74,6 +74,7 @@ class ChildProcess:
                         engine_states=self._engine_states,
                     ),
                     remote_jobs=lambda: self._remote_jobs.ids,
+                    signing_trouble=lambda: None if self._resources is None else self._resources.signing_trouble,
                 )
                 self._preload(models, self._heartbeat)
                 self._heartbeat.is_loading = False

@@ -10,7 +10,7 @@ from pathlib import Path
 from imgen.domain.errors import Unavailable
 from imgen.live import workers
 from imgen.live.executors import BlockingExecutor
-from imgen.live.workers import WorkerHeartbeat
+from imgen.live.workers import SigningTrouble, WorkerHeartbeat
 from workers.told_capabilities import ToldCapabilities
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -28,6 +28,7 @@ class Heartbeat:
         is_loading: bool = False,
         capabilities: ToldCapabilities,
         remote_jobs: Callable[[], tuple[str, ...]] = tuple,
+        signing_trouble: Callable[[], SigningTrouble | None] = lambda: None,
     ) -> None:
         self._live = BlockingExecutor(redis_url)
         self._name = f"{name} #{os.getpid()}"
@@ -40,6 +41,7 @@ class Heartbeat:
         """Whether it loads models ahead, and takes no job yet."""
         self._capabilities = capabilities
         self._remote_jobs = remote_jobs
+        self._signing_trouble = signing_trouble
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._publish, name="heartbeat", daemon=True)
         self._thread.start()
@@ -91,6 +93,7 @@ class Heartbeat:
             is_loading=self.is_loading,
             capabilities=self._capabilities.now(self._live),
             engines=self._capabilities.engines(),
+            signing_trouble=self._signing_trouble(),
             since=self._since,
             at=time.time(),
         )

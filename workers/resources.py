@@ -7,13 +7,14 @@ import contextlib
 import datetime as dt
 import os
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from imgen import composition, configuration, signing
 from imgen.domain.catalog import Catalog, Model
-from imgen.domain.errors import ConfigurationError, Unavailable
+from imgen.domain.errors import ConfigurationError, SigningKeyUnavailable, Unavailable, UpstreamUnavailable
 from imgen.domain.job import Job
 from imgen.domain.remote_engine import EngineState, RemoteEngine
 from imgen.domain.review.ruleset import CompiledRuleset
@@ -21,6 +22,7 @@ from imgen.live import epochs, waiting
 from imgen.live.command import Command
 from imgen.live.executors import BlockingExecutor
 from imgen.live.queue import Publisher
+from imgen.live.workers import SigningTrouble
 from imgen.objects import ObjectStore
 from imgen.provenance.signer import Signer
 from imgen.records.database import Database
@@ -67,6 +69,8 @@ class WorkerResources:
     """Whether this process can do nothing any more, and has to end."""
     ending_told_on: dt.date | None = None
     """Day on which this process last told of the end of the signing certificate."""
+    signing_trouble: SigningTrouble | None = None
+    """Failure of the latest try to sign; None: it went well, or nothing was signed yet. The heartbeat tells it."""
     _reloader: configuration.Reloader[_Read] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,8 +79,22 @@ class WorkerResources:
     @cached_property
     def signer(self) -> Signer:
         """C2PA signer: of the configured chain and key, or of the development chain in the data folder."""
-        composition.prepare_credentials(self.settings)
-        return signing.open_configured(self.settings)
+        with self.signing():
+            composition.prepare_credentials(self.settings)
+            return signing.open_configured(self.settings)
+
+    @contextlib.contextmanager
+    def signing(self) -> Iterator[None]:
+        """Notes whether the block's signatures are made."""
+        try:
+            yield
+        except (SigningKeyUnavailable, ConfigurationError) as exc:
+            self.signing_trouble = SigningTrouble(reason=str(exc), at=time.time())
+            raise
+        except UpstreamUnavailable:  # the time-stamp authority is away, and the key has signed without it
+            self.signing_trouble = None
+            raise
+        self.signing_trouble = None
 
     @cached_property
     def remote(self) -> RemoteDrawing:

@@ -19,6 +19,14 @@ MOST_SCANNED = 10_000
 _ALL = PREFIX + "workers"
 
 
+class SigningTrouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Failure of a worker process's latest try to sign: its key is away or refuses, or the certificate is no good."""
+
+    reason: str
+    at: float
+    """Unix time of the try."""
+
+
 class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """State of one worker process."""
 
@@ -39,6 +47,8 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """Capabilities of the models that it draws with, by model key."""
     engines: dict[str, EngineState] = {}
     """States of the engines elsewhere that its models name, by the engines' keys."""
+    signing_trouble: SigningTrouble | None = None
+    """None: its latest signature was made, or it has made none yet."""
     since: float
     """Unix time of the process's start."""
     at: float

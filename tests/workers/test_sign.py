@@ -16,10 +16,13 @@ from signing_chains import make_chain, self_made
 
 from imgen.domain.job import State, utc_text
 from imgen.domain.review.verdict import Verdict
+from imgen.live import workers
 from imgen.provenance.inspection import inspect_picture
 from imgen.records import jobs, ledger
 from workers import tasks
+from workers.app import ChildProcess
 from workers.picture import Picture
+from workers.preloading import Preloading
 from workers.stages import master
 
 DRAWN_AT = 1767323045.0  # 2026-01-02T03:04:05Z
@@ -178,6 +181,38 @@ def test_job_waits_for_a_signing_key_that_is_away(make_resources, tmp_path, monk
         server.habits = ["AccessDeniedException"]
         failed = finish(resources, rendered(resources))
         assert (failed.state, failed.error_code) == (State.FAILED, "configuration")
+
+
+def test_heartbeats_tell_of_a_key_that_is_away_until_it_signs(make_resources, tmp_path, monkeypatch):
+    """The reason and the time of the latest try, by a worker's process; an authority that is away is not the key's trouble."""
+    for name, value in kms.ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    key = ec.generate_private_key(ec.SECP256R1())
+    (tmp_path / "chain.pem").write_bytes(self_made(key)[0])
+    with kms.running() as server, time_stamp.running() as authority:
+        resources = make_resources(
+            f'[credentials]\ncertificate_chain = "{tmp_path}/chain.pem"\nprivate_key = "{server.add(key, "k")}"\n'
+            f'tsa_url = "{authority.url}"\n[credentials.kms]\nendpoint_url = "{server.url}"\n'
+        )
+        child = ChildProcess(
+            resources.settings, name="finish@a", queues=("finish",), processes=1, preloading=Preloading(())
+        )
+        try:
+            for habit, answer in (
+                ("ExpiredTokenException", "answer"),
+                ("answer", "refuse"),
+                ("AccessDeniedException", "answer"),
+            ):
+                server.habits, authority.habit = [habit], answer
+                began = time.time()
+                child.run_phase(tasks.FINISH, rendered(resources).id, queue="finish")
+                child.start().tell_models((habit,))  # publishes at once
+                (told,) = resources.live.run(workers.list_workers())
+                trouble = told.signing_trouble
+                assert (trouble is None) == (habit == "answer")
+                assert trouble is None or (habit in trouble.reason and began <= trouble.at <= time.time())
+        finally:
+            child.close()
 
 
 def test_a_near_end_of_the_certificate_is_logged_once_a_day(resources):

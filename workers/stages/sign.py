@@ -31,7 +31,9 @@ def sign(picture: Picture, context: Context) -> Picture:
     signer = context.resources.signer
     _tell_end(context.resources)
     try:
-        signed = signer.sign(picture.encoded, mime, manifest, admits=partial(admits, context))
+        with context.resources.signing():
+            signed = signer.sign(picture.encoded, mime, manifest, admits=partial(admits, context))
+            thumbnail = signer.sign_thumbnail(picture.thumbnail, mime, manifest, signed)
     except UpstreamUnavailable as exc:
         raise TimestampUnavailable(str(exc)) from exc
     if context.resources.settings.credentials.tsa_url and not signed.is_time_stamped:
@@ -39,7 +41,7 @@ def sign(picture: Picture, context: Context) -> Picture:
     return replace(
         picture,
         encoded=signed.body,
-        thumbnail=signer.sign_thumbnail(picture.thumbnail, mime, manifest, signed),
+        thumbnail=thumbnail,
         manifest_id=signed.manifest_id,
         manifest_store=signed.manifest_store,
         sha256=hashlib.sha256(signed.body).hexdigest(),

@@ -13,6 +13,7 @@ from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import FINISH_QUEUE, render_queue
 from imgen.domain.user import User
 from imgen.live import workers
+from imgen.live.workers import WorkerHeartbeat
 from imgen.provenance.certificate_end import ending_of_file
 from imgen.records import job_search, job_statistics, oauth_connections
 from imgen.services.engine_standings import standings
@@ -50,6 +51,7 @@ class Overview:
     async def overview(self, request: Request, user: User) -> Response:
         """Shows recent rates, shares and times, and the queues' depths."""
         core, scope, now = self._shell.core, user.scope, self._shell.core.clock()
+        heartbeats = await core.live.run(workers.list_workers()) if user.is_admin else []
         per_minute, done, page = await asyncio.gather(
             core.database.reading(job_statistics.per_minute, scope=scope, minutes=MINUTES, now=now),
             core.database.reading(job_statistics.performance, scope=scope, latest=LATEST, now=now),
@@ -65,10 +67,12 @@ class Overview:
             done=done,
             parts=[(part, *done.seconds[part]) for part in PARTS if part in done.seconds],
             depths=await self._depths() if user.is_admin else {},
-            heartbeats=await core.live.run(workers.list_workers()) if user.is_admin else [],
+            heartbeats=heartbeats,
             applications=await core.database.reading(oauth_connections.count) if user.is_admin else 0,
             latest=[(job, thumbnail_url(core, job.outcome)) for job in page.jobs if job.outcome is not None],
-            warnings=[*await LOADING.run(self._warnings, now), *await self._engines()] if user.is_admin else [],
+            warnings=[*await LOADING.run(self._warnings, now), *_signing_troubles(heartbeats), *await self._engines()]
+            if user.is_admin
+            else [],
             minutes=MINUTES,
             latest_of=LATEST,
         )
@@ -98,3 +102,16 @@ class Overview:
         queues = [*(render_queue(key) for key in core.catalog.models), FINISH_QUEUE]
         depths = await asyncio.gather(*(BROKER.run(core.publisher.depth, queue) for queue in queues))
         return dict(zip(queues, depths, strict=True))
+
+
+def _signing_troubles(heartbeats: Sequence[WorkerHeartbeat]) -> list[str]:
+    """Describes by reason why worker processes cannot sign, as they have told it; no key is asked."""
+    troubles = [one.signing_trouble for one in heartbeats if one.signing_trouble is not None]
+    tries: dict[str, list[float]] = {}
+    for trouble in troubles:
+        tries.setdefault(trouble.reason, []).append(trouble.at)
+    return [
+        f"{len(times)} worker {'process' if len(times) == 1 else 'processes'} cannot sign: {reason.rstrip('.')}. "
+        f"The latest try was at {filters.moment(max(times))}; no picture is finished there until one succeeds."
+        for reason, times in tries.items()
+    ]
