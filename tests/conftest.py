@@ -1,5 +1,6 @@
 """Fixtures that several folders share: a running stack, a Redis, databases of both kinds."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -24,6 +25,9 @@ from imgen.records.database import Database
 from imgen.services.core import Core
 from imgen.settings import Settings
 from imgen.stack.redis import find_server
+
+# Until the tests are collected nothing dies; a look for cycles among all that they import takes up to half a second.
+gc.disable()
 
 # A busy machine is no failure, and the same commit has the same examples.
 hypothesis.settings.register_profile(
@@ -158,6 +162,12 @@ def database(database_url) -> Iterator[Database]:
     opened = Database(database_url)
     yield opened
     opened.close()
+
+
+def pytest_collection_finish():
+    """Has the collector look at what tests make alone: modules and the tests themselves live to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_runtest_makereport(item, call):

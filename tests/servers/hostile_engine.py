@@ -1,12 +1,14 @@
 """Answers of hostile engines, for servers on 127.0.0.1: endless, bombed and slow ones that do not depend on an engine's dialect."""
 
+import functools
 import gzip
 import json
+from collections.abc import Callable
 from contextlib import suppress
 
 from bombs import END, chunk, pixels, png
 from hostile_answers import PROMPT
-from servers.faulty_http import answer
+from servers.faulty_http import Behaviour, answer
 from servers.image_engine import JSON
 
 from workers.engines.remote.http import MAX_WORDS
@@ -60,38 +62,51 @@ def broken(parts):
 
 
 def compressed(encoding):
-    body = gzip.compress(b"\0" * 200 * 2**20, 1)
-    return answer(200, body, JSON | {"Content-Encoding": encoding})
+    return answer(200, _zeros(), JSON | {"Content-Encoding": encoding})
 
 
+@functools.cache
+def _zeros():
+    return gzip.compress(b"\0" * 200 * 2**20, 1)
+
+
+# Tables have functions that make the answers: all of them together are a gigabyte, which every test process would make at import.
+Answers = dict[str, Callable[[], Behaviour]]
 PICTURES = {
-    "4 gigapixels": png(65_535, 65_535, pixels(1000), END),
-    "64 megapixels": png(8_000, 8_000, pixels(32_001 * 8_000), END, kind=6),
-    "300,000 chunks": png(10, 10, chunk(b"prVt") * 300_000, pixels(310), END),
+    "4 gigapixels": lambda: png(65_535, 65_535, pixels(1000), END),
+    "64 megapixels": functools.cache(lambda: png(8_000, 8_000, pixels(32_001 * 8_000), END, kind=6)),
+    "300,000 chunks": lambda: png(10, 10, chunk(b"prVt") * 300_000, pixels(310), END),
 }
 """Files that are small to send, and more than a picture may be."""
-TRAPS = {
-    "500 MB": raw(head(b"Content-Length: 524288000"), then=megabytes),
-    "500 MB in chunks": raw(head(b"Transfer-Encoding: chunked"), then=chunks),
-    "500 MB without a length": raw(head(b"Connection: close"), then=megabytes),
-    "200 MB by gzip": compressed("gzip"),
-    "200 MB by gzip in gzip": compressed("gzip, gzip"),
-    "200 MB by brotli": compressed("br"),
-    "60 MB of nothing": raw(head(), b"[", b"[]," * (SIXTY // 3), b"[]]"),
-    "a page": answer(200, b"<h1>Sign in</h1>", {"Content-Type": "text/html"}),
-    "nothing": answer(200, b"", JSON),
-    "a number": broken(5),
-    "nested without end": answer(200, b"[" * 100_000, JSON),
-    "nested in an error": answer(500, b"[" * 100_000, JSON),
-    "nested just deep enough": answer(500, b"[" * 900 + b"]" * 900, JSON),
-    "a redirect to loopback": answer(302, b"", {"Location": "http://127.0.0.1:1/"}),
-    "a redirect to the metadata": answer(307, b"", {"Location": "http://169.254.169.254/latest/meta-data/"}),
-    "headers without end": raw(b"HTTP/1.1 200 OK\r\n", then=endless(b"X-Header: " + b"a" * 1000 + b"\r\n")),
-    "one header without end": raw(b"HTTP/1.1 200 OK\r\nX-Header: ", then=endless(b"a" * 65_536)),
-    "no HTTP": raw(b"SSH-2.0-OpenSSH_9.6\r\n", then=endless(b"a" * 65_536)),
-    "a length that is none": raw(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}"),
-    "two lengths": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
-    "chunks of no size": raw(head(b"Transfer-Encoding: chunked"), b"zz\r\n{}\r\n"),
+
+
+def in_answers(form, label="{}") -> Answers:
+    """Each of those files in the answer that a function makes of it."""
+    return {label.format(name): lambda make=make: form(make()) for name, make in PICTURES.items()}
+
+
+TRAPS: Answers = {
+    "500 MB": lambda: raw(head(b"Content-Length: 524288000"), then=megabytes),
+    "500 MB in chunks": lambda: raw(head(b"Transfer-Encoding: chunked"), then=chunks),
+    "500 MB without a length": lambda: raw(head(b"Connection: close"), then=megabytes),
+    "200 MB by gzip": lambda: compressed("gzip"),
+    "200 MB by gzip in gzip": lambda: compressed("gzip, gzip"),
+    "200 MB by brotli": lambda: compressed("br"),
+    "60 MB of nothing": lambda: raw(head(), b"[", b"[]," * (SIXTY // 3), b"[]]"),
+    "a page": lambda: answer(200, b"<h1>Sign in</h1>", {"Content-Type": "text/html"}),
+    "nothing": lambda: answer(200, b"", JSON),
+    "a number": lambda: broken(5),
+    "nested without end": lambda: answer(200, b"[" * 100_000, JSON),
+    "nested in an error": lambda: answer(500, b"[" * 100_000, JSON),
+    "nested just deep enough": lambda: answer(500, b"[" * 900 + b"]" * 900, JSON),
+    "a redirect to loopback": lambda: answer(302, b"", {"Location": "http://127.0.0.1:1/"}),
+    "a redirect to the metadata": lambda: answer(307, b"", {"Location": "http://169.254.169.254/latest/meta-data/"}),
+    "headers without end": lambda: raw(b"HTTP/1.1 200 OK\r\n", then=endless(b"X-Header: " + b"a" * 1000 + b"\r\n")),
+    "one header without end": lambda: raw(b"HTTP/1.1 200 OK\r\nX-Header: ", then=endless(b"a" * 65_536)),
+    "no HTTP": lambda: raw(b"SSH-2.0-OpenSSH_9.6\r\n", then=endless(b"a" * 65_536)),
+    "a length that is none": lambda: raw(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}"),
+    "two lengths": lambda: raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
+    "chunks of no size": lambda: raw(head(b"Transfer-Encoding: chunked"), b"zz\r\n{}\r\n"),
 }
 """Answers that are told at once."""
 NEVER = {

@@ -9,7 +9,6 @@ from hostile_answers import KEY, PROMPT
 from servers.faulty_http import answer
 from servers.hostile_engine import (
     NEVER,
-    PICTURES,
     SHORT_S,
     SIXTY,
     TRAPS,
@@ -19,6 +18,7 @@ from servers.hostile_engine import (
     assert_told_at_once,
     broken,
     head,
+    in_answers,
     raw,
 )
 from servers.image_engine import JSON, at_url, pictures, refusal
@@ -35,25 +35,25 @@ def in_answer(field, text):
 
 
 AT_ONCE = TRAPS | {
-    "60 MB of no base64": in_answer(b"b64_json", b"%" * SIXTY),
-    "60 MB of base64 of no picture": in_answer(b"b64_json", b"A" * SIXTY),
-    "60 MB of escaped base64": in_answer(b"b64_json", b"\\/AAA" * (SIXTY // 5)),
-    "60 MB of pictures": raw(head(), b'{"data": [', b"{}," * (SIXTY // 3), b"{}]}"),
-    "60 MB of URL": in_answer(b"url", b"a" * SIXTY),
-    "data of another type": broken({"data": 5}),
-    "a picture of another type": broken({"data": [5]}),
-    "base64 of another type": broken({"data": [{"b64_json": 5}]}),
-    "an object for base64": broken({"data": [{"b64_json": {"data": "AAAA"}}]}),
-    "a URL of another type": broken({"data": [{"url": ["https://example.com"]}]}),
-    "an unfinished text": raw(head(), b'{"data": [{"b64_json": "AAAA'),
-    **{name: pictures(file) for name, file in PICTURES.items()},
+    "60 MB of no base64": lambda: in_answer(b"b64_json", b"%" * SIXTY),
+    "60 MB of base64 of no picture": lambda: in_answer(b"b64_json", b"A" * SIXTY),
+    "60 MB of escaped base64": lambda: in_answer(b"b64_json", b"\\/AAA" * (SIXTY // 5)),
+    "60 MB of pictures": lambda: raw(head(), b'{"data": [', b"{}," * (SIXTY // 3), b"{}]}"),
+    "60 MB of URL": lambda: in_answer(b"url", b"a" * SIXTY),
+    "data of another type": lambda: broken({"data": 5}),
+    "a picture of another type": lambda: broken({"data": [5]}),
+    "base64 of another type": lambda: broken({"data": [{"b64_json": 5}]}),
+    "an object for base64": lambda: broken({"data": [{"b64_json": {"data": "AAAA"}}]}),
+    "a URL of another type": lambda: broken({"data": [{"url": ["https://example.com"]}]}),
+    "an unfinished text": lambda: raw(head(), b'{"data": [{"b64_json": "AAAA'),
+    **in_answers(pictures),
 }
 
 
 @pytest.mark.parametrize("name", AT_ONCE)
 def test_an_answer_that_is_a_trap_is_told_at_once(ask, name):
     """Before its time is up, and for less memory than it asks for."""
-    assert_told_at_once(ask(AT_ONCE[name]))
+    assert_told_at_once(ask(AT_ONCE[name]()))
 
 
 @pytest.mark.parametrize("name", NEVER)
@@ -65,7 +65,7 @@ def test_an_answer_that_never_ends_is_given_up_in_time(ask, name):
 @pytest.mark.parametrize("name", [name for name in AT_ONCE if " by " in name])
 def test_a_compressed_answer_is_not_unfolded(ask, name):
     """A few bytes of it would keep all calls of the process waiting."""
-    assert "compressed" in ask(AT_ONCE[name])["words"]
+    assert "compressed" in ask(AT_ONCE[name]())["words"]
 
 
 def test_a_look_at_an_engine_ends_in_time_too(hostile_server):
@@ -128,7 +128,7 @@ def test_neither_prompt_nor_key_is_repeated(ask, log, status, name):
 
 def test_the_log_of_all_this_has_neither_prompt_nor_key(ask, log):
     """With each error's whole chain."""
-    ask(AT_ONCE["a redirect to loopback"])
+    ask(AT_ONCE["a redirect to loopback"]())
     deadline = time.monotonic() + 5
     while "no picture" not in (written := log.read_text()) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -6,16 +6,17 @@ from servers.faulty_http import answer
 from servers.gemini import candidate, finished, picture
 from servers.hostile_engine import (
     NEVER,
-    PICTURES,
     SHORT_S,
     SIXTY,
     TRAPS,
     URLS,
+    Answers,
     assert_given_up,
     assert_told,
     assert_told_at_once,
     broken,
     head,
+    in_answers,
     megabytes,
     raw,
 )
@@ -40,46 +41,50 @@ def part(data):
     return broken({"candidates": [{"content": {"parts": [{"inlineData": {"data": data}}]}}]})
 
 
-FORMS = {
+FORMS: dict[str, Answers] = {
     "gemini": {
-        "60 MB of no base64": in_part(b"%" * SIXTY),
-        "60 MB of base64 of no picture": in_part(b"A" * SIXTY),
-        "60 MB of escaped base64": in_part(b"\\/AAA" * (SIXTY // 5)),
-        "60 MB of candidates": raw(head(), b'{"candidates": [', b"{}," * (SIXTY // 3), b"{}]}"),
-        "60 MB of parts": raw(head(), b'{"candidates": [{"content": {"parts": [', b"{}," * (SIXTY // 3), b"{}]}}]}"),
-        "a message of 60 MB": finished("NO_IMAGE", "a" * SIXTY),
-        "candidates of another type": broken({"candidates": 5}),
-        "content of another type": broken({"candidates": [{"content": [5]}]}),
-        "parts of another type": broken({"candidates": [{"content": {"parts": {"0": {}}}}]}),
-        "a file of another type": broken({"candidates": [{"content": {"parts": [{"inlineData": "AAAA"}]}}]}),
-        "a number for base64": part(5),
-        "nothing for base64": part(None),
-        "an object for base64": part({"data": "AAAA"}),
-        "a list for base64": part(["AAAA"]),
-        "an unfinished text": raw(head(), b'{"candidates": [{"content": {"parts": [{"inlineData": {"data": "AAAA'),
-        "a page in base64": part("PGgxPlNpZ24gaW48L2gxPg=="),
-        **{name: candidate(picture(file)) for name, file in PICTURES.items()},
+        "60 MB of no base64": lambda: in_part(b"%" * SIXTY),
+        "60 MB of base64 of no picture": lambda: in_part(b"A" * SIXTY),
+        "60 MB of escaped base64": lambda: in_part(b"\\/AAA" * (SIXTY // 5)),
+        "60 MB of candidates": lambda: raw(head(), b'{"candidates": [', b"{}," * (SIXTY // 3), b"{}]}"),
+        "60 MB of parts": lambda: raw(
+            head(), b'{"candidates": [{"content": {"parts": [', b"{}," * (SIXTY // 3), b"{}]}}]}"
+        ),
+        "a message of 60 MB": lambda: finished("NO_IMAGE", "a" * SIXTY),
+        "candidates of another type": lambda: broken({"candidates": 5}),
+        "content of another type": lambda: broken({"candidates": [{"content": [5]}]}),
+        "parts of another type": lambda: broken({"candidates": [{"content": {"parts": {"0": {}}}}]}),
+        "a file of another type": lambda: broken({"candidates": [{"content": {"parts": [{"inlineData": "AAAA"}]}}]}),
+        "a number for base64": lambda: part(5),
+        "nothing for base64": lambda: part(None),
+        "an object for base64": lambda: part({"data": "AAAA"}),
+        "a list for base64": lambda: part(["AAAA"]),
+        "an unfinished text": lambda: raw(
+            head(), b'{"candidates": [{"content": {"parts": [{"inlineData": {"data": "AAAA'
+        ),
+        "a page in base64": lambda: part("PGgxPlNpZ24gaW48L2gxPg=="),
+        **in_answers(lambda file: candidate(picture(file))),
     },
     "workersai": {
-        "60 MB of no base64": in_result(b"%" * SIXTY),
-        "60 MB of base64 of no picture": in_result(b"A" * SIXTY),
-        "60 MB of escaped base64": in_result(b"\\/AAA" * (SIXTY // 5)),
-        "60 MB of errors": raw(head(), b'{"errors": [', b"{}," * (SIXTY // 3), b"{}]}"),
-        "an error of 60 MB": failure(500, 3030, "a" * SIXTY),
-        "500 MB of picture": raw(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n", then=megabytes),
-        "60 MB of picture": answer(200, b"A" * SIXTY, PNG),
-        "a page as a picture": answer(200, b"<h1>Sign in</h1>", PNG),
-        "nothing as a picture": answer(200, b"", PNG),
-        "a result of another type": broken({"success": True, "result": [5]}),
-        "success of another type": broken({"success": "yes", "result": {"image": "AAAA"}}),
-        "errors of another type": broken({"success": False, "errors": "no"}),
-        "an error of another type": broken({"success": False, "errors": [{"code": "no", "message": 5}]}),
-        "a number for base64": enveloped({"image": 5}),
-        "an object for base64": enveloped({"image": {"data": "AAAA"}}),
-        "an unfinished text": raw(head(), b'{"success": true, "result": {"image": "AAAA'),
-        "a page in base64": enveloped({"image": "PGgxPlNpZ24gaW48L2gxPg=="}),
-        **{f"{name} in base64": in_base64(file) for name, file in PICTURES.items()},
-        **{name: answer(200, file, PNG) for name, file in PICTURES.items()},
+        "60 MB of no base64": lambda: in_result(b"%" * SIXTY),
+        "60 MB of base64 of no picture": lambda: in_result(b"A" * SIXTY),
+        "60 MB of escaped base64": lambda: in_result(b"\\/AAA" * (SIXTY // 5)),
+        "60 MB of errors": lambda: raw(head(), b'{"errors": [', b"{}," * (SIXTY // 3), b"{}]}"),
+        "an error of 60 MB": lambda: failure(500, 3030, "a" * SIXTY),
+        "500 MB of picture": lambda: raw(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n", then=megabytes),
+        "60 MB of picture": lambda: answer(200, b"A" * SIXTY, PNG),
+        "a page as a picture": lambda: answer(200, b"<h1>Sign in</h1>", PNG),
+        "nothing as a picture": lambda: answer(200, b"", PNG),
+        "a result of another type": lambda: broken({"success": True, "result": [5]}),
+        "success of another type": lambda: broken({"success": "yes", "result": {"image": "AAAA"}}),
+        "errors of another type": lambda: broken({"success": False, "errors": "no"}),
+        "an error of another type": lambda: broken({"success": False, "errors": [{"code": "no", "message": 5}]}),
+        "a number for base64": lambda: enveloped({"image": 5}),
+        "an object for base64": lambda: enveloped({"image": {"data": "AAAA"}}),
+        "an unfinished text": lambda: raw(head(), b'{"success": true, "result": {"image": "AAAA'),
+        "a page in base64": lambda: enveloped({"image": "PGgxPlNpZ24gaW48L2gxPg=="}),
+        **in_answers(in_base64, "{} in base64"),
+        **in_answers(lambda file: answer(200, file, PNG)),
     },
 }
 AT_ONCE = [(kind, name) for kind, forms in FORMS.items() for name in (*TRAPS, *forms)]
@@ -88,7 +93,7 @@ AT_ONCE = [(kind, name) for kind, forms in FORMS.items() for name in (*TRAPS, *f
 @pytest.mark.parametrize(("kind", "name"), AT_ONCE)
 def test_an_answer_that_is_a_trap_is_told_at_once(ask, kind, name):
     """Before its time is up, and for less memory than it asks for."""
-    assert_told_at_once(ask((TRAPS | FORMS[kind])[name], kind=kind))
+    assert_told_at_once(ask((TRAPS | FORMS[kind])[name](), kind=kind))
 
 
 @pytest.mark.parametrize("kind", FORMS)
