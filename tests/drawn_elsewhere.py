@@ -1,7 +1,7 @@
 """Jobs of a model that an engine elsewhere draws, for tests of workers in one process."""
 
 from factories import PLAN, make_job, make_recipe
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from imgen.domain.recipe import PromptParts
 from imgen.records import jobs, ledger
@@ -20,13 +20,12 @@ styles = { professional = { label = "Professional" } }
 """
 
 
-def submitted(resources, model="eros"):
+def submitted(resources, model="eros", *, frame=UNSET, upscale=1):
     """A job that waits."""
     parts = PromptParts(prompt="red coat", original_prompt="red coat", positive="red coat")
-    recipe = make_recipe(prompt_parts=parts, model=model)
-    recipe = structs.replace(
-        recipe, diffusion=structs.replace(recipe.diffusion, positive="red coat", width=256, height=256)
-    )
+    recipe = make_recipe(prompt_parts=parts, model=model, frame=frame)
+    diffusion = structs.replace(recipe.diffusion, positive="red coat", width=256, height=256, upscale=upscale)
+    recipe = structs.replace(recipe, diffusion=diffusion)
     job = make_job(recipe=recipe)
     with resources.database.write() as connection:
         jobs.add(connection, job)

@@ -30,7 +30,7 @@ from workers.claims import claim_for_message
 from workers.heartbeat import Heartbeat
 from workers.preloading import Preloading, limited, wait_before_consuming
 from workers.process import leave
-from workers.remote_jobs import RemoteJobs, room
+from workers.remote_jobs import RemoteJobs, is_for_engines_elsewhere, room
 from workers.resources import WorkerResources, open_resources
 from workers.told_capabilities import ToldCapabilities
 
@@ -108,10 +108,11 @@ class ChildProcess:
             self._resources = self._open()
         resources, heartbeat = self._resources, self.start()
         resources.refresh_if_changed()
-        job = claim_for_message(resources, job_id, queue=queue, state=phase.waiting)
-        if job is not None and phase is tasks.RENDER and tasks.is_drawn_elsewhere(resources, job):
-            self._start_elsewhere(resources, job)
+        claim = partial(claim_for_message, resources, job_id, queue=queue, state=phase.waiting)
+        if is_for_engines_elsewhere(resources.catalog, queue):
+            self._start_elsewhere(resources, claim)
             return
+        job = claim()
         with heartbeat.working_on(job.id if job is not None else ""):
             commits = tasks.start_phase(resources, phase, job) if job is not None else []
             self._await_commits()  # of the task before: one at most goes on beside a render
@@ -122,10 +123,9 @@ class ChildProcess:
             heartbeat.close()
             leave("its device does not answer any more")
 
-    def _start_elsewhere(self, resources: WorkerResources, job: Job) -> None:
+    def _start_elsewhere(self, resources: WorkerResources, claim: Callable[[], Job | None]) -> None:
         """Starts a job that needs no device here; returns, for the next message, once there is room for another one."""
-        (commit,) = tasks.start_phase(resources, tasks.RENDER, job)
-        self._remote_jobs.add(job.id, commit)
+        self._remote_jobs.start(claim, partial(tasks.draw_elsewhere, resources))
         most = room(resources.catalog, resources.remote_engines, self._queues)
         self._remote_jobs.await_room(most, timeout_s=TASK_LIMIT_S - TASK_MARGIN_S)
 
@@ -139,7 +139,7 @@ class ChildProcess:
         Work that an engine elsewhere has under an id is left to it: the job goes back to the queue, and its next worker goes on
         waiting.
         """
-        if self._resources is not None and self._remote_jobs.ids:
+        if self._resources is not None and self._remote_jobs.are_any:
             self._resources.remote.leave()
             self._remote_jobs.await_all(timeout_s=REMOTE_GRACE_S)
             self._resources.remote.leave(is_over=True)

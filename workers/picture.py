@@ -14,10 +14,8 @@ from imgen.domain.outcome import DrawnElsewhere, StoredImage
 from imgen.domain.review.verdict import Verdict
 from imgen.provenance.history import Action, Ingredient
 from workers.batch import Order
-from workers.engines import Drawn, OnStep
+from workers.engines import NO_PIXELS, Drawn, OnStep
 from workers.resources import WorkerResources
-
-NO_PIXELS: NDArray[np.uint8] = np.zeros((0, 0, 3), np.uint8)
 
 
 def _draw_nothing(_order: Order) -> Drawn | PictureFlagged:
@@ -37,19 +35,11 @@ class CachedMaster:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixelFile:
-    """File that holds certain pixels losslessly. It stands for a picture's as long as those are this very array."""
-
-    pixels: NDArray[np.uint8]
-    png: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
 class Picture:
     """Picture between two stages. Fields are empty until the stage that fills them has run."""
 
     pixels: NDArray[np.uint8] = field(default_factory=lambda: NO_PIXELS)
-    """(height, width, 3) uint8, sRGB."""
+    """(height, width, 3) uint8, sRGB; none in the render phase where `drawn_png` takes their place."""
     drawn_at: float | None = None
     """Seconds since the epoch at which the engine had drawn the pixels, for this job or another; None: an old master."""
     is_resumed: bool = False
@@ -60,8 +50,8 @@ class Picture:
     """Facts that a remote engine told of the pixels; None: they were drawn here."""
     answer_file: bytes = b""
     """The remote engine's file as it came, if it carries a C2PA manifest; empty: it carries none."""
-    drawn_file: PixelFile | None = None
-    """PNG that a remote engine drew, with its pixels; None: it sent another format or size, or they were drawn here."""
+    drawn_png: bytes = b""
+    """PNG that a remote engine drew, in the place of pixels to which nothing is done; empty: there are pixels."""
     upscaler: str = ""
     """Name of what enlarged the pixels: a configured file, or `lanczos`; empty: nothing did."""
     source: NDArray[np.uint8] | None = None

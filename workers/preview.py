@@ -12,7 +12,7 @@ from PIL import Image
 from imgen.domain.errors import Unavailable
 from imgen.domain.job import Job
 from imgen.live import previews
-from workers.engines import DrawPreview
+from workers.engines import DrawPreview, draw_no_preview
 from workers.resources import WorkerResources
 
 EDGE = 48
@@ -32,7 +32,7 @@ class Preview:
     def offer(self, draw_preview: DrawPreview) -> None:
         """Draws and publishes a preview if somebody watches, twice a second at most. Does nothing if Redis is down."""
         now = time.monotonic()
-        if not self._is_on or now - self._asked_at < EVERY_S:
+        if not self._is_on or draw_preview is draw_no_preview or now - self._asked_at < EVERY_S:
             return
         self._asked_at = now
         with contextlib.suppress(Unavailable):

@@ -1,15 +1,19 @@
-"""Jobs of one process that engines elsewhere draw: many at once, each in a thread of its own."""
+"""Jobs of one process that engines elsewhere draw: many at once, each claimed and worked on in a thread of its own.
+
+They are claimed side by side: one after the other, their transactions would take longer than the engines.
+"""
 
 import concurrent.futures
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 
 import structlog
 
 from imgen.domain.catalog import Catalog
 from imgen.domain.engine_options import RemoteOptions
-from imgen.domain.job import render_queue
+from imgen.domain.job import Job, render_queue
 from imgen.domain.remote_engine import RemoteEngine
 
 MOST = 512
@@ -31,28 +35,50 @@ def room(catalog: Catalog, engines: Mapping[str, RemoteEngine], queues: Iterable
     return min(MOST, max(1, 2 * sum(engine.calls for key, engine in engines.items() if key in wanted)))
 
 
+def is_for_engines_elsewhere(catalog: Catalog, queue: str) -> bool:
+    """Returns whether the jobs of a queue are drawn elsewhere."""
+    return any(model.is_remote and render_queue(model.key) == queue for model in catalog.models.values())
+
+
 class RemoteJobs:
-    """Jobs under way, with the rest of their phase."""
+    """Jobs under way, and claims of further ones."""
 
     def __init__(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
         """Takes the function that tells whether the worker ends, and takes no more jobs."""
         self._is_stopping = is_stopping
-        self._under_way: dict[str, Future[None]] = {}
+        self._under_way: dict[Future[None], str] = {}
+        """Ends of their phases, with the jobs' ids; empty: none is claimed yet."""
 
     @property
     def ids(self) -> tuple[str, ...]:
         """Ids of the jobs under way, the longest first."""
-        return tuple(self._under_way)
+        return tuple(filter(None, self._under_way.copy().values()))
 
-    def add(self, job_id: str, commit: Future[None]) -> None:
-        """Adds a job that has begun, with the end of its phase."""
-        self._under_way[job_id] = commit
-        commit.add_done_callback(lambda done: self._ended(job_id, done))
+    @property
+    def are_any(self) -> bool:
+        """Whether a job is under way, or a claim."""
+        return bool(self._under_way)
+
+    def start(self, claim: Callable[[], Job | None], run: Callable[[Job], None]) -> None:
+        """Starts to claim a job, and then to run its phase to the commit; neither is waited for."""
+        thread, may_begin = ThreadPoolExecutor(1, thread_name_prefix="remote job"), threading.Event()
+
+        def work() -> None:
+            may_begin.wait()
+            if (job := claim()) is not None:
+                self._under_way[end] = job.id
+                run(job)
+
+        end = thread.submit(work)
+        self._under_way[end] = ""
+        end.add_done_callback(self._ended)
+        may_begin.set()
+        thread.shutdown(wait=False)
 
     def await_room(self, most: int, *, timeout_s: float) -> None:
         """Waits until fewer jobs than `most` are under way, the worker ends, or the time is over: then there is one too many."""
         give_up_at = time.monotonic() + timeout_s
-        while len(under_way := list(self._under_way.values())) >= most:
+        while len(under_way := list(self._under_way.copy())) >= most:
             left_s = give_up_at - time.monotonic()
             if left_s <= 0 or self._is_stopping():
                 return
@@ -60,11 +86,11 @@ class RemoteJobs:
 
     def await_all(self, *, timeout_s: float) -> None:
         """Waits until all have ended; those that have not then are left to the reconciler."""
-        left = concurrent.futures.wait(list(self._under_way.values()), timeout=timeout_s).not_done
+        left = concurrent.futures.wait(list(self._under_way.copy()), timeout=timeout_s).not_done
         if left:
             log.warning("jobs at engines elsewhere are left to other workers", number=len(left))
 
-    def _ended(self, job_id: str, commit: Future[None]) -> None:
-        self._under_way.pop(job_id, None)
-        if (error := commit.exception()) is not None:
+    def _ended(self, end: Future[None]) -> None:
+        job_id = self._under_way.pop(end, "")
+        if (error := end.exception()) is not None:
             log.error("a job was left to the reconciler", job=job_id, exc_info=error)

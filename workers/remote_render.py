@@ -22,7 +22,7 @@ class RemoteRender:
         self._turn = contextlib.ExitStack()
 
     def draw(self, _job_id: str, order: Order) -> Drawn | PictureFlagged:
-        """Has the job's picture drawn; then waits for a turn to work on it, which lasts until the job leaves.
+        """Has the job's picture drawn; then waits for a turn to work on its pixels, which lasts until the job leaves.
 
         Raises:
             ImgenError: see `RemoteDrawing.draw`, and what the order's own callbacks raise.
@@ -35,7 +35,8 @@ class RemoteRender:
                 order.prepare()
 
             drawn = self._resources.remote.draw(order.model, order.shot, calls, order.report, begin)
-        self._turn.enter_context(self._resources.turns)
+        if isinstance(drawn, Drawn) and drawn.pixels.size:
+            self._turn.enter_context(self._resources.turns)
         return drawn
 
     def release(self, _job_id: str) -> None:

@@ -90,23 +90,19 @@ FINISH = Phase(waiting=State.RENDERED, stages=pipeline.FINISH, commit=commit_fin
 def run_phase(resources: WorkerResources, phase: Phase, job_id: str) -> None:
     """Claims a job, if it waits, and runs one phase of it, and of its companions, to their commits."""
     job = claim_for_message(resources, job_id, queue="", state=phase.waiting)
-    for commit in start_phase(resources, phase, job) if job is not None else ():
-        commit.result()
+    if job is not None and phase is RENDER and is_drawn_elsewhere(resources, job):
+        draw_elsewhere(resources, job)
+    elif job is not None:
+        for commit in start_phase(resources, phase, job):
+            commit.result()
 
 
 def start_phase(resources: WorkerResources, phase: Phase, job: Job) -> Commits:
     """Runs one phase of a claimed job, and of those that can be rendered with it, until they need the device no more.
 
-    A job that engines elsewhere draw needs none: it has only begun.
-
     Returns:
         The rest of each job's phase, with its commit, which goes on beside the next render.
     """
-    if phase is RENDER and is_drawn_elsewhere(resources, job):
-        threads = ThreadPoolExecutor(1, thread_name_prefix="remote job")
-        commit = threads.submit(_run_job, resources, phase, job, RemoteRender(resources, job))
-        threads.shutdown(wait=False)
-        return [commit]
     batch, threads, commits = RenderBatch(resources), ThreadPoolExecutor(companions.LOOKED_AT), Commits()
 
     def start(claimed: Job) -> None:
@@ -123,6 +119,11 @@ def start_phase(resources: WorkerResources, phase: Phase, job: Job) -> Commits:
             batch.run()
         threads.shutdown(wait=False)
     return commits
+
+
+def draw_elsewhere(resources: WorkerResources, job: Job) -> None:
+    """Runs the render phase of a claimed job that engines elsewhere draw, to its commit, in the calling thread."""
+    _run_job(resources, RENDER, job, RemoteRender(resources, job))
 
 
 def is_drawn_elsewhere(resources: WorkerResources, job: Job) -> bool:

@@ -95,8 +95,15 @@ class Database:
             last_steps.take(connection)
 
     def attempt(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs `function(connection, …)` as one writing transaction; repeats it if the database is busy or away for a moment."""
-        return self._write_again(lambda connection: function(connection, *args, **kwargs), again_after=Retryable)
+        """Runs `function(connection, …)` as one writing transaction; repeats it if the database is busy or away for a moment.
+
+        See `writing` for what it may do; here the calling thread waits.
+        """
+
+        def submit() -> T:
+            return self._writer.submit(lambda connection: function(connection, *args, **kwargs)).result()
+
+        return _again_after(Retryable, submit)
 
     async def reading(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Awaits `function(connection, …)` with a reading connection, off the event loop."""
@@ -116,18 +123,11 @@ class Database:
         return await asyncio.wrap_future(self._writer.submit(lambda connection: function(connection, *args, **kwargs)))
 
     def _write_alone(self, function: Callable[[Connection], T]) -> T:
-        return self._write_again(function, again_after=TransactionConflict)
+        def write() -> T:
+            with self.write() as connection:
+                return function(connection)
 
-    def _write_again(self, function: Callable[[Connection], T], *, again_after: type[Retryable]) -> T:
-        for tried in range(1, WRITE_TRIES + 1):
-            try:
-                with self.write() as connection:
-                    return function(connection)
-            except again_after:
-                if tried == WRITE_TRIES:
-                    raise
-                time.sleep(_jitter.uniform(0, FIRST_PAUSE_S * 2 ** (tried - 1)))
-        raise AssertionError("unreachable: the last try returns or raises")
+        return _again_after(TransactionConflict, write)
 
     def check(self) -> str:
         """Checks that the database answers; returns its URL for `imgen doctor`."""
@@ -177,6 +177,16 @@ def locked_in_order(column: ColumnElement[Any], *conditions: ColumnElement[bool]
     Without it, PostgreSQL locks them in the order in which it finds them: two such statements may wait for each other.
     """
     return select(column).where(*conditions).order_by(column).with_for_update()
+
+
+def _again_after(error: type[Retryable], call: Callable[[], T]) -> T:
+    """Calls a function, again after an error and a pause, up to `WRITE_TRIES` times."""
+    for tried in range(1, WRITE_TRIES):
+        try:
+            return call()
+        except error:
+            time.sleep(_jitter.uniform(0, FIRST_PAUSE_S * 2 ** (tried - 1)))
+    return call()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from factories import make_job, make_recipe
 from PIL import Image
 
-from workers.picture import Picture, PixelFile
+from workers.picture import Picture
 from workers.stages import master
 
 
@@ -63,27 +63,14 @@ def as_png(pixels):
     return file.getvalue()
 
 
-@pytest.mark.parametrize("upscaler", ["", "lanczos"])
-def test_of_an_engines_file_is_that_file(resources, upscaler):
-    """Pixels that no stage has changed keep the engine's, byte by byte, and all told comes back."""
+def test_of_an_engines_file_is_that_file(resources):
+    """A PNG that takes the place of pixels is stored byte by byte, and all told comes back."""
     pixels, png = grain(), as_png(grain())
     context = SimpleNamespace(job=make_job(), resources=resources)
-    drawn = Picture(
-        pixels=pixels, drawn_at=1767323045.0, upscaler=upscaler, drawn_file=PixelFile(pixels=pixels, png=png)
-    )
-    stored = master.keep(drawn, context)
+    stored = master.keep(Picture(drawn_at=1767323045.0, idle=("seed",), drawn_png=png), context)
     context.job = make_job(master_key=stored.master_key)
     fetched = master.fetch(Picture(), context)
     assert stored.master_key.endswith(".png")
     assert png[33:] in resources.objects.get(stored.master_key)
     assert np.array_equal(fetched.pixels, pixels)
-    assert (fetched.drawn_at, fetched.upscaler) == (1767323045.0, upscaler)
-
-
-def test_of_changed_pixels_is_not_the_engines_file(resources):
-    """Pixels that a stage has made anew are stored, not those that the engine sent."""
-    drawn, changed = grain(), 255 - grain()
-    context = SimpleNamespace(job=make_job(), resources=resources)
-    picture = Picture(pixels=changed, drawn_file=PixelFile(pixels=drawn, png=as_png(drawn)))
-    context.job = make_job(master_key=master.keep(picture, context).master_key)
-    assert np.array_equal(master.fetch(Picture(), context).pixels, changed)
+    assert (fetched.drawn_at, fetched.idle) == (1767323045.0, ("seed",))

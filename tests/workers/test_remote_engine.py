@@ -1,10 +1,12 @@
 """Jobs of a model whose engine is elsewhere: drawn, refused, waiting; and the file that names the engine."""
 
+import io
 import time
 
 import pytest
 import structlog
-from drawn_elsewhere import MODEL, attempted, found
+from drawn_elsewhere import MODEL, attempted, found, submitted
+from PIL import Image
 from servers.faulty_http import answer
 from servers.image_engine import KEY, at_url, pictures, refusal, start_image_engine
 
@@ -12,6 +14,7 @@ from imgen import configuration
 from imgen.cli import doctor
 from imgen.domain.errors import ConfigurationError
 from imgen.domain.job import State
+from imgen.domain.recipe import Frame
 from imgen.records import audit
 from workers import tasks
 
@@ -41,6 +44,19 @@ def test_a_picture_from_elsewhere_is_finished_and_its_seed_is_unknown(resources)
     assert (meta.width, meta.height) == (256, 256)
     assert (meta.seed, meta.steps, meta.guidance) == (None, None, None)
     assert (meta.engine, meta.drawn_width, meta.drawn_height) == ("elsewhere", 256, 256)
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [({}, (256, 256)), ({"frame": Frame(width=120, height=200)}, (120, 200)), ({"upscale": 2}, (512, 512))],
+    ids=["as drawn", "framed", "enlarged"],
+)
+def test_the_master_has_the_size_of_the_recipe(resources, changes, size):
+    """Only a picture to which nothing is done is stored as it came."""
+    job = attempted(resources, submitted(resources, **changes))
+    with Image.open(io.BytesIO(resources.objects.get(job.master_key))) as image:
+        assert image.size == size
+    assert job.master_key.endswith(".png") == (not changes)
 
 
 def test_a_providers_refusal_blocks_under_its_own_rule(resources, server):

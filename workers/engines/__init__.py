@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+import numpy as np
 from numpy import uint8
 from numpy.typing import NDArray
 from pydantic import SecretStr
@@ -23,6 +24,8 @@ from imgen.domain.remote_engine import RemoteEngine
 from imgen.settings import named_key
 from imgen.weights.lookup import in_order
 
+NO_PIXELS: NDArray[uint8] = np.zeros((0, 0, 3), uint8)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
@@ -33,6 +36,8 @@ class Shot:
     """(height, width, 3) sRGB, of the size asked for; None: text to image."""
     mask: NDArray[uint8] | None = None
     """(height, width), of the size asked for: 255 is redrawn, 0 kept; None: all is redrawn."""
+    is_final: bool = False
+    """Whether nothing is done to the pixels before they are stored: a PNG of them may take their place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +45,7 @@ class Drawn:
     """Picture that an engine drew."""
 
     pixels: NDArray[uint8]
-    """(height, width, 3), sRGB."""
+    """(height, width, 3), sRGB; none where `png` takes their place."""
     notes: tuple[str, ...] = ()
     """Things that were done otherwise than asked, for the operator's log."""
     idle: tuple[str, ...] = ()
@@ -50,7 +55,7 @@ class Drawn:
     file: bytes = b""
     """The file that a remote engine answered with, which may have credentials; empty: it was drawn here."""
     png: bytes = b""
-    """PNG of exactly these pixels, a remote engine's own without metadata; empty: there is none."""
+    """PNG in the place of pixels, a remote engine's own without metadata; empty: there are pixels."""
 
 
 class DrawPreview(Protocol):
@@ -58,6 +63,10 @@ class DrawPreview(Protocol):
 
     def __call__(self, number: int = 0) -> NDArray[uint8] | None:
         """Returns the preview of the shot with that number; None: the engine has none."""
+
+
+def draw_no_preview(number: int = 0) -> None:
+    """Returns nothing: there is no preview to draw, and nobody needs to be asked whether one is wanted."""
 
 
 OnStep = Callable[[int, int, DrawPreview], None]

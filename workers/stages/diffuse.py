@@ -5,8 +5,10 @@ from dataclasses import replace
 from functools import partial
 
 import structlog
+from msgspec import UNSET
 
 from imgen.domain.errors import PictureFlagged, RefusedByProvider
+from imgen.domain.recipe import Recipe
 from imgen.domain.review.verdict import PictureBlocked
 from imgen.domain.studio import ENHANCE
 from imgen.live import weights
@@ -14,8 +16,8 @@ from imgen.records import cache
 from imgen.weights.identity import identity
 from workers import spool
 from workers.batch import Order
-from workers.engines import OnStep, Shot
-from workers.picture import Context, Picture, PixelFile
+from workers.engines import OnStep, Shot, draw_no_preview
+from workers.picture import Context, Picture
 from workers.stages import review, upscale
 from workers.stages.master import decoded
 
@@ -51,7 +53,7 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         return replace(picture, pixels=picture.source)
     order = Order(
         model=context.model,
-        shot=Shot(diffusion=context.job.recipe.diffusion, source=picture.source, mask=picture.mask),
+        shot=_shot(picture, context.job.recipe),
         prepare=partial(_prepare, context),
         report=_report(picture, context),
         loading=context.loading,
@@ -71,15 +73,20 @@ def diffuse(picture: Picture, context: Context) -> Picture:
         idle=drawn.idle,
         elsewhere=drawn.elsewhere,
         answer_file=drawn.file,
-        drawn_file=PixelFile(pixels=drawn.pixels, png=drawn.png) if drawn.png else None,
+        drawn_png=drawn.png,
     )
+
+
+def _shot(picture: Picture, recipe: Recipe) -> Shot:
+    is_final = recipe.frame is UNSET and recipe.diffusion.upscale == 1
+    return Shot(diffusion=recipe.diffusion, source=picture.source, mask=picture.mask, is_final=is_final)
 
 
 def _report(picture: Picture, context: Context) -> OnStep:
     report = upscale.drawing_report(context)
     if picture.verdict is None or picture.verdict.safe:
         return report
-    return lambda done, total, _preview: report(done, total, lambda _number=0: None)
+    return lambda done, total, _preview: report(done, total, draw_no_preview)
 
 
 def _prepare(context: Context) -> None:

@@ -139,9 +139,8 @@ def _answer_file(objects: ObjectStore, key: str) -> bytes:
 def _encoded(picture: Picture) -> tuple[bytes, str]:
     """Returns the file and its format, in lower case."""
     exif = _told(picture)
-    drawn = picture.drawn_file
-    if drawn is not None and drawn.pixels is picture.pixels:
-        return with_exif(drawn.png, exif.tobytes() if len(exif) else b""), "png"
+    if picture.drawn_png:
+        return with_exif(picture.drawn_png, exif.tobytes() if len(exif) else b""), "png"
     file = io.BytesIO()
     Image.fromarray(picture.pixels).save(file, FORMAT, exif=exif, **_OPTIONS)
     return file.getvalue(), FORMAT

@@ -22,7 +22,7 @@ from imgen.domain.errors import (
 from imgen.domain.job import TASK_LIMIT_S, TASK_MARGIN_S
 from imgen.weights.lookup import in_order
 from workers import upscalers
-from workers.engines import DrawPreview, OnStep
+from workers.engines import DrawPreview, OnStep, draw_no_preview
 from workers.failed_loads import state_of
 from workers.memory_pool import Demand
 from workers.picture import Context, Picture
@@ -103,7 +103,7 @@ def _by_network(pixels: NDArray[np.uint8], plan: Plan, context: Context) -> NDAr
 
         def on_tile(done: int, total: int, number: int = number) -> None:
             parts = total * plan.passes
-            context.report(parts * DRAWN_QUARTERS + number * total + done, parts * 4, lambda _=0: None)
+            context.report(parts * DRAWN_QUARTERS + number * total + done, parts * 4, draw_no_preview)
 
         pixels = _pass(pixels, plan, context, on_tile)
     return pixels if plan.reduction == 1 else resampling.reduce(pixels, plan.reduction)

@@ -56,6 +56,8 @@ class CallUnderWay:
     """Tells that the engine is being asked, after all waiting for its turn."""
     bind: Callable[[], None]
     """Tells that a call is begun that no other worker could go on with."""
+    answered: Callable[[], None]
+    """Tells that the engine has given its answer, and may be asked for the next picture."""
     is_left: Callable[[], bool]
     """Returns whether a stopped job may be gone on with by another worker."""
 
@@ -156,6 +158,7 @@ class CallUnderWay:
             answer = await client.draw(request, self.progress)
         else:
             raise TypeError(f"{type(client).__name__} is neither a direct client nor a queue's")
+        self.answered()
         file = answer.file
         if isinstance(file, str):
             file = await fetched(file, self.opened.remote)

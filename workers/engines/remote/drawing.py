@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
-from numpy import uint8
-from numpy.typing import NDArray
 
 from imgen.domain.catalog import Model
 from imgen.domain.engine_options import EngineChoice, RemoteOptions
@@ -30,7 +28,7 @@ from imgen.domain.errors import (
 )
 from imgen.domain.remote_engine import EngineState, RemoteEngine
 from imgen.records.engine_calls import EngineCall
-from workers.engines import Drawn, OnStep, Shot
+from workers.engines import Drawn, DrawPreview, OnStep, Shot, draw_no_preview
 from workers.engines.remote.call import CallUnderWay, WorkGoesOn
 from workers.engines.remote.calls import Calls
 from workers.engines.remote.opened import OpenedEngine
@@ -77,8 +75,9 @@ class _Watch:
             raise asyncio.CancelledError
         self.is_bound = True
 
-    def draw_preview(self, number: int = 0) -> NDArray[uint8] | None:  # noqa: ARG002 - a call draws one picture
-        return preview_pixels(self.preview)
+    @property
+    def draw_preview(self) -> DrawPreview:
+        return (lambda _number=0: preview_pixels(self.preview)) if self.preview else draw_no_preview
 
 
 class RemoteDrawing:
@@ -192,8 +191,8 @@ class RemoteDrawing:
         for choice in fitting:
             try:
                 opened = await self._engine(choice)
-                async with opened.slot():
-                    return await self._call(opened, choice, shot, calls, watch).begin()
+                async with opened.slot() as answered:
+                    return await self._call(opened, choice, shot, calls, watch, answered=answered).begin()
             except WorkGoesOn as exc:
                 raise exc.reason from exc
             except RemoteEngineAway as exc:
@@ -223,8 +222,8 @@ class RemoteDrawing:
             await calls.end(call, is_paid=not is_unasked)
             return None
         try:
-            async with opened.slot(is_new=False):
-                return await self._call(opened, choice, shot, calls, watch).go_on(call)
+            async with opened.slot(is_new=False) as answered:
+                return await self._call(opened, choice, shot, calls, watch, answered=answered).go_on(call)
         except WorkGoesOn as exc:
             await _give_up(call, calls, opened.remote, exc.reason)
         except RemoteEngineAway as exc:
@@ -232,7 +231,14 @@ class RemoteDrawing:
         return None
 
     def _call(
-        self, opened: OpenedEngine, choice: EngineChoice, shot: Shot, calls: Calls, watch: _Watch
+        self,
+        opened: OpenedEngine,
+        choice: EngineChoice,
+        shot: Shot,
+        calls: Calls,
+        watch: _Watch,
+        *,
+        answered: Callable[[], None],
     ) -> CallUnderWay:
         return CallUnderWay(
             opened=opened,
@@ -242,6 +248,7 @@ class RemoteDrawing:
             progress=watch.progress,
             begun=watch.begun,
             bind=watch.bind,
+            answered=answered,
             is_left=lambda: watch.is_left or self._is_closing,
         )
 

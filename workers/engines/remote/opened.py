@@ -39,11 +39,14 @@ class OpenedEngine:
         """Whether that call is under way."""
 
     @contextlib.asynccontextmanager
-    async def slot(self, *, is_new: bool = True) -> AsyncIterator[None]:
+    async def slot(self, *, is_new: bool = True) -> AsyncIterator[Callable[[], None]]:
         """Waits until the engine may have one more call under way, and counts the block as one.
 
         Args:
             is_new: whether the engine is asked for a picture; it may always be asked for work that it has.
+
+        Yields:
+            Function that lets the next call begin before the block ends: the engine has answered this one.
 
         Raises:
             RemoteEngineAway: it pauses, or the first call after a pause has not ended yet.
@@ -52,13 +55,21 @@ class OpenedEngine:
             self._check_pause()
         self._under_way += 1
         is_test = False
+        held = list[asyncio.Semaphore]()
+
+        def answered() -> None:
+            while held:
+                held.pop().release()
+
         try:
-            async with self._slots:
-                if is_new:
-                    self._check_pause()
-                    is_test = self._is_testing = self._is_tested
-                yield
+            await self._slots.acquire()
+            held.append(self._slots)
+            if is_new:
+                self._check_pause()
+                is_test = self._is_testing = self._is_tested
+            yield answered
         finally:
+            answered()
             if is_test:
                 self._is_testing = False
             self._under_way -= 1

@@ -15,9 +15,9 @@ from imgen.domain.errors import InvalidField, NoAnswer, RemoteEngineFailed, Unsa
 from imgen.domain.recipe import REDRAWN
 from imgen.domain.remote_engine import RemoteEngine
 from imgen.outgoing.client import OutgoingClient
-from imgen.provenance.plain_rgb import plain_rgb
+from imgen.provenance import plain_rgb as plain
 from imgen.provenance.untrusted_image import convert, open_untrusted
-from workers.engines import Shot
+from workers.engines import NO_PIXELS, Shot
 from workers.engines.paste_back import pasted_back
 from workers.engines.remote.http import MAX_PICTURE_BYTES
 
@@ -135,22 +135,27 @@ def preview_pixels(file: bytes) -> NDArray[uint8] | None:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Pixels of the size asked for, and the size that the engine drew."""
+    """Picture of the size asked for, and the size that the engine drew."""
 
     pixels: NDArray[uint8]
+    """(height, width, 3); none where `png` takes their place."""
     drawn_size: tuple[int, int]
     """Width and height in pixels."""
-    png: bytes
-    """The engine's own file without metadata, if it holds exactly these pixels; empty: it does not."""
+    png: bytes = b""
+    """The engine's own file without metadata; empty: there are pixels."""
 
 
 def fitted(file: bytes, shot: Shot, remote: RemoteEngine) -> Fitted:
     """Decodes a file that an engine sent; another size is scaled and cut from the middle. What a mask keeps is the source's.
 
+    A whole PNG of the right size is left as it is where nothing is done to its pixels: decoding costs more than all else.
+
     Raises:
         RemoteEngineFailed: the file is no picture that may be opened.
     """
-    size, png_file = (shot.diffusion.width, shot.diffusion.height), plain_rgb(file)
+    size, png_file = (shot.diffusion.width, shot.diffusion.height), plain.plain_rgb(file)
+    if shot.is_final and shot.mask is None and _is_exactly(png_file, size):
+        return Fitted(NO_PIXELS, size, png_file)
     try:
         with open_untrusted(png_file or file, "picture") as image:
             picture = convert(image, "RGB")
@@ -160,7 +165,12 @@ def fitted(file: bytes, shot: Shot, remote: RemoteEngine) -> Fitted:
     if drawn_size != size:
         picture = ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
     pixels = np.asarray(picture)
-    is_exact = drawn_size == size and len(png_file) <= pixels.nbytes  # a longer one is filled up with something
     if shot.source is not None and shot.mask is not None:
-        pixels, is_exact = pasted_back(shot.diffusion, pixels, shot.source, shot.mask), False
-    return Fitted(pixels, drawn_size, png_file if is_exact else b"")
+        pixels = pasted_back(shot.diffusion, pixels, shot.source, shot.mask)
+    return Fitted(pixels, drawn_size)
+
+
+def _is_exactly(png_file: bytes, size: tuple[int, int]) -> bool:
+    """Returns whether a file of `plain_rgb` is whole and of a size. One longer than its pixels is filled up with something."""
+    is_fit = png_file and plain.size(png_file) == size and len(png_file) <= size[0] * size[1] * 3
+    return bool(is_fit) and plain.is_whole(png_file)

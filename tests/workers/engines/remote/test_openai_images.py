@@ -56,6 +56,12 @@ def render(engine, *shots):
     return engine.render(shots or [Shot(diffusion=diffusion())], lambda *_: None)
 
 
+def jpeg(size):
+    file = io.BytesIO()
+    Image.new("RGB", size, (200, 40, 40)).save(file, "JPEG")
+    return file.getvalue()
+
+
 def test_only_parameters_that_the_engine_takes_are_sent(load, server):
     """Those of OpenAI's own always; the others, and what they changed, by the entry."""
     (plain,) = render(load())
@@ -67,8 +73,28 @@ def test_only_parameters_that_the_engine_takes_are_sent(load, server):
     assert (set(plain.idle), full.idle) == ({"negative", "guidance", "seed", "steps"}, ())
     assert full.pixels.shape == (256, 320, 3)
     assert (full.elsewhere.width, full.elsewhere.height) == (320, 256)
-    with Image.open(io.BytesIO(full.png)) as image:
-        assert np.array_equal(np.asarray(image), full.pixels)
+    assert full.png == b""
+
+
+def test_a_picture_to_which_nothing_is_done_stays_the_engines_file(load, server):
+    """A whole PNG of the size asked for takes the place of pixels; another size, a mask or another format does not."""
+    sent = [png((320, 256)), png((1024, 1024)), jpeg((320, 256))]
+    server.script.extend(pictures(file) for file in sent)
+    same, other, lossy = render(load(), *[Shot(diffusion=diffusion(), is_final=True)] * 3)
+    assert (same.pixels.size, other.png, lossy.png) == (0, b"", b"")
+    assert other.pixels.shape == lossy.pixels.shape == (256, 320, 3)
+    with Image.open(io.BytesIO(same.png)) as kept, Image.open(io.BytesIO(sent[0])) as drawn:
+        assert np.array_equal(np.asarray(kept), np.asarray(drawn))
+
+
+@pytest.mark.parametrize("before_end", [20, 40, 60])
+def test_a_broken_file_to_which_nothing_is_done_is_an_engines_failure(load, server, before_end):
+    """It is found before it is stored, not by whoever reads it."""
+    file = bytearray(png((320, 256)))
+    file[-before_end] ^= 255
+    server.script.append(pictures(bytes(file)))
+    with pytest.raises(RemoteEngineFailed, match="no picture"):
+        render(load(), Shot(diffusion=diffusion(), is_final=True))
 
 
 def test_another_size_is_scaled_and_cut_and_told(load, server):
@@ -85,7 +111,8 @@ def test_a_masked_source_is_redrawn_where_the_mask_is_white(load, server):
     source, mask = np.full((256, 320, 3), 90, np.uint8), np.zeros((256, 320), np.uint8)
     mask[:, 160:] = 255
     inputs = tuple(Input(role=role, key=role, sha256="0") for role in ("source", "mask"))
-    (drawn,) = render(load(edits="mask"), Shot(diffusion=diffusion(inputs=inputs), source=source, mask=mask))
+    shot = Shot(diffusion=diffusion(inputs=inputs), source=source, mask=mask, is_final=True)
+    (drawn,) = render(load(edits="mask"), shot)
     (asked,) = server.requests
     assert asked.path == "/v1/images/edits"
     files = [part for part in asked.body.split(b"\r\n\r\n") if part.startswith(b"\x89PNG")]

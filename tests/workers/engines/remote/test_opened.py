@@ -63,6 +63,41 @@ def test_after_a_pause_one_call_tries_the_engine(opened, clock):
     asyncio.run(work())
 
 
+def test_the_next_call_begins_when_the_engine_has_answered(clock):
+    """Work on the answer takes no place of its calls; nor does a call end twice."""
+
+    async def work():
+        opened = OpenedEngine(parse_remote_engine("cloud", {"kind": "openai", "calls": 1}), client=None, clock=clock)
+        async with opened.slot() as answered:
+            waiting = asyncio.create_task(is_let_through(opened))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            answered()
+            assert await waiting
+        async with opened.slot():
+            waiting = asyncio.create_task(is_let_through(opened))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+        assert await waiting
+
+    asyncio.run(work())
+
+
+def test_an_answer_to_the_call_after_a_pause_lets_no_other_through(opened, clock):
+    """It may be no picture; the engine is back once there is one."""
+
+    async def work():
+        opened.is_away(RemoteEngineAway("down"))
+        clock.now += 20
+        async with opened.slot() as answered:
+            answered()
+            assert not await is_let_through(opened)
+            opened.succeeded()
+            assert await is_let_through(opened)
+
+    asyncio.run(work())
+
+
 def test_a_try_that_ended_without_an_answer_is_followed_by_another(opened, clock):
     """Such as that of a job that was stopped, or that met the cap; again only one at a time."""
 
@@ -193,6 +228,7 @@ def test_a_job_that_is_stopped_while_its_call_is_booked_costs_nothing(opened):
             progress=lambda *_: None,
             begun=lambda: begun.append(True),
             bind=lambda: None,
+            answered=lambda: None,
             is_left=lambda: False,
         )
         task = asyncio.create_task(call.begin())
