@@ -32,10 +32,13 @@ def shown(core):
 
     def run(*troubles, **user):
         async def work(opened):
-            for pid, trouble in enumerate(troubles):
-                await opened.live.run(heartbeat(pid, trouble))
             async with open_panel(opened, [Overview], **user) as browser:
-                overview, page = (await browser.get("/panel")).text, (await browser.get("/panel/workers")).text
+                pages = []
+                for path in ("/panel", "/panel/workers"):
+                    for pid, trouble in enumerate(troubles):
+                        await opened.live.run(heartbeat(pid, trouble))
+                    pages.append((await browser.get(path)).text)
+            overview, page = pages
             alerts = [html.unescape(one) for one in re.findall(r'role="alert">([^<]*)<', overview)]
             rows = [row for row in re.findall(r"<tr>.*?</tr>", page) if "finish@a" in row]
             return [one for one in alerts if "sign" in one], ["cannot sign" in row for row in rows]
