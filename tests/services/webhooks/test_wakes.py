@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 
-import pytest
-from servers.faulty_http import answer, start_faulty_http
+from servers.faulty_http import answer
 from services.webhooks.calls import SETTINGS, deliveries, end_job, make_dispatcher, register
 
 from imgen.domain.user import User
@@ -17,13 +16,6 @@ NEVER_S = 3600.0
 TIMES = 10
 """One that comes while the dispatcher looks at something else would be found without news; not all of these do."""
 ADMIN = User(id="usr_1", name="mira", role="admin", must_change_password=False)
-
-
-@pytest.fixture
-def receiver():
-    """A receiver that takes everything, unless a test has it do otherwise."""
-    with start_faulty_http(answer(204)) as server:
-        yield server
 
 
 @contextlib.asynccontextmanager
