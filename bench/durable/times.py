@@ -18,7 +18,8 @@ MOST_MS = {"plain": 60.0, "ordinary searches": 350.0, "deep search": 4000.0}
 def measure(*, rounds: int = 5) -> list[Figure]:
     """Measures the medians in a process of its own, pinned to one core."""
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    command = [sys.executable, "-m", "bench.durable.times", str(rounds)]
+    # Not by `-m`: the package imports this module, which runpy would then run once more
+    command = [sys.executable, "-c", f"from bench.durable import times; times.print_times({rounds})"]
     done = subprocess.run(command, env=os.environ | one_thread, stdout=subprocess.PIPE, check=True)
     return [
         Figure(
@@ -32,8 +33,8 @@ def measure(*, rounds: int = 5) -> list[Figure]:
     ]
 
 
-def _child(rounds: int) -> None:
-    """Prints JSON: name of the reading → seconds of each round."""
+def print_times(rounds: int) -> None:
+    """Measures in this process, pinned to one core, and prints JSON: name of the reading → seconds of each round."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     from bench.durable.pictures import synthetic
     from imgen.provenance import watermark
@@ -54,7 +55,3 @@ def _child(rounds: int) -> None:
                 times[name].append(time.perf_counter() - started)
             assert (found.id is not None) == (name == "plain")
     print(json.dumps(times))
-
-
-if __name__ == "__main__":
-    _child(int(sys.argv[1]))
