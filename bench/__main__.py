@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 BENCHMARKS = (
-    *("finish", "render", "engine", "first_step", "pdq", "matchlist", "fingerprints", "cache", "durable"),
+    *("finish", "signing", "render", "engine", "first_step", "pdq", "matchlist", "fingerprints", "cache", "durable"),
     *(
         "pages",
         "tenants",

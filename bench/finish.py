@@ -72,7 +72,7 @@ def _child(rounds: int) -> None:
     from imgen.provenance import watermark
     from imgen.provenance.encoding import MIME
 
-    pixels = _picture()
+    pixels = draw_picture()
     grey = np.repeat(pixels[..., 1:2], 3, axis=2)
     with tempfile.TemporaryDirectory() as folder:
         ours, stock, ordinary = (
@@ -177,7 +177,7 @@ def _stock(folder: Path) -> Chain:
     return finish
 
 
-def _picture() -> NDArray[np.uint8]:
+def draw_picture() -> NDArray[np.uint8]:
     """Draws noise of many sizes, as in a photograph, (768, 1344, 3)."""
     rng = np.random.default_rng(3)
     layers = np.zeros((768, 1344, 3))

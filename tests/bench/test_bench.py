@@ -25,6 +25,7 @@ from bench import (
     pages,
     pdq,
     render,
+    signing,
     status,
     tenants,
     waiting,
@@ -33,11 +34,12 @@ from bench.figure import Figure
 
 SHORT = {
     finish: {"rounds": 1},
+    signing: {"rounds": 2},
     render: {"renders": 1},
     engine: {"pictures": 2, "rounds": 1},
     first_step: {"pictures": 1},
     matchlist: {"hashes": 100, "looks": 2},
-    fingerprints: {"rows": 2000, "looks": 3},
+    fingerprints: {"rows": 2000, "looks": 3, "comparisons": 1},
     durable: {"rounds": 1},
     cache: {"kept": 50, "searched": 100, "hits": 2},
     pages: {"stored": 50, "rounds": 1},
@@ -67,7 +69,8 @@ LONG = {render, engine, first_step, durable, cache, pages, tenants, openai, host
 )
 def test_a_short_run(benchmark):
     """A run of a second or two measures something and says what it is to reach."""
-    figures = benchmark.measure(**SHORT[benchmark])
+    # Without a value is what needs a part that is not installed here
+    figures = [one for one in benchmark.measure(**SHORT[benchmark]) if one.value is not None]
     assert figures
     for figure in figures:
         assert math.isfinite(figure.value)
