@@ -27,6 +27,7 @@ def test_the_service_runs_without_any_engine_and_its_jobs_wait(tmp_path):
                 assert time.monotonic() < deadline, job
                 time.sleep(0.05)
                 job = truth.jobs([made["id"]])[0]
-        assert (job.error_code, job.error_reason, job.outcome) == ("remote_engine_away", REASON, None)
+        assert (job.error_code, job.outcome) == ("remote_engine_away", None)
+        assert REASON in job.error_reason
         assert job.state in {State.QUEUED, State.RENDERING}  # it is tried again after a pause
         assert stack.status(made)["status"] in {"QUEUED", "IN_PROGRESS"}
