@@ -1,5 +1,7 @@
 """Tokenizer: a byte-pair vocabulary over the caption words, in the form CLIP's tokenizer reads. Trains no model."""
 
+import functools
+
 from transformers import CLIPTokenizer
 
 from starter.vocabulary import byte_pairs
@@ -13,5 +15,10 @@ _ENOUGH = 4000
 
 def tokenizer() -> CLIPTokenizer:
     """Makes the tokenizer, the same every time; about 1,550 tokens."""
-    vocabulary, merges = byte_pairs(every_word(), merges=_ENOUGH)
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=WINDOW)
+    vocabulary, merges = _learned()
+    return CLIPTokenizer(vocab=dict(vocabulary), merges=list(merges), model_max_length=WINDOW)
+
+
+@functools.cache  # most of a second
+def _learned() -> tuple[dict[str, int], list[tuple[str, str]]]:
+    return byte_pairs(every_word(), merges=_ENOUGH)
