@@ -10,8 +10,11 @@ from starter.tokenizer import tokenizer
 from starter.wording import every_word
 
 
-def sdxl(*, narrow: bool = False) -> Any:
-    """Makes SDXL's module tree; `narrow`: with layers so small that what is left is Python's time."""
+def sdxl(*, narrow: bool = False, depths: tuple[int, int, int] = (1, 2, 10)) -> Any:
+    """Makes SDXL's module tree; `narrow`: with layers so small that what is left is Python's time.
+
+    `depths` are the numbers of transformer layers in the blocks of each width.
+    """
     widths, groups = ((32, 64, 128), 8) if narrow else ((320, 640, 1280), 32)
     first, second = (32, 32) if narrow else (768, 1280)
     unet = diffusers.UNet2DConditionModel(
@@ -20,7 +23,7 @@ def sdxl(*, narrow: bool = False) -> Any:
         norm_num_groups=groups,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        transformer_layers_per_block=(1, 2, 10),
+        transformer_layers_per_block=depths,
         attention_head_dim=(2, 4, 8) if narrow else (5, 10, 20),
         cross_attention_dim=first + second,
         addition_embed_type="text_time",
