@@ -108,7 +108,8 @@ def _ordinary(pixels: NDArray[np.uint8], watermark_id: str) -> NDArray[np.uint8]
     from imgen.provenance import watermark
     from imgen.provenance.watermark_embedding.moves import moved
 
-    return moved(pixels, watermark.blocks_of(pixels, watermark_id))
+    blocks = watermark.blocks_of(pixels, watermark_id)
+    return moved(pixels, blocks, blocks.near)
 
 
 def _ours(folder: Path, embed: Embed) -> Chain:

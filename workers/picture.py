@@ -61,7 +61,9 @@ class Picture:
     logo: NDArray[np.uint8] | None = None
     """(height, width, 4) uint8, sRGB and straight alpha; None: the recipe has none."""
     unbranded: NDArray[np.uint8] = field(default_factory=lambda: NO_PIXELS)
-    """The pixels as they were before the logo."""
+    """The pixels as they were before the logo; empty again once the watermark is embedded."""
+    unmarked: NDArray[np.uint8] = field(default_factory=lambda: NO_PIXELS)
+    """The pixels as they were before the watermark; empty again once the `hold` stage has run."""
     actions: tuple[Action, ...] = ()
     """Steps in which the picture was made, in their order; each stage that takes one adds it."""
     ingredients: tuple[Ingredient, ...] = ()

@@ -60,9 +60,9 @@ FINISH: tuple[Stage, ...] = (
     Stage(brand.brand, "finish"),
     Stage(review.branded, "review"),  # the last: nothing visible changes after it
     Stage(watermark.embed, "finish"),
-    Stage(fingerprint.fingerprint, "finish"),
     Stage(encode.encode, "finish"),
-    Stage(watermark.verify, "finish"),
+    Stage(watermark.hold, "finish"),  # the last that changes pixels, and the file with them
+    Stage(fingerprint.fingerprint, "finish"),
     Stage(thumbnail.thumbnail, "finish"),
     Stage(sign.sign, "finish"),  # last of all changes: one byte later and the signature is void
     Stage(store.store, "upload"),

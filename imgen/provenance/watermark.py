@@ -8,7 +8,8 @@ rank-one update, found for all blocks at once by power iteration.
 
 The bits are a codeword of bch_code.py.
 
-Pictures that would lose it have a stronger variant: watermark_embedding/strength.py.
+Pictures that would lose it have a stronger variant: watermark_embedding/strength.py, and held_watermark.py for files of low
+quality.
 """
 
 import numpy as np
@@ -37,7 +38,7 @@ def embed(pixels: NDArray[np.uint8], watermark_id: str) -> NDArray[np.uint8]:
         errors.ModelError: the picture is too small to carry a watermark.
     """
     blocks = blocks_of(pixels, watermark_id)
-    marked = moved(pixels, blocks)
+    marked = moved(pixels, blocks, blocks.near)
     strengthen_if_needed(marked, pixels, blocks, watermark_id)
     return marked
 
@@ -51,7 +52,12 @@ def blocks_of(pixels: NDArray[np.uint8], watermark_id: str) -> Blocks:
     bits = np.resize(bch_code.encode(watermark_id), largest.size).astype(np.float32)
     phase = largest / np.float32(STEP) - (bits / 2 + 0.25)
     near = ((np.rint(phase) - phase) * STEP).astype(np.float32)
-    return Blocks(low_band=low_band, left=left, right=right, means=means, near=near)
+    return Blocks(low_band=low_band, largest=largest, left=left, right=right, means=means, near=near)
+
+
+def values_of(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Computes the largest singular values (N,) of the blocks of a picture (H, W, 3) uint8, sRGB."""
+    return _singular(_bands(pixels)[0])[0]
 
 
 def decode(pixels: NDArray[np.uint8]) -> DecodedWatermark:

@@ -70,15 +70,16 @@ def test_nothing_is_laid_over_a_picture_after_its_last_review():
 
 
 KEEP_PIXELS = {
-    "verify": "decodes the watermark of the encoded file",
+    "fingerprint": "reads them",
     "thumbnail": "makes a small file of its own",
     "sign": "adds the manifest beside the pixels",
     "store": "uploads the files",
 }
-"""Stage after `encode` → why it changes no pixel."""
+"""Stage after `hold` → why it changes no pixel."""
 
 
-def test_no_stage_changes_pixels_after_encode():
-    """The file holds the pixels that `encode` saw: a later change of them would be lost."""
+def test_no_stage_changes_pixels_after_the_mark_is_held():
+    """The file holds the pixels that `encode` saw, or those with which `hold` replaced both: a later change would be lost."""
     names = [stage.run.__name__ for stage in pipeline.FINISH]
-    assert set(names[names.index("encode") + 1 :]) == set(KEEP_PIXELS)
+    assert names[names.index("encode") + 1] == "hold"
+    assert set(names[names.index("hold") + 1 :]) == set(KEEP_PIXELS)

@@ -28,8 +28,10 @@ class Blocks:
 
     low_band: NDArray[np.float32]
     """(4, 4, N): the LL band of U."""
+    largest: NDArray[np.float32]
+    """(N,): largest singular values of the LL band."""
     left: NDArray[np.float32]
-    """(4, N): vectors of the largest singular values."""
+    """(4, N): their vectors."""
     right: NDArray[np.float32]
     """(4, N)."""
     means: NDArray[np.float32]
@@ -43,9 +45,9 @@ class Blocks:
         return np.asarray(self.near - np.copysign(np.float32(STEP), self.near))
 
 
-def moved(pixels: NDArray[np.uint8], blocks: Blocks) -> NDArray[np.uint8]:
-    """Returns a copy of a picture (H, W, 3) all of whose blocks move to the nearest value of their bit."""
-    move, mix = _fit(blocks.near.copy(), blocks.means)
+def moved(pixels: NDArray[np.uint8], blocks: Blocks, move: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Returns a copy of a picture (H, W, 3) whose blocks move by (N,); `blocks.near` makes the ordinary mark."""
+    move, mix = _fit(move.copy(), blocks.means)
     marked = pixels.copy()
     change = _change(blocks.left, blocks.right, move)
     for channel in range(3):

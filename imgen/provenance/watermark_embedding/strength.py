@@ -39,7 +39,7 @@ _FAR_SHARE = 0.15
 """Share of the grey or flat blocks that move far, or less where they would make too much noise. 0.3 does not survive halving."""
 _FITTED = 0.93
 """Part of the share that would make just as much noise as may be."""
-_ROUNDING = 0.06
+ROUNDING = 0.06
 """Mean square error of rounding."""
 
 _MOST_NOISE, _MOST_NOISE_GREY = 255**2 / 10**4.2, 255**2 / 10**4
@@ -70,8 +70,20 @@ def strengthen_if_needed(
     chosen = np.flatnonzero(few & (np.random.default_rng(int(watermark_id, 16)).random(few.size) < share))
     ordinary = take(marked, chosen)
     put(marked, chosen, moved_far(pixels, blocks, chosen))
-    if _noise(pixels, marked) > most_noise:
+    if noise_of(pixels, marked) > most_noise:
         put(marked, chosen, ordinary)
+
+
+def noise_of(pixels: NDArray[np.uint8], marked: NDArray[np.uint8]) -> float:
+    """Computes the mean square error of a marked picture (H, W, 3)."""
+    before, after, total = pixels.reshape(-1), marked.reshape(-1), 0.0
+    for start in range(0, before.size, _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        difference = (
+            np.subtract(after[part], before[part]).view(np.int8).astype(np.float32)
+        )  # none is 128 levels or more
+        total += float(difference @ difference)
+    return total / before.size
 
 
 def _lasts(marked: NDArray[np.uint8], watermark_id: str) -> bool:
@@ -92,7 +104,7 @@ def _lasts(marked: NDArray[np.uint8], watermark_id: str) -> bool:
 def _far_share(few: NDArray[np.bool_], blocks: Blocks, most_noise: float) -> float:
     """Computes the share of the few blocks (of N) that may move far for the noise."""
     least = energy(blocks.near, blocks.means)
-    room = (most_noise - _ROUNDING) * 3 * 64 * few.size - float(least.sum())
+    room = (most_noise - ROUNDING) * 3 * 64 * few.size - float(least.sum())
     added = float((energy(blocks.far, blocks.means) - least)[few].sum())
     return min(_FAR_SHARE, _FITTED * room / added) if added > 0 else 0.0
 
@@ -102,15 +114,3 @@ def _grey(low_band: NDArray[np.float32]) -> NDArray[np.bool_]:
     common = np.bincount(np.rint(low_band.mean((0, 1))).astype(np.intp)).argmax()
     above, below = low_band.max((0, 1)) - common, common - low_band.min((0, 1))
     return np.asarray(np.maximum(above, below) <= _GREY_BAND)
-
-
-def _noise(pixels: NDArray[np.uint8], marked: NDArray[np.uint8]) -> float:
-    """Computes the mean square error of a marked picture (H, W, 3)."""
-    before, after, total = pixels.reshape(-1), marked.reshape(-1), 0.0
-    for start in range(0, before.size, _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        difference = (
-            np.subtract(after[part], before[part]).view(np.int8).astype(np.float32)
-        )  # none is 128 levels or more
-        total += float(difference @ difference)
-    return total / before.size
