@@ -64,7 +64,7 @@ def test_mark_that_40_db_do_not_hold_is_given_up(drawing):
 
 
 def test_picture_whose_ordinary_mark_takes_40_db_is_left_alone(pictures):
-    """Where no more noise may be made, as in pure blue, nothing is encoded anew."""
+    """In pure blue no more noise may be made, so nothing is encoded anew."""
     pixels = pictures["blue"](512, 512)
     marked = watermark.embed(pixels, ID)
     assert psnr(pixels, marked) < 40

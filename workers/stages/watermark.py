@@ -9,7 +9,8 @@ from imgen.provenance import held_watermark
 from imgen.provenance import watermark as invisible
 from imgen.provenance.encoding import decode
 from imgen.provenance.history import WATERMARKED
-from workers.picture import NO_PIXELS, Context, Picture
+from workers.engines import NO_PIXELS
+from workers.picture import Context, Picture
 from workers.stages.encode import to_file
 
 
