@@ -73,8 +73,13 @@ def moved_far(pixels: NDArray[np.uint8], blocks: Blocks, chosen: NDArray[np.intp
     change = _change(blocks.left[:, chosen], blocks.right[:, chosen], move)
     part = take(pixels, chosen)
     for channel in range(3):
-        if mix[channel].any():
+        used = np.flatnonzero(mix[channel])
+        if used.size == chosen.size:
             _add_to_blocks(part, channel, change * mix[channel])
+        elif used.size:
+            some = part[used]
+            _add_to_blocks(some, channel, change[..., used] * mix[channel, used])
+            part[used] = some
     return part
 
 

@@ -39,6 +39,8 @@ _FAR_SHARE = 0.15
 """Share of the grey or flat blocks that move far, or less where they would make too much noise. 0.3 does not survive halving."""
 _FITTED = 0.93
 """Part of the share that would make just as much noise as may be."""
+_SURE = 0.8
+"""Part of the room for noise under which the noise that was made is not measured."""
 ROUNDING = 0.06
 """Mean square error of rounding."""
 
@@ -66,11 +68,16 @@ def strengthen_if_needed(
         flat_share = few.mean()
         if flat_share < _LEAST_FLAT_SHARE or (flat_share < _MOSTLY_FLAT_SHARE and _lasts(marked, watermark_id)):
             return
-    share = _far_share(few, blocks, most_noise)
+    least = energy(blocks.near, blocks.means)
+    added = energy(blocks.far, blocks.means) - least
+    values = 3 * 64 * few.size
+    room = (most_noise - ROUNDING) * values - float(least.sum())
+    share = min(_FAR_SHARE, _FITTED * room / max(float(added[few].sum()), 1.0))
     chosen = np.flatnonzero(few & (np.random.default_rng(int(watermark_id, 16)).random(few.size) < share))
     ordinary = take(marked, chosen)
     put(marked, chosen, moved_far(pixels, blocks, chosen))
-    if noise_of(pixels, marked) > most_noise:
+    is_sure = float(added[chosen].sum()) <= _SURE * room
+    if not is_sure and noise_of(pixels, marked) > most_noise:
         put(marked, chosen, ordinary)
 
 
@@ -99,14 +106,6 @@ def _lasts(marked: NDArray[np.uint8], watermark_id: str) -> bool:
     read = encoding.decode(encoding.encode(part, "jpeg", quality=_TRIAL_QUALITY))
     line = votes(phasors(block_values(u_plane(read)).ravel(), bit))
     return known_chance(line, watermark_id) <= _TRIAL_CHANCE
-
-
-def _far_share(few: NDArray[np.bool_], blocks: Blocks, most_noise: float) -> float:
-    """Computes the share of the few blocks (of N) that may move far for the noise."""
-    least = energy(blocks.near, blocks.means)
-    room = (most_noise - ROUNDING) * 3 * 64 * few.size - float(least.sum())
-    added = float((energy(blocks.far, blocks.means) - least)[few].sum())
-    return min(_FAR_SHARE, _FITTED * room / added) if added > 0 else 0.0
 
 
 def _grey(low_band: NDArray[np.float32]) -> NDArray[np.bool_]:
