@@ -1,6 +1,7 @@
 """Files of low quality: in how many the mark is read before and after the finish half holds it.
 
-`python -m bench.durable.held [PICTURES]` prints a row for each class of pictures and each format: pictures, ids read before, after, and the lowest PSNR.
+`python -m bench.durable.held [PICTURES]` prints a row for each class of pictures and each format: the number of ids read
+before and after, and the lowest PSNR.
 """
 
 import sys
