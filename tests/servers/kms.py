@@ -107,6 +107,7 @@ def running():
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # the answer's body would wait 40 ms for an acknowledgement of its head
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
