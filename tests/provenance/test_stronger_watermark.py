@@ -47,7 +47,7 @@ def test_grey_pictures_keep_the_mark_when_cut_or_halved(pictures, name, watermar
     assert restored.id == watermark_id
 
 
-@pytest.mark.parametrize("size", [(256, 256), (1000, 1003)])
+@pytest.mark.parametrize("size", [(256, 256), (1000, 1003), (1344, 768)])
 def test_reference_package_decodes_grey_pictures(pictures, size):
     """invisible-watermark's own decoder reads every bit of the stronger variant, at odd sizes too."""
     imwatermark = pytest.importorskip("imwatermark")
