@@ -159,13 +159,17 @@ def test_a_stopped_worker_waits_for_pictures_that_cannot_be_found_again(start_wo
         start_worker("openai", f"{server.url}/v1", calls=2, entry='model = "m"', more=more) as (resources, main),
     ):
         made = publish(resources, 3)
-        await_true(lambda: gate.inside == 2)
+        await_true(lambda: gate.inside == 2 and states(resources, made) == [State.RENDERING] * 3)
         main.terminate()
-        time.sleep(0.5)  # a stop that broke them off would have done so
+        await_true(lambda: states(resources, made) == [State.QUEUED, State.RENDERING, State.RENDERING])
         gate.open.set()
         main.wait(30)
-        assert sorted(job.state for job in found(resources, made)) == [State.QUEUED, State.RENDERED, State.RENDERED]
+        assert states(resources, made) == [State.QUEUED, State.RENDERED, State.RENDERED]
         assert len(server.requests) == 2
+
+
+def states(resources, made):
+    return sorted(job.state for job in found(resources, made))
 
 
 def test_a_stopped_worker_leaves_work_that_has_an_id_to_the_next_one(start_worker):

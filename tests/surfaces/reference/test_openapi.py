@@ -163,7 +163,7 @@ def test_real_answers_are_as_told(server, document):
     begun = server.generate("@aya red coat, on a beach", format="webp")
     hold(answers.GenerateAnswer, "generate", begun)
     check(document, "GenerateAnswer", server.generate("red coat", width=3))
-    done = server.wait(begun)
+    done = server.wait(begun, within_s=180)
     hold(answers.CompletedAnswer, "status_completed", done)
     assert set(done["meta"]) == set(examples["status_completed"]["meta"])
     nobodys = server.post(sent_examples(document)["verify"]).json()
