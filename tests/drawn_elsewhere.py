@@ -20,6 +20,13 @@ styles = { professional = { label = "Professional" } }
 """
 
 
+def configure(data, url, models=MODEL):
+    """Writes the files of models and engines: the models are drawn by the OpenAI-compatible server at a URL."""
+    (data / "models.toml").write_text(models)
+    entry = f'[elsewhere]\nkind = "openai"\nbase_url = "{url}/v1"\napi_key_env = "ELSEWHERE_KEY"\n'
+    (data / "engines.toml").write_text(entry)
+
+
 def submitted(resources, model="eros", *, frame=UNSET, upscale=1):
     """A job that waits."""
     parts = PromptParts(prompt="red coat", original_prompt="red coat", positive="red coat")

@@ -97,13 +97,15 @@ class Database:
     def attempt(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs `function(connection, …)` as one writing transaction; repeats it if the database is busy or away for a moment.
 
-        See `writing` for what it may do; here the calling thread waits.
+        See `writing` for what it may do; here the calling thread waits, and on PostgreSQL it writes itself.
         """
 
-        def submit() -> T:
-            return self._writer.submit(lambda connection: function(connection, *args, **kwargs)).result()
+        def transaction(connection: Connection) -> T:
+            return function(connection, *args, **kwargs)
 
-        return _again_after(Retryable, submit)
+        if self.is_sqlite:
+            return _again_after(Retryable, lambda: self._writer.submit(transaction).result())
+        return _again_after(Retryable, lambda: self._write_once(transaction))
 
     async def reading(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Awaits `function(connection, …)` with a reading connection, off the event loop."""
@@ -123,11 +125,11 @@ class Database:
         return await asyncio.wrap_future(self._writer.submit(lambda connection: function(connection, *args, **kwargs)))
 
     def _write_alone(self, function: Callable[[Connection], T]) -> T:
-        def write() -> T:
-            with self.write() as connection:
-                return function(connection)
+        return _again_after(TransactionConflict, lambda: self._write_once(function))
 
-        return _again_after(TransactionConflict, write)
+    def _write_once(self, function: Callable[[Connection], T]) -> T:
+        with self.write() as connection:
+            return function(connection)
 
     def check(self) -> str:
         """Checks that the database answers; returns its URL for `imgen doctor`."""

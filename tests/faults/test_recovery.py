@@ -30,7 +30,7 @@ from servers.stack import Stack, stop_between_writes
 from imgen.domain.job import FINISH_QUEUE, State, render_queue
 from imgen.settings import socket_path
 
-PATIENT = FAST.replace("lease_s = 4", "lease_s = 12")
+PATIENT = FAST.replace("lease_s = 4", "lease_s = 20")
 """For fifty processes on few cores, which are not to lose their jobs before they are stopped."""
 
 
@@ -224,12 +224,13 @@ class SlowWorker:
 
 @contextlib.contextmanager
 def slow_worker(stack: Stack, folder: Path, *, processes: int) -> Iterator[SlowWorker]:
-    """A render worker on another host, as it were: the stack's stores, but each step of `eros` takes it half a second."""
+    """A render worker on another host, as it were: the stack's stores, but steps of `eros` take it so long that none ends."""
     data, ready = folder / "var", folder / "ready"
     data.mkdir()
     shared = f'[redis]\nurl = "unix://{socket_path(stack.data, "redis")}?db=0"\n[objects]\nfolder = "{stack.data / "objects"}"\n'
     (data / "imgen.toml").write_text(f'{PATIENT}{shared}[database]\nurl = "sqlite:///{stack.data / "imgen.db"}"\n')
-    (data / "models.toml").write_text(MODELS.replace("step_s = 0.0", "step_s = 0.5"))
+    slow = MODELS.replace("step_s = 0.0", "step_s = 4.0").replace("time_limit_s = 60", "time_limit_s = 300")
+    (data / "models.toml").write_text(slow)
     (data / "characters.toml").write_text((stack.data / "characters.toml").read_text())
     command = [sys.executable, "-m", "imgen.cli", "worker", "--queues", "render.eros", "--processes", str(processes)]
     command += ["--data", str(data), "--ready-file", str(ready)]

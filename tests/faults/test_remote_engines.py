@@ -21,7 +21,7 @@ SETTINGS = """
 default_plan = "unlimited"
 
 [jobs]
-lease_s = 2
+lease_s = 4
 reconcile_s = 0.3
 first_pause_s = 0.5
 longest_pause_s = 1
@@ -135,6 +135,7 @@ def test_a_worker_killed_at_any_point_pays_each_picture_once(stack: Stack, truth
         comfy.gate.set()
         ids += [job.id for job in made]
         truth.await_ended([job.id for job in made], within_s=60)
+        truth.check_once([job.id for job in made])  # first: it tells how a job ended
         comfy.drawn = before + comfy.drawn
         assert len(comfy.drawn) == drawn + EACH, point
     truth.check_once(ids)

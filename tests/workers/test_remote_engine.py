@@ -5,7 +5,7 @@ import time
 
 import pytest
 import structlog
-from drawn_elsewhere import MODEL, attempted, found, submitted
+from drawn_elsewhere import MODEL, attempted, configure, found, submitted
 from PIL import Image
 from servers.faulty_http import answer
 from servers.image_engine import KEY, at_url, pictures, refusal, start_image_engine
@@ -29,9 +29,7 @@ def server():
 def resources(make_resources, server, tmp_path, monkeypatch):
     """Resources of a worker process whose model is drawn by the server."""
     monkeypatch.setenv("ELSEWHERE_KEY", KEY)
-    (tmp_path / "var" / "models.toml").write_text(MODEL)
-    entry = f'[elsewhere]\nkind = "openai"\nbase_url = "{server.url}/v1"\napi_key_env = "ELSEWHERE_KEY"\n'
-    (tmp_path / "var" / "engines.toml").write_text(entry)
+    configure(tmp_path / "var", server.url)
     return make_resources()
 
 

@@ -1,21 +1,14 @@
 """An engine elsewhere, the resources of its worker, and a provider that signs."""
 
 import pytest
+from drawn_elsewhere import MODEL, configure
 from servers.image_engine import KEY, start_image_engine
 
 from imgen.provenance.development_chain import make_development_chain
 from imgen.provenance.signer import open_signer
 
-MODEL = """
-[eros]
-label = "Eros"
-backend = "remote"
-engines = [{ engine = "elsewhere", model = "gpt-image-2", edits = "mask" }]
-steps = { default = 4 }
-guidance = { default = 3.5 }
-default_style = "professional"
-styles = { professional = { label = "Professional" } }
-"""
+MODELS = MODEL.replace(" }]", ', edits = "mask" }]', 1)
+"""A model that also redraws what a mask tells."""
 
 
 @pytest.fixture
@@ -28,9 +21,7 @@ def server():
 def resources(make_resources, server, tmp_path, monkeypatch):
     """Resources of a worker process whose model is drawn by the server."""
     monkeypatch.setenv("ELSEWHERE_KEY", KEY)
-    (tmp_path / "var" / "models.toml").write_text(MODEL)
-    entry = f'[elsewhere]\nkind = "openai"\nbase_url = "{server.url}/v1"\napi_key_env = "ELSEWHERE_KEY"\n'
-    (tmp_path / "var" / "engines.toml").write_text(entry)
+    configure(tmp_path / "var", server.url, MODELS)
     return make_resources()
 
 
