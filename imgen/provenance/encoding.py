@@ -47,7 +47,7 @@ def encode(pixels: NDArray[np.uint8], file_format: str, *, quality: int, lossles
 def decode(body: bytes) -> NDArray[np.uint8]:
     """Decodes a file that `encode` made to (H, W, 3) uint8. Not for strangers' files."""
     with Image.open(io.BytesIO(body), formats=tuple(MIME)) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def thumbnail(pixels: NDArray[np.uint8], file_format: str, *, side: int = THUMBNAIL_PIXELS) -> bytes:

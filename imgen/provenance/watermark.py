@@ -47,8 +47,14 @@ def blocks_of(pixels: NDArray[np.uint8], watermark_id: str) -> Blocks:
     """Computes a picture's blocks and the moves that encode an id in them; arguments and errors of `embed`."""
     if is_too_small(pixels):
         raise errors.ModelError("The picture is too small for an invisible mark")
-    low_band, means = _bands(pixels)
-    largest, left, right = _singular(low_band)
+    if _is_grey(pixels):
+        means = _grey_means(pixels)
+        low_band = np.full((4, 4, means.shape[1]), 256, np.float32)
+        largest = np.full(means.shape[1], 1024, np.float32)
+        left = right = np.full((4, means.shape[1]), 0.5, np.float32)
+    else:
+        low_band, means = _bands(pixels)
+        largest, left, right = _singular(low_band)
     bits = np.resize(bch_code.encode(watermark_id), largest.size).astype(np.float32)
     phase = largest / np.float32(STEP) - (bits / 2 + 0.25)
     near = ((np.rint(phase) - phase) * STEP).astype(np.float32)
@@ -84,6 +90,21 @@ def _bands(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.f
     cells = pairs @ np.vstack([one_pixel, one_pixel])
     bands = cells.reshape(rows, 4, columns, 4, 4).transpose(4, 1, 3, 0, 2).reshape(4, 4, 4, -1)
     return bands[0] + 256, bands[1:].mean((1, 2))
+
+
+def _is_grey(pixels: NDArray[np.uint8]) -> bool:
+    """Returns whether each pixel of a picture (H, W, 3) is grey: U is 128 throughout then, and all blocks are alike."""
+    a_few_rows = pixels[:: max(1, pixels.shape[0] // 8)]
+    return all(np.array_equal(part[..., 0], part[..., other]) for part in (a_few_rows, pixels) for other in (1, 2))
+
+
+def _grey_means(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Computes the means (3, N) of the blocks of a grey picture (H, W, 3), as `_bands` does."""
+    rows, columns = pixels.shape[0] // 8, pixels.shape[1] // 8
+    level = np.ascontiguousarray(pixels[: rows * 8, : columns * 8, 0])
+    of_columns = level.reshape(rows, 8, columns * 8).sum(1, dtype=np.uint16)
+    means = of_columns.reshape(-1, 8) @ np.full(8, 1 / 64, np.float32)
+    return np.broadcast_to(means, (3, means.size))
 
 
 def _singular(

@@ -122,3 +122,14 @@ def test_same_picture_and_id_are_marked_alike(pictures):
     assert np.array_equal(watermark.embed(pixels, IDS[0]), watermark.embed(pixels, IDS[0]))
     far = [np.abs(watermark.embed(pixels, one).astype(int) - pixels).max(2) > 5 for one in IDS[:2]]
     assert (far[0] & far[1]).mean() < 0.05
+
+
+@pytest.mark.parametrize("kind", ["photo", "illustration", "noise", "black", "white"])
+def test_short_way_of_grey_pictures_makes_the_same_mark(pictures, kind):
+    """One coloured pixel, where no block is, makes a picture take the way of coloured ones: every block stays as it was."""
+    plain = grey(pictures[kind](259, 1003))
+    coloured = plain.copy()
+    coloured[-1, -1] ^= np.array([0, 1, 0], np.uint8)
+    marked = watermark.embed(plain, IDS[0])
+    assert np.array_equal(marked[:256, :1000], watermark.embed(coloured, IDS[0])[:256, :1000])
+    assert not np.array_equal(marked, plain)
