@@ -169,8 +169,12 @@ def test_workers_that_were_stopped_past_their_lease_change_nothing(stack: Stack,
 
 @pytest.mark.faults
 def test_a_storm_of_kills(stack: Stack, truth: Truth):
-    """300 jobs under 32 SIGKILLs of whole workers: all complete, each committed once, within 15 s of the last kill."""
+    """300 jobs under 32 SIGKILLs of whole workers: all complete, each committed once, within 15 s of the last kill.
+
+    On a busy machine, within three times as long as 40 jobs take without a kill.
+    """
     await_settled(stack)
+    undisturbed = truth.await_ended(truth.submit(40))
     rng = random.Random(7)
     ids: list[str] = []
     for number in range(32):
@@ -182,8 +186,8 @@ def test_a_storm_of_kills(stack: Stack, truth: Truth):
     seconds = truth.await_ended(ids)
     assert len(ids) == 300
     truth.check_once(ids)
-    print(f"300 jobs, 32 kills: drained {seconds:.1f} s after the last")
-    assert seconds < 15
+    print(f"300 jobs, 32 kills: drained {seconds:.1f} s after the last; 40 undisturbed: {undisturbed:.1f} s")
+    assert seconds < max(15, 3 * undisturbed)
 
 
 @pytest.mark.faults

@@ -39,6 +39,7 @@ def test_tenants_are_found_by_the_beginning_of_their_name(many, admin):
     admin.goto("/panel/tenants")
     admin.get_by_role("searchbox").fill("orchard")
     admin.keyboard.press("Enter")
+    admin.wait_for_url(re.compile("words=orchard"))
     rows = admin.locator("tbody th")
     expect(rows).to_have_count(50)
     assert violations(admin) == ""
