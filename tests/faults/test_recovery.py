@@ -151,6 +151,7 @@ def test_a_doubled_message_changes_nothing(stack: Stack, truth: Truth):
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(900)
 def test_workers_that_were_stopped_past_their_lease_change_nothing(stack: Stack, truth: Truth, tmp_path):
     """Fifty processes are stopped amid a job each and resumed after others did the jobs: no stale commit in fifty."""
     with slow_worker(stack, tmp_path, processes=50) as extra:
@@ -168,6 +169,7 @@ def test_workers_that_were_stopped_past_their_lease_change_nothing(stack: Stack,
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(900)
 def test_a_storm_of_kills(stack: Stack, truth: Truth):
     """300 jobs under 32 SIGKILLs of whole workers: all complete, each committed once, within 15 s of the last kill.
 
