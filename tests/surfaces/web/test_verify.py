@@ -1,6 +1,7 @@
 """Page that tells whose a picture is, and the search by picture, in a real browser."""
 
 import base64
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -52,8 +53,9 @@ def test_a_picture_that_was_chosen_is_verified_beside_its_original(ours, admin):
     expect(original).to_have_js_property("complete", True)
     assert original.evaluate("image => image.naturalWidth") > 0
     found = admin.locator("#found")
-    for words in ("Trusted", "% confidence", "as it is", " of 256 bits differ", "eros", "1344 × 768"):
+    for words in ("Trusted", "% confidence", "as it is", "eros", "1344 × 768"):
         expect(found).to_contain_text(words)
+    expect(found).to_contain_text(re.compile(r"\D\d of 256 bits differ"))  # compression may turn a bit in doubt
     admin.get_by_role("link", name=job["gen_id"]).click()
     expect(admin.get_by_role("heading", name=job["gen_id"])).to_be_visible()
 
